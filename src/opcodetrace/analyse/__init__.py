@@ -1,0 +1,1 @@
+"""What a trace proves: lost updates and their interleavings."""

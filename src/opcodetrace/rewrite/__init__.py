@@ -1,0 +1,1 @@
+"""Weaving: hooks spliced into bytecode."""

@@ -1,0 +1,1 @@
+"""The trace file: schema, ingest, writing and reading."""

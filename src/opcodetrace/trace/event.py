@@ -1,0 +1,64 @@
+"""Events: the accesses that a run made, and the values they saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Kind(IntEnum):
+    """Of an event; the numbers are stored."""
+
+    READ = 1
+    WRITE = 2
+    DELETE = 3
+    COMPUTE = 4
+    ENTER = 5
+    DEFINE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A value of which only the type and the identity are known."""
+
+    type_name: str
+    identity: int
+
+    def __str__(self) -> str:
+        return f"<{self.type_name} at {self.identity:#x}>"
+
+
+class Absent:
+    """There is no value: a deletion's, or one that the probe could not see."""
+
+    _only: Absent | None = None
+
+    def __new__(cls) -> Absent:
+        if cls._only is None:
+            cls._only = super().__new__(cls)
+        return cls._only
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = Absent()
+
+Value = int | float | bool | str | bytes | Opaque | Absent | None
+
+
+class Event(NamedTuple):
+    """One access, or a marker that the analysis needs (ENTER, DEFINE).
+
+    It happened at `seq` where `earliest == seq`, else somewhere in [earliest, seq].
+    """
+
+    seq: int
+    earliest: int
+    thread: int
+    site: int
+    kind: int  # a Kind
+    location: int  # -1 for COMPUTE, ENTER and DEFINE
+    value: Value
+    frame: int

@@ -1,0 +1,32 @@
+"""Locations: memory cells that threads can share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from opcodetrace.trace.event import Value
+
+
+class LocationKind(StrEnum):
+    ITEM = "item"
+    SLICE = "slice"
+    ATTRIBUTE = "attribute"
+    GLOBAL = "global"
+    CELL = "cell"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A container and a key. `certain` is false where another object may have lived at the same address,
+    or where the key's equality is the program's own: such a location makes no finding by itself."""
+
+    id: int
+    kind: LocationKind
+    container_type: str
+    key: Value
+    label: str  # as the source writes it: counter[0], account.balance, global hits, cell total
+    certain: bool
+    reads: int
+    writes: int
+    threads: int

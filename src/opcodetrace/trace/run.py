@@ -1,0 +1,134 @@
+"""A run as a whole: what ingest makes of a spool, and what the analysis and the store are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from opcodetrace.trace.event import Event
+from opcodetrace.trace.finding import LostUpdate
+from opcodetrace.trace.location import Location
+from opcodetrace.trace.site import Code, Site, SourceFile
+from opcodetrace.trace.switch import Switch
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    thread: int  # 0 is the main thread; the others by first appearance
+    name: str | None
+    ident: int
+    native_id: int
+    started_by: int | None
+    first_seq: int
+    last_seq: int
+    ended: bool
+
+
+class Truncation(StrEnum):
+    LIMIT = "event limit"
+    WINDOW = "window full"
+    DISK = "disk full"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """How the run was made; known to the collector without looking at the spool."""
+
+    started_at: str  # ISO 8601, UTC
+    script: str
+    argv: tuple[str, ...]
+    python: str  # "3.13.0"
+    implementation: str  # sys.version
+    gil: bool
+    switch_interval: float | None  # as set by --switch-interval
+    cwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the run ended."""
+
+    exit_code: int | None  # the script's own; 128 + N where signal N killed it; None if unknown (recovered)
+    signal: int | None
+    duration: float  # seconds
+    recovered: bool = False
+    stdout_sha256: str | None = None  # with --runs: tells outcomes apart
+    stdout_tail: str | None = None  # with --runs: the last line printed
+
+
+@dataclass(slots=True)
+class Trace:
+    """The events of a run that matter: accesses to locations that two lanes touched and one wrote, in seq order."""
+
+    free_threaded: bool
+    threads: list[Thread]
+    files: list[SourceFile]
+    codes: list[Code]
+    sites: dict[int, Site]
+    site_codes: dict[int, Code]
+    locations: dict[int, Location]
+    events: list[Event]
+    switches: list[Switch]
+    records: int  # all records of the spool
+    accesses: int  # all accesses that the probe recorded, stored or not
+    stored: int  # accesses among `events`
+    missed: int  # accesses that the probe saw but could not record
+    holes: int  # records that were begun and not finished (a killed thread)
+    truncated: Truncation | None
+    truncated_seq: int | None
+    births: bool  # whether identities are certain
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One row of `runs`, as read back."""
+
+    id: int
+    info: RunInfo
+    outcome: Outcome
+    threads: int
+    records: int
+    accesses: int
+    stored: int
+    switches: int
+    lost: int  # the least number of lost updates that the trace proves
+    lost_at_most: int
+    unseen: int
+    missed: int
+    holes: int
+    truncated: Truncation | None
+    truncated_seq: int | None
+    births: bool
+    functions: int  # woven
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSite:
+    """A site as read back, with its source."""
+
+    id: int
+    path: str
+    line: int | None
+    column: int | None
+    end_line: int | None
+    end_column: int | None
+    function: str
+    operation: str
+    opcode: str
+    expression: str | None  # the source text of the instruction: counter[0]
+    computed: str | None
+    source_line: str  # the line, stripped; "" where the source is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class LostGroup:
+    """The lost updates that share the location's label and the pair of source lines: the write that was lost and
+    the write that overwrote it."""
+
+    label: str
+    lost_site: int
+    overwriting_site: int | None
+    count: int
+    example: LostUpdate  # the one whose steps span the fewest events

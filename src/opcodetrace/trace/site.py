@@ -1,0 +1,98 @@
+"""What the weaver says of the code that it wove. The child sends these to the collector."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Operation(StrEnum):
+    """Version-neutral name of what an instruction does; arithmetic is named `BINARY_` + the operator's name."""
+
+    LOAD_SUBSCR = "LOAD_SUBSCR"
+    STORE_SUBSCR = "STORE_SUBSCR"
+    DELETE_SUBSCR = "DELETE_SUBSCR"
+    LOAD_SLICE = "LOAD_SLICE"
+    STORE_SLICE = "STORE_SLICE"
+    LOAD_ATTR = "LOAD_ATTR"
+    STORE_ATTR = "STORE_ATTR"
+    DELETE_ATTR = "DELETE_ATTR"
+    LOAD_GLOBAL = "LOAD_GLOBAL"
+    STORE_GLOBAL = "STORE_GLOBAL"
+    DELETE_GLOBAL = "DELETE_GLOBAL"
+    LOAD_NAME = "LOAD_NAME"
+    STORE_NAME = "STORE_NAME"
+    DELETE_NAME = "DELETE_NAME"
+    LOAD_DEREF = "LOAD_DEREF"
+    STORE_DEREF = "STORE_DEREF"
+    DELETE_DEREF = "DELETE_DEREF"
+    ENTER = "ENTER"
+    DEFINE = "DEFINE"
+
+
+class Flow(NamedTuple):
+    """What flows into a value: site ids of this code object, absolute within the run.
+
+    `reads`/`writes` flow by operations alone (proven); `called_*` pass through a call. `phis` name variables whose
+    value depends on the path taken: it is what the last DEFINE site with that `phi` gave them in this activation.
+    `writes` are writes by this activation of a value that flows on into this one. `opaque` says that (part of) the value
+    comes out of a call, a parameter or a return of which nothing more is known.
+    """
+
+    reads: tuple[int, ...] = ()
+    writes: tuple[int, ...] = ()
+    phis: tuple[int, ...] = ()
+    called_reads: tuple[int, ...] = ()
+    called_writes: tuple[int, ...] = ()
+    called_phis: tuple[int, ...] = ()
+    opaque: bool = False
+
+
+class Site(NamedTuple):
+    """One instrumented instruction (or a marker of the weaver's: ENTER, DEFINE)."""
+
+    id: int  # unique within the run, as in the records
+    operation: str  # an Operation, or BINARY_ADD, BINARY_SUBTRACT ...
+    opcode: str  # the interpreter's own name
+    offset: int  # byte offset in the original code
+    line: int | None
+    end_line: int | None
+    column: int | None  # in UTF-8 bytes, from 0, as co_positions gives them
+    end_column: int | None
+    name: str | None  # of the attribute, global or cell
+    flow: Flow | None  # of the value that a write stores or a DEFINE assigns; None elsewhere
+    phi: int | None  # DEFINE: the variable (an id unique in the run) that is given `flow`
+    computed: str | None  # writes: operation whose result is stored as it is ("BINARY_ADD"), or None
+
+
+class SwitchPoint(NamedTuple):
+    """An instruction of woven code at which CPython may suspend the thread."""
+
+    woven_offset: int  # byte offset in the woven code, as a SWITCH record names it
+    offset: int  # byte offset in the original code
+    opcode: str
+    line: int | None
+    end_line: int | None
+    column: int | None
+    end_column: int | None
+
+
+class Code(NamedTuple):
+    """One code object: woven, or left as it is for the reason given."""
+
+    id: int  # unique within the run, as in SWITCH records
+    file: int
+    function: str  # qualified name
+    first_line: int
+    sites: tuple[Site, ...]
+    switch_points: tuple[SwitchPoint, ...]
+    unwoven: str | None = None  # why this code runs as it is
+
+
+class SourceFile(NamedTuple):
+    """A file whose code was woven."""
+
+    id: int
+    path: str
+    module: str
+    source: bytes
