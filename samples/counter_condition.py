@@ -2,8 +2,8 @@
 # Finds: 0 lost updates of turn[0].
 # It always prints 2.
 #
-# Each thread waits for its turn and gives it on. The condition is released while a thread waits, never between its read and
-# its write.
+# Each thread waits for its turn and then passes it on. The condition is released while a thread waits, never between
+# its read and its write.
 
 from threading import Condition, Thread
 from time import sleep

@@ -1,7 +1,8 @@
 # Finds: 40000 - printed lost updates of votes[Color.RED].
 #
-# The GIL does not protect `votes[Color.RED] += 1`: an Enum member's __hash__ is written in Python, and where Python code
-# runs the interpreter may switch threads: here in the middle of the increment. With a str key nothing would be lost.
+# The GIL does not protect `votes[Color.RED] += 1`: the __hash__ of an Enum member is written in Python, and where
+# Python code runs the interpreter may switch threads: here in the middle of the increment. With a str key nothing is
+# lost.
 
 import sys
 from enum import Enum

@@ -4,8 +4,8 @@
 # Finds: 20000 - variable lost updates of global hits.
 # With the GIL it prints item=20000 key=20000 attribute=20000 variable=20000.
 #
-# Nothing here takes a lock, yet a Python with the GIL loses nothing: between the read and the write of these `+=` there is
-# no instruction at which the interpreter switches threads. A free-threaded Python has no such luck to give.
+# Nothing here takes a lock, yet a Python with the GIL loses nothing: between the read and the write of these `+=` there
+# is no instruction at which the interpreter switches threads. A free-threaded Python loses some of each.
 
 from threading import Thread
 
