@@ -61,3 +61,4 @@ class Findings:
     unseen: list[UnseenWrite]
     sources: dict[int, int]
     source_certainty: dict[int, Certainty]
+    uncertain_locations: int = 0  # left out: their identity is not certain

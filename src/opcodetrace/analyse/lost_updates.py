@@ -1,0 +1,50 @@
+"""Lost updates of a run: the door of the analysis."""
+
+from __future__ import annotations
+
+from opcodetrace.analyse import orders, versions
+from opcodetrace.analyse.sources import resolve
+from opcodetrace.trace.event import Event
+from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.run import Trace
+
+
+def find(trace: Trace) -> Findings:
+    """All lost updates and unseen writes of a run.
+
+    Locations whose every access has its exact place take time linear in the events; the others are searched
+    (`orders`). A location of uncertain identity makes no finding, it is counted."""
+    sources, certainties = resolve(trace)
+    accesses: dict[int, list[Event]] = {}
+    inexact: set[int] = set()
+    for event in trace.events:
+        location = event[5]
+        if location < 0:
+            continue
+        if location in accesses:
+            accesses[location].append(event)
+        else:
+            accesses[location] = [event]
+        if event[0] != event[1]:
+            inexact.add(location)
+
+    lost: list[LostUpdate] = []
+    counts: list[LostCount] = []
+    unseen: list[UnseenWrite] = []
+    uncertain = 0
+    for location in sorted(accesses):
+        events = accesses[location]
+        if location in trace.locations and not trace.locations[location].certain:
+            uncertain += 1
+            continue
+        if location in inexact:
+            result, count = orders.search(location, events, sources, certainties)
+        else:
+            result = versions.lost_updates(location, events, sources, certainties)
+            number = len(result.updates)
+            count = LostCount(location, number, number, result.overwriters, exhausted=False)
+        lost += result.updates
+        unseen += result.unseen
+        if count.high:
+            counts.append(count)
+    return Findings(lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
