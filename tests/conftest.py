@@ -1,0 +1,19 @@
+"""Fixtures that any test may use."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.recording import Recording
+from tests.recording import record as make_recording
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Callable[..., Recording]:
+    """Records a script into a fresh database of this test; each further call adds a run to it."""
+
+    def recorded(*arguments: str | Path) -> Recording:
+        return make_recording(tmp_path / "trace.db", *arguments)
+
+    return recorded

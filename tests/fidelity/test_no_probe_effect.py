@@ -1,0 +1,62 @@
+"""A recording must not make the bug that it reports.
+
+With the GIL, `+=` has no switch point between its read and its write: untraced, two threads never lose an increment.
+Whatever is lost here was lost to the hooks.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from opcodetrace.rewrite.opcodes import FREE_THREADED
+from tests.recording import Recording
+
+INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "100000"))  # of each thread, of each counter
+COUNTERS = ["items[0]", "items[index]", "table['key']", "table[key]", "account.balance", "Account.total", "hits", "cell"]
+
+PROGRAM = """\
+import sys
+from threading import Barrier, Thread
+
+class Account:
+    balance = 0
+    total = 0
+
+items, index, table, key, account, hits = [0, 0], 1, {"key": 0, 1.5: 0}, 1.5, Account(), 0
+
+def main():
+    cell = 0
+    barrier = Barrier(2)
+
+    def work():
+        global hits
+        nonlocal cell
+        barrier.wait()
+        for _ in range(INCREMENTS):
+            COUNTER += 1
+
+    threads = [Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(COUNTER)
+
+sys.setswitchinterval(1e-6)
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(FREE_THREADED, reason="without the GIL the untraced program loses increments too")
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_no_increment_is_lost(counter: str, tmp_path: Path, record: Callable[..., Recording]) -> None:
+    script = tmp_path / "increments.py"
+    script.write_text(PROGRAM.replace("INCREMENTS", str(INCREMENTS)).replace("COUNTER", counter))
+    recording = record(script)
+    assert recording.stdout == f"{2 * INCREMENTS}\n", recording.stderr
+    recording.assert_lost({})
+    switches = recording.query("SELECT count(*) FROM switches WHERE run_id = 1")
+    assert switches[0][0] != 0  # otherwise nothing was tried
