@@ -1,0 +1,683 @@
+"""What flows into what a write stores: an abstract interpretation of one code object.
+
+Reaching definitions over the stack and the fast locals (Aho, Lam, Sethi, Ullman, Compilers, 9.2.4). A **node** is one
+value that an instruction makes; a **set** of nodes is what may lie in a slot at some point. A set of more than one node is
+a phi: which of them it was shows only at run time, by markers (DEFINE) behind each of its members.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from types import CodeType
+from typing import NamedTuple
+
+from bytecode import ConcreteInstr
+
+from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.opcodes import NO_FALL_THROUGH, SUBSCRIPT_OPERATOR, VERSION
+
+Node = int  # 2 * index of the instruction + number of the output; below zero: see _parameter, _unbound
+Nodes = frozenset[Node]
+Key = tuple[str, object]  # what a location may be: ("item", constant key), ("name", attribute or global), ("cell", index)
+
+NOTHING: Nodes = frozenset()
+ANY_KEY = object()  # the key of a subscript that is no constant
+
+# Reachability is asked once per write and value; beyond this much work it is answered "yes" (more markers, no less truth).
+_MOST_STEPS = 20_000_000
+
+_OPAQUE = frozenset(
+    "CALL CALL_KW CALL_FUNCTION_EX FOR_ITER SEND YIELD_VALUE GET_ANEXT GET_AWAITABLE BEFORE_WITH BEFORE_ASYNC_WITH "
+    "WITH_EXCEPT_START LOAD_SPECIAL LOAD_SUPER_ATTR MATCH_CLASS MATCH_KEYS ASYNC_GEN_WRAP".split()
+)
+_SOURCELESS = frozenset(
+    "LOAD_CONST LOAD_SMALL_INT LOAD_ASSERTION_ERROR LOAD_BUILD_CLASS LOAD_COMMON_CONSTANT PUSH_NULL LOAD_CLOSURE "
+    "LOAD_LOCALS MAKE_FUNCTION IMPORT_NAME IMPORT_FROM PUSH_EXC_INFO".split()
+)
+_READS = frozenset(
+    "BINARY_SUBSCR BINARY_SLICE LOAD_ATTR LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FROM_DICT_OR_DEREF "
+    "LOAD_FROM_DICT_OR_GLOBALS".split()
+)
+_WRITES = frozenset("STORE_SUBSCR STORE_SLICE STORE_ATTR STORE_GLOBAL STORE_NAME STORE_DEREF".split())
+
+
+class Sources(NamedTuple):
+    """What flows into a value, in indexes of instructions; the fields are those of `trace.site.Flow`."""
+
+    reads: frozenset[int]
+    writes: frozenset[int]
+    phis: frozenset[int]
+    called_reads: frozenset[int]
+    called_writes: frozenset[int]
+    called_phis: frozenset[int]
+    opaque: bool
+
+
+class Definition(NamedTuple):
+    """A marker: behind instruction `after` (-1: at the function's entry) the variable `phi` is given `sources`."""
+
+    after: int
+    phi: int
+    sources: Sources
+
+
+class DataFlow(NamedTuple):
+    """Of one code object. `depth` is the stack's depth before each instruction (-1: never reached)."""
+
+    writes: dict[int, Sources]
+    definitions: list[Definition]
+    computed: dict[int, int]  # write -> the arithmetic instruction whose result it stores as it is
+    arithmetic: frozenset[int]  # intermediate results on the way from a read to a write
+    enter: bool  # whether the analysis must be told where an activation begins
+    keys: dict[int, Key]  # accesses -> what their location may be
+    depth: list[int]
+
+
+class FlowError(Exception):
+    """The stack of this code object cannot be followed."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _effect(name: str, opcode: int, arg: int, jump: bool | None) -> tuple[int, int]:
+    """How many values an instruction takes from the stack and puts on it."""
+    instruction = ConcreteInstr._from_opcode(name, opcode, arg, None)
+    taken, put = instruction.pre_and_post_stack_effect(jump)
+    return (0, taken + put) if taken > 0 else (-taken, put)
+
+
+def _parameter(slot: int) -> Node:
+    return -2 - 2 * slot
+
+
+def _unbound(slot: int) -> Node:
+    return -1 - 2 * slot
+
+
+class _State:
+    __slots__ = ("slots", "stack")
+
+    def __init__(self, stack: list[Nodes], slots: dict[int, Nodes]) -> None:
+        self.stack = stack
+        self.slots = slots
+
+    def copy(self) -> _State:
+        return _State(list(self.stack), dict(self.slots))
+
+    def merge(self, other: _State) -> bool:
+        """Whether anything was new."""
+        if len(self.stack) != len(other.stack):
+            raise FlowError("two paths meet with different depths")
+        changed = False
+        for i, nodes in enumerate(other.stack):
+            if not nodes <= self.stack[i]:
+                self.stack[i] |= nodes
+                changed = True
+        for slot, nodes in other.slots.items():
+            if not nodes <= self.slots[slot]:
+                self.slots[slot] |= nodes
+                changed = True
+        return changed
+
+
+def key_may_be(one: Key, other: Key) -> bool:
+    if one[0] != other[0]:
+        return False
+    if one[0] == "item":
+        return one[1] is ANY_KEY or other[1] is ANY_KEY or (type(one[1]) is type(other[1]) and one[1] == other[1])
+    return one[1] == other[1]
+
+
+class _Interpreter:
+    """Runs the code object over sets of nodes until nothing changes."""
+
+    def __init__(self, code: CodeType, decoded: Decoded) -> None:
+        self.code = code
+        self.instructions = decoded.instructions
+        self.inputs: dict[Node, list[Nodes]] = {}
+        self.kind: dict[Node, str] = {}  # copy, op, opaque, none
+        self.stored: dict[int, Nodes] = {}
+        self.subscript_keys: dict[int, Nodes] = {}
+        self.depth = [-1] * len(self.instructions)
+        self.successors: list[list[int]] = [[] for _ in self.instructions]
+        self.handlers_of: list[tuple[int, int, bool] | None] = [None] * len(self.instructions)
+        # The table's entries do not overlap: assemble_exception_table in Python/assemble.c makes one walk of the code.
+        for handler in decoded.handlers:
+            for i in range(handler.start, min(handler.stop, len(self.instructions))):
+                self.handlers_of[i] = (handler.target, handler.depth, handler.lasti)
+
+    def _node(self, node: Node, kind: str, *inputs: Nodes) -> Nodes:
+        self.kind[node] = kind
+        known = self.inputs.get(node)
+        if known is None or len(known) != len(inputs):
+            self.inputs[node] = list(inputs)
+        else:
+            for i, nodes in enumerate(inputs):
+                known[i] |= nodes
+        return frozenset((node,))
+
+    def run(self) -> None:
+        code = self.code
+        names = len(code.co_varnames)
+        parameters = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
+        slots = {i: frozenset((_parameter(i) if i < parameters else _unbound(i),)) for i in range(names)}
+        for node in (n for nodes in slots.values() for n in nodes):
+            self.inputs[node] = []
+            self.kind[node] = "opaque" if node % 2 == 0 else "none"
+        leaders = {0} | {i.target for i in self.instructions if i.target is not None}
+        entry: dict[int, _State] = {0: _State([], slots)}
+        pending = [0]
+        while pending:
+            at = pending.pop()
+            state = entry[at].copy()
+            while True:
+                instruction = self.instructions[at]
+                self.depth[at] = len(state.stack)
+                handler = self.handlers_of[at]
+                if handler is not None:
+                    self._enter_handler(handler, state, entry, pending, at)
+                jumped = self._step(instruction, state)
+                if handler is not None:
+                    self._enter_handler(handler, state, entry, pending, at)
+                if jumped is not None and instruction.target is not None:
+                    self._flow_to(instruction.target, jumped, entry, pending, at)
+                if instruction.name in NO_FALL_THROUGH:
+                    break
+                following = at + 1
+                if following >= len(self.instructions):
+                    raise FlowError("control runs off the end")
+                if following in leaders or following in entry:
+                    self._flow_to(following, state, entry, pending, at)
+                    break
+                if following not in self.successors[at]:
+                    self.successors[at].append(following)
+                at = following
+
+    def _flow_to(self, target: int, state: _State, entry: dict[int, _State], pending: list[int], origin: int) -> None:
+        if target not in self.successors[origin]:
+            self.successors[origin].append(target)
+        known = entry.get(target)
+        if known is None:
+            entry[target] = state.copy()
+            pending.append(target)
+        elif known.merge(state):
+            pending.append(target)
+
+    def _enter_handler(
+        self, handler: tuple[int, int, bool], state: _State, entry: dict[int, _State], pending: list[int], origin: int
+    ) -> None:
+        target, depth, lasti = handler
+        if len(state.stack) < depth:
+            return  # mid-instruction: the operands are already taken
+        raised = self._node(2 * target + 1, "opaque")
+        stack = state.stack[:depth] + [raised] * (2 if lasti else 1)
+        self._flow_to(target, _State(stack, state.slots), entry, pending, origin)
+
+    def _step(self, instruction: Instruction, state: _State) -> _State | None:
+        """Changes `state` to what falls through; gives the state at the jump's target, if it jumps."""
+        name, arg, stack, slots = instruction.name, instruction.arg, state.stack, state.slots
+        first, second = 2 * instruction.index, 2 * instruction.index + 1
+
+        def pop() -> Nodes:
+            if not stack:
+                raise FlowError(f"{name} finds the stack empty")
+            return stack.pop()
+
+        def load(slot: int, node: Node) -> None:
+            # A slot that is no fast local holds a cell: an address, which carries no value of its own.
+            held = slots.get(slot)
+            stack.append(self._node(node, "none") if held is None else self._node(node, "copy", held))
+
+        def store(slot: int, node: Node) -> None:
+            value = pop()
+            if slot in slots:
+                slots[slot] = self._node(node, "copy", value)
+
+        match name:
+            case "LOAD_FAST" | "LOAD_FAST_CHECK" | "LOAD_FAST_BORROW":
+                load(arg, first)
+            case "LOAD_FAST_LOAD_FAST" | "LOAD_FAST_BORROW_LOAD_FAST_BORROW":
+                load(arg >> 4, first)
+                load(arg & 15, second)
+            case "STORE_FAST":
+                store(arg, first)
+            case "STORE_FAST_STORE_FAST":
+                store(arg >> 4, first)
+                store(arg & 15, second)
+            case "STORE_FAST_LOAD_FAST":
+                store(arg >> 4, first)
+                load(arg & 15, second)
+            case "LOAD_FAST_AND_CLEAR":
+                load(arg, first)
+                if arg in slots:
+                    slots[arg] = self._node(second, "none")
+            case "DELETE_FAST":
+                if arg in slots:
+                    slots[arg] = self._node(first, "none")
+            case "COPY":
+                if arg > len(stack):
+                    raise FlowError("COPY beyond the stack")
+                stack.append(stack[-arg])
+            case "SWAP":
+                if arg > len(stack):
+                    raise FlowError("SWAP beyond the stack")
+                stack[-1], stack[-arg] = stack[-arg], stack[-1]
+            case "PRECALL" | "KW_NAMES" | "NOP" | "RESUME" | "NOT_TAKEN" | "CACHE":
+                pass
+            case "RETURN_GENERATOR":  # what the caller is given; dis of 3.11 does not count it
+                stack.append(self._node(first, "none"))
+            case "FOR_ITER":
+                # Exhausted, 3.11 pops the iterator; later versions leave END_FOR something to pop.
+                iterator = stack[-1] if stack else pop()
+                given = self._node(first, "opaque", iterator)
+                exhausted = state.copy()
+                stack.append(given)
+                exhausted.stack[-1:] = [iterator, given] if VERSION >= (3, 12) else []
+                return exhausted
+            case "SEND":
+                # [receiver, value] -> [receiver, what it yields or returns]; 3.11 drops the receiver when it returns.
+                given = self._node(first, "opaque", pop(), stack[-1] if stack else pop())
+                returned = state.copy()
+                stack.append(given)
+                returned.stack[-1:] = [returned.stack[-1], given] if VERSION >= (3, 12) else [given]
+                return returned
+            case "STORE_SUBSCR":
+                key = pop()
+                pop()
+                self._stored(instruction, pop())
+                self._subscript_key(instruction, key)
+            case "DELETE_SUBSCR":
+                self._subscript_key(instruction, pop())
+                pop()
+            case "STORE_SLICE":
+                pop()
+                pop()
+                pop()
+                self._stored(instruction, pop())
+            case "STORE_ATTR":
+                pop()
+                self._stored(instruction, pop())
+            case "STORE_GLOBAL" | "STORE_NAME" | "STORE_DEREF":
+                self._stored(instruction, pop())
+            case _:
+                return self._general(instruction, state)
+        return state if instruction.target is not None else None
+
+    def _stored(self, instruction: Instruction, value: Nodes) -> None:
+        self.stored[instruction.index] = self.stored.get(instruction.index, NOTHING) | value
+
+    def _subscript_key(self, instruction: Instruction, key: Nodes) -> None:
+        self.subscript_keys[instruction.index] = self.subscript_keys.get(instruction.index, NOTHING) | key
+
+    def _general(self, instruction: Instruction, state: _State) -> _State | None:
+        name = instruction.name
+        if name == "BINARY_SUBSCR" or (
+            name == "BINARY_OP" and VERSION >= (3, 14) and instruction.arg == SUBSCRIPT_OPERATOR
+        ):
+            self._subscript_key(instruction, state.stack[-1])
+        if name in ("LIST_APPEND", "SET_ADD", "MAP_ADD"):
+            # The container stays where it is: what it holds now comes from the value too.
+            added = [state.stack.pop() for _ in range(2 if name == "MAP_ADD" else 1)]
+            held = state.stack[-instruction.arg]
+            state.stack[-instruction.arg] = self._node(2 * instruction.index, "op", held, *added)
+            return None
+        jumped = None
+        if instruction.target is not None:
+            jumped = state.copy()
+            self._apply(instruction, jumped, _effect(name, instruction.opcode, instruction.arg, True))
+        if name not in NO_FALL_THROUGH:
+            falls = _effect(name, instruction.opcode, instruction.arg, False if instruction.target is not None else None)
+            self._apply(instruction, state, falls)
+        return jumped
+
+    def _apply(self, instruction: Instruction, state: _State, effect: tuple[int, int]) -> None:
+        taken, put = effect
+        if instruction.name == "CALL":
+            taken, put = instruction.arg + 2, 1
+        stack = state.stack
+        if taken > len(stack):
+            raise FlowError(f"{instruction.name} takes {taken} of {len(stack)} values")
+        operands = stack[len(stack) - taken :]
+        del stack[len(stack) - taken :]
+        if put == 0:
+            return
+        name = instruction.name
+        kind = "none" if name in _SOURCELESS else "opaque" if name in _OPAQUE else "op"
+        inputs = () if kind == "none" else operands
+        stack.extend([self._node(2 * instruction.index, kind, *inputs)] * put)
+
+
+class _Resolver:
+    """Answers, for each write, what flows into it; places markers where that depends on the path."""
+
+    def __init__(self, run: _Interpreter, keys: dict[int, Key], hooked: Callable[[int], bool]) -> None:
+        self.run = run
+        self.keys = keys
+        self.hooked = hooked
+        self.steps = 0
+        self.definitions: dict[tuple[int, int], Definition] = {}
+        self.phi_ids: dict[tuple[Nodes, str], int] = {}
+        self.reachable_without: dict[tuple[int, frozenset[int]], set[int]] = {}
+        self.write_roots = {index: self.root(nodes) for index, nodes in run.stored.items() if hooked(index)}
+        self.cyclic: dict[int, bool] = {}
+
+    # --- paths
+
+    def path(self, start: int, goal: int, avoiding: Iterable[int]) -> bool:
+        """Whether control can go from behind `start` to `goal` without executing any of `avoiding`."""
+        avoided = frozenset(avoiding)
+        seen = self.reachable_without.get((start, avoided))
+        if seen is None:
+            if self.steps > _MOST_STEPS:
+                return True
+            seen = set()
+            pending = list(self.run.successors[start]) if start >= 0 else [0]
+            while pending:
+                at = pending.pop()
+                if at in seen:
+                    continue
+                seen.add(at)
+                if at not in avoided:
+                    pending.extend(self.run.successors[at])
+            self.steps += len(seen)
+            self.reachable_without[start, avoided] = seen
+        return goal in seen
+
+    def in_cycle(self, index: int) -> bool:
+        if index not in self.cyclic:
+            self.cyclic[index] = self.path(index, index, ())
+        return self.cyclic[index]
+
+    # --- values
+
+    def root(self, nodes: Nodes) -> Nodes:
+        """The value that `nodes` is a copy of: loads and stores of locals are looked through."""
+        seen = set()
+        while len(nodes) == 1:
+            (node,) = nodes
+            if self.run.kind.get(node) != "copy" or node in seen:
+                break
+            seen.add(node)
+            nodes = self.run.inputs[node][0]
+        return nodes
+
+    def sources(self, write: int) -> Sources:
+        key = self.keys[write]
+        found = _Found()
+        self._visit_set(self.run.stored[write], write, key, False, found, {})
+        return found.sources()
+
+    def _visit_set(
+        self, nodes: Nodes, consumer: int, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]
+    ) -> None:
+        """Adds to `found` what flows from `nodes` into the instruction `consumer`. `above` holds the phis on the way here; a
+        phi that is met again below itself is marked True there: it updates itself."""
+        root = self.root(nodes)
+        if (root, called) in found.visited:
+            if root in above:
+                above[root] = True
+            self._own_writes(root, consumer, key, called, found)
+            return
+        self._own_writes(root, consumer, key, called, found)
+        if len(root) == 1:
+            found.visited.add((root, called))
+            (node,) = root
+            self._visit_node(node, key, called, found, above)
+        elif root in above:
+            above[root] = True
+        elif root:
+            self._visit_phi(root, consumer, key, called, found, above)
+
+    def _visit_node(self, node: Node, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]) -> None:
+        run = self.run
+        index = node // 2
+        kind = run.kind[node]
+        if node >= 0 and node % 2 == 0:
+            own = self.keys.get(index)
+            if own is not None and run.instructions[index].name not in _WRITES:
+                if self.hooked(index) and key_may_be(own, key):
+                    (found.called_reads if called else found.reads).add(index)
+                elif self.hooked(index) is False and key_may_be(own, key):
+                    found.opaque = True  # a read of the same name that no hook sees
+        if kind == "opaque":
+            found.opaque = True
+            called = True
+        for operand in run.inputs[node]:
+            if operand:
+                self._visit_set(operand, max(index, 0), key, called, found, above)
+
+    def _own_writes(self, root: Nodes, consumer: int, key: Key, called: bool, found: _Found) -> None:
+        """The writes of this very value that come before `consumer` takes it: their versions flow on with it."""
+        made_at = [node // 2 for node in root if node >= 0]
+        for write, value in self.write_roots.items():
+            if value == root and key_may_be(self.keys[write], key) and self.path(write, consumer, made_at):
+                (found.called_writes if called else found.writes).add(write)
+
+    def _visit_phi(
+        self, nodes: Nodes, consumer: int, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]
+    ) -> None:
+        parts: dict[Node, _Found] = {}
+        updates: set[Node] = set()
+        for node in nodes:
+            below = {**dict.fromkeys(above, False), nodes: False}
+            part = _Found()
+            part.visited.add((nodes, False))
+            part.visited.add((nodes, True))
+            self._visit_set(frozenset((node,)), max(node // 2, 0), key, False, part, below)
+            for outer, met in below.items():
+                if met and outer in above:
+                    above[outer] = True
+            parts[node] = part
+            if below[nodes]:
+                updates.add(node)
+        bases = [node for node in nodes if node not in updates]
+        silent = all(not part.anything() for part in parts.values())
+        if silent:
+            return
+        alike = not updates and len({part.sources() for part in parts.values()}) == 1
+        once = len(bases) == 1 and (bases[0] < 0 or not self.in_cycle(bases[0] // 2))
+        if (alike or once) and not any(self._stale(node, part, consumer) for node, part in parts.items()):
+            for part in parts.values():
+                found.add(part, called)
+            return
+        phi = self._phi(nodes, key)
+        (found.called_phis if called else found.phis).add(phi)
+
+    def _stale(self, node: Node, part: _Found, consumer: int) -> bool:
+        """Whether a read may have been made again since its value was assigned: then its newest event is not the one."""
+        if node < 0:
+            return False
+        made_at = (node // 2,)
+        return any(self.path(read, consumer, made_at) for read in part.reads | part.called_reads if read != node // 2)
+
+    def _phi(self, nodes: Nodes, key: Key) -> int:
+        """The variable's number; makes the markers behind its definitions when it is new."""
+        name = (nodes, repr(key))
+        if name in self.phi_ids:
+            return self.phi_ids[name]
+        phi = self.phi_ids[name] = len(self.phi_ids)
+        for node in nodes:
+            found = _Found()
+            if node < 0:
+                found.opaque = self.run.kind[node] == "opaque"
+                after = -1
+            else:
+                after = node // 2
+                self._visit_definition(node, nodes, phi, key, found)
+            known = self.definitions.get((after, phi))
+            sources = found.sources()
+            if known is not None and known.sources != sources:
+                sources = _union(known.sources, sources)
+            self.definitions[after, phi] = Definition(after, phi, sources)
+        return phi
+
+    def _visit_definition(self, node: Node, nodes: Nodes, phi: int, key: Key, found: _Found) -> None:
+        above = {nodes: False}
+        self._visit_set(frozenset((node,)), node // 2, key, False, found, above)
+        if above[nodes]:
+            found.phis.add(phi)
+
+
+class _Found:
+    """Sources as they are gathered."""
+
+    __slots__ = ("called_phis", "called_reads", "called_writes", "opaque", "phis", "reads", "visited", "writes")
+
+    def __init__(self) -> None:
+        self.reads: set[int] = set()
+        self.writes: set[int] = set()
+        self.phis: set[int] = set()
+        self.called_reads: set[int] = set()
+        self.called_writes: set[int] = set()
+        self.called_phis: set[int] = set()
+        self.opaque = False
+        self.visited: set[tuple[Nodes, bool]] = set()
+
+    def anything(self) -> bool:
+        return self.sources() != _EMPTY
+
+    def add(self, other: _Found, called: bool) -> None:
+        (self.called_reads if called else self.reads).update(other.reads)
+        (self.called_writes if called else self.writes).update(other.writes)
+        (self.called_phis if called else self.phis).update(other.phis)
+        self.called_reads |= other.called_reads
+        self.called_writes |= other.called_writes
+        self.called_phis |= other.called_phis
+        self.opaque |= other.opaque
+
+    def sources(self) -> Sources:
+        return Sources(
+            frozenset(self.reads),
+            frozenset(self.writes),
+            frozenset(self.phis),
+            frozenset(self.called_reads),
+            frozenset(self.called_writes),
+            frozenset(self.called_phis),
+            self.opaque,
+        )
+
+
+_EMPTY = _Found().sources()
+
+
+def _union(one: Sources, other: Sources) -> Sources:
+    return Sources(*(a | b for a, b in zip(one, other, strict=True)))
+
+
+def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Nodes] | None = None) -> dict[int, Key]:
+    """What the location of each access may be, by the index of its instruction. Without `subscript_keys` the key of
+    every subscript is unknown."""
+    keys: dict[int, Key] = {}
+    for instruction in decoded.instructions:
+        name, arg = instruction.name, instruction.arg
+        match name:
+            case "BINARY_SUBSCR" | "STORE_SUBSCR" | "DELETE_SUBSCR":
+                pass
+            case "BINARY_OP" if VERSION >= (3, 14) and arg == SUBSCRIPT_OPERATOR:
+                pass
+            case "BINARY_SLICE" | "STORE_SLICE":
+                keys[instruction.index] = ("item", ANY_KEY)
+                continue
+            case "LOAD_ATTR":
+                if VERSION >= (3, 12) and arg & 1:
+                    continue
+                keys[instruction.index] = ("name", code.co_names[arg >> 1 if VERSION >= (3, 12) else arg])
+                continue
+            case "STORE_ATTR" | "DELETE_ATTR" | "STORE_GLOBAL" | "DELETE_GLOBAL" | "STORE_NAME" | "DELETE_NAME":
+                keys[instruction.index] = ("name", code.co_names[arg])
+                continue
+            case "LOAD_NAME" | "LOAD_FROM_DICT_OR_GLOBALS":
+                keys[instruction.index] = ("name", code.co_names[arg])
+                continue
+            case "LOAD_GLOBAL":
+                keys[instruction.index] = ("name", code.co_names[arg >> 1])
+                continue
+            case "LOAD_DEREF" | "LOAD_CLASSDEREF" | "LOAD_FROM_DICT_OR_DEREF" | "STORE_DEREF" | "DELETE_DEREF":
+                keys[instruction.index] = ("cell", arg)
+                continue
+            case _:
+                continue
+        constant: object = ANY_KEY
+        made_by = (subscript_keys or {}).get(instruction.index, NOTHING)
+        if len(made_by) == 1:
+            maker = decoded.instructions[max(next(iter(made_by)) // 2, 0)]
+            if maker.name == "LOAD_CONST" and type(code.co_consts[maker.arg]) in (int, str):
+                constant = code.co_consts[maker.arg]
+            elif maker.name == "LOAD_SMALL_INT":
+                constant = maker.arg
+            if type(constant) is int and constant < 0:
+                constant = ANY_KEY  # counts from the end: another index may be the same item
+        keys[instruction.index] = ("item", constant)
+    return keys
+
+
+def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> DataFlow:
+    """`hooked(index)` says whether the access at that instruction is instrumented.
+
+    Raises FlowError where the stack cannot be followed.
+    """
+    run = _Interpreter(code, decoded)
+    run.run()
+    keys = access_keys(code, decoded, run.subscript_keys)
+    resolver = _Resolver(run, keys, hooked)
+    writes: dict[int, Sources] = {}
+    computed: dict[int, int] = {}
+    arithmetic: set[int] = set()
+    enter = False
+    for write in sorted(run.stored):
+        if not hooked(write):
+            continue
+        sources = writes[write] = resolver.sources(write)
+        root = resolver.root(run.stored[write])
+        if len(root) == 1:
+            (node,) = root
+            if node >= 0 and _is_arithmetic(run.instructions[node // 2]):
+                computed[write] = node // 2
+        if sources.reads or sources.writes or sources.called_reads or sources.called_writes:
+            reads = sources.reads | sources.called_reads
+            if (
+                sources.writes
+                or sources.called_writes
+                or any(resolver.path(-1, write, (read,)) for read in reads)
+            ):
+                enter = True
+            arithmetic |= _results_on_the_way(run, resolver, write, sources)
+    definitions = list(resolver.definitions.values())
+    for definition in definitions:
+        if definition.sources.writes or definition.sources.called_writes:
+            enter = True
+        for read in definition.sources.reads | definition.sources.called_reads:
+            if definition.after < 0 or resolver.path(-1, definition.after, (read,)):
+                enter = True
+    return DataFlow(writes, definitions, computed, frozenset(arithmetic), enter, keys, run.depth)
+
+
+def _is_arithmetic(instruction: Instruction) -> bool:
+    return instruction.name == "BINARY_OP" and not (VERSION >= (3, 14) and instruction.arg == SUBSCRIPT_OPERATOR)
+
+
+def _results_on_the_way(run: _Interpreter, resolver: _Resolver, write: int, sources: Sources) -> set[int]:
+    """Arithmetic whose operands come from one of the reads and whose result is not stored as it is."""
+    final = resolver.root(run.stored[write])
+    reads = sources.reads
+    found: set[int] = set()
+    memory: dict[Node, bool] = {}
+
+    def comes_from_read(node: Node) -> bool:
+        if node in memory:
+            return memory[node]
+        memory[node] = False
+        if node >= 0 and node // 2 in reads:
+            memory[node] = True
+            return True
+        if run.kind[node] == "opaque":
+            return False
+        result = any([comes_from_read(each) for nodes in run.inputs[node] for each in nodes])
+        memory[node] = result
+        if result and node >= 0 and _is_arithmetic(run.instructions[node // 2]) and frozenset((node,)) != final:
+            found.add(node // 2)
+        return result
+
+    for node in run.stored[write]:
+        comes_from_read(node)
+    return found

@@ -1,0 +1,259 @@
+"""Which hooks an instruction gets: the hook protocol of DESIGN.md, as bytecode.
+
+A hook is `<value> <hook> <key> STORE_SUBSCR`. In the stack comments the top is on the right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import NamedTuple
+
+from opcodetrace.probe import _probe
+from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys
+from opcodetrace.rewrite.opcodes import CACHES, FREE_THREADED, NUMBER, SUBSCRIPT_OPERATOR, VERSION, operation_of
+from opcodetrace.rewrite.scope import Scope
+from opcodetrace.rewrite.splice import encode
+from opcodetrace.trace.site import Operation
+
+_COPY = NUMBER["COPY"]
+_LOAD_CONST = NUMBER["LOAD_CONST"]
+_LOAD_FAST = NUMBER["LOAD_FAST"]
+_LOAD_CELL = NUMBER["LOAD_CLOSURE"] if VERSION < (3, 13) else _LOAD_FAST
+_STORE = bytes((NUMBER["STORE_SUBSCR"], 0)) + bytes(2 * CACHES[NUMBER["STORE_SUBSCR"]])
+_COPIES = tuple(bytes((_COPY, n)) for n in range(6))
+
+
+class Plan(NamedTuple):
+    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order."""
+
+    operation: str
+    name: str | None
+    before: tuple[HookTemplate, ...]
+    after: tuple[HookTemplate, ...]
+
+
+class HookTemplate(NamedTuple):
+    """`push_value`, the hook itself and `push_key` make the operands of the inserted STORE_SUBSCR."""
+
+    action: int
+    push_value: bytes
+    push_key: bytes
+    name: object = None
+
+    def encode(self, constant: int) -> bytes:
+        if not self.push_value:  # nothing to say: the hook is its own value and key
+            return encode(_LOAD_CONST, constant) + _COPIES[1] + (self.push_key or _COPIES[1]) + _STORE
+        return self.push_value + encode(_LOAD_CONST, constant) + (self.push_key or _COPIES[1]) + _STORE
+
+
+def _bare(action: int, name: object = None) -> HookTemplate:
+    return HookTemplate(action, b"", b"", name)
+
+
+def _value(action: int, depth: int = 1, name: object = None) -> HookTemplate:
+    """Of a value `depth` from the top."""
+    return HookTemplate(action, _COPIES[depth], b"", name)
+
+
+ENTER = _bare(_probe.ENTER)
+DEFINE = _bare(_probe.DEFINE)
+COMPUTE = _value(_probe.COMPUTE)
+_READ_END = _value(_probe.READ_END)
+_WRITE_END = _bare(_probe.WRITE_END)
+# [container key] or [value container key]
+_ITEM_BEGIN = HookTemplate(_probe.ITEM_BEGIN, _COPIES[1], _COPIES[4])
+_ITEM_TARGET = HookTemplate(_probe.ITEM_TARGET, _COPIES[1], _COPIES[4])
+_ITEM_DELETE = HookTemplate(_probe.ITEM_DELETE, _COPIES[1], _COPIES[4])
+# [container start stop], then the container alone
+_SLICE_BOUNDS = HookTemplate(_probe.SLICE_BOUNDS, _COPIES[1], _COPIES[4])
+_SLICE_BEGIN = HookTemplate(_probe.SLICE_BEGIN, b"", _COPIES[5])
+# [value container start stop]
+_SLICE_STORE = HookTemplate(_probe.SLICE_STORE, _COPIES[4], _COPIES[5])
+_GLOBAL_END = (_WRITE_END,) if FREE_THREADED else ()
+
+
+def _attribute_name(instruction: Instruction, code: CodeType) -> str:
+    return code.co_names[instruction.arg >> 1 if VERSION >= (3, 12) else instruction.arg]
+
+
+class Planner:
+    """Chooses the hooks for the instructions of one code object."""
+
+    def __init__(self, code: CodeType, decoded: Decoded, scope: Scope) -> None:
+        self.code = code
+        self.instructions = decoded.instructions
+        self.scope = scope
+        self.targets = {i.target for i in decoded.instructions if i.target is not None}
+        self.targets |= {h.target for h in decoded.handlers}
+        self.keys = access_keys(code, decoded)
+        self.accesses = {index for index in self.keys if self._watched(decoded.instructions[index])}
+
+    def _watched(self, instruction: Instruction) -> bool:
+        """Whether the access is instrumented: all are, but for variables that are assigned just once (scope.py)."""
+        name = instruction.name
+        if name in ("LOAD_NAME", "STORE_NAME", "DELETE_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
+            return self.keys[instruction.index][1] in self.scope.globals
+        if name in ("LOAD_DEREF", "STORE_DEREF", "DELETE_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
+            return self.scope.cell_name(self.code, instruction.arg) in self.scope.cells
+        return True
+
+    def hooked(self, index: int) -> bool:
+        return index in self.accesses
+
+    def _straight(self, index: int, back: int) -> bool:
+        """Whether the `back` instructions before `index` always run right before it."""
+        return index >= back and not any(i in self.targets for i in range(index - back + 1, index + 1))
+
+    def _local_before(self, index: int) -> int | None:
+        """The local that the instruction at `index` leaves on the top of the stack."""
+        instruction = self.instructions[index]
+        if instruction.name in ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW"):
+            slot = instruction.arg
+        elif instruction.name in ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST_LOAD_FAST"):
+            slot = instruction.arg & 15
+        else:
+            return None
+        return slot if slot < len(self.code.co_varnames) and self._is_plain_local(slot) else None
+
+    def _is_plain_local(self, slot: int) -> bool:
+        return self.code.co_varnames[slot] not in self.code.co_cellvars
+
+    def plan(self, instruction: Instruction, flow: DataFlow | None) -> Plan | None:
+        """None where the instruction gets no hook."""
+        index = instruction.index
+        if index not in self.accesses:
+            return None
+        name = instruction.name
+        if name == "BINARY_OP" and instruction.arg == SUBSCRIPT_OPERATOR:
+            name = "BINARY_SUBSCR"
+        make = _PLANS[name]
+        return make(self, instruction, flow)
+
+    def _constant_key(self, index: int, flow: DataFlow | None) -> object:
+        if flow is None:
+            return ANY_KEY
+        return flow.keys[index][1]
+
+    # --- one method an instruction
+
+    def _load_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        index = instruction.index
+        key = self._constant_key(index, flow)
+        if key is not ANY_KEY and not FREE_THREADED:
+            names = [i.name for i in self.instructions[max(index - 2, 0) : index]]
+            args = [i.arg for i in self.instructions[max(index - 2, 0) : index]]
+            if names == ["COPY", "COPY"] and args == [2, 2] and self._straight(index, 2):
+                # [container key value]: an augmented assignment keeps the container at hand
+                kept = HookTemplate(_probe.ITEM_READ, _COPIES[1], _COPIES[5], key)
+                return Plan(Operation.LOAD_SUBSCR, None, (), (kept,))
+            if self._straight(index, 2):
+                local = self._local_before(index - 2)
+                if local is not None and names[1] in ("LOAD_CONST", "LOAD_SMALL_INT"):
+                    again = HookTemplate(_probe.ITEM_READ, _COPIES[1], encode(_LOAD_FAST, local), key)
+                    return Plan(Operation.LOAD_SUBSCR, None, (), (again,))
+        return Plan(Operation.LOAD_SUBSCR, None, (_ITEM_BEGIN,), (_READ_END,))
+
+    def _store_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        key = self._constant_key(instruction.index, flow)
+        if key is not ANY_KEY:
+            store = HookTemplate(_probe.ITEM_STORE, _COPIES[3], _COPIES[4], key)
+            return Plan(Operation.STORE_SUBSCR, None, (store,), (_WRITE_END,))
+        return Plan(
+            Operation.STORE_SUBSCR, None, (_ITEM_TARGET, _value(_probe.ITEM_VALUE, depth=3)), (_WRITE_END,)
+        )
+
+    def _delete_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        return Plan(Operation.DELETE_SUBSCR, None, (_ITEM_DELETE,), (_WRITE_END,))
+
+    def _load_slice(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        return Plan(Operation.LOAD_SLICE, None, (_SLICE_BOUNDS, _SLICE_BEGIN), (_READ_END,))
+
+    def _store_slice(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        return Plan(Operation.STORE_SLICE, None, (_SLICE_BOUNDS, _SLICE_STORE), (_WRITE_END,))
+
+    def _load_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = _attribute_name(instruction, self.code)
+        index = instruction.index
+        if not FREE_THREADED and self._straight(index, 1):
+            previous = self.instructions[index - 1]
+            if previous.name == "COPY" and previous.arg == 1:
+                # [object value]: an augmented assignment keeps the object at hand
+                kept = HookTemplate(_probe.ATTR_READ, _COPIES[1], _COPIES[4], name)
+                return Plan(Operation.LOAD_ATTR, name, (), (kept,))
+            local = self._local_before(index - 1)
+            if local is not None:
+                again = HookTemplate(_probe.ATTR_READ, _COPIES[1], encode(_LOAD_FAST, local), name)
+                return Plan(Operation.LOAD_ATTR, name, (), (again,))
+        begin = HookTemplate(_probe.ATTR_BEGIN, b"", _COPIES[3], name)
+        return Plan(Operation.LOAD_ATTR, name, (begin,), (_READ_END,))
+
+    def _store_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = self.code.co_names[instruction.arg]
+        store = HookTemplate(_probe.ATTR_STORE, _COPIES[2], _COPIES[3], name)  # [value object]
+        return Plan(Operation.STORE_ATTR, name, (store,), (_WRITE_END,))
+
+    def _delete_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = self.code.co_names[instruction.arg]
+        delete = HookTemplate(_probe.ATTR_DELETE, b"", _COPIES[3], name)  # [object]
+        return Plan(Operation.DELETE_ATTR, name, (delete,), (_WRITE_END,))
+
+    def _load_global(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = self.code.co_names[instruction.arg >> 1]
+        depth = 2 if VERSION >= (3, 13) and instruction.arg & 1 else 1  # there the NULL lies on top
+        return Plan(Operation.LOAD_GLOBAL, name, (), (_value(_probe.GLOBAL_READ, depth, name),))
+
+    def _load_name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = self.code.co_names[instruction.arg]
+        return Plan(Operation.LOAD_NAME, name, (), (_value(_probe.NAME_READ, 1, name),))
+
+    def _name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = self.code.co_names[instruction.arg]
+        operation = instruction.name
+        if operation.startswith("STORE"):
+            action = _probe.GLOBAL_STORE if operation == "STORE_GLOBAL" else _probe.NAME_STORE
+            return Plan(operation, name, (_value(action, 1, name),), _GLOBAL_END)
+        action = _probe.GLOBAL_DELETE if operation == "DELETE_GLOBAL" else _probe.NAME_DELETE
+        return Plan(operation, name, (_bare(action, name),), (_WRITE_END,))
+
+    def _cell(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
+        name = self.scope.cell_name(self.code, instruction.arg)
+        load = encode(_LOAD_CELL, instruction.arg)
+        if instruction.name == "STORE_DEREF":
+            store = HookTemplate(_probe.CELL_STORE, _COPIES[1], load, name)
+            return Plan(Operation.STORE_DEREF, name, (store,), _GLOBAL_END)
+        if instruction.name == "DELETE_DEREF":
+            return Plan(
+                Operation.DELETE_DEREF, name, (HookTemplate(_probe.CELL_DELETE, b"", load, name),), (_WRITE_END,)
+            )
+        read = HookTemplate(_probe.CELL_READ, _COPIES[1], load, name)
+        return Plan(Operation.LOAD_DEREF, name, (), (read,))
+
+
+_PLANS: dict[str, Callable[[Planner, Instruction, DataFlow | None], Plan]] = {
+    "BINARY_SUBSCR": Planner._load_subscr,
+    "STORE_SUBSCR": Planner._store_subscr,
+    "DELETE_SUBSCR": Planner._delete_subscr,
+    "BINARY_SLICE": Planner._load_slice,
+    "STORE_SLICE": Planner._store_slice,
+    "LOAD_ATTR": Planner._load_attr,
+    "STORE_ATTR": Planner._store_attr,
+    "DELETE_ATTR": Planner._delete_attr,
+    "LOAD_GLOBAL": Planner._load_global,
+    "LOAD_NAME": Planner._load_name,
+    "LOAD_FROM_DICT_OR_GLOBALS": Planner._load_name,
+    "STORE_GLOBAL": Planner._name,
+    "DELETE_GLOBAL": Planner._name,
+    "STORE_NAME": Planner._name,
+    "DELETE_NAME": Planner._name,
+    "LOAD_DEREF": Planner._cell,
+    "LOAD_CLASSDEREF": Planner._cell,
+    "LOAD_FROM_DICT_OR_DEREF": Planner._cell,
+    "STORE_DEREF": Planner._cell,
+    "DELETE_DEREF": Planner._cell,
+}
+
+
+def arithmetic_operation(instruction: Instruction) -> str:
+    return operation_of(instruction.name, instruction.arg)

@@ -1,0 +1,102 @@
+"""The law of the weaver: take the hooks out again, and the original is left.
+
+Hooks are found by their grammar alone, not by what the weaver remembers:
+`[COPY n] LOAD_CONST <hook> {COPY n | load of a local or cell} STORE_SUBSCR`.
+"""
+
+from types import CodeType
+
+from opcodetrace.probe import _probe
+from opcodetrace.rewrite.decode import Decoded, Instruction, decode
+
+_LOADS = frozenset({"COPY", "LOAD_FAST", "LOAD_CLOSURE"})
+_SAME = (
+    "co_argcount co_posonlyargcount co_kwonlyargcount co_nlocals co_flags co_names co_varnames co_freevars co_cellvars "
+    "co_filename co_name co_qualname co_firstlineno"
+).split()
+
+
+class UnweaveError(Exception):
+    """The woven code is not the original with hooks in it."""
+
+
+def check(original: CodeType, woven: CodeType) -> None:
+    """Raises UnweaveError where taking the hooks out of `woven` does not leave `original`."""
+    for name in _SAME:
+        if getattr(original, name) != getattr(woven, name):
+            raise UnweaveError(f"{name} differs")
+    if woven.co_stacksize < original.co_stacksize:
+        raise UnweaveError("co_stacksize shrank")
+    _check_constants(original, woven)
+    before, after = decode(original), decode(woven)
+    kept, owner = _without_hooks(woven, after)
+    if len(kept) != len(before.instructions):
+        raise UnweaveError(f"{len(before.instructions)} instructions became {len(kept)}")
+    for old, new in zip(before.instructions, kept, strict=True):
+        _check_instruction(old, new, owner)
+    _check_handlers(before, after, owner)
+
+
+def _check_constants(original: CodeType, woven: CodeType) -> None:
+    count = len(original.co_consts)
+    for old, new in zip(original.co_consts, woven.co_consts, strict=False):
+        if new is not old and not _is_same_constant(old, new):
+            raise UnweaveError("a constant differs")
+    for added in woven.co_consts[count:]:
+        if not isinstance(added, (_probe.Hook, _probe.Code)):
+            raise UnweaveError("a constant was added that is no hook")
+
+
+def _is_same_constant(old: object, new: object) -> bool:
+    """Nested code was woven and checked before; builds without the GIL intern equal constants anew."""
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, CodeType) and isinstance(new, CodeType):
+        return old.co_qualname == new.co_qualname
+    return old == new if isinstance(old, frozenset) else repr(old) == repr(new)
+
+
+def _without_hooks(woven: CodeType, decoded: Decoded) -> tuple[list[Instruction], list[int]]:
+    """The instructions that are left, and for each woven instruction the number of the original that it belongs to or,
+    for one in front of it, comes next."""
+    instructions = decoded.instructions
+    is_hook = [False] * len(instructions)
+    for i, instruction in enumerate(instructions):
+        if instruction.name != "LOAD_CONST" or not isinstance(woven.co_consts[instruction.arg], _probe.Hook):
+            continue
+        last = i + 1
+        while last < len(instructions) and instructions[last].name in _LOADS:
+            last += 1
+        if last >= len(instructions) or instructions[last].name != "STORE_SUBSCR":
+            raise UnweaveError("a hook without its store")
+        # The store takes three values: the hook, and two more that the hook itself must have pushed.
+        operands = last - i - 1
+        start = i if operands == 2 else i - 1
+        if operands not in (1, 2) or instructions[start].name not in ("COPY", "LOAD_CONST"):
+            raise UnweaveError("a hook does not push its own operands")
+        for j in range(start, last + 1):
+            is_hook[j] = True
+    kept: list[Instruction] = []
+    owner: list[int] = []
+    for instruction, inserted in zip(instructions, is_hook, strict=True):
+        owner.append(len(kept))
+        if not inserted:
+            kept.append(instruction)
+    owner.append(len(kept))
+    return kept, owner
+
+
+def _check_instruction(old: Instruction, new: Instruction, owner: list[int]) -> None:
+    if old.name != new.name or old.position != new.position:
+        raise UnweaveError(f"instruction {old.index} ({old.name}) differs")
+    if old.target is None:
+        if old.arg != new.arg or old.stop - old.start != new.stop - new.start:
+            raise UnweaveError(f"the argument of instruction {old.index} ({old.name}) differs")
+    elif new.target is None or owner[new.target] != old.target:
+        raise UnweaveError(f"the jump at instruction {old.index} goes elsewhere")
+
+
+def _check_handlers(before: Decoded, after: Decoded, owner: list[int]) -> None:
+    moved = [(owner[h.start], owner[h.stop], owner[h.target], h.depth, h.lasti) for h in after.handlers]
+    if moved != [tuple(h) for h in before.handlers]:
+        raise UnweaveError("the exception table differs")

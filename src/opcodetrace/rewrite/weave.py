@@ -1,0 +1,288 @@
+"""Weaves a module: every code object in it gets its hooks, is checked, and is described to the collector."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable
+from types import CodeType
+from typing import NamedTuple
+
+from opcodetrace.probe import _probe
+from opcodetrace.rewrite import hooks
+from opcodetrace.rewrite.decode import Decoded, Instruction, decode
+from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
+from opcodetrace.rewrite.opcodes import CALLS, SWITCH_POINTS
+from opcodetrace.rewrite.scope import Scope, scope_of
+from opcodetrace.rewrite.splice import HOOK_STACK, encode, splice
+from opcodetrace.rewrite.unweave import check
+from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
+
+_CALL_ENTRY = struct.Struct("<IHH")  # code unit, stack depth before it, argument: as `_probe.Code` takes them
+
+
+class Weaver:
+    """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
+    marshalled, for each file and code object before its code can run."""
+
+    def __init__(self, send: Callable[[tuple[object, ...]], None]) -> None:
+        self._send = send
+        # next() on a count is one step even without the GIL: modules are imported by several threads.
+        self._files = itertools.count()
+        self._codes = itertools.count()
+        self._phis = itertools.count()
+        self._sites = itertools.count()
+
+    def weave_module(self, code: CodeType, path: str, module: str, source: bytes) -> CodeType:
+        """The module's code with all functions in it woven. Never raises for a code object that cannot be woven: that one
+        runs as it is, and the collector is told why."""
+        file = next(self._files)
+        self._send(("file", *SourceFile(file, path, module, source)))
+        return self._weave(code, file, scope_of(code))
+
+    def _weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
+        nested = tuple(
+            self._weave(constant, file, scope) if isinstance(constant, CodeType) else constant
+            for constant in code.co_consts
+        )
+        code_id = next(self._codes)
+        try:
+            woven = _WovenCode(code, scope, code_id, self._sites, self._phis)
+            result = woven.assemble(nested)
+            check(code, result)
+        except Exception as error:
+            # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
+            reason = f"{type(error).__name__}: {error}"
+            self._send(("code", *Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason)))
+            return _with_constants(code, nested)
+        self._send(
+            (
+                "code",
+                *Code(
+                    code_id,
+                    file,
+                    code.co_qualname,
+                    code.co_firstlineno,
+                    tuple(_plain(site) for site in woven.sites),  # type: ignore[arg-type]
+                    tuple(tuple(point) for point in woven.switch_points),  # type: ignore[arg-type]
+                ),
+            )
+        )
+        return result
+
+
+def _plain(site: Site) -> tuple[object, ...]:
+    """marshal takes tuples, but no subclass of them, nor of str."""
+    return (
+        *(str(value) if isinstance(value, str) else value for value in site[:9]),
+        None if site.flow is None else tuple(site.flow),
+        *site[10:],
+    )
+
+
+def _with_constants(code: CodeType, constants: tuple[object, ...]) -> CodeType:
+    if all(new is old for new, old in zip(constants, code.co_consts, strict=True)):
+        return code
+    result = code.replace(co_consts=constants)
+    _probe.fix_kinds(code, result)
+    return result
+
+
+class _Placed(NamedTuple):
+    """The hooks around one instruction, as they will be encoded."""
+
+    site: int
+    template: hooks.HookTemplate
+
+
+class _WovenCode:
+    """One code object on its way: sites are numbered, hooks chosen, bytes spliced."""
+
+    def __init__(
+        self, code: CodeType, scope: Scope, code_id: int, site_ids: itertools.count[int], phi_ids: itertools.count[int]
+    ) -> None:
+        self.code = code
+        self.code_id = code_id
+        self.site_ids = site_ids
+        self.phi_ids = phi_ids
+        self.decoded: Decoded = decode(code)
+        self.planner = hooks.Planner(code, self.decoded, scope)
+        self.flow: DataFlow | None
+        try:
+            self.flow = analyse(code, self.decoded, self.planner.hooked)
+        except FlowError:
+            self.flow = None  # then every source is inferred
+        self.sites: list[Site] = []
+        self.switch_points: list[SwitchPoint] = []
+
+    def assemble(self, constants: tuple[object, ...]) -> CodeType:
+        before: dict[int, list[_Placed]] = {}
+        after: dict[int, list[_Placed]] = {}
+        self._place_accesses(before, after)
+        self._place_markers(after)
+        first = len(constants)
+        made: list[object] = []
+
+        def encoded(placed: dict[int, list[_Placed]]) -> dict[int, bytes]:
+            out = {}
+            for index, row in placed.items():
+                parts = []
+                for site, template in row:
+                    parts.append(template.encode(first + len(made)))
+                    made.append(_probe.Hook(site, template.action, template.name))
+                out[index] = b"".join(parts)
+            return out
+
+        spliced = splice(self.code, self.decoded, encoded(before), encoded(after))
+        anchor = _probe.Code(self.code_id, self._call_table(spliced.at))
+        woven = self.code.replace(
+            co_code=spliced.bytecode,
+            co_consts=(*constants, *made, anchor),
+            co_exceptiontable=spliced.exception_table,
+            co_linetable=spliced.line_table,
+            co_stacksize=self.code.co_stacksize + HOOK_STACK,
+        )
+        _probe.fix_kinds(self.code, woven)
+        for instruction in self.decoded.instructions:
+            if instruction.name in SWITCH_POINTS:
+                line, end_line, column, end_column = instruction.position
+                self.switch_points.append(
+                    SwitchPoint(
+                        2 * spliced.at[instruction.index],
+                        2 * instruction.at,
+                        instruction.name,
+                        line,
+                        end_line,
+                        column,
+                        end_column,
+                    )
+                )
+        return woven
+
+    def _call_table(self, at: list[int]) -> bytes:
+        if self.flow is None:
+            return b""
+        return b"".join(
+            _CALL_ENTRY.pack(at[i.index], self.flow.depth[i.index], i.arg)
+            for i in self.decoded.instructions
+            if i.name in CALLS and 0 <= self.flow.depth[i.index] < 65536 and i.arg < 65536
+        )
+
+    def _site(
+        self,
+        instruction: Instruction,
+        operation: str,
+        name: str | None = None,
+        flow: Flow | None = None,
+        phi: int | None = None,
+        computed: str | None = None,
+    ) -> int:
+        site = next(self.site_ids)
+        line, end_line, column, end_column = instruction.position
+        self.sites.append(
+            Site(
+                site,
+                operation,
+                instruction.name,
+                2 * instruction.at,
+                line,
+                end_line,
+                column,
+                end_column,
+                name,
+                flow,
+                phi,
+                computed,
+            )
+        )
+        return site
+
+    def _place_accesses(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
+        flow = self.flow
+        reached = [i for i in self.decoded.instructions if flow is None or flow.depth[i.index] >= 0]
+        plans = [(i, self.planner.plan(i, flow)) for i in reached]
+        # Sites are numbered first: the flow of a write names the sites of reads.
+        numbers = {i.index: next(self.site_ids) for i, plan in plans if plan is not None}
+        self.phis = (
+            {}
+            if flow is None
+            else {definition.phi: next(self.phi_ids) for definition in sorted(flow.definitions, key=lambda d: d.phi)}
+        )
+        self.numbers = numbers
+        for instruction, plan in plans:
+            if plan is None:
+                continue
+            index = instruction.index
+            line, end_line, column, end_column = instruction.position
+            value_flow = None
+            computed = None
+            if plan.operation.startswith("STORE"):
+                sources = None if flow is None else flow.writes.get(index)
+                value_flow = Flow(opaque=True) if sources is None else self._flow(sources)
+                if flow is not None and index in flow.computed:
+                    computed = hooks.arithmetic_operation(self.decoded.instructions[flow.computed[index]])
+            self.sites.append(
+                Site(
+                    numbers[index],
+                    str(plan.operation),
+                    instruction.name,
+                    2 * instruction.at,
+                    line,
+                    end_line,
+                    column,
+                    end_column,
+                    plan.name,
+                    value_flow,
+                    None,
+                    computed,
+                )
+            )
+            if plan.before:
+                before[index] = [_Placed(numbers[index], template) for template in plan.before]
+            if plan.after:
+                after[index] = [_Placed(numbers[index], template) for template in plan.after]
+
+    def _flow(self, sources: Sources) -> Flow:
+        def numbered(indexes: frozenset[int]) -> tuple[int, ...]:
+            return tuple(sorted(self.numbers[i] for i in indexes if i in self.numbers))
+
+        def variables(phis: frozenset[int]) -> tuple[int, ...]:
+            return tuple(sorted(self.phis[phi] for phi in phis))
+
+        return Flow(
+            numbered(sources.reads),
+            numbered(sources.writes),
+            variables(sources.phis),
+            numbered(sources.called_reads),
+            numbered(sources.called_writes),
+            variables(sources.called_phis),
+            sources.opaque,
+        )
+
+    def _place_markers(self, after: dict[int, list[_Placed]]) -> None:
+        """COMPUTE, ENTER and DEFINE."""
+        flow = self.flow
+        if flow is None:
+            return
+        instructions = self.decoded.instructions
+        for index in sorted(flow.arithmetic):
+            # Never between BINARY_OP and STORE_FAST: that pair is how `s += x` grows a string in place.
+            if index + 1 < len(instructions) and instructions[index + 1].name.startswith("STORE_FAST"):
+                continue
+            site = self._site(instructions[index], hooks.arithmetic_operation(instructions[index]))
+            after.setdefault(index, []).append(_Placed(site, hooks.COMPUTE))
+        begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
+        if begin is None:
+            return
+        if flow.enter:
+            site = self._site(begin, str(Operation.ENTER))
+            after.setdefault(begin.index, []).append(_Placed(site, hooks.ENTER))
+        for definition in sorted(flow.definitions, key=lambda d: (d.after, d.phi)):
+            instruction = instructions[definition.after] if definition.after >= 0 else begin
+            site = self._site(
+                instruction,
+                str(Operation.DEFINE),
+                flow=self._flow(definition.sources),
+                phi=self.phis[definition.phi],
+            )
+            after.setdefault(instruction.index, []).append(_Placed(site, hooks.DEFINE))
