@@ -1,0 +1,278 @@
+"""The interleaving by which one update was lost, as the steps that a person reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.finding import Certainty, LostUpdate
+from opcodetrace.trace.location import Location
+from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.story import AccessStep, ComputeStep, FoldStep, Interleaving, Lane, Role, Step, SwitchStep
+from opcodetrace.trace.switch import Switch
+
+MAX_EXTRA = 8  # other accesses of the location that are all shown; where there are more they are folded ...
+MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown
+MAX_TOLD_APART = 2_000  # folded accesses of the location that are read, to tell reads from writes and by whom
+MAX_SWITCHES_SPAN = 20_000  # seqs between two steps within which all switches are read
+ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
+
+ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
+WRITES = frozenset({Kind.WRITE, Kind.DELETE})
+
+
+class Recording(Protocol):
+    """The stored events of a run, by range of seq, both ends included."""
+
+    def events(self, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]: ...
+
+    def count_events(self, first: int, last: int, locations: Collection[int] | None = None) -> int: ...
+
+    def switches(self, first: int, last: int) -> list[Switch]: ...
+
+
+def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
+    """A lane for each thread, with a name that belongs to it alone."""
+    threads = list(threads)
+    titles = {thread.thread: thread.name or f"thread {thread.thread}" for thread in threads}
+    short = {number: title.partition(" (")[0] or title for number, title in titles.items()}
+    of_short = Counter(short.values())
+    of_title = Counter(titles.values())
+    lanes = []
+    for number, title in titles.items():
+        if of_title[title] > 1:
+            lanes.append(Lane(number, f"{short[number]} #{number}", f"{title} #{number}"))
+        else:
+            lanes.append(Lane(number, short[number] if of_short[short[number]] == 1 else title, title))
+    return tuple(lanes)
+
+
+def interleave(
+    lost: LostUpdate,
+    location: Location,
+    recording: Recording,
+    sites: Mapping[int, StoredSite],
+    lanes: Mapping[int, Lane],
+    free_threaded: bool = False,
+) -> Interleaving:
+    """The steps around a lost update, with what does not matter folded."""
+    roles = _roles(lost)
+    events = {seq: event for seq in roles if (event := _event_at(recording, seq)) is not None}
+    first, last = min(roles), max(roles)
+    same_version = _same_version(lost, location, recording)
+    origin = _origin(first, location, events, recording)
+    if origin is not None:
+        roles[origin.seq] = Role.ORIGIN
+        events[origin.seq] = origin
+    for event in _extra(events, first, last, location, recording):
+        events.setdefault(event.seq, event)
+    order = _order(events.values(), lost)
+    builder = _Steps(location, recording, sites, roles, _operands(lost, events), free_threaded)
+    steps = builder.steps(order)
+    taking_part = {event.thread for event in order}
+    return Interleaving(
+        label=location.label,
+        lanes=tuple(lanes[thread] for thread in sorted(taking_part)),
+        steps=tuple(steps),
+        certainty=lost.certainty,
+        same_version=same_version,
+    )
+
+
+def _roles(lost: LostUpdate) -> dict[int, Role]:
+    """Who plays what; a read that serves both writes is told as the overwriting write's."""
+    roles = {lost.lost: Role.LOST_WRITE}
+    if lost.overwritten_by is not None:
+        roles[lost.overwritten_by] = Role.OVERWRITING_WRITE
+    if lost.source_read is not None:
+        roles.setdefault(lost.source_read, Role.SOURCE_READ)
+    if lost.read is not None and roles.get(lost.read, Role.SOURCE_READ) is Role.SOURCE_READ:
+        roles[lost.read] = Role.STALE_READ
+    return roles
+
+
+def _event_at(recording: Recording, seq: int) -> Event | None:
+    return next((event for event in recording.events(seq, seq) if event.kind in ACCESSES), None)
+
+
+def _same_version(lost: LostUpdate, location: Location, recording: Recording) -> bool:
+    """Whether both updates began with a read of one and the same version."""
+    if lost.source_read is None or lost.read is None:
+        return False
+    first, last = sorted((lost.source_read, lost.read))
+    if recording.count_events(first, last, [location.id]) > MAX_TOLD_APART:
+        return False
+    return not any(event.kind in WRITES for event in recording.events(first, last, [location.id]))
+
+
+def _origin(first: int, location: Location, events: Mapping[int, Event], recording: Recording) -> Event | None:
+    """The write that made the version which the first step reads."""
+    if first not in events or events[first].kind != Kind.READ:
+        return None
+    reach = 256
+    end = first - 1
+    while end >= 0 and reach <= ORIGIN_SPAN:
+        start = max(0, end - reach)
+        writes = [event for event in recording.events(start, end, [location.id]) if event.kind in WRITES]
+        if writes:
+            return writes[-1] if writes[-1].value == events[first].value else None
+        end, reach = start - 1, reach * 4
+    return None
+
+
+def _extra(
+    events: Mapping[int, Event], first: int, last: int, location: Location, recording: Recording
+) -> Iterator[Event]:
+    """Other accesses of the location between the first and the last step: all of a few, else those of small gaps."""
+    if recording.count_events(first, last, [location.id]) <= len(events) + MAX_EXTRA:
+        yield from _accesses(recording.events(first, last, [location.id]))
+        return
+    shown = sorted(seq for seq in events if seq >= first)
+    for before, after in zip(shown, shown[1:], strict=False):
+        if 0 < recording.count_events(before + 1, after - 1, [location.id]) <= MAX_EXTRA_IN_GAP:
+            yield from _accesses(recording.events(before + 1, after - 1, [location.id]))
+
+
+def _accesses(events: Iterable[Event]) -> Iterator[Event]:
+    return (event for event in events if event.kind in ACCESSES)
+
+
+def _order(events: Iterable[Event], lost: LostUpdate) -> list[Event]:
+    """The order shown. Intervals leave some room: the stale read comes before the lost write, which comes before
+    the one that overwrote it."""
+
+    def place(event: Event) -> tuple[float, int]:
+        if event.seq in (lost.read, lost.source_read) and event.seq > lost.lost:
+            return lost.lost - 0.5, event.seq
+        if event.seq == lost.overwritten_by and event.seq < lost.lost:
+            return lost.lost + 0.5, event.seq
+        return event.seq, event.seq
+
+    return sorted(events, key=place)
+
+
+def _operands(lost: LostUpdate, events: Mapping[int, Event]) -> dict[int, Value]:
+    """For a write: the value of the read that flows into it, only where that is proven."""
+    if lost.certainty is Certainty.INFERRED:
+        return {}
+    pairs = ((lost.lost, lost.source_read), (lost.overwritten_by, lost.read))
+    return {
+        write: events[read].value for write, read in pairs if write is not None and read is not None and read in events
+    }
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Turns the events to show into steps, with the switches and folds between them."""
+
+    location: Location
+    recording: Recording
+    sites: Mapping[int, StoredSite]
+    roles: Mapping[int, Role]
+    operands: Mapping[int, Value]
+    free_threaded: bool
+
+    def steps(self, order: Sequence[Event]) -> list[Step]:
+        """All steps, for events in the order shown."""
+        steps: list[Step] = []
+        last_of_lane: dict[int, Event] = {}
+        for index, event in enumerate(order):
+            if index:
+                steps += self._between(order[index - 1], event)
+            continues = _continues(last_of_lane.get(event.thread), event, self.sites)
+            computed = self._computed(event, continues)
+            if computed is not None:
+                steps.append(computed)
+                continues = True
+            steps.append(
+                AccessStep(
+                    seq=event.seq,
+                    earliest=event.earliest,
+                    thread=event.thread,
+                    kind=Kind(event.kind),
+                    site=self.sites[event.site],
+                    value=event.value,
+                    role=self.roles.get(event.seq),
+                    unordered=any(_overlap(event, other) for other in order if other.thread != event.thread),
+                    continues=continues,
+                )
+            )
+            last_of_lane[event.thread] = event
+        return steps
+
+    def _computed(self, event: Event, continues: bool) -> ComputeStep | None:
+        """The operation whose result a write stored as it was: the value written is what it gave."""
+        site = self.sites[event.site]
+        if event.kind != Kind.WRITE or site.computed is None or event.value is ABSENT:
+            return None
+        operand = self.operands.get(event.seq, ABSENT)
+        return ComputeStep(event.seq, event.thread, site, site.computed, event.value, operand, continues)
+
+    def _between(self, before: Event, after: Event) -> Iterator[Step]:
+        """The switches between two steps that explain the change of thread, and folds for the rest."""
+        first, last = before.seq + 1, after.seq
+        switches = [] if self.free_threaded or first > last else self._switches(first, last)
+        if before.thread == after.thread:
+            yield from self._fold(first, last - 1, switches)
+            return
+        if not switches and not self.free_threaded:
+            switches = [Switch(after.seq, before.thread, after.thread, None, None, None)]
+        if not switches:
+            yield from self._fold(first, last - 1, [])
+            return
+        yield from self._fold(first, switches[0].seq - 1, [])
+        yield SwitchStep(switches[0])
+        if len(switches) > 1:
+            yield from self._fold(switches[0].seq + 1, switches[-1].seq - 1, switches[1:-1])
+            yield SwitchStep(switches[-1])
+        yield from self._fold(switches[-1].seq + 1, last - 1, [])
+
+    def _switches(self, first: int, last: int) -> list[Switch]:
+        """The switches in a range; of a long one those near its ends."""
+        if last - first <= MAX_SWITCHES_SPAN:
+            return self.recording.switches(first, last)
+        reach = 256
+        head: list[Switch] = []
+        while not head and reach < last - first:
+            head = self.recording.switches(first, first + reach)
+            reach *= 4
+        reach = 256
+        tail: list[Switch] = []
+        while not tail and reach < last - first:
+            tail = self.recording.switches(last - reach, last)
+            reach *= 4
+        return head[:1] + [switch for switch in tail[-1:] if switch not in head[:1]]
+
+    def _fold(self, first: int, last: int, switches: Sequence[Switch]) -> Iterator[FoldStep]:
+        """One fold for what lies in a range, if anything does."""
+        if first > last:
+            return
+        here = self.recording.count_events(first, last, [self.location.id])
+        elsewhere = self.recording.count_events(first, last) - here
+        if not here and not elsewhere and not switches:
+            return
+        fold = FoldStep(seq=first, elsewhere=elsewhere, switches=len(switches))
+        if here > MAX_TOLD_APART:
+            fold = replace(fold, accesses=here)
+        elif here:
+            folded = list(_accesses(self.recording.events(first, last, [self.location.id])))
+            reads = sum(event.kind == Kind.READ for event in folded)
+            threads = tuple(sorted({event.thread for event in folded}))
+            fold = replace(fold, reads=reads, writes=len(folded) - reads, threads=threads)
+        yield fold
+
+
+def _continues(before: Event | None, event: Event, sites: Mapping[int, StoredSite]) -> bool:
+    """Whether an access belongs to the same pass of the same line as its lane's access before it."""
+    if before is None or before.frame != event.frame or before.kind in WRITES:
+        return False
+    one, other = sites[before.site], sites[event.site]
+    return one.path == other.path and one.line == other.line and before.site != event.site
+
+
+def _overlap(one: Event, other: Event) -> bool:
+    """Whether two accesses' intervals overlap, so that either may have come first."""
+    return one.earliest <= other.seq and other.earliest <= one.seq

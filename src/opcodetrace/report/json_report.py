@@ -1,0 +1,262 @@
+"""The report as JSON, for programs.
+
+The document's `schema` is `opcodetrace-report/1`. Within version 1 members may be added, never removed, renamed or
+given another meaning. What is not known is null. Seqs are positions in the recording: a greater one is later, unless
+an access has an `earliest` below its `seq`: then it happened somewhere from `earliest` to `seq`.
+
+    schema          "opcodetrace-report/1"
+    run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
+                    exit_code, signal, records, accesses, stored, switches, functions (woven)
+    lost            least, most: how many updates the run lost; equal where every consistent order agrees
+    threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
+    locations       [label, cells (locations that bear it), reads, writes, threads, lost: {least, most, overwriters,
+                    exhausted (the search for orders was cut short)}, uncertain (cells of uncertain identity)]
+    findings        [label, count, certainty, lost_at (site), overwritten_at (site or null), interleaving or null]
+                    one for each location's label and pair of source lines, the most frequent first
+    more_findings   pairs, lost: what `findings` leaves out
+    limits          truncated (reason or null), truncated_seq, unseen_writes, missed_accesses, holes, recovered,
+                    births_seen, unwoven: [function, path, line, reason], notes: [text]
+
+A site is {path, line, column, end_line, end_column, function, operation, opcode, expression, source}.
+
+An interleaving is {label, certainty, same_version, sentences: [text], threads: [number], steps}. Each step has a `step`:
+
+    read, write, delete   seq, earliest, thread, site, value, role, unordered, remark
+                          role: origin, source read, stale read, lost write, overwriting write, or null
+    compute               seq (of the write that follows), thread, site, operation, value, operand (the value read that
+                          flowed into it)
+    switch                seq, from_thread, to_thread, reason (blocked, yielded, preempted, ended or null), callee,
+                          place: {function, line, opcode, offset, expression} or null
+    fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads
+
+A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a str
+and None, `value`; for other objects `identity`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import ClassVar, TextIO
+
+from opcodetrace.report import wording
+from opcodetrace.report.wording import Wording
+from opcodetrace.trace.event import Absent, Opaque, Value
+from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.story import (
+    AccessStep,
+    ComputeStep,
+    FoldStep,
+    Interleaving,
+    LostStory,
+    RunReport,
+    Step,
+    SwitchStep,
+    WatchedLocation,
+)
+
+SCHEMA = "opcodetrace-report/1"
+
+Json = dict[str, object]
+
+
+class JsonReporter:
+    """One JSON document."""
+
+    name: ClassVar[str] = "json"
+    extension: ClassVar[str] = ".json"
+
+    def __init__(self, indent: int | None = 2) -> None:
+        self._indent = indent
+
+    def write(self, report: RunReport, stream: TextIO) -> None:
+        """Write the report."""
+        json.dump(_document(report), stream, indent=self._indent, ensure_ascii=True, allow_nan=False)
+        stream.write("\n")
+
+
+def _document(report: RunReport) -> Json:
+    run = report.run
+    return {
+        "schema": SCHEMA,
+        "run": {
+            "id": run.id,
+            "script": run.info.script,
+            "argv": list(run.info.argv),
+            "cwd": run.info.cwd,
+            "started_at": run.info.started_at,
+            "python": run.info.python,
+            "free_threaded": report.free_threaded,
+            "switch_interval": run.info.switch_interval,
+            "duration": run.outcome.duration,
+            "exit_code": run.outcome.exit_code,
+            "signal": run.outcome.signal,
+            "records": run.records,
+            "accesses": run.accesses,
+            "stored": run.stored,
+            "switches": run.switches,
+            "functions": run.functions,
+        },
+        "lost": {"least": run.lost, "most": run.lost_at_most},
+        "threads": [_thread(thread) for thread in report.threads],
+        "locations": [_watched(watched) for watched in report.watched],
+        "findings": [_story(story, report) for story in report.stories],
+        "more_findings": {"pairs": report.more_stories, "lost": report.more_lost},
+        "limits": {
+            "truncated": run.truncated and run.truncated.value,
+            "truncated_seq": run.truncated_seq,
+            "unseen_writes": run.unseen,
+            "missed_accesses": run.missed,
+            "holes": run.holes,
+            "recovered": run.outcome.recovered,
+            "births_seen": run.births,
+            "unwoven": [
+                {"function": each.function, "path": each.path, "line": each.line, "reason": each.reason}
+                for each in report.unwoven
+            ],
+            "notes": list(run.notes),
+        },
+    }
+
+
+def _thread(thread: Thread) -> Json:
+    return {
+        "thread": thread.thread,
+        "name": thread.name,
+        "started_by": thread.started_by,
+        "first_seq": thread.first_seq,
+        "last_seq": thread.last_seq,
+        "ended": thread.ended,
+    }
+
+
+def _watched(watched: WatchedLocation) -> Json:
+    return {
+        "label": watched.label,
+        "cells": watched.cells,
+        "reads": watched.reads,
+        "writes": watched.writes,
+        "threads": watched.threads,
+        "lost": {
+            "least": watched.low,
+            "most": watched.high,
+            "overwriters": watched.overwriters,
+            "exhausted": watched.exhausted,
+        },
+        "uncertain": watched.uncertain,
+    }
+
+
+def _story(story: LostStory, report: RunReport) -> Json:
+    told = story.interleaving
+    return {
+        "label": story.label,
+        "count": story.count,
+        "certainty": story.certainty.value,
+        "lost_at": _site(story.lost_site),
+        "overwritten_at": None if story.overwriting_site is None else _site(story.overwriting_site),
+        "interleaving": None if told is None else _interleaving(told, report),
+    }
+
+
+def _interleaving(interleaving: Interleaving, report: RunReport) -> Json:
+    words = wording.wording(interleaving, report.lanes, report.run.info)
+    return {
+        "label": interleaving.label,
+        "certainty": interleaving.certainty.value,
+        "same_version": interleaving.same_version,
+        "sentences": words.sentences(interleaving),
+        "threads": [lane.thread for lane in interleaving.lanes],
+        "steps": [_step(step, interleaving, words) for step in interleaving.steps],
+    }
+
+
+def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
+    match step:
+        case AccessStep():
+            return {
+                "step": step.kind.name.lower(),
+                "seq": step.seq,
+                "earliest": step.earliest,
+                "thread": step.thread,
+                "site": _site(step.site),
+                "value": _value(step.value),
+                "role": step.role and step.role.value,
+                "unordered": step.unordered,
+                "remark": words.remark(step, interleaving),
+            }
+        case ComputeStep():
+            return {
+                "step": "compute",
+                "seq": step.seq,
+                "thread": step.thread,
+                "site": _site(step.site),
+                "operation": step.operation,
+                "value": _value(step.value),
+                "operand": _value(step.operand),
+            }
+        case SwitchStep():
+            switch, place = step.switch, step.switch.place
+            return {
+                "step": "switch",
+                "seq": switch.seq,
+                "from_thread": switch.from_thread,
+                "to_thread": switch.to_thread,
+                "reason": switch.reason and switch.reason.value,
+                "callee": switch.callee,
+                "place": place and {
+                    "function": place.function,
+                    "line": place.line,
+                    "opcode": place.opcode,
+                    "offset": place.offset,
+                    "expression": place.expression,
+                },
+            }  # fmt: skip
+        case FoldStep():
+            return {
+                "step": "fold",
+                "seq": step.seq,
+                "reads": step.reads,
+                "writes": step.writes,
+                "accesses": step.accesses,
+                "elsewhere": step.elsewhere,
+                "switches": step.switches,
+                "threads": list(step.threads),
+            }
+
+
+def _site(site: StoredSite) -> Json:
+    return {
+        "path": site.path,
+        "line": site.line,
+        "column": site.column,
+        "end_line": site.end_line,
+        "end_column": site.end_column,
+        "function": site.function,
+        "operation": site.operation,
+        "opcode": site.opcode,
+        "expression": site.expression,
+        "source": site.source_line,
+    }
+
+
+def _value(value: Value) -> Json | None:
+    """A value as JSON can hold it: no NaN, no int that a double cannot hold."""
+    match value:
+        case Absent():
+            return None
+        case Opaque():
+            return {"type": value.type_name, "text": str(value), "identity": f"{value.identity:#x}"}
+        case None:
+            return {"type": "NoneType", "text": "None", "value": None}
+        case bytes():
+            return {"type": "bytes", "text": repr(value)}
+    described: Json = {"type": type(value).__name__, "text": repr(value)}
+    exact = (
+        isinstance(value, str)
+        or (isinstance(value, int) and abs(value) < 1 << 53)
+        or (isinstance(value, float) and math.isfinite(value))
+    )
+    if exact:
+        described["value"] = value
+    return described

@@ -1,0 +1,161 @@
+"""The report as Markdown, for a pull request or an issue: the interleaving is a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar, TextIO
+
+from opcodetrace.report import wording
+from opcodetrace.report.wording import Wording, printable, quantity
+from opcodetrace.trace.run import StoredSite
+from opcodetrace.trace.story import (
+    AccessStep,
+    ComputeStep,
+    FoldStep,
+    Interleaving,
+    Lane,
+    LostStory,
+    RunReport,
+    SwitchStep,
+)
+
+MAX_WATCHED = 10
+MAX_SOURCE = 80  # characters of a source line
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-!|~&$@])")
+BACKTICKS = re.compile("`+")
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return SPECIAL.sub(r"\\\1", printable(text))
+
+
+def code(text: str) -> str:
+    """A code span that shows the text as it is, in a table too."""
+    text = printable(text)
+    if not text.strip():
+        return "` `"
+    fence = "`" * (max((len(run) for run in BACKTICKS.findall(text)), default=0) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def in_table(text: str) -> str:
+    """A table's cell: a pipe would end it, in a code span too."""
+    return text.replace("|", "\\|")
+
+
+class MarkdownReporter:
+    """A table for each interleaving, as GitHub and GitLab render it."""
+
+    name: ClassVar[str] = "markdown"
+    extension: ClassVar[str] = ".md"
+
+    def write(self, report: RunReport, stream: TextIO) -> None:
+        """Write the report."""
+        for line in _lines(report):
+            stream.write(line + "\n")
+
+
+def _lines(report: RunReport) -> Iterator[str]:
+    run = report.run
+    yield f"## {wording.headline(report, code).rstrip('.')}"
+    yield ""
+    yield f"{code(wording.script(run))} · {' · '.join(escaped(part) for part in wording.title(report))}"
+    if not report.possibly_lost:
+        yield ""
+        yield escaped(" ".join(wording.origin_of_confidence(report)))
+    if report.watched:
+        yield ""
+        yield "| shared location | writes | reads | threads | lost |"
+        yield "|---|--:|--:|--:|--:|"
+        for watched in report.watched[:MAX_WATCHED]:
+            label = code(watched.label) + (f" (×{watched.cells:,})" if watched.cells > 1 else "")
+            numbers = f"{watched.writes:,} | {watched.reads:,} | {watched.threads:,}"
+            yield f"| {in_table(label)} | {numbers} | {wording.lost_words(watched)} |"
+        rest = report.watched[MAX_WATCHED:]
+        if rest:
+            lost = any(watched.high for watched in rest)
+            yield ""
+            yield f"… and {len(rest):,} more{'' if lost else ', of which none lost an update'}."
+    for number, story in enumerate(report.stories, 1):
+        yield ""
+        yield from _story(number, story, report)
+    if report.more_stories:
+        yield ""
+        more, lost_updates = quantity(report.more_stories, "more pair"), quantity(report.more_lost, "lost update")
+        yield f"… and {more} of source lines, with {lost_updates}."
+    caveats = list(wording.caveats(report))
+    if caveats:
+        yield ""
+        yield "### What to know of this recording"
+        yield ""
+        for caveat in caveats:
+            yield f"- {escaped(caveat)}"
+
+
+def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
+    yield f"### {number}. {wording.story_heading(story, report.run.info, code)}"
+    interleaving = story.interleaving
+    if interleaving is None:
+        return
+    words = wording.wording(interleaving, report.lanes, report.run.info, code)
+    yield ""
+    first = "One of them: " if story.count > 1 else ""
+    yield first + " ".join(words.sentences(interleaving))
+    yield ""
+    yield f"*{wording.CERTAINTY[interleaving.certainty]}*"
+    if report.free_threaded:
+        yield ""
+        yield wording.IN_PARALLEL
+    if any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps):
+        yield ""
+        yield f"∥ {wording.UNORDERED}."
+    yield ""
+    yield from _table(interleaving, words)
+
+
+def _table(interleaving: Interleaving, words: Wording) -> Iterator[str]:
+    """One column a thread; a step of the table is one instruction, a switch or a fold."""
+    lanes = interleaving.lanes
+    yield "| " + " | ".join(in_table(escaped(lane.title)) for lane in lanes) + " |"
+    yield "|" + "---|" * len(lanes)
+    at: int | None = None
+    for step in interleaving.steps:
+        match step:
+            case SwitchStep():
+                switch = step.switch
+                text = f"*switch to {words.lane(switch.to_thread)}: {words.switch(switch)}*"
+                yield _row(lanes, switch.from_thread, f"⇄ {text}")
+                at = None
+            case FoldStep():
+                own = step.threads[0] if len(step.threads) == 1 else lanes[0].thread
+                yield _row(lanes, own, f"⋮ *{words.fold(step, interleaving.label)}*")
+                at = None
+            case _:
+                source = "" if step.continues and at == step.thread else _source(step.site, words) + "<br>"
+                yield _row(lanes, step.thread, source + _action(step, interleaving, words))
+                at = step.thread
+
+
+def _source(site: StoredSite, words: Wording) -> str:
+    text = site.source_line or site.expression or f"in {site.function}"
+    return f"{words.place(site)}: {code(wording.shorten(text, MAX_SOURCE))}"
+
+
+def _action(step: AccessStep | ComputeStep, interleaving: Interleaving, words: Wording) -> str:
+    operation = step.operation if isinstance(step, ComputeStep) else step.site.operation
+    action = f"{words.action(step)} ({code(operation)})"
+    if isinstance(step, AccessStep):
+        remark = words.remark(step, interleaving)
+        action = ("∥ " if step.unordered else "") + action + (f" **{remark}**" if remark else "")
+    return action
+
+
+def _row(lanes: tuple[Lane, ...], thread: int, text: str) -> str:
+    """A row with text in one column: the thread's, or the first where it has none."""
+    numbers = [lane.thread for lane in lanes]
+    column = numbers.index(thread) if thread in numbers else 0
+    return "| " + " | ".join(in_table(text) if index == column else "" for index in range(len(lanes))) + " |"

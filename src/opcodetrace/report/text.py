@@ -1,0 +1,350 @@
+"""The report for a terminal: one column a thread, time downward."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, TextIO
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from opcodetrace.report import wording
+from opcodetrace.report.wording import Wording, printable, quantity
+from opcodetrace.trace.event import ABSENT
+from opcodetrace.trace.run import StoredSite
+from opcodetrace.trace.story import (
+    AccessStep,
+    ComputeStep,
+    FoldStep,
+    Interleaving,
+    Lane,
+    LostStory,
+    Role,
+    RunReport,
+    SwitchStep,
+    WatchedLocation,
+)
+
+PIPE_WIDTH = 80
+MIN_WIDTH = 60
+MIN_LANE = 34  # cells; where the lanes would be narrower they share one column
+MAX_LANE = 66
+MARGIN = "  "
+GUTTER = " │ "
+MAX_WATCHED = 10  # locations listed
+
+STYLES = {
+    Role.LOST_WRITE: "bold red",
+    Role.OVERWRITING_WRITE: "bold red",
+    Role.STALE_READ: "bold yellow",
+}
+ASCII = str.maketrans({"│": "|", "─": "-", "┼": "+", "▶": ">", "◀": "<", "└": "`", "⋮": ":", "…": "~", "∥": "=", "·": "-"})
+
+
+class TextReporter:
+    """Columns for the threads, for a terminal or a file."""
+
+    name: ClassVar[str] = "text"
+    extension: ClassVar[str] = ".txt"
+
+    def __init__(self, width: int | None = None, colour: bool | None = None) -> None:
+        """Width and colour are the stream's own (80 and none where it is no terminal) unless given."""
+        self._width = width
+        self._colour = colour
+
+    def write(self, report: RunReport, stream: TextIO) -> None:
+        """Write the report."""
+        terminal = stream.isatty()
+        outside = Console(file=stream, no_color=None)
+        width = max(MIN_WIDTH, self._width or (outside.width if terminal else PIPE_WIDTH))
+        colour = self._colour if self._colour is not None else terminal and outside.color_system is not None
+        page = io.StringIO()
+        console = Console(
+            file=page, width=width, force_terminal=colour, color_system="standard" if colour else None,
+            highlight=False, markup=False, emoji=False, legacy_windows=False,
+        )  # fmt: skip
+        for line in _Page(report, width, console).lines():
+            console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+        stream.write(_encodable(page.getvalue(), stream.encoding))
+
+
+def _encodable(text: str, encoding: str | None) -> str:
+    """The text in what the stream can take: frames in ASCII, the rest escaped, where it takes no Unicode."""
+    if encoding is None or encoding.lower().replace("-", "").startswith("utf"):
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+class _Page:
+    """The lines of a report."""
+
+    def __init__(self, report: RunReport, width: int, console: Console) -> None:
+        self.report = report
+        self.width = width
+        self.console = console
+
+    def lines(self) -> Iterator[Text]:
+        """All lines."""
+        report = self.report
+        yield from self._wrapped(
+            Text.assemble((wording.script(report.run), "bold"), (" · " + " · ".join(wording.title(report)), "dim")), ""
+        )
+        yield Text()
+        style = "bold red" if report.lost else "bold yellow" if report.possibly_lost else "bold green"
+        yield from self._wrapped(Text(wording.headline(report), style), "")
+        if not report.possibly_lost:
+            for sentence in wording.origin_of_confidence(report):
+                yield from self._wrapped(Text(sentence))
+        if report.watched:
+            yield Text()
+            yield from self._watched()
+        for number, story in enumerate(report.stories, 1):
+            yield Text()
+            yield from self._story(number, story)
+        if report.more_stories:
+            yield Text()
+            yield Text(
+                f"… and {quantity(report.more_stories, 'more pair')} of source lines, "
+                f"with {quantity(report.more_lost, 'lost update')}.",
+                "dim",
+            )
+        caveats = list(wording.caveats(report))
+        if caveats:
+            yield Text()
+            yield Text("What to know of this recording", "bold")
+            for caveat in caveats:
+                yield from self._wrapped(Text("- " + caveat), MARGIN, MARGIN * 2)
+
+    def _wrapped(self, text: Text, first: str = MARGIN, then: str | None = None) -> Iterator[Text]:
+        """A paragraph, wrapped at the page's width."""
+        then = first if then is None else then
+        for index, line in enumerate(text.wrap(self.console, self.width - max(len(first), len(then)))):
+            line.rstrip()
+            yield Text.assemble(then if index else first, line)
+
+    def _watched(self) -> Iterator[Text]:
+        """The shared locations, those that lost most first."""
+        shown = self.report.watched[:MAX_WATCHED]
+        rows = [("shared location", "writes", "reads", "threads", "lost")]
+        rows += [
+            (_label(watched), f"{watched.writes:,}", f"{watched.reads:,}", f"{watched.threads:,}",
+             wording.lost_words(watched))
+            for watched in shown
+        ]  # fmt: skip
+        widths = [max(cell_len(row[column]) for row in rows) for column in range(5)]
+        widths[0] = min(widths[0], self.width - len(MARGIN) - sum(widths[1:]) - 8)
+        for index, row in enumerate(rows):
+            cells = [set_cell_size(_crop(row[0], widths[0]), widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            line = Text(MARGIN + "  ".join(cells[:-1]), "dim" if index == 0 else "")
+            style = "dim" if index == 0 else "bold red" if shown[index - 1].high else "green"
+            yield line.append("  " + cells[-1], style)
+        rest = self.report.watched[MAX_WATCHED:]
+        if rest:
+            lost = any(watched.high for watched in rest)
+            yield Text(
+                f"{MARGIN}… and {len(rest):,} more{'' if lost else ', of which none lost an update'}", "dim"
+            )
+
+    def _story(self, number: int, story: LostStory) -> Iterator[Text]:
+        """One pair of source lines and its worked interleaving."""
+        heading = f"{number}. {wording.story_heading(story, self.report.run.info)}"
+        yield from self._wrapped(Text(heading, "bold"), "", "   ")
+        interleaving = story.interleaving
+        if interleaving is None:
+            return
+        words = wording.wording(interleaving, self.report.lanes, self.report.run.info)
+        yield Text()
+        if story.count > 1:
+            yield Text(f"{MARGIN}One of them:", "dim")
+        for line in self._wrapped(Text(" ".join(words.sentences(interleaving)))):
+            yield line
+        yield from self._wrapped(Text(wording.CERTAINTY[interleaving.certainty], "dim"))
+        yield Text()
+        if self.report.free_threaded:
+            yield from self._wrapped(Text(wording.IN_PARALLEL, "italic"))
+        if any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps):
+            yield from self._wrapped(Text(f"∥ {wording.UNORDERED}", "dim"))
+        yield from _Table(interleaving, words, self.width).lines()
+
+
+def _label(watched: WatchedLocation) -> str:
+    label = printable(watched.label)
+    return f"{label} (×{watched.cells:,})" if watched.cells > 1 else label
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A line in a thread's lane; the right part stands at the lane's right edge."""
+
+    left: Text
+    right: str = ""
+
+
+class _Table:
+    """An interleaving: lanes side by side where there is room, else one column with the threads' names."""
+
+    def __init__(self, interleaving: Interleaving, words: Wording, width: int) -> None:
+        self.interleaving = interleaving
+        self.words = words
+        lanes = interleaving.lanes
+        room = width - len(MARGIN) - len(GUTTER) * (len(lanes) - 1)
+        self.side_by_side = len(lanes) <= 1 or room // len(lanes) >= MIN_LANE
+        if self.side_by_side:
+            self.lane_width = min(MAX_LANE, room // len(lanes))
+            self.width = self.lane_width * len(lanes) + len(GUTTER) * (len(lanes) - 1)
+        else:
+            self.name_width = min(18, max(cell_len(words.lane(lane.thread)) for lane in lanes))
+            self.width = min(width - len(MARGIN), MAX_LANE * 2)
+            self.lane_width = self.width - self.name_width - 2
+        sites = [step.site for step in interleaving.steps if isinstance(step, AccessStep)]
+        self.several_files = len({site.path for site in sites}) > 1
+        self.number_width = max(len(self._number(site)) for site in sites)
+
+    def lines(self) -> Iterator[Text]:
+        """The heads of the lanes and the steps."""
+        yield from self._heads()
+        at: int | None = None  # the lane of the row before, if that was a thread's
+        for step in self.interleaving.steps:
+            match step:
+                case SwitchStep():
+                    yield self._switch(step)
+                    at = None
+                case FoldStep():
+                    yield from self._fold(step)
+                    at = None
+                case _:
+                    for cell in self._cells(step, headed=step.continues and at == step.thread):
+                        yield self._row(step.thread, cell, named=at != step.thread)
+                        at = step.thread
+
+    def _heads(self) -> Iterator[Text]:
+        if not self.side_by_side:
+            return
+        lanes = self.interleaving.lanes
+        yield self._across([Text(_crop(printable(lane.title), self.lane_width), "bold cyan") for lane in lanes])
+        rule = "─┼─".join("─" * self.lane_width for _ in lanes)
+        yield Text(MARGIN + rule, "dim")
+
+    def _cells(self, step: AccessStep | ComputeStep, headed: bool) -> Iterator[_Cell]:
+        """The source line, unless it has been given just before; what was done; what that means."""
+        indent = " " * (self.number_width + 3)
+        if not headed:
+            number = self._number(step.site).rjust(self.number_width)
+            source = self._source(step.site, self.lane_width - self.number_width - 1, step.continues)
+            yield _Cell(Text.assemble((number, "dim"), " ", (source, "")))
+        operation = step.operation if isinstance(step, ComputeStep) else step.site.operation
+        style = STYLES.get(step.role, "") if isinstance(step, AccessStep) and step.role else ""
+        mark = "∥ " if isinstance(step, AccessStep) and step.unordered else ""
+        room = self.lane_width - len(indent) - len(mark)
+        action = self.words.action(step, max(8, room - len("computes ") - len(operation) - 1))
+        yield _Cell(Text.assemble(indent, mark, (_crop(action, room), style)), operation)
+        if isinstance(step, AccessStep):
+            remark = self.words.remark(step, self.interleaving)
+            if remark is not None:
+                lines = _wrap(remark, self.lane_width - len(indent) - 2)
+                for index, line in enumerate(lines):
+                    yield _Cell(Text(f"{indent}{'  ' if index else '└ '}{line}", style or "dim"))
+
+    def _number(self, site: StoredSite) -> str:
+        line = "?" if site.line is None else str(site.line)
+        return f"{printable(os.path.basename(site.path))}:{line}" if self.several_files else line
+
+    def _source(self, site: StoredSite, room: int, continues: bool) -> str:
+        source = printable(site.source_line) or printable(site.expression or "") or f"(in {printable(site.function)})"
+        if continues:
+            source = "… " + source
+        return _crop(source, room, printable(site.expression or ""))
+
+    def _row(self, thread: int, cell: _Cell, named: bool) -> Text:
+        """A line in one lane, the others empty."""
+        left = cell.left.copy()
+        gap = self.lane_width - left.cell_len - cell_len(cell.right)
+        if cell.right and gap > 0:
+            left.append(" " * gap).append(cell.right, "dim")
+        if self.side_by_side:
+            return self._across([left if lane.thread == thread else Text() for lane in self.interleaving.lanes])
+        name = _crop(self.words.lane(thread), self.name_width) if named else ""
+        line = Text.assemble(MARGIN, (set_cell_size(name, self.name_width), "bold cyan"), "  ", left)
+        line.rstrip()
+        return line
+
+    def _across(self, texts: list[Text]) -> Text:
+        line = Text(MARGIN)
+        for index, text in enumerate(texts):
+            if index:
+                line.append(GUTTER, "dim")
+            line.append_text(text)
+            line.append(" " * (self.lane_width - text.cell_len))
+        line.rstrip()
+        return line
+
+    def _switch(self, step: SwitchStep) -> Text:
+        """A switch, drawn across all lanes towards the thread that runs next."""
+        switch = step.switch
+        for length in (wording.MAX_EXPRESSION, 24, 16, 10):
+            words = f" switch to {self.words.lane(switch.to_thread)}: {self.words.switch(switch, length)} "
+            if cell_len(words) + 5 <= self.width:
+                break
+        words = _crop(words, self.width - 5)
+        rest = "─" * (self.width - cell_len(words) - 4)
+        line = f"───{words}{rest}▶" if self._rightward(switch.from_thread, switch.to_thread) else f"◀──{words}{rest}─"
+        return Text(MARGIN + line, "magenta")
+
+    def _rightward(self, from_thread: int, to_thread: int) -> bool:
+        if not self.side_by_side:
+            return True
+        numbers = [lane.thread for lane in self.interleaving.lanes]
+        if to_thread in numbers and from_thread not in numbers:
+            return to_thread == numbers[-1]
+        return to_thread > from_thread
+
+    def _fold(self, step: FoldStep) -> Iterator[Text]:
+        """What was left out: in its lane where it is one thread's, else across."""
+        own = step.threads[0] if len(step.threads) == 1 and not step.elsewhere and not step.switches else None
+        words = "⋮ " + self.words.fold(step, self.interleaving.label, name_threads=own is None)
+        lanes = [lane.thread for lane in self.interleaving.lanes]
+        if own in lanes and own is not None:
+            indent = " " * (self.number_width + 1)
+            yield self._row(own, _Cell(Text(indent + _crop(words, self.lane_width - len(indent)), "dim")), named=True)
+        else:
+            yield Text(f"{MARGIN}{' ' * self.number_width} {_crop(words, self.width - self.number_width - 1)}", "dim")
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """The text in lines, cut between words where it can be."""
+    lines = [""]
+    for word in text.split():
+        word = _crop(word, width)
+        longer = f"{lines[-1]} {word}".strip()
+        if cell_len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _crop(text: str, width: int, keep: str = "") -> str:
+    """The text cut to a width, so that the part to keep stays in sight."""
+    if cell_len(text) <= width:
+        return text
+    start = text.find(keep) if keep else -1
+    if start > 0 and cell_len(text[: start + len(keep)]) > width - 1:
+        behind = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
+        begin = start
+        while begin > 0 and cell_len(text[begin - 1 : start]) <= behind // 2:
+            begin -= 1
+        text = "…" + text[begin:]
+        if cell_len(text) <= width:
+            return text
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+

@@ -1,0 +1,399 @@
+"""The words of a report, the same in every format that is read by people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
+from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.run import RunInfo, StoredRun, StoredSite
+from opcodetrace.trace.story import (
+    AccessStep,
+    ComputeStep,
+    FoldStep,
+    Interleaving,
+    Lane,
+    LostStory,
+    Role,
+    RunReport,
+    WatchedLocation,
+)
+from opcodetrace.trace.switch import Reason, Switch
+
+MAX_VALUE = 40  # characters of a value in a sentence
+MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in
+MAX_UNWOVEN = 5  # unwoven functions that are named
+
+CERTAINTY = {
+    Certainty.PROVEN: "Proven: the value written is traced to the read that it came from.",
+    Certainty.INFERRED: (
+        "Inferred: a value came out of a call, a parameter or a return; the read that it is taken to come from is "
+        "the latest that fits."
+    ),
+    Certainty.POSSIBLE: "Possible: some of the orders that agree with the recording lose it, others do not.",
+}
+
+IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
+UNORDERED = "these steps overlap: which of them came first is not recorded"
+
+
+def identity(text: str) -> str:
+    """A name or a piece of code, as it is."""
+    return text
+
+
+def printable(text: str) -> str:
+    """The text on one line, tabs as spaces and whatever does not print escaped."""
+    text = text.replace("\t", "    ")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def shorten(text: str, length: int) -> str:
+    """The text, with its middle left out where it is longer than that."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 3
+    return text[: length - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def quantity(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun: 1 update, 1,000 updates."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def extent(low: int, high: int, noun: str) -> str:
+    """How many, where it may be a range: 2 updates, 2 to 5 updates, up to 5 updates."""
+    if low == high:
+        return quantity(low, noun)
+    return f"up to {quantity(high, noun)}" if low == 0 else f"{low:,} to {quantity(high, noun)}"
+
+
+def listing(parts: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part) if parts else ""
+
+
+def shown_path(path: str, info: RunInfo) -> str:
+    """The path as the user would type it: relative to where the run was started, if it lies below."""
+    inside = info.cwd.rstrip("/") + "/"
+    if path.startswith(inside):
+        return path[len(inside) :]
+    return path
+
+
+def title(report: RunReport) -> list[str]:
+    """What was run, and how, in a few words each."""
+    run = report.run
+    build = f"Python {run.info.python}" + (", free-threaded" if report.free_threaded else "")
+    parts = [f"run {run.id}", build, quantity(len(report.threads) or run.threads, "thread")]
+    if not report.free_threaded:
+        parts.append(quantity(run.switches, "switch", "switches"))
+    if run.outcome.signal is not None:
+        parts.append(f"killed by signal {run.outcome.signal}")
+    elif run.outcome.exit_code:
+        parts.append(f"exit code {run.outcome.exit_code}")
+    return parts
+
+
+def script(run: StoredRun) -> str:
+    """The script as the user knows it."""
+    return printable(shown_path(run.info.script, run.info))
+
+
+def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
+    """How many updates were lost, and where, in one sentence."""
+    run = report.run
+    losers = [watched for watched in report.watched if watched.high]
+    if not run.lost_at_most:
+        return "No update was lost."
+    if len(losers) == 1:
+        where = f" of {code(printable(losers[0].label))}"
+        place = f" (at {quantity(losers[0].cells, 'location')} of that name)" if losers[0].cells > 1 else ""
+    else:
+        where, place = "", f", at {len(losers)} places in memory" if losers else ""
+    number = extent(run.lost, run.lost_at_most, "update")
+    sentence = number + where + _was_lost(run.lost, run.lost_at_most) + place
+    overwriters = sum(watched.overwriters for watched in losers)
+    if run.lost > 1 and overwriters == 1:
+        sentence += ", all to a single write"
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _was_lost(low: int, high: int) -> str:
+    if low == 0:
+        return " may have been lost"
+    return " was lost" if high == 1 else " were lost"
+
+
+def lost_words(watched: WatchedLocation) -> str:
+    """A location's lost updates, as a table has room for."""
+    if watched.high == 0:
+        return "-"
+    return extent(watched.low, watched.high, "update").removesuffix("s").removesuffix(" update")
+
+
+def origin_of_confidence(report: RunReport) -> list[str]:
+    """What a run in which nothing was lost does show, and what it does not."""
+    run = report.run
+    if not report.watched:
+        return [
+            "There was nothing to lose: of all that was recorded "
+            f"({quantity(run.accesses, 'access', 'accesses')}), nothing was touched by two threads and written by one."
+        ]
+    writes = sum(watched.writes for watched in report.watched)
+    cells = sum(watched.cells for watched in report.watched)
+    shared = quantity(cells, "shared location")
+    sentences = [
+        f"Watched: {quantity(writes, 'write')} to {shared}. Each value written was built upon later, was replaced by "
+        "one that did not depend on it, or was the last."
+    ]
+    if not report.free_threaded:
+        if run.switches:
+            sentences.append(
+                f"The interpreter switched threads {run.switches:,} times meanwhile." if run.switches > 1 else
+                "The interpreter switched threads once meanwhile."
+            )
+        else:
+            sentences.append("The interpreter never switched threads meanwhile, so this run could not lose any.")
+    sentences.append("This holds for this run: another may be scheduled otherwise.")
+    return sentences
+
+
+def caveats(report: RunReport) -> Iterator[str]:
+    """What limits what the report can say, each in a sentence or two."""
+    run = report.run
+    if run.truncated is not None:
+        where = "" if run.truncated_seq is None else f" after {quantity(run.truncated_seq, 'record')}"
+        yield f"Truncated: recording ended{where} ({run.truncated.value}). What the script did after that is not known."
+    if run.unseen:
+        yield (
+            f"Unseen writes: {run.unseen:,} times a read returned another value than the last write recorded had given. "
+            "Code that is not woven wrote there; each such location starts anew at that read."
+        )
+    if run.missed:
+        yield (
+            f"Not recorded: {quantity(run.missed, 'access', 'accesses')} that the probe saw but could not write down."
+        )
+    if run.holes:
+        yield (
+            f"Holes: {quantity(run.holes, 'record')} begun and never finished, because "
+            f"{'its thread was' if run.holes == 1 else 'their threads were'} killed."
+        )
+    if any(watched.exhausted for watched in report.watched):
+        labels = [printable(watched.label) for watched in report.watched if watched.exhausted]
+        yield (
+            f"Bounds: the search for orders that agree with the recording was cut short for {_some(labels)}. "
+            "The counts are bounds that hold, but they may lie far apart."
+        )
+    uncertain = [printable(watched.label) for watched in report.watched if watched.uncertain]
+    if uncertain:
+        yield (
+            f"Uncertain: {_some(uncertain)} may stand for more than one object (an address was used again, or the "
+            "key's equality is the program's own). Such a location counts no lost update by itself."
+        )
+    elif not run.births:
+        yield "Identities: births of objects were not seen in this run."
+    if report.unwoven:
+        names = [printable(unwoven.function) for unwoven in report.unwoven]
+        yield (
+            f"Not woven: {_some(names)} ran as {'it is' if len(names) == 1 else 'they are'}, unseen "
+            f"({_some(sorted({printable(unwoven.reason) for unwoven in report.unwoven}))})."
+        )
+    if run.outcome.recovered:
+        yield "Recovered: this run was read back from a spool that its collector left behind."
+    for note in run.notes:
+        yield printable(note)
+
+
+def _some(names: Sequence[str]) -> str:
+    """All of a few names, or the first of many."""
+    unique = list(dict.fromkeys(names))
+    if len(unique) <= MAX_UNWOVEN:
+        return listing(unique)
+    return f"{', '.join(unique[:MAX_UNWOVEN])} and {len(unique) - MAX_UNWOVEN:,} more"
+
+
+@dataclass
+class Wording:
+    """The words for one interleaving. `code` formats what is quoted from the program."""
+
+    lanes: Mapping[int, Lane]
+    info: RunInfo
+    paths: frozenset[str] = frozenset()
+    code: Callable[[str], str] = identity
+    _objects: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def lane(self, thread: int) -> str:
+        """A thread's short name."""
+        lane = self.lanes.get(thread)
+        return printable(lane.name) if lane else f"thread {thread}"
+
+    def value(self, value: Value, length: int = MAX_VALUE) -> str:
+        """A value as Python writes it; an object of which only the type is known by type and a number."""
+        if isinstance(value, Opaque):
+            name = value.type_name.removeprefix("builtins.").removeprefix("__main__.")
+            same = [number for (type_name, _), number in self._objects.items() if type_name == value.type_name]
+            number = self._objects.setdefault((value.type_name, value.identity), len(same) + 1)
+            return f"<{shorten(printable(name), length - 6)} #{number}>"
+        return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
+
+    def place(self, site: StoredSite) -> str:
+        """Where a site is: its line, with its file where several are in play."""
+        line = "?" if site.line is None else str(site.line)
+        if len(self.paths) > 1:
+            return f"{printable(os.path.basename(site.path))}:{line}"
+        return f"line {line}"
+
+    def action(self, step: AccessStep | ComputeStep, length: int = MAX_VALUE) -> str:
+        """What a thread does, without its name: reads 0."""
+        if isinstance(step, ComputeStep):
+            origin = "" if step.operand is ABSENT else f" from {self.code(self.value(step.operand, length))}"
+            return f"computes {self.code(self.value(step.value, length))}{origin}"
+        if step.kind == Kind.DELETE:
+            return "deletes it" if step.value is ABSENT else f"removes {self.code(self.value(step.value, length))}"
+        verb = "reads" if step.kind == Kind.READ else "writes"
+        if step.value is ABSENT:
+            return f"{verb} it (value unknown)"
+        return f"{verb} {self.code(self.value(step.value, length))}"
+
+    def remark(self, step: AccessStep, interleaving: Interleaving) -> str | None:
+        """What a step means for the update that was lost."""
+        lost, overwriting = interleaving.step(Role.LOST_WRITE), interleaving.step(Role.OVERWRITING_WRITE)
+        match step.role:
+            case Role.STALE_READ if lost is not None:
+                done = "deletes" if lost.kind == Kind.DELETE else "writes"
+                who = "it" if lost.thread == step.thread else self.lane(lost.thread)
+                return f"stale once {who} {done}"
+            case Role.LOST_WRITE:
+                return f"LOST to {self.lane(overwriting.thread)}" if overwriting is not None else "LOST"
+            case Role.OVERWRITING_WRITE if lost is not None:
+                if lost.kind == Kind.DELETE:
+                    return f"undoes what {self.lane(lost.thread)} did"
+                whose = "its own" if lost.thread == step.thread else f"{self.lane(lost.thread)}'s"
+                known = "update" if lost.value is ABSENT else self.code(self.value(lost.value, 12))
+                return f"overwrites {whose} {known}"
+            case Role.ORIGIN:
+                return "where it starts from"
+            case _:
+                return None
+
+    def switch(self, switch: Switch, length: int = MAX_EXPRESSION) -> str:
+        """Who stopped, where and why: Thread-1 yielded inside sleep(0), line 8."""
+        who = self.lane(switch.from_thread)
+        if switch.reason is Reason.ENDED:
+            return f"{who} ended"
+        place = switch.place
+        line = "" if place is None or place.line is None else f", line {place.line}"
+        call = switch.callee and f"{switch.callee}()"
+        if place is not None and place.expression and switch.callee:
+            call = shorten(printable(place.expression), length)
+        if switch.reason in (Reason.YIELDED, Reason.BLOCKED):
+            verb = "yielded" if switch.reason is Reason.YIELDED else "blocked"
+            return f"{who} {verb} inside {self.code(call)}{line}" if call else f"{who} {verb}{line or ' outside of woven code'}"
+        if switch.reason is Reason.PREEMPTED:
+            if place is None:
+                return f"{who} was preempted outside of woven code"
+            return f"{who} was preempted at {self.code(place.opcode)}{line}"
+        if place is None:
+            return f"{who} stopped outside of woven code"
+        where = f"inside {self.code(call)}" if call else f"at {self.code(place.opcode)}"
+        return f"{who} stood {where}{line}, why is not recorded"
+
+    def fold(self, fold: FoldStep, label: str, name_threads: bool = True) -> str:
+        """What was left out: 1,204 steps on other locations."""
+        parts = []
+        here = []
+        if fold.accesses:
+            here.append(quantity(fold.accesses, "more access", "more accesses"))
+        if fold.reads:
+            here.append(quantity(fold.reads, "more read"))
+        if fold.writes:
+            here.append(quantity(fold.writes, "more write"))
+        if here:
+            by = f" by {listing([self.lane(thread) for thread in fold.threads])}" if fold.threads and name_threads else ""
+            parts.append(f"{listing(here)} of {self.code(printable(label))}{by}")
+        if fold.elsewhere:
+            parts.append(f"{quantity(fold.elsewhere, 'step')} on other locations")
+        if fold.switches:
+            parts.append(quantity(fold.switches, "more switch", "more switches"))
+        return ", ".join(parts)
+
+    def sentences(self, interleaving: Interleaving) -> list[str]:
+        """Which update was lost, and to whom."""
+        lost, overwriting = interleaving.step(Role.LOST_WRITE), interleaving.step(Role.OVERWRITING_WRITE)
+        if lost is None:
+            return []
+        label = self.code(printable(interleaving.label))
+        name = self.lane(lost.thread)
+        did = self._did(lost)
+        if overwriting is None:
+            return [f"{name}'s update of {label} was lost: it {did}, and no later value was built upon that."]
+        itself = overwriting.thread == lost.thread
+        other = "then" if itself else f"then {self.lane(overwriting.thread)}"
+        if overwriting.kind == Kind.DELETE:
+            undone = f"{other} deleted it ({self.place(overwriting.site)})"
+        elif overwriting.value is ABSENT:
+            undone = f"{other} overwrote that ({self.place(overwriting.site)})"
+        else:
+            undone = (
+                f"{other} overwrote that with {self.code(self.value(overwriting.value))} "
+                f"({self.place(overwriting.site)})"
+            )
+        sentences = [f"{name}'s update of {label} was lost: it {did}, {undone}."]
+        sentences += self._why(interleaving, lost, overwriting)
+        return sentences
+
+    def _did(self, step: AccessStep) -> str:
+        if step.kind == Kind.DELETE:
+            return f"deleted it ({self.place(step.site)})"
+        value = "" if step.value is ABSENT else f" {self.code(self.value(step.value))}"
+        return f"wrote{value} ({self.place(step.site)})"
+
+    def _why(self, interleaving: Interleaving, lost: AccessStep, overwriting: AccessStep) -> Iterator[str]:
+        """Why the overwriting write did not contain the lost one."""
+        stale = interleaving.step(Role.STALE_READ)
+        who = "It" if overwriting.thread == lost.thread else self.lane(overwriting.thread)
+        before = "before that" if overwriting.thread == lost.thread else f"before {self.lane(lost.thread)} wrote"
+        if stale is None:
+            yield f"{who} had carried on from a value of its own, not from what was written there meanwhile."
+            return
+        read = "what it had read" if stale.value is ABSENT else f"the {self.code(self.value(stale.value))} that it had read"
+        how = "had computed its value from"
+        if interleaving.certainty is Certainty.INFERRED:
+            how = "seems to have made its value from"
+        yield f"{who} {how} {read} ({self.place(stale.site)}) {before}."
+        if interleaving.same_version and stale.value is not ABSENT and overwriting.value is not ABSENT:
+            yield (
+                f"Both started from the same {self.code(self.value(stale.value))}, so two updates left "
+                f"{self.code(printable(interleaving.label))} at {self.code(self.value(overwriting.value))}."
+            )
+
+
+def wording(
+    interleaving: Interleaving, lanes: Iterable[Lane], info: RunInfo, code: Callable[[str], str] = identity
+) -> Wording:
+    """The words for an interleaving."""
+    paths = {step.site.path for step in interleaving.steps if isinstance(step, AccessStep)}
+    words = Wording({lane.thread: lane for lane in lanes}, info, frozenset(paths), code)
+    for step in interleaving.steps:  # number the objects in the order in which they appear
+        if isinstance(step, AccessStep):
+            words.value(step.value)
+    return words
+
+
+def story_heading(story: LostStory, info: RunInfo, code: Callable[[str], str] = identity) -> str:
+    """How many updates one pair of source lines lost."""
+
+    def place(site: StoredSite) -> str:
+        path = shown_path(site.path, info)
+        line = "?" if site.line is None else str(site.line)
+        return f"line {line}" if path == shown_path(info.script, info) else f"{printable(path)}:{line}"
+
+    words = f"{quantity(story.count, 'update')} of {code(printable(story.label))} lost, written at {place(story.lost_site)}"
+    if story.overwriting_site is None:
+        return words
+    if story.overwriting_site.path == story.lost_site.path and story.overwriting_site.line == story.lost_site.line:
+        return f"{words} and overwritten there"
+    return f"{words}, overwritten at {place(story.overwriting_site)}"

@@ -1,0 +1,189 @@
+"""Hand-built recordings: a program's text and what its threads did, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from opcodetrace.analyse.interleaving import interleave, lanes_of
+from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.finding import Certainty, LostUpdate
+from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.run import Outcome, RunInfo, StoredRun, StoredSite, Thread, Truncation
+from opcodetrace.trace.story import LostStory, RunReport, UnwovenFunction, WatchedLocation
+from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+
+PATH = "/home/ada/counter.py"
+
+
+@dataclass
+class Recorded:
+    """A run in the making; each call adds an event and gives its seq."""
+
+    source: str
+    label: str = "counter[0]"
+    free_threaded: bool = False
+    names: tuple[str, ...] = ("MainThread", "Thread-1 (increment)", "Thread-2 (increment)")
+    path: str = PATH
+    event_list: list[Event] = field(default_factory=list)
+    switch_list: list[Switch] = field(default_factory=list)
+    sites: dict[int, StoredSite] = field(default_factory=dict)
+    seq: int = 100
+
+    def at(self, line: int, operation: str, expression: str, computed: str | None = None) -> int:
+        """The site of an instruction."""
+        site = StoredSite(
+            id=len(self.sites),
+            path=self.path,
+            line=line,
+            column=0,
+            end_line=line,
+            end_column=1,
+            function="increment",
+            operation=operation,
+            opcode={"LOAD_SUBSCR": "BINARY_SUBSCR"}.get(operation, operation),
+            expression=expression,
+            computed=computed,
+            source_line=self.source.split("\n")[line - 1].strip(),
+        )
+        for known in self.sites.values():
+            if replace(known, id=site.id) == site:
+                return known.id
+        self.sites[site.id] = site
+        return site.id
+
+    def event(self, thread: int, kind: Kind, site: int, value: Value, width: int = 0, location: int = 0) -> int:
+        self.seq += 1
+        self.event_list.append(Event(self.seq, self.seq - width, thread, site, kind, location, value, 1000 + thread))
+        return self.seq
+
+    def read(self, thread: int, line: int, value: Value, width: int = 0) -> int:
+        return self.event(thread, Kind.READ, self.at(line, self._operation("LOAD"), self._cell), value, width)
+
+    def write(
+        self, thread: int, line: int, value: Value, width: int = 0, computed: str | None = "BINARY_ADD"
+    ) -> int:
+        site = self.at(line, self._operation("STORE"), self._cell, computed)
+        return self.event(thread, Kind.WRITE, site, value, width)
+
+    def elsewhere(self, thread: int, times: int) -> None:
+        """Accesses to another location."""
+        site = self.at(1, "LOAD_GLOBAL", "log")
+        for _ in range(times):
+            self.event(thread, Kind.READ, site, None, location=1)
+
+    def switch(
+        self, one: int, other: int, line: int | None = None, expression: str | None = None, callee: str | None = None,
+        reason: Reason | None = None, opcode: str = "CALL",
+    ) -> None:  # fmt: skip
+        self.seq += 1
+        place = None if line is None else SwitchPlace(0, "increment", line, opcode, 20, expression)
+        self.switch_list.append(Switch(self.seq, one, other, place, callee, reason))
+
+    def yielded(self, one: int, other: int, line: int) -> None:
+        self.switch(one, other, line, "sleep(0)", "time.sleep", Reason.YIELDED)
+
+    @property
+    def _cell(self) -> str:
+        return self.label.removeprefix("global ").removeprefix("cell ")
+
+    def _operation(self, verb: str) -> str:
+        if self.label.startswith("global "):
+            return f"{verb}_GLOBAL"
+        if self.label.startswith("cell "):
+            return f"{verb}_DEREF"
+        return f"{verb}_SUBSCR" if self.label.endswith("]") else f"{verb}_ATTR"
+
+    # What a Recording answers.
+
+    def events(self, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]:
+        return [
+            event
+            for event in self.event_list
+            if first <= event.seq <= last and (locations is None or event.location in locations)
+        ]
+
+    def count_events(self, first: int, last: int, locations: Collection[int] | None = None) -> int:
+        return len(self.events(first, last, locations))
+
+    def switches(self, first: int, last: int) -> list[Switch]:
+        return [switch for switch in self.switch_list if first <= switch.seq <= last]
+
+    # What becomes of it.
+
+    @property
+    def threads(self) -> tuple[Thread, ...]:
+        return tuple(
+            Thread(number, name, 140000 + number, 4000 + number, None, 0, self.seq, True)
+            for number, name in enumerate(self.names)
+        )
+
+    @property
+    def location(self) -> Location:
+        events = [event for event in self.event_list if event.location == 0]
+        reads = sum(event.kind == Kind.READ for event in events)
+        return Location(
+            0, LocationKind.ITEM, "list", 0, self.label, True, reads, len(events) - reads,
+            len({event.thread for event in events}),
+        )  # fmt: skip
+
+    def lost(
+        self, lost: int, source_read: int | None = None, by: int | None = None, read: int | None = None,
+        certainty: Certainty = Certainty.PROVEN,
+    ) -> LostUpdate:  # fmt: skip
+        threads = {event.seq: event.thread for event in self.event_list}
+        return LostUpdate(
+            0, lost, threads[lost], source_read, by, None if by is None else threads[by], read, certainty
+        )
+
+    def story(self, lost: LostUpdate, count: int = 1) -> LostStory:
+        events = {event.seq: event for event in self.event_list}
+        lanes = {lane.thread: lane for lane in lanes_of(self.threads)}
+        told = interleave(lost, self.location, self, self.sites, lanes, self.free_threaded)
+        by = lost.overwritten_by
+        return LostStory(
+            self.label, self.sites[events[lost.lost].site],
+            None if by is None else self.sites[events[by].site], count, lost.certainty, told,
+        )  # fmt: skip
+
+    def watched(self, low: int, high: int | None = None, overwriters: int = 1, exhausted: bool = False) -> WatchedLocation:
+        location = self.location
+        return WatchedLocation(
+            self.label, 1, location.reads, location.writes, location.threads, low, low if high is None else high,
+            overwriters, exhausted, 0,
+        )  # fmt: skip
+
+    def report(
+        self,
+        stories: Collection[LostStory] = (),
+        watched: Collection[WatchedLocation] = (),
+        *,
+        more_stories: int = 0,
+        more_lost: int = 0,
+        unwoven: Collection[UnwovenFunction] = (),
+        unseen: int = 0,
+        missed: int = 0,
+        holes: int = 0,
+        truncated: Truncation | None = None,
+        truncated_seq: int | None = None,
+        exit_code: int | None = 0,
+        signal: int | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> RunReport:
+        info = RunInfo(
+            "2026-11-22T16:00:00+00:00", self.path, (), "3.13.1", "3.13.1 (main)", not self.free_threaded, None,
+            "/home/ada",
+        )  # fmt: skip
+        run = StoredRun(
+            id=1, info=info, outcome=Outcome(exit_code, signal, 0.25), threads=len(self.names),
+            records=self.seq + 1, accesses=len(self.event_list), stored=len(self.event_list),
+            switches=len(self.switch_list), lost=sum(each.low for each in watched),
+            lost_at_most=sum(each.high for each in watched), unseen=unseen, missed=missed, holes=holes,
+            truncated=truncated, truncated_seq=truncated_seq, births=True, functions=3, notes=notes,
+        )  # fmt: skip
+        return RunReport(
+            run, self.threads, lanes_of(self.threads), tuple(watched), tuple(stories), more_stories, more_lost,
+            tuple(unwoven),
+        )  # fmt: skip
+
+
