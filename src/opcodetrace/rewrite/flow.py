@@ -435,10 +435,18 @@ class _Resolver:
         if node >= 0 and node % 2 == 0:
             own = self.keys.get(index)
             if own is not None and run.instructions[index].name not in _WRITES:
-                if self.hooked(index) and key_may_be(own, key):
+                if key_may_be(own, key) and self.hooked(index):
                     (found.called_reads if called else found.reads).add(index)
-                elif self.hooked(index) is False and key_may_be(own, key):
-                    found.opaque = True  # a read of the same name that no hook sees
+                # What chose the cell (container and key) flows into the value read, but whatever it was, the
+                # value itself comes from memory: nothing of it is unknown.
+                chosen = _Found()
+                chosen.visited |= found.visited
+                for operand in run.inputs[node]:
+                    if operand:
+                        self._visit_set(operand, index, key, called, chosen, above)
+                chosen.opaque = False
+                found.add(chosen, False)
+                return
         if kind == "opaque":
             found.opaque = True
             called = True
@@ -463,7 +471,7 @@ class _Resolver:
             part = _Found()
             part.visited.add((nodes, False))
             part.visited.add((nodes, True))
-            self._visit_set(frozenset((node,)), max(node // 2, 0), key, False, part, below)
+            self._visit_set(frozenset((node,)), consumer, key, False, part, below)
             for outer, met in below.items():
                 if met and outer in above:
                     above[outer] = True
@@ -509,7 +517,20 @@ class _Resolver:
             if known is not None and known.sources != sources:
                 sources = _union(known.sources, sources)
             self.definitions[after, phi] = Definition(after, phi, sources)
+        # A write of the variable's own value: its version is from then on a source of the variable.
+        for write in self.write_roots:
+            if key_may_be(self.keys[write], key) and self._loaded(self.run.stored[write]) <= nodes:
+                sources = _EMPTY._replace(writes=frozenset((write,)), phis=frozenset((phi,)))
+                self.definitions[write, phi] = Definition(write, phi, sources)
         return phi
+
+    def _loaded(self, nodes: Nodes) -> Nodes:
+        """What a plain load of a local put on the stack came from; the nodes themselves if it was something else."""
+        if len(nodes) == 1:
+            (node,) = nodes
+            if node >= 0 and self.run.kind[node] == "copy" and "LOAD" in self.run.instructions[node // 2].name:
+                return self.run.inputs[node][0]
+        return nodes
 
     def _visit_definition(self, node: Node, nodes: Nodes, phi: int, key: Key, found: _Found) -> None:
         above = {nodes: False}
@@ -537,6 +558,7 @@ class _Found:
         return self.sources() != _EMPTY
 
     def add(self, other: _Found, called: bool) -> None:
+        """`called`: all that the other found comes through a call."""
         (self.called_reads if called else self.reads).update(other.reads)
         (self.called_writes if called else self.writes).update(other.writes)
         (self.called_phis if called else self.phis).update(other.phis)
@@ -644,6 +666,8 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     definitions = list(resolver.definitions.values())
     for definition in definitions:
+        if definition.after in writes:
+            continue  # its source is the write that has just been made
         if definition.sources.writes or definition.sources.called_writes:
             enter = True
         for read in definition.sources.reads | definition.sources.called_reads:
