@@ -1,0 +1,113 @@
+"""Names for locations, as the source writes them: `counter[0]`, `account.balance`, `global hits`, `cell total`."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from opcodetrace.store.source_text import SourceText, container_text
+from opcodetrace.trace.event import ABSENT, Opaque, Value
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.site import Code, Site, SourceFile
+
+
+@dataclass(slots=True)
+class Unlabelled:
+    """A location of which all but the label is known. The sites that touch it are in order of preference."""
+
+    kind: LocationKind
+    container: int  # tells containers apart; of the same type they are numbered in order of appearance
+    container_type: str
+    key: Value
+    sites: list[int] = field(default_factory=list)
+
+
+class Labels:
+    """Labels the locations of one run, each differently."""
+
+    def __init__(self, files: Iterable[SourceFile], sites: dict[int, Site], site_codes: dict[int, Code]) -> None:
+        self._files = {file.id: file for file in files}
+        self._texts: dict[int, SourceText] = {}
+        self._sites = sites
+        self._site_codes = site_codes
+        self._containers: dict[int, str | None] = {}
+        self._numbers: dict[tuple[str, int], int] = {}
+        self._counts: Counter[str] = Counter()
+
+    def source(self, file: int) -> SourceText:
+        if file not in self._texts:
+            known = self._files.get(file)
+            self._texts[file] = SourceText(known.source if known else b"")
+        return self._texts[file]
+
+    def label_all(self, locations: list[Unlabelled]) -> list[str]:
+        for location in locations:
+            self._number(location.container_type, location.container)
+        labels = [self._label(location) for location in locations]
+        labels = _told_apart(labels, [self._container_suffix(location) for location in locations])
+        ordinals: defaultdict[str, int] = defaultdict(int)
+        suffixes = []
+        for label in labels:
+            ordinals[label] += 1
+            suffixes.append(f" (#{ordinals[label]})")
+        return _told_apart(labels, suffixes)
+
+    def _label(self, location: Unlabelled) -> str:
+        name = location.key if isinstance(location.key, str) else "?"
+        match location.kind:
+            case LocationKind.GLOBAL:
+                return f"global {name}"
+            case LocationKind.CELL:
+                return f"cell {name}"
+            case LocationKind.ATTRIBUTE:
+                return f"{self._container(location)}.{name}"
+            case LocationKind.ITEM:
+                return f"{self._container(location)}[{self._key(location.key)}]"
+            case LocationKind.SLICE:
+                return f"{self._container(location)}[{name}]"
+
+    def _container(self, location: Unlabelled) -> str:
+        for site in location.sites:
+            if site not in self._containers:
+                self._containers[site] = self._container_at(site)
+            if text := self._containers[site]:
+                return text
+        return f"<{_short(location.container_type)}>"
+
+    def _container_at(self, site: int) -> str | None:
+        known = self._sites[site]
+        source = self.source(self._site_codes[site].file)
+        expression = source.expression(known.line, known.column, known.end_line, known.end_column)
+        return container_text(expression) if expression else None
+
+    def _key(self, key: Value) -> str:
+        if isinstance(key, Opaque):
+            return f"<{_short(key.type_name)} #{self._number(key.type_name, key.identity)}>"
+        return "?" if key is ABSENT else repr(key)
+
+    def _container_suffix(self, location: Unlabelled) -> str:
+        if location.kind is LocationKind.GLOBAL:
+            for site in location.sites:
+                if "ATTR" not in self._sites[site].operation:
+                    file = self._files.get(self._site_codes[site].file)
+                    return f" ({file.module})" if file else ""
+            return ""
+        number = self._number(location.container_type, location.container)
+        return f" ({_short(location.container_type)} #{number})"
+
+    def _number(self, type_name: str, identity: int) -> int:
+        if (type_name, identity) not in self._numbers:
+            self._counts[type_name] += 1
+            self._numbers[type_name, identity] = self._counts[type_name]
+        return self._numbers[type_name, identity]
+
+
+def _short(type_name: str) -> str:
+    return type_name.rpartition(".")[2]
+
+
+def _told_apart(labels: list[str], suffixes: list[str]) -> list[str]:
+    """The labels; those that occur more than once with their suffix."""
+    counts = Counter(labels)
+    return [label + suffix if counts[label] > 1 else label for label, suffix in zip(labels, suffixes, strict=True)]

@@ -1,0 +1,145 @@
+"""The `window` file of a spool: its header, its records, and the texts in them (layout: trace/record.py)."""
+
+from __future__ import annotations
+
+import pathlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.errors import SpoolError
+from opcodetrace.trace import record
+from opcodetrace.trace.record import HeaderFlag
+
+RECORD_DTYPE = np.dtype(record.RECORD_FIELDS)
+CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
+CONTROL = record.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
+HOLE = 0  # the kind of a record that was begun and not finished
+
+Records = npt.NDArray[np.void]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A spool's window, mapped read-only."""
+
+    flags: HeaderFlag
+    limit: int
+    stop_seq: int
+    missed: int
+    ended: bytes  # one byte a thread
+    records: Records
+
+    @classmethod
+    def open(cls, path: pathlib.Path) -> Window:
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(record.HEADER_SIZE)
+                size = stream.seek(0, 2)
+        except OSError as error:
+            raise SpoolError(f"cannot read {path}: {error.strerror}") from error
+        if len(head) < record.HEADER_SIZE:
+            raise SpoolError(f"cannot read {path}: {len(head)} bytes hold no header; nothing was recorded")
+        magic, version, record_size, _, flag_bits, limit, stop_seq = record.HEADER.unpack_from(head)
+        if magic != record.MAGIC:
+            raise SpoolError(f"cannot read {path}: it is no window of opcodetrace")
+        if (version, record_size) != (record.VERSION, record.RECORD_SIZE):
+            raise SpoolError(
+                f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {record.VERSION}"
+            )
+        flags = HeaderFlag(flag_bits)
+        count = min(
+            struct.unpack_from("<Q", head, record.NEXT_OFFSET)[0],
+            limit,
+            (size - record.HEADER_SIZE) // record.RECORD_SIZE,
+        )
+        if flags & HeaderFlag.STOPPED:
+            count = min(count, stop_seq)
+        records: Records = (
+            np.asarray(np.memmap(path, RECORD_DTYPE, "r", record.HEADER_SIZE, (count,)))
+            if count
+            else np.empty(0, RECORD_DTYPE)
+        )
+        return cls(
+            flags=flags,
+            limit=limit,
+            stop_seq=stop_seq,
+            missed=struct.unpack_from("<Q", head, record.MISSED_OFFSET)[0],
+            ended=head[record.ENDED_OFFSET :],
+            records=records,
+        )
+
+    def chunks(self) -> Iterator[tuple[int, Records]]:
+        """The records in pieces, each with the seq of its first."""
+        for start in range(0, len(self.records), CHUNK):
+            yield start, self.records[start : start + CHUNK]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass over all records finds out."""
+
+    kinds: Array  # of each record: a RecordKind, HOLE where it was not finished
+    control_seqs: Array
+    control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records
+    first_seq: dict[int, int]  # by thread
+    last_seq: dict[int, int]
+
+
+def survey(window: Window) -> Survey:
+    count = len(window.records)
+    kinds = np.empty(count, np.uint8)
+    first = np.full(record.MAX_THREADS, -1, np.int64)
+    last = np.full(record.MAX_THREADS, -1, np.int64)
+    seqs: list[Array] = [np.empty(0, np.int64)]
+    control: list[Records] = [np.empty(0, RECORD_DTYPE)]
+    for start, chunk in window.chunks():
+        stop = start + len(chunk)
+        kind = kinds[start:stop]
+        np.bitwise_and(chunk["kind"], record.RECORD_KIND_MASK, out=kind)
+        positions = np.arange(start, stop)
+        finished = chunk["commit"] == (positions + 1).astype(np.uint32)
+        threads = chunk["thread"]
+        if not finished.all():
+            kind[~finished] = HOLE
+            positions, threads = positions[finished], threads[finished]
+        last[threads] = positions
+        fresh = first[threads] < 0
+        if fresh.any():
+            first[threads[fresh][::-1]] = positions[fresh][::-1]
+        if (is_control := kind >= CONTROL).any():
+            (where,) = np.nonzero(is_control)
+            seqs.append(where + start)
+            control.append(chunk[where])
+    (seen,) = np.nonzero(first >= 0)
+    return Survey(
+        kinds=kinds,
+        control_seqs=np.concatenate(seqs),
+        control=np.concatenate(control),
+        first_seq=dict(zip(seen.tolist(), first[seen].tolist(), strict=True)),
+        last_seq=dict(zip(seen.tolist(), last[seen].tolist(), strict=True)),
+    )
+
+
+def assemble(pieces: Records) -> dict[int, bytes]:
+    """The texts in TEXT or TYPE records by id; one that lacks a piece is left out."""
+    parts: dict[int, dict[int, bytes]] = {}
+    lengths: dict[int, int] = {}
+    offset = RECORD_DTYPE.fields["container"][1]  # type: ignore[index]
+    data = np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, record.RECORD_SIZE)[:, offset:].tobytes()
+    size = record.TEXT_CHUNK
+    fields = zip(pieces["site"].tolist(), pieces["before"].tolist(), pieces["tags"].tolist(), strict=True)
+    for number, (text, length, chunk) in enumerate(fields):
+        parts.setdefault(text, {})[chunk] = data[number * size : (number + 1) * size]
+        lengths[text] = length
+    whole = {}
+    for text, pieces_of in parts.items():
+        needed = -(-lengths[text] // size)
+        if all(chunk in pieces_of for chunk in range(needed)):
+            whole[text] = b"".join(pieces_of[chunk] for chunk in range(needed))[: lengths[text]]
+    return whole
