@@ -14,7 +14,7 @@ Position = tuple[int | None, int | None, int | None, int | None]  # line, end li
 class Instruction(NamedTuple):
     """One instruction with its EXTENDED_ARG prefixes and CACHE entries. Offsets are in code units of two bytes."""
 
-    index: int
+    ordinal: int
     name: str
     opcode: int
     arg: int
@@ -75,9 +75,7 @@ def decode(code: CodeType) -> Decoded:
             raise ValueError(f"{code.co_qualname}: no instruction starts at {offset * 2}") from None
 
     instructions = [
-        Instruction(
-            i, name, number, arg, start, at, stop, None if goes_to is None else index(goes_to), positions[at]
-        )
+        Instruction(i, name, number, arg, start, at, stop, None if goes_to is None else index(goes_to), positions[at])
         for i, (name, number, arg, start, at, stop, goes_to) in enumerate(raw)
     ]
     handlers = [

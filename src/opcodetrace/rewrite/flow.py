@@ -1,8 +1,8 @@
 """What flows into what a write stores: an abstract interpretation of one code object.
 
 Reaching definitions over the stack and the fast locals (Aho, Lam, Sethi, Ullman, Compilers, 9.2.4). A **node** is one
-value that an instruction makes; a **set** of nodes is what may lie in a slot at some point. A set of more than one node is
-a phi: which of them it was shows only at run time, by markers (DEFINE) behind each of its members.
+value that an instruction makes; a **set** of nodes is what may lie in a slot at some point. A set of more than one
+node is a phi: which of them it was shows only at run time, by markers (DEFINE) behind each of its members.
 """
 
 from __future__ import annotations
@@ -19,27 +19,67 @@ from opcodetrace.rewrite.opcodes import NO_FALL_THROUGH, SUBSCRIPT_OPERATOR, VER
 
 Node = int  # 2 * index of the instruction + number of the output; below zero: see _parameter, _unbound
 Nodes = frozenset[Node]
-Key = tuple[str, object]  # what a location may be: ("item", constant key), ("name", attribute or global), ("cell", index)
+Key = tuple[
+    str, object
+]  # what a location may be: ("item", constant key), ("name", attribute or global), ("cell", index)
 
 NOTHING: Nodes = frozenset()
 ANY_KEY = object()  # the key of a subscript that is no constant
 
-# Reachability is asked once per write and value; beyond this much work it is answered "yes" (more markers, no less truth).
+# Reachability is asked once per write and value; beyond this much work it is answered "yes": more markers, no less
+# truth.
 _MOST_STEPS = 20_000_000
 
 _OPAQUE = frozenset(
-    "CALL CALL_KW CALL_FUNCTION_EX FOR_ITER SEND YIELD_VALUE GET_ANEXT GET_AWAITABLE BEFORE_WITH BEFORE_ASYNC_WITH "
-    "WITH_EXCEPT_START LOAD_SPECIAL LOAD_SUPER_ATTR MATCH_CLASS MATCH_KEYS ASYNC_GEN_WRAP".split()
+    [
+        "CALL",
+        "CALL_KW",
+        "CALL_FUNCTION_EX",
+        "FOR_ITER",
+        "SEND",
+        "YIELD_VALUE",
+        "GET_ANEXT",
+        "GET_AWAITABLE",
+        "BEFORE_WITH",
+        "BEFORE_ASYNC_WITH",
+        "WITH_EXCEPT_START",
+        "LOAD_SPECIAL",
+        "LOAD_SUPER_ATTR",
+        "MATCH_CLASS",
+        "MATCH_KEYS",
+        "ASYNC_GEN_WRAP",
+    ]
 )
 _SOURCELESS = frozenset(
-    "LOAD_CONST LOAD_SMALL_INT LOAD_ASSERTION_ERROR LOAD_BUILD_CLASS LOAD_COMMON_CONSTANT PUSH_NULL LOAD_CLOSURE "
-    "LOAD_LOCALS MAKE_FUNCTION IMPORT_NAME IMPORT_FROM PUSH_EXC_INFO".split()
+    [
+        "LOAD_CONST",
+        "LOAD_SMALL_INT",
+        "LOAD_ASSERTION_ERROR",
+        "LOAD_BUILD_CLASS",
+        "LOAD_COMMON_CONSTANT",
+        "PUSH_NULL",
+        "LOAD_CLOSURE",
+        "LOAD_LOCALS",
+        "MAKE_FUNCTION",
+        "IMPORT_NAME",
+        "IMPORT_FROM",
+        "PUSH_EXC_INFO",
+    ]
 )
 _READS = frozenset(
-    "BINARY_SUBSCR BINARY_SLICE LOAD_ATTR LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF LOAD_FROM_DICT_OR_DEREF "
-    "LOAD_FROM_DICT_OR_GLOBALS".split()
+    [
+        "BINARY_SUBSCR",
+        "BINARY_SLICE",
+        "LOAD_ATTR",
+        "LOAD_GLOBAL",
+        "LOAD_NAME",
+        "LOAD_DEREF",
+        "LOAD_CLASSDEREF",
+        "LOAD_FROM_DICT_OR_DEREF",
+        "LOAD_FROM_DICT_OR_GLOBALS",
+    ]
 )
-_WRITES = frozenset("STORE_SUBSCR STORE_SLICE STORE_ATTR STORE_GLOBAL STORE_NAME STORE_DEREF".split())
+_WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME", "STORE_DEREF"])
 
 
 class Sources(NamedTuple):
@@ -216,7 +256,7 @@ class _Interpreter:
     def _step(self, instruction: Instruction, state: _State) -> _State | None:
         """Changes `state` to what falls through; gives the state at the jump's target, if it jumps."""
         name, arg, stack, slots = instruction.name, instruction.arg, state.stack, state.slots
-        first, second = 2 * instruction.index, 2 * instruction.index + 1
+        first, second = 2 * instruction.ordinal, 2 * instruction.ordinal + 1
 
         def pop() -> Nodes:
             if not stack:
@@ -304,10 +344,10 @@ class _Interpreter:
         return state if instruction.target is not None else None
 
     def _stored(self, instruction: Instruction, value: Nodes) -> None:
-        self.stored[instruction.index] = self.stored.get(instruction.index, NOTHING) | value
+        self.stored[instruction.ordinal] = self.stored.get(instruction.ordinal, NOTHING) | value
 
     def _subscript_key(self, instruction: Instruction, key: Nodes) -> None:
-        self.subscript_keys[instruction.index] = self.subscript_keys.get(instruction.index, NOTHING) | key
+        self.subscript_keys[instruction.ordinal] = self.subscript_keys.get(instruction.ordinal, NOTHING) | key
 
     def _general(self, instruction: Instruction, state: _State) -> _State | None:
         name = instruction.name
@@ -319,14 +359,16 @@ class _Interpreter:
             # The container stays where it is: what it holds now comes from the value too.
             added = [state.stack.pop() for _ in range(2 if name == "MAP_ADD" else 1)]
             held = state.stack[-instruction.arg]
-            state.stack[-instruction.arg] = self._node(2 * instruction.index, "op", held, *added)
+            state.stack[-instruction.arg] = self._node(2 * instruction.ordinal, "op", held, *added)
             return None
         jumped = None
         if instruction.target is not None:
             jumped = state.copy()
             self._apply(instruction, jumped, _effect(name, instruction.opcode, instruction.arg, True))
         if name not in NO_FALL_THROUGH:
-            falls = _effect(name, instruction.opcode, instruction.arg, False if instruction.target is not None else None)
+            falls = _effect(
+                name, instruction.opcode, instruction.arg, False if instruction.target is not None else None
+            )
             self._apply(instruction, state, falls)
         return jumped
 
@@ -344,7 +386,7 @@ class _Interpreter:
         name = instruction.name
         kind = "none" if name in _SOURCELESS else "opaque" if name in _OPAQUE else "op"
         inputs = () if kind == "none" else operands
-        stack.extend([self._node(2 * instruction.index, kind, *inputs)] * put)
+        stack.extend([self._node(2 * instruction.ordinal, kind, *inputs)] * put)
 
 
 class _Resolver:
@@ -410,8 +452,10 @@ class _Resolver:
     def _visit_set(
         self, nodes: Nodes, consumer: int, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]
     ) -> None:
-        """Adds to `found` what flows from `nodes` into the instruction `consumer`. `above` holds the phis on the way here; a
-        phi that is met again below itself is marked True there: it updates itself."""
+        """Adds to `found` what flows from `nodes` into the instruction `consumer`.
+
+        `above` holds the phis on the way here; one that is met again below itself is marked True: it updates itself.
+        """
         root = self.root(nodes)
         if (root, called) in found.visited:
             if root in above:
@@ -492,7 +536,7 @@ class _Resolver:
         (found.called_phis if called else found.phis).add(phi)
 
     def _stale(self, node: Node, part: _Found, consumer: int) -> bool:
-        """Whether a read may have been made again since its value was assigned: then its newest event is not the one."""
+        """Whether a read may have been made again since its value was assigned: its newest event is not the one."""
         if node < 0:
             return False
         made_at = (node // 2,)
@@ -583,7 +627,15 @@ _EMPTY = _Found().sources()
 
 
 def _union(one: Sources, other: Sources) -> Sources:
-    return Sources(*(a | b for a, b in zip(one, other, strict=True)))
+    return Sources(
+        one.reads | other.reads,
+        one.writes | other.writes,
+        one.phis | other.phis,
+        one.called_reads | other.called_reads,
+        one.called_writes | other.called_writes,
+        one.called_phis | other.called_phis,
+        one.opaque or other.opaque,
+    )
 
 
 def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Nodes] | None = None) -> dict[int, Key]:
@@ -598,29 +650,29 @@ def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Node
             case "BINARY_OP" if VERSION >= (3, 14) and arg == SUBSCRIPT_OPERATOR:
                 pass
             case "BINARY_SLICE" | "STORE_SLICE":
-                keys[instruction.index] = ("item", ANY_KEY)
+                keys[instruction.ordinal] = ("item", ANY_KEY)
                 continue
             case "LOAD_ATTR":
                 if VERSION >= (3, 12) and arg & 1:
                     continue
-                keys[instruction.index] = ("name", code.co_names[arg >> 1 if VERSION >= (3, 12) else arg])
+                keys[instruction.ordinal] = ("name", code.co_names[arg >> 1 if VERSION >= (3, 12) else arg])
                 continue
             case "STORE_ATTR" | "DELETE_ATTR" | "STORE_GLOBAL" | "DELETE_GLOBAL" | "STORE_NAME" | "DELETE_NAME":
-                keys[instruction.index] = ("name", code.co_names[arg])
+                keys[instruction.ordinal] = ("name", code.co_names[arg])
                 continue
             case "LOAD_NAME" | "LOAD_FROM_DICT_OR_GLOBALS":
-                keys[instruction.index] = ("name", code.co_names[arg])
+                keys[instruction.ordinal] = ("name", code.co_names[arg])
                 continue
             case "LOAD_GLOBAL":
-                keys[instruction.index] = ("name", code.co_names[arg >> 1])
+                keys[instruction.ordinal] = ("name", code.co_names[arg >> 1])
                 continue
             case "LOAD_DEREF" | "LOAD_CLASSDEREF" | "LOAD_FROM_DICT_OR_DEREF" | "STORE_DEREF" | "DELETE_DEREF":
-                keys[instruction.index] = ("cell", arg)
+                keys[instruction.ordinal] = ("cell", arg)
                 continue
             case _:
                 continue
         constant: object = ANY_KEY
-        made_by = (subscript_keys or {}).get(instruction.index, NOTHING)
+        made_by = (subscript_keys or {}).get(instruction.ordinal, NOTHING)
         if len(made_by) == 1:
             maker = decoded.instructions[max(next(iter(made_by)) // 2, 0)]
             if maker.name == "LOAD_CONST" and type(code.co_consts[maker.arg]) in (int, str):
@@ -629,7 +681,7 @@ def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Node
                 constant = maker.arg
             if type(constant) is int and constant < 0:
                 constant = ANY_KEY  # counts from the end: another index may be the same item
-        keys[instruction.index] = ("item", constant)
+        keys[instruction.ordinal] = ("item", constant)
     return keys
 
 
@@ -657,11 +709,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
                 computed[write] = node // 2
         if sources.reads or sources.writes or sources.called_reads or sources.called_writes:
             reads = sources.reads | sources.called_reads
-            if (
-                sources.writes
-                or sources.called_writes
-                or any(resolver.path(-1, write, (read,)) for read in reads)
-            ):
+            if sources.writes or sources.called_writes or any(resolver.path(-1, write, (read,)) for read in reads):
                 enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     definitions = list(resolver.definitions.values())
@@ -696,7 +744,8 @@ def _results_on_the_way(run: _Interpreter, resolver: _Resolver, write: int, sour
             return True
         if run.kind[node] == "opaque":
             return False
-        result = any([comes_from_read(each) for nodes in run.inputs[node] for each in nodes])
+        results = [comes_from_read(each) for nodes in run.inputs[node] for each in nodes]  # all of them
+        result = any(results)
         memory[node] = result
         if result and node >= 0 and _is_arithmetic(run.instructions[node // 2]) and frozenset((node,)) != final:
             found.add(node // 2)

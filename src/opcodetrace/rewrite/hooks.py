@@ -94,7 +94,7 @@ class Planner:
         """Whether the access is instrumented: all are, but for variables that are assigned just once (scope.py)."""
         name = instruction.name
         if name in ("LOAD_NAME", "STORE_NAME", "DELETE_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
-            return self.keys[instruction.index][1] in self.scope.globals
+            return self.keys[instruction.ordinal][1] in self.scope.globals
         if name in ("LOAD_DEREF", "STORE_DEREF", "DELETE_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
             return self.scope.cell_name(self.code, instruction.arg) in self.scope.cells
         return True
@@ -122,7 +122,7 @@ class Planner:
 
     def plan(self, instruction: Instruction, flow: DataFlow | None) -> Plan | None:
         """None where the instruction gets no hook."""
-        index = instruction.index
+        index = instruction.ordinal
         if index not in self.accesses:
             return None
         name = instruction.name
@@ -139,7 +139,7 @@ class Planner:
     # --- one method an instruction
 
     def _load_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
-        index = instruction.index
+        index = instruction.ordinal
         key = self._constant_key(index, flow)
         if key is not ANY_KEY and not FREE_THREADED:
             names = [i.name for i in self.instructions[max(index - 2, 0) : index]]
@@ -156,13 +156,11 @@ class Planner:
         return Plan(Operation.LOAD_SUBSCR, None, (_ITEM_BEGIN,), (_READ_END,))
 
     def _store_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
-        key = self._constant_key(instruction.index, flow)
+        key = self._constant_key(instruction.ordinal, flow)
         if key is not ANY_KEY:
             store = HookTemplate(_probe.ITEM_STORE, _COPIES[3], _COPIES[4], key)
             return Plan(Operation.STORE_SUBSCR, None, (store,), (_WRITE_END,))
-        return Plan(
-            Operation.STORE_SUBSCR, None, (_ITEM_TARGET, _value(_probe.ITEM_VALUE, depth=3)), (_WRITE_END,)
-        )
+        return Plan(Operation.STORE_SUBSCR, None, (_ITEM_TARGET, _value(_probe.ITEM_VALUE, depth=3)), (_WRITE_END,))
 
     def _delete_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         return Plan(Operation.DELETE_SUBSCR, None, (_ITEM_DELETE,), (_WRITE_END,))
@@ -175,7 +173,7 @@ class Planner:
 
     def _load_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = _attribute_name(instruction, self.code)
-        index = instruction.index
+        index = instruction.ordinal
         if not FREE_THREADED and self._straight(index, 1):
             previous = self.instructions[index - 1]
             if previous.name == "COPY" and previous.arg == 1:

@@ -1,14 +1,15 @@
 """Weaves modules as they are imported.
 
-`SourceLoader.get_code` is replaced, rather than a finder added: `sys.meta_path`, `__loader__` and `__spec__` stay what they are.
-The replacement's frames carry importlib's own file name, so importlib cuts them out of tracebacks and debuggers step over them.
+`SourceLoader.get_code` is replaced, rather than a finder added: `sys.meta_path`, `__loader__` and `__spec__` stay what
+they are. The replacement's frames carry importlib's own file name, so importlib cuts them out of tracebacks and
+debuggers step over them.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from importlib import _bootstrap_external  # type: ignore[attr-defined]  # typeshed leaves it out
+from importlib import _bootstrap_external
 from os import path
 from types import CodeType
 from typing import Any
@@ -30,7 +31,7 @@ def install(weaver: Weaver, roots: Iterable[str]) -> None:
     folders = tuple(_folder(root) for root in roots)
     excluded = tuple(_folder(each) for each in {sys.prefix, sys.base_prefix} if _is_below(each, folders))
     library = _folder(path.dirname(path.__file__))
-    loader = _bootstrap_external.SourceLoader
+    loader: Any = _bootstrap_external.SourceLoader
 
     def in_scope(filename: str) -> bool:
         filename = path.realpath(filename)

@@ -40,7 +40,8 @@ BACKWARD_JUMPS = frozenset(
 )
 FORWARD_JUMPS = frozenset(number for number in dis.hasjrel if number < 256) - BACKWARD_JUMPS
 UNCONDITIONAL_JUMPS = frozenset(
-    {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"} | ({"END_ASYNC_FOR"} if VERSION >= (3, 14) else set())
+    {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"}
+    | ({"END_ASYNC_FOR"} if VERSION >= (3, 14) else set())
 )
 NO_FALL_THROUGH = UNCONDITIONAL_JUMPS | {"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "INTERPRETER_EXIT"}
 
@@ -73,9 +74,21 @@ SWITCH_POINTS = frozenset(
 CALLS = frozenset(name for name in ("CALL", "CALL_KW", "PRECALL") if name in NUMBER)
 
 # BINARY_OP's operators (Include/opcode.h, NB_*), in the vocabulary of reports.
-_OPERATORS = (
-    "ADD AND FLOOR_DIVIDE LSHIFT MATRIX_MULTIPLY MULTIPLY REMAINDER OR POWER RSHIFT SUBTRACT TRUE_DIVIDE XOR".split()
-)
+_OPERATORS = [
+    "ADD",
+    "AND",
+    "FLOOR_DIVIDE",
+    "LSHIFT",
+    "MATRIX_MULTIPLY",
+    "MULTIPLY",
+    "REMAINDER",
+    "OR",
+    "POWER",
+    "RSHIFT",
+    "SUBTRACT",
+    "TRUE_DIVIDE",
+    "XOR",
+]
 BINARY_OPERATIONS = tuple(f"BINARY_{name}" for name in _OPERATORS) * 2  # the second half are the in-place ones
 SUBSCRIPT_OPERATOR = 26  # 3.14: BINARY_SUBSCR became BINARY_OP 26
 

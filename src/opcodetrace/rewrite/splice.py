@@ -1,7 +1,8 @@
 """Puts hooks between the instructions of a code object, and moves only what must move.
 
-Every instruction, name, constant and position of the original keeps its index and its order. What moves: the distances of
-jumps, the exception table and the line table (CPython's Objects/exception_handling_notes.txt and Objects/locations.md).
+Every instruction, name, constant and position of the original keeps its index and its order. What moves: the distances
+of jumps, the exception table and the line table (CPython's Objects/exception_handling_notes.txt and
+Objects/locations.md).
 """
 
 from bisect import bisect_right
@@ -57,7 +58,7 @@ def splice(code: CodeType, decoded: Decoded, before: dict[int, bytes], after: di
     head = [len(before.get(i, b"")) // 2 for i in range(count)]
     tail = [len(after.get(i, b"")) // 2 for i in range(count)]
     caches = [CACHES[i.opcode] for i in instructions]
-    jumps = [(i.index, i.target, i.opcode in BACKWARD_JUMPS) for i in instructions if i.target is not None]
+    jumps = [(i.ordinal, i.target, i.opcode in BACKWARD_JUMPS) for i in instructions if i.target is not None]
     begin = [0] * (count + 1)
     settled = False
     while not settled:

@@ -10,25 +10,39 @@ from opcodetrace.probe import _probe
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 
 _LOADS = frozenset({"COPY", "LOAD_FAST", "LOAD_CLOSURE"})
-_SAME = (
-    "co_argcount co_posonlyargcount co_kwonlyargcount co_nlocals co_flags co_names co_varnames co_freevars co_cellvars "
-    "co_filename co_name co_qualname co_firstlineno"
-).split()
+_SAME = [
+    "co_argcount",
+    "co_posonlyargcount",
+    "co_kwonlyargcount",
+    "co_nlocals",
+    "co_flags",
+    "co_names",
+    "co_varnames",
+    "co_freevars",
+    "co_cellvars",
+    "co_filename",
+    "co_name",
+    "co_qualname",
+    "co_firstlineno",
+]
 
 
 class UnweaveError(Exception):
     """The woven code is not the original with hooks in it."""
 
 
-def check(original: CodeType, woven: CodeType) -> None:
-    """Raises UnweaveError where taking the hooks out of `woven` does not leave `original`."""
+def check(original: CodeType, woven: CodeType, before: Decoded | None = None) -> None:
+    """Raises UnweaveError where taking the hooks out of `woven` does not leave `original`.
+
+    `before` is the original's instructions, if they are at hand."""
     for name in _SAME:
         if getattr(original, name) != getattr(woven, name):
             raise UnweaveError(f"{name} differs")
     if woven.co_stacksize < original.co_stacksize:
         raise UnweaveError("co_stacksize shrank")
     _check_constants(original, woven)
-    before, after = decode(original), decode(woven)
+    before = decode(original) if before is None else before
+    after = decode(woven)
     kept, owner = _without_hooks(woven, after)
     if len(kept) != len(before.instructions):
         raise UnweaveError(f"{len(before.instructions)} instructions became {len(kept)}")
@@ -88,12 +102,12 @@ def _without_hooks(woven: CodeType, decoded: Decoded) -> tuple[list[Instruction]
 
 def _check_instruction(old: Instruction, new: Instruction, owner: list[int]) -> None:
     if old.name != new.name or old.position != new.position:
-        raise UnweaveError(f"instruction {old.index} ({old.name}) differs")
+        raise UnweaveError(f"instruction {old.ordinal} ({old.name}) differs")
     if old.target is None:
         if old.arg != new.arg or old.stop - old.start != new.stop - new.start:
-            raise UnweaveError(f"the argument of instruction {old.index} ({old.name}) differs")
+            raise UnweaveError(f"the argument of instruction {old.ordinal} ({old.name}) differs")
     elif new.target is None or owner[new.target] != old.target:
-        raise UnweaveError(f"the jump at instruction {old.index} goes elsewhere")
+        raise UnweaveError(f"the jump at instruction {old.ordinal} goes elsewhere")
 
 
 def _check_handlers(before: Decoded, after: Decoded, owner: list[int]) -> None:

@@ -14,7 +14,7 @@ from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
 from opcodetrace.rewrite.opcodes import CALLS, SWITCH_POINTS
 from opcodetrace.rewrite.scope import Scope, scope_of
-from opcodetrace.rewrite.splice import HOOK_STACK, encode, splice
+from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
 
@@ -34,8 +34,9 @@ class Weaver:
         self._sites = itertools.count()
 
     def weave_module(self, code: CodeType, path: str, module: str, source: bytes) -> CodeType:
-        """The module's code with all functions in it woven. Never raises for a code object that cannot be woven: that one
-        runs as it is, and the collector is told why."""
+        """The module's code with all functions in it woven.
+
+        Never raises for a code object that cannot be woven: that one runs as it is, and the collector is told why."""
         file = next(self._files)
         self._send(("file", *SourceFile(file, path, module, source)))
         return self._weave(code, file, scope_of(code))
@@ -49,7 +50,7 @@ class Weaver:
         try:
             woven = _WovenCode(code, scope, code_id, self._sites, self._phis)
             result = woven.assemble(nested)
-            check(code, result)
+            check(code, result, woven.decoded)
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
             reason = f"{type(error).__name__}: {error}"
@@ -58,14 +59,10 @@ class Weaver:
         self._send(
             (
                 "code",
-                *Code(
-                    code_id,
-                    file,
-                    code.co_qualname,
-                    code.co_firstlineno,
-                    tuple(_plain(site) for site in woven.sites),  # type: ignore[arg-type]
-                    tuple(tuple(point) for point in woven.switch_points),  # type: ignore[arg-type]
-                ),
+                *Code(code_id, file, code.co_qualname, code.co_firstlineno, (), ())[:4],
+                tuple(_plain(site) for site in woven.sites),
+                tuple(tuple(point) for point in woven.switch_points),
+                None,
             )
         )
         return result
@@ -148,7 +145,7 @@ class _WovenCode:
                 line, end_line, column, end_column = instruction.position
                 self.switch_points.append(
                     SwitchPoint(
-                        2 * spliced.at[instruction.index],
+                        2 * spliced.at[instruction.ordinal],
                         2 * instruction.at,
                         instruction.name,
                         line,
@@ -163,9 +160,9 @@ class _WovenCode:
         if self.flow is None:
             return b""
         return b"".join(
-            _CALL_ENTRY.pack(at[i.index], self.flow.depth[i.index], i.arg)
+            _CALL_ENTRY.pack(at[i.ordinal], self.flow.depth[i.ordinal], i.arg)
             for i in self.decoded.instructions
-            if i.name in CALLS and 0 <= self.flow.depth[i.index] < 65536 and i.arg < 65536
+            if i.name in CALLS and 0 <= self.flow.depth[i.ordinal] < 65536 and i.arg < 65536
         )
 
     def _site(
@@ -199,10 +196,10 @@ class _WovenCode:
 
     def _place_accesses(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         flow = self.flow
-        reached = [i for i in self.decoded.instructions if flow is None or flow.depth[i.index] >= 0]
+        reached = [i for i in self.decoded.instructions if flow is None or flow.depth[i.ordinal] >= 0]
         plans = [(i, self.planner.plan(i, flow)) for i in reached]
         # Sites are numbered first: the flow of a write names the sites of reads.
-        numbers = {i.index: next(self.site_ids) for i, plan in plans if plan is not None}
+        numbers = {i.ordinal: next(self.site_ids) for i, plan in plans if plan is not None}
         self.phis = (
             {}
             if flow is None
@@ -212,7 +209,7 @@ class _WovenCode:
         for instruction, plan in plans:
             if plan is None:
                 continue
-            index = instruction.index
+            index = instruction.ordinal
             line, end_line, column, end_column = instruction.position
             value_flow = None
             computed = None
@@ -276,7 +273,7 @@ class _WovenCode:
             return
         if flow.enter:
             site = self._site(begin, str(Operation.ENTER))
-            after.setdefault(begin.index, []).append(_Placed(site, hooks.ENTER))
+            after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.ENTER))
         for definition in sorted(flow.definitions, key=lambda d: (d.after, d.phi)):
             instruction = instructions[definition.after] if definition.after >= 0 else begin
             site = self._site(
@@ -285,4 +282,4 @@ class _WovenCode:
                 flow=self._flow(definition.sources),
                 phi=self.phis[definition.phi],
             )
-            after.setdefault(instruction.index, []).append(_Placed(site, hooks.DEFINE))
+            after.setdefault(instruction.ordinal, []).append(_Placed(site, hooks.DEFINE))

@@ -16,8 +16,8 @@ class Certainty(StrEnum):
 class LostUpdate:
     """A write that is neither settled nor an ancestor, by source, of a settled version (DESIGN.md, Words).
 
-    The fields are seqs of events. `read` is the stale read of the *overwriting* write's thread if that write has one: the
-    read that did not see the lost write; `source_read` is the lost write's own read.
+    The fields are seqs of events. `read` is the stale read of the *overwriting* write's thread if that write has one:
+    the read that did not see the lost write; `source_read` is the lost write's own read.
     """
 
     location: int
@@ -53,8 +53,10 @@ class LostCount:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that the analysis says of a run. `sources` gives for a write's seq the seq of its source event (the read or own
-    write whose version flows in); a blind write has none. `source_certainty` says how sure that is."""
+    """All that the analysis says of a run.
+
+    `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a blind
+    write has none. `source_certainty` says how sure that is."""
 
     lost: list[LostUpdate]
     counts: list[LostCount]

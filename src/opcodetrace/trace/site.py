@@ -35,8 +35,8 @@ class Flow(NamedTuple):
 
     `reads`/`writes` flow by operations alone (proven); `called_*` pass through a call. `phis` name variables whose
     value depends on the path taken: it is what the last DEFINE site with that `phi` gave them in this activation.
-    `writes` are writes by this activation of a value that flows on into this one. `opaque` says that (part of) the value
-    comes out of a call, a parameter or a return of which nothing more is known.
+    `writes` are writes by this activation of a value that flows on into this one. `opaque` says that (part of) the
+    value comes out of a call, a parameter or a return of which nothing more is known.
     """
 
     reads: tuple[int, ...] = ()
