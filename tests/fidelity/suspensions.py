@@ -55,7 +55,7 @@ def work() -> None:
         hits += 1
         table["k"] = hits
         table["k"] += cells[0] * 2 - account.balance
-        first, *rest = cells[0:1] + [hits % 7]
+        first, *rest = [*cells[0:1], hits % 7]
         if first in rest or first is None or not first < 5:
             del table["k"]
         len(cells)
@@ -71,8 +71,8 @@ def work() -> None:
             hits += i
         for i in numbers():
             hits -= i
-        total = sum([x for x in (1, 2)]) + max({x: -x for x in cells})
-        text = f"{first}{hits!r:>3}" "."
+        total = sum([x + 1 for x in (1, 2)]) + max({x: -x for x in cells})
+        text = f"{first}{hits!r:>3}."
         try:
             table[text]
         except KeyError:

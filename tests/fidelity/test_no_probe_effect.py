@@ -14,7 +14,16 @@ from opcodetrace.rewrite.opcodes import FREE_THREADED
 from tests.recording import Recording
 
 INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "100000"))  # of each thread, of each counter
-COUNTERS = ["items[0]", "items[index]", "table['key']", "table[key]", "account.balance", "Account.total", "hits", "cell"]
+COUNTERS = [
+    "items[0]",
+    "items[index]",
+    "table['key']",
+    "table[key]",
+    "account.balance",
+    "Account.total",
+    "hits",
+    "cell",
+]
 
 PROGRAM = """\
 import sys

@@ -1,0 +1,122 @@
+"""CPython's own tests, woven and unwoven: the outcome of each test must be the same.
+
+    python tests/fidelity/stdlib_outcomes.py [--modules MODULE...] [--jobs N]
+
+Each module is tested in two processes: as it is, and with the standard library and the tests themselves woven and
+recorded. Where outcomes differ both are run again, and only what differs each time is a difference. Exits with 1 where
+there is one that is not known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import marshal
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = """
+test_asyncgen test_bisect test_builtin test_class test_collections test_compare test_contextlib test_contextlib_async
+test_contextvars test_copy test_coroutines test_csv test_dataclasses test_decorators test_defaultdict test_deque
+test_descr test_dict test_dictviews test_enum test_enumerate test_exception_group test_exceptions test_extcall
+test_except_star test_fractions test_fstring test_funcattrs test_functools test_generators test_genericalias test_global
+test_grammar test_heapq test_inspect test_isinstance test_iter test_itertools test_json test_keywordonlyarg test_list
+test_listcomps test_logging test_metaclass test_named_expressions test_operator test_ordered_dict test_patma
+test_property test_queue test_raise test_re test_sched test_scope test_set test_slice test_statistics test_string
+test_super test_syntax test_sys_setprofile test_sys_settrace test_textwrap test_thread test_threading
+test_threading_local test_threadsignals test_traceback test_tuple test_types test_typing test_unpack test_unpack_ex
+test_userdict test_userlist test_weakref test_weakset test_with test_yield_from test_asyncio.test_base_events
+test_asyncio.test_futures test_asyncio.test_locks test_asyncio.test_queues test_asyncio.test_runners
+test_asyncio.test_taskgroups test_asyncio.test_tasks test_asyncio.test_timeouts
+""".split()  # noqa: SIM905
+TRIES = 3
+SECONDS = 1200  # after which a module's process is stopped
+
+# Tests that see the weaving, by id, and why they may.
+KNOWN: dict[str, str] = {}
+
+Outcomes = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    module: str
+    tests: int
+    differences: dict[str, tuple[list[str], list[str]]]  # by test: plain, woven
+    unwoven: list[str]
+
+    def unknown(self) -> dict[str, tuple[list[str], list[str]]]:
+        return {test: both for test, both in self.differences.items() if test not in KNOWN}
+
+
+def run(way: str, module: str) -> tuple[Outcomes, list[str]]:
+    """The outcomes of one process, and the code objects that stayed unwoven in it."""
+    runner = Path(__file__).with_name("woven_library.py")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        command = [sys.executable, runner, way, name, "test", f"test.{module}"]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        try:
+            done = subprocess.run(
+                command, cwd=name, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=environment
+            )
+        except subprocess.TimeoutExpired:
+            return {f"test.{module}": [f"still running after {SECONDS} s"]}, []
+        folder = Path(name)
+        try:
+            outcomes: Outcomes = marshal.loads((folder / "outcomes").read_bytes())
+            unwoven: list[str] = marshal.loads((folder / "unwoven").read_bytes())
+        except (OSError, ValueError, EOFError):
+            tail = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            return {f"test.{module}": [f"the process ended with {done.returncode}", *tail]}, []
+        return outcomes, unwoven
+
+
+def compare(module: str) -> Comparison:
+    differences: dict[str, tuple[list[str], list[str]]] = {}
+    tests, unwoven = 0, set[str]()
+    for attempt in range(TRIES):
+        plain, _ = run("plain", module)
+        woven, left = run("woven", module)
+        tests = max(tests, len(plain))
+        unwoven.update(left)
+        found = {
+            test: (plain.get(test, []), woven.get(test, []))
+            for test in plain.keys() | woven.keys()
+            if _verdicts(plain.get(test, [])) != _verdicts(woven.get(test, []))
+        }
+        differences = found if attempt == 0 else {test: both for test, both in found.items() if test in differences}
+        if not differences:
+            break
+    return Comparison(module, tests, differences, sorted(unwoven))
+
+
+def _verdicts(outcomes: list[str]) -> list[str]:
+    """Without the messages, which may hold addresses."""
+    return sorted(outcome.partition(":")[0] for outcome in outcomes)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--modules", nargs="+", default=MODULES, help="of the package `test`")
+    parser.add_argument("--jobs", type=int, default=1)
+    arguments = parser.parse_args()
+    tests, unknown = 0, 0
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for comparison in pool.map(compare, arguments.modules):
+            tests += comparison.tests
+            unknown += len(comparison.unknown()) + len(comparison.unwoven)
+            print(f"{comparison.module}: {comparison.tests} tests, {len(comparison.differences)} differ", flush=True)
+            for test, (plain, woven) in comparison.differences.items():
+                print(f"  {test}\n    plain: {plain}\n    woven: {woven}\n    {KNOWN.get(test, 'NOT KNOWN')}")
+            for code in comparison.unwoven:
+                print(f"  left unwoven: {code}")
+    print(f"{sys.version.split()[0]}: {tests} tests, {unknown} differences that are not known")
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

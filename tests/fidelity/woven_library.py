@@ -1,0 +1,136 @@
+"""A process in which the standard library is woven as it is imported, and recorded into a real window.
+
+    python woven_library.py plain|woven FOLDER test MODULE       run CPython's own tests; outcomes go to FOLDER/outcomes
+    python woven_library.py plain|woven FOLDER import MODULE...
+
+`plain` does the same with nothing woven. FOLDER also gets the window and, as FOLDER/unwoven, what could not be woven.
+"""
+
+from __future__ import annotations
+
+import sys
+
+AT_START = dict(sys.modules)
+
+import marshal  # noqa: E402
+import os  # noqa: E402
+from types import CodeType, ModuleType  # noqa: E402
+from typing import Any  # noqa: E402
+
+RECORDS = 10_000_000
+_HOOK = """
+def get_code(self, fullname):
+    code = original(self, fullname)
+    return code if code is None else weave(self, fullname, code)
+"""
+_kept: list[ModuleType] = []  # the modules that the weaver lives on
+
+
+def make_window(path: str) -> None:
+    """As the collector makes it, but sparse, and all of it at once."""
+    from opcodetrace.trace import record
+
+    with open(path, "wb") as file:
+        file.write(record.HEADER.pack(record.MAGIC, record.VERSION, record.RECORD_SIZE, 0, 0, RECORDS, 0))
+        file.truncate(record.HEADER_SIZE + RECORDS * record.RECORD_SIZE)
+
+
+def weave_library(window: str) -> list[str]:
+    """From now on each module of the library is imported anew, but for those that Python itself starts with, and woven;
+    the tests of CPython are among them. Gives the list to which code objects that must stay unwoven will be added."""
+    from importlib import _bootstrap_external  # type: ignore[attr-defined]  # typeshed leaves it out
+
+    from opcodetrace.probe import _probe
+    from opcodetrace.rewrite.weave import Weaver
+
+    unwoven: list[str] = []
+
+    def send(entry: tuple[object, ...]) -> None:
+        if entry[0] == "code" and entry[-1] is not None:
+            unwoven.append(f"{entry[3]}: {entry[-1]}")
+
+    library = os.path.join(os.path.dirname(os.__file__), "")
+    weaver = Weaver(send)
+    loader = _bootstrap_external.SourceLoader
+
+    def weave(self: Any, fullname: str, code: CodeType) -> CodeType:
+        filename = self.get_filename(fullname)
+        if not filename.startswith(library) or "site-packages" in filename:
+            return code
+        return weaver.weave_module(code, filename, fullname, self.get_data(filename))
+
+    namespace: dict[str, Any] = {"original": loader.get_code, "weave": weave}
+    exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)
+    loader.get_code = namespace["get_code"]
+    make_window(window)
+    _probe.attach(window)
+    forget_imports()
+    _probe.start()
+    return unwoven
+
+
+def forget_imports() -> None:
+    for name in sys.modules.keys() - AT_START.keys():
+        _kept.append(sys.modules.pop(name))
+
+
+def run_tests(module: str) -> dict[str, list[str]]:
+    """The outcomes of each test of the module, by its id."""
+    import unittest
+
+    from test import support
+
+    support.use_resources = []  # no network, no sound, nothing huge
+    outcomes: dict[str, list[str]] = {}
+
+    def add(test: unittest.TestCase, outcome: str, error: Any = None) -> None:
+        said = "" if error is None else f": {error[0].__name__}: {error[1]}"[:500]
+        outcomes.setdefault(test.id(), []).append(outcome + said)
+
+    class Result(unittest.TestResult):
+        def addSuccess(self, test: unittest.TestCase) -> None:
+            add(test, "passed")
+
+        def addError(self, test: unittest.TestCase, err: Any) -> None:
+            add(test, "error", err)
+
+        def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+            add(test, "failed", err)
+
+        def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+            add(test, "skipped")
+
+        def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
+            add(test, "failed as expected")
+
+        def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
+            add(test, "passed unexpectedly")
+
+        def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
+            if err is not None:
+                add(test, f"{subtest.id()} failed", err)
+
+    unittest.defaultTestLoader.loadTestsFromName(module).run(Result())
+    return outcomes
+
+
+def main(way: str, folder: str, what: str, *modules: str) -> None:
+    unwoven: list[str] = []
+    if way == "woven":
+        unwoven = weave_library(os.path.join(folder, "window"))
+    else:
+        forget_imports()
+    outcomes: dict[str, list[str]] = {}
+    for module in modules:
+        if what == "test":
+            outcomes |= run_tests(module)
+        else:
+            __import__(module)
+    for name, value in (("outcomes", outcomes), ("unwoven", unwoven)):
+        with open(os.path.join(folder, name), "wb") as file:
+            marshal.dump(value, file)
+
+
+if __name__ == "__main__":
+    del sys.path[0]  # the tests import nothing from here
+    main(*sys.argv[1:])
