@@ -12,7 +12,7 @@ from pathlib import Path
 from opcodetrace.rewrite.opcodes import FREE_THREADED
 
 ROOT = Path(__file__).parent.parent
-COMMAND = [sys.executable, "-m", "opcodetrace_cli"]
+COMMAND = [sys.executable, "-m", "opcodetrace"]
 
 
 @dataclass(frozen=True)
