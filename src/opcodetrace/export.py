@@ -58,9 +58,7 @@ def compose(database: Database, run: StoredRun, max_stories: int = MAX_STORIES) 
         )
         overwriting = None if group.overwriting_site is None else sites[group.overwriting_site]
         stories.append(
-            LostStory(
-                group.label, sites[group.lost_site], overwriting, group.count, group.example.certainty, told
-            )
+            LostStory(group.label, sites[group.lost_site], overwriting, group.count, group.example.certainty, told)
         )
     rest = groups[max_stories:]
     return RunReport(

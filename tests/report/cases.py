@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+from opcodetrace.trace.event import ABSENT, Kind, Opaque
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Truncation
-from opcodetrace.trace.story import RunReport, UnwovenFunction
+from opcodetrace.trace.story import RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.switch import Reason
 from tests.report.threads_at_work import Recorded
 
@@ -20,17 +24,221 @@ def increment():
     counter[0] = count + 1
 """
 
+ACCOUNT = """\
+class Account:
+    def deposit(self, amount):
+        self.balance = self.rate(self.balance) + amount
+
+    def audit(self):
+        self.balance = 0
+"""
+
+LOOP = """\
+hits = 0
+
+def visit(times):
+    global hits
+    for _ in range(times):
+        seen = hits
+        hits = seen + 1
+"""
+
+UNICODE = """\
+zähler = {"straße": 0}
+
+def erhöhe():
+    zähler["straße"] = 加算(zähler["straße"])  # 東京 ü ❤
+"""
+
+LONG = """\
+def settle(ledger, entries, exchange_rates, fallback_rate=1.0, notify=None):
+    total_of_all_entries = sum(each.amount * exchange_rates.get(each.currency, fallback_rate) for each in entries) + ledger["total|sum"] + sum(`x`)
+    ledger["total|sum"] = total_of_all_entries if notify is None else notify(total_of_all_entries, ledger, entries, exchange_rates)
+"""  # noqa: E501
+
+
+def archetype() -> Recorded:
+    run = Recorded(COUNTER)
+    run.read(1, 7, 0)
+    run.yielded(1, 2, 8)
+    run.read(2, 7, 0)
+    run.yielded(2, 1, 8)
+    run.write(1, 9, 1)
+    run.switch(1, 2, reason=Reason.ENDED)
+    run.write(2, 9, 1)
+    return run
+
 
 def two_threads() -> RunReport:
-    run = Recorded(COUNTER)
-    one = run.read(1, 7, 0)
+    run = archetype()
+    return run.report([run.story(run.lost(105, 101, 107, 103))], [run.watched(1)])
+
+
+def three_threads() -> RunReport:
+    """All three read 0; a third thread's accesses lie between, and other work is folded."""
+    run = Recorded(COUNTER, names=("MainThread", *(f"Thread-{number} (increment)" for number in (1, 2, 3))))
+    run.elsewhere(1, 3)
+    one = run.read(1, 7, 4)
     run.yielded(1, 2, 8)
-    other = run.read(2, 7, 0)
-    run.yielded(2, 1, 8)
-    lost = run.write(1, 9, 1)
+    run.elsewhere(2, 1204)
+    run.read(2, 7, 4)
+    run.switch(2, 3, 8, "sleep(0)", None, Reason.PREEMPTED)
+    three = run.read(3, 7, 4)
+    run.switch(3, 1, 8, "wait_for_the_server(timeout=30)", "_thread.lock.acquire", Reason.BLOCKED)
+    lost = run.write(1, 9, 5)
     run.switch(1, 2, reason=Reason.ENDED)
-    by = run.write(2, 9, 1)
-    return run.report([run.story(run.lost(lost, one, by, other))], [run.watched(1)])
+    also = run.write(2, 9, 5)
+    run.switch(2, 0, reason=Reason.ENDED)
+    run.elsewhere(0, 2)
+    run.switch(0, 3, 20, "thread.join()", "_thread.lock.acquire", Reason.BLOCKED)
+    by = run.write(3, 9, 5)
+    stories = [run.story(run.lost(lost, one, by, three)), run.story(run.lost(also, 1306, by, three))]
+    return run.report(stories[:1], [run.watched(2)])
 
 
-CASES = [two_threads]
+def attribute() -> RunReport:
+    """One line is read, call and write; the value went through a call, so the source is inferred."""
+    run = Recorded(ACCOUNT, "self.balance", names=("MainThread", "teller-a", "teller-b"), path="/home/ada/bank/acc.py")
+    origin = run.write(0, 6, 100, computed=None)
+    assert origin
+    run.switch(0, 1, 30, "start()", "_thread.start_new_thread", Reason.BLOCKED)
+    run.elsewhere(1, 2)
+    one = run.read(1, 3, 100)
+    run.switch(1, 2, 3, "self.rate(self.balance)", None, Reason.PREEMPTED)
+    other = run.read(2, 3, 100)
+    by_one = run.write(2, 3, 150)
+    run.switch(2, 1, 2, None, None, Reason.PREEMPTED, opcode="RESUME")
+    by_other = run.write(1, 3, 130)
+    return run.report([run.story(run.lost(by_one, other, by_other, one, Certainty.INFERRED))], [run.watched(1)])
+
+
+def thousand_by_one() -> RunReport:
+    """Thread-2 reads 0, Thread-1 counts to 1000, Thread-2 writes 1."""
+    run = Recorded(LOOP, "global hits", names=("MainThread", "Thread-1 (visit)", "Thread-2 (visit)"))
+    stale = run.read(2, 6, 0)
+    run.switch(2, 1, 5, None, None, Reason.PREEMPTED, opcode="JUMP_BACKWARD")
+    for value in range(1000):
+        read = run.read(1, 6, value)
+        lost = run.write(1, 7, value + 1)
+    run.switch(1, 2, 5, None, None, Reason.PREEMPTED, opcode="JUMP_BACKWARD")
+    by = run.write(2, 7, 1)
+    return run.report([run.story(run.lost(lost, read, by, stale), 1000)], [run.watched(1000)])
+
+
+def free_threaded() -> RunReport:
+    run = Recorded(
+        LOOP, "global hits", free_threaded=True, names=("MainThread", "Thread-1 (visit)", "Thread-2 (visit)")
+    )
+    run.elsewhere(1, 3)
+    one = run.read(1, 6, 41, width=2)
+    other = run.read(2, 6, 41, width=3)
+    lost = run.write(1, 7, 42, width=1)
+    by = run.write(2, 7, 42, width=2)
+    certainty = Certainty.POSSIBLE
+    return run.report([run.story(run.lost(lost, one, by, other, certainty), 4)], [run.watched(2, 5, exhausted=True)])
+
+
+def possibly_lost() -> RunReport:
+    report = free_threaded()
+    watched = replace(report.watched[0], low=0, high=2, exhausted=False)
+    story = replace(report.stories[0], count=2)
+    return replace(report, run=replace(report.run, lost=0, lost_at_most=2), watched=(watched,), stories=(story,))
+
+
+def nothing_lost() -> RunReport:
+    run = Recorded(COUNTER)
+    for value in range(3):
+        run.read(1, 7, value)
+        run.write(1, 9, value + 1)
+    run.switch(1, 2, reason=Reason.ENDED)
+    run.read(2, 7, 3)
+    run.write(2, 9, 4)
+    other = WatchedLocation("global ready", 1, 20, 1, 2, 0, 0, 0, False, 0)
+    return run.report([], [run.watched(0, overwriters=0), other])
+
+
+def nothing_shared() -> RunReport:
+    return Recorded(COUNTER, names=("MainThread",)).report()
+
+
+def truncated() -> RunReport:
+    """Everything that can limit a recording."""
+    run = archetype()
+    watched = replace(run.watched(1), uncertain=1)
+    unwoven = [
+        UnwovenFunction("Worker.run", "/home/ada/counter.py", 40, "the original is not left without its hooks"),
+        UnwovenFunction("<lambda>", "/home/ada/counter.py", 44, "its stack is deeper than hooks can go"),
+    ]
+    return run.report(
+        [run.story(run.lost(105, 101, 107, 103))],
+        [watched],
+        more_stories=12,
+        more_lost=31,
+        unwoven=unwoven,
+        unseen=3,
+        missed=2,
+        holes=1,
+        truncated=Truncation.WINDOW,
+        truncated_seq=22369621,
+        exit_code=None,
+        signal=9,
+        notes=("Ingest was interrupted once and begun again.",),
+    )
+
+
+def unicode_source() -> RunReport:
+    run = Recorded(
+        UNICODE, "zähler['straße']", names=("MainThread", "Größe-1", "東京スレッド"), path="/home/ada/zähler.py"
+    )
+    one = run.read(1, 4, "東京")
+    run.switch(1, 2, 4, "加算(zähler['straße'])", "加算", Reason.BLOCKED)
+    other = run.read(2, 4, "東京")
+    by = run.write(2, 4, "\x1b[31m\ud800 ü", computed=None)
+    run.switch(2, 1, 4, "加算(zähler['straße'])", None, None)
+    last = run.write(1, 4, "東京" * 30, computed=None)
+    return run.report([run.story(run.lost(by, other, last, one))], [run.watched(1)])
+
+
+def long_lines() -> RunReport:
+    run = Recorded(
+        LONG,
+        "ledger['total|sum']",
+        names=("MainThread", "ThreadPoolExecutor-0_0", "ThreadPoolExecutor-0_1"),
+        path="/home/ada/a/very/long/path/to/a/module/of/the/company/that/goes/on/and/on/ledger_settlement.py",
+    )
+    first = Opaque("decimal.Decimal", 0x7F0000001000)
+    run.expression = 'ledger["total|sum"]'
+    one = run.read(1, 2, first)
+    call = "notify(total_of_all_entries, ledger, entries, exchange_rates)"
+    run.switch(1, 2, 3, call, "_socket.socket.recv", Reason.BLOCKED)
+    other = run.read(2, 2, first)
+    lost = run.write(2, 3, Opaque("decimal.Decimal", 0x7F0000002000), computed=None)
+    run.switch(2, 1, 3, call, "_socket.socket.recv", Reason.BLOCKED)
+    by = run.write(1, 3, Opaque("decimal.Decimal", 0x7F0000003000), computed=None)
+    return run.report([run.story(run.lost(lost, other, by, one))], [run.watched(1)])
+
+
+def deletion() -> RunReport:
+    """An update lost to a deletion, in a run of two findings; and one that a thread lost to itself."""
+    run = archetype()
+    gone = run.event(1, Kind.DELETE, run.at(9, "DELETE_SUBSCR", "counter[0]"), ABSENT)
+    again = run.write(2, 9, 2)
+    first = run.story(run.lost(105, 101, gone, None))
+    second = run.story(run.lost(107, 103, again, 103))
+    return run.report([first, second], [run.watched(2, overwriters=2)])
+
+
+CASES: list[Callable[[], RunReport]] = [
+    two_threads,
+    three_threads,
+    attribute,
+    thousand_by_one,
+    free_threaded,
+    possibly_lost,
+    nothing_lost,
+    nothing_shared,
+    truncated,
+    unicode_source,
+    long_lines,
+    deletion,
+]

@@ -25,6 +25,7 @@ class Recorded:
     free_threaded: bool = False
     names: tuple[str, ...] = ("MainThread", "Thread-1 (increment)", "Thread-2 (increment)")
     path: str = PATH
+    expression: str | None = None  # the label as the source writes it, where that differs
     event_list: list[Event] = field(default_factory=list)
     switch_list: list[Switch] = field(default_factory=list)
     sites: dict[int, StoredSite] = field(default_factory=dict)
@@ -60,9 +61,7 @@ class Recorded:
     def read(self, thread: int, line: int, value: Value, width: int = 0) -> int:
         return self.event(thread, Kind.READ, self.at(line, self._operation("LOAD"), self._cell), value, width)
 
-    def write(
-        self, thread: int, line: int, value: Value, width: int = 0, computed: str | None = "BINARY_ADD"
-    ) -> int:
+    def write(self, thread: int, line: int, value: Value, width: int = 0, computed: str | None = "BINARY_ADD") -> int:
         site = self.at(line, self._operation("STORE"), self._cell, computed)
         return self.event(thread, Kind.WRITE, site, value, width)
 
@@ -85,7 +84,7 @@ class Recorded:
 
     @property
     def _cell(self) -> str:
-        return self.label.removeprefix("global ").removeprefix("cell ")
+        return self.expression or self.label.removeprefix("global ").removeprefix("cell ")
 
     def _operation(self, verb: str) -> str:
         if self.label.startswith("global "):
@@ -132,9 +131,7 @@ class Recorded:
         certainty: Certainty = Certainty.PROVEN,
     ) -> LostUpdate:  # fmt: skip
         threads = {event.seq: event.thread for event in self.event_list}
-        return LostUpdate(
-            0, lost, threads[lost], source_read, by, None if by is None else threads[by], read, certainty
-        )
+        return LostUpdate(0, lost, threads[lost], source_read, by, None if by is None else threads[by], read, certainty)
 
     def story(self, lost: LostUpdate, count: int = 1) -> LostStory:
         events = {event.seq: event for event in self.event_list}
@@ -146,7 +143,9 @@ class Recorded:
             None if by is None else self.sites[events[by].site], count, lost.certainty, told,
         )  # fmt: skip
 
-    def watched(self, low: int, high: int | None = None, overwriters: int = 1, exhausted: bool = False) -> WatchedLocation:
+    def watched(
+        self, low: int, high: int | None = None, overwriters: int = 1, exhausted: bool = False
+    ) -> WatchedLocation:
         location = self.location
         return WatchedLocation(
             self.label, 1, location.reads, location.writes, location.threads, low, low if high is None else high,
@@ -185,5 +184,3 @@ class Recorded:
             run, self.threads, lanes_of(self.threads), tuple(watched), tuple(stories), more_stories, more_lost,
             tuple(unwoven),
         )  # fmt: skip
-
-

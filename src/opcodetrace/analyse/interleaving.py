@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
     lanes = []
     for number, title in titles.items():
         if of_title[title] > 1:
-            lanes.append(Lane(number, f"{short[number]} #{number}", f"{title} #{number}"))
+            lanes.append(Lane(number, f"{short[number]}/{number}", f"{title}/{number}"))
         else:
             lanes.append(Lane(number, short[number] if of_short[short[number]] == 1 else title, title))
     return tuple(lanes)
@@ -72,7 +73,7 @@ def interleave(
     order = _order(events.values(), lost)
     builder = _Steps(location, recording, sites, roles, _operands(lost, events), free_threaded)
     steps = builder.steps(order)
-    taking_part = {event.thread for event in order}
+    taking_part = {event.thread for event in order if roles.get(event.seq) is not Role.ORIGIN}
     return Interleaving(
         label=location.label,
         lanes=tuple(lanes[thread] for thread in sorted(taking_part)),
@@ -131,7 +132,7 @@ def _extra(
         yield from _accesses(recording.events(first, last, [location.id]))
         return
     shown = sorted(seq for seq in events if seq >= first)
-    for before, after in zip(shown, shown[1:], strict=False):
+    for before, after in itertools.pairwise(shown):
         if 0 < recording.count_events(before + 1, after - 1, [location.id]) <= MAX_EXTRA_IN_GAP:
             yield from _accesses(recording.events(before + 1, after - 1, [location.id]))
 
@@ -180,10 +181,10 @@ class _Steps:
         steps: list[Step] = []
         last_of_lane: dict[int, Event] = {}
         for index, event in enumerate(order):
-            if index:
+            if index and self.roles.get(order[index - 1].seq) is not Role.ORIGIN:
                 steps += self._between(order[index - 1], event)
             continues = _continues(last_of_lane.get(event.thread), event, self.sites)
-            computed = self._computed(event, continues)
+            computed = self._computed(last_of_lane.get(event.thread), event, continues)
             if computed is not None:
                 steps.append(computed)
                 continues = True
@@ -203,11 +204,20 @@ class _Steps:
             last_of_lane[event.thread] = event
         return steps
 
-    def _computed(self, event: Event, continues: bool) -> ComputeStep | None:
-        """The operation whose result a write stored as it was: the value written is what it gave."""
+    def _computed(self, before: Event | None, event: Event, continues: bool) -> ComputeStep | None:
+        """The operation whose result a write stored as it was: the value written is what it gave.
+
+        It is a step of its own only where the thread was surely not suspended between the operation and the write.
+        """
         site = self.sites[event.site]
-        if event.kind != Kind.WRITE or site.computed is None or event.value is ABSENT:
+        if event.kind != Kind.WRITE or site.computed is None or event.value is ABSENT or before is None:
             return None
+        if not self.free_threaded:
+            if event.seq - before.seq > MAX_SWITCHES_SPAN:
+                return None
+            away = [each for each in self.recording.switches(before.seq, event.seq) if each.from_thread == event.thread]
+            if away and not _elsewhere(away[-1], site):
+                return None
         operand = self.operands.get(event.seq, ABSENT)
         return ComputeStep(event.seq, event.thread, site, site.computed, event.value, operand, continues)
 
@@ -276,3 +286,11 @@ def _continues(before: Event | None, event: Event, sites: Mapping[int, StoredSit
 def _overlap(one: Event, other: Event) -> bool:
     """Whether two accesses' intervals overlap, so that either may have come first."""
     return one.earliest <= other.seq and other.earliest <= one.seq
+
+
+def _elsewhere(switch: Switch, site: StoredSite) -> bool:
+    """Whether a thread was surely suspended on other lines than a site's."""
+    place = switch.place
+    if place is None or place.line is None or site.line is None or place.function != site.function:
+        return False
+    return not site.line <= place.line <= (site.end_line or site.line)

@@ -19,7 +19,7 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
 
 A site is {path, line, column, end_line, end_column, function, operation, opcode, expression, source}.
 
-An interleaving is {label, certainty, same_version, sentences: [text], threads: [number], steps}. Each step has a `step`:
+An interleaving is {label, certainty, same_version, sentences: [text], threads: [number], steps}. A step's `step` is:
 
     read, write, delete   seq, earliest, thread, site, value, role, unordered, remark
                           role: origin, source read, stale read, lost write, overwriting write, or null
@@ -29,8 +29,8 @@ An interleaving is {label, certainty, same_version, sentences: [text], threads: 
                           place: {function, line, opcode, offset, expression} or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads
 
-A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a str
-and None, `value`; for other objects `identity`.
+A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
+str and None, `value`; for other objects `identity`.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _story(story: LostStory, report: RunReport) -> Json:
 
 
 def _interleaving(interleaving: Interleaving, report: RunReport) -> Json:
-    words = wording.wording(interleaving, report.lanes, report.run.info)
+    words = wording.wording(interleaving, report.lanes)
     return {
         "label": interleaving.label,
         "certainty": interleaving.certainty.value,

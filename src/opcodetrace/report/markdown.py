@@ -16,6 +16,7 @@ from opcodetrace.trace.story import (
     Interleaving,
     Lane,
     LostStory,
+    Role,
     RunReport,
     SwitchStep,
 )
@@ -23,13 +24,19 @@ from opcodetrace.trace.story import (
 MAX_WATCHED = 10
 MAX_SOURCE = 80  # characters of a source line
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-!|~&$@])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~&$])")
+PLAIN_NAME = re.compile(r"(?:[^\W_]|[ .,()/-]|(?<=[^\W_])_(?=[^\W_]))+")
 BACKTICKS = re.compile("`+")
 
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     return SPECIAL.sub(r"\\\1", printable(text))
+
+
+def name(text: str) -> str:
+    """A thread's name, as code where Markdown would read something into it."""
+    return text if PLAIN_NAME.fullmatch(text) else code(text)
 
 
 def code(text: str) -> str:
@@ -87,21 +94,23 @@ def _lines(report: RunReport) -> Iterator[str]:
         yield ""
         more, lost_updates = quantity(report.more_stories, "more pair"), quantity(report.more_lost, "lost update")
         yield f"… and {more} of source lines, with {lost_updates}."
-    caveats = list(wording.caveats(report))
+    caveats = list(wording.caveats(report, code, escaped))
     if caveats:
         yield ""
         yield "### What to know of this recording"
         yield ""
         for caveat in caveats:
-            yield f"- {escaped(caveat)}"
+            yield f"- {caveat}"
 
 
 def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
-    yield f"### {number}. {wording.story_heading(story, report.run.info, code)}"
+    total = len(report.stories) + report.more_stories
+    ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
+    yield f"### {ordinal}: {wording.story_heading(story, report.run.info, code)}"
     interleaving = story.interleaving
     if interleaving is None:
         return
-    words = wording.wording(interleaving, report.lanes, report.run.info, code)
+    words = wording.wording(interleaving, report.lanes, code, name)
     yield ""
     first = "One of them: " if story.count > 1 else ""
     yield first + " ".join(words.sentences(interleaving))
@@ -120,20 +129,23 @@ def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
 def _table(interleaving: Interleaving, words: Wording) -> Iterator[str]:
     """One column a thread; a step of the table is one instruction, a switch or a fold."""
     lanes = interleaving.lanes
-    yield "| " + " | ".join(in_table(escaped(lane.title)) for lane in lanes) + " |"
+    yield "| " + " | ".join(in_table(name(printable(lane.title))) for lane in lanes) + " |"
     yield "|" + "---|" * len(lanes)
     at: int | None = None
     for step in interleaving.steps:
         match step:
             case SwitchStep():
                 switch = step.switch
-                text = f"*switch to {words.lane(switch.to_thread)}: {words.switch(switch)}*"
-                yield _row(lanes, switch.from_thread, f"⇄ {text}")
+                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {words.switch(switch)}*"
+                yield _row(lanes, switch.from_thread, text)
                 at = None
             case FoldStep():
                 own = step.threads[0] if len(step.threads) == 1 else lanes[0].thread
                 yield _row(lanes, own, f"⋮ *{words.fold(step, interleaving.label)}*")
                 at = None
+            case AccessStep(role=Role.ORIGIN):
+                text = f"*earlier: {words.lane(step.thread)} {words.action(step)}, {words.place(step.site)}*"
+                yield _row(lanes, step.thread, text)
             case _:
                 source = "" if step.continues and at == step.thread else _source(step.site, words) + "<br>"
                 yield _row(lanes, step.thread, source + _action(step, interleaving, words))

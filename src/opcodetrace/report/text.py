@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TextIO
 
 from rich.cells import cell_len, set_cell_size
@@ -21,7 +21,6 @@ from opcodetrace.trace.story import (
     ComputeStep,
     FoldStep,
     Interleaving,
-    Lane,
     LostStory,
     Role,
     RunReport,
@@ -33,6 +32,7 @@ PIPE_WIDTH = 80
 MIN_WIDTH = 60
 MIN_LANE = 34  # cells; where the lanes would be narrower they share one column
 MAX_LANE = 66
+MIN_ACTION = 16  # cells for what a thread does; where there are fewer the operation is left out
 MARGIN = "  "
 GUTTER = " │ "
 MAX_WATCHED = 10  # locations listed
@@ -42,7 +42,7 @@ STYLES = {
     Role.OVERWRITING_WRITE: "bold red",
     Role.STALE_READ: "bold yellow",
 }
-ASCII = str.maketrans({"│": "|", "─": "-", "┼": "+", "▶": ">", "◀": "<", "└": "`", "⋮": ":", "…": "~", "∥": "=", "·": "-"})
+ASCII = str.maketrans("│─┼▶◀└⋮…∥·×", "|-+><`:~=-x")
 
 
 class TextReporter:
@@ -94,13 +94,17 @@ class _Page:
     def lines(self) -> Iterator[Text]:
         """All lines."""
         report = self.report
-        yield from self._wrapped(
-            Text.assemble((wording.script(report.run), "bold"), (" · " + " · ".join(wording.title(report)), "dim")), ""
-        )
+        script, facts = wording.script(report.run), " · ".join(wording.title(report))
+        if cell_len(script) + cell_len(facts) + 3 <= self.width:
+            yield Text.assemble((script, "bold"), (f" · {facts}", "dim"))
+        else:
+            yield Text(script, "bold")
+            yield from self._wrapped(Text(facts, "dim"), "")
         yield Text()
         style = "bold red" if report.lost else "bold yellow" if report.possibly_lost else "bold green"
         yield from self._wrapped(Text(wording.headline(report), style), "")
         if not report.possibly_lost:
+            yield Text()
             for sentence in wording.origin_of_confidence(report):
                 yield from self._wrapped(Text(sentence))
         if report.watched:
@@ -150,29 +154,30 @@ class _Page:
         rest = self.report.watched[MAX_WATCHED:]
         if rest:
             lost = any(watched.high for watched in rest)
-            yield Text(
-                f"{MARGIN}… and {len(rest):,} more{'' if lost else ', of which none lost an update'}", "dim"
-            )
+            yield Text(f"{MARGIN}… and {len(rest):,} more{'' if lost else ', of which none lost an update'}", "dim")
 
     def _story(self, number: int, story: LostStory) -> Iterator[Text]:
         """One pair of source lines and its worked interleaving."""
-        heading = f"{number}. {wording.story_heading(story, self.report.run.info)}"
-        yield from self._wrapped(Text(heading, "bold"), "", "   ")
+        total = len(self.report.stories) + self.report.more_stories
+        ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
+        heading = f"{ordinal}: {wording.story_heading(story, self.report.run.info)}"
+        yield from self._wrapped(Text(heading, "bold"), "", MARGIN)
         interleaving = story.interleaving
         if interleaving is None:
             return
-        words = wording.wording(interleaving, self.report.lanes, self.report.run.info)
+        words = wording.wording(interleaving, self.report.lanes)
         yield Text()
-        if story.count > 1:
-            yield Text(f"{MARGIN}One of them:", "dim")
-        for line in self._wrapped(Text(" ".join(words.sentences(interleaving)))):
-            yield line
+        first = "One of them: " if story.count > 1 else ""
+        yield from self._wrapped(Text(first + " ".join(words.sentences(interleaving))))
         yield from self._wrapped(Text(wording.CERTAINTY[interleaving.certainty], "dim"))
         yield Text()
+        unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)
         if self.report.free_threaded:
             yield from self._wrapped(Text(wording.IN_PARALLEL, "italic"))
-        if any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps):
+        if unordered:
             yield from self._wrapped(Text(f"∥ {wording.UNORDERED}", "dim"))
+        if self.report.free_threaded or unordered:
+            yield Text()
         yield from _Table(interleaving, words, self.width).lines()
 
 
@@ -216,11 +221,13 @@ class _Table:
         for step in self.interleaving.steps:
             match step:
                 case SwitchStep():
-                    yield self._switch(step)
+                    yield from self._switch(step)
                     at = None
                 case FoldStep():
-                    yield from self._fold(step)
+                    yield self._fold(step)
                     at = None
+                case AccessStep(role=Role.ORIGIN):
+                    yield self._origin(step)
                 case _:
                     for cell in self._cells(step, headed=step.continues and at == step.thread):
                         yield self._row(step.thread, cell, named=at != step.thread)
@@ -245,7 +252,13 @@ class _Table:
         style = STYLES.get(step.role, "") if isinstance(step, AccessStep) and step.role else ""
         mark = "∥ " if isinstance(step, AccessStep) and step.unordered else ""
         room = self.lane_width - len(indent) - len(mark)
-        action = self.words.action(step, max(8, room - len("computes ") - len(operation) - 1))
+        if room - len(operation) - 1 < MIN_ACTION:
+            operation = ""
+        else:
+            room -= len(operation) + 1
+        action = self.words.action(step, room)
+        if isinstance(step, ComputeStep) and cell_len(action) > room:
+            action = self.words.action(replace(step, operand=ABSENT), room)
         yield _Cell(Text.assemble(indent, mark, (_crop(action, room), style)), operation)
         if isinstance(step, AccessStep):
             remark = self.words.remark(step, self.interleaving)
@@ -287,17 +300,36 @@ class _Table:
         line.rstrip()
         return line
 
-    def _switch(self, step: SwitchStep) -> Text:
+    def _switch(self, step: SwitchStep) -> Iterator[Text]:
         """A switch, drawn across all lanes towards the thread that runs next."""
         switch = step.switch
-        for length in (wording.MAX_EXPRESSION, 24, 16, 10):
-            words = f" switch to {self.words.lane(switch.to_thread)}: {self.words.switch(switch, length)} "
-            if cell_len(words) + 5 <= self.width:
+        target = self.words.lane(switch.to_thread)
+        room = self.width - len("── switch:  ─▶ ")
+        arrow_suffices = self.side_by_side and len(self.interleaving.lanes) == 2
+        for length, explained in ((wording.MAX_EXPRESSION, True), (24, True), (24, False), (16, False)):
+            words = self.words.switch(switch, length, explained)
+            if cell_len(words) + cell_len(target) <= room:
                 break
-        words = _crop(words, self.width - 5)
-        rest = "─" * (self.width - cell_len(words) - 4)
-        line = f"───{words}{rest}▶" if self._rightward(switch.from_thread, switch.to_thread) else f"◀──{words}{rest}─"
-        return Text(MARGIN + line, "magenta")
+            if arrow_suffices and cell_len(words) <= room + 1:
+                target = ""
+                break
+        rightward = self._rightward(switch.from_thread, switch.to_thread)
+        lines = _wrap(words, room - cell_len(target))
+        for index, line in enumerate(lines):
+            begin = "── switch: " if index == 0 else " " * len("── switch: ")
+            if index < len(lines) - 1:
+                drawn = begin + line
+            else:
+                rest = self.width - cell_len(begin + line + target) - (4 if target else 3)
+                drawn = f"{begin}{line} {'─' * rest}{'─▶' if rightward else '──'}{' ' if target else ''}{target}"
+            if not rightward:
+                drawn = self._leftward(begin, line, target, first=index == 0, last=index == len(lines) - 1)
+            yield Text(MARGIN + drawn, "magenta")
+
+    def _leftward(self, begin: str, line: str, target: str, first: bool, last: bool) -> str:
+        head = f"{target}{' ' if target else ''}◀"
+        drawn = f"{head}{begin}{line}" if first else f"{' ' * cell_len(head)}{begin}{line}"
+        return f"{drawn} {'─' * (self.width - cell_len(drawn) - 1)}" if last else drawn
 
     def _rightward(self, from_thread: int, to_thread: int) -> bool:
         if not self.side_by_side:
@@ -307,16 +339,23 @@ class _Table:
             return to_thread == numbers[-1]
         return to_thread > from_thread
 
-    def _fold(self, step: FoldStep) -> Iterator[Text]:
+    def _origin(self, step: AccessStep) -> Text:
+        """The write that the story starts from; it may be long past, and any thread's."""
+        words = f"earlier: {self.words.lane(step.thread)} {self.words.action(step)}, {self.words.place(step.site)}"
+        return self._aside(words)
+
+    def _fold(self, step: FoldStep) -> Text:
         """What was left out: in its lane where it is one thread's, else across."""
         own = step.threads[0] if len(step.threads) == 1 and not step.elsewhere and not step.switches else None
-        words = "⋮ " + self.words.fold(step, self.interleaving.label, name_threads=own is None)
-        lanes = [lane.thread for lane in self.interleaving.lanes]
-        if own in lanes and own is not None:
+        if own is not None and own in [lane.thread for lane in self.interleaving.lanes]:
             indent = " " * (self.number_width + 1)
-            yield self._row(own, _Cell(Text(indent + _crop(words, self.lane_width - len(indent)), "dim")), named=True)
-        else:
-            yield Text(f"{MARGIN}{' ' * self.number_width} {_crop(words, self.width - self.number_width - 1)}", "dim")
+            words = _crop(f"⋮ {self.words.fold(step)}", self.lane_width - len(indent))
+            return self._row(own, _Cell(Text(indent + words, "dim")), named=True)
+        return self._aside(f"⋮ {self.words.fold(step, self.interleaving.label)}")
+
+    def _aside(self, words: str) -> Text:
+        """A line across all lanes, out of the way."""
+        return Text(f"{MARGIN}{' ' * self.number_width} {_crop(words, self.width - self.number_width - 1)}", "dim")
 
 
 def _wrap(text: str, width: int) -> list[str]:
@@ -346,5 +385,3 @@ def _crop(text: str, width: int, keep: str = "") -> str:
         if cell_len(text) <= width:
             return text
     return set_cell_size(text, width - 1).rstrip() + "…"
-
-

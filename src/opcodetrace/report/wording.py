@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -29,14 +31,15 @@ MAX_UNWOVEN = 5  # unwoven functions that are named
 CERTAINTY = {
     Certainty.PROVEN: "Proven: the value written is traced to the read that it came from.",
     Certainty.INFERRED: (
-        "Inferred: a value came out of a call, a parameter or a return; the read that it is taken to come from is "
-        "the latest that fits."
+        "Inferred: a value went through a call, a parameter or a return, and is taken to come from the read shown."
     ),
     Certainty.POSSIBLE: "Possible: some of the orders that agree with the recording lose it, others do not.",
 }
 
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
 UNORDERED = "these steps overlap: which of them came first is not recorded"
+
+LOOP_ENDS = ("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 
 
 def identity(text: str) -> str:
@@ -70,6 +73,15 @@ def extent(low: int, high: int, noun: str) -> str:
     return f"up to {quantity(high, noun)}" if low == 0 else f"{low:,} to {quantity(high, noun)}"
 
 
+def call_text(expression: str, length: int) -> str:
+    """A call, its arguments left out where it would be too long."""
+    expression = printable(expression)
+    callee = expression.partition("(")[0]
+    if len(expression) > length and expression.endswith(")") and 0 < len(callee) <= length - 3:
+        return f"{callee}(…)"
+    return shorten(expression, length)
+
+
 def listing(parts: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part) if parts else ""
@@ -98,8 +110,9 @@ def title(report: RunReport) -> list[str]:
 
 
 def script(run: StoredRun) -> str:
-    """The script as the user knows it."""
-    return printable(shown_path(run.info.script, run.info))
+    """The script as the user knows it, with its arguments."""
+    words = [shown_path(run.info.script, run.info), *run.info.argv]
+    return printable(" ".join(shlex.quote(word) if not word or set(word) & set(" \t\n'\"") else word for word in words))
 
 
 def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
@@ -107,7 +120,7 @@ def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
     run = report.run
     losers = [watched for watched in report.watched if watched.high]
     if not run.lost_at_most:
-        return "No update was lost."
+        return "No lost update was seen, within the limits below." if any(caveats(report)) else "No update was lost."
     if len(losers) == 1:
         where = f" of {code(printable(losers[0].label))}"
         place = f" (at {quantity(losers[0].cells, 'location')} of that name)" if losers[0].cells > 1 else ""
@@ -116,7 +129,7 @@ def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
     number = extent(run.lost, run.lost_at_most, "update")
     sentence = number + where + _was_lost(run.lost, run.lost_at_most) + place
     overwriters = sum(watched.overwriters for watched in losers)
-    if run.lost > 1 and overwriters == 1:
+    if run.lost_at_most == run.lost > 1 and overwriters == 1:
         sentence += ", all to a single write"
     return sentence[0].upper() + sentence[1:] + "."
 
@@ -139,8 +152,8 @@ def origin_of_confidence(report: RunReport) -> list[str]:
     run = report.run
     if not report.watched:
         return [
-            "There was nothing to lose: of all that was recorded "
-            f"({quantity(run.accesses, 'access', 'accesses')}), nothing was touched by two threads and written by one."
+            f"There was nothing to lose: in {quantity(run.accesses, 'recorded access', 'recorded accesses')}, no "
+            "location was touched by two threads and written."
         ]
     writes = sum(watched.writes for watched in report.watched)
     cells = sum(watched.cells for watched in report.watched)
@@ -149,28 +162,34 @@ def origin_of_confidence(report: RunReport) -> list[str]:
         f"Watched: {quantity(writes, 'write')} to {shared}. Each value written was built upon later, was replaced by "
         "one that did not depend on it, or was the last."
     ]
-    if not report.free_threaded:
-        if run.switches:
-            sentences.append(
-                f"The interpreter switched threads {run.switches:,} times meanwhile." if run.switches > 1 else
-                "The interpreter switched threads once meanwhile."
-            )
-        else:
-            sentences.append("The interpreter never switched threads meanwhile, so this run could not lose any.")
+    if report.free_threaded:
+        sentences.append("The threads ran in parallel, without a GIL.")
+    elif run.switches:
+        times = "once" if run.switches == 1 else f"{run.switches:,} times"
+        sentences.append(f"The interpreter switched threads {times} meanwhile.")
+    else:
+        sentences.append("The interpreter never switched threads meanwhile.")
     sentences.append("This holds for this run: another may be scheduled otherwise.")
     return sentences
 
 
-def caveats(report: RunReport) -> Iterator[str]:
-    """What limits what the report can say, each in a sentence or two."""
+def caveats(
+    report: RunReport, code: Callable[[str], str] = identity, prose: Callable[[str], str] = identity
+) -> Iterator[str]:
+    """What limits what the report can say, each in a sentence or two. `prose` formats what is not this module's own."""
     run = report.run
+
+    def labels(chosen: Iterable[WatchedLocation]) -> str:
+        return _some([code(printable(watched.label)) for watched in chosen])
+
     if run.truncated is not None:
         where = "" if run.truncated_seq is None else f" after {quantity(run.truncated_seq, 'record')}"
         yield f"Truncated: recording ended{where} ({run.truncated.value}). What the script did after that is not known."
     if run.unseen:
         yield (
-            f"Unseen writes: {run.unseen:,} times a read returned another value than the last write recorded had given. "
-            "Code that is not woven wrote there; each such location starts anew at that read."
+            f"Unseen writes: {'once' if run.unseen == 1 else f'{run.unseen:,} times'} a read returned another value "
+            "than the last write recorded had given. Code that is not woven wrote there; the location starts anew "
+            "at that read."
         )
     if run.missed:
         yield (
@@ -181,30 +200,30 @@ def caveats(report: RunReport) -> Iterator[str]:
             f"Holes: {quantity(run.holes, 'record')} begun and never finished, because "
             f"{'its thread was' if run.holes == 1 else 'their threads were'} killed."
         )
-    if any(watched.exhausted for watched in report.watched):
-        labels = [printable(watched.label) for watched in report.watched if watched.exhausted]
+    exhausted = [watched for watched in report.watched if watched.exhausted]
+    if exhausted:
         yield (
-            f"Bounds: the search for orders that agree with the recording was cut short for {_some(labels)}. "
+            f"Bounds: the search for orders that agree with the recording was cut short for {labels(exhausted)}. "
             "The counts are bounds that hold, but they may lie far apart."
         )
-    uncertain = [printable(watched.label) for watched in report.watched if watched.uncertain]
+    uncertain = [watched for watched in report.watched if watched.uncertain]
     if uncertain:
         yield (
-            f"Uncertain: {_some(uncertain)} may stand for more than one object (an address was used again, or the "
+            f"Uncertain: {labels(uncertain)} may stand for more than one object (an address was used again, or the "
             "key's equality is the program's own). Such a location counts no lost update by itself."
         )
     elif not run.births:
         yield "Identities: births of objects were not seen in this run."
     if report.unwoven:
-        names = [printable(unwoven.function) for unwoven in report.unwoven]
+        names = [code(printable(unwoven.function)) for unwoven in report.unwoven]
         yield (
             f"Not woven: {_some(names)} ran as {'it is' if len(names) == 1 else 'they are'}, unseen "
-            f"({_some(sorted({printable(unwoven.reason) for unwoven in report.unwoven}))})."
+            f"({_some(sorted({prose(printable(unwoven.reason)) for unwoven in report.unwoven}))})."
         )
     if run.outcome.recovered:
         yield "Recovered: this run was read back from a spool that its collector left behind."
     for note in run.notes:
-        yield printable(note)
+        yield prose(printable(note))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -217,26 +236,26 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass
 class Wording:
-    """The words for one interleaving. `code` formats what is quoted from the program."""
+    """The words for one interleaving. `code` formats what is quoted from the program, `name` the threads' names."""
 
     lanes: Mapping[int, Lane]
-    info: RunInfo
     paths: frozenset[str] = frozenset()
     code: Callable[[str], str] = identity
-    _objects: dict[tuple[str, int], int] = field(default_factory=dict)
+    name: Callable[[str], str] = identity
+    _objects: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
 
     def lane(self, thread: int) -> str:
         """A thread's short name."""
         lane = self.lanes.get(thread)
-        return printable(lane.name) if lane else f"thread {thread}"
+        return self.name(printable(lane.name)) if lane else f"thread {thread}"
 
     def value(self, value: Value, length: int = MAX_VALUE) -> str:
         """A value as Python writes it; an object of which only the type is known by type and a number."""
         if isinstance(value, Opaque):
-            name = value.type_name.removeprefix("builtins.").removeprefix("__main__.")
-            same = [number for (type_name, _), number in self._objects.items() if type_name == value.type_name]
-            number = self._objects.setdefault((value.type_name, value.identity), len(same) + 1)
-            return f"<{shorten(printable(name), length - 6)} #{number}>"
+            name = printable(value.type_name.rpartition(".")[2])
+            same = self._objects[name]
+            number = same.setdefault(value.identity, len(same) + 1)
+            return f"<{shorten(name, max(4, length - 6))} #{number}>"
         return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
 
     def place(self, site: StoredSite) -> str:
@@ -247,16 +266,19 @@ class Wording:
         return f"line {line}"
 
     def action(self, step: AccessStep | ComputeStep, length: int = MAX_VALUE) -> str:
-        """What a thread does, without its name: reads 0."""
+        """What a thread does, without its name and in about that length: reads 0."""
         if isinstance(step, ComputeStep):
             origin = "" if step.operand is ABSENT else f" from {self.code(self.value(step.operand, length))}"
-            return f"computes {self.code(self.value(step.value, length))}{origin}"
-        if step.kind == Kind.DELETE:
-            return "deletes it" if step.value is ABSENT else f"removes {self.code(self.value(step.value, length))}"
-        verb = "reads" if step.kind == Kind.READ else "writes"
+            return f"computes {self._quoted(step.value, length - len('computes '))}{origin}"
+        if step.kind == Kind.DELETE and step.value is ABSENT:
+            return "deletes it"
+        verb = {Kind.READ: "reads", Kind.WRITE: "writes"}.get(step.kind, "removes")
         if step.value is ABSENT:
             return f"{verb} it (value unknown)"
-        return f"{verb} {self.code(self.value(step.value, length))}"
+        return f"{verb} {self._quoted(step.value, length - len(verb) - 1)}"
+
+    def _quoted(self, value: Value, length: int = MAX_VALUE) -> str:
+        return self.code(self.value(value, max(4, length)))
 
     def remark(self, step: AccessStep, interleaving: Interleaving) -> str | None:
         """What a step means for the update that was lost."""
@@ -267,7 +289,9 @@ class Wording:
                 who = "it" if lost.thread == step.thread else self.lane(lost.thread)
                 return f"stale once {who} {done}"
             case Role.LOST_WRITE:
-                return f"LOST to {self.lane(overwriting.thread)}" if overwriting is not None else "LOST"
+                if overwriting is None:
+                    return "LOST"
+                return f"LOST to {'itself' if overwriting.thread == step.thread else self.lane(overwriting.thread)}"
             case Role.OVERWRITING_WRITE if lost is not None:
                 if lost.kind == Kind.DELETE:
                     return f"undoes what {self.lane(lost.thread)} did"
@@ -279,30 +303,40 @@ class Wording:
             case _:
                 return None
 
-    def switch(self, switch: Switch, length: int = MAX_EXPRESSION) -> str:
-        """Who stopped, where and why: Thread-1 yielded inside sleep(0), line 8."""
+    def switch(self, switch: Switch, length: int = MAX_EXPRESSION, explained: bool = True) -> str:
+        """Who stopped, where and why: Thread-1 yielded inside sleep(0), line 8. Explained or by opcode alone."""
         who = self.lane(switch.from_thread)
         if switch.reason is Reason.ENDED:
             return f"{who} ended"
         place = switch.place
-        line = "" if place is None or place.line is None else f", line {place.line}"
-        call = switch.callee and f"{switch.callee}()"
-        if place is not None and place.expression and switch.callee:
-            call = shorten(printable(place.expression), length)
-        if switch.reason in (Reason.YIELDED, Reason.BLOCKED):
-            verb = "yielded" if switch.reason is Reason.YIELDED else "blocked"
-            return f"{who} {verb} inside {self.code(call)}{line}" if call else f"{who} {verb}{line or ' outside of woven code'}"
-        if switch.reason is Reason.PREEMPTED:
-            if place is None:
-                return f"{who} was preempted outside of woven code"
-            return f"{who} was preempted at {self.code(place.opcode)}{line}"
         if place is None:
-            return f"{who} stopped outside of woven code"
-        where = f"inside {self.code(call)}" if call else f"at {self.code(place.opcode)}"
-        return f"{who} stood {where}{line}, why is not recorded"
+            verb = {Reason.YIELDED: "yielded", Reason.BLOCKED: "blocked", Reason.PREEMPTED: "was preempted"}
+            inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
+            return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}outside of woven code"
+        line = "" if place.line is None else f", line {place.line}"
+        if switch.callee:
+            call = call_text(place.expression, length) if place.expression else f"{switch.callee}()"
+            where = f"inside {self.code(call)}{line}"
+        elif explained and place.opcode in LOOP_ENDS:
+            where = f"at the loop end{line} ({place.opcode})"
+        elif explained and place.opcode == "RESUME":
+            where = f"on entry to {self.code(printable(place.function.rpartition('.')[2]))}{line} (RESUME)"
+        elif explained and place.opcode.startswith("CALL") and place.expression:
+            where = f"after {self.code(call_text(place.expression, length))}{line} ({place.opcode})"
+        else:
+            where = f"at {place.opcode}{line}"
+        match switch.reason:
+            case Reason.YIELDED:
+                return f"{who} yielded {where}"
+            case Reason.BLOCKED:
+                return f"{who} blocked {where}"
+            case Reason.PREEMPTED:
+                return f"{who} was preempted {where}"
+            case _:
+                return f"{who} stood {where}; the reason is not recorded"
 
-    def fold(self, fold: FoldStep, label: str, name_threads: bool = True) -> str:
-        """What was left out: 1,204 steps on other locations."""
+    def fold(self, fold: FoldStep, label: str | None = None) -> str:
+        """What was left out: 1,204 steps on other locations. Without the label it stands in its thread's lane."""
         parts = []
         here = []
         if fold.accesses:
@@ -312,8 +346,9 @@ class Wording:
         if fold.writes:
             here.append(quantity(fold.writes, "more write"))
         if here:
-            by = f" by {listing([self.lane(thread) for thread in fold.threads])}" if fold.threads and name_threads else ""
-            parts.append(f"{listing(here)} of {self.code(printable(label))}{by}")
+            of = "" if label is None else f" of {self.code(printable(label))}"
+            by = listing([self.lane(thread) for thread in fold.threads])
+            parts.append(f"{', '.join(here)}{of}{f' by {by}' if label is not None and by else ''}")
         if fold.elsewhere:
             parts.append(f"{quantity(fold.elsewhere, 'step')} on other locations")
         if fold.switches:
@@ -328,20 +363,20 @@ class Wording:
         label = self.code(printable(interleaving.label))
         name = self.lane(lost.thread)
         did = self._did(lost)
+        lost_it = "may have been lost" if interleaving.certainty is Certainty.POSSIBLE else "was lost"
         if overwriting is None:
-            return [f"{name}'s update of {label} was lost: it {did}, and no later value was built upon that."]
+            return [f"{name}'s update of {label} {lost_it}: it {did}, and no later value was built upon that."]
         itself = overwriting.thread == lost.thread
         other = "then" if itself else f"then {self.lane(overwriting.thread)}"
         if overwriting.kind == Kind.DELETE:
             undone = f"{other} deleted it ({self.place(overwriting.site)})"
         elif overwriting.value is ABSENT:
-            undone = f"{other} overwrote that ({self.place(overwriting.site)})"
+            undone = f"{other} wrote over it ({self.place(overwriting.site)})"
         else:
             undone = (
-                f"{other} overwrote that with {self.code(self.value(overwriting.value))} "
-                f"({self.place(overwriting.site)})"
+                f"{other} wrote {self.code(self.value(overwriting.value))} over it ({self.place(overwriting.site)})"
             )
-        sentences = [f"{name}'s update of {label} was lost: it {did}, {undone}."]
+        sentences = [f"{name}'s update of {label} {lost_it}: it {did}, {undone}."]
         sentences += self._why(interleaving, lost, overwriting)
         return sentences
 
@@ -359,24 +394,29 @@ class Wording:
         if stale is None:
             yield f"{who} had carried on from a value of its own, not from what was written there meanwhile."
             return
-        read = "what it had read" if stale.value is ABSENT else f"the {self.code(self.value(stale.value))} that it had read"
+        read = "what it had read"
+        if stale.value is not ABSENT:
+            read = f"the {self.code(self.value(stale.value))} that it had read"
         how = "had computed its value from"
         if interleaving.certainty is Certainty.INFERRED:
             how = "seems to have made its value from"
         yield f"{who} {how} {read} ({self.place(stale.site)}) {before}."
         if interleaving.same_version and stale.value is not ABSENT and overwriting.value is not ABSENT:
             yield (
-                f"Both started from the same {self.code(self.value(stale.value))}, so two updates left "
+                f"Both updates started from the same {self.code(self.value(stale.value))}, so the two left "
                 f"{self.code(printable(interleaving.label))} at {self.code(self.value(overwriting.value))}."
             )
 
 
 def wording(
-    interleaving: Interleaving, lanes: Iterable[Lane], info: RunInfo, code: Callable[[str], str] = identity
+    interleaving: Interleaving,
+    lanes: Iterable[Lane],
+    code: Callable[[str], str] = identity,
+    name: Callable[[str], str] = identity,
 ) -> Wording:
     """The words for an interleaving."""
     paths = {step.site.path for step in interleaving.steps if isinstance(step, AccessStep)}
-    words = Wording({lane.thread: lane for lane in lanes}, info, frozenset(paths), code)
+    words = Wording({lane.thread: lane for lane in lanes}, frozenset(paths), code, name)
     for step in interleaving.steps:  # number the objects in the order in which they appear
         if isinstance(step, AccessStep):
             words.value(step.value)
@@ -384,16 +424,12 @@ def wording(
 
 
 def story_heading(story: LostStory, info: RunInfo, code: Callable[[str], str] = identity) -> str:
-    """How many updates one pair of source lines lost."""
+    """Which write lost its update to which, and how often."""
 
     def place(site: StoredSite) -> str:
-        path = shown_path(site.path, info)
         line = "?" if site.line is None else str(site.line)
-        return f"line {line}" if path == shown_path(info.script, info) else f"{printable(path)}:{line}"
+        return f"line {line}" if site.path == info.script else f"{printable(shown_path(site.path, info))}:{line}"
 
-    words = f"{quantity(story.count, 'update')} of {code(printable(story.label))} lost, written at {place(story.lost_site)}"
-    if story.overwriting_site is None:
-        return words
-    if story.overwriting_site.path == story.lost_site.path and story.overwriting_site.line == story.lost_site.line:
-        return f"{words} and overwritten there"
-    return f"{words}, overwritten at {place(story.overwriting_site)}"
+    words = f"update of {code(printable(story.label))} at {place(story.lost_site)}"
+    words += " lost" if story.overwriting_site is None else f" overwritten at {place(story.overwriting_site)}"
+    return f"{words} ({'once' if story.count == 1 else f'{story.count:,} times'})"
