@@ -30,6 +30,7 @@ FAST, SLOW = ("untraced", "recorded"), ("settrace", "monitoring")
 # How many steps each program makes: untraced and recorded, and where every instruction calls Python.
 STEPS = {"counter": (300_000, 15_000), "word_count": (1_500, 60), "bank": (100_000, 3_000)}
 EVENTS = 1_000_000
+RECORD = ("-m", "opcodetrace", "record", "-q", "-d")
 LABELS = {
     "untraced": "untraced",
     "recorded": "opcodetrace record",
@@ -53,10 +54,9 @@ class Measured:
 
 def run(way: str, program: Path, steps: int, database: Path) -> Measured:
     """The program in a process of its own."""
-    command = {
-        "untraced": [program],
-        "recorded": ["-m", "opcodetrace", "record", "-q", "-d", database, program],
-    }.get(way, [HERE / "traced.py", way, program])
+    command: list[str | Path] = [HERE / "traced.py", way, program]
+    if way in FAST:
+        command = [program] if way == "untraced" else [*RECORD, database, program]
     done = subprocess.run([sys.executable, *command, str(steps)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{program.name}, {way}: {done.stderr}")
@@ -105,10 +105,8 @@ def measure_start(rounds: int, folder: Path, console: Console) -> None:
     script.write_text("pass\n")
     found: defaultdict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        for way, command in {
-            "untraced": [script],
-            "recorded": ["-m", "opcodetrace", "record", "-q", "-d", folder / "nothing.db", script],
-        }.items():
+        for way in FAST:
+            command = [script] if way == "untraced" else [*RECORD, folder / "nothing.db", script]
             start = time.perf_counter()
             subprocess.run([sys.executable, *command], check=True)
             found[way].append(time.perf_counter() - start)

@@ -57,7 +57,7 @@ def run(way: str, module: str) -> tuple[Outcomes, list[str]]:
     """The outcomes of one process, and the code objects that stayed unwoven in it."""
     runner = Path(__file__).with_name("woven_library.py")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        command = [sys.executable, runner, way, name, "test", f"test.{module}"]
+        command = [sys.executable, str(runner), way, name, "test", f"test.{module}"]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         try:
             done = subprocess.run(

@@ -38,7 +38,7 @@ def make_window(path: str) -> None:
 def weave_library(window: str) -> list[str]:
     """From now on each module of the library is imported anew, but for those that Python itself starts with, and woven;
     the tests of CPython are among them. Gives the list to which code objects that must stay unwoven will be added."""
-    from importlib import _bootstrap_external  # type: ignore[attr-defined]  # typeshed leaves it out
+    from importlib import _bootstrap_external
 
     from opcodetrace.probe import _probe
     from opcodetrace.rewrite.weave import Weaver
@@ -51,7 +51,7 @@ def weave_library(window: str) -> list[str]:
 
     library = os.path.join(os.path.dirname(os.__file__), "")
     weaver = Weaver(send)
-    loader = _bootstrap_external.SourceLoader
+    loader: Any = _bootstrap_external.SourceLoader
 
     def weave(self: Any, fullname: str, code: CodeType) -> CodeType:
         filename = self.get_filename(fullname)
@@ -78,7 +78,7 @@ def run_tests(module: str) -> dict[str, list[str]]:
     """The outcomes of each test of the module, by its id."""
     import unittest
 
-    from test import support
+    from test import support  # type: ignore[import-not-found]  # typeshed leaves it out
 
     support.use_resources = []  # no network, no sound, nothing huge
     outcomes: dict[str, list[str]] = {}
