@@ -49,7 +49,7 @@ def _decode(source: bytes) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def container_text(expression: str) -> str | None:
-    """What the last subscript or attribute of an expression is taken of: `bank` in `bank["a"]`, `self.a` in `self.a.b`."""
+    """What the last subscript or attribute is taken of: `bank` in `bank["a"]`, `self.a` in `self.a.b`."""
     try:
         node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,0 +1,66 @@
+"""Whatever SQL a user gives: it can read the trace file and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from opcodetrace.errors import UsageError
+
+ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
+DENIED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
+# those that describe a table, with its name as their argument
+DESCRIBING_PRAGMAS = frozenset(
+    {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"}
+)
+# those that only read as long as they are given no argument
+ASKING_PRAGMAS = frozenset(
+    {"application_id", "compile_options", "encoding", "page_count", "page_size", "schema_version", "user_version"}
+)
+INSTRUCTIONS_BETWEEN_SIGNALS = 100_000
+
+
+def authorize(action: int, first: str | None, second: str | None, _schema: str | None, _trigger: str | None) -> int:
+    if action in ACTIONS:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in DENIED_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA:
+        pragma = (first or "").lower()
+        if pragma in DESCRIBING_PRAGMAS or (pragma in ASKING_PRAGMAS and second is None):
+            return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def restrict(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.text_factory = _text
+    connection.set_authorizer(authorize)
+    # Python's signal handlers run in the callback: Ctrl-C ends a query that would never end
+    connection.set_progress_handler(lambda: 0, INSTRUCTIONS_BETWEEN_SIGNALS)
+
+
+def answer(
+    connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns' names and the rows that one statement gives."""
+    try:
+        cursor = connection.execute(sql, parameters)
+        if cursor.description is None:
+            raise UsageError("the query is empty; give one SELECT statement")
+        return [column[0] for column in cursor.description], cursor.fetchall()
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        text = str(error)
+        if text == "interrupted":
+            raise KeyboardInterrupt from None
+        if "one statement at a time" in text:
+            text = "it has more than one statement"
+        elif "not authorized" in text or "prohibited" in text:
+            text = f"{text}; a query can only read"
+        raise UsageError(f"cannot answer the query: {text}") from error
+
+
+def _text(data: bytes) -> Any:
+    return data.decode("utf-8", "replace")

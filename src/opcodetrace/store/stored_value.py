@@ -1,0 +1,58 @@
+"""How values lie in the database: as SQLite's own types where those say it all, else as text that people can read."""
+
+from __future__ import annotations
+
+import ast
+
+from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
+
+SqlValue = int | float | str | bytes | None
+MAX_INTEGER = (1 << 63) - 1
+DECIMAL_BITS = 4096  # longer integers are written in hexadecimal: Python limits the length of decimal ones
+
+
+def to_sql(value: Value) -> tuple[SqlValue, str | None]:
+    """The columns `value` and `value_type`."""
+    match value:
+        case bool():
+            return str(value), "bool"
+        case int():
+            if -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
+                return value, None
+            return (str(value) if value.bit_length() <= DECIMAL_BITS else hex(value)), "int"
+        case float():
+            return (value, None) if value == value else ("nan", "float")
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return ascii(value), "str"
+            return value, None
+        case None:
+            return "None", "NoneType"
+        case Opaque():
+            return str(value), "object"
+        case Absent():
+            return None, None
+        case _:
+            return bytes(value), None
+
+
+def from_sql(value: SqlValue, value_type: str | None) -> Value:
+    if value_type is None:
+        return ABSENT if value is None else value
+    text = str(value)
+    match value_type:
+        case "bool":
+            return text == "True"
+        case "int":
+            return int(text, 0)
+        case "float":
+            return float(text)
+        case "str":
+            return str(ast.literal_eval(text))
+        case "NoneType":
+            return None
+        case _:
+            name, _, identity = text.removeprefix("<").removesuffix(">").rpartition(" at ")
+            return Opaque(name, int(identity, 16))
