@@ -1,0 +1,246 @@
+"""opcodetrace record."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from opcodetrace import export, recorder
+from opcodetrace.errors import OpcodetraceError
+from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
+from opcodetrace.report.text import TextReporter
+from opcodetrace.store.database import Database
+from opcodetrace.trace.run import StoredRun
+
+database_option = click.option(
+    "-d",
+    "--database",
+    type=click.Path(path_type=Path),
+    envvar="OPCODETRACE_DB",
+    default=Path("opcodetrace.db"),
+    show_default=True,
+    help="The trace file (or set OPCODETRACE_DB).",
+)
+
+
+class Size(click.ParamType):
+    """A number of bytes: 4096, 64M, 2G."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)(?:i?[bB])?", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no size; write it like 256M or 2G", param, ctx)
+        return int(float(found[1]) * 1024 ** "kmg".find(found[2].lower()) * 1024 if found[2] else float(found[1]))
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@database_option
+@click.option("-m", "is_module", is_flag=True, help="SCRIPT is a module's name, as for python -m.")
+@click.option("--runs", type=click.IntRange(min=1), default=1, metavar="N", help="Record it N times.")
+@click.option(
+    "--switch-interval",
+    type=click.FloatRange(min=0, min_open=True, max=1000),
+    metavar="SECONDS",
+    help="How long a thread may keep the GIL (sys.setswitchinterval); less makes more switches.",
+)
+@click.option("--max-events", type=click.IntRange(min=1), metavar="N", help="End the recording after N events.")
+@click.option(
+    "--window",
+    "window_bytes",
+    type=Size(),
+    default=DEFAULT_WINDOW,
+    show_default="1G",
+    metavar="SIZE",
+    help="End the recording when it takes that much of the disk.",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["shared", "all"]),
+    default="shared",
+    show_default=True,
+    help="Which accesses to store: to what several threads share, or all.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[ARG]...")
+def record(
+    database: Path,
+    is_module: bool,
+    runs: int,
+    switch_interval: float | None,
+    max_events: int | None,
+    window_bytes: int,
+    keep: str,
+    quiet: bool,
+    script: str,
+    args: tuple[str, ...],
+) -> None:
+    """Run SCRIPT and record how its threads interleave.
+
+    Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's.
+    """
+    target = Target(script, args, is_module)
+    options = Options(switch_interval, max_events, window_bytes, keep == "all")
+    if runs == 1:
+        (recording,) = recorder.record_many(target, database, options, 1)
+        report_failure(recording, database)
+        if recording.run is not None and not quiet:
+            with told():
+                summarize(recording.run, database)
+        recorder.end_as(recording.outcome, recording.exit_code)
+    recordings = record_runs(target, database, options, runs, quiet)
+    if not quiet:
+        with told():
+            tabulate(recordings, database)
+    failed = next((recording for recording in recordings if recording.exit_code), recordings[-1])
+    recorder.end_as(failed.outcome, failed.exit_code)
+
+
+def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[Recording]:
+    """Record N times, with a progress bar where stderr is a terminal."""
+    recordings = []
+    with bar(runs, quiet) as (hide, advance):
+        for recording in recorder.record_many(target, database, options, runs, before_output=hide):
+            recordings.append(recording)
+            advance()
+            report_failure(recording, database)
+            if recording.interrupted:
+                break
+    return recordings
+
+
+@contextlib.contextmanager
+def bar(runs: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
+    """A progress bar that is taken away while the script prints."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield (lambda: None), (lambda: None)
+        return
+    columns = (TextColumn("recording"), BarColumn(), MofNCompleteColumn())
+    progress = Progress(*columns, console=console, transient=True, auto_refresh=False)
+    task = progress.add_task("", total=runs)
+
+    def advance() -> None:
+        progress.start()
+        progress.update(task, advance=1, refresh=True)
+
+    progress.start()
+    progress.refresh()
+    try:
+        yield progress.stop, advance
+    finally:
+        progress.stop()
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What is said of a recording that is stored; that it cannot be said or read back fails nothing."""
+    try:
+        yield
+    except BrokenPipeError:
+        pass
+    except OpcodetraceError as error:
+        say(f"the run is stored, but cannot be shown: {error}")
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    if sys.stderr is not None:
+        click.echo(f"opcodetrace: {text}", err=True)
+
+
+def report_failure(recording: Recording, database: Path) -> None:
+    """Say why a script that ran is not in the database."""
+    if recording.failure is None:
+        return
+    say(str(recording.failure))
+    if recording.spool is not None:
+        say(f"what was recorded is kept in {recording.spool}; add it with: {command('recover', database)}")
+
+
+def command(name: str, database: Path) -> str:
+    """A command of ours, as the user would type it."""
+    if database == Path("opcodetrace.db"):
+        return f"opcodetrace {name}"
+    return f"opcodetrace {name} -d {database}"
+
+
+def count(number: int, noun: str) -> str:
+    """1,204 switches."""
+    plural = "es" if noun.endswith(("s", "ch")) else "s"
+    return f"{number:,} {noun}{'' if number == 1 else plural}"
+
+
+def lost(run: StoredRun) -> str:
+    """4, or 2 to 5."""
+    return f"{run.lost:,}" if run.lost == run.lost_at_most else f"{run.lost:,} to {run.lost_at_most:,}"
+
+
+def summarize(number: int, database: Path) -> None:
+    """What was recorded, where it is, and the interleaving of an update that was lost."""
+    with contextlib.closing(Database.open(database)) as opened:
+        run = opened.run(number)
+        parts = [count(run.threads, "thread"), count(run.accesses, "event")]
+        if run.info.gil:
+            parts.append(count(run.switches, "switch"))
+        parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")
+        say(f"run {run.id}: {', '.join(parts)}")
+        if run.truncated is not None:
+            say(f"recording ended before the script did: {run.truncated.value}")
+        say(f"the trace is in {database}; next: {command('report', database)}")
+        if run.lost_at_most:
+            tell(opened, run)
+
+
+def tell(database: Database, run: StoredRun) -> None:
+    """The interleaving of the pair of lines that lost most."""
+    click.echo("", err=True)
+    TextReporter().write(export.compose(database, run, max_stories=1), sys.stderr)
+
+
+def tabulate(recordings: list[Recording], database: Path) -> None:
+    """How many runs ended how, printed what and lost how many; then the interleaving of the first that lost any."""
+    table = Table("runs", "exit code", "last line printed", "updates lost", title=None)
+    with contextlib.closing(Database.open(database)) as opened:
+        stored = [None if recording.run is None else opened.run(recording.run) for recording in recordings]
+        groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        for index, recording in enumerate(recordings):
+            outcome = recording.outcome
+            groups[outcome.exit_code, outcome.stdout_sha256].append(index)
+        for indexes in sorted(groups.values(), key=len, reverse=True):
+            outcome = recordings[indexes[0]].outcome
+            runs = [run for run in (stored[index] for index in indexes) if run is not None]
+            table.add_row(
+                str(len(indexes)),
+                str(outcome.exit_code),
+                outcome.stdout_tail,
+                spread([run.lost for run in runs], [run.lost_at_most for run in runs]),
+            )
+        Console(stderr=True).print(table)
+        first = next((run for run in stored if run is not None and run.lost_at_most), None)
+        numbers = [run.id for run in stored if run is not None]
+        if numbers:
+            say(f"runs {numbers[0]} to {numbers[-1]} are in {database}; next: {command('runs', database)}")
+        if first is not None:
+            tell(opened, first)
+
+
+def spread(low: list[int], high: list[int]) -> str:
+    """From the fewest to the most updates that the runs lost."""
+    if not low:
+        return "not recorded"
+    return f"{min(low):,}" if min(low) == max(high) else f"{min(low):,} to {max(high):,}"

@@ -1,0 +1,283 @@
+"""The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
+
+recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER script|module TARGET [ARG]...`. CPython
+runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace ours becomes.
+Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
+"""
+
+import sys
+
+_MODULES = dict(sys.modules)  # as Python starts a script; so are the next two
+_IMPORTERS = set(sys.path_importer_cache)
+
+import gc  # noqa: E402
+
+_COUNTS = gc.get_count()
+gc.disable()
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # this file's folder
+
+from collections.abc import Callable  # noqa: E402
+from typing import Any, NoReturn  # noqa: E402
+
+_MAIN_NAMES = (
+    "__name__",
+    "__doc__",
+    "__package__",
+    "__loader__",
+    "__spec__",
+    "__annotations__",
+    "__builtins__",
+    "__file__",
+    "__cached__",
+)
+
+
+class _Target:
+    """What to run, from our command line."""
+
+    def __init__(self, argv: list[str], orig_argv: list[str]) -> None:
+        from os import getcwd, path
+
+        _, self.spool, self.switch_interval, self.bytecode_folder, kind, self.name, *self.args = argv
+        self.is_module = kind == "module"
+        self.options = orig_argv[1 : len(orig_argv) - len(argv)]
+        self.command = ["-m", self.name, *self.args] if self.is_module else [self.name, *self.args]
+        # Absolute as CPython makes it, which does not normalize (config_run_filename_abspath).
+        self.path = self.name if self.name.startswith("/") else f"{getcwd()}/{self.name}"
+        self.folder = getcwd() if self.is_module else path.dirname(path.realpath(self.name))
+
+    def roots(self) -> list[str]:
+        """The folders whose modules are woven."""
+        from os import getcwd
+
+        roots = [getcwd(), self.folder, *(_package_folders(self.name) if self.is_module else ())]
+        return [root for root in roots if root not in ("", "/")]
+
+    def run_unrecorded(self) -> NoReturn:
+        from posix import execv
+
+        execv(sys.executable, [sys.executable, *self.options, *self.command])
+        raise AssertionError("execv returned")
+
+
+def _package_folders(module: str) -> list[str]:
+    """The folders that hold the module's top-level package, found without importing it."""
+    from importlib.machinery import PathFinder
+    from os import path
+
+    try:
+        spec = PathFinder.find_spec(module.partition(".")[0], sys.path)
+    except Exception:
+        return []  # a finder of the user's own
+    if spec is None:
+        return []
+    places = spec.submodule_search_locations or ([spec.origin] if spec.has_location and spec.origin else [])
+    return [path.dirname(place) for place in places]
+
+
+class _Imports:
+    """What the script must find as if ours had never been imported."""
+
+    def __init__(self, modules: dict[str, Any], importers: set[str]) -> None:
+        import _warnings
+
+        self.modules = modules
+        self.importers = importers
+        self.path = sys.path[:]
+        self.filters: list[Any] = _warnings.filters
+        self.saved_filters = self.filters[:]
+        self.filters[:] = [("ignore", None, Warning, None, 0)]  # -W error is for the script
+
+    def restore(self) -> dict[str, Any]:
+        """Gives the modules taken out of `sys.modules`; they must live on as long as what uses them."""
+        ours = {name: module for name, module in sys.modules.items() if self.modules.get(name) is not module}
+        for name, module in ours.items():
+            if name in self.modules:
+                sys.modules[name] = self.modules[name]
+                continue
+            del sys.modules[name]
+            parent, _, tail = name.rpartition(".")
+            if parent in self.modules and vars(self.modules[parent]).get(tail) is module:
+                delattr(self.modules[parent], tail)
+        sys.path[:] = self.path
+        for place in set(sys.path_importer_cache) - self.importers:
+            del sys.path_importer_cache[place]
+        self.filters[:] = self.saved_filters
+        return ours
+
+
+def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
+    """Appends to the spool's `sites`. The file is open for as long as that takes: the script's descriptors stay its own."""
+    from _thread import allocate_lock
+    from marshal import dumps
+    from posix import O_APPEND, O_CLOEXEC, O_WRONLY, close, fstat, ftruncate, getpid, open, write
+
+    lock = allocate_lock()
+    owner = getpid()
+
+    def send(entry: tuple[object, ...]) -> None:
+        if getpid() != owner:
+            raise OSError("a forked process is not recorded")
+        data = dumps(entry)
+        with lock:
+            file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+            try:
+                size = fstat(file).st_size
+                try:
+                    written = write(file, data)
+                    while written < len(data):
+                        written += write(file, data[written:])
+                except OSError:
+                    ftruncate(file, size)
+                    raise
+            finally:
+                close(file)
+
+    return send
+
+
+class _Recording:
+    """The weaver, the probe and the import hook, all imported and ready."""
+
+    def __init__(self, target: _Target) -> None:
+        from opcodetrace.probe import _probe
+        from opcodetrace.rewrite import importer
+        from opcodetrace.rewrite.weave import Weaver
+
+        self.probe = _probe
+        self.weaver = Weaver(send=_sender(f"{target.spool}/sites"))
+        self.roots = target.roots()
+        self._importer = importer
+        _probe.attach(f"{target.spool}/window")
+
+    def install_hook(self) -> None:
+        self._importer.install(self.weaver, self.roots)
+
+    def weave_script(self, target: _Target) -> Any:
+        """The script's code. Where Python cannot compile it, plain Python says so best."""
+        try:
+            with open(target.path, "rb") as file:
+                source = file.read()
+        except OSError:
+            target.run_unrecorded()
+        shown = sys.stderr
+        held = _Held()
+        sys.stderr = held  # type: ignore[assignment]
+        try:
+            code = compile(source, target.path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+            target.run_unrecorded()
+        finally:
+            sys.stderr = shown
+        held.show()
+        try:
+            return self.weaver.weave_module(code, target.path, "__main__", source)
+        except Exception as error:
+            _say(f"the script itself is not recorded: {type(error).__name__}: {error}")
+            return code
+
+
+class _Held:
+    """Stands in for stderr while the script is compiled: if that fails, its warnings are plain Python's to show."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def show(self) -> None:
+        if self.text and sys.stderr is not None:
+            sys.stderr.write(self.text)
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"opcodetrace: {text}\n")
+        sys.stderr.flush()
+
+
+def _settle(counts: tuple[int, int, int], kept: list[object]) -> None:
+    """The garbage collector does not walk our objects, and runs next about when it would have run without them."""
+    gc.freeze()
+    for _ in range(counts[1] - gc.get_count()[1]):
+        gc.collect(0)
+    for _ in range(4096):
+        if gc.get_count()[0] >= counts[0]:
+            break
+        kept.append([])
+    gc.enable()
+
+
+def _become(target: _Target, namespace: dict[str, Any]) -> None:
+    """Make `sys` and `__main__` what they are when Python starts the target itself."""
+    sys.argv[:] = ["-m", *target.args] if target.is_module else [target.name, *target.args]
+    sys.orig_argv[:] = [sys.orig_argv[0], *target.options, *target.command]
+    if not sys.flags.safe_path:
+        sys.path.insert(0, target.folder)
+    names = {name: namespace[name] for name in _MAIN_NAMES if name in namespace}
+    names["__doc__"] = None
+    if "__annotations__" in names:
+        names["__annotations__"] = {}
+    if target.is_module:
+        del names["__file__"]
+        names.pop("__cached__", None)
+        names["__loader__"] = sys.modules["_frozen_importlib"].BuiltinImporter
+    else:
+        names["__file__"] = target.path
+        names["__loader__"] = type(names["__loader__"])("__main__", target.path)
+    importers = {
+        target.path if place == namespace["__file__"] else place: importer
+        for place, importer in sys.path_importer_cache.items()
+        if not (target.is_module and place == namespace["__file__"])
+    }
+    sys.path_importer_cache.clear()
+    sys.path_importer_cache.update(importers)
+    namespace.clear()
+    namespace.update(names)
+
+
+def main(
+    namespace: dict[str, Any], modules: dict[str, Any], importers: set[str], counts: tuple[int, int, int]
+) -> None:
+    """Run the target in `namespace`, the dict of `__main__`. Raises SystemExit unless a script ran to its end."""
+    target = _Target(sys.argv, sys.orig_argv)
+    imports = _Imports(modules, importers)
+    sys.path.append(target.bytecode_folder)
+    try:
+        recording = _Recording(target)
+        kept: list[object] = [imports.restore()]
+        _become(target, namespace)
+        if target.is_module:
+            recording.install_hook()
+            from runpy import _run_module_as_main  # type: ignore[attr-defined]  # what CPython's own -m calls
+        else:
+            code = recording.weave_script(target)
+            recording.install_hook()
+        if target.switch_interval:
+            sys.setswitchinterval(float(target.switch_interval))
+        _settle(counts, kept)
+        recording.probe.start()
+    except Exception as error:
+        _say(f"the script runs unrecorded: {type(error).__name__}: {error}")
+        target.run_unrecorded()
+    if target.is_module:
+        raise SystemExit(recording.probe.run_callable(_run_module_as_main, target.name))
+    if exit_code := recording.probe.run_main(code, namespace):
+        raise SystemExit(exit_code)
+
+
+if __name__ == "__main__":
+    # This namespace is going to be the script's: the functions must live in a module of their own. The package is made by
+    # hand, so that nothing is imported but what is asked for.
+    _package = type(sys)("opcodetrace")
+    _package.__path__ = [__file__.rpartition("/")[0]]
+    sys.modules["opcodetrace"] = _package
+    from opcodetrace import child
+
+    child.main(globals(), _MODULES, _IMPORTERS, _COUNTS)

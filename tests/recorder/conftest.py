@@ -1,0 +1,5 @@
+"""The fixture of this folder."""
+
+from tests.recorder.processes import scripts
+
+__all__ = ["scripts"]

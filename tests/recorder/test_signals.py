@@ -1,0 +1,100 @@
+"""Signals while a script is recorded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+
+from tests.recorder.processes import Scripts, environment
+
+WAITS = "print('ready', flush=True)\nimport signal\nwhile True:\n    signal.pause()\n"
+
+
+def ready(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n", process.communicate()
+
+
+def exit_codes(scripts: Scripts) -> list[int | None]:
+    with sqlite3.connect(scripts.database) as connection:
+        return [code for (code,) in connection.execute("SELECT exit_code FROM runs ORDER BY id")]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_to_us_reaches_the_script(signum: int, scripts: Scripts) -> None:
+    scripts.write("script.py", WAITS)
+    with scripts.start("script.py") as process:
+        ready(process)
+        process.send_signal(signum)
+        process.communicate()
+    assert process.returncode == -signum
+    assert exit_codes(scripts) == [128 + signum]
+    assert scripts.spools() == []
+
+
+def test_a_script_may_handle_the_signal(scripts: Scripts) -> None:
+    handler = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *a: sys.exit(5))\n"
+    scripts.write("script.py", handler + WAITS)
+    with scripts.start("script.py") as process:
+        ready(process)
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 5
+
+
+@pytest.mark.parametrize("runs", ["1", "4"])
+def test_ctrl_c_ends_the_script_and_the_run_is_stored(runs: str, scripts: Scripts) -> None:
+    scripts.write("script.py", WAITS)
+    with scripts.start("--runs", runs, "script.py") as process:
+        ready(process)
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate()
+    assert process.returncode == -signal.SIGINT
+    assert stderr.endswith(b"KeyboardInterrupt\n")
+    assert exit_codes(scripts) == [130]
+
+
+def test_a_script_may_handle_ctrl_c(scripts: Scripts) -> None:
+    scripts.write("script.py", "try:\n" + "".join(f"    {line}\n" for line in WAITS.splitlines()) + "except KeyboardInterrupt:\n    print('handled')\n")
+    with scripts.start("script.py") as process:
+        ready(process)
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, stderr = process.communicate()
+    assert (process.returncode, stdout, stderr) == (0, b"handled\n", b"")
+    assert exit_codes(scripts) == [0]
+
+
+def test_ctrl_backslash_ends_the_script(scripts: Scripts) -> None:
+    scripts.write("script.py", WAITS)
+    with scripts.start("script.py") as process:
+        ready(process)
+        os.killpg(process.pid, signal.SIGQUIT)
+        process.communicate()
+    assert process.returncode == -signal.SIGQUIT
+    assert exit_codes(scripts) == [128 + signal.SIGQUIT]
+
+
+def test_what_is_ignored_stays_ignored(scripts: Scripts) -> None:
+    """As under nohup, or in the background of a plain sh."""
+    scripts.write("script.py", "import signal\nprint(*map(signal.getsignal, (signal.SIGINT, signal.SIGHUP)))")
+    command = ["sh", "-c", 'trap "" INT HUP; exec "$@"', "sh"]
+    done = scripts.run([*command, *scripts.recording_command("script.py")], env=environment())
+    assert done.stdout == b"1 1\n" or done.stdout == b"Handlers.SIG_IGN Handlers.SIG_IGN\n"
+
+
+def test_job_control_stops_and_continues_both(scripts: Scripts) -> None:
+    scripts.write("script.py", "print('ready', flush=True)\nprint(input())")
+    with scripts.start("script.py") as process:
+        ready(process)
+        os.killpg(process.pid, signal.SIGTSTP)
+        # No terminal controls an orphaned group, so the system drops SIGTSTP: this one is not to be dropped.
+        os.killpg(process.pid, signal.SIGSTOP)
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        os.killpg(process.pid, signal.SIGCONT)
+        stdout, _ = process.communicate(b"went on\n")
+    assert (process.returncode, stdout) == (0, b"went on\n")

@@ -1,0 +1,177 @@
+"""What stays of a recording whose collector is killed, and how it gets into the database."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from opcodetrace.errors import SpoolError
+from opcodetrace.probe.spool import Meta, Process, Spool, orphans
+from opcodetrace.trace.run import Outcome, RunInfo
+from tests.recorder.processes import Scripts
+
+INFO = RunInfo("2026-01-01T00:00:00.000+00:00", "s.py", ("a", "é"), "3.13.0", "3.13.0 (main)", True, 0.5, "/tmp")
+META = Meta(INFO, keep_all=False, max_records=None)
+COUNTS = """
+import threading
+counter = [0]
+def work():
+    for _ in range(1000):
+        counter[0] += 1
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print('ready', flush=True)
+print(input(), flush=True)
+"""
+
+
+def runs(scripts: Scripts) -> list[tuple[object, ...]]:
+    with sqlite3.connect(scripts.database) as connection:
+        return connection.execute("SELECT script, exit_code, recovered FROM runs ORDER BY id").fetchall()
+
+
+def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
+    """Gives the recording, its script waiting for a line."""
+    collector = scripts.start("script.py")
+    assert collector.stdout is not None
+    assert collector.stdout.readline() == b"ready\n"
+    (folder,) = scripts.spools()
+    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
+    collector.kill()
+    collector.wait()
+    return collector, script
+
+
+def end_the_script(collector: subprocess.Popen[bytes], script: Process) -> None:
+    stdout, _ = collector.communicate(b"line\n")
+    assert stdout == b"line\n"
+    while script.is_alive():
+        os.sched_yield()
+
+
+def test_the_run_of_a_killed_collector_is_recovered(scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    collector, script = kill_the_collector(scripts)
+    early = scripts.opcodetrace("recover")
+    assert early.returncode == 0
+    assert f"process {script.pid}, which it records, still runs".encode() in early.stderr
+    assert len(scripts.spools()) == 1
+    end_the_script(collector, script)
+    done = scripts.opcodetrace("recover")
+    assert (done.returncode, done.stdout) == (0, b"recovered: run 1\n"), done.stderr
+    assert runs(scripts) == [("script.py", None, 1)]
+    assert scripts.spools() == []
+    assert b"nothing to recover" in scripts.opcodetrace("recover").stdout
+
+
+def test_the_next_recording_recovers_it_without_a_word(scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    collector, script = kill_the_collector(scripts)
+    end_the_script(collector, script)
+    scripts.write("next.py", "print('next')")
+    done = scripts.recorded("next.py")
+    assert (done.stdout, done.stderr) == (b"next\n", b"")
+    assert runs(scripts) == [("script.py", None, 1), ("next.py", 0, 0)]
+    assert scripts.spools() == []
+
+
+def test_a_script_and_its_collector_killed_together(scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    collector = scripts.start("script.py")
+    assert collector.stdout is not None
+    assert collector.stdout.readline() == b"ready\n"
+    (folder,) = scripts.spools()
+    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
+    os.killpg(collector.pid, signal.SIGKILL)
+    collector.communicate()
+    while script.is_alive():
+        os.sched_yield()
+    assert scripts.opcodetrace("recover").stdout == b"recovered: run 1\n"
+
+
+def test_two_recorders_share_a_database(scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    first, second = scripts.start("script.py"), scripts.start("script.py")
+    for recorder in (first, second):
+        assert recorder.stdout is not None
+        assert recorder.stdout.readline() == b"ready\n"
+    assert len(scripts.spools()) == 2
+    assert scripts.opcodetrace("recover").stdout.startswith(b"nothing to recover")
+    for recorder in (first, second):
+        assert recorder.communicate(b"x\n") == (b"x\n", b"")
+        assert recorder.returncode == 0
+    assert runs(scripts) == [("script.py", 0, 0)] * 2
+
+
+def test_meta_survives_the_way_to_the_file_and_back(tmp_path: Path) -> None:
+    full = replace(META, process=Process(1, "x"), outcome=Outcome(3, None, 1.5, stdout_tail="é\udc80"), disk_full=True)
+    spool = Spool.create(tmp_path / "t.db", full)
+    assert spool.read_meta() == full
+    spool.write_meta(META)
+    assert spool.read_meta() == META
+    spool.delete()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spool_is_an_orphan_when_its_collector_let_go(tmp_path: Path) -> None:
+    database = tmp_path / "t.db"
+    spool = Spool.create(database, META)
+    assert list(orphans(database)) == []
+    spool.release()
+    (orphan,) = orphans(database)
+    assert list(orphans(database)) == []
+    orphan.release()
+    assert list(orphans(tmp_path / "other.db")) == []
+
+
+def test_each_spool_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    spools = [Spool.create(tmp_path / "t.db", META) for _ in range(3)]
+    assert len({spool.folder for spool in spools}) == 3
+    for spool in spools:
+        spool.delete()
+
+
+def test_a_folder_left_by_a_process_of_our_id_is_not_taken(tmp_path: Path) -> None:
+    spool = Spool.create(tmp_path / "t.db", META)
+    number = int(spool.folder.name.rpartition("-")[2])
+    old = spool.folder.with_name(f"t.db.spool-{os.getpid()}-{number + 1}")
+    old.mkdir()
+    (old / "meta.json").write_bytes(META.to_json())
+    following = Spool.create(tmp_path / "t.db", META)
+    assert following.folder != old
+    assert (old / "meta.json").exists()
+
+
+def test_a_damaged_spool_is_left_and_named(scripts: Scripts) -> None:
+    folder = scripts.database.with_name("trace.db.spool-1-1")
+    folder.mkdir()
+    (folder / "meta.json").write_text("{")
+    done = scripts.opcodetrace("recover")
+    assert done.returncode == 0
+    assert str(folder).encode() in done.stderr
+    assert folder.exists()
+
+
+def test_a_spool_in_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SpoolError, match="No such file"):
+        Spool.create(tmp_path / "missing" / "t.db", META)
+
+
+def test_a_process_is_not_taken_for_a_later_one_of_its_id() -> None:
+    me = Process.of(os.getpid())
+    assert me.is_alive()
+    assert me.started is not None
+    assert not Process(me.pid, me.started + "0").is_alive()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert not Process(ended.pid, None).is_alive()
