@@ -15,7 +15,7 @@ KEPT = {
     "hot-sites": """
         SELECT file.path, site.line, site.function, site.operation, site.expression, run_sites.events
         FROM run_sites JOIN sites AS site ON site.id = run_sites.site_id JOIN files AS file ON file.id = site.file_id
-        WHERE run_sites.run_id = :run AND run_sites.events 
+        WHERE run_sites.run_id = :run AND run_sites.events
         ORDER BY run_sites.events DESC, file.path, site.line LIMIT 50""",
     "threads": """
         SELECT thread, name, first_seq, last_seq, ended,

@@ -141,7 +141,6 @@ CREATE TABLE events (
     certainty TEXT,            -- of source_seq: proven, inferred or possible
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID""",
-    "CREATE INDEX events_by_location ON events (location_id) WHERE location_id IS NOT NULL",
     """
 CREATE TABLE switches (
     -- Where the interpreter gave the GIL from one thread to another.
