@@ -21,7 +21,7 @@ from pathlib import Path
 
 MODULES = """
 test_asyncgen test_bisect test_builtin test_class test_collections test_compare test_contextlib test_contextlib_async
-test_contextvars test_copy test_coroutines test_csv test_dataclasses test_decorators test_defaultdict test_deque
+test_context test_copy test_coroutines test_csv test_dataclasses test_decorators test_defaultdict test_deque
 test_descr test_dict test_dictviews test_enum test_enumerate test_exception_group test_exceptions test_extcall
 test_except_star test_fractions test_fstring test_funcattrs test_functools test_generators test_genericalias test_global
 test_grammar test_heapq test_inspect test_isinstance test_iter test_itertools test_json test_keywordonlyarg test_list
