@@ -51,10 +51,18 @@ class Recording:
             assert low == high
 
 
+def environment() -> dict[str, str]:
+    """For a child: it finds opcodetrace wherever it runs, and no trace file but the one that it is given."""
+    inherited = dict(os.environ)
+    inherited.pop("OPCODETRACE_DB", None)
+    if "PYTHONPATH" in inherited:
+        inherited["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, inherited["PYTHONPATH"].split(os.pathsep)))
+    return inherited
+
+
 def opcodetrace(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Runs a command of opcodetrace."""
-    environment = {key: value for key, value in os.environ.items() if key != "OPCODETRACE_DB"}
-    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, text=True, env=environment)
+    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, text=True, env=environment())
 
 
 def record(database: Path, *arguments: str | Path) -> Recording:

@@ -1,15 +1,26 @@
 """The standard library, woven: 130,000 lines. The weaver holds each code object against its original by taking the
 hooks out again; what fails that check runs as it is. Nothing fails."""
 
+import marshal
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from opcodetrace.rewrite.weave import Weaver
+from tests.recording import environment
 
 LIBRARY = Path(os.__file__).parent
 AT_LEAST = {"lines": 100_000, "code objects": 7_000}
+
+IMPORTED = """
+argparse asyncio calendar concurrent.futures configparser csv dataclasses datetime decimal difflib email.mime.text enum
+fractions functools http.client http.server inspect json logging.config multiprocessing pathlib pickle platform pprint
+queue random re sqlite3 statistics string subprocess tarfile tempfile textwrap threading tokenize traceback typing
+unittest.mock urllib.request uuid weakref xml.etree.ElementTree zipfile
+""".split()  # noqa: SIM905
 
 
 @pytest.mark.slow
@@ -26,3 +37,11 @@ def test_every_code_object_of_the_library_is_woven() -> None:
     assert [f"{function}: {unwoven}" for _, _, function, *_, unwoven in codes if unwoven is not None] == []
     assert lines > AT_LEAST["lines"]
     assert len(codes) > AT_LEAST["code objects"]
+
+
+def test_the_woven_library_can_be_imported(tmp_path: Path) -> None:
+    runner = Path(__file__).with_name("woven_library.py")
+    command = [sys.executable, str(runner), "woven", str(tmp_path), "import", *IMPORTED]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert marshal.loads((tmp_path / "unwoven").read_bytes()) == []

@@ -12,6 +12,7 @@ import sys
 
 AT_START = dict(sys.modules)
 
+import _signal  # type: ignore[import-not-found]  # noqa: E402  # typeshed leaves it out
 import marshal  # noqa: E402
 import os  # noqa: E402
 from types import CodeType, ModuleType  # noqa: E402
@@ -81,6 +82,7 @@ def run_tests(module: str) -> dict[str, list[str]]:
     from test import support  # type: ignore[import-not-found]  # typeshed leaves it out
 
     support.use_resources = []  # no network, no sound, nothing huge
+    support.verbose = 0
     outcomes: dict[str, list[str]] = {}
 
     def add(test: unittest.TestCase, outcome: str, error: Any = None) -> None:
@@ -115,6 +117,7 @@ def run_tests(module: str) -> dict[str, list[str]]:
 
 
 def main(way: str, folder: str, what: str, *modules: str) -> None:
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)  # which a shell's background jobs inherit as ignored
     unwoven: list[str] = []
     if way == "woven":
         unwoven = weave_library(os.path.join(folder, "window"))
