@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from opcodetrace.errors import UsageError
 from opcodetrace.report import Reporter
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event
-from opcodetrace.trace.finding import LostCount
+from opcodetrace.trace.finding import LostCount, UnseenWrite
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.run import StoredRun
 from opcodetrace.trace.story import LostStory, RunReport, WatchedLocation
@@ -65,7 +65,7 @@ def compose(database: Database, run: StoredRun, max_stories: int = MAX_STORIES) 
         run=run,
         threads=threads,
         lanes=lanes,
-        watched=watched(locations.values(), database.lost_counts(run.id)),
+        watched=watched(locations.values(), database.lost_counts(run.id), database.unseen(run.id)),
         stories=tuple(stories),
         more_stories=len(rest),
         more_lost=sum(group.count for group in rest),
@@ -73,8 +73,11 @@ def compose(database: Database, run: StoredRun, max_stories: int = MAX_STORIES) 
     )
 
 
-def watched(locations: Iterable[Location], counts: Iterable[LostCount]) -> tuple[WatchedLocation, ...]:
+def watched(
+    locations: Iterable[Location], counts: Iterable[LostCount], unseen: Iterable[UnseenWrite]
+) -> tuple[WatchedLocation, ...]:
     """The shared locations by label, those that lost most first, then those written most."""
+    unseen_at = Counter(write.location for write in unseen)
     count_of = {count.location: count for count in counts}
     labelled: defaultdict[str, list[Location]] = defaultdict(list)
     for location in locations:
@@ -94,6 +97,7 @@ def watched(locations: Iterable[Location], counts: Iterable[LostCount]) -> tuple
                 overwriters=sum(count.overwriters for count in lost),
                 exhausted=any(count.exhausted for count in lost),
                 uncertain=sum(not cell.certain for cell in cells),
+                unseen=sum(unseen_at[cell.id] for cell in cells),
             )
         )
     result.sort(key=lambda each: (-each.low, -each.high, -each.writes, each.label))

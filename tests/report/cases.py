@@ -71,7 +71,7 @@ def archetype() -> Recorded:
 
 def two_threads() -> RunReport:
     run = archetype()
-    return run.report([run.story(run.lost(105, 101, 107, 103))], [run.watched(1)])
+    return run.report([run.story(run.lost(106, 101, 109, 103))], [run.watched(1)])
 
 
 def three_threads() -> RunReport:
@@ -81,7 +81,7 @@ def three_threads() -> RunReport:
     one = run.read(1, 7, 4)
     run.yielded(1, 2, 8)
     run.elsewhere(2, 1204)
-    run.read(2, 7, 4)
+    two = run.read(2, 7, 4)
     run.switch(2, 3, 8, "sleep(0)", None, Reason.PREEMPTED)
     three = run.read(3, 7, 4)
     run.switch(3, 1, 8, "wait_for_the_server(timeout=30)", "_thread.lock.acquire", Reason.BLOCKED)
@@ -92,8 +92,8 @@ def three_threads() -> RunReport:
     run.elsewhere(0, 2)
     run.switch(0, 3, 20, "thread.join()", "_thread.lock.acquire", Reason.BLOCKED)
     by = run.write(3, 9, 5)
-    stories = [run.story(run.lost(lost, one, by, three)), run.story(run.lost(also, 1306, by, three))]
-    return run.report(stories[:1], [run.watched(2)])
+    stories = [run.story(run.lost(lost, one, by, three)), run.story(run.lost(also, two, by, three))]
+    return run.report(stories, [run.watched(2)])
 
 
 def attribute() -> RunReport:
@@ -153,7 +153,7 @@ def nothing_lost() -> RunReport:
     run.switch(1, 2, reason=Reason.ENDED)
     run.read(2, 7, 3)
     run.write(2, 9, 4)
-    other = WatchedLocation("global ready", 1, 20, 1, 2, 0, 0, 0, False, 0)
+    other = WatchedLocation("global ready", 1, 20, 1, 2, 0, 0, 0, False, 0, 0)
     return run.report([], [run.watched(0, overwriters=0), other])
 
 
@@ -164,14 +164,14 @@ def nothing_shared() -> RunReport:
 def truncated() -> RunReport:
     """Everything that can limit a recording."""
     run = archetype()
-    watched = replace(run.watched(1), uncertain=1)
+    reused = WatchedLocation("node.next", 2, 40, 12, 2, 0, 0, 0, False, 2, 0)
     unwoven = [
         UnwovenFunction("Worker.run", "/home/ada/counter.py", 40, "the original is not left without its hooks"),
         UnwovenFunction("<lambda>", "/home/ada/counter.py", 44, "its stack is deeper than hooks can go"),
     ]
     return run.report(
-        [run.story(run.lost(105, 101, 107, 103))],
-        [watched],
+        [run.story(run.lost(106, 101, 109, 103))],
+        [replace(run.watched(1), unseen=3), reused],
         more_stories=12,
         more_lost=31,
         unwoven=unwoven,
@@ -223,8 +223,8 @@ def deletion() -> RunReport:
     run = archetype()
     gone = run.event(1, Kind.DELETE, run.at(9, "DELETE_SUBSCR", "counter[0]"), ABSENT)
     again = run.write(2, 9, 2)
-    first = run.story(run.lost(105, 101, gone, None))
-    second = run.story(run.lost(107, 103, again, 103))
+    first = run.story(run.lost(106, 101, gone, None))
+    second = run.story(run.lost(109, 103, again, 103))
     return run.report([first, second], [run.watched(2, overwriters=2)])
 
 

@@ -62,6 +62,9 @@ class Recorded:
         return self.event(thread, Kind.READ, self.at(line, self._operation("LOAD"), self._cell), value, width)
 
     def write(self, thread: int, line: int, value: Value, width: int = 0, computed: str | None = "BINARY_ADD") -> int:
+        if computed is not None:
+            source = self.source.split("\n")[line - 1].strip().partition(" = ")[2]
+            self.event(thread, Kind.COMPUTE, self.at(line, computed, source), value, width, location=-1)
         site = self.at(line, self._operation("STORE"), self._cell, computed)
         return self.event(thread, Kind.WRITE, site, value, width)
 
@@ -103,7 +106,7 @@ class Recorded:
         ]
 
     def count_events(self, first: int, last: int, locations: Collection[int] | None = None) -> int:
-        return len(self.events(first, last, locations))
+        return sum(event.location >= 0 for event in self.events(first, last, locations))
 
     def switches(self, first: int, last: int) -> list[Switch]:
         return [switch for switch in self.switch_list if first <= switch.seq <= last]
@@ -149,7 +152,7 @@ class Recorded:
         location = self.location
         return WatchedLocation(
             self.label, 1, location.reads, location.writes, location.threads, low, low if high is None else high,
-            overwriters, exhausted, 0,
+            overwriters, exhausted, 0, 0,
         )  # fmt: skip
 
     def report(

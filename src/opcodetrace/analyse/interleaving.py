@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from opcodetrace.trace.event import ABSENT, Event, Kind, Value
@@ -19,6 +19,7 @@ MAX_EXTRA = 8  # other accesses of the location that are all shown; where there 
 MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown
 MAX_TOLD_APART = 2_000  # folded accesses of the location that are read, to tell reads from writes and by whom
 MAX_SWITCHES_SPAN = 20_000  # seqs between two steps within which all switches are read
+COMPUTE_SPAN = 2_000  # seqs before a write in which what it stores is looked for
 ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
 
 ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
@@ -63,16 +64,19 @@ def interleave(
     roles = _roles(lost)
     events = {seq: event for seq in roles if (event := _event_at(recording, seq)) is not None}
     first, last = min(roles), max(roles)
-    same_version = _same_version(lost, location, recording)
+    same_version = _same_version(lost, events, location, recording)
     origin = _origin(first, location, events, recording)
     if origin is not None:
         roles[origin.seq] = Role.ORIGIN
         events[origin.seq] = origin
     for event in _extra(events, first, last, location, recording):
         events.setdefault(event.seq, event)
-    order = _order(events.values(), lost)
-    builder = _Steps(location, recording, sites, roles, _operands(lost, events), free_threaded)
-    steps = builder.steps(order)
+    told = [event for event in events.values() if roles.get(event.seq) is not Role.ORIGIN]
+    computations = dict(_computations(told, recording, sites))
+    order = _order([*events.values(), *computations.values()], lost)
+    operands = _operands(lost, events)
+    operands |= {computations[write].seq: operands[write] for write in computations.keys() & operands.keys()}
+    steps = _Steps(location, recording, sites, roles, operands, free_threaded).steps(order)
     taking_part = {event.thread for event in order if roles.get(event.seq) is not Role.ORIGIN}
     return Interleaving(
         label=location.label,
@@ -99,9 +103,13 @@ def _event_at(recording: Recording, seq: int) -> Event | None:
     return next((event for event in recording.events(seq, seq) if event.kind in ACCESSES), None)
 
 
-def _same_version(lost: LostUpdate, location: Location, recording: Recording) -> bool:
+def _same_version(lost: LostUpdate, events: Mapping[int, Event], location: Location, recording: Recording) -> bool:
     """Whether both updates began with a read of one and the same version."""
     if lost.source_read is None or lost.read is None:
+        return False
+    if lost.source_read not in events or lost.read not in events:
+        return False
+    if events[lost.source_read].value != events[lost.read].value:
         return False
     first, last = sorted((lost.source_read, lost.read))
     if recording.count_events(first, last, [location.id]) > MAX_TOLD_APART:
@@ -141,6 +149,24 @@ def _accesses(events: Iterable[Event]) -> Iterator[Event]:
     return (event for event in events if event.kind in ACCESSES)
 
 
+def _computations(
+    events: Iterable[Event], recording: Recording, sites: Mapping[int, StoredSite]
+) -> Iterator[tuple[int, Event]]:
+    """For each write, by seq, the recorded operation whose result it stored, if it lies in the same activation."""
+    before: dict[int, int] = {}  # of each thread: the access before
+    for event in sorted(events):
+        first = max(before.get(event.thread, 0), event.seq - COMPUTE_SPAN)
+        before[event.thread] = event.seq
+        computed = sites[event.site].computed
+        if event.kind != Kind.WRITE or computed is None or event.value is ABSENT:
+            continue
+        for each in reversed(recording.events(first, event.seq - 1)):
+            if each.kind == Kind.COMPUTE and each.thread == event.thread and each.frame == event.frame:
+                if each.value == event.value and sites[each.site].operation == computed:
+                    yield event.seq, each
+                break
+
+
 def _order(events: Iterable[Event], lost: LostUpdate) -> list[Event]:
     """The order shown. Intervals leave some room: the stale read comes before the lost write, which comes before
     the one that overwrote it."""
@@ -175,18 +201,25 @@ class _Steps:
     roles: Mapping[int, Role]
     operands: Mapping[int, Value]
     free_threaded: bool
+    shown: list[Event] = field(default_factory=list)
+    reached: int = -1  # the greatest seq gone past; the order shown need not be that of the seqs
 
     def steps(self, order: Sequence[Event]) -> list[Step]:
         """All steps, for events in the order shown."""
+        self.shown = [event for event in order if event.kind in ACCESSES]
         steps: list[Step] = []
         last_of_lane: dict[int, Event] = {}
         for index, event in enumerate(order):
             if index and self.roles.get(order[index - 1].seq) is not Role.ORIGIN:
                 steps += self._between(order[index - 1], event)
-            continues = _continues(last_of_lane.get(event.thread), event, self.sites)
-            computed = self._computed(last_of_lane.get(event.thread), event, continues)
-            if computed is not None:
-                steps.append(computed)
+            before = last_of_lane.get(event.thread)
+            last_of_lane[event.thread] = event
+            continues = _continues(before, event, self.sites)
+            if event.kind == Kind.COMPUTE:
+                steps.append(self._computed(event, continues))
+                continue
+            if self._computed_meanwhile(before, event):
+                steps.append(self._computed(event, continues))
                 continues = True
             steps.append(
                 AccessStep(
@@ -197,33 +230,39 @@ class _Steps:
                     site=self.sites[event.site],
                     value=event.value,
                     role=self.roles.get(event.seq),
-                    unordered=any(_overlap(event, other) for other in order if other.thread != event.thread),
+                    unordered=any(_overlap(event, other) for other in order),
                     continues=continues,
                 )
             )
-            last_of_lane[event.thread] = event
         return steps
 
-    def _computed(self, before: Event | None, event: Event, continues: bool) -> ComputeStep | None:
-        """The operation whose result a write stored as it was: the value written is what it gave.
-
-        It is a step of its own only where the thread was surely not suspended between the operation and the write.
-        """
+    def _computed(self, event: Event, continues: bool) -> ComputeStep:
+        """What an operation gave: recorded as such, or known from the write that stored it as it was."""
         site = self.sites[event.site]
-        if event.kind != Kind.WRITE or site.computed is None or event.value is ABSENT or before is None:
-            return None
-        if not self.free_threaded:
-            if event.seq - before.seq > MAX_SWITCHES_SPAN:
-                return None
-            away = [each for each in self.recording.switches(before.seq, event.seq) if each.from_thread == event.thread]
-            if away and not _elsewhere(away[-1], site):
-                return None
         operand = self.operands.get(event.seq, ABSENT)
-        return ComputeStep(event.seq, event.thread, site, site.computed, event.value, operand, continues)
+        return ComputeStep(
+            event.seq, event.thread, site, site.computed or site.operation, event.value, operand, continues
+        )
+
+    def _computed_meanwhile(self, before: Event | None, event: Event) -> bool:
+        """Whether a write stored, as it was, the result of an operation since the lane's step before.
+
+        Where the operation is not recorded, it is known to lie there only if the thread was not suspended meanwhile."""
+        site = self.sites[event.site]
+        if event.kind != Kind.WRITE or site.computed is None or event.value is ABSENT:
+            return False
+        if before is None or before.kind != Kind.READ or before.frame != event.frame:
+            return False
+        if self.free_threaded:
+            return True
+        if event.seq - before.seq > MAX_SWITCHES_SPAN:
+            return False
+        return all(switch.from_thread != event.thread for switch in self.recording.switches(before.seq, event.seq))
 
     def _between(self, before: Event, after: Event) -> Iterator[Step]:
         """The switches between two steps that explain the change of thread, and folds for the rest."""
-        first, last = before.seq + 1, after.seq
+        first, last = max(before.seq, self.reached) + 1, after.seq
+        self.reached = max(self.reached, after.seq)
         switches = [] if self.free_threaded or first > last else self._switches(first, last)
         if before.thread == after.thread:
             yield from self._fold(first, last - 1, switches)
@@ -234,11 +273,24 @@ class _Steps:
             yield from self._fold(first, last - 1, [])
             return
         yield from self._fold(first, switches[0].seq - 1, [])
-        yield SwitchStep(switches[0])
+        yield self._switch(switches[0])
         if len(switches) > 1:
             yield from self._fold(switches[0].seq + 1, switches[-1].seq - 1, switches[1:-1])
-            yield SwitchStep(switches[-1])
+            yield self._switch(switches[-1])
         yield from self._fold(switches[-1].seq + 1, last - 1, [])
+
+    def _switch(self, switch: Switch) -> SwitchStep:
+        """A switch, with the file that the outgoing thread stood in where that is beyond doubt."""
+        place = switch.place
+        if place is None:
+            return SwitchStep(switch)
+        where = (place.function, place.line, place.opcode, place.expression)
+        paths = {
+            site.path
+            for site in self.sites.values()
+            if (site.function, site.line, site.opcode, site.expression) == where
+        }
+        return SwitchStep(switch, paths.pop() if len(paths) == 1 else None)
 
     def _switches(self, first: int, last: int) -> list[Switch]:
         """The switches in a range; of a long one those near its ends."""
@@ -260,15 +312,17 @@ class _Steps:
         """One fold for what lies in a range, if anything does."""
         if first > last:
             return
-        here = self.recording.count_events(first, last, [self.location.id])
-        elsewhere = self.recording.count_events(first, last) - here
+        shown = {event.seq for event in self.shown if first <= event.seq <= last}
+        here = self.recording.count_events(first, last, [self.location.id]) - len(shown)
+        elsewhere = self.recording.count_events(first, last) - len(shown) - here
         if not here and not elsewhere and not switches:
             return
         fold = FoldStep(seq=first, elsewhere=elsewhere, switches=len(switches))
         if here > MAX_TOLD_APART:
             fold = replace(fold, accesses=here)
         elif here:
-            folded = list(_accesses(self.recording.events(first, last, [self.location.id])))
+            events = _accesses(self.recording.events(first, last, [self.location.id]))
+            folded = [event for event in events if event.seq not in shown]
             reads = sum(event.kind == Kind.READ for event in folded)
             threads = tuple(sorted({event.thread for event in folded}))
             fold = replace(fold, reads=reads, writes=len(folded) - reads, threads=threads)
@@ -284,13 +338,7 @@ def _continues(before: Event | None, event: Event, sites: Mapping[int, StoredSit
 
 
 def _overlap(one: Event, other: Event) -> bool:
-    """Whether two accesses' intervals overlap, so that either may have come first."""
-    return one.earliest <= other.seq and other.earliest <= one.seq
-
-
-def _elsewhere(switch: Switch, site: StoredSite) -> bool:
-    """Whether a thread was surely suspended on other lines than a site's."""
-    place = switch.place
-    if place is None or place.line is None or site.line is None or place.function != site.function:
+    """Whether the intervals of two threads' accesses overlap, so that either may have come first."""
+    if one.thread == other.thread or other.kind == Kind.COMPUTE:
         return False
-    return not site.line <= place.line <= (site.end_line or site.line)
+    return one.earliest <= other.seq and other.earliest <= one.seq

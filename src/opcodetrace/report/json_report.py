@@ -10,7 +10,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     lost            least, most: how many updates the run lost; equal where every consistent order agrees
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, lost: {least, most, overwriters,
-                    exhausted (the search for orders was cut short)}, uncertain (cells of uncertain identity)]
+                    exhausted (the search for orders was cut short)}, uncertain (cells left out because their identity
+                    is not certain), unseen_writes]
     findings        [label, count, certainty, lost_at (site), overwritten_at (site or null), interleaving or null]
                     one for each location's label and pair of source lines, the most frequent first
     more_findings   pairs, lost: what `findings` leaves out
@@ -26,7 +27,7 @@ An interleaving is {label, certainty, same_version, sentences: [text], threads: 
     compute               seq (of the write that follows), thread, site, operation, value, operand (the value read that
                           flowed into it)
     switch                seq, from_thread, to_thread, reason (blocked, yielded, preempted, ended or null), callee,
-                          place: {function, line, opcode, offset, expression} or null
+                          place: {path (or null), function, line, opcode, offset, expression} or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads
 
 A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
@@ -144,6 +145,7 @@ def _watched(watched: WatchedLocation) -> Json:
             "exhausted": watched.exhausted,
         },
         "uncertain": watched.uncertain,
+        "unseen_writes": watched.unseen,
     }
 
 
@@ -205,6 +207,7 @@ def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
                 "reason": switch.reason and switch.reason.value,
                 "callee": switch.callee,
                 "place": place and {
+                    "path": step.path,
                     "function": place.function,
                     "line": place.line,
                     "opcode": place.opcode,

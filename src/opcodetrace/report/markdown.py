@@ -90,6 +90,9 @@ def _lines(report: RunReport) -> Iterator[str]:
     for number, story in enumerate(report.stories, 1):
         yield ""
         yield from _story(number, story, report)
+    if report.possibly_lost and not report.stories:
+        yield ""
+        yield wording.UNTOLD
     if report.more_stories:
         yield ""
         more, lost_updates = quantity(report.more_stories, "more pair"), quantity(report.more_lost, "lost update")
@@ -115,7 +118,7 @@ def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
     first = "One of them: " if story.count > 1 else ""
     yield first + " ".join(words.sentences(interleaving))
     yield ""
-    yield f"*{wording.CERTAINTY[interleaving.certainty]}*"
+    yield f"*{wording.certainty(interleaving, report)}*"
     if report.free_threaded:
         yield ""
         yield wording.IN_PARALLEL
@@ -136,7 +139,7 @@ def _table(interleaving: Interleaving, words: Wording) -> Iterator[str]:
         match step:
             case SwitchStep():
                 switch = step.switch
-                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {words.switch(switch)}*"
+                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {words.switch(step)}*"
                 yield _row(lanes, switch.from_thread, text)
                 at = None
             case FoldStep():

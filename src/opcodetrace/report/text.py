@@ -59,9 +59,10 @@ class TextReporter:
     def write(self, report: RunReport, stream: TextIO) -> None:
         """Write the report."""
         terminal = stream.isatty()
-        outside = Console(file=stream, no_color=None)
+        outside = Console(file=stream)
         width = max(MIN_WIDTH, self._width or (outside.width if terminal else PIPE_WIDTH))
-        colour = self._colour if self._colour is not None else terminal and outside.color_system is not None
+        wanted = terminal and outside.color_system is not None and not os.environ.get("NO_COLOR")
+        colour = wanted if self._colour is None else self._colour
         page = io.StringIO()
         console = Console(
             file=page, width=width, force_terminal=colour, color_system="standard" if colour else None,
@@ -113,6 +114,9 @@ class _Page:
         for number, story in enumerate(report.stories, 1):
             yield Text()
             yield from self._story(number, story)
+        if report.possibly_lost and not report.stories:
+            yield Text()
+            yield from self._wrapped(Text(wording.UNTOLD))
         if report.more_stories:
             yield Text()
             yield Text(
@@ -169,7 +173,7 @@ class _Page:
         yield Text()
         first = "One of them: " if story.count > 1 else ""
         yield from self._wrapped(Text(first + " ".join(words.sentences(interleaving))))
-        yield from self._wrapped(Text(wording.CERTAINTY[interleaving.certainty], "dim"))
+        yield from self._wrapped(Text(wording.certainty(interleaving, self.report), "dim"))
         yield Text()
         unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)
         if self.report.free_threaded:
@@ -307,7 +311,7 @@ class _Table:
         room = self.width - len("── switch:  ─▶ ")
         arrow_suffices = self.side_by_side and len(self.interleaving.lanes) == 2
         for length, explained in ((wording.MAX_EXPRESSION, True), (24, True), (24, False), (16, False)):
-            words = self.words.switch(switch, length, explained)
+            words = self.words.switch(step, length, explained)
             if cell_len(words) + cell_len(target) <= room:
                 break
             if arrow_suffices and cell_len(words) <= room + 1:

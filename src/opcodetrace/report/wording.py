@@ -20,23 +20,17 @@ from opcodetrace.trace.story import (
     LostStory,
     Role,
     RunReport,
+    SwitchStep,
     WatchedLocation,
 )
-from opcodetrace.trace.switch import Reason, Switch
+from opcodetrace.trace.switch import Reason
 
 MAX_VALUE = 40  # characters of a value in a sentence
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in
 MAX_UNWOVEN = 5  # unwoven functions that are named
 
-CERTAINTY = {
-    Certainty.PROVEN: "Proven: the value written is traced to the read that it came from.",
-    Certainty.INFERRED: (
-        "Inferred: a value went through a call, a parameter or a return, and is taken to come from the read shown."
-    ),
-    Certainty.POSSIBLE: "Possible: some of the orders that agree with the recording lose it, others do not.",
-}
-
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
+UNTOLD = "No interleaving can be shown: the search for an order that agrees with the recording was cut short."
 UNORDERED = "these steps overlap: which of them came first is not recorded"
 
 LOOP_ENDS = ("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
@@ -95,6 +89,23 @@ def shown_path(path: str, info: RunInfo) -> str:
     return path
 
 
+def certainty(interleaving: Interleaving, report: RunReport) -> str:
+    """How sure it is that the update was lost, and why."""
+    match interleaving.certainty:
+        case Certainty.PROVEN:
+            return "Proven: the value written is traced to the read that it came from."
+        case Certainty.INFERRED:
+            return (
+                "Inferred: a value went through a call, a parameter or a return; its read is taken to be the one shown."
+            )
+        case Certainty.POSSIBLE if report.run.unseen and not report.free_threaded:
+            return (
+                "Possible: code that is not woven wrote to this location too, so more may have happened than is shown."
+            )
+        case _:
+            return "Possible: in other orders that agree with the recording, other updates are lost, or none."
+
+
 def title(report: RunReport) -> list[str]:
     """What was run, and how, in a few words each."""
     run = report.run
@@ -111,8 +122,8 @@ def title(report: RunReport) -> list[str]:
 
 def script(run: StoredRun) -> str:
     """The script as the user knows it, with its arguments."""
-    words = [shown_path(run.info.script, run.info), *run.info.argv]
-    return printable(" ".join(shlex.quote(word) if not word or set(word) & set(" \t\n'\"") else word for word in words))
+    arguments = [shlex.quote(word) if not word or set(word) & set(" \t\n'\"") else word for word in run.info.argv]
+    return printable(" ".join([shown_path(run.info.script, run.info), *arguments]))
 
 
 def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
@@ -143,7 +154,7 @@ def _was_lost(low: int, high: int) -> str:
 def lost_words(watched: WatchedLocation) -> str:
     """A location's lost updates, as a table has room for."""
     if watched.high == 0:
-        return "-"
+        return "not counted" if watched.uncertain == watched.cells else "-"
     return extent(watched.low, watched.high, "update").removesuffix("s").removesuffix(" update")
 
 
@@ -186,8 +197,10 @@ def caveats(
         where = "" if run.truncated_seq is None else f" after {quantity(run.truncated_seq, 'record')}"
         yield f"Truncated: recording ended{where} ({run.truncated.value}). What the script did after that is not known."
     if run.unseen:
+        of = [watched for watched in report.watched if watched.unseen]
         yield (
-            f"Unseen writes: {'once' if run.unseen == 1 else f'{run.unseen:,} times'} a read returned another value "
+            f"Unseen writes: {'once' if run.unseen == 1 else f'{run.unseen:,} times'} a read"
+            f"{' of ' if of else ''}{labels(of)} returned another value "
             "than the last write recorded had given. Code that is not woven wrote there; the location starts anew "
             "at that read."
         )
@@ -209,8 +222,8 @@ def caveats(
     uncertain = [watched for watched in report.watched if watched.uncertain]
     if uncertain:
         yield (
-            f"Uncertain: {labels(uncertain)} may stand for more than one object (an address was used again, or the "
-            "key's equality is the program's own). Such a location counts no lost update by itself."
+            f"Left out: {labels(uncertain)} may stand for more than one object (an address was used again, or a key's "
+            "equality is the program's own), so lost updates are not looked for there."
         )
     elif not run.births:
         yield "Identities: births of objects were not seen in this run."
@@ -303,8 +316,9 @@ class Wording:
             case _:
                 return None
 
-    def switch(self, switch: Switch, length: int = MAX_EXPRESSION, explained: bool = True) -> str:
+    def switch(self, step: SwitchStep, length: int = MAX_EXPRESSION, explained: bool = True) -> str:
         """Who stopped, where and why: Thread-1 yielded inside sleep(0), line 8. Explained or by opcode alone."""
+        switch = step.switch
         who = self.lane(switch.from_thread)
         if switch.reason is Reason.ENDED:
             return f"{who} ended"
@@ -312,8 +326,12 @@ class Wording:
         if place is None:
             verb = {Reason.YIELDED: "yielded", Reason.BLOCKED: "blocked", Reason.PREEMPTED: "was preempted"}
             inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
+            if switch.reason is None and switch.callee is None:
+                return f"{who} stopped, where is not recorded"
             return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}outside of woven code"
         line = "" if place.line is None else f", line {place.line}"
+        if line and step.path is not None and step.path not in self.paths:
+            line = f", {printable(os.path.basename(step.path))}:{place.line}"
         if switch.callee:
             call = call_text(place.expression, length) if place.expression else f"{switch.callee}()"
             where = f"inside {self.code(call)}{line}"
@@ -428,7 +446,9 @@ def story_heading(story: LostStory, info: RunInfo, code: Callable[[str], str] = 
 
     def place(site: StoredSite) -> str:
         line = "?" if site.line is None else str(site.line)
-        return f"line {line}" if site.path == info.script else f"{printable(shown_path(site.path, info))}:{line}"
+        if os.path.join(info.cwd, site.path) == os.path.normpath(os.path.join(info.cwd, info.script)):
+            return f"line {line}"
+        return f"{printable(shown_path(site.path, info))}:{line}"
 
     words = f"update of {code(printable(story.label))} at {place(story.lost_site)}"
     words += " lost" if story.overwriting_site is None else f" overwritten at {place(story.overwriting_site)}"

@@ -47,7 +47,9 @@ class AccessStep:
 
 @dataclass(frozen=True, slots=True)
 class ComputeStep:
-    """What an operation gave that was then written as it was. `operand` is the value read that flowed into it."""
+    """What an operation gave that was then written as it was. `operand` is the value read that flowed into it.
+
+    `seq` is its own where it was recorded, else that of the write."""
 
     seq: int
     thread: int
@@ -60,9 +62,10 @@ class ComputeStep:
 
 @dataclass(frozen=True, slots=True)
 class SwitchStep:
-    """The interpreter gave the GIL to another thread."""
+    """The interpreter gave the GIL to another thread. `path` is the file in which the outgoing thread stood."""
 
     switch: Switch
+    path: str | None = None
 
     @property
     def seq(self) -> int:
@@ -125,7 +128,8 @@ class WatchedLocation:
     high: int  # updates lost, at most
     overwriters: int
     exhausted: bool  # the bounded search gave up: low and high hold but may be far apart
-    uncertain: int  # cells whose identity is not certain
+    uncertain: int  # cells whose identity is not certain: their updates are not counted
+    unseen: int  # writes by code that is not woven
 
 
 @dataclass(frozen=True, slots=True)
