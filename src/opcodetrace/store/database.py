@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import os
 import pathlib
 import sqlite3
@@ -18,7 +19,7 @@ from opcodetrace.errors import DatabaseError, RunNotFound
 from opcodetrace.store import read_only, schema
 from opcodetrace.store.site_rows import SiteRows
 from opcodetrace.store.source_text import SourceText
-from opcodetrace.store.stored_value import MAX_INTEGER, from_sql, to_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, SqlValue, from_sql, to_sql
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
@@ -28,6 +29,7 @@ from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 
 LOST_UPDATE = "lost update"
 UNSEEN_WRITE = "unseen write"
+_plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
 
@@ -108,7 +110,11 @@ class Database:
                 return self._add_run(info, outcome, trace, findings)
 
     def _add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> int:
-        events_at = Counter(event.site for event in trace.events if event.kind <= Kind.COMPUTE)
+        made = Counter(map(operator.attrgetter("site", "kind"), trace.events))
+        events_at: Counter[int] = Counter()
+        for (site, kind), count in made.items():
+            if kind <= Kind.COMPUTE:
+                events_at[site] += count
         run = self._insert("runs", _run_row(info, outcome, trace, findings) | {"events": events_at.total()})
         rows = SiteRows(self._connection, trace)
         site_rows = {site: rows.site(site) for site in events_at}
@@ -176,19 +182,21 @@ class Database:
         site_rows: Mapping[int, int],
         location_rows: Mapping[int, int],
     ) -> None:
-        source_of = findings.sources.get
-        # as plain strings: SQLite's binding looks for an adapter of any other type
-        certainty_of = {seq: certainty.value for seq, certainty in findings.source_certainty.items()}.get
+        source_of, certainty_of = findings.sources.get, findings.source_certainty.get
         location_row = location_rows.get
 
         def rows() -> Iterator[tuple[Any, ...]]:
             for seq, earliest, thread, site, kind, location, value, frame in trace.events:
                 if kind > Kind.COMPUTE:
                     continue
+                stored: SqlValue = None
+                stored_type = source = certainty = None
                 if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
-                    stored, stored_type = value, None
+                    stored = value
                 else:
-                    stored, stored_type = to_sql(value)  # type: ignore[assignment]
+                    stored, stored_type = to_sql(value)
+                if kind != Kind.READ and (source := source_of(seq)) is not None:
+                    certainty = _plain(certainty_of(seq, Certainty.PROVEN))
                 yield (
                     seq,
                     None if earliest == seq else earliest,
@@ -199,8 +207,8 @@ class Database:
                     stored,
                     stored_type,
                     frame,
-                    source_of(seq),
-                    certainty_of(seq),
+                    source,
+                    certainty,
                 )
 
         # the run's number is in the statement: each bound value costs, a million times over
