@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.recording import Recording
-from tests.recording import record as make_recording
+pytest.register_assert_rewrite("tests.recording")
+
+from tests.recording import Recording  # noqa: E402
+from tests.recording import record as make_recording  # noqa: E402
 
 
 @pytest.fixture

@@ -31,24 +31,30 @@ class Recording:
         return rows
 
     def lost(self, run: int = 1) -> dict[str, int]:
-        """How many updates each location of the run lost, by label; those that lost nothing are left out."""
+        """How many lost updates of each location the run lists, by label."""
         sql = "SELECT location, count(*) FROM lost_updates WHERE run_id = ? GROUP BY location"
         return {str(label): int(str(count)) for label, count in self.query(sql, run)}
 
-    def bounds(self, run: int = 1) -> tuple[int, int]:
-        """How many updates the run lost, at least and at most."""
-        ((low, high),) = self.query("SELECT lost, lost_at_most FROM runs WHERE id = ?", run)
-        return int(str(low)), int(str(high))
+    def bounds(self, run: int = 1) -> dict[str, tuple[int, int]]:
+        """How many updates of each location the run lost, at least and at most; without those that lost nothing."""
+        sql = """
+            SELECT label, sum(low), sum(high) FROM lost_counts JOIN locations ON locations.id = location_id
+            WHERE lost_counts.run_id = ? GROUP BY label HAVING sum(high)
+        """
+        return {str(label): (int(str(low)), int(str(high))) for label, low, high in self.query(sql, run)}
 
     def assert_lost(self, expected: dict[str, int], run: int = 1) -> None:
-        """That just these were lost; without the GIL, that the run's bounds hold their sum."""
-        low, high = self.bounds(run)
-        true = sum(expected.values())
-        assert low <= true <= high, f"{low} <= {true} <= {high}"
-        if not FREE_THREADED:
-            found, expected = self.lost(run), {label: count for label, count in expected.items() if count}
-            assert found == expected, f"found {found}, expected {expected}"
-            assert low == high
+        """That just these were lost, each so often; without the GIL, that the bounds of each hold its number."""
+        bounds = self.bounds(run)
+        if FREE_THREADED:
+            for label in bounds.keys() | expected.keys():
+                low, high = bounds.get(label, (0, 0))
+                true = expected.get(label, 0)
+                assert low <= true <= high, f"{label} lost {true}; found {low} to {high}"
+        else:
+            expected = {label: count for label, count in expected.items() if count}
+            assert self.lost(run) == expected
+            assert bounds == {label: (count, count) for label, count in expected.items()}
 
 
 def environment() -> dict[str, str]:
