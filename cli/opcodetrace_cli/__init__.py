@@ -1,0 +1,96 @@
+"""The command line of opcodetrace. Errors become a line on stderr and an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import traceback
+
+import click
+
+from opcodetrace.errors import OpcodetraceError
+
+# Every command, in the order of the help: its name and where its click command is.
+COMMANDS = {
+    "record": "opcodetrace_cli.record:record",
+    "runs": "opcodetrace_cli.runs:runs",
+    "report": "opcodetrace_cli.report:report",
+    "query": "opcodetrace_cli.query:query",
+    "check": "opcodetrace_cli.check:check",
+    "weave": "opcodetrace_cli.weave:weave",
+    "recover": "opcodetrace_cli.recover:recover",
+}
+
+
+class Commands(click.Group):
+    """Loads a command when it is used, so that `query` does not wait for what only `record` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ImportError as error:
+            return _unavailable(cmd_name, str(error))
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except OpcodetraceError as error:
+            message, exit_code = str(error), error.exit_code
+        except Exception as error:
+            message, exit_code = _internal(error), OpcodetraceError.exit_code
+        click.echo(f"opcodetrace: {' '.join(message.split())}", err=True)
+        raise click.exceptions.Exit(exit_code)
+
+
+def _unavailable(name: str, reason: str) -> click.Command:
+    """Stands for a command that this installation lacks the means for, so that the others go on working."""
+
+    def fail() -> None:
+        raise OpcodetraceError(f"{name} cannot be loaded: {reason}; install opcodetrace again")
+
+    return click.Command(
+        name,
+        callback=fail,
+        short_help=f"(cannot be loaded: {reason})",
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+
+
+def _internal(error: Exception) -> str:
+    """An error that is ours to mend, with the place that a report of it needs."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+    return f"internal error at {where}: {type(error).__name__}: {error}; please report it"
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        try:
+            version = importlib.metadata.version("opcodetrace")
+        except importlib.metadata.PackageNotFoundError:
+            version = "(not installed)"
+        click.echo(f"opcodetrace {version}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+def main() -> None:
+    """Record how the threads of a Python program interleave, and find the updates that they lost.
+
+    \b
+    opcodetrace record SCRIPT     run a script and record it
+    opcodetrace report            what happened in the latest run
+    opcodetrace query NAME|SQL    ask the trace file
+    """

@@ -1,0 +1,77 @@
+"""`opcodetrace runs`: the runs in a trace file."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import sys
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from opcodetrace.store.database import Database
+from opcodetrace.trace.run import StoredRun
+from opcodetrace_cli.database import database_option
+
+UNLIMITED = 10_000  # columns of output that no terminal shows: a pipe cuts nothing off
+
+
+@click.command()
+@database_option
+def runs(database: pathlib.Path) -> None:
+    """List the runs in the trace file."""
+    with Database.open(database) as trace_file:
+        stored = trace_file.runs()
+    if not stored:
+        click.echo(f"{database} holds no runs", err=True)
+        return
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else UNLIMITED, highlight=False)
+    console.print(_table(stored, narrow=terminal and console.width < 110), soft_wrap=not terminal)
+
+
+def _table(stored: list[StoredRun], *, narrow: bool) -> Table:
+    table = Table(box=SIMPLE_HEAD if not narrow else None, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in ("run", "when"):
+        table.add_column(name, justify="right" if name == "run" else "left", no_wrap=True)
+    table.add_column("script", overflow="ellipsis", no_wrap=True, min_width=8)
+    for name in ("python", "exit", "threads", "events", "switches", "lost", "time"):
+        table.add_column(name, justify="left" if name == "python" else "right", no_wrap=True)
+    for run in stored:
+        table.add_row(*(Text(cell) for cell in _cells(run, narrow=narrow)))
+    return table
+
+
+def _cells(run: StoredRun, *, narrow: bool) -> tuple[str, ...]:
+    info, outcome = run.info, run.outcome
+    script = " ".join((info.script, *info.argv))
+    free_threaded = "" if info.gil else "t"
+    return (
+        str(run.id),
+        _when(info.started_at, narrow=narrow),
+        pathlib.PurePath(info.script).name if narrow else script,
+        (info.python.rpartition(".")[0] if narrow else info.python) + free_threaded,
+        "?" if outcome.exit_code is None else str(outcome.exit_code),
+        str(run.threads),
+        _count(run.stored, narrow=narrow) + ("+" if run.truncated else ""),
+        _count(run.switches, narrow=narrow) if info.gil else "-",
+        str(run.lost) if run.lost == run.lost_at_most else f"{run.lost}-{run.lost_at_most}",
+        f"{outcome.duration:.2f}s" if outcome.duration < 100 else f"{outcome.duration:.0f}s",
+    )
+
+
+def _when(started_at: str, *, narrow: bool) -> str:
+    try:
+        local = datetime.datetime.fromisoformat(started_at).astimezone()
+    except ValueError:
+        return started_at
+    return local.strftime("%m-%d %H:%M" if narrow else "%Y-%m-%d %H:%M:%S")
+
+
+def _count(number: int, *, narrow: bool) -> str:
+    if not narrow or number < 10_000:
+        return str(number)
+    return f"{number / 1000:.0f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
