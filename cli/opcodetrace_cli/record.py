@@ -20,16 +20,7 @@ from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
 from opcodetrace.report.text import TextReporter
 from opcodetrace.store.database import Database
 from opcodetrace.trace.run import StoredRun
-
-database_option = click.option(
-    "-d",
-    "--database",
-    type=click.Path(path_type=Path),
-    envvar="OPCODETRACE_DB",
-    default=Path("opcodetrace.db"),
-    show_default=True,
-    help="The trace file (or set OPCODETRACE_DB).",
-)
+from opcodetrace_cli.database import database_option
 
 
 class Size(click.ParamType):
@@ -194,7 +185,7 @@ def summarize(number: int, database: Path) -> None:
     """What was recorded, where it is, and the interleaving of an update that was lost."""
     with contextlib.closing(Database.open(database)) as opened:
         run = opened.run(number)
-        parts = [count(run.threads, "thread"), count(run.accesses, "event")]
+        parts = [count(run.threads, "thread"), f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})"]
         if run.info.gil:
             parts.append(count(run.switches, "switch"))
         parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from opcodetrace import recorder
-from opcodetrace_cli.record import database_option
+from opcodetrace_cli.database import database_option
 
 
 @click.command()

@@ -1,8 +1,8 @@
 """The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
 
-recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER script|module TARGET [ARG]...`. CPython
-runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace ours becomes.
-Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
+recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER script|module TARGET [ARG]...`.
+CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
+ours becomes. Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
 """
 
 import sys
@@ -108,7 +108,7 @@ class _Imports:
 
 
 def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
-    """Appends to the spool's `sites`. The file is open for as long as that takes: the script's descriptors stay its own."""
+    """Appends to the spool's `sites`; the file is closed each time, so that the script's descriptors stay its own."""
     from _thread import allocate_lock
     from marshal import dumps
     from posix import O_APPEND, O_CLOEXEC, O_WRONLY, close, fstat, ftruncate, getpid, open, write
@@ -203,7 +203,10 @@ def _say(text: str) -> None:
 
 
 def _settle(counts: tuple[int, int, int], kept: list[object]) -> None:
-    """The garbage collector does not walk our objects, and runs next about when it would have run without them."""
+    """The garbage collector does not walk our objects, and runs next about when it would have run without them.
+
+    What is frozen is never collected: main undoes it before the interpreter ends, when the script's last cycles are.
+    """
     gc.freeze()
     for _ in range(counts[1] - gc.get_count()[1]):
         gc.collect(0)
@@ -242,9 +245,7 @@ def _become(target: _Target, namespace: dict[str, Any]) -> None:
     namespace.update(names)
 
 
-def main(
-    namespace: dict[str, Any], modules: dict[str, Any], importers: set[str], counts: tuple[int, int, int]
-) -> None:
+def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str], counts: tuple[int, int, int]) -> None:
     """Run the target in `namespace`, the dict of `__main__`. Raises SystemExit unless a script ran to its end."""
     target = _Target(sys.argv, sys.orig_argv)
     imports = _Imports(modules, importers)
@@ -267,14 +268,17 @@ def main(
         _say(f"the script runs unrecorded: {type(error).__name__}: {error}")
         target.run_unrecorded()
     if target.is_module:
-        raise SystemExit(recording.probe.run_callable(_run_module_as_main, target.name))
-    if exit_code := recording.probe.run_main(code, namespace):
+        exit_code = recording.probe.run_callable(_run_module_as_main, target.name)
+    else:
+        exit_code = recording.probe.run_main(code, namespace)
+    gc.unfreeze()
+    if exit_code or target.is_module:  # else CPython goes on to take __file__ out of the script's namespace
         raise SystemExit(exit_code)
 
 
 if __name__ == "__main__":
-    # This namespace is going to be the script's: the functions must live in a module of their own. The package is made by
-    # hand, so that nothing is imported but what is asked for.
+    # This namespace is going to be the script's: the functions must live in a module of their own. The package is made
+    # by hand, so that nothing is imported but what is asked for.
     _package = type(sys)("opcodetrace")
     _package.__path__ = [__file__.rpartition("/")[0]]
     sys.modules["opcodetrace"] = _package

@@ -66,8 +66,8 @@ class Target:
         try:
             mode = os.stat(self.name).st_mode
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise ScriptError(f"cannot record {self.name!r}: {reason}; name a Python file, or -m and a module") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ScriptError(f"cannot record {self.name!r}: {why}; name a Python file, or -m and a module") from error
         if stat.S_ISDIR(mode):
             raise ScriptError(f"cannot record {self.name!r}: it is a folder; name the Python file in it")
         if not os.access(self.name, os.R_OK):
@@ -157,9 +157,7 @@ def _record_once(
     with _Signals() as signals:
         spool = Spool.create(database, meta)
         try:
-            window = Window.create(
-                spool.window, max_records=options.max_events, window_bytes=options.window_bytes
-            )
+            window = Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
             output = _Output(before_output) if is_one_of_many else None
             child = _start(target, options, spool, output, reads_stdin=number == 0)
         except BaseException:
@@ -451,7 +449,7 @@ def end_as(outcome: Outcome, exit_code: int) -> NoReturn:
             stream.flush()
     if outcome.signal is not None:
         with contextlib.suppress(OSError, ValueError):
-            # The script dumped the core. Linux takes 1 for "none" even where a program receives the dumps, 0 it does not.
+            # The script dumped the core. On Linux 1 means none even where a program receives the dumps; 0 does not.
             limit = 1 if sys.platform == "linux" else 0
             resource.setrlimit(resource.RLIMIT_CORE, (limit, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with contextlib.suppress(OSError, ValueError):  # SIGKILL needs no handler

@@ -36,11 +36,9 @@ def test_a_script_that_cannot_be_opened(name: str, scripts: Scripts) -> None:
     assert repr(name) in text
 
 
-@pytest.mark.parametrize(
-    "args", [["--runs", "0"], ["--switch-interval", "0"], ["--max-events", "0"], ["--window", "big"], ["--keep", "none"]]
-)
-def test_an_option_that_makes_no_sense(args: list[str], scripts: Scripts) -> None:
-    assert refused(scripts, *args, "script.py")[0] == 2
+@pytest.mark.parametrize("option", ["--runs=0", "--switch-interval=0", "--max-events=0", "--window=big", "--keep=none"])
+def test_an_option_that_makes_no_sense(option: str, scripts: Scripts) -> None:
+    assert refused(scripts, option, "script.py")[0] == 2
 
 
 def test_no_script_at_all(scripts: Scripts) -> None:
@@ -74,13 +72,12 @@ def test_a_newer_database(scripts: Scripts) -> None:
     scripts.write("first.py", "print('first')")
     assert scripts.recorded("first.py").returncode == 0
     with sqlite3.connect(scripts.database) as connection:
-        connection.execute("PRAGMA user_version = 9999")
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if "_sqlite_migrations" in tables:
-            connection.execute(
-                "INSERT INTO _sqlite_migrations SELECT migration_set, 'm9999_from_the_future', applied_at "
-                "FROM _sqlite_migrations LIMIT 1"
-            )
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(_sqlite_migrations)") if row[1] != "id"]
+        future = ["'of_the_future'" if column == "name" else column for column in columns]
+        connection.execute(
+            f"INSERT INTO _sqlite_migrations ({', '.join(columns)}) "
+            f"SELECT {', '.join(future)} FROM _sqlite_migrations LIMIT 1"
+        )
     connection.close()
     assert refused(scripts, "script.py")[0] == 74
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.recorder.processes import Scripts
 
-STATE = '''
+STATE = """
 import sys
 _modules = list(sys.modules)
 _names = dict(globals())
@@ -71,7 +71,7 @@ state = {
     "main_attributes": sorted(dir(sys.modules["__main__"])),
 }
 json.dump(state, sys.stdout)
-'''
+"""
 
 OPTIONS = [
     [],
@@ -237,9 +237,9 @@ def test_projects_modules_are_imported_and_leave_no_module_of_ours(scripts: Scri
 
 def test_a_script_may_be_named_like_what_we_import(scripts: Scripts) -> None:
     for name in ("bytecode", "typing", "enum", "opcodetrace", "dis"):
-        scripts.write(f"{name}.py", f"print('the script\\'s own {name}')")
-    scripts.write("script.py", "import sys\nimport bytecode, opcodetrace\nprint('done')")
-    assert scripts.same("script.py") == 0
+        scripts.write(f"folder/{name}.py", f"print('the script\\'s own {name}')")
+    scripts.write("folder/script.py", "import sys\nimport bytecode, opcodetrace\nprint('done')")
+    assert scripts.same("folder/script.py") == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

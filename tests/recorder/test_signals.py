@@ -59,7 +59,12 @@ def test_ctrl_c_ends_the_script_and_the_run_is_stored(runs: str, scripts: Script
 
 
 def test_a_script_may_handle_ctrl_c(scripts: Scripts) -> None:
-    scripts.write("script.py", "try:\n" + "".join(f"    {line}\n" for line in WAITS.splitlines()) + "except KeyboardInterrupt:\n    print('handled')\n")
+    scripts.write(
+        "script.py",
+        "try:\n"
+        + "".join(f"    {line}\n" for line in WAITS.splitlines())
+        + "except KeyboardInterrupt:\n    print('handled')\n",
+    )
     with scripts.start("script.py") as process:
         ready(process)
         os.killpg(process.pid, signal.SIGINT)
