@@ -1,0 +1,50 @@
+"""opcodetrace report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from opcodetrace import export
+from opcodetrace.errors import UsageError
+from opcodetrace.report import REPORTERS
+from opcodetrace.store.database import Database
+from opcodetrace_cli.database import database_option, run_option
+
+
+@click.command()
+@database_option
+@run_option
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(REPORTERS)),
+    help="How to write it; by FILE's extension if left out, else text.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write it, if not here.")
+@click.option(
+    "--findings",
+    type=click.IntRange(min=0),
+    default=export.MAX_STORIES,
+    show_default=True,
+    metavar="N",
+    help="How many pairs of source lines to show, those that lost most first.",
+)
+def report(database: Path, run: int | None, format_name: str | None, output: Path | None, findings: int) -> None:
+    """Show which updates a run lost, each with the interleaving that lost it."""
+    reporter = REPORTERS[format_name or format_of(output)]()
+    with Database.open(database) as opened:
+        composed = export.compose(opened, opened.run(run), findings)
+    export.write_report(composed, reporter, sys.stdout if output is None or str(output) == "-" else output)
+
+
+def format_of(output: Path | None) -> str:
+    """The format that a file's extension names."""
+    if output is None or not output.suffix:
+        return "text"
+    for name, reporter in REPORTERS.items():
+        if reporter.extension == output.suffix.lower():
+            return name
+    raise UsageError(f"no format goes with {output.name!r}; name one with --format: {', '.join(REPORTERS)}")
