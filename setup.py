@@ -1,13 +1,16 @@
 """The C extension, nothing else; all metadata is in setup.cfg."""
 
+from glob import glob
+
 from setuptools import Extension, setup
 
 setup(
     ext_modules=[
         Extension(
             "opcodetrace.probe._probe",
-            sources=["src/opcodetrace/probe/_probe.c"],
-            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra"],
+            sources=sorted(glob("src/opcodetrace/probe/*.c")),
+            depends=sorted(glob("src/opcodetrace/probe/*.h")),
+            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
         )
     ]
 )

@@ -1,0 +1,146 @@
+/* The module opcodetrace.probe._probe. Its stub, _probe.pyi, is its documentation. */
+
+#include "code.h"
+#include "hook.h"
+#include "program.h"
+#include "switch.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+/* A forked child records nothing; the map stays, for it costs nothing and the program's addresses must not shift. */
+static void
+forked_child(void)
+{
+    STORE(&spool.recording, 0);
+    spool.header = NULL;
+}
+
+static PyObject *
+probe_attach(PyObject *module, PyObject *path)
+{
+    (void)module;
+    if (spool.header != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the probe is attached already");
+        return NULL;
+    }
+    PyObject *bytes;
+    if (!PyUnicode_FSConverter(path, &bytes)) {
+        return NULL;
+    }
+    int status = spool_map(PyBytes_AS_STRING(bytes));
+    Py_DECREF(bytes);
+    if (status < 0) {
+        return NULL;
+    }
+    pthread_atfork(NULL, NULL, forked_child);
+    STORE(&spool.header->pid, (uint32_t)getpid());
+    if (thread_prepare() < 0) {
+        spool.header = NULL;
+        return NULL;
+    }
+    birth_watch();
+    switch_to(current_thread);
+    __atomic_fetch_or(&spool.header->flags, ATTACHED | (FREE_THREADED ? FREE_THREADED_RUN : 0), __ATOMIC_RELEASE);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_start(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    if (spool.header == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "the probe is not attached");
+        return NULL;
+    }
+    if (!(LOAD_ACQUIRE(&spool.header->flags) & STOPPED)) {
+        birth_check();
+        spool.started = spool_next();
+        STORE_RELEASE(&spool.recording, 1);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_stop(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    STORE(&spool.recording, 0);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_recorded(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(spool.header == NULL ? 0 : spool_next());
+}
+
+/* code.replace() on 3.14 makes of a function's arguments plain locals: the original's kinds are the right ones. */
+static PyObject *
+probe_fix_kinds(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyCodeObject *original, *woven;
+    if (!PyArg_ParseTuple(args, "O!O!:fix_kinds", &PyCode_Type, &original, &PyCode_Type, &woven)) {
+        return NULL;
+    }
+    int same = PyObject_RichCompareBool(original->co_localsplusnames, woven->co_localsplusnames, Py_EQ);
+    if (same < 0) {
+        return NULL;
+    }
+    Py_ssize_t size = PyBytes_GET_SIZE(original->co_localspluskinds);
+    if (!same || size != PyBytes_GET_SIZE(woven->co_localspluskinds)) {
+        PyErr_SetString(PyExc_ValueError, "the two code objects have not the same variables");
+        return NULL;
+    }
+    char *kinds = PyBytes_AS_STRING(woven->co_localspluskinds);
+    if (memcmp(kinds, PyBytes_AS_STRING(original->co_localspluskinds), (size_t)size) != 0) {
+        memcpy(kinds, PyBytes_AS_STRING(original->co_localspluskinds), (size_t)size);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef probe_methods[] = {
+    {"attach", probe_attach, METH_O, NULL},
+    {"start", probe_start, METH_NOARGS, NULL},
+    {"stop", probe_stop, METH_NOARGS, NULL},
+    {"recorded", probe_recorded, METH_NOARGS, NULL},
+    {"fix_kinds", probe_fix_kinds, METH_VARARGS, NULL},
+    {"run_main", program_run_main, METH_VARARGS, NULL},
+    {"run_callable", program_run_callable, METH_VARARGS, NULL},
+    {0},
+};
+
+static struct PyModuleDef probe_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "opcodetrace.probe._probe",
+    .m_size = -1,
+    .m_methods = probe_methods,
+};
+
+PyMODINIT_FUNC
+PyInit__probe(void)
+{
+    PyObject *module = PyModule_Create(&probe_module);
+    if (module == NULL) {
+        return NULL;
+    }
+#ifdef Py_GIL_DISABLED
+    PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
+    bool failed = location_prepare() < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
+                  PyModule_AddType(module, &Code_Type) < 0
+#define X(name) || PyModule_AddIntConstant(module, #name, DO_##name) < 0
+        ACTIONS(X)
+#undef X
+        ;
+    if (failed) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+}

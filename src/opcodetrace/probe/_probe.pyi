@@ -1,0 +1,103 @@
+"""The native probe: hooks that woven code stores to, and the records that they write into the window.
+
+Everything here is for the process of the traced program. The records' layout is `opcodetrace.trace.record`; what the weaver
+must put where is DESIGN.md, section 3.
+"""
+
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, Final, final
+
+# What a store to a hook does, in the order of DESIGN.md's table.
+ITEM_BEGIN: Final[int]
+SLICE_BOUNDS: Final[int]
+SLICE_BEGIN: Final[int]
+ATTR_BEGIN: Final[int]
+READ_END: Final[int]
+ITEM_READ: Final[int]
+ATTR_READ: Final[int]
+ITEM_TARGET: Final[int]
+ITEM_VALUE: Final[int]
+ITEM_STORE: Final[int]
+SLICE_STORE: Final[int]
+ITEM_DELETE: Final[int]
+ATTR_STORE: Final[int]
+ATTR_DELETE: Final[int]
+WRITE_END: Final[int]
+GLOBAL_READ: Final[int]
+GLOBAL_STORE: Final[int]
+GLOBAL_DELETE: Final[int]
+NAME_READ: Final[int]
+NAME_STORE: Final[int]
+NAME_DELETE: Final[int]
+CELL_READ: Final[int]
+CELL_STORE: Final[int]
+CELL_DELETE: Final[int]
+COMPUTE: Final[int]
+ENTER: Final[int]
+DEFINE: Final[int]
+
+@final
+class Hook:
+    """What woven code stores to: `hook[key] = value` emits a record, or notes the beginning of an access.
+
+    Immortal, and it keeps `name` alive. `name` is the attribute's name (which those actions need), or the constant key
+    of ITEM_READ and ITEM_STORE.
+    """
+
+    def __new__(cls, site: int, action: int, name: object = None) -> Hook: ...
+    @property
+    def site(self) -> int: ...
+    @property
+    def action(self) -> int: ...
+    @property
+    def name(self) -> Any: ...
+    def __setitem__(self, key: object, value: object, /) -> None: ...
+    def __delitem__(self, key: object, /) -> None: ...
+    def __reduce__(self) -> tuple[type[Hook], tuple[int, int, object]]: ...
+
+@final
+class Code:
+    """The last constant of a woven code object: its number, and where it calls.
+
+    `table` is packed `<IHH`, sorted: the instruction's index in code units, the depth of the value stack before it, its
+    oparg. For CALL and CALL_KW (3.11: PRECALL too), BEFORE_WITH and CALL_FUNCTION_EX. Immortal.
+    """
+
+    def __new__(cls, code_id: int, table: bytes) -> Code: ...
+    @property
+    def code_id(self) -> int: ...
+    @property
+    def table(self) -> bytes: ...
+    def __reduce__(self) -> tuple[type[Code], tuple[int, bytes]]: ...
+
+def attach(window_path: str, /) -> None:
+    """Maps the window, once in a process; the calling thread becomes thread 0. Nothing is recorded until `start`.
+
+    OSError where it cannot be mapped, ValueError where it is no window, RuntimeError the second time.
+    """
+
+def start() -> None:
+    """Turns recording on. After the window was full it stays off."""
+
+def stop() -> None:
+    """Turns recording off; hooks do nothing then."""
+
+def recorded() -> int:
+    """The next record's seq: how many were written so far."""
+
+def fix_kinds(original: CodeType, woven: CodeType, /) -> None:
+    """Gives the variables of `woven` the kinds that they have in `original`; `code.replace` on 3.14 loses those of arguments.
+
+    ValueError where the two have not the same variables.
+    """
+
+def run_main(code: CodeType, globals: dict[str, Any], /) -> int:
+    """Runs the main module as the interpreter would: with no frame below it, and the whole recursion limit.
+
+    0, or 1 after an exception, which is printed as by the interpreter. SystemExit ends the process. After a
+    KeyboardInterrupt the process will die of SIGINT when it ends, as Python does.
+    """
+
+def run_callable(function: Callable[..., object], /, *args: object) -> int:
+    """As `run_main`, for a function (`runpy._run_module_as_main`)."""

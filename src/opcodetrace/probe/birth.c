@@ -1,0 +1,170 @@
+#include "birth.h"
+#include "thread.h"
+
+#include <sys/mman.h>
+
+uint32_t *birth_table;
+
+/* Emits BIRTH if the address was known. */
+static inline void
+born(uint64_t address)
+{
+    uint32_t *entry = &birth_table[birth_entry(address)];
+    uint32_t seen = LOAD(entry);
+    if (LIKELY(seen == 0)) {
+        return;
+    }
+    if (seen != CROWDED) {
+        if (seen != birth_label(address)) {
+            return;
+        }
+        __atomic_compare_exchange_n(entry, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+    thread_emit_birth(address);
+}
+
+#if PY_VERSION_HEX >= 0x030D0000
+
+/* Called for every object that the interpreter creates or destroys. */
+static int
+trace_birth(PyObject *object, PyRefTracerEvent event, void *data)
+{
+    (void)data;
+    if (event == PyRefTracer_CREATE) {
+        born((uint64_t)(uintptr_t)object);
+    }
+    return 0;
+}
+
+static bool
+watch(void)
+{
+    void *data;
+    return PyRefTracer_GetTracer(&data) == NULL && PyRefTracer_SetTracer(trace_birth, NULL) == 0;
+}
+
+void
+birth_check(void)
+{
+    void *data;
+    if (birth_table != NULL && PyRefTracer_GetTracer(&data) != trace_birth) {
+        /* tracemalloc was started, say */
+        __atomic_fetch_and(&spool.header->flags, ~(uint32_t)BIRTHS, __ATOMIC_RELEASE);
+    }
+}
+
+#else /* 3.11 and 3.12 have no tracer: the allocator of objects is wrapped */
+
+static PyMemAllocatorEx wrapped;
+
+/* An object begins 0, 16 or 32 bytes into its block: behind the collector's header, and that of the managed dictionary. */
+static inline void
+block_born(void *block)
+{
+    uint64_t address = (uint64_t)(uintptr_t)block;
+    if (LIKELY(block != NULL)) {
+        born(address);
+        born(address + 16);
+        born(address + 32);
+    }
+}
+
+static void *
+born_malloc(void *context, size_t size)
+{
+    (void)context;
+    void *block = wrapped.malloc(wrapped.ctx, size);
+    block_born(block);
+    return block;
+}
+
+static void *
+born_calloc(void *context, size_t count, size_t size)
+{
+    (void)context;
+    void *block = wrapped.calloc(wrapped.ctx, count, size);
+    block_born(block);
+    return block;
+}
+
+static void *
+born_realloc(void *context, void *old, size_t size)
+{
+    (void)context;
+    uintptr_t before = (uintptr_t)old;
+    void *block = wrapped.realloc(wrapped.ctx, old, size);
+    if ((uintptr_t)block != before) {
+        block_born(block);
+    }
+    return block;
+}
+
+static void
+born_free(void *context, void *block)
+{
+    (void)context;
+    wrapped.free(wrapped.ctx, block);
+}
+
+/* Lists and dictionaries go to free lists that do not pass through the allocator: for them the death is taken. The trashcan
+   compares the type's tp_dealloc with the function that opens it, so the wrapper must be the one that does. */
+static destructor list_dealloc, dict_dealloc;
+
+static void
+list_dies(PyObject *list)
+{
+    PyObject_GC_UnTrack(list);
+    Py_TRASHCAN_BEGIN(list, list_dies)
+    born((uint64_t)(uintptr_t)list);
+    list_dealloc(list);
+    Py_TRASHCAN_END
+}
+
+static void
+dict_dies(PyObject *dict)
+{
+    PyObject_GC_UnTrack(dict);
+    Py_TRASHCAN_BEGIN(dict, dict_dies)
+    born((uint64_t)(uintptr_t)dict);
+    dict_dealloc(dict);
+    Py_TRASHCAN_END
+}
+
+static bool
+watch(void)
+{
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &wrapped);
+    PyMemAllocatorEx wrapper = {NULL, born_malloc, born_calloc, born_realloc, born_free};
+    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &wrapper);
+    list_dealloc = PyList_Type.tp_dealloc;
+    dict_dealloc = PyDict_Type.tp_dealloc;
+    PyList_Type.tp_dealloc = list_dies;
+    PyDict_Type.tp_dealloc = dict_dies;
+    return true;
+}
+
+void
+birth_check(void)
+{
+    /* Whoever wraps the allocator after us calls us: nothing to lose. */
+}
+
+#endif
+
+void
+birth_watch(void)
+{
+    size_t size = sizeof(uint32_t) << BIRTH_BITS;
+    void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (table == MAP_FAILED) {
+        return;
+    }
+    birth_table = table;
+    if (watch()) {
+        __atomic_fetch_or(&spool.header->flags, BIRTHS, __ATOMIC_RELEASE);
+    }
+    else {
+        birth_table = NULL;
+        munmap(table, size);
+    }
+}

@@ -1,0 +1,97 @@
+#include "code.h"
+
+void
+make_immortal(PyObject *object)
+{
+#if FREE_THREADED
+    object->ob_tid = _Py_UNOWNED_TID;
+    object->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+    object->ob_ref_shared = 0;
+#elif PY_VERSION_HEX >= 0x030E0000
+    object->ob_refcnt = _Py_IMMORTAL_INITIAL_REFCNT;
+#elif PY_VERSION_HEX >= 0x030C0000
+    object->ob_refcnt = _Py_IMMORTAL_REFCNT;
+#else
+    object->ob_refcnt = PY_SSIZE_T_MAX / 2; /* 3.11 knows no immortal objects: this one just never gets there */
+#endif
+}
+
+const CallSite *
+code_call_at(const Code *code, int instruction)
+{
+    const CallSite *sites = (const CallSite *)(const void *)PyBytes_AS_STRING(code->table);
+    Py_ssize_t low = 0, high = PyBytes_GET_SIZE(code->table) / (Py_ssize_t)sizeof(CallSite);
+    while (low < high) {
+        Py_ssize_t middle = low + (high - low) / 2;
+        if (sites[middle].instruction < (uint32_t)instruction) {
+            low = middle + 1;
+        }
+        else {
+            high = middle;
+        }
+    }
+    bool found = low < PyBytes_GET_SIZE(code->table) / (Py_ssize_t)sizeof(CallSite) &&
+                 sites[low].instruction == (uint32_t)instruction;
+    return found ? &sites[low] : NULL;
+}
+
+static PyObject *
+code_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"code_id", "table", NULL};
+    unsigned int id;
+    PyObject *table;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "IO!:Code", names, &id, &PyBytes_Type, &table)) {
+        return NULL;
+    }
+    if (PyBytes_GET_SIZE(table) % (Py_ssize_t)sizeof(CallSite) != 0) {
+        PyErr_SetString(PyExc_ValueError, "the table is not made of <IHH triples");
+        return NULL;
+    }
+    Code *code = PyObject_New(Code, type);
+    if (code != NULL) {
+        code->id = id;
+        code->table = Py_NewRef(table);
+        make_immortal((PyObject *)code);
+    }
+    return (PyObject *)code;
+}
+
+static PyObject *
+code_repr(PyObject *self)
+{
+    Code *code = (Code *)self;
+    return PyUnicode_FromFormat("Code(%u, <%zd calls>)", code->id,
+                                PyBytes_GET_SIZE(code->table) / (Py_ssize_t)sizeof(CallSite));
+}
+
+static PyObject *
+code_reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Code *code = (Code *)self;
+    return Py_BuildValue("(O(IO))", (PyObject *)Py_TYPE(self), code->id, code->table);
+}
+
+static PyMemberDef code_members[] = {
+    {"code_id", T_UINT, offsetof(Code, id), READONLY, "the code object's number in the run"},
+    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY, "its calls: packed <IHH (instruction, depth, oparg)"},
+    {0},
+};
+
+static PyMethodDef code_methods[] = {
+    {"__reduce__", code_reduce, METH_NOARGS, NULL},
+    {0},
+};
+
+PyTypeObject Code_Type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "opcodetrace.probe._probe.Code",
+    .tp_doc = PyDoc_STR("Code(code_id, table)\n--\n\nThe last constant of a woven code object."),
+    .tp_basicsize = sizeof(Code),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = code_new,
+    .tp_repr = code_repr,
+    .tp_members = code_members,
+    .tp_methods = code_methods,
+};

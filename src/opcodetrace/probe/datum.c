@@ -1,0 +1,361 @@
+#include "datum.h"
+
+#include <stdio.h>
+
+static inline uint64_t
+float_bits(double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof(bits));
+    return bits;
+}
+
+static inline bool
+text_datum(Thread *thread, PyObject *string, Datum *datum)
+{
+    uint8_t buffer[MAX_TEXT];
+    const uint8_t *bytes;
+    Py_ssize_t length = text_utf8(string, buffer, &bytes);
+    if (length < 0) {
+        return false;
+    }
+    *datum = (Datum){text_id(thread, bytes, (size_t)length), TAG_STR};
+    return true;
+}
+
+static inline bool
+bytes_datum(Thread *thread, PyObject *bytes, Datum *datum)
+{
+    if (PyBytes_GET_SIZE(bytes) > MAX_TEXT) {
+        return false;
+    }
+    *datum = (Datum){text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), TAG_BYTES};
+    return true;
+}
+
+Datum
+value_datum_slow(Thread *thread, PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    Datum datum;
+    if (type == &PyBool_Type) {
+        return (Datum){0, value == Py_True ? TAG_TRUE : TAG_FALSE};
+    }
+    if (type == &PyFloat_Type) {
+        return (Datum){float_bits(PyFloat_AS_DOUBLE(value)), TAG_FLOAT};
+    }
+    if (type == &PyUnicode_Type && text_datum(thread, value, &datum)) {
+        return datum;
+    }
+    if (type == &PyBytes_Type && bytes_datum(thread, value, &datum)) {
+        return datum;
+    }
+    return (Datum){object_word(thread, value), TAG_OBJECT};
+}
+
+/* ---- keys ---- */
+
+static inline bool
+compares_like(PyTypeObject *type, PyTypeObject *base)
+{
+    return type == base || (type->tp_hash == base->tp_hash && type->tp_richcompare == base->tp_richcompare);
+}
+
+/* Does a key of this type hash and compare without Python code? (Tuples are for the caller to look into.) */
+static inline bool
+type_is_plain(PyTypeObject *type)
+{
+    if (type == &PyLong_Type || type == &PyUnicode_Type || type == &PyBool_Type || type == &PyFloat_Type ||
+        type == &PyBytes_Type || type == &_PyNone_Type) {
+        return true;
+    }
+    if (type->tp_flags & Py_TPFLAGS_LONG_SUBCLASS) {
+        return compares_like(type, &PyLong_Type);
+    }
+    if (type->tp_flags & Py_TPFLAGS_UNICODE_SUBCLASS) {
+        return compares_like(type, &PyUnicode_Type);
+    }
+    return compares_like(type, &PyBaseObject_Type);
+}
+
+static bool
+key_is_plain(PyObject *key, int depth)
+{
+    if (!PyTuple_CheckExact(key)) {
+        return type_is_plain(Py_TYPE(key));
+    }
+    if (depth == 0) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++) {
+        if (!key_is_plain(PyTuple_GET_ITEM(key, i), depth - 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+mapping_is_plain(PyObject *dict, PyObject *key)
+{
+#if FREE_THREADED
+    (void)dict;
+    (void)key;
+    return false;
+#else
+    const PyDictKeysObject *keys = ((PyDictObject *)dict)->ma_keys;
+    if (keys->dk_kind != DICT_KEYS_GENERAL) {
+        return true;
+    }
+    /* The lookup compares the key with those of the same hash, until one is the same object or equal. */
+    Py_hash_t hash = PyObject_Hash(key);
+    const PyDictKeyEntry *entries = dict_entries(keys);
+    size_t mask = ((size_t)1 << keys->dk_log2_size) - 1;
+    size_t perturb = (size_t)hash, slot = (size_t)hash & mask;
+    for (;;) {
+        Py_ssize_t index = dict_index_at(keys, slot);
+        if (index == DKIX_EMPTY) {
+            return true;
+        }
+        if (index >= 0) {
+            if (entries[index].me_key == key) {
+                return true;
+            }
+            if (entries[index].me_hash == hash && !key_is_plain(entries[index].me_key, 2)) {
+                return false;
+            }
+        }
+        perturb >>= 5;
+        slot = (slot * 5 + perturb + 1) & mask;
+    }
+#endif
+}
+
+/* A tuple's canonical text: what Python's repr shows, with the numbers that are equal to an int written as one. */
+typedef struct {
+    uint8_t bytes[MAX_TEXT];
+    size_t length;
+} Canon;
+
+static bool
+canon_put(Canon *canon, const void *bytes, size_t length)
+{
+    if (canon->length + length > MAX_TEXT) {
+        return false;
+    }
+    memcpy(canon->bytes + canon->length, bytes, length);
+    canon->length += length;
+    return true;
+}
+
+static bool
+canon_quoted(Canon *canon, const uint8_t *bytes, size_t length)
+{
+    if (!canon_put(canon, "'", 1)) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        uint8_t c = bytes[i];
+        if (((c == '\'' || c == '\\') && !canon_put(canon, "\\", 1)) || !canon_put(canon, &c, 1)) {
+            return false;
+        }
+    }
+    return canon_put(canon, "'", 1);
+}
+
+/* The int that a number is equal to; false where there is none that fits. */
+static bool
+equal_int(PyObject *number, int64_t *value)
+{
+    if (PyLong_Check(number)) {
+        int overflow;
+        *value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        return overflow == 0;
+    }
+    double real = PyFloat_AS_DOUBLE(number);
+    if (!(real >= -9223372036854775808.0 && real < 9223372036854775808.0) || (double)(int64_t)real != real) {
+        return false;
+    }
+    *value = (int64_t)real;
+    return true;
+}
+
+static bool
+canon_add(Canon *canon, PyObject *item, int depth)
+{
+    PyTypeObject *type = Py_TYPE(item);
+    int64_t number;
+    char digits[40];
+    if (PyTuple_CheckExact(item)) {
+        if (depth == 0 || !canon_put(canon, "(", 1)) {
+            return false;
+        }
+        Py_ssize_t size = PyTuple_GET_SIZE(item);
+        for (Py_ssize_t i = 0; i < size; i++) {
+            if ((i > 0 && !canon_put(canon, ", ", 2)) || !canon_add(canon, PyTuple_GET_ITEM(item, i), depth - 1)) {
+                return false;
+            }
+        }
+        return canon_put(canon, ",)", size == 1 ? 2 : 0) && (size == 1 || canon_put(canon, ")", 1));
+    }
+    if (item == Py_None) {
+        return canon_put(canon, "None", 4);
+    }
+    if ((PyLong_Check(item) && compares_like(type, &PyLong_Type)) || PyBool_Check(item) || PyFloat_CheckExact(item)) {
+        if (equal_int(item, &number)) {
+            return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number));
+        }
+        if (PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == PyFloat_AS_DOUBLE(item)) {
+            return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%.17g", PyFloat_AS_DOUBLE(item)));
+        }
+        return false;
+    }
+    if (PyUnicode_Check(item) && compares_like(type, &PyUnicode_Type)) {
+        uint8_t buffer[MAX_TEXT];
+        const uint8_t *bytes;
+        Py_ssize_t length = text_utf8(item, buffer, &bytes);
+        return length >= 0 && canon_quoted(canon, bytes, (size_t)length);
+    }
+    if (PyBytes_CheckExact(item)) {
+        return canon_put(canon, "b", 1) &&
+               canon_quoted(canon, (const uint8_t *)PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item));
+    }
+    return false;
+}
+
+static Key
+key_by_identity(Thread *thread, PyObject *key, bool uncertain, bool plain)
+{
+    uint64_t word = object_word(thread, key);
+    birth_know(word);
+    return (Key){{word, TAG_OBJECT}, uncertain, plain, false};
+}
+
+Key
+mapping_key(Thread *thread, PyObject *key)
+{
+    PyTypeObject *type = Py_TYPE(key);
+    int64_t number;
+    Datum datum;
+    if (key == Py_None) {
+        return (Key){{0, TAG_NONE}, false, true, true};
+    }
+    if (PyLong_Check(key) && (type == &PyBool_Type || compares_like(type, &PyLong_Type))) {
+        if (equal_int(key, &number)) {
+            return (Key){{(uint64_t)number, TAG_INT}, false, true, true};
+        }
+        return key_by_identity(thread, key, true, true);
+    }
+    if (PyUnicode_Check(key) && compares_like(type, &PyUnicode_Type)) {
+        if (text_datum(thread, key, &datum)) {
+            return (Key){datum, false, true, true};
+        }
+        return key_by_identity(thread, key, true, true);
+    }
+    if (type == &PyBytes_Type) {
+        if (bytes_datum(thread, key, &datum)) {
+            return (Key){datum, false, true, true};
+        }
+        return key_by_identity(thread, key, true, true);
+    }
+    if (type == &PyFloat_Type) {
+        double real = PyFloat_AS_DOUBLE(key);
+        if (equal_int(key, &number)) {
+            return (Key){{(uint64_t)number, TAG_INT}, false, true, true};
+        }
+        if (real == real) {
+            return (Key){{float_bits(real), TAG_FLOAT}, false, true, true};
+        }
+        return key_by_identity(thread, key, true, true);
+    }
+    if (type == &PyTuple_Type) {
+        Canon canon = {.length = 0};
+        bool plain = key_is_plain(key, 2);
+        if (plain && canon_add(&canon, key, 2)) {
+            return (Key){{text_id(thread, canon.bytes, canon.length), TAG_TUPLE}, false, true, true};
+        }
+        return key_by_identity(thread, key, true, plain);
+    }
+    bool identical = compares_like(type, &PyBaseObject_Type);
+    return key_by_identity(thread, key, !identical, identical);
+}
+
+Key
+sequence_key(Thread *thread, PyObject *key, Py_ssize_t size)
+{
+    const Key raises = {{0, TAG_ABSENT}, false, false, false};
+    if (LIKELY(PyLong_Check(key))) { /* int subclasses too: the interpreter takes their value as it is */
+        int64_t index;
+        if (LIKELY(PyLong_CheckExact(key)) ? !int_value(key, &index) : !equal_int(key, &index)) {
+            return raises;
+        }
+        if (size < 0) {
+            return (Key){{(uint64_t)index, TAG_INT}, false, false, false};
+        }
+        if (index < 0) {
+            index += size;
+        }
+        if (UNLIKELY(index < 0 || index >= size)) {
+            return raises;
+        }
+        return (Key){{(uint64_t)index, TAG_INT}, false, true, false};
+    }
+    if (PySlice_Check(key)) {
+        PySliceObject *slice = (PySliceObject *)key;
+        return slice_key(slice->start, slice->stop, slice->step, size);
+    }
+    Key other = mapping_key(thread, key);
+    other.plain = false;
+    other.uncertain = other.uncertain || other.datum.tag == TAG_OBJECT;
+    other.lasting = false;
+    return other;
+}
+
+static bool
+bound(PyObject *object, int64_t absent, Py_ssize_t size, int64_t *value)
+{
+    if (object == Py_None) {
+        *value = absent;
+        return true;
+    }
+    if (!PyLong_Check(object)) {
+        return false;
+    }
+    if (!equal_int(object, value)) {
+        return false;
+    }
+    if (*value < 0) {
+        *value += size;
+        *value = *value < 0 ? 0 : *value;
+    }
+    *value = *value > size ? size : *value;
+    return true;
+}
+
+Key
+slice_key(PyObject *start, PyObject *stop, PyObject *step, Py_ssize_t size)
+{
+    const Key unknown = {{0, TAG_ABSENT}, false, false, false};
+    int64_t low, high, stride = 1;
+    if (size < 0 || size > INT32_MAX || (step != Py_None && !(PyLong_Check(step) && equal_int(step, &stride))) ||
+        stride == 0) {
+        return unknown;
+    }
+    if (stride > 0) {
+        if (!bound(start, 0, size, &low) || !bound(stop, size, size, &high)) {
+            return unknown;
+        }
+    }
+    else {
+        /* [start:stop:-n] goes down from start to above stop. */
+        int64_t first, past;
+        if (!bound(start, size - 1, size, &first) || !bound(stop, -1, size, &past)) {
+            return unknown;
+        }
+        low = past + 1;
+        high = first + 1 > size ? size : first + 1;
+    }
+    high = high < low ? low : high;
+    uint64_t word = (uint64_t)(uint32_t)(int32_t)low | (uint64_t)(uint32_t)(int32_t)high << 32;
+    return (Key){{word, TAG_SLICE}, false, true, false};
+}

@@ -1,0 +1,653 @@
+#include "hook.h"
+#include "code.h"
+#include "switch.h"
+
+/* Everything here runs between two instructions of the program. It calls no Python code, keeps no reference to the program's
+   objects, allocates no Python object and never fails. */
+
+/* ---- what hooks share ---- */
+
+static inline uint64_t
+here(void)
+{
+    return frame_word(current_frame());
+}
+
+static inline uint64_t
+container_word(Thread *thread, PyObject *container)
+{
+    uint64_t word = object_word(thread, container);
+    birth_know(word);
+    return word;
+}
+
+/* An operation that makes no access, begun where others are pending: so that the hook after it does not take one that raised
+   at the same place for it. */
+static inline void
+pending_nothing(Thread *thread, uint32_t site, uint64_t frame)
+{
+    if (UNLIKELY(thread->depth > 0)) {
+        pending_push(thread, site, frame);
+    }
+}
+
+static inline unsigned
+key_flags(unsigned kind, const Key *key)
+{
+    return key->uncertain ? kind | UNCERTAIN : kind;
+}
+
+/* A write or deletion: emitted at once where it cannot fail and nothing comes between, else pending. */
+static inline void
+store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum key, Datum value, bool exact)
+{
+    uint64_t frame = here();
+    if (!FREE_THREADED && LIKELY(exact)) {
+        emit(thread, kind, hook->site, container, key, value, frame, EXACT, 0);
+        pending_nothing(thread, hook->site, frame);
+        return;
+    }
+    Pending *pending = pending_push(thread, hook->site, frame);
+    pending->kind = (uint8_t)kind;
+    pending->container = container;
+    pending->key = key;
+    pending->value = value;
+}
+
+/* A pending access ends. Where its container died meanwhile, another object may soon live there: the access is shut off. */
+static inline void
+finish(Thread *thread, const Pending *begun, Datum value)
+{
+    emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame, begun->earliest, begun->quiet);
+    if (UNLIKELY(!birth_is_known(begun->container))) {
+        thread_emit_birth(begun->container & ADDRESS_MASK);
+    }
+}
+
+/* ---- subscripts ---- */
+
+/* The constant key of a hook; what it is in a mapping is worked out once. */
+static inline Key
+constant_key(Thread *thread, Hook *hook)
+{
+    uint32_t text = LOAD_ACQUIRE(&hook->key_text);
+    if (LIKELY(text != 0)) {
+        return (Key){{text - 1, hook->key_tag}, false, true, true};
+    }
+    Key key = mapping_key(thread, hook->name);
+    if (key.lasting && (key.datum.tag == TAG_STR || key.datum.tag == TAG_BYTES || key.datum.tag == TAG_TUPLE)) {
+        hook->key_tag = key.datum.tag;
+        STORE_RELEASE(&hook->key_text, (uint32_t)key.datum.word + 1);
+    }
+    return key;
+}
+
+typedef struct {
+    Key key;
+    bool exact;
+    bool raises; /* for certain: no access */
+} Item;
+
+static inline Item
+item_of(Thread *thread, Hook *hook, Service service, PyObject *container, PyObject *key, bool constant, bool to_be_exact)
+{
+    Item item = {.exact = false, .raises = false};
+    switch (service) {
+    case LIST_ITEM:
+        item.key = sequence_key(thread, key, PyList_GET_SIZE(container));
+        item.raises = item.key.datum.tag == TAG_ABSENT && !PySlice_Check(key);
+        item.exact = item.key.plain && item.key.datum.tag == TAG_INT;
+        break;
+    case DICT_ITEM:
+    case DICT_ITEM_OR_MISSING:
+        item.key = constant ? constant_key(thread, hook) : mapping_key(thread, key);
+        item.exact = to_be_exact && service == DICT_ITEM && item.key.plain && mapping_is_plain(container, key);
+        break;
+    case SIZED_ITEM:
+        item.key = sequence_key(thread, key, Py_SIZE(container));
+        item.raises = item.key.datum.tag == TAG_ABSENT && PyLong_Check(key);
+        break;
+    default:
+        if (PyDict_Check(container) || Py_IS_TYPE(container, &PyDictProxy_Type)) {
+            item.key = mapping_key(thread, key);
+        }
+        else {
+            item.key = sequence_key(thread, key, -1);
+        }
+    }
+    return item;
+}
+
+static inline void
+item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
+{
+    Pending *pending = pending_push(thread, hook->site, here());
+    Service service = service_of_item(&hook->verdict, container, false);
+    if (service == SERVED_BY_CODE) {
+        return;
+    }
+    Item item = item_of(thread, hook, service, container, key, false, false);
+    if (item.raises) {
+        return;
+    }
+    pending->container = container_word(thread, container);
+    pending->key = item.key.datum;
+    pending->kind = (uint8_t)key_flags(READ, &item.key);
+}
+
+static inline void
+item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
+{
+    Service service = service_of_item(&hook->verdict, container, false);
+    if (service == SERVED_BY_CODE) {
+        return;
+    }
+    Item item = item_of(thread, hook, service, container, hook->name, true, !FREE_THREADED);
+    Datum datum = value_datum(thread, value);
+    uint64_t word = container_word(thread, container);
+    emit(thread, key_flags(READ, &item.key), hook->site, word, item.key.datum, datum, here(),
+         !FREE_THREADED && item.exact ? EXACT : thread->last, thread->last_quiet);
+}
+
+static inline void
+item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObject *value, bool constant)
+{
+    Service service = service_of_item(&hook->verdict, container, true);
+    if (service != SERVED_BY_CODE) {
+        Item item = item_of(thread, hook, service, container, key, constant, !FREE_THREADED && value != NULL);
+        if (!item.raises) {
+            Datum datum = value == NULL ? ABSENT : value_datum(thread, value);
+            store(thread, hook, key_flags(value == NULL ? DELETE : WRITE, &item.key), container_word(thread, container),
+                  item.key.datum, datum, item.exact && value != NULL);
+            return;
+        }
+    }
+    pending_nothing(thread, hook->site, here());
+}
+
+/* The size of a container whose slices are known to be memory; -1 where it is not. */
+static inline Py_ssize_t
+slice_size(Service service, PyObject *container)
+{
+    return service == LIST_ITEM ? PyList_GET_SIZE(container) : service == SIZED_ITEM ? Py_SIZE(container) : -1;
+}
+
+static inline Key
+slice_bounds(Thread *thread, uint64_t frame, Py_ssize_t size)
+{
+    const Key unknown = {{0, TAG_ABSENT}, false, false, false};
+    PyObject *start = thread->start, *stop = thread->stop;
+    thread->start = NULL;
+    if (start == NULL || thread->bounds_frame != frame) {
+        return unknown;
+    }
+    return slice_key(start, stop, Py_None, size);
+}
+
+static inline void
+slice_begin(Thread *thread, Hook *hook, PyObject *container)
+{
+    uint64_t frame = here();
+    Pending *pending = pending_push(thread, hook->site, frame);
+    Service service = service_of_item(&hook->verdict, container, false);
+    if (service != SERVED_BY_CODE) {
+        pending->key = slice_bounds(thread, frame, slice_size(service, container)).datum;
+        pending->container = container_word(thread, container);
+        pending->kind = READ;
+    }
+}
+
+static inline void
+slice_store(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
+{
+    Service service = service_of_item(&hook->verdict, container, true);
+    if (service != SERVED_BY_CODE) {
+        Key key = slice_bounds(thread, here(), slice_size(service, container));
+        Datum datum = value_datum(thread, value);
+        store(thread, hook, WRITE, container_word(thread, container), key.datum, datum, false);
+        return;
+    }
+    pending_nothing(thread, hook->site, here());
+}
+
+/* ---- attributes ---- */
+
+static inline uint64_t
+globals_word(Thread *thread, PyObject *module, unsigned *kind)
+{
+    PyObject *dict = ((PyModuleObject *)module)->md_dict;
+    *kind |= MODULE;
+    return dict == NULL ? 0 : container_word(thread, dict);
+}
+
+static inline void
+attr_begin(Thread *thread, Hook *hook, PyObject *object)
+{
+    Pending *pending = pending_push(thread, hook->site, here());
+    unsigned kind = READ;
+    PyObject *dict;
+    switch (service_of_attribute(&hook->verdict, object, hook->name, false)) {
+    case INSTANCE_IF_THERE:
+        if (!instance_has(object, hook->name)) {
+            return;
+        }
+        __attribute__((fallthrough));
+    case INSTANCE:
+    case SLOT:
+    case CLASS_ATTRIBUTE:
+        pending->container = container_word(thread, object);
+        break;
+    case MODULE_GLOBAL:
+        dict = ((PyModuleObject *)object)->md_dict;
+        if (dict == NULL || dict_find(dict, hook->name) == NULL) {
+            return; /* the module's __getattr__ serves it */
+        }
+        pending->container = globals_word(thread, object, &kind);
+        break;
+    default:
+        return;
+    }
+    pending->key = NAME;
+    pending->kind = (uint8_t)kind;
+}
+
+static inline void
+attr_read(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
+{
+    unsigned kind = READ;
+    bool exact = !FREE_THREADED;
+    uint64_t container;
+    PyObject *dict;
+    switch (service_of_attribute(&hook->verdict, object, hook->name, false)) {
+    case INSTANCE_IF_THERE:
+        if (!instance_has(object, hook->name)) {
+            return;
+        }
+        exact = false; /* the descriptor's own code may have put it there just now */
+        __attribute__((fallthrough));
+    case INSTANCE:
+    case SLOT:
+    case CLASS_ATTRIBUTE:
+        container = container_word(thread, object);
+        break;
+    case MODULE_GLOBAL:
+        dict = ((PyModuleObject *)object)->md_dict;
+        if (dict == NULL || (FREE_THREADED ? dict_find(dict, hook->name) == NULL : dict_find(dict, hook->name) != value)) {
+            return;
+        }
+        container = globals_word(thread, object, &kind);
+        break;
+    default:
+        return;
+    }
+    Datum datum = value_datum(thread, value);
+    emit(thread, kind, hook->site, container, NAME, datum, here(), exact ? EXACT : thread->last, thread->last_quiet);
+}
+
+/* Of a store or (value NULL) a deletion. */
+static inline void
+attr_store(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
+{
+    unsigned kind = value == NULL ? DELETE : WRITE;
+    bool exact = value != NULL;
+    uint64_t container;
+    switch (service_of_attribute(&hook->verdict, object, hook->name, true)) {
+    case INSTANCE:
+        exact = exact && !FREE_THREADED && instance_store_is_plain(object, hook->name);
+        __attribute__((fallthrough));
+    case SLOT:
+    case CLASS_ATTRIBUTE:
+        container = container_word(thread, object);
+        break;
+    case MODULE_GLOBAL:
+        container = globals_word(thread, object, &kind);
+        break;
+    default:
+        pending_nothing(thread, hook->site, here());
+        return;
+    }
+    store(thread, hook, kind, container, NAME, value == NULL ? ABSENT : value_datum(thread, value), exact);
+}
+
+/* ---- globals, names, cells ---- */
+
+/* A dictionary that the interpreter reads and writes as it is; NULL otherwise. */
+static inline PyObject *
+plain_dict(PyObject *dict)
+{
+    return dict != NULL && PyDict_CheckExact(dict) ? dict : NULL;
+}
+
+static inline void
+global_read(Thread *thread, Hook *hook, Frame *frame, PyObject *value)
+{
+    PyObject *globals = frame->f_globals;
+    if (globals == NULL || !PyDict_Check(globals)) {
+        return;
+    }
+    bool exact = !FREE_THREADED && PyDict_CheckExact(globals) && dict_has_text_keys_only(globals);
+    Datum datum = value_datum(thread, value);
+    emit(thread, READ, hook->site, container_word(thread, globals), NAME, datum, frame_word(frame),
+         exact ? EXACT : thread->last, thread->last_quiet);
+}
+
+/* Of a store or (value NULL) a deletion. */
+static inline void
+global_store(Thread *thread, Hook *hook, PyObject *namespace, PyObject *value)
+{
+    if (namespace == NULL || !PyDict_Check(namespace)) {
+        pending_nothing(thread, hook->site, here());
+        return;
+    }
+    store(thread, hook, value == NULL ? DELETE : WRITE, container_word(thread, namespace), NAME,
+          value == NULL ? ABSENT : value_datum(thread, value), value != NULL);
+}
+
+static inline void
+name_read(Thread *thread, Hook *hook, Frame *frame, PyObject *value)
+{
+    PyObject *locals = frame->f_locals;
+    if (locals == NULL || locals == frame->f_globals) {
+        global_read(thread, hook, frame, value);
+        return;
+    }
+    if (plain_dict(locals) == NULL) {
+        return; /* a namespace of __prepare__: its own code may serve it */
+    }
+    if (dict_find(locals, hook->name) == NULL) {
+        global_read(thread, hook, frame, value);
+        return;
+    }
+    Datum datum = value_datum(thread, value);
+    emit(thread, READ, hook->site, container_word(thread, locals), NAME, datum, frame_word(frame),
+         FREE_THREADED ? thread->last : EXACT, thread->last_quiet);
+}
+
+static inline void
+name_store(Thread *thread, Hook *hook, Frame *frame, PyObject *value)
+{
+    PyObject *locals = frame->f_locals;
+    if (locals == NULL || locals == frame->f_globals) {
+        global_store(thread, hook, frame->f_globals, value);
+    }
+    else {
+        global_store(thread, hook, plain_dict(locals), value);
+    }
+}
+
+static inline void
+cell_read(Thread *thread, Hook *hook, PyObject *cell, PyObject *value)
+{
+    Frame *frame = current_frame();
+    /* In a class body the value may come out of its namespace. */
+    if (!PyCell_Check(cell) || (frame->f_locals != NULL && LOAD(&((PyCellObject *)cell)->ob_ref) != value)) {
+        return;
+    }
+    Datum datum = value_datum(thread, value);
+    emit(thread, READ, hook->site, container_word(thread, cell), NAME, datum, frame_word(frame),
+         FREE_THREADED ? thread->last : EXACT, thread->last_quiet);
+}
+
+static inline void
+cell_store(Thread *thread, Hook *hook, PyObject *cell, PyObject *value)
+{
+    if (!PyCell_Check(cell)) {
+        pending_nothing(thread, hook->site, here());
+        return;
+    }
+    store(thread, hook, value == NULL ? DELETE : WRITE, container_word(thread, cell), NAME,
+          value == NULL ? ABSENT : value_datum(thread, value), value != NULL);
+}
+
+/* ---- the hook itself ---- */
+
+static inline void
+perform(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
+{
+    Pending *begun;
+    uint64_t frame;
+    switch ((Action)hook->action) {
+    case DO_ITEM_BEGIN:
+        item_begin(thread, hook, key, value);
+        break;
+    case DO_SLICE_BOUNDS:
+        thread->start = key;
+        thread->stop = value;
+        thread->bounds_frame = here();
+        break;
+    case DO_SLICE_BEGIN:
+        slice_begin(thread, hook, key);
+        break;
+    case DO_ATTR_BEGIN:
+        attr_begin(thread, hook, key);
+        break;
+    case DO_READ_END:
+        frame = here();
+        begun = pending_pop(thread, hook->site, frame);
+        if (LIKELY(begun != NULL)) {
+            if (LIKELY(begun->kind != 0)) {
+                finish(thread, begun, value_datum(thread, value));
+            }
+        }
+        else {
+            spool_miss();
+        }
+        break;
+    case DO_ITEM_READ:
+        item_read(thread, hook, key, value);
+        break;
+    case DO_ATTR_READ:
+        attr_read(thread, hook, key, value);
+        break;
+    case DO_ITEM_TARGET:
+        thread->target = key;
+        thread->target_key = value;
+        break;
+    case DO_ITEM_VALUE:
+        if (LIKELY(thread->target != NULL)) {
+            item_store(thread, hook, thread->target, thread->target_key, value, false);
+            thread->target = NULL;
+        }
+        break;
+    case DO_ITEM_STORE:
+        item_store(thread, hook, key, hook->name, value, true);
+        break;
+    case DO_SLICE_STORE:
+        slice_store(thread, hook, key, value);
+        break;
+    case DO_ITEM_DELETE:
+        item_store(thread, hook, key, value, NULL, false);
+        break;
+    case DO_ATTR_STORE:
+        attr_store(thread, hook, key, value);
+        break;
+    case DO_ATTR_DELETE:
+        attr_store(thread, hook, key, NULL);
+        break;
+    case DO_WRITE_END:
+        if (UNLIKELY(thread->depth > 0)) {
+            begun = pending_pop(thread, hook->site, here());
+            if (begun != NULL && begun->kind != 0) {
+                finish(thread, begun, begun->value);
+            }
+            else if (begun == NULL && thread->dropped) {
+                spool_miss();
+            }
+        }
+        break;
+    case DO_GLOBAL_READ:
+        global_read(thread, hook, current_frame(), value);
+        break;
+    case DO_GLOBAL_STORE:
+        global_store(thread, hook, current_frame()->f_globals, value);
+        break;
+    case DO_GLOBAL_DELETE:
+        global_store(thread, hook, current_frame()->f_globals, NULL);
+        break;
+    case DO_NAME_READ:
+        name_read(thread, hook, current_frame(), value);
+        break;
+    case DO_NAME_STORE:
+        name_store(thread, hook, current_frame(), value);
+        break;
+    case DO_NAME_DELETE:
+        name_store(thread, hook, current_frame(), NULL);
+        break;
+    case DO_CELL_READ:
+        cell_read(thread, hook, key, value);
+        break;
+    case DO_CELL_STORE:
+        cell_store(thread, hook, key, value);
+        break;
+    case DO_CELL_DELETE:
+        cell_store(thread, hook, key, NULL);
+        break;
+    case DO_COMPUTE:
+        emit(thread, COMPUTE, hook->site, 0, ABSENT, value_datum(thread, value), here(), EXACT, 0);
+        break;
+    case DO_ENTER:
+        emit(thread, ENTER, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+        break;
+    case DO_DEFINE:
+        emit(thread, DEFINE, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+        break;
+    case ACTION_COUNT:
+        break;
+    }
+    thread->last = spool_next();
+    thread->last_quiet = thread->quiet;
+}
+
+#if !FREE_THREADED
+/* Another thread than the last one passes a hook: SWITCH, then what the hook does; where that is nothing, PASS. */
+static COLD void
+perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
+{
+    switch_to(thread);
+    uint64_t before = spool_next();
+    uint32_t quiet = thread->quiet, pushes = thread->pushes;
+    perform(thread, hook, key, value);
+    if (spool_next() - before == thread->quiet - quiet && LOAD(&spool.recording)) {
+        emit(thread, PASS, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+        if (thread->pushes != pushes && thread->depth > 0) {
+            Pending *pending = &thread->pending[thread->top]; /* what was begun here was not begun before the PASS */
+            pending->earliest = spool_next();
+            pending->quiet = thread->quiet;
+        }
+        thread->last = spool_next();
+        thread->last_quiet = thread->quiet;
+    }
+}
+#endif
+
+static int
+hook_store(PyObject *self, PyObject *key, PyObject *value)
+{
+    if (!LOAD(&spool.recording) || value == NULL) {
+        return 0;
+    }
+    Thread *thread = current_thread;
+    if (UNLIKELY(thread == NULL)) {
+        thread = thread_enter();
+    }
+    if (UNLIKELY(thread->number == UNNUMBERED)) {
+        spool_miss();
+        return 0;
+    }
+#if !FREE_THREADED
+    if (UNLIKELY(thread->number != running_thread)) {
+        perform_first(thread, (Hook *)self, key, value);
+        return 0;
+    }
+#endif
+    perform(thread, (Hook *)self, key, value);
+    return 0;
+}
+
+static PyObject *
+hook_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"site", "action", "name", NULL};
+    unsigned int site;
+    int action;
+    PyObject *name = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Ii|O:Hook", names, &site, &action, &name)) {
+        return NULL;
+    }
+    if (action < 0 || action >= ACTION_COUNT) {
+        PyErr_Format(PyExc_ValueError, "no such action: %d", action);
+        return NULL;
+    }
+    bool by_name = action == DO_ATTR_BEGIN || action == DO_ATTR_READ || action == DO_ATTR_STORE ||
+                   action == DO_ATTR_DELETE || action == DO_NAME_READ;
+    if (by_name && !PyUnicode_CheckExact(name)) {
+        PyErr_Format(PyExc_TypeError, "this action needs a name, not %R", name);
+        return NULL;
+    }
+    Hook *hook = PyObject_New(Hook, type);
+    if (hook == NULL) {
+        return NULL;
+    }
+    hook->site = site;
+    hook->action = (uint8_t)action;
+    hook->key_tag = TAG_ABSENT;
+    hook->key_text = 0;
+    hook->verdict = 0;
+    hook->name = Py_NewRef(name);
+    if (by_name) {
+        PyUnicode_InternInPlace(&hook->name);
+    }
+    make_immortal((PyObject *)hook);
+    return (PyObject *)hook;
+}
+
+static const char *const action_names[] = {
+#define X(name) #name,
+    ACTIONS(X)
+#undef X
+};
+
+static PyObject *
+hook_repr(PyObject *self)
+{
+    Hook *hook = (Hook *)self;
+    if (hook->name == Py_None) {
+        return PyUnicode_FromFormat("Hook(%u, %s)", hook->site, action_names[hook->action]);
+    }
+    return PyUnicode_FromFormat("Hook(%u, %s, %R)", hook->site, action_names[hook->action], hook->name);
+}
+
+static PyObject *
+hook_reduce(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Hook *hook = (Hook *)self;
+    return Py_BuildValue("(O(IiO))", (PyObject *)Py_TYPE(self), hook->site, (int)hook->action, hook->name);
+}
+
+static PyMappingMethods hook_mapping = {.mp_ass_subscript = hook_store};
+
+static PyMemberDef hook_members[] = {
+    {"site", T_UINT, offsetof(Hook, site), READONLY, "the site's number"},
+    {"action", T_UBYTE, offsetof(Hook, action), READONLY, "what a store to the hook does"},
+    {"name", T_OBJECT_EX, offsetof(Hook, name), READONLY, "the attribute's or global's name, or the constant key"},
+    {0},
+};
+
+static PyMethodDef hook_methods[] = {
+    {"__reduce__", hook_reduce, METH_NOARGS, NULL},
+    {0},
+};
+
+PyTypeObject Hook_Type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "opcodetrace.probe._probe.Hook",
+    .tp_doc = PyDoc_STR("Hook(site, action, name=None)\n--\n\nWhat woven code stores to, `hook[key] = value`: a record."),
+    .tp_basicsize = sizeof(Hook),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = hook_new,
+    .tp_repr = hook_repr,
+    .tp_as_mapping = &hook_mapping,
+    .tp_members = hook_members,
+    .tp_methods = hook_methods,
+};

@@ -1,0 +1,58 @@
+/* `Hook`: what woven code stores to. DESIGN.md section 3 is the protocol. */
+
+#ifndef OPCODETRACE_HOOK_H
+#define OPCODETRACE_HOOK_H
+
+#include "location.h"
+
+/* In the order of DESIGN.md's table. */
+#define ACTIONS(X)                                                                                                     \
+    X(ITEM_BEGIN)                                                                                                      \
+    X(SLICE_BOUNDS)                                                                                                    \
+    X(SLICE_BEGIN)                                                                                                     \
+    X(ATTR_BEGIN)                                                                                                      \
+    X(READ_END)                                                                                                        \
+    X(ITEM_READ)                                                                                                       \
+    X(ATTR_READ)                                                                                                       \
+    X(ITEM_TARGET)                                                                                                     \
+    X(ITEM_VALUE)                                                                                                      \
+    X(ITEM_STORE)                                                                                                      \
+    X(SLICE_STORE)                                                                                                     \
+    X(ITEM_DELETE)                                                                                                     \
+    X(ATTR_STORE)                                                                                                      \
+    X(ATTR_DELETE)                                                                                                     \
+    X(WRITE_END)                                                                                                       \
+    X(GLOBAL_READ)                                                                                                     \
+    X(GLOBAL_STORE)                                                                                                    \
+    X(GLOBAL_DELETE)                                                                                                   \
+    X(NAME_READ)                                                                                                       \
+    X(NAME_STORE)                                                                                                      \
+    X(NAME_DELETE)                                                                                                     \
+    X(CELL_READ)                                                                                                       \
+    X(CELL_STORE)                                                                                                      \
+    X(CELL_DELETE)                                                                                                     \
+    X(COMPUTE)                                                                                                         \
+    X(ENTER)                                                                                                           \
+    X(DEFINE)
+
+typedef enum {
+#define X(name) DO_##name,
+    ACTIONS(X)
+#undef X
+        ACTION_COUNT
+} Action;
+
+typedef struct {
+    PyObject_HEAD
+    uint32_t site;
+    uint8_t action;
+    /* A constant key's datum: 1 + the text's number, or 0 until it is known. */
+    uint8_t key_tag;
+    uint32_t key_text;
+    Verdict verdict;
+    PyObject *name;
+} Hook;
+
+extern PyTypeObject Hook_Type;
+
+#endif

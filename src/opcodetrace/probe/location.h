@@ -1,0 +1,63 @@
+/* What is a location: whether an attribute or a subscript is served by memory, and whose. */
+
+#ifndef OPCODETRACE_LOCATION_H
+#define OPCODETRACE_LOCATION_H
+
+#include "datum.h"
+
+/* How a type serves an operation. */
+typedef enum {
+    SERVED_BY_CODE = 1, /* or by what never changes: no location */
+    LIST_ITEM,          /* the list's own slots */
+    DICT_ITEM,
+    DICT_ITEM_OR_MISSING, /* a subclass with __missing__ */
+    SIZED_ITEM,           /* other C code, Py_SIZE items */
+    FOREIGN_ITEM,         /* other C code */
+    INSTANCE,             /* of the instance, found there or in the class */
+    SLOT,                 /* a member of __slots__ */
+    INSTANCE_IF_THERE,    /* memory only where the instance itself holds it */
+    CLASS_ATTRIBUTE,
+    MODULE_GLOBAL,
+} Service;
+
+/* A verdict remembered for one version of one type: version << 8 | metatype << 7 | service. */
+typedef uint64_t Verdict;
+
+/* Learns the interpreter's slot functions. 0, or -1 with an exception. */
+int location_prepare(void);
+
+Service service_of_item_slow(Verdict *verdict, PyObject *container, bool store);
+Service service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, bool store);
+
+static inline Service
+service_of_item(Verdict *verdict, PyObject *container, bool store)
+{
+    PyTypeObject *type = Py_TYPE(container);
+    if (LIKELY(type == &PyList_Type)) {
+        return LIST_ITEM;
+    }
+    if (LIKELY(type == &PyDict_Type)) {
+        return DICT_ITEM;
+    }
+    Verdict known = LOAD(verdict);
+    uint32_t version = type_version(type);
+    if (LIKELY(version != 0 && known >> 8 == version)) {
+        return (Service)(known & 0x7F);
+    }
+    return service_of_item_slow(verdict, container, store);
+}
+
+static inline Service
+service_of_attribute(Verdict *verdict, PyObject *object, PyObject *name, bool store)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    bool is_class = PyType_Check(object);
+    Verdict known = LOAD(verdict);
+    uint32_t version = type_version(is_class ? (PyTypeObject *)object : type);
+    if (LIKELY(version != 0 && known >> 7 == ((uint64_t)version << 1 | is_class))) {
+        return (Service)(known & 0x7F);
+    }
+    return service_of_attribute_slow(verdict, object, name, store);
+}
+
+#endif

@@ -1,0 +1,207 @@
+#include "program.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+/* The frames of our own, put out of sight while the program runs: they show in no traceback, no sys._getframe, and do not
+   count against the recursion limit. */
+typedef struct {
+    PyThreadState *state;
+    Frame *newest;
+    int depth;
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+    int c_depth;
+#endif
+    PyObject *held;
+} Hidden;
+
+#if FREE_THREADED
+/* The free-threaded collector finds what is only referenced from frames by walking the frames: it cannot while they are out of
+   sight, so what they refer to is held. */
+static PyObject *
+hold_frames(Frame *frame)
+{
+    PyObject *held = PyList_New(0);
+    for (; held != NULL && frame != NULL; frame = frame->previous) {
+        PyCodeObject *code = frame_code(frame);
+        if (code == NULL) {
+            continue;
+        }
+        int failed = PyList_Append(held, (PyObject *)code);
+        if (!PyStackRef_IsNull(frame->f_funcobj)) {
+            failed |= PyList_Append(held, PyStackRef_AsPyObjectBorrow(frame->f_funcobj));
+        }
+        for (_PyStackRef *slot = frame->localsplus; slot < frame->stackpointer; slot++) {
+            if (!PyStackRef_IsNullOrInt(*slot)) {
+                failed |= PyList_Append(held, PyStackRef_AsPyObjectBorrow(*slot));
+            }
+        }
+        if (failed) {
+            Py_CLEAR(held);
+        }
+    }
+    return held;
+}
+#endif
+
+static int *
+recursion_remaining(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return &state->py_recursion_remaining;
+#else
+    return &state->recursion_remaining;
+#endif
+}
+
+static int
+recursion_limit(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return state->py_recursion_limit;
+#else
+    return state->recursion_limit;
+#endif
+}
+
+static int
+hide(Hidden *hidden)
+{
+    PyThreadState *state = PyThreadState_Get();
+    hidden->state = state;
+    hidden->newest = newest_frame(state);
+    hidden->held = NULL;
+#if FREE_THREADED
+    hidden->held = hold_frames(hidden->newest);
+    if (hidden->held == NULL) {
+        return -1;
+    }
+#endif
+    hidden->depth = recursion_limit(state) - *recursion_remaining(state);
+    *recursion_remaining(state) += hidden->depth;
+#if PY_VERSION_HEX >= 0x030D0000 && PY_VERSION_HEX < 0x030E0000
+    hidden->c_depth = Py_C_RECURSION_LIMIT - state->c_recursion_remaining;
+    state->c_recursion_remaining += hidden->c_depth;
+#elif PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+    hidden->c_depth = C_RECURSION_LIMIT - state->c_recursion_remaining;
+    state->c_recursion_remaining += hidden->c_depth;
+#endif
+    set_newest_frame(state, NULL);
+    return 0;
+}
+
+static void
+show(Hidden *hidden)
+{
+    PyThreadState *state = hidden->state;
+    set_newest_frame(state, hidden->newest);
+    *recursion_remaining(state) -= hidden->depth;
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+    state->c_recursion_remaining -= hidden->c_depth;
+#endif
+    Py_CLEAR(hidden->held);
+}
+
+static int *
+unhandled_keyboard_interrupt(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return &_PyRuntime.signals.unhandled_keyboard_interrupt;
+#else
+    return &_Py_UnhandledKeyboardInterrupt;
+#endif
+}
+
+/* What Py_RunMain does at its very end, for a caller that leaves by sys.exit instead of by its own end. */
+static void
+die_of_interrupt(void)
+{
+    if (*unhandled_keyboard_interrupt()) {
+        PyOS_setsig(SIGINT, SIG_DFL);
+        kill(getpid(), SIGINT);
+    }
+}
+
+static void
+flush(const char *name)
+{
+    PyObject *file = PySys_GetObject(name);
+    if (file != NULL) {
+        Py_INCREF(file);
+        PyObject *result = PyObject_CallMethod(file, "flush", NULL);
+        if (result == NULL) {
+            PyErr_Clear();
+        }
+        Py_XDECREF(result);
+        Py_DECREF(file);
+    }
+}
+
+/* 0 for a result, else 1 with the exception printed (SystemExit ends the process here, as in Py_RunMain). */
+static int
+report(PyObject *result, bool flushes)
+{
+    bool interrupted = result == NULL && PyErr_Occurred() == PyExc_KeyboardInterrupt;
+    if (interrupted) {
+        *unhandled_keyboard_interrupt() = 1;
+        Py_AtExit(die_of_interrupt);
+    }
+    if (flushes) {
+        Raised raised = put_error_aside();
+        flush("stderr");
+        flush("stdout");
+        put_error_back(raised);
+    }
+    if (result == NULL) {
+        PyErr_Print();
+        return 1;
+    }
+    Py_DECREF(result);
+    return 0;
+}
+
+PyObject *
+program_run_main(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code, *globals;
+    if (!PyArg_ParseTuple(args, "O!O!:run_main", &PyCode_Type, &code, &PyDict_Type, &globals)) {
+        return NULL;
+    }
+    int has_builtins = PyMapping_HasKeyString(globals, "__builtins__");
+    if (!has_builtins && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) < 0) {
+        return NULL;
+    }
+    Hidden hidden;
+    if (hide(&hidden) < 0) {
+        return NULL;
+    }
+    *unhandled_keyboard_interrupt() = 0;
+    int status = report(PyEval_EvalCode(code, globals, globals), true);
+    show(&hidden);
+    return PyLong_FromLong(status);
+}
+
+PyObject *
+program_run_callable(PyObject *module, PyObject *args)
+{
+    (void)module;
+    if (PyTuple_GET_SIZE(args) < 1) {
+        PyErr_SetString(PyExc_TypeError, "run_callable needs a function");
+        return NULL;
+    }
+    PyObject *rest = PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args));
+    if (rest == NULL) {
+        return NULL;
+    }
+    Hidden hidden;
+    if (hide(&hidden) < 0) {
+        Py_DECREF(rest);
+        return NULL;
+    }
+    *unhandled_keyboard_interrupt() = 0;
+    int status = report(PyObject_Call(PyTuple_GET_ITEM(args, 0), rest, NULL), false);
+    show(&hidden);
+    Py_DECREF(rest);
+    return PyLong_FromLong(status);
+}

@@ -1,0 +1,79 @@
+#include "spool.h"
+#include "birth.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Spool spool;
+
+/* How many records may pass before the header is asked again, and the births are checked. */
+enum { STRIDE = 4096 };
+
+int
+spool_map(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+        return -1;
+    }
+    struct stat status;
+    void *map = MAP_FAILED;
+    size_t size = 0;
+    if (fstat(fd, &status) == 0) {
+        size = (size_t)status.st_size;
+        if (size < HEADER_SIZE + RECORD_SIZE) {
+            close(fd);
+            PyErr_Format(PyExc_ValueError, "%s is too small for a window", path);
+            return -1;
+        }
+        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
+    int error = errno;
+    close(fd);
+    if (map == MAP_FAILED) {
+        errno = error;
+        PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+        return -1;
+    }
+    Header *header = map;
+    if (header->magic != SPOOL_MAGIC || header->version != SPOOL_VERSION || header->record_size != RECORD_SIZE) {
+        munmap(map, size);
+        PyErr_Format(PyExc_ValueError, "%s is not a window of this version", path);
+        return -1;
+    }
+    spool.ended = (uint8_t *)map + ENDED_OFFSET;
+    spool.records = (Record *)(void *)((char *)map + HEADER_SIZE);
+    spool.limit = 0;
+    spool.header = header;
+    return 0;
+}
+
+COLD bool
+spool_raise_limit(uint64_t seq)
+{
+    Header *header = spool.header;
+    uint64_t limit = LOAD_ACQUIRE(&header->limit);
+    if (seq < limit) {
+        birth_check();
+        STORE(&spool.limit, limit - seq > STRIDE ? seq + STRIDE : limit);
+        return true;
+    }
+    STORE(&spool.recording, 0);
+    /* Without the GIL several threads may find the window full: the smallest seq counts. */
+    uint64_t stop = LOAD(&header->stop_seq);
+    while ((stop == 0 || seq < stop) &&
+           !__atomic_compare_exchange_n(&header->stop_seq, &stop, seq, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    }
+    __atomic_fetch_or(&header->flags, STOPPED, __ATOMIC_RELEASE);
+    return false;
+}
+
+void
+spool_miss(void)
+{
+    __atomic_fetch_add(&spool.header->missed, 1, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,125 @@
+/* The window that the probe writes its records to. Layout and meaning: ../trace/record.py. */
+
+#ifndef OPCODETRACE_SPOOL_H
+#define OPCODETRACE_SPOOL_H
+
+#include "interpreter.h"
+
+enum {
+    SPOOL_VERSION = 1,
+    RECORD_SIZE = 48,
+    ENDED_OFFSET = 4096,
+    MAX_THREADS = 65536,
+    HEADER_SIZE = ENDED_OFFSET + MAX_THREADS,
+    TEXT_CHUNK = 32,
+    MAX_TEXT = 128,
+};
+#define SPOOL_MAGIC UINT64_C(0x4543415254504F43)
+#define NO_SITE UINT32_C(0xFFFFFFFF)
+
+typedef enum { ATTACHED = 1, STOPPED = 2, BIRTHS = 4, FREE_THREADED_RUN = 8 } HeaderFlag;
+
+typedef enum {
+    READ = 1,
+    WRITE = 2,
+    DELETE = 3,
+    COMPUTE = 4,
+    ENTER = 5,
+    DEFINE = 6,
+    PASS = 7,
+    TEXT = 8,
+    TYPE = 9,
+    THREAD = 10,
+    SWITCH = 11,
+    BIRTH = 12,
+} RecordKind;
+
+enum { MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */
+
+typedef enum {
+    TAG_ABSENT = 0,
+    TAG_INT = 1,
+    TAG_FLOAT = 2,
+    TAG_NONE = 3,
+    TAG_FALSE = 4,
+    TAG_TRUE = 5,
+    TAG_STR = 6,
+    TAG_BYTES = 7,
+    TAG_OBJECT = 8,
+    TAG_NAME = 9,
+    TAG_SLICE = 10,
+    TAG_TUPLE = 11,
+} Tag;
+
+typedef struct {
+    uint64_t magic;
+    uint32_t version, record_size;
+    uint32_t pid, flags;
+    uint64_t limit;
+    uint64_t stop_seq;
+    uint64_t unused1[3];
+    uint64_t next; /* offset 64: a cache line of its own */
+    uint64_t unused2[7];
+    uint64_t missed; /* offset 128 */
+} Header;
+
+typedef struct {
+    uint32_t commit, before, site;
+    uint16_t thread;
+    uint8_t kind, tags;
+    uint64_t container, key, value, frame;
+} Record;
+
+_Static_assert(sizeof(Record) == RECORD_SIZE, "record.py says how large a record is");
+_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, next) == 64 && offsetof(Header, missed) == 128,
+               "record.py says where the header's fields lie");
+
+typedef struct {
+    Header *header; /* NULL until attached, and in a forked child */
+    uint8_t *ended; /* a byte a thread */
+    Record *records;
+    uint64_t limit; /* records below it may be written without asking the header again */
+    uint64_t started; /* the counter as recording was last turned on: operations begun before are not followed */
+    int recording;
+} Spool;
+
+extern Spool spool;
+
+/* Maps the window file. 0, or -1 with an exception. */
+int spool_map(const char *path);
+/* The slow part of claiming a record: asks the header for the limit. False: the window is full, recording is over. */
+bool spool_raise_limit(uint64_t seq);
+/* For accesses that were seen and could not be recorded. */
+void spool_miss(void);
+
+static inline uint64_t
+spool_next(void)
+{
+    return LOAD(&spool.header->next);
+}
+
+/* Takes the next record; NULL when the window is full. Fill it, then commit it. */
+static inline Record *
+spool_claim(uint64_t *seq)
+{
+#if FREE_THREADED
+    *seq = __atomic_fetch_add(&spool.header->next, 1, __ATOMIC_ACQ_REL);
+#else
+    *seq = LOAD(&spool.header->next);
+#endif
+    if (UNLIKELY(*seq >= LOAD(&spool.limit)) && !spool_raise_limit(*seq)) {
+        return NULL;
+    }
+    return &spool.records[*seq];
+}
+
+static inline void
+spool_commit(Record *record, uint64_t seq)
+{
+    STORE_RELEASE(&record->commit, (uint32_t)(seq + 1));
+#if !FREE_THREADED
+    STORE_RELEASE(&spool.header->next, seq + 1);
+#endif
+}
+
+#endif

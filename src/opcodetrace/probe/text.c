@@ -1,0 +1,250 @@
+#include "text.h"
+
+#include <pthread.h>
+
+static uint32_t texts; /* numbers given so far */
+
+static void
+emit_text(Thread *thread, RecordKind kind, uint32_t id, const uint8_t *bytes, size_t length)
+{
+    size_t done = 0;
+    uint8_t chunk = 0;
+    do {
+        uint64_t seq;
+        Record *record = spool_claim(&seq);
+        if (record == NULL) {
+            return;
+        }
+        uint8_t part[TEXT_CHUNK] = {0};
+        size_t size = length - done < TEXT_CHUNK ? length - done : TEXT_CHUNK;
+        memcpy(part, bytes + done, size);
+        record->before = (uint32_t)length;
+        record->site = id;
+        record->thread = (uint16_t)thread->number;
+        record->kind = (uint8_t)kind;
+        record->tags = chunk++;
+        memcpy(&record->container, part, TEXT_CHUNK);
+        spool_commit(record, seq);
+        thread->quiet++;
+        done += TEXT_CHUNK;
+    } while (done < length);
+}
+
+static inline uint64_t
+hash_bytes(const uint8_t *bytes, size_t length)
+{
+    const uint64_t prime = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t hash = length * prime, word = 0;
+    for (; length >= 8; bytes += 8, length -= 8) {
+        memcpy(&word, bytes, 8);
+        hash = (hash ^ word) * prime;
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    memcpy(&word, bytes, length);
+    hash = (hash ^ word) * prime;
+    return hash ^ hash >> 32;
+}
+
+uint32_t
+text_id(Thread *thread, const void *bytes, size_t length)
+{
+    uint64_t hash = hash_bytes(bytes, length);
+    KnownText *known = &thread->texts[hash % KNOWN_TEXTS];
+    if (LIKELY(known->id != 0 && known->hash == hash && known->length == length &&
+               memcmp(known->bytes, bytes, length) == 0)) {
+        return known->id;
+    }
+    known->id = __atomic_add_fetch(&texts, 1, __ATOMIC_RELAXED);
+    known->hash = hash;
+    known->length = (uint32_t)length;
+    memcpy(known->bytes, bytes, length);
+    emit_text(thread, TEXT, known->id, known->bytes, length);
+    return known->id;
+}
+
+/* Appends a character's UTF-8; false where it does not fit. */
+static inline bool
+put_character(Py_UCS4 c, uint8_t *buffer, size_t *length, size_t size)
+{
+    size_t need = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    if (*length + need > size) {
+        return false;
+    }
+    uint8_t *out = buffer + *length;
+    *length += need;
+    switch (need) {
+    case 1:
+        out[0] = (uint8_t)c;
+        break;
+    case 2:
+        out[0] = (uint8_t)(0xC0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3F));
+        break;
+    case 3:
+        out[0] = (uint8_t)(0xE0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (c & 0x3F));
+        break;
+    default:
+        out[0] = (uint8_t)(0xF0 | c >> 18);
+        out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+        out[3] = (uint8_t)(0x80 | (c & 0x3F));
+    }
+    return true;
+}
+
+size_t
+text_cut(PyObject *string, uint8_t *buffer, size_t size)
+{
+    size_t length = 0;
+    Py_ssize_t characters = PyUnicode_GET_LENGTH(string);
+    int kind = (int)PyUnicode_KIND(string);
+    const void *data = PyUnicode_DATA(string);
+    for (Py_ssize_t i = 0; i < characters; i++) {
+        if (!put_character(PyUnicode_READ(kind, data, i), buffer, &length, size)) {
+            break;
+        }
+    }
+    return length;
+}
+
+Py_ssize_t
+text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes)
+{
+    Py_ssize_t characters = PyUnicode_GET_LENGTH(string);
+    if (characters > MAX_TEXT) {
+        return -1;
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(string)) {
+        *bytes = PyUnicode_DATA(string);
+        return characters;
+    }
+    size_t length = 0;
+    int kind = (int)PyUnicode_KIND(string);
+    const void *data = PyUnicode_DATA(string);
+    for (Py_ssize_t i = 0; i < characters; i++) {
+        if (!put_character(PyUnicode_READ(kind, data, i), buffer, &length, MAX_TEXT)) {
+            return -1;
+        }
+    }
+    *bytes = buffer;
+    return (Py_ssize_t)length;
+}
+
+/* ---- types: numbered by name, so that classes made over and over do not use the numbers up ---- */
+
+enum { MAX_TYPES = 0xFFFF, TYPE_SLOTS = 1 << 17 };
+
+typedef struct {
+    uint64_t hash;
+    uint8_t *name;
+    uint32_t length;
+    uint32_t id;
+} NamedType;
+
+static NamedType *named_types;
+static uint32_t types;
+#if FREE_THREADED
+static pthread_mutex_t types_lock = PTHREAD_MUTEX_INITIALIZER;
+#  define LOCK_TYPES() pthread_mutex_lock(&types_lock)
+#  define UNLOCK_TYPES() pthread_mutex_unlock(&types_lock)
+#else
+#  define LOCK_TYPES() ((void)0)
+#  define UNLOCK_TYPES() ((void)0)
+#endif
+
+/* "module.qualname"; of a built-in type what it calls itself. */
+static size_t
+type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
+{
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        size_t length = strlen(type->tp_name);
+        length = length < MAX_TEXT ? length : MAX_TEXT;
+        memcpy(buffer, type->tp_name, length);
+        return length;
+    }
+    static PyObject *module_name;
+    PyObject *name = LOAD_ACQUIRE(&module_name);
+    if (name == NULL) {
+        Raised raised = put_error_aside();
+        name = PyUnicode_InternFromString("__module__"); /* once in a run */
+        PyErr_Clear();
+        put_error_back(raised);
+        STORE_RELEASE(&module_name, name);
+    }
+    size_t length = 0;
+    PyObject *dict = type->tp_dict;
+    if (name != NULL && dict != NULL && PyDict_CheckExact(dict)) {
+#if FREE_THREADED
+        Raised raised = put_error_aside();
+        PyObject *module = NULL;
+        (void)PyDict_GetItemRef(dict, name, &module);
+        PyErr_Clear();
+        put_error_back(raised);
+#else
+        PyObject *module = dict_find(dict, name);
+#endif
+        if (module != NULL && PyUnicode_CheckExact(module)) {
+            length = text_cut(module, buffer, MAX_TEXT - 1);
+            if (length == 8 && memcmp(buffer, "builtins", 8) == 0) {
+                length = 0;
+            }
+            else {
+                buffer[length++] = '.';
+            }
+        }
+#if FREE_THREADED
+        Py_XDECREF(module);
+#endif
+    }
+    PyObject *qualified = ((PyHeapTypeObject *)type)->ht_qualname;
+    if (qualified != NULL && PyUnicode_CheckExact(qualified)) {
+        length += text_cut(qualified, buffer + length, MAX_TEXT - length);
+    }
+    return length;
+}
+
+static uint32_t
+type_number(Thread *thread, const uint8_t *name, size_t length)
+{
+    uint64_t hash = hash_bytes(name, length);
+    uint32_t id = 0;
+    LOCK_TYPES();
+    if (named_types == NULL) {
+        named_types = calloc(TYPE_SLOTS, sizeof(NamedType));
+    }
+    if (named_types != NULL) {
+        size_t slot = hash % TYPE_SLOTS;
+        NamedType *named = &named_types[slot];
+        while (named->id != 0 &&
+               !(named->hash == hash && named->length == length && memcmp(named->name, name, length) == 0)) {
+            slot = (slot + 1) % TYPE_SLOTS;
+            named = &named_types[slot];
+        }
+        id = named->id;
+        if (id == 0 && types < MAX_TYPES) {
+            uint8_t *copy = malloc(length + 1);
+            if (copy != NULL) {
+                memcpy(copy, name, length);
+                id = ++types;
+                *named = (NamedType){hash, copy, (uint32_t)length, id};
+                emit_text(thread, TYPE, id, name, length); /* within the lock: no other thread may use the number before */
+            }
+        }
+    }
+    UNLOCK_TYPES();
+    return id;
+}
+
+COLD uint64_t
+type_word_slow(Thread *thread, PyTypeObject *type)
+{
+    uint8_t name[MAX_TEXT];
+    uint32_t version = type_version(type);
+    uint64_t word = (uint64_t)type_number(thread, name, type_name(type, name)) << 48;
+    uintptr_t place = (uintptr_t)type >> 4;
+    thread->types[(place ^ place >> 7) % KNOWN_TYPES] = (KnownType){type, version, word};
+    return word;
+}

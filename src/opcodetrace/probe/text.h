@@ -1,0 +1,40 @@
+/* Texts and types are written once and referred to by number. */
+
+#ifndef OPCODETRACE_TEXT_H
+#define OPCODETRACE_TEXT_H
+
+#include "thread.h"
+
+/* The number of a text of at most MAX_TEXT bytes; emits it where this thread has not lately. */
+uint32_t text_id(Thread *thread, const void *bytes, size_t length);
+
+/* A string's UTF-8 (lone surrogates as they are): its length, and *bytes set to it, which may be `buffer`. -1 where it is
+   longer than MAX_TEXT. */
+Py_ssize_t text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes);
+
+/* As text_utf8, but what does not fit is cut off at a character. */
+size_t text_cut(PyObject *string, uint8_t *buffer, size_t size);
+
+uint64_t type_word_slow(Thread *thread, PyTypeObject *type);
+
+/* type id << 48 */
+static inline uint64_t
+type_word(Thread *thread, PyTypeObject *type)
+{
+    uintptr_t place = (uintptr_t)type >> 4;
+    KnownType *known = &thread->types[(place ^ place >> 7) % KNOWN_TYPES];
+    uint32_t version = type_version(type);
+    /* A type at the address of a dead one has another version, as has one that was renamed. */
+    if (LIKELY(known->type == type && known->version == version && version != 0)) {
+        return known->word;
+    }
+    return type_word_slow(thread, type);
+}
+
+static inline uint64_t
+object_word(Thread *thread, PyObject *object)
+{
+    return type_word(thread, Py_TYPE(object)) | ((uint64_t)(uintptr_t)object & ADDRESS_MASK);
+}
+
+#endif

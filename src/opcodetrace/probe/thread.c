@@ -1,0 +1,134 @@
+#include "thread.h"
+#include "text.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#if defined(__ELF__)
+__thread Thread *current_thread __attribute__((tls_model("initial-exec")));
+#else
+__thread Thread *current_thread;
+#endif
+
+static pthread_key_t end_key;
+static uint32_t numbered;
+static Thread unnumbered = {.number = UNNUMBERED};
+
+static void
+thread_ends(void *value)
+{
+    Thread *thread = value;
+    current_thread = NULL;
+    if (spool.header != NULL) {
+        STORE_RELEASE(&spool.ended[thread->number], 1);
+    }
+    munmap(thread, sizeof(Thread));
+}
+
+/* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
+   Python code). */
+static Datum
+thread_name(Thread *thread, unsigned long ident)
+{
+    Datum name = {0, TAG_NONE};
+    Raised raised = put_error_aside();
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *key = NULL, *number = NULL, *module = NULL, *text = NULL;
+    if (modules == NULL || !PyDict_CheckExact(modules) || (key = PyUnicode_InternFromString("threading")) == NULL) {
+        goto done;
+    }
+    module = PyDict_GetItemWithError(modules, key);
+    if (module == NULL) {
+        if (thread->number == 0) { /* what threading will call it */
+            name = (Datum){text_id(thread, "MainThread", 10), TAG_STR};
+        }
+        goto done;
+    }
+    if (!PyModule_CheckExact(module)) {
+        goto done;
+    }
+    Py_SETREF(key, PyUnicode_InternFromString("_active"));
+    PyObject *active = key == NULL ? NULL : PyDict_GetItemWithError(PyModule_GetDict(module), key);
+    number = PyLong_FromUnsignedLong(ident);
+    if (active == NULL || !PyDict_CheckExact(active) || number == NULL) {
+        goto done;
+    }
+    PyObject *object = PyDict_GetItemWithError(active, number);
+    Py_XSETREF(key, PyUnicode_InternFromString("_name"));
+    if (object == NULL || key == NULL) {
+        goto done;
+    }
+    PyObject *served = type_lookup(Py_TYPE(object), key); /* a descriptor: its code might run */
+    type_lookup_done(served);
+    if (served != NULL || Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
+        goto done;
+    }
+    text = PyObject_GenericGetAttr(object, key);
+    if (text != NULL && PyUnicode_CheckExact(text)) {
+        uint8_t buffer[MAX_TEXT];
+        size_t length = text_cut(text, buffer, MAX_TEXT);
+        name = (Datum){text_id(thread, buffer, length), TAG_STR};
+    }
+done:
+    Py_XDECREF(text);
+    Py_XDECREF(number);
+    Py_XDECREF(key);
+    PyErr_Clear();
+    put_error_back(raised);
+    return name;
+}
+
+COLD Thread *
+thread_enter(void)
+{
+    uint32_t number = __atomic_fetch_add(&numbered, 1, __ATOMIC_RELAXED);
+    if (number >= MAX_THREADS) {
+        __atomic_store_n(&numbered, MAX_THREADS, __ATOMIC_RELAXED);
+        return current_thread = &unnumbered;
+    }
+    Thread *thread = mmap(NULL, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (thread == MAP_FAILED || pthread_setspecific(end_key, thread) != 0) {
+        if (thread != MAP_FAILED) {
+            munmap(thread, sizeof(Thread));
+        }
+        return current_thread = &unnumbered;
+    }
+    thread->number = number;
+    current_thread = thread;
+    unsigned long ident = PyThread_get_thread_ident();
+#ifdef PY_HAVE_THREAD_NATIVE_ID
+    Datum native = {PyThread_get_thread_native_id(), TAG_INT};
+#else
+    Datum native = {0, TAG_ABSENT};
+#endif
+    Datum name = thread_name(thread, ident);
+    emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
+    thread->last = spool_next();
+    thread->last_quiet = thread->quiet;
+    return thread;
+}
+
+void
+thread_emit_birth(uint64_t address)
+{
+    if (spool.header == NULL) {
+        return;
+    }
+    static Thread nobody; /* a thread that has passed no hook */
+    Thread *thread = current_thread == NULL || current_thread->number == UNNUMBERED ? &nobody : current_thread;
+    emit(thread, BIRTH, NO_SITE, address, (Datum){0, 0}, (Datum){0, 0}, 0, EXACT, 0);
+    if (thread != &nobody) {
+        thread->quiet++;
+    }
+}
+
+int
+thread_prepare(void)
+{
+    if (pthread_key_create(&end_key, thread_ends) != 0) {
+        PyErr_SetString(PyExc_RuntimeError, "no thread-specific key is left");
+        return -1;
+    }
+    thread_enter();
+    return 0;
+}

@@ -1,0 +1,147 @@
+/* What the probe keeps for each thread of the program, and the records it emits in the thread's name. */
+
+#ifndef OPCODETRACE_THREAD_H
+#define OPCODETRACE_THREAD_H
+
+#include "birth.h"
+#include "spool.h"
+
+/* `earliest` of an access whose place in the order is its record's. */
+#define EXACT UINT64_MAX
+
+/* A place in memory, or what was in it, as a record names it. */
+typedef struct {
+    uint64_t word;
+    uint8_t tag;
+} Datum;
+
+/* An access that was begun: the hook after the instruction emits it. */
+typedef struct {
+    uint64_t frame, earliest, container;
+    Datum key, value;
+    uint32_t site;
+    uint32_t quiet;
+    uint8_t kind; /* 0: an operation that makes no access */
+} Pending;
+
+typedef struct {
+    uint64_t hash;
+    uint32_t id;
+    uint32_t length;
+    uint8_t bytes[MAX_TEXT];
+} KnownText;
+
+typedef struct {
+    PyTypeObject *type;
+    uint32_t version;
+    uint64_t word; /* type id << 48 */
+} KnownType;
+
+enum {
+    PENDING = 256, /* nested operations; powers of two */
+    KNOWN_TEXTS = 256,
+    KNOWN_TYPES = 128,
+    UNNUMBERED = 0xFFFFFFFF,
+};
+
+typedef struct {
+    uint32_t number;
+    /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
+       thread's hook did. */
+    uint32_t quiet;
+    uint64_t last; /* the counter as this thread's last hook left it, and `quiet` then */
+    uint32_t last_quiet;
+    /* A stack in a ring: what does not fit drops the oldest. */
+    uint32_t top, depth;
+    uint32_t pushes;
+    bool dropped;
+    /* Operands of the ITEM_VALUE that follows at once; they lie on the program's value stack meanwhile. */
+    PyObject *target, *target_key;
+    /* Bounds for the slice operation that follows at once in the same frame. */
+    PyObject *start, *stop;
+    uint64_t bounds_frame;
+    Pending pending[PENDING];
+    KnownType types[KNOWN_TYPES];
+    KnownText texts[KNOWN_TEXTS];
+} Thread;
+
+#if defined(__ELF__)
+extern __thread Thread *current_thread __attribute__((tls_model("initial-exec")));
+#else
+extern __thread Thread *current_thread;
+#endif
+
+/* Prepares for threads; registers the calling one as number 0. 0, or -1 with an exception. */
+int thread_prepare(void);
+/* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
+Thread *thread_enter(void);
+
+/* The birth of an object at a known address, seen by whatever thread it happens on. */
+void thread_emit_birth(uint64_t address);
+
+static inline uint64_t
+frame_word(Frame *frame)
+{
+    return (uint64_t)(uintptr_t)frame;
+}
+
+static inline void
+emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key, Datum value, uint64_t frame,
+     uint64_t earliest, uint32_t quiet)
+{
+    uint64_t seq;
+    Record *record = spool_claim(&seq);
+    if (UNLIKELY(record == NULL)) {
+        return;
+    }
+    uint64_t moved = seq - earliest;
+    record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0 : (uint32_t)moved;
+    record->site = site;
+    record->thread = (uint16_t)thread->number;
+    record->kind = (uint8_t)kind;
+    record->tags = (uint8_t)(key.tag | value.tag << 4);
+    record->container = container;
+    record->key = key.word;
+    record->value = value.word;
+    record->frame = frame;
+    spool_commit(record, seq);
+}
+
+static inline Pending *
+pending_push(Thread *thread, uint32_t site, uint64_t frame)
+{
+    thread->top = (thread->top + 1) % PENDING;
+    thread->pushes++;
+    if (LIKELY(thread->depth < PENDING)) {
+        thread->depth++;
+    }
+    else {
+        thread->dropped = true;
+    }
+    Pending *pending = &thread->pending[thread->top];
+    pending->site = site;
+    pending->frame = frame;
+    pending->earliest = spool_next();
+    pending->quiet = thread->quiet;
+    pending->kind = 0;
+    return pending;
+}
+
+/* The newest operation begun at this site in this frame, which is then no longer pending, nor is what was begun since: that
+   raised. What lies below with the same key is older and raised too: it can be met no more, for every operation that ends
+   has begun before, and that entry is found first. */
+static inline Pending *
+pending_pop(Thread *thread, uint32_t site, uint64_t frame)
+{
+    for (uint32_t i = 0; i < thread->depth; i++) {
+        Pending *pending = &thread->pending[(thread->top - i) % PENDING];
+        if (pending->frame == frame && pending->site == site) {
+            thread->top = (thread->top - i - 1) % PENDING;
+            thread->depth -= i + 1;
+            return pending->earliest < spool.started ? NULL : pending;
+        }
+    }
+    return NULL;
+}
+
+#endif
