@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from opcodetrace.analyse import orders, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
@@ -14,6 +16,16 @@ def find(trace: Trace) -> Findings:
 
     Locations whose every access has its exact place take time linear in the events; the others are searched
     (`orders`). A location of uncertain identity makes no finding, it is counted."""
+    collecting = gc.isenabled()
+    gc.disable()  # nothing here makes cycles, and walking millions of events takes longer than the analysis
+    try:
+        return analysed(trace)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def analysed(trace: Trace) -> Findings:
     sources, certainties = resolve(trace)
     accesses: dict[int, list[Event]] = {}
     inexact: set[int] = set()
@@ -32,13 +44,14 @@ def find(trace: Trace) -> Findings:
     counts: list[LostCount] = []
     unseen: list[UnseenWrite] = []
     uncertain = 0
+    budget = orders.Budget()
     for location in sorted(accesses):
         events = accesses[location]
         if location in trace.locations and not trace.locations[location].certain:
             uncertain += 1
             continue
         if location in inexact:
-            result, count = orders.search(location, events, sources, certainties)
+            result, count = orders.search(location, events, sources, certainties, budget)
         else:
             result = versions.lost_updates(location, events, sources, certainties)
             number = len(result.updates)
