@@ -502,8 +502,14 @@ class _Resolver:
         """The writes of this very value that come before `consumer` takes it: their versions flow on with it."""
         made_at = [node // 2 for node in root if node >= 0]
         for write, value in self.write_roots.items():
-            if value == root and key_may_be(self.keys[write], key) and self.path(write, consumer, made_at):
-                (found.called_writes if called else found.writes).add(write)
+            if value == root:
+                proven = not called
+            elif len(value) > 1 and any(self.root(frozenset((node,))) == root for node in value):
+                proven = False  # `c = a if p else b`: it may have been this value that was written
+            else:
+                continue
+            if key_may_be(self.keys[write], key) and self.path(write, consumer, made_at):
+                (found.writes if proven else found.called_writes).add(write)
 
     def _visit_phi(
         self, nodes: Nodes, consumer: int, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]
