@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import traceback
 
 import click
@@ -76,9 +75,11 @@ def _internal(error: Exception) -> str:
 
 def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
+        from importlib import metadata  # which takes longer to import than all of the rest
+
         try:
-            version = importlib.metadata.version("opcodetrace")
-        except importlib.metadata.PackageNotFoundError:
+            version = metadata.version("opcodetrace")
+        except metadata.PackageNotFoundError:
             version = "(not installed)"
         click.echo(f"opcodetrace {version}")
         ctx.exit()

@@ -104,7 +104,7 @@ class WindowBuilder:
             number = self.texts
             self.texts += 1
         size = record.TEXT_CHUNK
-        for chunk in range(-(-len(content) // size)):
+        for chunk in range(max(1, -(-len(content) // size))):
             words = struct.unpack("<QQQQ", content[chunk * size : (chunk + 1) * size].ljust(size, b"\0"))
             container, key, value, frame = words
             self.add(

@@ -18,6 +18,7 @@ from opcodetrace.trace.record import HeaderFlag
 RECORD_DTYPE = np.dtype(record.RECORD_FIELDS)
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
 CONTROL = record.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
+OF_NO_THREAD = [record.RecordKind.TEXT, record.RecordKind.TYPE, record.RecordKind.BIRTH]
 HOLE = 0  # the kind of a record that was begun and not finished
 
 Records = npt.NDArray[np.void]
@@ -107,13 +108,16 @@ def survey(window: Window) -> Survey:
         threads = chunk["thread"]
         if not finished.all():
             kind[~finished] = HOLE
-            positions, threads = positions[finished], threads[finished]
+        is_control = kind >= CONTROL
+        by_threads = finished & ~np.isin(kind, OF_NO_THREAD) if is_control.any() else finished
+        if not by_threads.all():
+            positions, threads = positions[by_threads], threads[by_threads]
         last[threads] = positions
         fresh = first[threads] < 0
         if fresh.any():
             first[threads[fresh][::-1]] = positions[fresh][::-1]
-        if (is_control := kind >= CONTROL).any():
-            (where,) = np.nonzero(is_control)
+        (where,) = np.nonzero(is_control)
+        if len(where):
             seqs.append(where + start)
             control.append(chunk[where])
     (seen,) = np.nonzero(first >= 0)

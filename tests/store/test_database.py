@@ -1,0 +1,344 @@
+"""Runs written and read back."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from opcodetrace.errors import DatabaseError, RunNotFound
+from opcodetrace.store.database import Database
+from opcodetrace.store.queries import KEPT
+from opcodetrace.trace.event import Event, Kind, Opaque, Value
+from opcodetrace.trace.finding import LostUpdate, UnseenWrite
+from opcodetrace.trace.run import Truncation
+from opcodetrace.trace.story import UnwovenFunction
+from tests.store.test_stored_value import VALUES
+from tests.store.traces import (
+    FILE,
+    FINDINGS,
+    INFO,
+    LATIN,
+    LOST,
+    NO_FINDINGS,
+    OUTCOME,
+    PLACE,
+    SWITCHES,
+    THREADS,
+    lost_increment,
+    make_trace,
+)
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "a run?.db"
+
+
+@pytest.fixture
+def database(path: pathlib.Path) -> Iterator[Database]:
+    with Database.open(path, create=True) as opened:
+        yield opened
+
+
+class TestRoundTrip:
+    def test_run(self, database: Database) -> None:
+        trace = make_trace()
+        trace.truncated, trace.truncated_seq = Truncation.DISK, 19
+        outcome = replace(OUTCOME, exit_code=None, signal=9, recovered=True)
+        number = database.add_run(INFO, outcome, trace, FINDINGS)
+        run = database.run(number)
+        assert (run.id, run.info, run.outcome) == (1, INFO, outcome)
+        assert (run.threads, run.records, run.accesses, run.stored, run.switches) == (2, 20, 9, 4, 3)
+        assert (run.lost, run.lost_at_most, run.unseen) == (1, 2, 1)
+        assert (run.missed, run.holes, run.truncated, run.truncated_seq) == (1, 2, Truncation.DISK, 19)
+        assert (run.births, run.functions, run.notes) == (True, 1, ("a remark",))
+        assert database.query("SELECT events, uncertain FROM runs")[1] == [(5, 5)]
+
+    def test_threads(self, database: Database) -> None:
+        assert database.threads(database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)) == THREADS
+
+    def test_events(self, database: Database) -> None:
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        (location,) = database.locations(run)
+        site_of = {site.operation: number for number, site in database.sites(run).items()}
+        operations = {10: "LOAD_SUBSCR", 11: "STORE_SUBSCR", 12: "BINARY_ADD"}
+        expected = [
+            event._replace(site=site_of[operations[event.site]], location=location if event.location > 0 else -1)
+            for event in lost_increment()
+            if event.kind != Kind.ENTER
+        ]
+        assert database.events(run, 0, 100) == expected
+        assert database.events(run, 3, 6) == expected[1:4]
+        assert [event.seq for event in database.events(run, 0, 100, [location])] == [1, 3, 6, 8]
+        assert database.events(run, 0, 100, []) == []
+        assert database.count_events(run, 0, 100) == 4
+        assert database.count_events(run, 3, 6, {location}) == 2
+        assert database.query("SELECT source_seq, certainty FROM events WHERE run_id = 2 AND kind = 2")[1] == [
+            (1, "proven"),
+            (3, "inferred"),
+        ]
+
+    @given(value=VALUES)
+    def test_values(self, tmp_path_factory: pytest.TempPathFactory, value: Value) -> None:
+        with Database.open(tmp_path_factory.getbasetemp() / "values.db", create=True) as database:
+            run = database.add_run(INFO, OUTCOME, make_trace(lost_increment(value)), NO_FINDINGS)
+            found = database.events(run, 6, 6)[0].value
+        assert (repr(found), type(found)) == (repr(value), type(value))
+
+    @given(key=VALUES)
+    def test_keys(self, tmp_path_factory: pytest.TempPathFactory, key: Value) -> None:
+        trace = make_trace()
+        trace.locations = {3: replace(trace.locations[3], key=key)}
+        with Database.open(tmp_path_factory.getbasetemp() / "keys.db", create=True) as database:
+            (found,) = database.locations(database.add_run(INFO, OUTCOME, trace, NO_FINDINGS)).values()
+        assert repr(found.key) == repr(key)
+
+    def test_locations(self, database: Database) -> None:
+        for _ in range(2):
+            run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        ((number, location),) = database.locations(run).items()
+        assert number == location.id == 2
+        assert location == replace(make_trace().locations[3], id=2)
+
+    def test_sites(self, database: Database) -> None:
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        sites = database.sites(run)
+        assert {site.operation for site in sites.values()} == {
+            *("LOAD_SUBSCR", "STORE_SUBSCR", "BINARY_ADD", "JUMP_BACKWARD"),
+        }
+        (load,) = (site for site in sites.values() if site.operation == "LOAD_SUBSCR")
+        assert (load.path, load.line, load.column, load.end_column) == (FILE.path, 2, 0, 10)
+        assert (load.function, load.expression, load.source_line) == ("work", "counter[0]", "counter[0] += 1")
+
+    def test_switches(self, database: Database) -> None:
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        first, *others = database.switches(run, 0, 100)
+        assert first.place is not None
+        assert replace(first, place=replace(first.place, file=PLACE.file)) == SWITCHES[0]
+        assert others == SWITCHES[1:]
+        assert database.switches(run, 3, 5) == SWITCHES[1:2]
+
+    def test_findings(self, database: Database) -> None:
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        (location,) = database.locations(run)
+        assert database.lost_counts(run) == [replace(FINDINGS.counts[0], location=location)]
+        assert database.unseen(run) == [UnseenWrite(location, 3)]
+        (group,) = database.lost_groups(run)
+        sites = database.sites(run)
+        assert (group.label, group.count, group.example) == ("counter[0]", 1, replace(LOST, location=location))
+        assert group.overwriting_site is not None
+        assert sites[group.lost_site].operation == sites[group.overwriting_site].operation == "STORE_SUBSCR"
+
+    def test_a_group_s_example_spans_the_fewest_events(self, database: Database) -> None:
+        # GIVEN three lost updates of one pair of lines, the second told by the closest events, one overwritten by none
+        events = [Event(seq, seq, seq % 2, 10 + seq % 2, 1 + seq % 2, 3, 0, 0) for seq in range(40)]
+        lost = [
+            LostUpdate(3, 1, 1, 0, 21, 1, 20, LOST.certainty),
+            LostUpdate(3, 23, 1, 22, 25, 1, 24, LOST.certainty),
+            LostUpdate(3, 27, 1, None, 39, 1, 38, LOST.certainty),
+            LostUpdate(3, 31, 1, None, None, None, None, LOST.certainty),
+        ]
+        # WHEN they are stored
+        run = database.add_run(INFO, OUTCOME, make_trace(events), replace(FINDINGS, lost=lost, unseen=[]))
+        # THEN they make two groups, the greater first
+        first, second = database.lost_groups(run)
+        assert (first.count, first.example.lost) == (3, 23)
+        assert (second.count, second.overwriting_site, second.example) == (1, None, replace(lost[3], location=1))
+
+    def test_unwoven_and_sources(self, database: Database) -> None:
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        assert database.unwoven(run) == [UnwovenFunction("hard", LATIN.path, 2, "too hard")]
+        assert database.source(run, FILE.path) == FILE.source
+        assert database.source(run, "/nowhere.py") is None
+        assert database.query("SELECT typeof(source) FROM files ORDER BY path")[1] == [("text",), ("blob",)]
+
+    def test_files_and_sites_are_shared_between_runs(self, database: Database) -> None:
+        def rows() -> list[tuple[int, ...]]:
+            return database.query("SELECT (SELECT count(*) FROM files), (SELECT count(*) FROM sites)")[1]
+
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        before = rows()
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        assert rows() == before == [(2, 4)]
+        changed = make_trace()
+        changed.files = [FILE._replace(source=b"counter[0] += 2\n"), LATIN]
+        database.add_run(INFO, OUTCOME, changed, FINDINGS)
+        assert rows() == [(3, 8)]
+
+
+class TestViews:
+    def test_accesses(self, database: Database) -> None:
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        columns, rows = database.query("SELECT seq, thread, thread_name, kind, line, location, value FROM accesses")
+        assert columns == ["seq", "thread", "thread_name", "kind", "line", "location", "value"]
+        assert rows == [
+            (1, 0, "MainThread", "read", 2, "counter[0]", 0),
+            (3, 1, None, "read", 2, "counter[0]", 0),
+            (6, 0, "MainThread", "write", 2, "counter[0]", 1),
+            (8, 1, None, "write", 2, "counter[0]", 1),
+        ]
+        assert database.query("SELECT DISTINCT run_id FROM accesses")[1] == [(run,)]
+
+    def test_thread_switches(self, database: Database) -> None:
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        database.add_run(replace(INFO, gil=False), OUTCOME, make_trace(switches=()), FINDINGS)
+        _, rows = database.query("SELECT run_id, seq, function, line, opcode, reason, callee FROM thread_switches")
+        assert rows == [
+            (1, 2, "work", 2, "JUMP_BACKWARD", "preempted", None),
+            (1, 5, None, None, None, "blocked", "time.sleep"),
+            (1, 9, None, None, None, None, None),
+        ]
+
+    def test_lost_updates(self, database: Database) -> None:
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        _, rows = database.query("SELECT * FROM lost_updates")
+        assert rows == [(1, "counter[0]", 6, 0, 1, 8, 1, 1, 3, 0, "proven", 1)]
+
+    @pytest.mark.parametrize("name", KEPT)
+    def test_kept_queries(self, database: Database, name: str) -> None:
+        run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        columns, rows = database.query(KEPT[name], {"run": run})
+        assert columns
+        assert rows or name == "blind-writes"
+        assert database.query(KEPT[name], {"run": 99})[1] == []
+
+    def test_readable_values(self, database: Database) -> None:
+        trace = make_trace(lost_increment(Opaque("Account", 0x7F)))
+        database.add_run(INFO, OUTCOME, trace, FINDINGS)
+        assert database.query("SELECT lost_value FROM lost_updates")[1] == [("<Account at 0x7f>",)]
+
+
+class TestRuns:
+    def test_the_latest_if_none_is_named(self, database: Database) -> None:
+        for _ in range(3):
+            database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        assert database.run().id == 3
+        assert [run.id for run in database.runs()] == [1, 2, 3]
+
+    def test_what_exists_is_named(self, database: Database) -> None:
+        with pytest.raises(RunNotFound, match="holds no runs"):
+            database.run()
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        with pytest.raises(RunNotFound, match=r"no run 7; it holds run 1$"):
+            database.run(7)
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        with pytest.raises(RunNotFound, match=r"no run 7; it holds runs 1 to 2$"):
+            database.run(7)
+
+    def test_a_run_that_cannot_be_stored_leaves_nothing(self, database: Database) -> None:
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        event = lost_increment()[1]
+        with pytest.raises(DatabaseError):
+            database.add_run(INFO, OUTCOME, make_trace([event, event]), NO_FINDINGS)
+        assert [run.id for run in database.runs()] == [1]
+        assert database.add_run(INFO, OUTCOME, make_trace(), FINDINGS) == 2
+
+
+class TestOpening:
+    def error(self, path: pathlib.Path, *, create: bool = False) -> str:
+        with pytest.raises(DatabaseError) as caught:
+            Database.open(path, create=create)
+        text = str(caught.value)
+        assert "\n" not in text
+        assert str(path) in text or str(path.parent) in text
+        return text
+
+    def test_no_file(self, path: pathlib.Path) -> None:
+        assert "there is no trace file" in self.error(path)
+        assert not path.exists()
+
+    @pytest.mark.parametrize("create", [False, True])
+    def test_no_folder(self, path: pathlib.Path, create: bool) -> None:
+        assert "there is no folder" in self.error(path / "deeper" / "x.db", create=create)
+
+    @pytest.mark.parametrize("create", [False, True])
+    def test_a_folder(self, tmp_path: pathlib.Path, create: bool) -> None:
+        assert "is a folder" in self.error(tmp_path, create=create)
+
+    @pytest.mark.parametrize("create", [False, True])
+    def test_no_sqlite(self, path: pathlib.Path, create: bool) -> None:
+        path.write_text("import threading\n" * 100)
+        before = path.read_bytes()
+        assert "is not a SQLite file" in self.error(path, create=create)
+        assert path.read_bytes() == before
+
+    @pytest.mark.parametrize("create", [False, True])
+    def test_of_another_program(self, path: pathlib.Path, create: bool) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE customers (id)")
+        connection.close()
+        assert "another program" in self.error(path, create=create)
+
+    def test_an_empty_file(self, path: pathlib.Path) -> None:
+        path.touch()
+        assert "holds no runs" in self.error(path)
+        with Database.open(path, create=True) as database:
+            assert database.runs() == []
+
+    @pytest.mark.parametrize("create", [False, True])
+    def test_a_newer_schema(self, path: pathlib.Path, create: bool) -> None:
+        Database.open(path, create=True).close()
+        with sqlite3.connect(path) as connection:
+            connection.execute(
+                "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('opcodetrace', 'later', '')"
+            )
+        connection.close()
+        assert "newer schema" in self.error(path, create=create)
+
+    def test_cut_off(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True) as database:
+            events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(50_000)]
+            database.add_run(INFO, OUTCOME, make_trace(events), NO_FINDINGS)
+        with path.open("r+b") as stream:
+            stream.truncate(path.stat().st_size // 3)
+        with pytest.raises(DatabaseError, match="damaged"), Database.open(path) as database:
+            database.events(1, 0, 50_000)
+
+    def test_overwritten_in_the_middle(self, path: pathlib.Path) -> None:
+        Database.open(path, create=True).close()
+        with path.open("r+b") as stream:
+            stream.seek(100)
+            stream.write(b"\xff" * 8000)
+        self.error(path)
+
+    def test_locked(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True, wait=0.05) as database:
+            other = sqlite3.connect(path, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseError, match="locked by another process"):
+                database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+            assert database.runs() == []
+            other.close()
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
+    def test_read_only_folder(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True) as database:
+            database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        try:
+            with Database.open(path) as database:
+                assert database.run().id == 1
+                assert database.query("SELECT count(*) FROM runs")[1] == [(1,)]
+            assert "read-only" in self.error(path, create=True)
+            assert "read-only" in self.error(path.with_name("new.db"), create=True)
+        finally:
+            path.parent.chmod(0o755)
+
+    def test_read_only_once_writing_is_needed(self, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Database.open(path, create=True).close()
+        monkeypatch.setattr(os, "access", lambda where, mode: mode != os.W_OK)
+        assert "read-only" in self.error(path, create=True)
+        assert "read-only" in self.error(path.with_name("new.db"), create=True)
+        with Database.open(path) as database:
+            database._connection.execute("PRAGMA query_only = ON")
+            with pytest.raises(DatabaseError, match="read-only"):
+                database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)

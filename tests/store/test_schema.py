@@ -1,0 +1,64 @@
+"""The schema explains itself."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+import sqlite_utils
+
+from opcodetrace.store import schema
+
+
+@pytest.fixture
+def database() -> sqlite_utils.Database:
+    made = sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
+    schema.migrations.apply(made)
+    return made
+
+
+def relations(database: sqlite_utils.Database) -> list[tuple[str, str]]:
+    return [
+        (str(name), str(sql))
+        for name, sql in database.conn.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'view')")
+        if not name.startswith("_") and not name.startswith("sqlite_")
+    ]
+
+
+def test_every_table_and_view_has_a_comment(database: sqlite_utils.Database) -> None:
+    for name, sql in relations(database):
+        assert re.match(rf"CREATE (TABLE|VIEW) {name} (\(|AS)\n    -- [A-Z].*\.\n", sql), name
+
+
+def test_every_column_has_a_comment(database: sqlite_utils.Database) -> None:
+    for name, sql in relations(database):
+        for _, column, *_ in database.conn.execute(f"SELECT * FROM pragma_table_info('{name}')"):
+            assert re.search(rf'(^ *"?{column}"?[ ,]| AS {column}\b).* -- \w', sql, re.M), f"{name}.{column}"
+
+
+def test_columns_as_designed(database: sqlite_utils.Database) -> None:
+    designed = {
+        "runs": "id started_at script argv python gil switch_interval exit_code duration events",
+        "threads": "run_id thread name ident native_id started_by first_seq last_seq",
+        "files": "id path sha256 source",
+        "sites": "id file_id line column end_line end_column function operation opcode expression",
+        "locations": "id run_id kind container_type key label reads writes threads",
+        "events": "run_id seq thread site_id kind location_id value source_seq",
+        "switches": "run_id seq from_thread to_thread site_id reason",
+        "findings": "id run_id kind location_id",
+        "finding_events": "finding_id seq role",
+        "accesses": "run_id seq thread function line operation location value",
+        "thread_switches": "run_id seq from_thread to_thread function line opcode reason",
+        "lost_updates": "run_id location lost_seq lost_thread lost_value overwritten_by_seq overwritten_by_thread"
+        " overwritten_by_value read_seq read_value",
+    }
+    for name, columns in designed.items():
+        rows = database.conn.execute(f"SELECT name FROM pragma_table_info('{name}')")
+        assert set(columns.split()) <= {row[0] for row in rows}, name
+
+
+def test_the_steps_are_all_known(database: sqlite_utils.Database) -> None:
+    applied = [step.name for step in schema.migrations.applied(database)]
+    assert applied == [step.__name__ for step in schema.STEPS]
+    assert not schema.migrations.pending(database)

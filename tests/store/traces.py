@@ -1,0 +1,96 @@
+"""Runs made by hand, as ingest and the analysis would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.run import Outcome, RunInfo, Thread, Trace
+from opcodetrace.trace.site import Code, SourceFile
+from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+from tests.store.window_builder import make_code, make_site
+
+INFO = RunInfo(
+    started_at="2026-11-22T16:00:00+00:00",
+    script="bank.py",
+    argv=("--fast", "ü"),
+    python="3.13.0",
+    implementation="3.13.0 (main)",
+    gil=True,
+    switch_interval=1e-5,
+    cwd="/home/me",
+)
+OUTCOME = Outcome(exit_code=3, signal=None, duration=1.25, stdout_sha256="ab", stdout_tail="done")
+FILE = SourceFile(4, "/home/me/bank.py", "bank", b"# \xc3\xbc\ncounter[0] += 1\n")
+LATIN = SourceFile(5, "/home/me/old.py", "old", b"# coding: latin-1\nname['\xfc'] = 1\n")
+LOAD, STORE, ADD, ENTER = 10, 11, 12, 13
+WORK = make_code(
+    make_site(LOAD, "LOAD_SUBSCR", line=2, columns=(0, 10)),
+    make_site(STORE, "STORE_SUBSCR", line=2, columns=(0, 10)),
+    make_site(ADD, "BINARY_ADD", line=2, columns=(0, 15)),
+    make_site(ENTER, "ENTER", line=1),
+    make_site(99, "LOAD_ATTR", line=1),  # nothing refers to it
+    file=4,
+)
+HARD = Code(7, 5, "hard", 2, (), (), "too hard")
+PLACE = SwitchPlace(file=4, function="work", line=2, opcode="JUMP_BACKWARD", offset=40, expression="counter[0]")
+LOCATION = Location(3, LocationKind.ITEM, "list", 0, "counter[0]", True, 2, 2, 2)
+SWITCHES = [
+    Switch(2, 0, 1, PLACE, None, Reason.PREEMPTED),
+    Switch(5, 1, 0, None, "time.sleep", Reason.BLOCKED),
+    Switch(9, 0, 1, None, None, None),
+]
+THREADS = [
+    Thread(0, "MainThread", (1 << 64) - 5, 41, None, 0, 8, False),
+    Thread(1, None, 140, 42, 0, 1, 7, True),
+]
+
+
+def lost_increment(value: Value = 1) -> list[Event]:
+    """Both threads read 0 and write what they computed; the write of thread 0 is lost."""
+    return [
+        Event(0, 0, 0, ENTER, Kind.ENTER, -1, 0, 0),
+        Event(1, 1, 0, LOAD, Kind.READ, 3, 0, 0),
+        Event(3, 3, 1, LOAD, Kind.READ, 3, 0, 1),
+        Event(4, 4, 0, ADD, Kind.COMPUTE, -1, 1, 0),
+        Event(6, 5, 0, STORE, Kind.WRITE, 3, value, 0),
+        Event(8, 8, 1, STORE, Kind.WRITE, 3, value, 1),
+    ]
+
+
+def make_trace(events: Sequence[Event] | None = None, *, switches: Sequence[Switch] = SWITCHES) -> Trace:
+    stored = list(lost_increment() if events is None else events)
+    return Trace(
+        free_threaded=False,
+        threads=THREADS,
+        files=[FILE, LATIN],
+        codes=[WORK, HARD],
+        sites={site.id: site for site in WORK.sites},
+        site_codes={site.id: WORK for site in WORK.sites},
+        locations={LOCATION.id: LOCATION},
+        events=stored,
+        switches=list(switches),
+        records=20,
+        accesses=9,
+        stored=4,
+        missed=1,
+        holes=2,
+        truncated=None,
+        truncated_seq=None,
+        births=True,
+        notes=["a remark"],
+    )
+
+
+LOST = LostUpdate(3, 6, 0, 1, 8, 1, 3, Certainty.PROVEN)
+FINDINGS = Findings(
+    lost=[LOST],
+    counts=[LostCount(3, 1, 2, 1, True)],
+    unseen=[UnseenWrite(3, 3)],
+    sources={6: 1, 8: 3},
+    source_certainty={6: Certainty.PROVEN, 8: Certainty.INFERRED},
+    uncertain_locations=5,
+)
+NO_FINDINGS = Findings([], [], [], {}, {})
