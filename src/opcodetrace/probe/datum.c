@@ -19,7 +19,7 @@ text_datum(Thread *thread, PyObject *string, Datum *datum)
     if (length < 0) {
         return false;
     }
-    *datum = (Datum){text_id(thread, bytes, (size_t)length), TAG_STR};
+    *datum = (Datum){.word = text_id(thread, bytes, (size_t)length), .tag = TAG_STR};
     return true;
 }
 
@@ -29,7 +29,7 @@ bytes_datum(Thread *thread, PyObject *bytes, Datum *datum)
     if (PyBytes_GET_SIZE(bytes) > MAX_TEXT) {
         return false;
     }
-    *datum = (Datum){text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), TAG_BYTES};
+    *datum = (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .tag = TAG_BYTES};
     return true;
 }
 
@@ -39,10 +39,10 @@ value_datum_slow(Thread *thread, PyObject *value)
     PyTypeObject *type = Py_TYPE(value);
     Datum datum;
     if (type == &PyBool_Type) {
-        return (Datum){0, value == Py_True ? TAG_TRUE : TAG_FALSE};
+        return (Datum){.tag = value == Py_True ? TAG_TRUE : TAG_FALSE};
     }
     if (type == &PyFloat_Type) {
-        return (Datum){float_bits(PyFloat_AS_DOUBLE(value)), TAG_FLOAT};
+        return (Datum){.word = float_bits(PyFloat_AS_DOUBLE(value)), .tag = TAG_FLOAT};
     }
     if (type == &PyUnicode_Type && text_datum(thread, value, &datum)) {
         return datum;
@@ -50,7 +50,7 @@ value_datum_slow(Thread *thread, PyObject *value)
     if (type == &PyBytes_Type && bytes_datum(thread, value, &datum)) {
         return datum;
     }
-    return (Datum){object_word(thread, value), TAG_OBJECT};
+    return (Datum){.word = object_word(thread, value), .tag = TAG_OBJECT};
 }
 
 /* ---- keys ---- */
@@ -96,17 +96,9 @@ key_is_plain(PyObject *key, int depth)
 }
 
 bool
-mapping_is_plain(PyObject *dict, PyObject *key)
+mapping_is_plain_slow(PyObject *dict, PyObject *key)
 {
-#if FREE_THREADED
-    (void)dict;
-    (void)key;
-    return false;
-#else
     const PyDictKeysObject *keys = ((PyDictObject *)dict)->ma_keys;
-    if (keys->dk_kind != DICT_KEYS_GENERAL) {
-        return true;
-    }
     /* The lookup compares the key with those of the same hash, until one is the same object or equal. */
     Py_hash_t hash = PyObject_Hash(key);
     const PyDictKeyEntry *entries = dict_entries(keys);
@@ -128,7 +120,6 @@ mapping_is_plain(PyObject *dict, PyObject *key)
         perturb >>= 5;
         slot = (slot * 5 + perturb + 1) & mask;
     }
-#endif
 }
 
 /* A tuple's canonical text: what Python's repr shows, with the numbers that are equal to an int written as one. */
@@ -223,48 +214,55 @@ canon_add(Canon *canon, PyObject *item, int depth)
     return false;
 }
 
-static Key
+static Datum
 key_by_identity(Thread *thread, PyObject *key, bool uncertain, bool plain)
 {
     uint64_t word = object_word(thread, key);
     birth_know(word);
-    return (Key){{word, TAG_OBJECT}, uncertain, plain, false};
+    return (Datum){.word = word, .tag = TAG_OBJECT, .uncertain = uncertain, .plain = plain};
 }
 
-Key
-mapping_key(Thread *thread, PyObject *key)
+static inline Datum
+lasting(Datum datum)
+{
+    datum.plain = datum.lasting = true;
+    return datum;
+}
+
+Datum
+mapping_key_slow(Thread *thread, PyObject *key)
 {
     PyTypeObject *type = Py_TYPE(key);
     int64_t number;
     Datum datum;
     if (key == Py_None) {
-        return (Key){{0, TAG_NONE}, false, true, true};
+        return (Datum){.word = 0, .tag = TAG_NONE, .plain = true, .lasting = true};
     }
     if (PyLong_Check(key) && (type == &PyBool_Type || compares_like(type, &PyLong_Type))) {
         if (equal_int(key, &number)) {
-            return (Key){{(uint64_t)number, TAG_INT}, false, true, true};
+            return (Datum){.word = (uint64_t)number, .tag = TAG_INT, .plain = true, .lasting = true};
         }
         return key_by_identity(thread, key, true, true);
     }
     if (PyUnicode_Check(key) && compares_like(type, &PyUnicode_Type)) {
         if (text_datum(thread, key, &datum)) {
-            return (Key){datum, false, true, true};
+            return lasting(datum);
         }
         return key_by_identity(thread, key, true, true);
     }
     if (type == &PyBytes_Type) {
         if (bytes_datum(thread, key, &datum)) {
-            return (Key){datum, false, true, true};
+            return lasting(datum);
         }
         return key_by_identity(thread, key, true, true);
     }
     if (type == &PyFloat_Type) {
         double real = PyFloat_AS_DOUBLE(key);
         if (equal_int(key, &number)) {
-            return (Key){{(uint64_t)number, TAG_INT}, false, true, true};
+            return (Datum){.word = (uint64_t)number, .tag = TAG_INT, .plain = true, .lasting = true};
         }
         if (real == real) {
-            return (Key){{float_bits(real), TAG_FLOAT}, false, true, true};
+            return (Datum){.word = float_bits(real), .tag = TAG_FLOAT, .plain = true, .lasting = true};
         }
         return key_by_identity(thread, key, true, true);
     }
@@ -272,25 +270,26 @@ mapping_key(Thread *thread, PyObject *key)
         Canon canon = {.length = 0};
         bool plain = key_is_plain(key, 2);
         if (plain && canon_add(&canon, key, 2)) {
-            return (Key){{text_id(thread, canon.bytes, canon.length), TAG_TUPLE}, false, true, true};
+            return (Datum){.word = text_id(thread, canon.bytes, canon.length), .tag = TAG_TUPLE, .plain = true, .lasting = true};
         }
         return key_by_identity(thread, key, true, plain);
     }
-    bool identical = compares_like(type, &PyBaseObject_Type);
-    return key_by_identity(thread, key, !identical, identical);
+    /* An Enum member has a __hash__ in Python, which may switch threads, but is equal to itself alone. */
+    bool identical = type->tp_richcompare == PyBaseObject_Type.tp_richcompare;
+    return key_by_identity(thread, key, !identical, compares_like(type, &PyBaseObject_Type));
 }
 
-Key
-sequence_key(Thread *thread, PyObject *key, Py_ssize_t size)
+Datum
+sequence_key_slow(Thread *thread, PyObject *key, Py_ssize_t size)
 {
-    const Key raises = {{0, TAG_ABSENT}, false, false, false};
+    const Datum raises = ABSENT;
     if (LIKELY(PyLong_Check(key))) { /* int subclasses too: the interpreter takes their value as it is */
         int64_t index;
         if (LIKELY(PyLong_CheckExact(key)) ? !int_value(key, &index) : !equal_int(key, &index)) {
             return raises;
         }
         if (size < 0) {
-            return (Key){{(uint64_t)index, TAG_INT}, false, false, false};
+            return (Datum){.word = (uint64_t)index, .tag = TAG_INT};
         }
         if (index < 0) {
             index += size;
@@ -298,15 +297,15 @@ sequence_key(Thread *thread, PyObject *key, Py_ssize_t size)
         if (UNLIKELY(index < 0 || index >= size)) {
             return raises;
         }
-        return (Key){{(uint64_t)index, TAG_INT}, false, true, false};
+        return (Datum){.word = (uint64_t)index, .tag = TAG_INT, .plain = true};
     }
     if (PySlice_Check(key)) {
         PySliceObject *slice = (PySliceObject *)key;
         return slice_key(slice->start, slice->stop, slice->step, size);
     }
-    Key other = mapping_key(thread, key);
+    Datum other = mapping_key(thread, key);
     other.plain = false;
-    other.uncertain = other.uncertain || other.datum.tag == TAG_OBJECT;
+    other.uncertain = other.uncertain || other.tag == TAG_OBJECT;
     other.lasting = false;
     return other;
 }
@@ -332,10 +331,10 @@ bound(PyObject *object, int64_t absent, Py_ssize_t size, int64_t *value)
     return true;
 }
 
-Key
+Datum
 slice_key(PyObject *start, PyObject *stop, PyObject *step, Py_ssize_t size)
 {
-    const Key unknown = {{0, TAG_ABSENT}, false, false, false};
+    const Datum unknown = ABSENT;
     int64_t low, high, stride = 1;
     if (size < 0 || size > INT32_MAX || (step != Py_None && !(PyLong_Check(step) && equal_int(step, &stride))) ||
         stride == 0) {
@@ -357,5 +356,5 @@ slice_key(PyObject *start, PyObject *stop, PyObject *step, Py_ssize_t size)
     }
     high = high < low ? low : high;
     uint64_t word = (uint64_t)(uint32_t)(int32_t)low | (uint64_t)(uint32_t)(int32_t)high << 32;
-    return (Key){{word, TAG_SLICE}, false, true, false};
+    return (Datum){.word = word, .tag = TAG_SLICE, .plain = true};
 }
