@@ -323,11 +323,24 @@ class TestIdentity:
         assert (location.certain, location.key) == (False, Opaque("bank.Account", 0x10))
         assert location.label == "counter[<Account #1>]"
 
+    def test_an_object_born_at_the_address_is_another_key(self, window: WindowBuilder, path: pathlib.Path) -> None:
+        key = (Tag.OBJECT, thing(ACCOUNT, 0x10))
+        share(window, thing(DICT, ADDRESS), key)
+        window.birth(0x10)
+        share(window, thing(DICT, ADDRESS), key)
+        trace = read(window, path)
+        assert self.labels(trace) == ["counter[<Account #1>]", "counter[<Account #2>]"]
+        assert [each.certain for each in trace.locations.values()] == [True, True]
+
+    def test_keys_that_the_probe_could_not_tell_are_uncertain(self, window: WindowBuilder, path: pathlib.Path) -> None:
+        share(window, thing(DICT, ADDRESS), NOTHING)
+        assert [each.certain for each in read(window, path).locations.values()] == [False]
+
     def test_a_module_s_attribute_is_its_global(self, window: WindowBuilder, path: pathlib.Path) -> None:
         codes = [make_code(*CODES[0].sites, make_site(20, "LOAD_ATTR", line=3, name="hits"))]
         namespace = thing(DICT, ADDRESS)
         window.write(STORE_GLOBAL, 0, namespace, NAME)
-        window.read(20, 1, namespace, NAME, flags=ingest_module.MODULE)
+        window.read(20, 1, namespace, NAME, flags=RecordFlag.MODULE)
         window.write(STORE_NAME, 0, namespace, NAME)
         window.read(LOAD_ITEM, 1, namespace, window.string("hits"))
         ((_, location),) = read(window, path, codes=codes).locations.items()

@@ -36,8 +36,6 @@ from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 
 Array = npt.NDArray[Any]
 
-MODULE = 0x40  # RecordFlag.MODULE: the container is a module's globals
-
 # A family is the LocationKind that a site's operation makes, by its place in this tuple.
 FAMILIES = (
     LocationKind.ITEM,
@@ -231,22 +229,22 @@ def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Inte
     return np.concatenate([np.empty(0, np.int64), *(seqs[shared[buckets]] for seqs, buckets in found)])
 
 
-def _generations(addresses: Array, seqs: Array, survey_: Survey) -> Array:
-    """How many objects had come to life at each address before each seq."""
-    generations = np.zeros(len(seqs), np.int64)
-    born = survey_.kinds[survey_.control_seqs] == RecordKind.BIRTH
+def _objects(addresses: Array, seqs: Array, seen: Survey) -> Array:
+    """The object that lived at each address at each seq: how many had come to life there before, and the address."""
+    born = seen.kinds[seen.control_seqs] == RecordKind.BIRTH
     if not born.any():
-        return generations
-    birth_addresses = survey_.control["container"][born] & np.uint64(ADDRESS_MASK)
-    places, ranks = np.unique(birth_addresses, return_inverse=True)
-    span = np.int64(len(survey_.kinds) + 1)
-    births = np.sort(ranks * span + survey_.control_seqs[born])
+        return addresses
+    places, ranks = np.unique(seen.control["container"][born] & np.uint64(ADDRESS_MASK), return_inverse=True)
+    span = np.int64(len(seen.kinds) + 1)
+    births = np.sort(ranks * span + seen.control_seqs[born])
     place = np.minimum(np.searchsorted(places, addresses), len(places) - 1)
     (reborn,) = np.nonzero(places[place] == addresses)
     place = place[reborn].astype(np.int64)
     before = np.searchsorted(births, place * span + seqs[reborn])
+    generations = np.zeros(len(seqs), np.uint64)
     generations[reborn] = before - np.searchsorted(births, place * span)
-    return generations
+    objects: Array = addresses | generations << np.uint64(ADDRESS_BITS)
+    return objects
 
 
 @dataclass(slots=True)
@@ -261,7 +259,8 @@ class Kept:
     containers: Array  # tells containers apart
     container_words: Array  # type id << 48 | address, of the latest access
     key_tags: Array
-    key_words: Array
+    key_words: Array  # as in the records, but for texts: their canonical ids
+    key_objects: Array  # tells objects apart that are keys
     uncertain: Array
     reads: Array
     writes: Array
@@ -282,10 +281,12 @@ def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned:
         seqs, rows, sites, families = seqs[placed], rows[placed], sites[placed], families[placed]
     keys = _canonical_keys(rows, sites, table, interned)
     addresses = rows["container"] & np.uint64(ADDRESS_MASK)
-    containers = addresses | _generations(addresses, seqs, seen).astype(np.uint64) << np.uint64(ADDRESS_BITS)
+    containers = _objects(addresses, seqs, seen)
+    by_identity = keys.tags == Tag.OBJECT
+    keys.words[by_identity] = _objects(keys.words[by_identity], seqs[by_identity], seen)
     families = families.copy()
     families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
-    module = (rows["kind"] & MODULE) != 0
+    module = (rows["kind"] & RecordFlag.MODULE) != 0
     globals_known = np.unique(containers[module | table.plain_global[sites]])
     module |= (families == ITEM) & (keys.tags == Tag.STR) & np.isin(containers, globals_known)
     families[module & (keys.tags == Tag.STR)] = GLOBAL
@@ -321,9 +322,9 @@ def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned:
         containers=of_location(containers[first]),
         container_words=of_location(rows["container"][last]),
         key_tags=of_location(keys.tags[first]),
-        # with an object's type, which tells no keys apart but is worth knowing
         key_words=of_location(np.where(keys.tags[first] == Tag.OBJECT, rows["key"][first], keys.words[first])),
-        uncertain=of_location(uncertain | _unreadable(keys, first)),
+        key_objects=of_location(keys.words[first]),
+        uncertain=of_location(uncertain | _unknown(keys, first)),
         reads=of_location(reads),
         writes=of_location(writes),
         threads=of_location(threads),
@@ -331,10 +332,11 @@ def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned:
     )
 
 
-def _unreadable(keys: Keys, first: Array) -> Array:
-    """Keys that are texts whose records are missing."""
-    unreadable: Array = np.isin(keys.tags[first], TEXT_TAGS) & (keys.words[first] == UNKNOWN_TEXT)
-    return unreadable
+def _unknown(keys: Keys, first: Array) -> Array:
+    """Keys that the probe could not tell, and texts whose records are missing: there may be several of them."""
+    tags, words = keys.tags[first], keys.words[first]
+    unknown: Array = (tags == Tag.ABSENT) | (np.isin(tags, TEXT_TAGS) & (words == UNKNOWN_TEXT))
+    return unknown
 
 
 def _numbered(columns: tuple[Array, ...]) -> tuple[Array, Array]:
@@ -354,9 +356,14 @@ def _locations(
 ) -> dict[int, Location]:
     keys = interned.keys(kept.key_tags, kept.key_words)
     unlabelled = [
-        Unlabelled(FAMILIES[family], container, interned.type_name(word >> ADDRESS_BITS), key)
-        for family, container, word, key in zip(
-            kept.families.tolist(), kept.containers.tolist(), kept.container_words.tolist(), keys, strict=True
+        Unlabelled(FAMILIES[family], container, interned.type_name(word >> ADDRESS_BITS), key, key_object)
+        for family, container, word, key, key_object in zip(
+            kept.families.tolist(),
+            kept.containers.tolist(),
+            kept.container_words.tolist(),
+            keys,
+            kept.key_objects.tolist(),
+            strict=True,
         )
     ][1:]
     for location, site in _preferred_sites(kept, len(table.family)):

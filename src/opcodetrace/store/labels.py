@@ -20,6 +20,7 @@ class Unlabelled:
     container: int  # tells containers apart; of the same type they are numbered in order of appearance
     container_type: str
     key: Value
+    key_object: int  # tells keys apart that are compared by identity
     sites: list[int] = field(default_factory=list)
 
 
@@ -63,7 +64,7 @@ class Labels:
             case LocationKind.ATTRIBUTE:
                 return f"{self._container(location)}.{name}"
             case LocationKind.ITEM:
-                return f"{self._container(location)}[{self._key(location.key)}]"
+                return f"{self._container(location)}[{self._key(location)}]"
             case LocationKind.SLICE:
                 return f"{self._container(location)}[{name}]"
 
@@ -81,10 +82,11 @@ class Labels:
         expression = source.expression(known.line, known.column, known.end_line, known.end_column)
         return container_text(expression) if expression else None
 
-    def _key(self, key: Value) -> str:
-        if isinstance(key, Opaque):
-            return f"<{_short(key.type_name)} #{self._number(key.type_name, key.identity)}>"
-        return "?" if key is ABSENT else repr(key)
+    def _key(self, location: Unlabelled) -> str:
+        if isinstance(location.key, Opaque):
+            type_name = location.key.type_name
+            return f"<{_short(type_name)} #{self._number(type_name, location.key_object)}>"
+        return "?" if location.key is ABSENT else repr(location.key)
 
     def _container_suffix(self, location: Unlabelled) -> str:
         if location.kind is LocationKind.GLOBAL:

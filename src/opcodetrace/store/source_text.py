@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import functools
 import io
+import re
 import tokenize
 
 EXPRESSION_LENGTH = 120
+_MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")
 
 
 class SourceText:
@@ -50,10 +52,24 @@ def _decode(source: bytes) -> str:
 @functools.lru_cache(maxsize=4096)
 def container_text(expression: str) -> str | None:
     """What the last subscript or attribute is taken of: `bank` in `bank["a"]`, `self.a` in `self.a.b`."""
-    try:
-        node = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    node = _parsed(expression)
     if not isinstance(node, ast.Subscript | ast.Attribute):
         return None
     return ast.get_source_segment(expression, node.value)
+
+
+@functools.lru_cache(maxsize=4096)
+def member_key_text(expression: str) -> str | None:
+    """The key of a subscript that is written as a member of a class: `Color.RED` in `votes[Color.RED]`."""
+    node = _parsed(expression)
+    if not isinstance(node, ast.Subscript):
+        return None
+    key = ast.get_source_segment(expression, node.slice)
+    return key if key and _MEMBER.fullmatch(key) else None
+
+
+def _parsed(expression: str) -> ast.expr | None:
+    try:
+        return ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -105,9 +105,9 @@ def _each(words: Array, decode: Callable[[int], Value]) -> Array:
 
 
 def _slice_text(word: int) -> str:
-    """The bounds of a slice as between its brackets; a bound that is left out is at the end of the 32-bit range."""
+    """The bounds of a slice as between its brackets."""
     start, stop = struct.unpack("<ii", word.to_bytes(8, "little"))
-    return ":".join("" if bound in (-(1 << 31), (1 << 31) - 1) else str(bound) for bound in (start, stop))
+    return f"{start}:{stop}"
 
 
 def _objects(values: list[Any]) -> Array:
