@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
@@ -100,8 +101,13 @@ def watched(
                 unseen=sum(unseen_at[cell.id] for cell in cells),
             )
         )
-    result.sort(key=lambda each: (-each.low, -each.high, -each.writes, each.label))
+    result.sort(key=lambda each: (-each.low, -each.high, -each.writes, _natural(each.label)))
     return tuple(result)
+
+
+def _natural(label: str) -> list[tuple[int, str]]:
+    """Orders c[2] before c[10]."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label) if part]
 
 
 def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -> None:

@@ -71,7 +71,7 @@ def archetype() -> Recorded:
 
 def two_threads() -> RunReport:
     run = archetype()
-    return run.report([run.story(run.lost(106, 101, 109, 103))], [run.watched(1)])
+    return run.report([run.story(run.lost(105, 101, 107, 103))], [run.watched(1)])
 
 
 def three_threads() -> RunReport:
@@ -170,7 +170,7 @@ def truncated() -> RunReport:
         UnwovenFunction("<lambda>", "/home/ada/counter.py", 44, "its stack is deeper than hooks can go"),
     ]
     return run.report(
-        [run.story(run.lost(106, 101, 109, 103))],
+        [run.story(run.lost(105, 101, 107, 103))],
         [replace(run.watched(1), unseen=3), reused],
         more_stories=12,
         more_lost=31,
@@ -223,8 +223,8 @@ def deletion() -> RunReport:
     run = archetype()
     gone = run.event(1, Kind.DELETE, run.at(9, "DELETE_SUBSCR", "counter[0]"), ABSENT)
     again = run.write(2, 9, 2)
-    first = run.story(run.lost(106, 101, gone, None))
-    second = run.story(run.lost(109, 103, again, 103))
+    first = run.story(run.lost(105, 101, gone, None))
+    second = run.story(run.lost(107, 103, again, 103))
     return run.report([first, second], [run.watched(2, overwriters=2)])
 
 

@@ -50,9 +50,9 @@ def stored(run: Recorded, findings: Findings, database: Path) -> int:
 def database(tmp_path: Path) -> Path:
     """A trace file whose run 1 lost an update and whose run 2 lost none."""
     run = archetype()
-    lost = run.lost(106, 101, 109, 103)
+    lost = run.lost(105, 101, 107, 103)
     path = tmp_path / "trace.db"
-    stored(run, Findings([lost], [LostCount(0, 1, 1, 1, False)], [], {106: 101, 109: 103}, {}), path)
+    stored(run, Findings([lost], [LostCount(0, 1, 1, 1, False)], [], {105: 101, 107: 103}, {}), path)
     stored(run, Findings([], [], [], {}, {}), path)
     return path
 

@@ -62,9 +62,6 @@ class Recorded:
         return self.event(thread, Kind.READ, self.at(line, self._operation("LOAD"), self._cell), value, width)
 
     def write(self, thread: int, line: int, value: Value, width: int = 0, computed: str | None = "BINARY_ADD") -> int:
-        if computed is not None:
-            source = self.source.split("\n")[line - 1].strip().partition(" = ")[2]
-            self.event(thread, Kind.COMPUTE, self.at(line, computed, source), value, width, location=-1)
         site = self.at(line, self._operation("STORE"), self._cell, computed)
         return self.event(thread, Kind.WRITE, site, value, width)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,8 @@ MAX_EXTRA = 8  # other accesses of the location that are all shown; where there 
 MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown
 MAX_TOLD_APART = 2_000  # folded accesses of the location that are read, to tell reads from writes and by whom
 MAX_SWITCHES_SPAN = 20_000  # seqs between two steps within which all switches are read
-COMPUTE_SPAN = 2_000  # seqs before a write in which what it stores is looked for
+COMPUTE_SPAN = 2_000  # seqs between a read and its write within which recorded operations are looked for
+MAX_COMPUTATIONS = 3  # recorded operations between them that are shown; where there are more, none is
 ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
 
 ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
@@ -71,11 +73,8 @@ def interleave(
         events[origin.seq] = origin
     for event in _extra(events, first, last, location, recording):
         events.setdefault(event.seq, event)
-    told = [event for event in events.values() if roles.get(event.seq) is not Role.ORIGIN]
-    computations = dict(_computations(told, recording, sites))
-    order = _order([*events.values(), *computations.values()], lost)
+    order = _order([*events.values(), *_computations(lost, events, recording)], lost)
     operands = _operands(lost, events)
-    operands |= {computations[write].seq: operands[write] for write in computations.keys() & operands.keys()}
     steps = _Steps(location, recording, sites, roles, operands, free_threaded).steps(order)
     taking_part = {event.thread for event in order if roles.get(event.seq) is not Role.ORIGIN}
     return Interleaving(
@@ -149,22 +148,19 @@ def _accesses(events: Iterable[Event]) -> Iterator[Event]:
     return (event for event in events if event.kind in ACCESSES)
 
 
-def _computations(
-    events: Iterable[Event], recording: Recording, sites: Mapping[int, StoredSite]
-) -> Iterator[tuple[int, Event]]:
-    """For each write, by seq, the recorded operation whose result it stored, if it lies in the same activation."""
-    before: dict[int, int] = {}  # of each thread: the access before
-    for event in sorted(events):
-        first = max(before.get(event.thread, 0), event.seq - COMPUTE_SPAN)
-        before[event.thread] = event.seq
-        computed = sites[event.site].computed
-        if event.kind != Kind.WRITE or computed is None or event.value is ABSENT:
+def _computations(lost: LostUpdate, events: Mapping[int, Event], recording: Recording) -> Iterator[Event]:
+    """What was recorded of the operations between the reads and the writes that they flow into."""
+    for write, read in _pairs(lost, events):
+        if not 0 < write - read <= COMPUTE_SPAN:
             continue
-        for each in reversed(recording.events(first, event.seq - 1)):
-            if each.kind == Kind.COMPUTE and each.thread == event.thread and each.frame == event.frame:
-                if each.value == event.value and sites[each.site].operation == computed:
-                    yield event.seq, each
-                break
+        by = events[write]
+        computations = [
+            event
+            for event in recording.events(read + 1, write - 1)
+            if event.kind == Kind.COMPUTE and event.thread == by.thread and event.frame == by.frame
+        ]
+        if len(computations) <= MAX_COMPUTATIONS:
+            yield from computations
 
 
 def _order(events: Iterable[Event], lost: LostUpdate) -> list[Event]:
@@ -185,10 +181,14 @@ def _operands(lost: LostUpdate, events: Mapping[int, Event]) -> dict[int, Value]
     """For a write: the value of the read that flows into it, only where that is proven."""
     if lost.certainty is Certainty.INFERRED:
         return {}
-    pairs = ((lost.lost, lost.source_read), (lost.overwritten_by, lost.read))
-    return {
-        write: events[read].value for write, read in pairs if write is not None and read is not None and read in events
-    }
+    return {write: events[read].value for write, read in _pairs(lost, events)}
+
+
+def _pairs(lost: LostUpdate, events: Mapping[int, Event]) -> Iterator[tuple[int, int]]:
+    """The two writes, each with the read that flows into it, where there is one."""
+    for write, read in ((lost.lost, lost.source_read), (lost.overwritten_by, lost.read)):
+        if write is not None and read is not None and write in events and read in events:
+            yield write, read
 
 
 @dataclass(slots=True)
@@ -245,19 +245,19 @@ class _Steps:
         )
 
     def _computed_meanwhile(self, before: Event | None, event: Event) -> bool:
-        """Whether a write stored, as it was, the result of an operation since the lane's step before.
+        """Whether a write stored, as it was, what its own line computed after the thread was last suspended.
 
-        Where the operation is not recorded, it is known to lie there only if the thread was not suspended meanwhile."""
+        That is so where it was suspended on another line, or not at all since its step before."""
         site = self.sites[event.site]
-        if event.kind != Kind.WRITE or site.computed is None or event.value is ABSENT:
-            return False
-        if before is None or before.kind != Kind.READ or before.frame != event.frame:
+        if event.kind != Kind.WRITE or event.value is ABSENT or not _computes(site):
             return False
         if self.free_threaded:
             return True
-        if event.seq - before.seq > MAX_SWITCHES_SPAN:
+        since = event.seq - MAX_SWITCHES_SPAN if before is None else before.seq
+        if event.seq - since > MAX_SWITCHES_SPAN:
             return False
-        return all(switch.from_thread != event.thread for switch in self.recording.switches(before.seq, event.seq))
+        away = [each for each in self.recording.switches(since, event.seq) if each.from_thread == event.thread]
+        return _elsewhere(away[-1], site) if away else before is not None
 
     def _between(self, before: Event, after: Event) -> Iterator[Step]:
         """The switches between two steps that explain the change of thread, and folds for the rest."""
@@ -267,10 +267,11 @@ class _Steps:
         if before.thread == after.thread:
             yield from self._fold(first, last - 1, switches)
             return
-        if not switches and not self.free_threaded:
-            switches = [Switch(after.seq, before.thread, after.thread, None, None, None)]
         if not switches:
             yield from self._fold(first, last - 1, [])
+        if not switches and not self.free_threaded:
+            yield SwitchStep(Switch(after.seq, before.thread, after.thread, None, None, None), recorded=False)
+        if not switches:
             return
         yield from self._fold(first, switches[0].seq - 1, [])
         yield self._switch(switches[0])
@@ -342,3 +343,24 @@ def _overlap(one: Event, other: Event) -> bool:
     if one.thread == other.thread or other.kind == Kind.COMPUTE:
         return False
     return one.earliest <= other.seq and other.earliest <= one.seq
+
+
+def _computes(site: StoredSite) -> bool:
+    """Whether the line of a write is one assignment of an operation's result."""
+    if site.computed is None or site.line != site.end_line:
+        return False
+    try:
+        body = ast.parse(site.source_line).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    match body:
+        case [ast.AugAssign()] | [ast.Assign(value=ast.BinOp())] | [ast.AnnAssign(value=ast.BinOp())]:
+            return True
+        case _:
+            return False
+
+
+def _elsewhere(switch: Switch, site: StoredSite) -> bool:
+    """Whether a thread was surely suspended on another line of the same function."""
+    place = switch.place
+    return place is not None and place.function == site.function and place.line not in (None, site.line)

@@ -24,9 +24,10 @@ An interleaving is {label, certainty, same_version, sentences: [text], threads: 
 
     read, write, delete   seq, earliest, thread, site, value, role, unordered, remark
                           role: origin, source read, stale read, lost write, overwriting write, or null
-    compute               seq (of the write that follows), thread, site, operation, value, operand (the value read that
-                          flowed into it)
-    switch                seq, from_thread, to_thread, reason (blocked, yielded, preempted, ended or null), callee,
+    compute               seq (its own, or of the write that stored the result as it was), thread, site, operation,
+                          value, operand (the value read that flowed into it)
+    switch                seq, recorded (else only the threads are known), from_thread, to_thread,
+                          reason (blocked, yielded, preempted, ended or null), callee,
                           place: {path (or null), function, line, opcode, offset, expression} or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads
 
@@ -202,6 +203,7 @@ def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
             return {
                 "step": "switch",
                 "seq": switch.seq,
+                "recorded": step.recorded,
                 "from_thread": switch.from_thread,
                 "to_thread": switch.to_thread,
                 "reason": switch.reason and switch.reason.value,

@@ -318,7 +318,7 @@ class _Table:
                 target = ""
                 break
         rightward = self._rightward(switch.from_thread, switch.to_thread)
-        lines = _wrap(words, room - cell_len(target))
+        lines = _wrap(words, max(12, room - cell_len(target)))
         for index, line in enumerate(lines):
             begin = "── switch: " if index == 0 else " " * len("── switch: ")
             if index < len(lines) - 1:

@@ -27,6 +27,7 @@ from opcodetrace.trace.switch import Reason
 
 MAX_VALUE = 40  # characters of a value in a sentence
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in
+MAX_NAME = 30  # characters of a thread's name
 MAX_UNWOVEN = 5  # unwoven functions that are named
 
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
@@ -136,7 +137,7 @@ def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
         where = f" of {code(printable(losers[0].label))}"
         place = f" (at {quantity(losers[0].cells, 'location')} of that name)" if losers[0].cells > 1 else ""
     else:
-        where, place = "", f", at {len(losers)} places in memory" if losers else ""
+        where, place = "", f", at {quantity(len(losers), 'location')}" if losers else ""
     number = extent(run.lost, run.lost_at_most, "update")
     sentence = number + where + _was_lost(run.lost, run.lost_at_most) + place
     overwriters = sum(watched.overwriters for watched in losers)
@@ -260,7 +261,7 @@ class Wording:
     def lane(self, thread: int) -> str:
         """A thread's short name."""
         lane = self.lanes.get(thread)
-        return self.name(printable(lane.name)) if lane else f"thread {thread}"
+        return self.name(shorten(printable(lane.name), MAX_NAME)) if lane else f"thread {thread}"
 
     def value(self, value: Value, length: int = MAX_VALUE) -> str:
         """A value as Python writes it; an object of which only the type is known by type and a number."""
@@ -326,7 +327,7 @@ class Wording:
         if place is None:
             verb = {Reason.YIELDED: "yielded", Reason.BLOCKED: "blocked", Reason.PREEMPTED: "was preempted"}
             inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
-            if switch.reason is None and switch.callee is None:
+            if not step.recorded:
                 return f"{who} stopped, where is not recorded"
             return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}outside of woven code"
         line = "" if place.line is None else f", line {place.line}"
@@ -419,11 +420,29 @@ class Wording:
         if interleaving.certainty is Certainty.INFERRED:
             how = "seems to have made its value from"
         yield f"{who} {how} {read} ({self.place(stale.site)}) {before}."
-        if interleaving.same_version and stale.value is not ABSENT and overwriting.value is not ABSENT:
-            yield (
-                f"Both updates started from the same {self.code(self.value(stale.value))}, so the two left "
-                f"{self.code(printable(interleaving.label))} at {self.code(self.value(overwriting.value))}."
-            )
+        if interleaving.same_version and stale.value is not ABSENT:
+            same = f"Both updates started from the same {self.code(self.value(stale.value))}"
+            if overwriting.value is ABSENT or _written_between(interleaving):
+                yield f"{same}."
+            else:
+                label = self.code(printable(interleaving.label))
+                yield f"{same}, so the two left {label} at {self.code(self.value(overwriting.value))}."
+
+
+def _written_between(interleaving: Interleaving) -> bool:
+    """Whether the location was written between the lost write and the one that overwrote it."""
+    between = False
+    for step in interleaving.steps:
+        if isinstance(step, AccessStep) and step.role is Role.LOST_WRITE:
+            between = True
+        elif isinstance(step, AccessStep) and step.role is Role.OVERWRITING_WRITE:
+            return False
+        elif between and (
+            (isinstance(step, AccessStep) and step.kind != Kind.READ)
+            or (isinstance(step, FoldStep) and (step.writes or step.accesses))
+        ):
+            return True
+    return False
 
 
 def wording(

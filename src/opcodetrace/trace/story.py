@@ -47,9 +47,9 @@ class AccessStep:
 
 @dataclass(frozen=True, slots=True)
 class ComputeStep:
-    """What an operation gave that was then written as it was. `operand` is the value read that flowed into it.
+    """What an operation gave, on the way from a read to a write. `operand` is the value read that flowed into it.
 
-    `seq` is its own where it was recorded, else that of the write."""
+    `seq` is its own where it was recorded; else that of the write, which stored the result as it was."""
 
     seq: int
     thread: int
@@ -66,6 +66,7 @@ class SwitchStep:
 
     switch: Switch
     path: str | None = None
+    recorded: bool = True  # else known only from the steps before and after
 
     @property
     def seq(self) -> int:
