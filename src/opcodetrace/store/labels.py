@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from opcodetrace.store.source_text import SourceText, container_text
+from opcodetrace.store.source_text import SourceText, container_text, member_key_text
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Site, SourceFile
@@ -77,13 +77,19 @@ class Labels:
         return f"<{_short(location.container_type)}>"
 
     def _container_at(self, site: int) -> str | None:
+        expression = self._expression(site)
+        return container_text(expression) if expression else None
+
+    def _expression(self, site: int) -> str | None:
         known = self._sites[site]
         source = self.source(self._site_codes[site].file)
-        expression = source.expression(known.line, known.column, known.end_line, known.end_column)
-        return container_text(expression) if expression else None
+        return source.expression(known.line, known.column, known.end_line, known.end_column)
 
     def _key(self, location: Unlabelled) -> str:
         if isinstance(location.key, Opaque):
+            for site in location.sites:
+                if (expression := self._expression(site)) and (written := member_key_text(expression)):
+                    return written
             type_name = location.key.type_name
             return f"<{_short(type_name)} #{self._number(type_name, location.key_object)}>"
         return "?" if location.key is ABSENT else repr(location.key)
