@@ -1,0 +1,238 @@
+"""Lost updates where the order is exact."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from opcodetrace.trace.event import ABSENT, Opaque, Value
+from opcodetrace.trace.finding import Certainty, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.site import Flow, Operation
+from tests.analyse.hand_built import READ, WRITE, Story, pairs
+from tests.analyse.programs import site
+
+POP, CALL = 20, 21
+
+
+def test_two_threads() -> None:
+    story = Story()
+    stale = story.read(1, 0)
+    own = story.read(2, 0)
+    lost = story.write(2, 1)
+    over = story.write(1, 1)
+    findings = story.find()
+    assert findings.lost == [LostUpdate(0, lost, 2, own, over, 1, stale, Certainty.PROVEN)]
+    assert findings.counts == [LostCount(0, 1, 1, overwriters=1, exhausted=False)]
+    assert findings.unseen == []
+
+
+def test_one_stale_write_loses_a_thousand() -> None:
+    """Thread 2 reads 0, thread 1 writes 1 to 1000, thread 2 writes 1."""
+    story = Story()
+    stale = story.read(2, 0)
+    lost = []
+    for value in range(1000):
+        story.read(1, value)
+        lost.append(story.write(1, value + 1))
+    over = story.write(2, 1)
+    findings = story.find()
+    assert pairs(findings) == [(write, over) for write in lost]
+    assert all(row.read == stale for row in findings.lost)
+    assert findings.counts == [LostCount(0, 1000, 1000, overwriters=1, exhausted=False)]
+
+
+def test_each_lost_write_names_the_first_on_the_chain_after_it() -> None:
+    story = Story()
+    story.read(1, 0)
+    story.read(2, 0)
+    story.read(3, 0)
+    first = story.write(1, 1)
+    over_first = story.write(2, 1)
+    story.read(2, 1)
+    lost_too = story.write(3, 1)
+    over_second = story.write(2, 2)
+    assert pairs(story.find()) == [(first, over_first), (lost_too, over_second)]
+
+
+def test_nothing_is_lost_in_turn() -> None:
+    story = Story()
+    for value in range(10):
+        story.read(value % 2, value)
+        story.write(value % 2, value + 1)
+    findings = story.find()
+    assert findings.lost == [] and findings.counts == []
+
+
+def test_flag_is_blind() -> None:
+    """Both set the flag: neither depends on the other, and no update is lost."""
+    story = Story()
+    for thread in (1, 2):
+        story.read(thread, False)
+    story.write(1, True, WRITE)
+    story.write(2, True, WRITE)
+    findings = story.find()
+    assert findings.lost == [] and findings.sources == {}
+
+
+def test_check_then_act_is_no_source() -> None:
+    """`if x > o.max: o.max = x`: the value comes from elsewhere."""
+    story = Story()
+    story.read(1, 0)
+    story.read(2, 0)
+    story.write(1, 9, WRITE)
+    story.write(2, 5, WRITE)
+    assert story.find().lost == []
+
+
+def test_blind_write_is_lost_to_a_stale_one() -> None:
+    """A reset to 0 between another thread's read and write."""
+    story = Story()
+    stale = story.read(1, 7)
+    reset = story.write(2, 0, WRITE)
+    over = story.write(1, 8)
+    findings = story.find()
+    assert findings.lost == [LostUpdate(0, reset, 2, None, over, 1, stale, Certainty.PROVEN)]
+
+
+def test_version_before_a_blind_write_is_settled() -> None:
+    story = Story()
+    story.read(1, 0)
+    story.write(1, 1)
+    story.write(2, 0, WRITE)
+    assert story.find().lost == []
+
+
+def test_deletion_settles_and_can_be_lost() -> None:
+    story = Story()
+    story.read(1, 0)
+    kept = story.write(1, 1)
+    story.read(2, 1)
+    deleted = story.delete(1)
+    over = story.write(2, 2)
+    findings = story.find()
+    assert pairs(findings) == [(deleted, over)]
+    assert kept not in {row.lost for row in findings.lost}
+
+
+def test_pop_takes_the_version_that_it_removed() -> None:
+    """A deletion into which a read flows: what it removed is an ancestor."""
+    story = Story(site(POP, Operation.DELETE_SUBSCR, Flow(reads=(READ,))))
+    story.read(1, 0)
+    write = story.write(1, 1)
+    read = story.read(2, 1)
+    pop = story.delete(2, POP)
+    story.write(1, 5, WRITE)
+    findings = story.find()
+    assert findings.sources[pop] == read
+    assert findings.lost == []
+    assert write < pop
+
+
+def test_inferred_source_makes_an_inferred_finding() -> None:
+    story = Story(site(CALL, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
+    story.read(1, 0)
+    story.read(2, 0)
+    story.write(1, 1)
+    story.write(2, 1, CALL)
+    assert [row.certainty for row in story.find().lost] == [Certainty.INFERRED]
+
+
+def test_locations_are_apart() -> None:
+    story = Story()
+    story.read(1, 0, location=1)
+    story.read(2, 0, location=2)
+    story.write(2, 1, location=2)
+    story.write(1, 1, location=1)
+    assert story.find().lost == []
+
+
+def test_uncertain_identity_makes_no_finding() -> None:
+    story = Story()
+    story.read(1, 0)
+    story.read(2, 0)
+    story.write(2, 1)
+    story.write(1, 1)
+    story.read(1, 99)
+    findings = story.find(uncertain=(0,))
+    assert findings.lost == [] and findings.counts == [] and findings.unseen == []
+    assert findings.uncertain_locations == 1
+    assert len(findings.sources) == 2
+    assert story.find().uncertain_locations == 0
+
+
+def test_unseen_write_starts_anew() -> None:
+    """What code that is not woven wrote settles the version before it."""
+    story = Story()
+    story.read(1, 0)
+    story.write(1, 1)
+    unseen = story.read(2, 50)
+    story.write(2, 51)
+    findings = story.find()
+    assert findings.unseen == [UnseenWrite(0, unseen)]
+    assert findings.lost == []
+
+
+def test_beside_an_unseen_write_findings_are_possible() -> None:
+    story = Story()
+    story.read(1, 0)
+    story.read(2, 0)
+    lost = story.write(2, 1)
+    over = story.write(1, 1)
+    story.read(1, 50)
+    findings = story.find()
+    assert pairs(findings) == [(lost, over)]
+    assert [row.certainty for row in findings.lost] == [Certainty.POSSIBLE]
+    assert len(findings.unseen) == 1
+
+
+def test_a_stale_write_loses_nothing_that_was_not_seen() -> None:
+    """The unseen write itself is none that was recorded: it is not reported as lost."""
+    story = Story()
+    story.read(1, 0)
+    story.read(2, 50)
+    story.write(1, 1)
+    findings = story.find()
+    assert findings.lost == []
+    assert len(findings.unseen) == 1
+
+
+NAN = float("nan")
+OTHER_NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "same"),
+    [
+        (1, 1, True),
+        (10**12, int("1000000000000"), True),
+        (1, True, False),
+        (0, False, False),
+        (1, 1.0, False),
+        (NAN, struct.unpack("<d", struct.pack("<d", NAN))[0], True),
+        (NAN, OTHER_NAN, False),
+        (0.0, -0.0, False),
+        (None, None, True),
+        ("a", "a", True),
+        ("a", b"a", False),
+        (Opaque("list", 1), Opaque("list", 1), True),
+        (Opaque("list", 1), Opaque("list", 2), False),
+        (Opaque("list", 1), Opaque("dict", 1), False),
+        (ABSENT, 5, True),
+        (5, ABSENT, True),
+    ],
+)
+def test_values_are_compared_by_type_and_value(written: Value, read: Value, same: bool) -> None:
+    story = Story()
+    story.write(0, written, WRITE)
+    story.read(1, read)
+    assert bool(story.find().unseen) is not same
+
+
+def test_unknown_value_is_known_once_it_was_read() -> None:
+    story = Story()
+    story.write(0, ABSENT, WRITE)
+    story.read(1, 5)
+    story.read(1, 5)
+    unseen = story.read(1, 6)
+    assert story.find().unseen == [UnseenWrite(0, unseen)]
