@@ -13,14 +13,8 @@ float_bits(double number)
 static inline bool
 text_datum(Thread *thread, PyObject *string, Datum *datum)
 {
-    uint8_t buffer[MAX_TEXT];
-    const uint8_t *bytes;
-    Py_ssize_t length = text_utf8(string, buffer, &bytes);
-    if (length < 0) {
-        return false;
-    }
-    *datum = (Datum){.word = text_id(thread, bytes, (size_t)length), .tag = TAG_STR};
-    return true;
+    *datum = (Datum){.word = string_id(thread, string), .sort = TAG_STR};
+    return datum->word != 0;
 }
 
 static inline bool
@@ -29,7 +23,7 @@ bytes_datum(Thread *thread, PyObject *bytes, Datum *datum)
     if (PyBytes_GET_SIZE(bytes) > MAX_TEXT) {
         return false;
     }
-    *datum = (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .tag = TAG_BYTES};
+    *datum = (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .sort = TAG_BYTES};
     return true;
 }
 
@@ -39,18 +33,15 @@ value_datum_slow(Thread *thread, PyObject *value)
     PyTypeObject *type = Py_TYPE(value);
     Datum datum;
     if (type == &PyBool_Type) {
-        return (Datum){.tag = value == Py_True ? TAG_TRUE : TAG_FALSE};
+        return (Datum){.sort = value == Py_True ? TAG_TRUE : TAG_FALSE};
     }
     if (type == &PyFloat_Type) {
-        return (Datum){.word = float_bits(PyFloat_AS_DOUBLE(value)), .tag = TAG_FLOAT};
-    }
-    if (type == &PyUnicode_Type && text_datum(thread, value, &datum)) {
-        return datum;
+        return (Datum){.word = float_bits(PyFloat_AS_DOUBLE(value)), .sort = TAG_FLOAT};
     }
     if (type == &PyBytes_Type && bytes_datum(thread, value, &datum)) {
         return datum;
     }
-    return (Datum){.word = object_word(thread, value), .tag = TAG_OBJECT};
+    return (Datum){.word = object_word(thread, value), .sort = TAG_OBJECT};
 }
 
 /* ---- keys ---- */
@@ -219,13 +210,13 @@ key_by_identity(Thread *thread, PyObject *key, bool uncertain, bool plain)
 {
     uint64_t word = object_word(thread, key);
     birth_know(word);
-    return (Datum){.word = word, .tag = TAG_OBJECT, .uncertain = uncertain, .plain = plain};
+    return (Datum){.word = word, .sort = TAG_OBJECT | (uncertain ? UNSURE : 0) | (plain ? PLAIN : 0)};
 }
 
 static inline Datum
 lasting(Datum datum)
 {
-    datum.plain = datum.lasting = true;
+    datum.sort |= PLAIN | LASTING;
     return datum;
 }
 
@@ -236,11 +227,11 @@ mapping_key_slow(Thread *thread, PyObject *key)
     int64_t number;
     Datum datum;
     if (key == Py_None) {
-        return (Datum){.word = 0, .tag = TAG_NONE, .plain = true, .lasting = true};
+        return (Datum){.sort = TAG_NONE | PLAIN | LASTING};
     }
     if (PyLong_Check(key) && (type == &PyBool_Type || compares_like(type, &PyLong_Type))) {
         if (equal_int(key, &number)) {
-            return (Datum){.word = (uint64_t)number, .tag = TAG_INT, .plain = true, .lasting = true};
+            return (Datum){.word = (uint64_t)number, .sort = TAG_INT | PLAIN | LASTING};
         }
         return key_by_identity(thread, key, true, true);
     }
@@ -259,10 +250,10 @@ mapping_key_slow(Thread *thread, PyObject *key)
     if (type == &PyFloat_Type) {
         double real = PyFloat_AS_DOUBLE(key);
         if (equal_int(key, &number)) {
-            return (Datum){.word = (uint64_t)number, .tag = TAG_INT, .plain = true, .lasting = true};
+            return (Datum){.word = (uint64_t)number, .sort = TAG_INT | PLAIN | LASTING};
         }
         if (real == real) {
-            return (Datum){.word = float_bits(real), .tag = TAG_FLOAT, .plain = true, .lasting = true};
+            return (Datum){.word = float_bits(real), .sort = TAG_FLOAT | PLAIN | LASTING};
         }
         return key_by_identity(thread, key, true, true);
     }
@@ -270,7 +261,7 @@ mapping_key_slow(Thread *thread, PyObject *key)
         Canon canon = {.length = 0};
         bool plain = key_is_plain(key, 2);
         if (plain && canon_add(&canon, key, 2)) {
-            return (Datum){.word = text_id(thread, canon.bytes, canon.length), .tag = TAG_TUPLE, .plain = true, .lasting = true};
+            return (Datum){.word = text_id(thread, canon.bytes, canon.length), .sort = TAG_TUPLE | PLAIN | LASTING};
         }
         return key_by_identity(thread, key, true, plain);
     }
@@ -282,14 +273,14 @@ mapping_key_slow(Thread *thread, PyObject *key)
 Datum
 sequence_key_slow(Thread *thread, PyObject *key, Py_ssize_t size)
 {
-    const Datum raises = ABSENT;
+    const Datum raises = {.sort = TAG_ABSENT | RAISES};
     if (LIKELY(PyLong_Check(key))) { /* int subclasses too: the interpreter takes their value as it is */
         int64_t index;
         if (LIKELY(PyLong_CheckExact(key)) ? !int_value(key, &index) : !equal_int(key, &index)) {
             return raises;
         }
         if (size < 0) {
-            return (Datum){.word = (uint64_t)index, .tag = TAG_INT};
+            return (Datum){.word = (uint64_t)index, .sort = TAG_INT};
         }
         if (index < 0) {
             index += size;
@@ -297,17 +288,14 @@ sequence_key_slow(Thread *thread, PyObject *key, Py_ssize_t size)
         if (UNLIKELY(index < 0 || index >= size)) {
             return raises;
         }
-        return (Datum){.word = (uint64_t)index, .tag = TAG_INT, .plain = true};
+        return (Datum){.word = (uint64_t)index, .sort = TAG_INT | PLAIN};
     }
     if (PySlice_Check(key)) {
         PySliceObject *slice = (PySliceObject *)key;
         return slice_key(slice->start, slice->stop, slice->step, size);
     }
     Datum other = mapping_key(thread, key);
-    other.plain = false;
-    other.uncertain = other.uncertain || other.tag == TAG_OBJECT;
-    other.lasting = false;
-    return other;
+    return (Datum){.word = other.word, .sort = tag_of(other) | (tag_of(other) == TAG_OBJECT ? UNSURE : 0)};
 }
 
 static bool
@@ -356,5 +344,5 @@ slice_key(PyObject *start, PyObject *stop, PyObject *step, Py_ssize_t size)
     }
     high = high < low ? low : high;
     uint64_t word = (uint64_t)(uint32_t)(int32_t)low | (uint64_t)(uint32_t)(int32_t)high << 32;
-    return (Datum){.word = word, .tag = TAG_SLICE, .plain = true};
+    return (Datum){.word = word, .sort = TAG_SLICE | PLAIN};
 }

@@ -5,15 +5,8 @@
 
 #include "text.h"
 
-static const Datum ABSENT = {0, TAG_ABSENT};
-static const Datum NAME = {0, TAG_NAME};
-
-typedef struct {
-    Datum datum;
-    bool uncertain; /* equality is the program's own: other keys may be equal to this one */
-    bool plain;     /* hash and comparison are built in: no Python code runs, whatever plain key it is compared with */
-    bool lasting;   /* the datum stays right for the whole run (of a constant) */
-} Key;
+static const Datum ABSENT = {.sort = TAG_ABSENT};
+static const Datum NAME = {.sort = TAG_NAME};
 
 Datum value_datum_slow(Thread *thread, PyObject *value);
 
@@ -44,26 +37,64 @@ value_datum(Thread *thread, PyObject *value)
     if (LIKELY(PyLong_CheckExact(value))) {
         int64_t number;
         if (LIKELY(int_value(value, &number))) {
-            return (Datum){(uint64_t)number, TAG_INT};
+            return (Datum){.word = (uint64_t)number, .sort = TAG_INT};
         }
     }
     else if (value == Py_None) {
-        return (Datum){0, TAG_NONE};
+        return (Datum){.sort = TAG_NONE};
+    }
+    else if (PyUnicode_CheckExact(value)) {
+        uint32_t id = string_id(thread, value);
+        if (LIKELY(id != 0)) {
+            return (Datum){.word = id, .sort = TAG_STR};
+        }
     }
     return value_datum_slow(thread, value);
 }
 
 /* A key of a mapping. */
-Key mapping_key(Thread *thread, PyObject *key);
+Datum mapping_key_slow(Thread *thread, PyObject *key);
 
-/* A key of a sequence of `size` items, or of unknown size (-1). An index out of range gives TAG_ABSENT and not `plain`: the
-   operation will raise, or the container knows better. */
-Key sequence_key(Thread *thread, PyObject *key, Py_ssize_t size);
+static inline Datum
+mapping_key(Thread *thread, PyObject *key)
+{
+    int64_t number;
+    if (LIKELY(PyLong_CheckExact(key)) && LIKELY(int_value(key, &number))) {
+        return (Datum){.word = (uint64_t)number, .sort = TAG_INT | PLAIN | LASTING};
+    }
+    if (PyUnicode_CheckExact(key)) {
+        uint32_t id = string_id(thread, key);
+        if (LIKELY(id != 0)) {
+            return (Datum){.word = id, .sort = TAG_STR | PLAIN | LASTING};
+        }
+    }
+    return mapping_key_slow(thread, key);
+}
+
+/* A key of a sequence of `size` items, or of unknown size (-1). An index out of range RAISES. */
+Datum sequence_key_slow(Thread *thread, PyObject *key, Py_ssize_t size);
+
+static inline Datum
+sequence_key(Thread *thread, PyObject *key, Py_ssize_t size)
+{
+    int64_t index;
+    if (LIKELY(PyLong_CheckExact(key)) && LIKELY(int_value(key, &index)) && LIKELY((uint64_t)index < (uint64_t)size) &&
+        size >= 0) {
+        return (Datum){.word = (uint64_t)index, .sort = TAG_INT | PLAIN};
+    }
+    return sequence_key_slow(thread, key, size);
+}
 
 /* Bounds of a slice over `size` items, or an unknown number of them (-1). */
-Key slice_key(PyObject *start, PyObject *stop, PyObject *step, Py_ssize_t size);
+Datum slice_key(PyObject *start, PyObject *stop, PyObject *step, Py_ssize_t size);
 
 /* On GIL builds: can the dictionary look this plain key up without running Python code? */
-bool mapping_is_plain(PyObject *dict, PyObject *key);
+bool mapping_is_plain_slow(PyObject *dict, PyObject *key);
+
+static inline bool
+mapping_is_plain(PyObject *dict, PyObject *key)
+{
+    return !FREE_THREADED && (LIKELY(dict_has_text_keys_only(dict)) || mapping_is_plain_slow(dict, key));
+}
 
 #endif

@@ -32,9 +32,9 @@ pending_nothing(Thread *thread, uint32_t site, uint64_t frame)
 }
 
 static inline unsigned
-key_flags(unsigned kind, const Key *key)
+key_flags(unsigned kind, Datum key)
 {
-    return key->uncertain ? kind | UNCERTAIN : kind;
+    return key.sort & UNSURE ? kind | UNCERTAIN : kind;
 }
 
 /* A write or deletion: emitted at once where it cannot fail and nothing comes between, else pending. */
@@ -67,55 +67,52 @@ finish(Thread *thread, const Pending *begun, Datum value)
 /* ---- subscripts ---- */
 
 /* The constant key of a hook; what it is in a mapping is worked out once. */
-static inline Key
+static inline Datum
 constant_key(Thread *thread, Hook *hook)
 {
     uint32_t text = LOAD_ACQUIRE(&hook->key_text);
     if (LIKELY(text != 0)) {
-        return (Key){{text - 1, hook->key_tag}, false, true, true};
+        return (Datum){.word = text - 1, .sort = hook->key_tag | (uint64_t)(PLAIN | LASTING)};
     }
-    Key key = mapping_key(thread, hook->name);
-    if (key.lasting && (key.datum.tag == TAG_STR || key.datum.tag == TAG_BYTES || key.datum.tag == TAG_TUPLE)) {
-        hook->key_tag = key.datum.tag;
-        STORE_RELEASE(&hook->key_text, (uint32_t)key.datum.word + 1);
+    Datum key = mapping_key(thread, hook->name);
+    unsigned tag = tag_of(key);
+    if ((key.sort & LASTING) && (tag == TAG_STR || tag == TAG_BYTES || tag == TAG_TUPLE)) {
+        hook->key_tag = (uint8_t)tag;
+        STORE_RELEASE(&hook->key_text, (uint32_t)key.word + 1);
     }
     return key;
 }
 
-typedef struct {
-    Key key;
-    bool exact;
-    bool raises; /* for certain: no access */
-} Item;
-
-static inline Item
-item_of(Thread *thread, Hook *hook, Service service, PyObject *container, PyObject *key, bool constant, bool to_be_exact)
+/* The key of an item; PLAIN if the access cannot run Python code before it is done, which is worked out where `ordered`. */
+static inline Datum
+item_key(Thread *thread, Hook *hook, Service service, PyObject *container, PyObject *key, bool constant, bool ordered)
 {
-    Item item = {.exact = false, .raises = false};
+    Datum datum;
     switch (service) {
     case LIST_ITEM:
-        item.key = sequence_key(thread, key, PyList_GET_SIZE(container));
-        item.raises = item.key.datum.tag == TAG_ABSENT && !PySlice_Check(key);
-        item.exact = item.key.plain && item.key.datum.tag == TAG_INT;
-        break;
+        datum = sequence_key(thread, key, PyList_GET_SIZE(container));
+        if (UNLIKELY(tag_of(datum) != TAG_INT)) {
+            datum.sort &= ~(uint64_t)PLAIN;
+        }
+        return datum;
     case DICT_ITEM:
+        datum = constant ? constant_key(thread, hook) : mapping_key(thread, key);
+        if (ordered && !((datum.sort & PLAIN) && mapping_is_plain(container, key))) {
+            datum.sort &= ~(uint64_t)PLAIN;
+        }
+        return datum;
     case DICT_ITEM_OR_MISSING:
-        item.key = constant ? constant_key(thread, hook) : mapping_key(thread, key);
-        item.exact = to_be_exact && service == DICT_ITEM && item.key.plain && mapping_is_plain(container, key);
+        datum = constant ? constant_key(thread, hook) : mapping_key(thread, key);
         break;
     case SIZED_ITEM:
-        item.key = sequence_key(thread, key, Py_SIZE(container));
-        item.raises = item.key.datum.tag == TAG_ABSENT && PyLong_Check(key);
+        datum = sequence_key(thread, key, Py_SIZE(container));
         break;
     default:
-        if (PyDict_Check(container) || Py_IS_TYPE(container, &PyDictProxy_Type)) {
-            item.key = mapping_key(thread, key);
-        }
-        else {
-            item.key = sequence_key(thread, key, -1);
-        }
+        datum = PyDict_Check(container) || Py_IS_TYPE(container, &PyDictProxy_Type) ? mapping_key(thread, key)
+                                                                                   : sequence_key(thread, key, -1);
     }
-    return item;
+    datum.sort &= ~(uint64_t)PLAIN;
+    return datum;
 }
 
 static inline void
@@ -126,13 +123,13 @@ item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
     if (service == SERVED_BY_CODE) {
         return;
     }
-    Item item = item_of(thread, hook, service, container, key, false, false);
-    if (item.raises) {
+    Datum datum = item_key(thread, hook, service, container, key, false, false);
+    if (UNLIKELY(datum.sort & RAISES)) {
         return;
     }
     pending->container = container_word(thread, container);
-    pending->key = item.key.datum;
-    pending->kind = (uint8_t)key_flags(READ, &item.key);
+    pending->key = datum;
+    pending->kind = (uint8_t)key_flags(READ, datum);
 }
 
 static inline void
@@ -142,23 +139,24 @@ item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
     if (service == SERVED_BY_CODE) {
         return;
     }
-    Item item = item_of(thread, hook, service, container, hook->name, true, !FREE_THREADED);
+    Datum key = item_key(thread, hook, service, container, hook->name, true, !FREE_THREADED);
     Datum datum = value_datum(thread, value);
     uint64_t word = container_word(thread, container);
-    emit(thread, key_flags(READ, &item.key), hook->site, word, item.key.datum, datum, here(),
-         !FREE_THREADED && item.exact ? EXACT : thread->last, thread->last_quiet);
+    emit(thread, key_flags(READ, key), hook->site, word, key, datum, here(),
+         !FREE_THREADED && (key.sort & PLAIN) ? EXACT : thread->last, thread->last_quiet);
 }
 
+/* Of a store or (value NULL) a deletion. */
 static inline void
 item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObject *value, bool constant)
 {
     Service service = service_of_item(&hook->verdict, container, true);
-    if (service != SERVED_BY_CODE) {
-        Item item = item_of(thread, hook, service, container, key, constant, !FREE_THREADED && value != NULL);
-        if (!item.raises) {
-            Datum datum = value == NULL ? ABSENT : value_datum(thread, value);
-            store(thread, hook, key_flags(value == NULL ? DELETE : WRITE, &item.key), container_word(thread, container),
-                  item.key.datum, datum, item.exact && value != NULL);
+    if (LIKELY(service != SERVED_BY_CODE)) {
+        Datum datum = item_key(thread, hook, service, container, key, constant, !FREE_THREADED && value != NULL);
+        if (LIKELY(!(datum.sort & RAISES))) {
+            Datum stored = value == NULL ? ABSENT : value_datum(thread, value);
+            store(thread, hook, key_flags(value == NULL ? DELETE : WRITE, datum), container_word(thread, container), datum,
+                  stored, value != NULL && (datum.sort & PLAIN));
             return;
         }
     }
@@ -172,14 +170,13 @@ slice_size(Service service, PyObject *container)
     return service == LIST_ITEM ? PyList_GET_SIZE(container) : service == SIZED_ITEM ? Py_SIZE(container) : -1;
 }
 
-static inline Key
+static inline Datum
 slice_bounds(Thread *thread, uint64_t frame, Py_ssize_t size)
 {
-    const Key unknown = {{0, TAG_ABSENT}, false, false, false};
     PyObject *start = thread->start, *stop = thread->stop;
     thread->start = NULL;
     if (start == NULL || thread->bounds_frame != frame) {
-        return unknown;
+        return ABSENT;
     }
     return slice_key(start, stop, Py_None, size);
 }
@@ -191,7 +188,7 @@ slice_begin(Thread *thread, Hook *hook, PyObject *container)
     Pending *pending = pending_push(thread, hook->site, frame);
     Service service = service_of_item(&hook->verdict, container, false);
     if (service != SERVED_BY_CODE) {
-        pending->key = slice_bounds(thread, frame, slice_size(service, container)).datum;
+        pending->key = slice_bounds(thread, frame, slice_size(service, container));
         pending->container = container_word(thread, container);
         pending->kind = READ;
     }
@@ -202,9 +199,9 @@ slice_store(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
 {
     Service service = service_of_item(&hook->verdict, container, true);
     if (service != SERVED_BY_CODE) {
-        Key key = slice_bounds(thread, here(), slice_size(service, container));
+        Datum key = slice_bounds(thread, here(), slice_size(service, container));
         Datum datum = value_datum(thread, value);
-        store(thread, hook, WRITE, container_word(thread, container), key.datum, datum, false);
+        store(thread, hook, WRITE, container_word(thread, container), key, datum, false);
         return;
     }
     pending_nothing(thread, hook->site, here());
@@ -401,122 +398,228 @@ cell_store(Thread *thread, Hook *hook, PyObject *cell, PyObject *value)
 
 /* ---- the hook itself ---- */
 
+#define PERFORMER(action) static void do_##action(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
+#define UNUSED_KEY (void)key
+#define UNUSED_VALUE (void)value
+
 static inline void
-perform(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
+leave(Thread *thread)
 {
-    Pending *begun;
-    uint64_t frame;
-    switch ((Action)hook->action) {
-    case DO_ITEM_BEGIN:
-        item_begin(thread, hook, key, value);
-        break;
-    case DO_SLICE_BOUNDS:
-        thread->start = key;
-        thread->stop = value;
-        thread->bounds_frame = here();
-        break;
-    case DO_SLICE_BEGIN:
-        slice_begin(thread, hook, key);
-        break;
-    case DO_ATTR_BEGIN:
-        attr_begin(thread, hook, key);
-        break;
-    case DO_READ_END:
-        frame = here();
-        begun = pending_pop(thread, hook->site, frame);
-        if (LIKELY(begun != NULL)) {
-            if (LIKELY(begun->kind != 0)) {
-                finish(thread, begun, value_datum(thread, value));
-            }
-        }
-        else {
-            spool_miss();
-        }
-        break;
-    case DO_ITEM_READ:
-        item_read(thread, hook, key, value);
-        break;
-    case DO_ATTR_READ:
-        attr_read(thread, hook, key, value);
-        break;
-    case DO_ITEM_TARGET:
-        thread->target = key;
-        thread->target_key = value;
-        break;
-    case DO_ITEM_VALUE:
-        if (LIKELY(thread->target != NULL)) {
-            item_store(thread, hook, thread->target, thread->target_key, value, false);
-            thread->target = NULL;
-        }
-        break;
-    case DO_ITEM_STORE:
-        item_store(thread, hook, key, hook->name, value, true);
-        break;
-    case DO_SLICE_STORE:
-        slice_store(thread, hook, key, value);
-        break;
-    case DO_ITEM_DELETE:
-        item_store(thread, hook, key, value, NULL, false);
-        break;
-    case DO_ATTR_STORE:
-        attr_store(thread, hook, key, value);
-        break;
-    case DO_ATTR_DELETE:
-        attr_store(thread, hook, key, NULL);
-        break;
-    case DO_WRITE_END:
-        if (UNLIKELY(thread->depth > 0)) {
-            begun = pending_pop(thread, hook->site, here());
-            if (begun != NULL && begun->kind != 0) {
-                finish(thread, begun, begun->value);
-            }
-            else if (begun == NULL && thread->dropped) {
-                spool_miss();
-            }
-        }
-        break;
-    case DO_GLOBAL_READ:
-        global_read(thread, hook, current_frame(), value);
-        break;
-    case DO_GLOBAL_STORE:
-        global_store(thread, hook, current_frame()->f_globals, value);
-        break;
-    case DO_GLOBAL_DELETE:
-        global_store(thread, hook, current_frame()->f_globals, NULL);
-        break;
-    case DO_NAME_READ:
-        name_read(thread, hook, current_frame(), value);
-        break;
-    case DO_NAME_STORE:
-        name_store(thread, hook, current_frame(), value);
-        break;
-    case DO_NAME_DELETE:
-        name_store(thread, hook, current_frame(), NULL);
-        break;
-    case DO_CELL_READ:
-        cell_read(thread, hook, key, value);
-        break;
-    case DO_CELL_STORE:
-        cell_store(thread, hook, key, value);
-        break;
-    case DO_CELL_DELETE:
-        cell_store(thread, hook, key, NULL);
-        break;
-    case DO_COMPUTE:
-        emit(thread, COMPUTE, hook->site, 0, ABSENT, value_datum(thread, value), here(), EXACT, 0);
-        break;
-    case DO_ENTER:
-        emit(thread, ENTER, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
-        break;
-    case DO_DEFINE:
-        emit(thread, DEFINE, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
-        break;
-    case ACTION_COUNT:
-        break;
-    }
     thread->last = spool_next();
     thread->last_quiet = thread->quiet;
 }
+
+PERFORMER(ITEM_BEGIN)
+{
+    item_begin(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(SLICE_BOUNDS)
+{
+    (void)hook;
+    thread->start = key;
+    thread->stop = value;
+    thread->bounds_frame = here();
+    leave(thread);
+}
+
+PERFORMER(SLICE_BEGIN)
+{
+    UNUSED_VALUE;
+    slice_begin(thread, hook, key);
+    leave(thread);
+}
+
+PERFORMER(ATTR_BEGIN)
+{
+    UNUSED_VALUE;
+    attr_begin(thread, hook, key);
+    leave(thread);
+}
+
+PERFORMER(READ_END)
+{
+    UNUSED_KEY;
+    Pending *begun = pending_pop(thread, hook->site, here());
+    if (UNLIKELY(begun == NULL)) {
+        spool_miss();
+    }
+    else if (LIKELY(begun->kind != 0)) {
+        finish(thread, begun, value_datum(thread, value));
+    }
+    leave(thread);
+}
+
+PERFORMER(ITEM_READ)
+{
+    item_read(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(ATTR_READ)
+{
+    attr_read(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(ITEM_TARGET)
+{
+    (void)hook;
+    thread->target = key;
+    thread->target_key = value;
+    leave(thread);
+}
+
+PERFORMER(ITEM_VALUE)
+{
+    UNUSED_KEY;
+    PyObject *container = thread->target;
+    thread->target = NULL;
+    if (LIKELY(container != NULL)) {
+        item_store(thread, hook, container, thread->target_key, value, false);
+    }
+    leave(thread);
+}
+
+PERFORMER(ITEM_STORE)
+{
+    item_store(thread, hook, key, hook->name, value, true);
+    leave(thread);
+}
+
+PERFORMER(SLICE_STORE)
+{
+    slice_store(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(ITEM_DELETE)
+{
+    item_store(thread, hook, key, value, NULL, false);
+    leave(thread);
+}
+
+PERFORMER(ATTR_STORE)
+{
+    attr_store(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(ATTR_DELETE)
+{
+    UNUSED_VALUE;
+    attr_store(thread, hook, key, NULL);
+    leave(thread);
+}
+
+PERFORMER(WRITE_END)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    if (UNLIKELY(thread->depth > 0)) {
+        Pending *begun = pending_pop(thread, hook->site, here());
+        if (begun != NULL && begun->kind != 0) {
+            finish(thread, begun, begun->value);
+        }
+        else if (begun == NULL && thread->dropped) {
+            spool_miss();
+        }
+    }
+    leave(thread);
+}
+
+PERFORMER(GLOBAL_READ)
+{
+    UNUSED_KEY;
+    global_read(thread, hook, current_frame(), value);
+    leave(thread);
+}
+
+PERFORMER(GLOBAL_STORE)
+{
+    UNUSED_KEY;
+    global_store(thread, hook, current_frame()->f_globals, value);
+    leave(thread);
+}
+
+PERFORMER(GLOBAL_DELETE)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    global_store(thread, hook, current_frame()->f_globals, NULL);
+    leave(thread);
+}
+
+PERFORMER(NAME_READ)
+{
+    UNUSED_KEY;
+    name_read(thread, hook, current_frame(), value);
+    leave(thread);
+}
+
+PERFORMER(NAME_STORE)
+{
+    UNUSED_KEY;
+    name_store(thread, hook, current_frame(), value);
+    leave(thread);
+}
+
+PERFORMER(NAME_DELETE)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    name_store(thread, hook, current_frame(), NULL);
+    leave(thread);
+}
+
+PERFORMER(CELL_READ)
+{
+    cell_read(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(CELL_STORE)
+{
+    cell_store(thread, hook, key, value);
+    leave(thread);
+}
+
+PERFORMER(CELL_DELETE)
+{
+    UNUSED_VALUE;
+    cell_store(thread, hook, key, NULL);
+    leave(thread);
+}
+
+PERFORMER(COMPUTE)
+{
+    UNUSED_KEY;
+    emit(thread, COMPUTE, hook->site, 0, ABSENT, value_datum(thread, value), here(), EXACT, 0);
+    leave(thread);
+}
+
+PERFORMER(ENTER)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    emit(thread, ENTER, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+    leave(thread);
+}
+
+PERFORMER(DEFINE)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    emit(thread, DEFINE, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+    leave(thread);
+}
+
+static const Performer performers[] = {
+#define X(name) do_##name,
+    ACTIONS(X)
+#undef X
+};
 
 #if !FREE_THREADED
 /* Another thread than the last one passes a hook: SWITCH, then what the hook does; where that is nothing, PASS. */
@@ -526,7 +629,7 @@ perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
     switch_to(thread);
     uint64_t before = spool_next();
     uint32_t quiet = thread->quiet, pushes = thread->pushes;
-    perform(thread, hook, key, value);
+    hook->perform(thread, hook, key, value);
     if (spool_next() - before == thread->quiet - quiet && LOAD(&spool.recording)) {
         emit(thread, PASS, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
         if (thread->pushes != pushes && thread->depth > 0) {
@@ -534,8 +637,7 @@ perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
             pending->earliest = spool_next();
             pending->quiet = thread->quiet;
         }
-        thread->last = spool_next();
-        thread->last_quiet = thread->quiet;
+        leave(thread);
     }
 }
 #endif
@@ -560,7 +662,7 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
         return 0;
     }
 #endif
-    perform(thread, (Hook *)self, key, value);
+    ((Hook *)self)->perform(thread, (Hook *)self, key, value);
     return 0;
 }
 
@@ -593,6 +695,7 @@ hook_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     hook->key_tag = TAG_ABSENT;
     hook->key_text = 0;
     hook->verdict = 0;
+    hook->perform = performers[action];
     hook->name = Py_NewRef(name);
     if (by_name) {
         PyUnicode_InternInPlace(&hook->name);

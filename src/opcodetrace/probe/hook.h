@@ -42,13 +42,16 @@ typedef enum {
         ACTION_COUNT
 } Action;
 
-typedef struct {
+struct Hook;
+typedef void (*Performer)(Thread *thread, struct Hook *hook, PyObject *key, PyObject *value);
+
+typedef struct Hook {
     PyObject_HEAD
     uint32_t site;
     uint8_t action;
-    /* A constant key's datum: 1 + the text's number, or 0 until it is known. */
-    uint8_t key_tag;
+    uint8_t key_tag; /* of a constant key that is a text: its tag, and 1 + its number, or 0 until that is known */
     uint32_t key_text;
+    Performer perform;
     Verdict verdict;
     PyObject *name;
 } Hook;

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* MADV_POPULATE_WRITE */
 #include "spool.h"
 #include "birth.h"
 
@@ -9,8 +10,26 @@
 
 Spool spool;
 
-/* How many records may pass before the header is asked again, and the births are checked. */
+/* How many records may pass before the header is asked again, the births are checked, and the next pages are fetched. */
 enum { STRIDE = 4096 };
+
+/* Maps the pages of the next records in one go: a page fault for each costs several times as much. */
+static void
+fetch_pages(uint64_t seq, uint64_t end)
+{
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = (uintptr_t)&spool.records[seq] & ~(page - 1), to = (uintptr_t)&spool.records[end] & ~(page - 1);
+    if (to > from) {
+        int error = errno;
+        madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* an older kernel refuses: then they come one by one */
+        errno = error;
+    }
+#else
+    (void)seq;
+    (void)end;
+#endif
+}
 
 int
 spool_map(const char *path)
@@ -58,8 +77,10 @@ spool_raise_limit(uint64_t seq)
     Header *header = spool.header;
     uint64_t limit = LOAD_ACQUIRE(&header->limit);
     if (seq < limit) {
+        uint64_t end = limit - seq > STRIDE ? seq + STRIDE : limit;
         birth_check();
-        STORE(&spool.limit, limit - seq > STRIDE ? seq + STRIDE : limit);
+        fetch_pages(seq, end);
+        STORE(&spool.limit, end);
         return true;
     }
     STORE(&spool.recording, 0);

@@ -250,7 +250,7 @@ emit_switch(Thread *thread, uint32_t from)
             const CallSite *at = instruction < 0 ? NULL : code_call_at(woven, instruction);
             site = woven->id;
             address = frame_word(frame);
-            place = (Datum){(uint64_t)(int64_t)instruction * sizeof(_Py_CODEUNIT), TAG_INT};
+            place = (Datum){.word = (uint64_t)(int64_t)instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
             if (top && at == NULL) {
                 flags = TOP;
             }
@@ -260,7 +260,7 @@ emit_switch(Thread *thread, uint32_t from)
                 char name[MAX_TEXT];
                 size_t length = call.callee == NULL ? 0 : callee_name(call.callee, name);
                 if (length > 0) {
-                    callee = (Datum){text_id(thread, name, length), TAG_STR};
+                    callee = (Datum){.word = text_id(thread, name, length), .sort = TAG_STR};
                     if (length == 10 && memcmp(name, "time.sleep", 10) == 0 && is_zero(call.only_argument)) {
                         flags |= YIELD;
                     }
@@ -277,7 +277,7 @@ emit_switch(Thread *thread, uint32_t from)
     record->site = site;
     record->thread = (uint16_t)thread->number;
     record->kind = SWITCH;
-    record->tags = (uint8_t)(place.tag | callee.tag << 4);
+    record->tags = (uint8_t)(tag_of(place) | tag_of(callee) << 4);
     record->container = from;
     record->key = place.word;
     record->value = callee.word;

@@ -46,20 +46,27 @@ hash_bytes(const uint8_t *bytes, size_t length)
     return hash ^ hash >> 32;
 }
 
+static void
+learn_text(Thread *thread, KnownText *known, uint64_t hash, uint64_t characters, const void *bytes, size_t length)
+{
+    known->id = __atomic_add_fetch(&texts, 1, __ATOMIC_RELAXED);
+    known->hash = hash;
+    known->characters = characters;
+    known->length = (uint32_t)length;
+    memcpy(known->bytes, bytes, length);
+    emit_text(thread, TEXT, known->id, known->bytes, length);
+}
+
 uint32_t
 text_id(Thread *thread, const void *bytes, size_t length)
 {
     uint64_t hash = hash_bytes(bytes, length);
     KnownText *known = &thread->texts[hash % KNOWN_TEXTS];
-    if (LIKELY(known->id != 0 && known->hash == hash && known->length == length &&
+    if (LIKELY(known->id != 0 && known->hash == hash && known->characters == NO_STRING && known->length == length &&
                memcmp(known->bytes, bytes, length) == 0)) {
         return known->id;
     }
-    known->id = __atomic_add_fetch(&texts, 1, __ATOMIC_RELAXED);
-    known->hash = hash;
-    known->length = (uint32_t)length;
-    memcpy(known->bytes, bytes, length);
-    emit_text(thread, TEXT, known->id, known->bytes, length);
+    learn_text(thread, known, hash, NO_STRING, bytes, length);
     return known->id;
 }
 
@@ -131,6 +138,24 @@ text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes)
     }
     *bytes = buffer;
     return (Py_ssize_t)length;
+}
+
+uint32_t
+string_id_slow(Thread *thread, PyObject *string)
+{
+    uint8_t buffer[MAX_TEXT];
+    const uint8_t *bytes;
+    Py_ssize_t length = text_utf8(string, buffer, &bytes);
+    if (length < 0) {
+        return 0;
+    }
+    Py_hash_t hash = LOAD(&((PyASCIIObject *)string)->hash);
+    if (hash == -1) { /* it was never hashed, so it is likely to be new */
+        return text_id(thread, bytes, (size_t)length);
+    }
+    KnownText *known = &thread->texts[(uint64_t)hash % KNOWN_TEXTS];
+    learn_text(thread, known, (uint64_t)hash, (uint64_t)PyUnicode_GET_LENGTH(string), bytes, (size_t)length);
+    return known->id;
 }
 
 /* ---- types: numbered by name, so that classes made over and over do not use the numbers up ---- */

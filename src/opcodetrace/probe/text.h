@@ -8,6 +8,21 @@
 /* The number of a text of at most MAX_TEXT bytes; emits it where this thread has not lately. */
 uint32_t text_id(Thread *thread, const void *bytes, size_t length);
 
+/* The same for a string, by the hash that it already has: 64 bits of SipHash and the length stand for the content. 0 where the
+   string is too long. */
+uint32_t string_id_slow(Thread *thread, PyObject *string);
+
+static inline uint32_t
+string_id(Thread *thread, PyObject *string)
+{
+    uint64_t hash = (uint64_t)LOAD(&((PyASCIIObject *)string)->hash);
+    KnownText *known = &thread->texts[hash % KNOWN_TEXTS];
+    if (LIKELY(known->hash == hash && known->characters == (uint64_t)PyUnicode_GET_LENGTH(string) && known->id != 0)) {
+        return known->id;
+    }
+    return string_id_slow(thread, string);
+}
+
 /* A string's UTF-8 (lone surrogates as they are): its length, and *bytes set to it, which may be `buffer`. -1 where it is
    longer than MAX_TEXT. */
 Py_ssize_t text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes);

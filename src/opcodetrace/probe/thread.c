@@ -30,7 +30,7 @@ thread_ends(void *value)
 static Datum
 thread_name(Thread *thread, unsigned long ident)
 {
-    Datum name = {0, TAG_NONE};
+    Datum name = {.sort = TAG_NONE};
     Raised raised = put_error_aside();
     PyObject *modules = PyImport_GetModuleDict();
     PyObject *key = NULL, *number = NULL, *module = NULL, *text = NULL;
@@ -40,7 +40,7 @@ thread_name(Thread *thread, unsigned long ident)
     module = PyDict_GetItemWithError(modules, key);
     if (module == NULL) {
         if (thread->number == 0) { /* what threading will call it */
-            name = (Datum){text_id(thread, "MainThread", 10), TAG_STR};
+            name = (Datum){.word = text_id(thread, "MainThread", 10), .sort = TAG_STR};
         }
         goto done;
     }
@@ -67,7 +67,7 @@ thread_name(Thread *thread, unsigned long ident)
     if (text != NULL && PyUnicode_CheckExact(text)) {
         uint8_t buffer[MAX_TEXT];
         size_t length = text_cut(text, buffer, MAX_TEXT);
-        name = (Datum){text_id(thread, buffer, length), TAG_STR};
+        name = (Datum){.word = text_id(thread, buffer, length), .sort = TAG_STR};
     }
 done:
     Py_XDECREF(text);
@@ -97,9 +97,9 @@ thread_enter(void)
     current_thread = thread;
     unsigned long ident = PyThread_get_thread_ident();
 #ifdef PY_HAVE_THREAD_NATIVE_ID
-    Datum native = {PyThread_get_thread_native_id(), TAG_INT};
+    Datum native = {.word = PyThread_get_thread_native_id(), .sort = TAG_INT};
 #else
-    Datum native = {0, TAG_ABSENT};
+    Datum native = {.sort = TAG_ABSENT};
 #endif
     Datum name = thread_name(thread, ident);
     emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
@@ -116,7 +116,7 @@ thread_emit_birth(uint64_t address)
     }
     static Thread nobody; /* a thread that has passed no hook */
     Thread *thread = current_thread == NULL || current_thread->number == UNNUMBERED ? &nobody : current_thread;
-    emit(thread, BIRTH, NO_SITE, address, (Datum){0, 0}, (Datum){0, 0}, 0, EXACT, 0);
+    emit(thread, BIRTH, NO_SITE, address, (Datum){0}, (Datum){0}, 0, EXACT, 0);
     if (thread != &nobody) {
         thread->quiet++;
     }

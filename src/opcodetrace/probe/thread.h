@@ -9,11 +9,25 @@
 /* `earliest` of an access whose place in the order is its record's. */
 #define EXACT UINT64_MAX
 
-/* A place in memory, or what was in it, as a record names it. */
+/* A key or a value as a record names it. Two words, so that it travels in registers. */
 typedef struct {
     uint64_t word;
-    uint8_t tag;
+    uint64_t sort; /* its Tag, and of keys: */
 } Datum;
+
+enum {
+    TAG_MASK = 0xF,
+    UNSURE = 0x100,  /* equality is the program's own: other keys may be equal to this one */
+    PLAIN = 0x200,   /* hash and comparison are built in: no Python code runs, whatever plain key it is compared with */
+    LASTING = 0x400, /* the datum stays right for the whole run (of a constant) */
+    RAISES = 0x800,  /* there is no such item: the operation raises */
+};
+
+static inline unsigned
+tag_of(Datum datum)
+{
+    return (unsigned)datum.sort & TAG_MASK;
+}
 
 /* An access that was begun: the hook after the instruction emits it. */
 typedef struct {
@@ -25,11 +39,14 @@ typedef struct {
 } Pending;
 
 typedef struct {
-    uint64_t hash;
+    uint64_t hash;       /* of the bytes; or Python's own of the string, */
+    uint64_t characters; /* which then has so many; else NO_STRING */
     uint32_t id;
     uint32_t length;
     uint8_t bytes[MAX_TEXT];
 } KnownText;
+
+#define NO_STRING UINT64_MAX
 
 typedef struct {
     PyTypeObject *type;
@@ -99,7 +116,7 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     record->site = site;
     record->thread = (uint16_t)thread->number;
     record->kind = (uint8_t)kind;
-    record->tags = (uint8_t)(key.tag | value.tag << 4);
+    record->tags = (uint8_t)(tag_of(key) | tag_of(value) << 4);
     record->container = container;
     record->key = key.word;
     record->value = value.word;

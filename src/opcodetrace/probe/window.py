@@ -5,10 +5,12 @@ The window is linear. Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`; th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
 import struct
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +35,8 @@ MIB = 1 << 20
 WINDOW_BYTES = 1 << 30  # of records, by default
 STEP = 4 * MIB  # allocated at a time
 AHEAD = 32 * MIB  # kept allocated ahead of the probe
+WARM = 16 * MIB  # kept in memory ahead of the probe, once it writes much
+_MADV_POPULATE_WRITE = 23  # Linux 5.14; the mmap module has no name for it yet
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -54,6 +58,7 @@ class Window:
         self._map = mmap.mmap(descriptor, 0)
         self._size = len(self._map)
         self._allocated = HEADER_SIZE
+        self._warm = 0
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], *, max_records: int | None = None, window_bytes: int = WINDOW_BYTES) -> Self:
@@ -118,6 +123,20 @@ class Window:
                 break
             self._allocated += step
             self._raise_limit()
+        self._warm_ahead()
+
+    def _warm_ahead(self) -> None:
+        """Brings pages into memory before the probe comes to them: for it, a page that the kernel must make and clear first
+        costs several times as much as all the records in it. Nothing is written, so this cannot disturb the probe.
+        """
+        written = HEADER_SIZE + self.next * RECORD_SIZE
+        goal = min(written + min(WARM, MIB + 4 * written), self._allocated, self._size) & -mmap.PAGESIZE
+        start = max(self._warm, written & -mmap.PAGESIZE)
+        if sys.platform != "linux" or goal - start < MIB // 2:
+            return
+        with contextlib.suppress(OSError):  # an older kernel: then the pages come as they are needed
+            self._map.madvise(_MADV_POPULATE_WRITE, start, goal - start)
+        self._warm = goal
 
     def _raise_limit(self) -> None:
         limit = min((self._allocated - HEADER_SIZE) // RECORD_SIZE, self.max_records)
