@@ -93,8 +93,9 @@ def test_an_inferred_source_gives_no_operand() -> None:
         assert (operands == [0, 0]) == (certainty is not Certainty.INFERRED)
 
 
-def test_the_origin_takes_no_lane() -> None:
-    run = Recorded(COUNTER)
+@pytest.mark.parametrize("free_threaded", [False, True])
+def test_the_origin_takes_no_lane(free_threaded: bool) -> None:
+    run = Recorded(COUNTER, free_threaded=free_threaded)
     run.write(0, 9, 7)
     run.switch(0, 1)
     one, other = run.read(1, 7, 7), run.read(2, 7, 7)

@@ -218,7 +218,7 @@ class _Steps:
             if event.kind == Kind.COMPUTE:
                 steps.append(self._computed(event, continues))
                 continue
-            if self._computed_meanwhile(before, event):
+            if self.roles.get(event.seq) is not Role.ORIGIN and self._computed_meanwhile(before, event):
                 steps.append(self._computed(event, continues))
                 continues = True
             steps.append(

@@ -329,7 +329,7 @@ class Wording:
             inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
             if not step.recorded:
                 return f"{who} stopped, where is not recorded"
-            return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}outside of woven code"
+            return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}in code that is not woven"
         line = "" if place.line is None else f", line {place.line}"
         if line and step.path is not None and step.path not in self.paths:
             line = f", {printable(os.path.basename(step.path))}:{place.line}"
