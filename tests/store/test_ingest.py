@@ -39,6 +39,7 @@ hits += 1
 total += 1
 row[1:2] = row[1:2]
 self.balance = self.balance
+votes[Color.RED] += 1
 """
 FILE = SourceFile(0, "/home/me/bank.py", "bank", SOURCE)
 LOAD_ITEM, STORE_ITEM, LOAD_ATTR, STORE_ATTR, LOAD_GLOBAL, STORE_GLOBAL, LOAD_CELL, STORE_CELL = range(8)
@@ -380,6 +381,12 @@ class TestLabels:
     ) -> None:
         share(window, thing(LIST, ADDRESS), key, load=load, store=store)
         assert [location.label for location in read(window, path).locations.values()] == [label]
+
+    def test_a_member_of_a_class_goes_by_its_name(self, window: WindowBuilder, path: pathlib.Path) -> None:
+        codes = [make_code(make_site(0, "LOAD_SUBSCR"), make_site(1, "STORE_SUBSCR", line=7, columns=(0, 16)))]
+        share(window, thing(DICT, ADDRESS), (Tag.OBJECT, thing(ACCOUNT, 0x10)))
+        (location,) = read(window, path, codes=codes).locations.values()
+        assert location.label == "votes[Color.RED]"
 
     def test_what_writes_use_most_wins(self, window: WindowBuilder, path: pathlib.Path) -> None:
         account = thing(ACCOUNT, ADDRESS)

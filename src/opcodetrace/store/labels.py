@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from opcodetrace.store.source_text import SourceText, container_text, member_key_text
+from opcodetrace.store.source_text import Operands, SourceText, operands
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Site, SourceFile
+
+MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")  # of a class, by its name: Color.RED
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class Labels:
         self._texts: dict[int, SourceText] = {}
         self._sites = sites
         self._site_codes = site_codes
-        self._containers: dict[int, str | None] = {}
+        self._operands: dict[int, Operands | None] = {}
         self._numbers: dict[tuple[str, int], int] = {}
         self._counts: Counter[str] = Counter()
 
@@ -69,30 +72,30 @@ class Labels:
                 return f"{self._container(location)}[{name}]"
 
     def _container(self, location: Unlabelled) -> str:
-        for site in location.sites:
-            if site not in self._containers:
-                self._containers[site] = self._container_at(site)
-            if text := self._containers[site]:
-                return text
+        for found in self._written(location):
+            if found.container:
+                return found.container
         return f"<{_short(location.container_type)}>"
-
-    def _container_at(self, site: int) -> str | None:
-        expression = self._expression(site)
-        return container_text(expression) if expression else None
-
-    def _expression(self, site: int) -> str | None:
-        known = self._sites[site]
-        source = self.source(self._site_codes[site].file)
-        return source.expression(known.line, known.column, known.end_line, known.end_column)
 
     def _key(self, location: Unlabelled) -> str:
         if isinstance(location.key, Opaque):
-            for site in location.sites:
-                if (expression := self._expression(site)) and (written := member_key_text(expression)):
-                    return written
+            for found in self._written(location):
+                if found.key and MEMBER.fullmatch(found.key):
+                    return found.key
             type_name = location.key.type_name
             return f"<{_short(type_name)} #{self._number(type_name, location.key_object)}>"
         return "?" if location.key is ABSENT else repr(location.key)
+
+    def _written(self, location: Unlabelled) -> Iterator[Operands]:
+        """How the source writes the location, at each of its sites that says so."""
+        for site in location.sites:
+            if site not in self._operands:
+                known = self._sites[site]
+                source = self.source(self._site_codes[site].file)
+                expression = source.expression(known.line, known.column, known.end_line, known.end_column)
+                self._operands[site] = operands(expression) if expression else None
+            if found := self._operands[site]:
+                yield found
 
     def _container_suffix(self, location: Unlabelled) -> str:
         if location.kind is LocationKind.GLOBAL:

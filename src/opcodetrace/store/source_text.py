@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import functools
 import io
-import re
 import tokenize
+from typing import NamedTuple
 
 EXPRESSION_LENGTH = 120
-_MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")
 
 
 class SourceText:
@@ -49,27 +48,21 @@ def _decode(source: bytes) -> str:
         return source.decode("utf-8", "replace")
 
 
-@functools.lru_cache(maxsize=4096)
-def container_text(expression: str) -> str | None:
-    """What the last subscript or attribute is taken of: `bank` in `bank["a"]`, `self.a` in `self.a.b`."""
-    node = _parsed(expression)
-    if not isinstance(node, ast.Subscript | ast.Attribute):
-        return None
-    return ast.get_source_segment(expression, node.value)
+class Operands(NamedTuple):
+    """The parts of `bank["a"]` or `self.a.b`: `bank` and `"a"`, `self.a` and no key."""
+
+    container: str | None
+    key: str | None
 
 
 @functools.lru_cache(maxsize=4096)
-def member_key_text(expression: str) -> str | None:
-    """The key of a subscript that is written as a member of a class: `Color.RED` in `votes[Color.RED]`."""
-    node = _parsed(expression)
-    if not isinstance(node, ast.Subscript):
-        return None
-    key = ast.get_source_segment(expression, node.slice)
-    return key if key and _MEMBER.fullmatch(key) else None
-
-
-def _parsed(expression: str) -> ast.expr | None:
+def operands(expression: str) -> Operands | None:
+    """Of the last subscript or attribute; None where the expression is neither."""
     try:
-        return ast.parse(expression, mode="eval").body
+        node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    if not isinstance(node, ast.Subscript | ast.Attribute):
+        return None
+    key = ast.get_source_segment(expression, node.slice) if isinstance(node, ast.Subscript) else None
+    return Operands(ast.get_source_segment(expression, node.value), key)
