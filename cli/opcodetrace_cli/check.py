@@ -25,7 +25,7 @@ def check(database: Path, run: int | None, possible: bool) -> None:
     with Database.open(database) as opened:
         report = export.compose(opened, opened.run(run))
     for line in lines(report):
-        click.echo(line)
+        click.echo(wording.encodable(line, sys.stdout.encoding))
     if report.lost or (possible and report.possibly_lost):
         sys.exit(LOST)
 

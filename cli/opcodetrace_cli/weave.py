@@ -17,7 +17,7 @@ from rich.text import Text
 
 from opcodetrace.errors import ScriptError, UsageError
 from opcodetrace.probe import _probe
-from opcodetrace.report.wording import printable, quantity
+from opcodetrace.report.wording import encodable, printable, quantity
 from opcodetrace.rewrite.decode import Instruction, decode
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.trace.site import Code, Site, SwitchPoint
@@ -53,13 +53,14 @@ def weave(script: Path, function: str | None) -> None:
     lines = decode_source(source).split("\n")
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else PIPE_WIDTH, highlight=False, emoji=False, markup=False)
-    console.print(
-        Text(f"{SWITCH_POINT} the interpreter may switch threads here; ", "dim").append("+ a hook", "green"), end="\n\n"
-    )
-    for pair in chosen:
-        for line in Listing(pair, script, lines, console.width).lines():
-            line.rstrip()
-            console.print(line, soft_wrap=True)
+    with console.capture() as page:
+        legend = Text(f"{SWITCH_POINT} the interpreter may switch threads here; ", "dim").append("+ a hook", "green")
+        console.print(legend, end="\n\n")
+        for pair in chosen:
+            for line in Listing(pair, script, lines, console.width).lines():
+                line.rstrip()
+                console.print(line, soft_wrap=True)
+    click.echo(encodable(page.get(), sys.stdout.encoding), nl=False)
 
 
 def read(script: Path) -> bytes:

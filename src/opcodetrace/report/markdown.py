@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, TextIO
 
 from opcodetrace.report import wording
-from opcodetrace.report.wording import Wording, printable, quantity
+from opcodetrace.report.wording import Wording, encodable, printable, quantity
 from opcodetrace.trace.run import StoredSite
 from opcodetrace.trace.story import (
     AccessStep,
@@ -63,7 +63,7 @@ class MarkdownReporter:
     def write(self, report: RunReport, stream: TextIO) -> None:
         """Write the report."""
         for line in _lines(report):
-            stream.write(line + "\n")
+            stream.write(encodable(line, stream.encoding) + "\n")
 
 
 def _lines(report: RunReport) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from opcodetrace.report import wording
-from opcodetrace.report.wording import Wording, printable, quantity
+from opcodetrace.report.wording import Wording, encodable, printable, quantity
 from opcodetrace.trace.event import ABSENT
 from opcodetrace.trace.run import StoredSite
 from opcodetrace.trace.story import (
@@ -42,7 +42,6 @@ STYLES = {
     Role.OVERWRITING_WRITE: "bold red",
     Role.STALE_READ: "bold yellow",
 }
-ASCII = str.maketrans("│─┼▶◀└⋮…∥·×", "|-+><`:~=-x")
 
 
 class TextReporter:
@@ -70,18 +69,7 @@ class TextReporter:
         )  # fmt: skip
         for line in _Page(report, width, console).lines():
             console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
-        stream.write(_encodable(page.getvalue(), stream.encoding))
-
-
-def _encodable(text: str, encoding: str | None) -> str:
-    """The text in what the stream can take: frames in ASCII, the rest escaped, where it takes no Unicode."""
-    if encoding is None or encoding.lower().replace("-", "").startswith("utf"):
-        return text
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return text.translate(ASCII).encode(encoding, "backslashreplace").decode(encoding)
-    return text
+        stream.write(encodable(page.getvalue(), stream.encoding))
 
 
 class _Page:

@@ -34,6 +34,7 @@ IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with w
 UNTOLD = "No interleaving can be shown: the search for an order that agrees with the recording was cut short."
 UNORDERED = "these steps overlap: which of them came first is not recorded"
 
+ASCII = str.maketrans(dict(zip("│─┼▶◀└⋮…∥·×⇄", "|-+><`:~=-x%", strict=True)))
 LOOP_ENDS = ("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 
 
@@ -46,6 +47,15 @@ def printable(text: str) -> str:
     """The text on one line, tabs as spaces and whatever does not print escaped."""
     text = text.replace("\t", "    ")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """The text in what a stream can take: frames in ASCII and the rest escaped where it takes no Unicode."""
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
+    return text
 
 
 def shorten(text: str, length: int) -> str:
