@@ -23,19 +23,12 @@ from opcodetrace.trace.run import StoredRun
 from opcodetrace_cli.database import database_option
 
 
-class Size(click.ParamType):
+def size(text: str | int) -> int:
     """A number of bytes: 4096, 64M, 2G."""
-
-    name = "size"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes."""
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)(?:i?[bB])?", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is no size; write it like 256M or 2G", param, ctx)
-        return int(float(found[1]) * 1024 ** "kmg".find(found[2].lower()) * 1024 if found[2] else float(found[1]))
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)(?:i?[bB])?", str(text).strip())
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no size; write it like 256M or 2G")
+    return int(float(found[1]) * 1024 ** " kmg".index(found[2].lower() or " "))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -52,7 +45,7 @@ class Size(click.ParamType):
 @click.option(
     "--window",
     "window_bytes",
-    type=Size(),
+    type=size,
     default=DEFAULT_WINDOW,
     show_default="1G",
     metavar="SIZE",

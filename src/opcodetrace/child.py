@@ -7,18 +7,19 @@ ours becomes. Where anything of ours fails, the process is replaced by a plain `
 
 import sys
 
-_MODULES = dict(sys.modules)  # as Python starts a script; so are the next two
-_IMPORTERS = set(sys.path_importer_cache)
+if __name__ == "__main__":
+    _as_started: tuple[dict[str, object], set[str]] = (dict(sys.modules), set(sys.path_importer_cache))
+    if not sys.flags.safe_path:
+        del sys.path[0]  # this file's folder
 
-import gc  # noqa: E402
+import gc
 
-_COUNTS = gc.get_count()
-gc.disable()
-if __name__ == "__main__" and not sys.flags.safe_path:
-    del sys.path[0]  # this file's folder
+if __name__ == "__main__":
+    _counts = gc.get_count()
+    gc.disable()
 
-from collections.abc import Callable  # noqa: E402
-from typing import Any, NoReturn  # noqa: E402
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 _MAIN_NAMES = (
     "__name__",
@@ -119,7 +120,7 @@ def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
     def send(entry: tuple[object, ...]) -> None:
         if getpid() != owner:
             raise OSError("a forked process is not recorded")
-        data = dumps(entry)
+        data = dumps(entry)  # type: ignore[arg-type]  # of plain values all the way down
         with lock:
             file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
             try:
@@ -163,7 +164,7 @@ class _Recording:
             target.run_unrecorded()
         shown = sys.stderr
         held = _Held()
-        sys.stderr = held  # type: ignore[assignment]
+        sys.stderr = held
         try:
             code = compile(source, target.path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
@@ -202,12 +203,13 @@ def _say(text: str) -> None:
         sys.stderr.flush()
 
 
-def _settle(counts: tuple[int, int, int], kept: list[object]) -> None:
+def _settle(counts: tuple[int, int, int], kept: list[object]) -> int:
     """The garbage collector does not walk our objects, and runs next about when it would have run without them.
 
     What is frozen is never collected: main undoes it before the interpreter ends, when the script's last cycles are.
     """
     gc.freeze()
+    frozen = gc.get_freeze_count()
     for _ in range(counts[1] - gc.get_count()[1]):
         gc.collect(0)
     for _ in range(4096):
@@ -215,6 +217,7 @@ def _settle(counts: tuple[int, int, int], kept: list[object]) -> None:
             break
         kept.append([])
     gc.enable()
+    return frozen
 
 
 def _become(target: _Target, namespace: dict[str, Any]) -> None:
@@ -262,7 +265,7 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
             recording.install_hook()
         if target.switch_interval:
             sys.setswitchinterval(float(target.switch_interval))
-        _settle(counts, kept)
+        frozen = _settle(counts, kept)
         recording.probe.start()
     except Exception as error:
         _say(f"the script runs unrecorded: {type(error).__name__}: {error}")
@@ -271,7 +274,8 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
         exit_code = recording.probe.run_callable(_run_module_as_main, target.name)
     else:
         exit_code = recording.probe.run_main(code, namespace)
-    gc.unfreeze()
+    if gc.get_freeze_count() <= frozen:  # else the script has frozen what it does not want to be collected
+        gc.unfreeze()
     if exit_code or target.is_module:  # else CPython goes on to take __file__ out of the script's namespace
         raise SystemExit(exit_code)
 
@@ -284,4 +288,4 @@ if __name__ == "__main__":
     sys.modules["opcodetrace"] = _package
     from opcodetrace import child
 
-    child.main(globals(), _MODULES, _IMPORTERS, _COUNTS)
+    child.main(globals(), *_as_started, _counts)

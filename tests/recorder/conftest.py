@@ -1,5 +1,15 @@
 """The fixture of this folder."""
 
-from tests.recorder.processes import scripts
+from pathlib import Path
 
-__all__ = ["scripts"]
+import pytest
+
+pytest.register_assert_rewrite("tests.recorder.processes")
+
+from tests.recorder.processes import Scripts  # noqa: E402
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Scripts:
+    """A fresh folder."""
+    return Scripts(tmp_path)

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pytest
-
 from tests.recording import COMMAND
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Ours, without what would change where a trace goes."""
+    """Ours, without what would change where a trace goes, and as good in another folder."""
+    path = os.environ.get("PYTHONPATH")
+    if path:
+        changes["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in path.split(os.pathsep))
     return {key: value for key, value in os.environ.items() if key != "OPCODETRACE_DB"} | changes
 
 
@@ -96,9 +97,3 @@ class Scripts:
         assert recorded.stdout.decode() == plain.stdout.decode()
         assert recorded.returncode == plain.returncode
         return plain.returncode
-
-
-@pytest.fixture
-def scripts(tmp_path: Path) -> Scripts:
-    """A fresh folder."""
-    return Scripts(tmp_path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.recorder.processes import Scripts
+from tests.recorder.processes import Scripts, environment
 
 STATE = """
 import sys
@@ -52,7 +52,7 @@ state = {
     "warnoptions": sys.warnoptions,
     "filters": repr(_warnings.filters),
     "importers": sorted(sys.path_importer_cache),
-    "finders": repr(sys.meta_path),
+    "finders": [getattr(finder, "__qualname__", type(finder).__name__) for finder in sys.meta_path],
     "frames": frames(),
     "recursion": recursion(),
     "recursion_limit": sys.getrecursionlimit(),
@@ -128,12 +128,24 @@ def test_a_module_finds_the_same_state(options: list[str], scripts: Scripts) -> 
     assert_same(*states(scripts, "-m", "package", options=env_options))
 
 
-@pytest.mark.parametrize("module", ["nowhere", "package.nowhere", "package", "broken", "failing"])
+@pytest.mark.parametrize("module", ["nowhere", "package.nowhere", "package", "failing", "exiting"])
 def test_a_module_that_does_not_run_fails_as_without_us(module: str, scripts: Scripts) -> None:
     scripts.write("package/__init__.py", "")
-    scripts.write("broken.py", "def f(:\n")
     scripts.write("failing.py", "def f():\n    1 / 0\nf()\n")
+    scripts.write("exiting.py", "raise SystemExit(1)")
     assert scripts.same("-m", module) == 1
+
+
+def test_a_module_that_python_cannot_compile(scripts: Scripts) -> None:
+    """The import hook's frame shows, among those of importlib."""
+    scripts.write("broken.py", "def f(:\n")
+    plain, recorded = scripts.plain("-m", "broken"), scripts.recorded("-m", "broken")
+
+    def own(stderr: bytes) -> list[str]:
+        return [line for line in stderr.decode().splitlines() if "<frozen importlib" not in line]
+
+    assert own(recorded.stderr) == own(plain.stderr)
+    assert recorded.returncode == plain.returncode
 
 
 def test_modules_of_the_standard_library_run(scripts: Scripts) -> None:
@@ -214,7 +226,7 @@ def test_what_the_shell_opened_reaches_the_script(scripts: Scripts) -> None:
     os.write(write_end, b"text")
     done = scripts.run(
         scripts.recording_command("script.py"),
-        env={**os.environ, "DESCRIPTOR": str(read_end)},
+        env=environment(DESCRIPTOR=str(read_end)),
         pass_fds=[read_end],
     )
     os.close(read_end)
