@@ -85,7 +85,7 @@ def woven(source: bytes, script: Path) -> list[Pair]:
             sites = tuple(Site(*site) for site in code.sites)
             codes.append(code._replace(sites=sites, switch_points=tuple(SwitchPoint(*p) for p in code.switch_points)))
 
-    after = Weaver(send).weave_module(module, str(script), "__main__", source)
+    after = Weaver(send, _probe).weave_module(module, str(script), "__main__", source)
     described = {code.id: code for code in codes}
     pairs = [
         Pair(before, after, described[number])

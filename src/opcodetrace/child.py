@@ -147,7 +147,7 @@ class _Recording:
         from opcodetrace.rewrite.weave import Weaver
 
         self.probe = _probe
-        self.weaver = Weaver(send=_sender(f"{target.spool}/sites"))
+        self.weaver = Weaver(_sender(f"{target.spool}/sites"), _probe)
         self.roots = target.roots()
         self._importer = importer
         _probe.attach(f"{target.spool}/window")

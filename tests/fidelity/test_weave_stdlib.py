@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from opcodetrace.probe import _probe
 from opcodetrace.rewrite.weave import Weaver
 from tests.recording import environment
 
@@ -27,7 +28,7 @@ unittest.mock urllib.request uuid weakref xml.etree.ElementTree zipfile
 @pytest.mark.filterwarnings("ignore")
 def test_every_code_object_of_the_library_is_woven() -> None:
     described: list[tuple[object, ...]] = []
-    weaver = Weaver(described.append)
+    weaver = Weaver(described.append, _probe)
     lines = 0
     for path in sorted(LIBRARY.glob("*.py")):
         source = path.read_bytes()

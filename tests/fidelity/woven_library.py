@@ -51,7 +51,7 @@ def weave_library(window: str) -> list[str]:
             unwoven.append(f"{entry[3]}: {entry[-1]}")
 
     library = os.path.join(os.path.dirname(os.__file__), "")
-    weaver = Weaver(send)
+    weaver = Weaver(send, _probe)
     loader: Any = _bootstrap_external.SourceLoader
 
     def weave(self: Any, fullname: str, code: CodeType) -> CodeType:

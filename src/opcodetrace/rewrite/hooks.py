@@ -9,12 +9,12 @@ from collections.abc import Callable
 from types import CodeType
 from typing import NamedTuple
 
-from opcodetrace.probe import _probe
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys
 from opcodetrace.rewrite.opcodes import CACHES, FREE_THREADED, NUMBER, SUBSCRIPT_OPERATOR, VERSION, operation_of
 from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
+from opcodetrace.trace.hook import Action
 from opcodetrace.trace.site import Operation
 
 _COPY = NUMBER["COPY"]
@@ -57,20 +57,20 @@ def _value(action: int, depth: int = 1, name: object = None) -> HookTemplate:
     return HookTemplate(action, _COPIES[depth], b"", name)
 
 
-ENTER = _bare(_probe.ENTER)
-DEFINE = _bare(_probe.DEFINE)
-COMPUTE = _value(_probe.COMPUTE)
-_READ_END = _value(_probe.READ_END)
-_WRITE_END = _bare(_probe.WRITE_END)
+ENTER = _bare(Action.ENTER)
+DEFINE = _bare(Action.DEFINE)
+COMPUTE = _value(Action.COMPUTE)
+_READ_END = _value(Action.READ_END)
+_WRITE_END = _bare(Action.WRITE_END)
 # [container key] or [value container key]
-_ITEM_BEGIN = HookTemplate(_probe.ITEM_BEGIN, _COPIES[1], _COPIES[4])
-_ITEM_TARGET = HookTemplate(_probe.ITEM_TARGET, _COPIES[1], _COPIES[4])
-_ITEM_DELETE = HookTemplate(_probe.ITEM_DELETE, _COPIES[1], _COPIES[4])
+_ITEM_BEGIN = HookTemplate(Action.ITEM_BEGIN, _COPIES[1], _COPIES[4])
+_ITEM_TARGET = HookTemplate(Action.ITEM_TARGET, _COPIES[1], _COPIES[4])
+_ITEM_DELETE = HookTemplate(Action.ITEM_DELETE, _COPIES[1], _COPIES[4])
 # [container start stop], then the container alone
-_SLICE_BOUNDS = HookTemplate(_probe.SLICE_BOUNDS, _COPIES[1], _COPIES[4])
-_SLICE_BEGIN = HookTemplate(_probe.SLICE_BEGIN, b"", _COPIES[5])
+_SLICE_BOUNDS = HookTemplate(Action.SLICE_BOUNDS, _COPIES[1], _COPIES[4])
+_SLICE_BEGIN = HookTemplate(Action.SLICE_BEGIN, b"", _COPIES[5])
 # [value container start stop]
-_SLICE_STORE = HookTemplate(_probe.SLICE_STORE, _COPIES[4], _COPIES[5])
+_SLICE_STORE = HookTemplate(Action.SLICE_STORE, _COPIES[4], _COPIES[5])
 _GLOBAL_END = (_WRITE_END,) if FREE_THREADED else ()
 
 
@@ -146,21 +146,21 @@ class Planner:
             args = [i.arg for i in self.instructions[max(index - 2, 0) : index]]
             if names == ["COPY", "COPY"] and args == [2, 2] and self._straight(index, 2):
                 # [container key value]: an augmented assignment keeps the container at hand
-                kept = HookTemplate(_probe.ITEM_READ, _COPIES[1], _COPIES[5], key)
+                kept = HookTemplate(Action.ITEM_READ, _COPIES[1], _COPIES[5], key)
                 return Plan(Operation.LOAD_SUBSCR, None, (), (kept,))
             if self._straight(index, 2):
                 local = self._local_before(index - 2)
                 if local is not None and names[1] in ("LOAD_CONST", "LOAD_SMALL_INT"):
-                    again = HookTemplate(_probe.ITEM_READ, _COPIES[1], encode(_LOAD_FAST, local), key)
+                    again = HookTemplate(Action.ITEM_READ, _COPIES[1], encode(_LOAD_FAST, local), key)
                     return Plan(Operation.LOAD_SUBSCR, None, (), (again,))
         return Plan(Operation.LOAD_SUBSCR, None, (_ITEM_BEGIN,), (_READ_END,))
 
     def _store_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         key = self._constant_key(instruction.ordinal, flow)
         if key is not ANY_KEY:
-            store = HookTemplate(_probe.ITEM_STORE, _COPIES[3], _COPIES[4], key)
+            store = HookTemplate(Action.ITEM_STORE, _COPIES[3], _COPIES[4], key)
             return Plan(Operation.STORE_SUBSCR, None, (store,), (_WRITE_END,))
-        return Plan(Operation.STORE_SUBSCR, None, (_ITEM_TARGET, _value(_probe.ITEM_VALUE, depth=3)), (_WRITE_END,))
+        return Plan(Operation.STORE_SUBSCR, None, (_ITEM_TARGET, _value(Action.ITEM_VALUE, depth=3)), (_WRITE_END,))
 
     def _delete_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         return Plan(Operation.DELETE_SUBSCR, None, (_ITEM_DELETE,), (_WRITE_END,))
@@ -178,54 +178,54 @@ class Planner:
             previous = self.instructions[index - 1]
             if previous.name == "COPY" and previous.arg == 1:
                 # [object value]: an augmented assignment keeps the object at hand
-                kept = HookTemplate(_probe.ATTR_READ, _COPIES[1], _COPIES[4], name)
+                kept = HookTemplate(Action.ATTR_READ, _COPIES[1], _COPIES[4], name)
                 return Plan(Operation.LOAD_ATTR, name, (), (kept,))
             local = self._local_before(index - 1)
             if local is not None:
-                again = HookTemplate(_probe.ATTR_READ, _COPIES[1], encode(_LOAD_FAST, local), name)
+                again = HookTemplate(Action.ATTR_READ, _COPIES[1], encode(_LOAD_FAST, local), name)
                 return Plan(Operation.LOAD_ATTR, name, (), (again,))
-        begin = HookTemplate(_probe.ATTR_BEGIN, b"", _COPIES[3], name)
+        begin = HookTemplate(Action.ATTR_BEGIN, b"", _COPIES[3], name)
         return Plan(Operation.LOAD_ATTR, name, (begin,), (_READ_END,))
 
     def _store_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
-        store = HookTemplate(_probe.ATTR_STORE, _COPIES[2], _COPIES[3], name)  # [value object]
+        store = HookTemplate(Action.ATTR_STORE, _COPIES[2], _COPIES[3], name)  # [value object]
         return Plan(Operation.STORE_ATTR, name, (store,), (_WRITE_END,))
 
     def _delete_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
-        delete = HookTemplate(_probe.ATTR_DELETE, b"", _COPIES[3], name)  # [object]
+        delete = HookTemplate(Action.ATTR_DELETE, b"", _COPIES[3], name)  # [object]
         return Plan(Operation.DELETE_ATTR, name, (delete,), (_WRITE_END,))
 
     def _load_global(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg >> 1]
         depth = 2 if VERSION >= (3, 13) and instruction.arg & 1 else 1  # there the NULL lies on top
-        return Plan(Operation.LOAD_GLOBAL, name, (), (_value(_probe.GLOBAL_READ, depth, name),))
+        return Plan(Operation.LOAD_GLOBAL, name, (), (_value(Action.GLOBAL_READ, depth, name),))
 
     def _load_name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
-        return Plan(Operation.LOAD_NAME, name, (), (_value(_probe.NAME_READ, 1, name),))
+        return Plan(Operation.LOAD_NAME, name, (), (_value(Action.NAME_READ, 1, name),))
 
     def _name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
         operation = instruction.name
         if operation.startswith("STORE"):
-            action = _probe.GLOBAL_STORE if operation == "STORE_GLOBAL" else _probe.NAME_STORE
+            action = Action.GLOBAL_STORE if operation == "STORE_GLOBAL" else Action.NAME_STORE
             return Plan(operation, name, (_value(action, 1, name),), _GLOBAL_END)
-        action = _probe.GLOBAL_DELETE if operation == "DELETE_GLOBAL" else _probe.NAME_DELETE
+        action = Action.GLOBAL_DELETE if operation == "DELETE_GLOBAL" else Action.NAME_DELETE
         return Plan(operation, name, (_bare(action, name),), (_WRITE_END,))
 
     def _cell(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.scope.cell_name(self.code, instruction.arg)
         load = encode(_LOAD_CELL, instruction.arg)
         if instruction.name == "STORE_DEREF":
-            store = HookTemplate(_probe.CELL_STORE, _COPIES[1], load, name)
+            store = HookTemplate(Action.CELL_STORE, _COPIES[1], load, name)
             return Plan(Operation.STORE_DEREF, name, (store,), _GLOBAL_END)
         if instruction.name == "DELETE_DEREF":
             return Plan(
-                Operation.DELETE_DEREF, name, (HookTemplate(_probe.CELL_DELETE, b"", load, name),), (_WRITE_END,)
+                Operation.DELETE_DEREF, name, (HookTemplate(Action.CELL_DELETE, b"", load, name),), (_WRITE_END,)
             )
-        read = HookTemplate(_probe.CELL_READ, _COPIES[1], load, name)
+        read = HookTemplate(Action.CELL_READ, _COPIES[1], load, name)
         return Plan(Operation.LOAD_DEREF, name, (), (read,))
 
 

@@ -71,7 +71,8 @@ SWITCH_POINTS = frozenset(
     )
     if name in NUMBER
 )
-CALLS = frozenset(name for name in ("CALL", "CALL_KW", "PRECALL") if name in NUMBER)
+# Where the probe can tell by the value stack whether a C function is still running.
+CALLS = frozenset({"CALL", "CALL_KW", "PRECALL", "CALL_FUNCTION_EX", "BEFORE_WITH"}) & NUMBER.keys()
 
 # BINARY_OP's operators (Include/opcode.h, NB_*), in the vocabulary of reports.
 _OPERATORS = [

@@ -6,8 +6,8 @@ Hooks are found by their grammar alone, not by what the weaver remembers:
 
 from types import CodeType
 
-from opcodetrace.probe import _probe
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
+from opcodetrace.trace.hook import Probe
 
 _LOADS = frozenset({"COPY", "LOAD_FAST", "LOAD_CLOSURE"})
 _SAME = [
@@ -31,7 +31,7 @@ class UnweaveError(Exception):
     """The woven code is not the original with hooks in it."""
 
 
-def check(original: CodeType, woven: CodeType, before: Decoded | None = None) -> None:
+def check(original: CodeType, woven: CodeType, probe: Probe, before: Decoded | None = None) -> None:
     """Raises UnweaveError where taking the hooks out of `woven` does not leave `original`.
 
     `before` is the original's instructions, if they are at hand."""
@@ -40,10 +40,10 @@ def check(original: CodeType, woven: CodeType, before: Decoded | None = None) ->
             raise UnweaveError(f"{name} differs")
     if woven.co_stacksize < original.co_stacksize:
         raise UnweaveError("co_stacksize shrank")
-    _check_constants(original, woven)
+    _check_constants(original, woven, probe)
     before = decode(original) if before is None else before
     after = decode(woven)
-    kept, owner = _without_hooks(woven, after)
+    kept, owner = _without_hooks(woven, after, probe)
     if len(kept) != len(before.instructions):
         raise UnweaveError(f"{len(before.instructions)} instructions became {len(kept)}")
     for old, new in zip(before.instructions, kept, strict=True):
@@ -51,13 +51,13 @@ def check(original: CodeType, woven: CodeType, before: Decoded | None = None) ->
     _check_handlers(before, after, owner)
 
 
-def _check_constants(original: CodeType, woven: CodeType) -> None:
+def _check_constants(original: CodeType, woven: CodeType, probe: Probe) -> None:
     count = len(original.co_consts)
     for old, new in zip(original.co_consts, woven.co_consts, strict=False):
         if new is not old and not _is_same_constant(old, new):
             raise UnweaveError("a constant differs")
     for added in woven.co_consts[count:]:
-        if not isinstance(added, (_probe.Hook, _probe.Code)):
+        if not isinstance(added, (probe.Hook, probe.Code)):
             raise UnweaveError("a constant was added that is no hook")
 
 
@@ -70,13 +70,13 @@ def _is_same_constant(old: object, new: object) -> bool:
     return old == new if isinstance(old, frozenset) else repr(old) == repr(new)
 
 
-def _without_hooks(woven: CodeType, decoded: Decoded) -> tuple[list[Instruction], list[int]]:
+def _without_hooks(woven: CodeType, decoded: Decoded, probe: Probe) -> tuple[list[Instruction], list[int]]:
     """The instructions that are left, and for each woven instruction the number of the original that it belongs to or,
     for one in front of it, comes next."""
     instructions = decoded.instructions
     is_hook = [False] * len(instructions)
     for i, instruction in enumerate(instructions):
-        if instruction.name != "LOAD_CONST" or not isinstance(woven.co_consts[instruction.arg], _probe.Hook):
+        if instruction.name != "LOAD_CONST" or not isinstance(woven.co_consts[instruction.arg], probe.Hook):
             continue
         last = i + 1
         while last < len(instructions) and instructions[last].name in _LOADS:

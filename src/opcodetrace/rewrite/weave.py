@@ -8,7 +8,6 @@ from collections.abc import Callable
 from types import CodeType
 from typing import NamedTuple
 
-from opcodetrace.probe import _probe
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
@@ -16,6 +15,7 @@ from opcodetrace.rewrite.opcodes import CALLS, SWITCH_POINTS
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
+from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
 
 _CALL_ENTRY = struct.Struct("<IHH")  # code unit, stack depth before it, argument: as `_probe.Code` takes them
@@ -25,8 +25,9 @@ class Weaver:
     """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
     marshalled, for each file and code object before its code can run."""
 
-    def __init__(self, send: Callable[[tuple[object, ...]], None]) -> None:
+    def __init__(self, send: Callable[[tuple[object, ...]], None], probe: Probe) -> None:
         self._send = send
+        self._probe = probe
         # next() on a count is one step even without the GIL: modules are imported by several threads.
         self._files = itertools.count()
         self._codes = itertools.count()
@@ -48,14 +49,14 @@ class Weaver:
         )
         code_id = next(self._codes)
         try:
-            woven = _WovenCode(code, scope, code_id, self._sites, self._phis)
+            woven = _WovenCode(code, scope, code_id, self._sites, self._phis, self._probe)
             result = woven.assemble(nested)
-            check(code, result, woven.decoded)
+            check(code, result, self._probe, woven.decoded)
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
             reason = f"{type(error).__name__}: {error}"
             self._send(("code", *Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason)))
-            return _with_constants(code, nested)
+            return self._with_constants(code, nested)
         self._send(
             (
                 "code",
@@ -67,6 +68,13 @@ class Weaver:
         )
         return result
 
+    def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
+        if all(new is old for new, old in zip(constants, code.co_consts, strict=True)):
+            return code
+        result = code.replace(co_consts=constants)
+        self._probe.fix_kinds(code, result)
+        return result
+
 
 def _plain(site: Site) -> tuple[object, ...]:
     """marshal takes tuples, but no subclass of them, nor of str."""
@@ -75,14 +83,6 @@ def _plain(site: Site) -> tuple[object, ...]:
         None if site.flow is None else tuple(site.flow),
         *site[10:],
     )
-
-
-def _with_constants(code: CodeType, constants: tuple[object, ...]) -> CodeType:
-    if all(new is old for new, old in zip(constants, code.co_consts, strict=True)):
-        return code
-    result = code.replace(co_consts=constants)
-    _probe.fix_kinds(code, result)
-    return result
 
 
 class _Placed(NamedTuple):
@@ -96,8 +96,15 @@ class _WovenCode:
     """One code object on its way: sites are numbered, hooks chosen, bytes spliced."""
 
     def __init__(
-        self, code: CodeType, scope: Scope, code_id: int, site_ids: itertools.count[int], phi_ids: itertools.count[int]
+        self,
+        code: CodeType,
+        scope: Scope,
+        code_id: int,
+        site_ids: itertools.count[int],
+        phi_ids: itertools.count[int],
+        probe: Probe,
     ) -> None:
+        self.probe = probe
         self.code = code
         self.code_id = code_id
         self.site_ids = site_ids
@@ -126,12 +133,12 @@ class _WovenCode:
                 parts = []
                 for site, template in row:
                     parts.append(template.encode(first + len(made)))
-                    made.append(_probe.Hook(site, template.action, template.name))
+                    made.append(self.probe.Hook(site, template.action, template.name))
                 out[index] = b"".join(parts)
             return out
 
         spliced = splice(self.code, self.decoded, encoded(before), encoded(after))
-        anchor = _probe.Code(self.code_id, self._call_table(spliced.at))
+        anchor = self.probe.Code(self.code_id, self._call_table(spliced.at))
         woven = self.code.replace(
             co_code=spliced.bytecode,
             co_consts=(*constants, *made, anchor),
@@ -139,7 +146,7 @@ class _WovenCode:
             co_linetable=spliced.line_table,
             co_stacksize=self.code.co_stacksize + HOOK_STACK,
         )
-        _probe.fix_kinds(self.code, woven)
+        self.probe.fix_kinds(self.code, woven)
         for instruction in self.decoded.instructions:
             if instruction.name in SWITCH_POINTS:
                 line, end_line, column, end_column = instruction.position
@@ -165,8 +172,9 @@ class _WovenCode:
             if i.name in CALLS and 0 <= self.flow.depth[i.ordinal] < 65536 and i.arg < 65536
         )
 
-    def _site(
+    def _describe(
         self,
+        site: int,
         instruction: Instruction,
         operation: str,
         name: str | None = None,
@@ -174,7 +182,7 @@ class _WovenCode:
         phi: int | None = None,
         computed: str | None = None,
     ) -> int:
-        site = next(self.site_ids)
+        """Keeps the site's description; gives its number back."""
         line, end_line, column, end_column = instruction.position
         self.sites.append(
             Site(
@@ -210,7 +218,6 @@ class _WovenCode:
             if plan is None:
                 continue
             index = instruction.ordinal
-            line, end_line, column, end_column = instruction.position
             value_flow = None
             computed = None
             if plan.operation.startswith("STORE"):
@@ -218,22 +225,8 @@ class _WovenCode:
                 value_flow = Flow(opaque=True) if sources is None else self._flow(sources)
                 if flow is not None and index in flow.computed:
                     computed = hooks.arithmetic_operation(self.decoded.instructions[flow.computed[index]])
-            self.sites.append(
-                Site(
-                    numbers[index],
-                    str(plan.operation),
-                    instruction.name,
-                    2 * instruction.at,
-                    line,
-                    end_line,
-                    column,
-                    end_column,
-                    plan.name,
-                    value_flow,
-                    None,
-                    computed,
-                )
-            )
+            operation = str(plan.operation)
+            self._describe(numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed)
             if plan.before:
                 before[index] = [_Placed(numbers[index], template) for template in plan.before]
             if plan.after:
@@ -266,17 +259,19 @@ class _WovenCode:
             # Never between BINARY_OP and STORE_FAST: that pair is how `s += x` grows a string in place.
             if index + 1 < len(instructions) and instructions[index + 1].name.startswith("STORE_FAST"):
                 continue
-            site = self._site(instructions[index], hooks.arithmetic_operation(instructions[index]))
+            operation = hooks.arithmetic_operation(instructions[index])
+            site = self._describe(next(self.site_ids), instructions[index], operation)
             after.setdefault(index, []).append(_Placed(site, hooks.COMPUTE))
         begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
         if begin is None:
             return
         if flow.enter:
-            site = self._site(begin, str(Operation.ENTER))
+            site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
             after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.ENTER))
         for definition in sorted(flow.definitions, key=lambda d: (d.after, d.phi)):
             instruction = instructions[definition.after] if definition.after >= 0 else begin
-            site = self._site(
+            site = self._describe(
+                next(self.site_ids),
                 instruction,
                 str(Operation.DEFINE),
                 flow=self._flow(definition.sources),

@@ -1,0 +1,52 @@
+"""What the weaver and the probe agree on: the actions of hooks (DESIGN.md, The hook protocol)."""
+
+from enum import IntEnum
+from types import CodeType
+from typing import Protocol
+
+
+class Action(IntEnum):
+    """What a store to a hook does; the numbers are those of probe/hook.h."""
+
+    ITEM_BEGIN = 0
+    SLICE_BOUNDS = 1
+    SLICE_BEGIN = 2
+    ATTR_BEGIN = 3
+    READ_END = 4
+    ITEM_READ = 5
+    ATTR_READ = 6
+    ITEM_TARGET = 7
+    ITEM_VALUE = 8
+    ITEM_STORE = 9
+    SLICE_STORE = 10
+    ITEM_DELETE = 11
+    ATTR_STORE = 12
+    ATTR_DELETE = 13
+    WRITE_END = 14
+    GLOBAL_READ = 15
+    GLOBAL_STORE = 16
+    GLOBAL_DELETE = 17
+    NAME_READ = 18
+    NAME_STORE = 19
+    NAME_DELETE = 20
+    CELL_READ = 21
+    CELL_STORE = 22
+    CELL_DELETE = 23
+    COMPUTE = 24
+    ENTER = 25
+    DEFINE = 26
+
+
+class Probe(Protocol):
+    """What the weaver needs of the native probe, `opcodetrace.probe._probe`."""
+
+    @property
+    def Hook(self) -> type:
+        """Hook(site, action, name or constant key): what woven code stores to."""
+
+    @property
+    def Code(self) -> type:
+        """Code(code id, table of calls): the last constant of a woven code object."""
+
+    def fix_kinds(self, original: CodeType, woven: CodeType, /) -> None:
+        """Gives the variables of `woven` the kinds that they have in `original`."""

@@ -1,0 +1,62 @@
+"""The data flow that the weaver finds is the data flow that happens."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.recording import record
+from tests.rewrite.taint import oracle, program
+
+PROGRAMS = 120
+_DRIVER = """
+import random
+
+def choices(seed):
+    rng = random.Random(seed)
+    left = [60]
+
+    def choose():
+        left[0] -= 1
+        return left[0] > 0 and rng.random() < 0.55
+
+    return choose
+
+{programs}
+
+kept = []  # no list takes the place of another
+for seed, program in enumerate(programs):
+    c = [100, 101]
+    kept.append(c)
+    program(c, choices({first} + seed))
+"""
+_SOURCES = """
+SELECT w.seq, w.location_id, w.source_seq, w.source_certainty,
+  (SELECT count(*) FROM events e WHERE e.run_id = w.run_id AND e.location_id = w.location_id
+     AND e.kind = 'write' AND e.seq <= w.source_seq) AS version
+FROM events w WHERE w.kind = 'write' AND w.location_id IN (
+  SELECT id FROM locations WHERE label LIKE 'c[%') ORDER BY w.seq
+"""
+
+
+@pytest.mark.parametrize("first", [0, 1000])
+def test_sources_are_those_of_a_taint_interpreter(tmp_path: Path, first: int) -> None:
+    lines = ["programs = []"]
+    for seed in range(first, first + PROGRAMS):
+        lines += [program(seed), "programs.append(program)"]
+    script = tmp_path / "programs.py"
+    script.write_text(_DRIVER.format(programs="\n".join(lines), first=first))
+    recording = record(tmp_path / "trace.db", "--keep", "all", script)
+    assert recording.exit_code == 0, recording.stderr
+    found = [
+        (None if source is None else version, certainty)
+        for _, _, source, certainty, version in recording.query(_SOURCES)
+    ]
+    expected = [source for seed in range(first, first + PROGRAMS) for _, source in oracle(seed)]
+    assert len(found) == len(expected)
+    wrong = [
+        (number, version, wanted)
+        for number, ((version, certainty), wanted) in enumerate(zip(found, expected, strict=True))
+        if version != wanted and certainty != "inferred"
+    ]
+    assert wrong == []
+    assert sum(certainty == "inferred" for _, certainty in found) < len(found) / 50
