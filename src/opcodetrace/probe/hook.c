@@ -119,7 +119,7 @@ static inline void
 item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
 {
     Pending *pending = pending_push(thread, hook->site, here());
-    Service service = service_of_item(&hook->verdict, container, false);
+    Service service = service_of_item(&hook->verdict, container, READING);
     if (service == SERVED_BY_CODE) {
         return;
     }
@@ -135,7 +135,7 @@ item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
 static inline void
 item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
 {
-    Service service = service_of_item(&hook->verdict, container, false);
+    Service service = service_of_item(&hook->verdict, container, READING);
     if (service == SERVED_BY_CODE) {
         return;
     }
@@ -150,7 +150,7 @@ item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
 static inline void
 item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObject *value, bool constant)
 {
-    Service service = service_of_item(&hook->verdict, container, true);
+    Service service = service_of_item(&hook->verdict, container, value == NULL ? ERASING : STORING);
     if (LIKELY(service != SERVED_BY_CODE)) {
         Datum datum = item_key(thread, hook, service, container, key, constant, !FREE_THREADED && value != NULL);
         if (LIKELY(!(datum.sort & RAISES))) {
@@ -186,7 +186,7 @@ slice_begin(Thread *thread, Hook *hook, PyObject *container)
 {
     uint64_t frame = here();
     Pending *pending = pending_push(thread, hook->site, frame);
-    Service service = service_of_item(&hook->verdict, container, false);
+    Service service = service_of_item(&hook->verdict, container, READING);
     if (service != SERVED_BY_CODE) {
         pending->key = slice_bounds(thread, frame, slice_size(service, container));
         pending->container = container_word(thread, container);
@@ -197,7 +197,7 @@ slice_begin(Thread *thread, Hook *hook, PyObject *container)
 static inline void
 slice_store(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
 {
-    Service service = service_of_item(&hook->verdict, container, true);
+    Service service = service_of_item(&hook->verdict, container, STORING);
     if (service != SERVED_BY_CODE) {
         Datum key = slice_bounds(thread, here(), slice_size(service, container));
         Datum datum = value_datum(thread, value);
@@ -223,7 +223,7 @@ attr_begin(Thread *thread, Hook *hook, PyObject *object)
     Pending *pending = pending_push(thread, hook->site, here());
     unsigned kind = READ;
     PyObject *dict;
-    switch (service_of_attribute(&hook->verdict, object, hook->name, false)) {
+    switch (service_of_attribute(&hook->verdict, object, hook->name, READING)) {
     case INSTANCE_IF_THERE:
         if (!instance_has(object, hook->name)) {
             return;
@@ -255,7 +255,7 @@ attr_read(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
     bool exact = !FREE_THREADED;
     uint64_t container;
     PyObject *dict;
-    switch (service_of_attribute(&hook->verdict, object, hook->name, false)) {
+    switch (service_of_attribute(&hook->verdict, object, hook->name, READING)) {
     case INSTANCE_IF_THERE:
         if (!instance_has(object, hook->name)) {
             return;
@@ -288,7 +288,7 @@ attr_store(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
     unsigned kind = value == NULL ? DELETE : WRITE;
     bool exact = value != NULL;
     uint64_t container;
-    switch (service_of_attribute(&hook->verdict, object, hook->name, true)) {
+    switch (service_of_attribute(&hook->verdict, object, hook->name, value == NULL ? ERASING : STORING)) {
     case INSTANCE:
         exact = exact && !FREE_THREADED && instance_store_is_plain(object, hook->name);
         __attribute__((fallthrough));

@@ -3,37 +3,60 @@
 /* The functions that CPython puts into the slots of classes with methods written in Python. */
 static struct {
     getattrofunc getattr_hook;
+    setattrofunc setattr;
     binaryfunc subscript;
     objobjargproc ass_subscript;
     ssizeargfunc item;
     ssizeobjargproc ass_item;
 } served_by_python;
 
-static PyObject *missing_name, *getattribute_name, *getitem_name;
+static PyObject *missing_name, *getattribute_name;
 
-/* list.__getitem__ and dict.__getitem__ are methods beside the slot, not wrappers of it: so subclasses of list and dict reach
-   them through the slot function for Python code. */
-static PyObject *list_getitem, *dict_getitem;
+/* Where such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
+   no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
+typedef struct {
+    PyObject *name;
+    PyObject *first, *second; /* that of list and dict, or of object and type */
+} Method;
+
+static Method item_methods[3], attribute_methods[3]; /* by Operation; READING of attributes goes by __getattribute__ */
+
+static int
+learn_method(Method *method, const char *name, PyTypeObject *first, PyTypeObject *second)
+{
+    method->name = PyUnicode_InternFromString(name);
+    if (method->name == NULL) {
+        return -1;
+    }
+    method->first = type_lookup(first, method->name);
+    method->second = type_lookup(second, method->name);
+    return 0;
+}
 
 int
 location_prepare(void)
 {
     missing_name = PyUnicode_InternFromString("__missing__");
     getattribute_name = PyUnicode_InternFromString("__getattribute__");
-    getitem_name = PyUnicode_InternFromString("__getitem__");
-    PyObject *namespace = Py_BuildValue("{sOsOsOsO}", "__getattr__", Py_None, "__getitem__", Py_None, "__setitem__",
-                                        Py_None, "__delitem__", Py_None);
+    if (missing_name == NULL || getattribute_name == NULL ||
+        learn_method(&item_methods[READING], "__getitem__", &PyList_Type, &PyDict_Type) < 0 ||
+        learn_method(&item_methods[STORING], "__setitem__", &PyList_Type, &PyDict_Type) < 0 ||
+        learn_method(&item_methods[ERASING], "__delitem__", &PyList_Type, &PyDict_Type) < 0 ||
+        learn_method(&attribute_methods[STORING], "__setattr__", &PyBaseObject_Type, &PyType_Type) < 0 ||
+        learn_method(&attribute_methods[ERASING], "__delattr__", &PyBaseObject_Type, &PyType_Type) < 0) {
+        return -1;
+    }
+    PyObject *namespace = Py_BuildValue("{sOsOsOsOsO}", "__getattr__", Py_None, "__setattr__", Py_None, "__getitem__",
+                                        Py_None, "__setitem__", Py_None, "__delitem__", Py_None);
     PyObject *class =
         namespace == NULL ? NULL : PyObject_CallFunction((PyObject *)&PyType_Type, "s()O", "Served", namespace);
     Py_XDECREF(namespace);
-    if (class == NULL || missing_name == NULL || getattribute_name == NULL || getitem_name == NULL) {
-        Py_XDECREF(class);
+    if (class == NULL) {
         return -1;
     }
-    list_getitem = type_lookup(&PyList_Type, getitem_name);
-    dict_getitem = type_lookup(&PyDict_Type, getitem_name);
     PyTypeObject *type = (PyTypeObject *)class;
     served_by_python.getattr_hook = type->tp_getattro;
+    served_by_python.setattr = type->tp_setattro;
     served_by_python.subscript = type->tp_as_mapping->mp_subscript;
     served_by_python.ass_subscript = type->tp_as_mapping->mp_ass_subscript;
     served_by_python.item = type->tp_as_sequence->sq_item;
@@ -50,15 +73,15 @@ is_sized(PyTypeObject *type)
 }
 
 static Service
-dict_service(PyTypeObject *type, bool store)
+dict_service(PyTypeObject *type, Operation operation)
 {
-    PyObject *missing = store ? NULL : type_lookup(type, missing_name);
+    PyObject *missing = operation == READING ? type_lookup(type, missing_name) : NULL;
     type_lookup_done(missing);
     return missing == NULL ? DICT_ITEM : DICT_ITEM_OR_MISSING;
 }
 
 static Service
-item_service(PyObject *container, bool store)
+item_service(PyObject *container, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(container);
     if (PyType_Check(container)) {
@@ -71,45 +94,43 @@ item_service(PyObject *container, bool store)
     ssizeargfunc item = sequence == NULL ? NULL : sequence->sq_item;
     ssizeobjargproc ass_item = sequence == NULL ? NULL : sequence->sq_ass_item;
 
-    if (store) {
-        if (ass_subscript == NULL ? ass_item == NULL || ass_item == served_by_python.ass_item
-                                  : ass_subscript == served_by_python.ass_subscript) {
-            return SERVED_BY_CODE;
-        }
-        if (ass_subscript == PyList_Type.tp_as_mapping->mp_ass_subscript) {
-            return LIST_ITEM;
-        }
-        if (ass_subscript == PyDict_Type.tp_as_mapping->mp_ass_subscript) {
-            return DICT_ITEM;
-        }
+    bool none, by_python, like_list, like_dict;
+    if (operation == READING) {
+        none = subscript == NULL && (item == NULL || item == served_by_python.item);
+        by_python = subscript == served_by_python.subscript;
+        like_list = subscript == PyList_Type.tp_as_mapping->mp_subscript;
+        like_dict = subscript == PyDict_Type.tp_as_mapping->mp_subscript;
     }
     else {
-        if (subscript == NULL ? item == NULL || item == served_by_python.item : subscript == served_by_python.subscript) {
-            PyObject *method = type_lookup(type, getitem_name);
-            type_lookup_done(method);
-            if (subscript != NULL && method == list_getitem) {
-                return LIST_ITEM;
-            }
-            if (subscript != NULL && method == dict_getitem) {
-                return dict_service(type, store);
-            }
-            return SERVED_BY_CODE;
-        }
-        if (subscript == PyList_Type.tp_as_mapping->mp_subscript) {
-            return LIST_ITEM;
-        }
-        if (subscript == PyDict_Type.tp_as_mapping->mp_subscript) {
-            return dict_service(type, store);
-        }
-        if (ass_subscript == NULL && ass_item == NULL && type != &PyDictProxy_Type) {
-            return SERVED_BY_CODE; /* it never changes */
-        }
+        none = ass_subscript == NULL && (ass_item == NULL || ass_item == served_by_python.ass_item);
+        by_python = ass_subscript == served_by_python.ass_subscript;
+        like_list = ass_subscript == PyList_Type.tp_as_mapping->mp_ass_subscript;
+        like_dict = ass_subscript == PyDict_Type.tp_as_mapping->mp_ass_subscript;
+    }
+    if (by_python) {
+        PyObject *method = type_lookup(type, item_methods[operation].name);
+        type_lookup_done(method);
+        like_list = method != NULL && method == item_methods[operation].first;
+        like_dict = method != NULL && method == item_methods[operation].second;
+        none = !like_list && !like_dict;
+    }
+    if (none) {
+        return SERVED_BY_CODE;
+    }
+    if (like_list) {
+        return LIST_ITEM;
+    }
+    if (like_dict) {
+        return dict_service(type, operation);
+    }
+    if (operation == READING && ass_subscript == NULL && ass_item == NULL && type != &PyDictProxy_Type) {
+        return SERVED_BY_CODE; /* it never changes */
     }
     return is_sized(type) ? SIZED_ITEM : FOREIGN_ITEM;
 }
 
 COLD Service
-service_of_item_slow(Verdict *verdict, PyObject *container, bool store)
+service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(container);
     uint32_t before = type_version(type);
@@ -117,7 +138,7 @@ service_of_item_slow(Verdict *verdict, PyObject *container, bool store)
         type_lookup_done(type_lookup(type, missing_name)); /* gives the type a version, if it can have one */
         before = type_version(type);
     }
-    Service service = item_service(container, store);
+    Service service = item_service(container, operation);
     if (before != 0 && before == type_version(type)) {
         STORE(verdict, (uint64_t)before << 8 | (uint64_t)service);
     }
@@ -139,7 +160,7 @@ is_slot_member(PyObject *descriptor, bool *fixed)
 
 /* Of what the type lookup found, and an instance that looks into its own memory too. */
 static Service
-instance_service(PyTypeObject *type, PyObject *found, bool store, bool may_fall_back)
+instance_service(PyTypeObject *type, PyObject *found, Operation operation, bool may_fall_back)
 {
     if (found != NULL) {
         bool fixed;
@@ -147,13 +168,13 @@ instance_service(PyTypeObject *type, PyObject *found, bool store, bool may_fall_
             return fixed ? SERVED_BY_CODE : SLOT;
         }
         PyTypeObject *kind = Py_TYPE(found);
-        if (kind->tp_descr_set != NULL && (store || kind->tp_descr_get != NULL)) {
+        if (kind->tp_descr_set != NULL && (operation != READING || kind->tp_descr_get != NULL)) {
             return SERVED_BY_CODE;
         }
-        if (!store && kind->tp_descr_get != NULL) {
+        if (operation == READING && kind->tp_descr_get != NULL) {
             return INSTANCE_IF_THERE;
         }
-        if (!store) {
+        if (operation == READING) {
             return INSTANCE;
         }
     }
@@ -166,7 +187,7 @@ instance_service(PyTypeObject *type, PyObject *found, bool store, bool may_fall_
 
 /* Of a class: `found` is what its own bases have. */
 static Service
-class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, bool store)
+class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Operation operation)
 {
     PyObject *meta = type_lookup(metatype, name);
     bool data = meta != NULL && Py_TYPE(meta)->tp_descr_set != NULL;
@@ -174,7 +195,7 @@ class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, bool 
     if (data) {
         return SERVED_BY_CODE;
     }
-    if (store) {
+    if (operation != READING) {
         bool fixed = !(class->tp_flags & Py_TPFLAGS_HEAPTYPE) || (class->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
         return fixed ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
     }
@@ -186,12 +207,19 @@ class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, bool 
 }
 
 static Service
-attribute_service(PyObject *object, PyObject *name, bool store)
+attribute_service(PyObject *object, PyObject *name, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(object);
     bool may_fall_back = false;
-    if (store) {
-        if (type->tp_setattro != PyObject_GenericSetAttr && type->tp_setattro != PyType_Type.tp_setattro) {
+    if (operation != READING) {
+        bool plain = type->tp_setattro == PyObject_GenericSetAttr || type->tp_setattro == PyType_Type.tp_setattro;
+        if (type->tp_setattro == served_by_python.setattr) {
+            PyObject *method = type_lookup(type, attribute_methods[operation].name);
+            type_lookup_done(method);
+            plain = method != NULL &&
+                    (method == attribute_methods[operation].first || method == attribute_methods[operation].second);
+        }
+        if (!plain) {
             return SERVED_BY_CODE;
         }
     }
@@ -213,7 +241,7 @@ attribute_service(PyObject *object, PyObject *name, bool store)
         return SERVED_BY_CODE;
     }
     if (PyType_Check(object)) {
-        return class_service(type, (PyTypeObject *)object, name, store);
+        return class_service(type, (PyTypeObject *)object, name, operation);
     }
     PyObject *found = type_lookup(type, name);
     Service service;
@@ -221,14 +249,14 @@ attribute_service(PyObject *object, PyObject *name, bool store)
         service = found == NULL ? MODULE_GLOBAL : SERVED_BY_CODE;
     }
     else {
-        service = instance_service(type, found, store, may_fall_back);
+        service = instance_service(type, found, operation, may_fall_back);
     }
     type_lookup_done(found);
     return service;
 }
 
 COLD Service
-service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, bool store)
+service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Operation operation)
 {
     bool is_class = PyType_Check(object);
     PyTypeObject *type = is_class ? (PyTypeObject *)object : Py_TYPE(object);
@@ -237,7 +265,7 @@ service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, bo
         type_lookup_done(type_lookup(type, name));
         before = type_version(type);
     }
-    Service service = attribute_service(object, name, store);
+    Service service = attribute_service(object, name, operation);
     if (before != 0 && before == type_version(type)) {
         STORE(verdict, (uint64_t)before << 8 | (uint64_t)is_class << 7 | (uint64_t)service);
     }

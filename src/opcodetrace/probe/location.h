@@ -5,6 +5,8 @@
 
 #include "datum.h"
 
+typedef enum { READING, STORING, ERASING } Operation;
+
 /* How a type serves an operation. */
 typedef enum {
     SERVED_BY_CODE = 1, /* or by what never changes: no location */
@@ -26,11 +28,11 @@ typedef uint64_t Verdict;
 /* Learns the interpreter's slot functions. 0, or -1 with an exception. */
 int location_prepare(void);
 
-Service service_of_item_slow(Verdict *verdict, PyObject *container, bool store);
-Service service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, bool store);
+Service service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation);
+Service service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Operation operation);
 
 static inline Service
-service_of_item(Verdict *verdict, PyObject *container, bool store)
+service_of_item(Verdict *verdict, PyObject *container, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(container);
     if (LIKELY(type == &PyList_Type)) {
@@ -44,11 +46,11 @@ service_of_item(Verdict *verdict, PyObject *container, bool store)
     if (LIKELY(version != 0 && known >> 8 == version)) {
         return (Service)(known & 0x7F);
     }
-    return service_of_item_slow(verdict, container, store);
+    return service_of_item_slow(verdict, container, operation);
 }
 
 static inline Service
-service_of_attribute(Verdict *verdict, PyObject *object, PyObject *name, bool store)
+service_of_attribute(Verdict *verdict, PyObject *object, PyObject *name, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(object);
     bool is_class = PyType_Check(object);
@@ -57,7 +59,7 @@ service_of_attribute(Verdict *verdict, PyObject *object, PyObject *name, bool st
     if (LIKELY(version != 0 && known >> 7 == ((uint64_t)version << 1 | is_class))) {
         return (Service)(known & 0x7F);
     }
-    return service_of_attribute_slow(verdict, object, name, store);
+    return service_of_attribute_slow(verdict, object, name, operation);
 }
 
 #endif

@@ -176,6 +176,10 @@ class Window:
         begun = min(self.next, self.limit)
         return min(begun, self.stop_seq) if HeaderFlag.STOPPED in self.flags else begun
 
+    def records(self) -> bytes:
+        """A copy of all that was written. (For tests and tools: `store.ingest` maps the file instead.)"""
+        return self._map[HEADER_SIZE : HEADER_SIZE + self.written * RECORD_SIZE]
+
     def ended(self, thread: int) -> bool:
         """Has this thread ended?"""
         return self._map[ENDED_OFFSET + thread] != 0

@@ -1,0 +1,170 @@
+"""How values and keys are named in records."""
+
+import math
+from typing import cast
+
+import pytest
+
+from opcodetrace.trace.record import RecordKind, Tag
+from tests.probe.traced import Object, trace, uncertain
+
+
+def computed(*expressions: str) -> list[object]:
+    """What COMPUTE records of these values."""
+    stores = "\n".join(f"h[h] = {expression}" for expression in expressions)
+    return [event.value for event in trace(f"h = hook('COMPUTE')\n{stores}").of(RecordKind.COMPUTE)]
+
+
+def test_numbers() -> None:
+    values = computed("0", "-1", "2**63 - 1", "-2**63", "1 << 40", "1.5", "-0.0", "float('inf')", "True", "False", "None")
+    assert values == [0, -1, 2**63 - 1, -(2**63), 1 << 40, 1.5, -0.0, math.inf, True, False, None]
+    assert [type(value) for value in values[8:]] == [bool, bool, type(None)]
+    assert math.copysign(1, cast(float, values[6])) == -1
+
+
+def test_what_does_not_fit_is_named_by_type_and_identity() -> None:
+    result = trace("""
+        h = hook('COMPUTE')
+        class Account:
+            class Inner: pass
+        kept = [2**63, 'x' * 129, 'é' * 65, b'y' * 129, Account(), Account.Inner(), Account, [], (1,)]
+        for value in kept:
+            h[h] = value
+        print(*(id(value) for value in kept))
+    """)
+    addresses = [int(word) for word in result.output.split()]
+    assert [event.value for event in result.of(RecordKind.COMPUTE)] == [
+        Object(name, address)
+        for name, address in zip(
+            ["int", "str", "str", "bytes", "__main__.Account", "__main__.Account.Inner", "type", "list", "tuple"],
+            addresses,
+            strict=True,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "x" * 31, "x" * 32, "x" * 33, "x" * 128, "é", "€uro", "\U0001f40d", "é" * 64, "\ud800", "a\udcffb", "\0"],
+)
+def test_texts(text: str) -> None:
+    # hashed already, and not hashed; as a value read twice
+    assert computed(repr(text), f"(lambda: {text!r} + str())()", f"''.join(list({text!r}))") == [text] * 3
+
+
+def test_bytes() -> None:
+    assert computed("b''", "b'\\0\\xff'", "bytes(range(128))") == [b"", b"\0\xff", bytes(range(128))]
+
+
+def test_a_text_is_written_once_as_long_as_the_thread_remembers_it() -> None:
+    result = trace("h = hook('COMPUTE')\nfor _ in range(1000):\n    h[h] = 'again'")
+    assert result.next < 1010
+    assert {event.value for event in result.of(RecordKind.COMPUTE)} == {"again"}
+
+
+def test_texts_that_meet_in_the_cache_stay_apart() -> None:
+    result = trace("""
+        h = hook('COMPUTE')
+        for turn in range(3):
+            for i in range(2000):
+                h[h] = f'text {i}'
+                h[h] = b'bytes %d' % i
+    """)
+    values = [event.value for event in result.of(RecordKind.COMPUTE)]
+    assert values == [make(i) for _ in range(3) for i in range(2000) for make in (lambda i: f"text {i}", lambda i: b"bytes %d" % i)]
+
+
+def test_types_made_over_and_over_use_up_no_numbers() -> None:
+    result = trace("""
+        h = hook('COMPUTE')
+        for i in range(3000):
+            h[h] = type('Same', (), {})()
+            h[h] = type(f'Other{i % 7}', (), {'__module__': 'm'})()
+    """)
+    names = [event.value.type for event in result.of(RecordKind.COMPUTE) if isinstance(event.value, Object)]
+    assert names == [name for i in range(3000) for name in ("__main__.Same", f"m.Other{i % 7}")]
+    assert len(result.types) < 20
+
+
+def keys(program: str, *expressions: str) -> list[tuple[object, bool]]:
+    """What ITEM_BEGIN and READ_END record of these keys of a dict, and whether they are marked uncertain."""
+    reads = "\n".join(f"b[d] = {expression}; e[e] = 0" for expression in expressions)
+    result = trace(f"{program}\nb, e = pair('ITEM_BEGIN', 'READ_END')\nd = {{}}\n{reads}")
+    return [(event.key, uncertain(event)) for event in result.of(RecordKind.READ)]
+
+
+def test_keys_that_are_equal_are_named_alike() -> None:
+    program = """
+import enum
+class Count(int): pass
+class Name(str): pass
+class Word(enum.StrEnum):
+    A = 'a'
+class Number(enum.IntEnum):
+    ONE = 1
+"""
+    found = keys(program, "1", "True", "1.0", "Count(1)", "Number.ONE", "-0.0", "False", "'a'", "Name('a')", "Word.A", "1.5", "None", "b'a'")
+    assert found == [(key, False) for key in [1, 1, 1, 1, 1, 0, 0, "a", "a", "a", 1.5, None, b"a"]]
+
+
+def test_keys_by_identity() -> None:
+    program = """
+import enum
+class Plain: pass
+class Equal:
+    def __eq__(self, other): return True
+    def __hash__(self): return 1
+class Hashed(int):
+    def __hash__(self): return 7
+class Colour(enum.Enum):
+    RED = 1
+"""
+    found = keys(program, "Plain()", "Plain", "print.__class__", "Equal()", "Hashed(1)", "Colour.RED", "2**70", "'x' * 200", "float('nan')")
+    assert all(isinstance(key, Object) for key, _ in found)
+    assert [marked for _, marked in found] == [False, False, False, True, True, False, True, True, True]
+
+
+def test_tuples_as_keys() -> None:
+    found = keys("", "()", "(1,)", "(True, 2.0)", "('a', None)", "(('x', 1.5), b'y')", "(\"it's\",)", "(object(),)", "('x' * 200,)")
+    assert found[:6] == [
+        (("tuple", text), False)
+        for text in ["()", "(1,)", "(1, 2)", "('a', None)", "(('x', 1.5), b'y')", "('it\\'s',)"]
+    ]
+    assert all(isinstance(key, Object) and marked for key, marked in found[6:])
+
+
+def test_indexes_of_lists() -> None:
+    result = trace("""
+        class Stack(list): pass
+        b, e = pair('ITEM_BEGIN', 'READ_END')
+        for l in [1, 2, 3], Stack([1, 2, 3]):
+            for index in 0, -1, True, -3, 3, -4, slice(None), slice(1, None), slice(-1, None), slice(0, 99, 2), slice(None, None, -1):
+                b[l] = index
+                e[e] = 0
+    """)
+    whole = slice(0, 3)
+    expected = [0, 2, 1, 0, whole, slice(1, 3), slice(2, 3), whole, whole]
+    assert [event.key for event in result.of(RecordKind.READ)] == expected * 2
+    assert result.missed == 0
+
+
+def test_slices_by_bounds() -> None:
+    result = trace("""
+        bounds, begin, end = hook('SLICE_BOUNDS'), hook('SLICE_BEGIN'), hook('READ_END')
+        store, done = hook('SLICE_STORE', 2), hook('WRITE_END', 2)
+        class Index:
+            def __index__(self): raise SystemExit
+        l = [1, 2, 3]
+        for start, stop in (None, None), (1, -1), (Index(), 3):
+            bounds[start] = stop
+            begin[l] = begin
+            end[end] = []
+            bounds[start] = stop
+            store[l] = [7]
+            done[done] = done
+        begin[(1, 2)] = begin
+        end[end] = (1,)
+    """)
+    assert [(event.kind.name, event.key) for event in result.accesses] == [
+        (kind, key) for key in (slice(0, 3), slice(1, 2), Tag.ABSENT) for kind in ("READ", "WRITE")
+    ]
