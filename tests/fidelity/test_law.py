@@ -13,7 +13,7 @@ from tests.recording import Recording
 # The counter that is incremented, and the label of its location where that is another one. All start at 0.
 COUNTERS = {
     "items[0]": None,
-    "matrix[row][1]": "matrix[1][1]",
+    "matrix[row][1]": None,
     "table['key']": None,
     "table[7]": None,
     "plain.hits": None,
