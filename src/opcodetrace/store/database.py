@@ -19,7 +19,7 @@ from opcodetrace.errors import DatabaseError, RunNotFound
 from opcodetrace.store import read_only, schema
 from opcodetrace.store.site_rows import SiteRows
 from opcodetrace.store.source_text import SourceText
-from opcodetrace.store.stored_value import MAX_INTEGER, SqlValue, from_sql, to_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, from_sql, to_sql
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
@@ -182,37 +182,28 @@ class Database:
         site_rows: Mapping[int, int],
         location_rows: Mapping[int, int],
     ) -> None:
-        source_of, certainty_of = findings.sources.get, findings.source_certainty.get
-        location_row = location_rows.get
+        events = [event for event in trace.events if event.kind <= Kind.COMPUTE]
+        certainties = {seq: _plain(certainty) for seq, certainty in findings.source_certainty.items()}
 
-        def rows() -> Iterator[tuple[Any, ...]]:
-            for seq, earliest, thread, site, kind, location, value, frame in trace.events:
-                if kind > Kind.COMPUTE:
-                    continue
-                stored: SqlValue = None
-                stored_type = source = certainty = None
-                if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
-                    stored = value
-                else:
-                    stored, stored_type = to_sql(value)
-                if kind != Kind.READ and (source := source_of(seq)) is not None:
-                    certainty = _plain(certainty_of(seq, Certainty.PROVEN))
-                yield (
-                    seq,
-                    None if earliest == seq else earliest,
-                    thread,
-                    site_rows[site],
-                    kind,
-                    location_row(location),
-                    stored,
-                    stored_type,
-                    frame,
-                    source,
-                    certainty,
-                )
+        def column(name: str) -> Iterator[Any]:
+            return map(operator.itemgetter(Event._fields.index(name)), events)
 
-        # the run's number is in the statement: each bound value costs, a million times over
-        self._connection.executemany(f"INSERT INTO events VALUES ({run}{', ?' * 11})", rows())
+        # column by column, so that no Python code runs for each of a million rows
+        rows = zip(
+            column("seq"),
+            (None if event.earliest == event.seq else event.earliest for event in events),
+            column("thread"),
+            map(site_rows.__getitem__, column("site")),
+            column("kind"),
+            map(location_rows.get, column("location")),
+            *columns_to_sql(list(column("value"))),
+            column("frame"),
+            map(findings.sources.get, column("seq")),
+            map(certainties.get, column("seq")),
+            strict=True,
+        )
+        # the run's number is in the statement: each bound value costs
+        self._connection.executemany(f"INSERT INTO events VALUES ({run}{', ?' * 11})", rows)
 
     def _add_switches(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
         """Gives the rows of the sites where the switches took place."""
