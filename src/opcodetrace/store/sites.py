@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import marshal
 import pathlib
 from typing import Any, BinaryIO
@@ -15,15 +16,15 @@ def read_sites(path: pathlib.Path) -> tuple[list[SourceFile], list[Code]]:
     files: list[SourceFile] = []
     codes: list[Code] = []
     try:
-        with path.open("rb") as stream:
-            while (entry := _next_entry(stream)) is not None:
-                match entry:
-                    case ("file", *fields):
-                        files.append(SourceFile(*fields))
-                    case ("code", *fields):
-                        codes.append(_code(fields))
-                    case _:
-                        raise SpoolError(f"cannot read {path}: {str(entry)[:60]!r} is no file and no code")
+        stream = io.BytesIO(path.read_bytes())
+        while (entry := _next_entry(stream)) is not None:
+            match entry:
+                case ("file", *fields):
+                    files.append(SourceFile(*fields))
+                case ("code", *fields):
+                    codes.append(_code(fields))
+                case _:
+                    raise SpoolError(f"cannot read {path}: {str(entry)[:60]!r} is no file and no code")
     except FileNotFoundError:
         return [], []
     except OSError as error:
