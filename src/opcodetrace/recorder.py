@@ -16,6 +16,7 @@ import sys
 import sysconfig
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from types import FrameType
 from typing import NoReturn
 
 from opcodetrace.analyse import lost_updates
-from opcodetrace.errors import OpcodetraceError, ScriptError, UsageError
+from opcodetrace.errors import DatabaseError, OpcodetraceError, ScriptError, SpoolError, UsageError
 from opcodetrace.probe.spool import Meta, Process, Spool, orphans
 from opcodetrace.probe.window import Window
 from opcodetrace.store.database import Database
@@ -72,6 +73,8 @@ class Target:
             raise ScriptError(f"cannot record {self.name!r}: it is a folder; name the Python file in it")
         if not os.access(self.name, os.R_OK):
             raise ScriptError(f"cannot record {self.name!r}: permission to read it is missing")
+        if stat.S_ISREG(mode) and (self.name.endswith(".pyc") or zipfile.is_zipfile(self.name)):
+            raise ScriptError(f"cannot record {self.name!r}: it is compiled or an archive; name the Python source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def record_many(
     target.check()
     database = Path(os.path.abspath(database))
     check_database(database)
-    recover(database, lambda text: None)
+    recover(database, lambda text: None, again=False)
     for number in range(runs):
         yield _record_once(target, database, options, number, runs > 1, before_output)
 
@@ -157,7 +160,7 @@ def _record_once(
     with _Signals() as signals:
         spool = Spool.create(database, meta)
         try:
-            window = Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
+            window = _window(spool, options)
             output = _Output(before_output) if is_one_of_many else None
             child = _start(target, options, spool, output, reads_stdin=number == 0)
         except BaseException:
@@ -182,12 +185,21 @@ def _record_once(
         try:
             run = _store(spool, meta, database)
         except OpcodetraceError as error:
-            spool.release()
             failure = error
+        except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
+            failure = OpcodetraceError(f"the trace could not be stored: {type(error).__name__}: {error}")
         else:
             spool.delete()
             return Recording(info, outcome, run, None, None, signals.asked_to_stop)
+        spool.release()
     return Recording(info, outcome, None, failure, spool.folder, signals.asked_to_stop)
+
+
+def _window(spool: Spool, options: Options) -> Window:
+    try:
+        return Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
+    except OSError as error:
+        raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error
 
 
 def _run_info(target: Target, options: Options) -> RunInfo:
@@ -221,15 +233,18 @@ def _store(spool: Spool, meta: Meta, database: Path) -> int:
         return opened.add_run(info, meta.outcome, trace, findings)
 
 
-def recover(database: Path, say: Callable[[str], None]) -> list[int]:
-    """Add the runs whose collector died before they were in the database; `say` is told what is left alone, and why."""
+def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -> list[int]:
+    """Add the runs whose collector died before they were in the database; `say` is told what is left alone, and why.
+
+    What could not be recovered before is tried `again`, or passed over.
+    """
     database = Path(os.path.abspath(database))
     recovered = []
     for spool in orphans(database):
         try:
-            run = _recover(spool, database, say)
-        except OpcodetraceError as error:
-            say(f"{spool.folder} is left as it is: {error}")
+            run = _recover(spool, database, say, again)
+        except Exception as error:  # one bad spool must keep neither the others nor a recording
+            say(f"{spool.folder} is left as it is: {error or type(error).__name__}")
             run = None
         finally:
             spool.release()
@@ -238,8 +253,19 @@ def recover(database: Path, say: Callable[[str], None]) -> list[int]:
     return recovered
 
 
-def _recover(spool: Spool, database: Path, say: Callable[[str], None]) -> int | None:
+def recoverable(database: Path) -> list[Path]:
+    """The spools that `recover` would look at."""
+    found = []
+    for spool in orphans(Path(os.path.abspath(database))):
+        found.append(spool.folder)
+        spool.release()
+    return found
+
+
+def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bool) -> int | None:
     meta = spool.read_meta()
+    if meta.unreadable is not None and not again:
+        return None
     pid = spool.running(meta)
     if pid is not None:
         say(f"{spool.folder} is left as it is: process {pid}, which it records, still runs; recover when it has ended")
@@ -248,7 +274,13 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None]) -> int | 
         spool.delete()  # the collector died before the script began
         return None
     outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
-    run = _store(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+    try:
+        run = _store(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        spool.write_meta(replace(meta, unreadable=f"{type(error).__name__}: {error}"))
+        raise
     spool.delete()
     return run
 
@@ -343,8 +375,13 @@ def _start(
 
 def _wait(child: subprocess.Popen[bytes], window: Window, output: _Output | None, signals: _Signals) -> None:
     """Until the child has ended: keep the window ahead of it, hand signals on, copy its output through."""
+    allocating = True
     while child.poll() is None:
-        window.allocate_ahead()
+        try:
+            if allocating:
+                window.allocate_ahead()
+        except OSError:
+            allocating = False  # the recording ends where the window does
         for signum in signals.to_forward():
             child.send_signal(signum)
         if output is None:
@@ -509,7 +546,10 @@ class _Signals:
         return arrived
 
     def child_has_ended(self) -> None:
+        """What ends the ingest is ours from now on. SIGQUIT does it at once, even while SQLite waits for a lock."""
         self._ended = True
+        if signal.SIGQUIT in self._before:
+            signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
     def sleep(self, timeout: float, *, read: int | None = None, write: int | None = None) -> bool:
         """Until a signal arrives (a child's end is one), the time is up, or true if a descriptor is ready."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import sqlite3
+import zipapp
 from pathlib import Path
 
 import pytest
@@ -36,9 +38,20 @@ def test_a_script_that_cannot_be_opened(name: str, scripts: Scripts) -> None:
     assert repr(name) in text
 
 
-@pytest.mark.parametrize("option", ["--runs=0", "--switch-interval=0", "--max-events=0", "--window=big", "--keep=none"])
+@pytest.mark.parametrize(
+    "option", ["--runs=0", "--switch-interval=0", "--max-events=0", "--window=big", "--window=1K", "--keep=none"]
+)
 def test_an_option_that_makes_no_sense(option: str, scripts: Scripts) -> None:
     assert refused(scripts, option, "script.py")[0] == 2
+
+
+def test_an_archive_and_compiled_code(scripts: Scripts) -> None:
+    zipapp.create_archive(
+        scripts.write("app/__main__.py", RUNS).parent, scripts.folder / "app.pyz", interpreter="/usr/bin/env python3"
+    )
+    assert refused(scripts, "app.pyz")[0] == 2
+    py_compile.compile(str(scripts.write("source.py", RUNS)), str(scripts.folder / "compiled.pyc"))
+    assert refused(scripts, "compiled.pyc")[0] == 2
 
 
 def test_no_script_at_all(scripts: Scripts) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.errors import SpoolError
+from opcodetrace import recorder
+from opcodetrace.errors import DatabaseError, SpoolError
 from opcodetrace.probe.spool import Meta, Process, Spool, orphans
 from opcodetrace.trace.run import Outcome, RunInfo
 from tests.recorder.processes import Scripts
@@ -102,14 +103,14 @@ def test_a_script_and_its_collector_killed_together(scripts: Scripts) -> None:
 def test_two_recorders_share_a_database(scripts: Scripts) -> None:
     scripts.write("script.py", COUNTS)
     first, second = scripts.start("script.py"), scripts.start("script.py")
-    for recorder in (first, second):
-        assert recorder.stdout is not None
-        assert recorder.stdout.readline() == b"ready\n"
+    for process in (first, second):
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
     assert len(scripts.spools()) == 2
     assert scripts.opcodetrace("recover").stdout.startswith(b"nothing to recover")
-    for recorder in (first, second):
-        assert recorder.communicate(b"x\n") == (b"x\n", b"")
-        assert recorder.returncode == 0
+    for process in (first, second):
+        assert process.communicate(b"x\n") == (b"x\n", b"")
+        assert process.returncode == 0
     assert runs(scripts) == [("script.py", 0, 0)] * 2
 
 
@@ -150,6 +151,54 @@ def test_a_folder_left_by_a_process_of_our_id_is_not_taken(tmp_path: Path) -> No
     following = Spool.create(tmp_path / "t.db", META)
     assert following.folder != old
     assert (old / "meta.json").exists()
+
+
+def test_what_cannot_be_recovered_disturbs_no_recording(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts.write("script.py", COUNTS)
+    collector, script = kill_the_collector(scripts)
+    end_the_script(collector, script)
+    (folder,) = scripts.spools()
+    tried = []
+
+    def failing(*_: object) -> int:
+        tried.append(1)
+        raise ZeroDivisionError("of ours")
+
+    said: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder, "_store", failing)
+        assert recorder.recover(scripts.database, said.append) == []
+        assert said == [f"{folder} is left as it is: of ours"]
+        assert recorder.recover(scripts.database, said.append, again=False) == []
+        assert len(tried) == 1
+        assert recorder.recoverable(scripts.database) == [folder]
+    assert recorder.recover(scripts.database, said.append) == [1]
+    assert recorder.recoverable(scripts.database) == []
+
+
+def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = scripts.write("script.py", "raise SystemExit(0)")
+
+    def full(*_: object) -> int:
+        raise DatabaseError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder, "_store", full)
+        recording = recorder.record(script, database=scripts.database)
+    assert (recording.outcome.exit_code, recording.exit_code, recording.run) == (0, 74, None)
+    assert scripts.spools() == [recording.spool]
+    assert recorder.recover(scripts.database, print) == [1]
+    assert runs(scripts) == [(str(script), 0, 1)]
+
+
+def test_what_a_collector_left_half_made_is_swept(tmp_path: Path) -> None:
+    left = tmp_path / ".t.db.spool-1-1.unfinished"
+    left.mkdir()
+    assert list(orphans(tmp_path / "t.db")) == []
+    assert left.exists()
+    os.utime(left, (0, 0))
+    assert list(orphans(tmp_path / "t.db")) == []
+    assert not left.exists()
 
 
 def test_a_damaged_spool_is_left_and_named(scripts: Scripts) -> None:

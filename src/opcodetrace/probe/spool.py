@@ -6,13 +6,16 @@ was made, and how it ended). The living collector holds a lock on `meta.json`; a
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import glob
 import itertools
 import json
 import os
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +24,8 @@ from typing import Any
 from opcodetrace.errors import SpoolError
 from opcodetrace.trace.record import HEADER, MAGIC, HeaderFlag
 from opcodetrace.trace.run import Outcome, RunInfo
+
+UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 
 _numbers = itertools.count(1)
 
@@ -76,6 +81,7 @@ class Meta:
     max_records: int | None
     process: Process | None = None
     disk_full: bool = False
+    unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
 
     def to_json(self) -> bytes:
@@ -92,6 +98,7 @@ class Meta:
             max_records=read["max_records"],
             process=Process(**read["process"]) if read["process"] else None,
             disk_full=read["disk_full"],
+            unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
         )
 
@@ -115,7 +122,7 @@ class Spool:
     def create(cls, database: Path, meta: Meta) -> Spool:
         """Make the folder; it gets its name only when its lock is held, so that nobody takes it for an orphan."""
         folder = database.with_name(f"{database.name}.spool-{os.getpid()}-{next(_numbers)}")
-        unlocked = folder.with_name(f".{folder.name}.new")
+        unlocked = _unfinished(folder)
         try:
             for stale in (unlocked, folder):  # of an earlier process of this id; an orphan that holds a run is kept
                 if stale is unlocked or not (stale / "meta.json").exists():
@@ -195,7 +202,10 @@ class Spool:
 
     def delete(self) -> None:
         """Take the spool away, its run being in the database (or there being none)."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        gone = _unfinished(self.folder)  # if we are killed meanwhile, the rest of it is swept
+        with contextlib.suppress(OSError):
+            self.folder.rename(gone)
+            shutil.rmtree(gone)
         self.release()
 
     def release(self) -> None:
@@ -205,9 +215,15 @@ class Spool:
             self._lock = None
 
 
+def _unfinished(folder: Path) -> Path:
+    """The name of a spool that is being made, or deleted."""
+    return folder.with_name(f".{folder.name}.unfinished")
+
+
 def orphans(database: Path) -> Iterator[Spool]:
     """The spools beside `database` whose collector is gone, oldest first, each locked by us from now on."""
     prefix = f"{database.name}.spool-"
+    _sweep(database)
     try:
         found = [entry for entry in os.scandir(database.parent) if entry.name.startswith(prefix)]
         found.sort(key=lambda entry: (entry.stat().st_mtime, entry.name))
@@ -217,3 +233,11 @@ def orphans(database: Path) -> Iterator[Spool]:
         spool = Spool.take(Path(entry.path))
         if spool is not None:
             yield spool
+
+
+def _sweep(database: Path) -> None:
+    """Delete what collectors left that died while they made or deleted a spool."""
+    for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
+                shutil.rmtree(folder)
