@@ -20,8 +20,7 @@ class Kept:
     def __del__(self):
         said(self.name)
 
-zero, kept = Kept("zero"), Kept("kept")
-_private = Kept("private")
+kept = Kept("kept")
 """
 
 ENDINGS: dict[str, str | bytes] = {
