@@ -93,6 +93,30 @@ def test_order_agrees_with_intervals_threads_and_values() -> None:
                 threads[event.thread] = event.seq
 
 
+def test_contradictory_histories_have_a_witness_too() -> None:
+    """Code that is not woven wrote: reads are changed, writes are missing. All accesses stay in order all the same."""
+    for seed in range(200):
+        choose = random.Random(seed)
+        run = Run(Program(choose), threads=3, calls=4, intervals=True)
+        for cell in range(3):
+            events = []
+            for event in run.accesses(cell):
+                if event.kind == Kind.WRITE and choose.random() < 0.1:
+                    continue
+                if event.kind == Kind.READ and choose.random() < 0.1:
+                    event = event._replace(value=choose.randrange(9))
+                events.append(event)
+            history = orders.History(events, run.sources)
+            unseen: set[int] = set()
+            bounds = orders.Bounds(history, unseen)
+            witness = orders.Witness(history, bounds.candidates, unseen, steps=choose.choice((0, 100_000)))
+            assert sorted(witness.order) == list(range(len(events)))
+            lost, count = orders.search(cell, events, run.sources, {}, orders.Budget(2000))
+            assert count.low <= count.high <= history.writes
+            contradicted = {event.seq for event in lost.unseen}
+            assert contradicted <= {event.seq for event in events if event.kind == Kind.READ}
+
+
 def increments(threads: int, rounds: int, seed: int, held: float = 0.0) -> tuple[list[Event], dict[int, int], int]:
     """A simulated counter on a free-threaded build: events, sources and the number of lost updates.
 

@@ -22,6 +22,7 @@ from opcodetrace.trace.event import ABSENT, Event, Kind, Value
 from opcodetrace.trace.finding import Certainty, LostCount
 
 UNKNOWN = 0  # the number of a value that is not known
+NEVER = 1 << 62  # a seq after all others
 INITIAL = -1  # stands for version 0 among the writes
 MAX_CANDIDATES = 48  # of a read, that are told apart
 MAX_ROOTS = 16  # of a chain, that are told apart
@@ -375,6 +376,17 @@ class Witness:
         )
         unseen = set(given)
         threads = history.threads
+        due_write = [NEVER] * len(seq)  # the seq of the thread's next write, here or later
+        for those in threads:
+            due = NEVER
+            for i in reversed(those):
+                if not is_read[i] or i in unseen:
+                    due = seq[i]
+                due_write[i] = due
+        ready = [-1] * (len(seq) + 1)  # of a write: when the last read began that can have seen no other
+        for i, writes in self.candidates.items():
+            if writes is not None and len(writes) == 1 and i not in unseen:
+                ready[writes[0]] = max(ready[writes[0]], earliest[i])
         place = [0] * len(threads)
         waiting = sorted(range(len(threads)), key=lambda t: min(earliest[i] for i in threads[t]), reverse=True)
         begins = [min(earliest[i] for i in those) for those in threads]
@@ -408,6 +420,12 @@ class Witness:
                     if is_read[i] and i not in unseen and not self.hopeful(i):
                         possible = []
                         break
+                if possible:
+                    # Another write that is to come before a write's only reader comes before the write.
+                    coming = sorted([(due_write[i], i) for i in heads.values()])[:2]
+                    soonest, at = coming[0]
+                    second = coming[1][0] if len(coming) > 1 else NEVER
+                    possible = [i for i in possible if ready[i] <= (second if i == at else soonest)]
                 if len(possible) > 1:
                     state = (current, *place)
                     if state in met:
@@ -447,9 +465,13 @@ class Witness:
                         self.advance(i, place, heads)
                     current = self.value_after(order)
                     hopeless = [i for i in heads.values() if is_read[i] and i not in unseen and not self.hopeful(i)]
-                    stuck = min(hopeless or heads.values())
-                    unseen.add(stuck)
-                    self.forced.add(stuck)
+                    if not hopeless and any(ready[i] >= 0 for i in heads.values()):
+                        for i in heads.values():  # let them go on, to see which read that leaves without a write
+                            ready[i] = -1
+                    else:
+                        stuck = min(hopeless or heads.values())
+                        unseen.add(stuck)
+                        self.forced.add(stuck)
                     choices.clear()
                     met.clear()
                     furthest = -1
