@@ -1,0 +1,141 @@
+"""Births: an address is an identity only as long as its object lives."""
+
+import pytest
+
+from opcodetrace.trace.record import HeaderFlag, RecordKind
+from tests.probe.traced import trace
+
+MADE = {
+    "list": "[1]",
+    "dict": "{0: 1}",
+    "bytearray": "bytearray(b'a')",
+    "deque": "collections.deque([1])",
+    "subclass of list": "Rows([1])",
+    "subclass of dict": "Table({0: 1})",
+}
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_an_address_used_again_is_a_new_identity(made: str) -> None:
+    result = trace(f"""
+import collections
+class Rows(list): pass
+class Table(dict): pass
+s, w = pair('ITEM_STORE', 'WRITE_END', 0)
+for _ in range(50):
+    c = {made}
+    s[c] = 1
+    w[w] = w
+    del c
+""")
+    addresses: set[int] = set()
+    reused = 0
+    for event in result.events:
+        if event.kind is RecordKind.BIRTH:
+            addresses.discard(event.container)
+        elif event.kind is RecordKind.WRITE:
+            assert event.address not in addresses, "the same address, and no birth in between"
+            addresses.add(event.address)
+            reused += 1
+    assert HeaderFlag.BIRTHS in result.flags
+    assert reused == 50
+    assert len(result.of(RecordKind.BIRTH)) > 20
+
+
+@pytest.mark.parametrize("base", ["object", "Exception", "int"])
+@pytest.mark.parametrize("body", ["pass", "__slots__ = ('x',)"])
+def test_instances(base: str, body: str) -> None:
+    if base != "object" and body != "pass":
+        body = "pass"
+    result = trace(f"""
+class C({base}): {body}
+s, w = pair('ATTR_STORE', 'WRITE_END', 'x')
+for _ in range(50):
+    c = C()
+    s[c] = 1; c.x = 1; w[w] = w
+    del c
+""")
+    born = {event.container for event in result.of(RecordKind.BIRTH)}
+    stored = [event.address for event in result.accesses]
+    assert len(stored) == 50
+    assert all(address in born for address in stored if stored.count(address) > 1)
+    assert len(result.of(RecordKind.BIRTH)) >= 50 - len(set(stored))
+
+
+def test_cells() -> None:
+    result = trace("""
+        s, w = pair('CELL_STORE', 'WRITE_END')
+        def make():
+            x = 1
+            return lambda: x
+        for _ in range(50):
+            f = make()
+            s[f.__closure__[0]] = 2; w[w] = w
+            del f
+    """)
+    stored = [event.address for event in result.accesses]
+    assert len(result.of(RecordKind.BIRTH)) >= 50 - len(set(stored))
+
+
+def test_a_living_container_is_not_born_again() -> None:
+    result = trace("""
+        r = hook('ITEM_READ', 1, 0)
+        l, d = [1], {0: 1}
+        for _ in range(2000):
+            r[l] = l[0]; r[d] = d[0]
+            [[] for _ in range(10)]; {'a': {}}; object()
+        print(id(l), id(d))
+    """)
+    living = {int(word) for word in result.output.split()}
+    assert not living & {event.container for event in result.of(RecordKind.BIRTH)}
+
+
+def test_births_between_recordings() -> None:
+    result = trace("""
+        s = hook('ITEM_STORE', 1, 0); w = hook('WRITE_END', 1)
+        kept = [[1] for _ in range(100)]
+        for l in kept: s[l] = 1; w[w] = w
+        _probe.stop()
+        del l, kept
+        kept = [[1] for _ in range(100)]
+        _probe.start()
+        for l in kept: s[l] = 1; w[w] = w
+    """)
+    addresses = [event.address for event in result.accesses]
+    again = set(addresses[:100]) & set(addresses[100:])
+    assert again, "no address was used again: this test shows nothing"
+    assert again <= {event.container for event in result.of(RecordKind.BIRTH)}
+
+
+def test_deep_nesting_dies_without_overflow() -> None:
+    trace("""
+        for make in (lambda inner: [inner]), (lambda inner: {0: inner}), (lambda inner: [{1: inner}]):
+            outer = None
+            for _ in range(300000): outer = make(outer)
+            del outer
+    """)
+
+
+def test_another_tool_that_watches_births() -> None:
+    result = trace("""
+        import tracemalloc
+        h = hook('COMPUTE')
+        tracemalloc.start()
+        for i in range(20000): h[h] = i
+        _probe.stop()
+        _probe.start()
+        print(sys.version_info >= (3, 13))
+    """)
+    assert (HeaderFlag.BIRTHS in result.flags) == (result.output.strip() == "False")
+
+
+def test_tracemalloc_works_beside_the_probe() -> None:
+    trace("""
+        import tracemalloc
+        tracemalloc.start()
+        kept = [bytearray(1000) for _ in range(100)]
+        assert tracemalloc.get_traced_memory()[0] > 100000
+        tracemalloc.stop()
+        del kept
+        [[] for _ in range(100)]
+    """)

@@ -1,0 +1,103 @@
+"""The objects that the weaver puts into co_consts."""
+
+import copyreg
+import pickle
+import sys
+from types import CodeType
+
+import pytest
+
+from opcodetrace.probe import _probe
+from opcodetrace.probe._probe import Code, Hook
+
+ACTIONS = """
+ITEM_BEGIN SLICE_BOUNDS SLICE_BEGIN ATTR_BEGIN READ_END ITEM_READ ATTR_READ ITEM_TARGET ITEM_VALUE ITEM_STORE SLICE_STORE
+ITEM_DELETE ATTR_STORE ATTR_DELETE WRITE_END GLOBAL_READ GLOBAL_STORE GLOBAL_DELETE NAME_READ NAME_STORE NAME_DELETE CELL_READ
+CELL_STORE CELL_DELETE COMPUTE ENTER DEFINE
+""".split()
+
+
+def test_actions() -> None:
+    assert [getattr(_probe, action) for action in ACTIONS] == list(range(len(ACTIONS)))
+
+
+def test_a_hook() -> None:
+    hook = Hook(7, _probe.ATTR_READ, "x")
+    assert (hook.site, hook.action, hook.name) == (7, _probe.ATTR_READ, "x")
+    assert repr(hook) == "Hook(7, ATTR_READ, 'x')"
+    assert repr(Hook(0xFFFFFFFE, _probe.ENTER)) == "Hook(4294967294, ENTER)"
+    assert hook.__reduce__() == (Hook, (7, _probe.ATTR_READ, "x"))
+    assert repr(pickle.loads(pickle.dumps(hook))) == repr(hook)
+    hook["not"] = "recording"
+    del hook["neither"]
+
+
+@pytest.mark.parametrize(("action", "name"), [(-1, None), (len(ACTIONS), None)])
+def test_no_such_action(action: int, name: object) -> None:
+    with pytest.raises(ValueError, match="no such action"):
+        Hook(1, action, name)
+
+
+@pytest.mark.parametrize("action", ["ATTR_BEGIN", "ATTR_READ", "ATTR_STORE", "ATTR_DELETE", "NAME_READ"])
+def test_these_need_a_name(action: str) -> None:
+    class Name(str):
+        __slots__ = ()
+
+    for name in None, 1, Name("x"):
+        with pytest.raises(TypeError):
+            Hook(1, getattr(_probe, action), name)
+
+
+def test_code() -> None:
+    table = bytes(16)
+    code = Code(3, table)
+    assert (code.code_id, code.table) == (3, table)
+    assert repr(code) == "Code(3, <2 calls>)"
+    assert pickle.loads(pickle.dumps(code)).__reduce__() == (Code, (3, table))
+    with pytest.raises(ValueError, match="IHH"):
+        Code(1, b"x")
+
+
+@pytest.mark.parametrize("make", [lambda: Hook(1, _probe.COMPUTE, None), lambda: Code(1, b"")])
+def test_they_never_die(make: object) -> None:
+    assert callable(make)
+    made = make()
+    kept = [made] * 10
+    count = sys.getrefcount(made)
+    del kept
+    if sys.version_info >= (3, 12):
+        assert sys.getrefcount(made) == count
+    assert count > 1 << 27
+
+
+def test_as_constants_of_code() -> None:
+    def function(x: int) -> int:
+        return x + 1
+
+    function.__code__ = function.__code__.replace(
+        co_consts=(*function.__code__.co_consts, Hook(1, _probe.COMPUTE), Code(1, b""))
+    )
+    assert function(1) == 2
+    assert hash(function.__code__) is not None
+    assert copyreg is not None
+
+
+def test_kinds_of_variables() -> None:
+    def function(a: int, *b: int, c: int = 1, **d: int) -> object:
+        e = a
+
+        def inner() -> int:
+            return e + c
+
+        return inner, b, d
+
+    original = function.__code__
+    woven = original.replace(co_name="woven")
+    _probe.fix_kinds(original, woven)
+    function.__code__ = woven
+    assert function(1, 2, c=3, x=4)[0]() == 4  # type: ignore[index]
+    other: CodeType = compile("x = 1", "", "exec")
+    with pytest.raises(ValueError, match="variables"):
+        _probe.fix_kinds(original, other)
+    with pytest.raises(TypeError):
+        _probe.fix_kinds(original, 1)  # type: ignore[arg-type]

@@ -1,0 +1,272 @@
+"""Threads, and the switches between them."""
+
+import sysconfig
+
+import pytest
+
+from opcodetrace.trace.record import NO_SITE, RecordKind, SwitchFlag, Tag
+from tests.probe.traced import Event, trace
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+gil_only = pytest.mark.skipif(FREE_THREADED, reason="without the GIL there are no switches")
+
+
+def test_threads_are_numbered_as_they_appear() -> None:
+    result = trace("""
+        import threading
+        h = hook('COMPUTE')
+        def work(n):
+            h[h] = n
+            h[h] = n
+        h[h] = -1
+        idents = [threading.get_ident()]
+        natives = [threading.get_native_id()]
+        for n in range(3):
+            t = threading.Thread(target=work, args=(n,), name=f'worker é {n}')
+            t.start(); t.join()
+            idents.append(t.ident); natives.append(t.native_id)
+        class Own(threading.Thread):
+            @property
+            def _name(self): return 'served by code'
+            @_name.setter
+            def _name(self, value): pass
+        t = Own(target=work, args=(3,)); t.start(); t.join()
+        import _thread, time
+        done = _thread.allocate_lock(); done.acquire()
+        _thread.start_new_thread(lambda: (work(4), done.release()), ())
+        done.acquire()
+        time.sleep(0.1)
+        print(idents, natives)
+    """)
+    threads = result.of(RecordKind.THREAD)
+    idents, natives = eval(result.output.replace("] [", "],["))
+    assert [event.thread for event in threads] == [0, 1, 2, 3, 4, 5]
+    assert [event.container for event in threads][:4] == idents
+    assert [event.key for event in threads][:4] == natives
+    assert [event.value for event in threads] == ["MainThread", "worker é 0", "worker é 1", "worker é 2", None, None]
+    assert [(event.thread, event.value) for event in result.of(RecordKind.COMPUTE)] == [(0, -1)] + [
+        (n + 1, n) for n in range(5) for _ in range(2)
+    ]
+    for event in threads:
+        assert event == next(other for other in result.events if other.thread == event.thread and other.kind is not RecordKind.SWITCH)
+    assert result.ended == [1, 2, 3, 4, 5]
+
+
+def test_a_renamed_main_thread() -> None:
+    assert trace("import threading").of(RecordKind.THREAD)[0].value == "MainThread"
+
+
+# `woven` marks a function as the weaver does, with the calls that are in its code.
+WOVEN = """
+import dis, struct, threading, time, _thread
+def woven(function, number=77):
+    code = function.__code__
+    table, depth = b'', None
+    for i in dis.get_instructions(code):
+        if i.opname in ('CALL', 'PRECALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'BEFORE_WITH'):
+            # every call in these functions is a statement of its own, in no loop over an iterator: nothing lies below it
+            depth = i.arg + 2 + (i.opname == 'CALL_KW') if i.opname != 'BEFORE_WITH' else 1
+            table += struct.pack('<IHH', i.offset // 2, depth, i.arg or 0)
+    function.__code__ = code.replace(co_consts=code.co_consts + (_probe.Code(number, table),))
+    return function
+h = hook('COMPUTE', 5)
+sys.setswitchinterval(1e-5)
+go = _thread.allocate_lock(); go.acquire()
+def other():
+    h[h] = 1
+    go.release()
+    global spun
+    spun = 0
+    while spun < 3000000: spun += 1
+    h[h] = 2
+"""
+
+
+def switches(program: str) -> list[Event]:
+    return trace(WOVEN + program).of(RecordKind.SWITCH)
+
+
+@gil_only
+@pytest.mark.parametrize(
+    ("call", "name", "yields"),
+    [
+        ("time.sleep(0.05)", "time.sleep", False),
+        ("lock.acquire()", "_thread.lock.acquire", False),
+        ("lock.acquire(True)", "_thread.lock.acquire", False),
+        ("lock.acquire(timeout=5)", "_thread.lock.acquire", False),
+        ("bound()", "_thread.lock.acquire", False),
+    ],
+)
+def test_a_thread_inside_a_c_function(call: str, name: str, yields: bool) -> None:
+    program = f"""
+lock = _thread.allocate_lock(); lock.acquire()
+bound = lock.acquire
+@woven
+def main():
+    h[h] = 0
+    {call}
+    h[h] = 3
+def worker():
+    time.sleep(0.02)
+    h[h] = 1
+    lock.release()
+t = threading.Thread(target=worker)
+t.start()
+main()
+t.join()
+"""
+    first = switches(program)[0]
+    assert (first.container, first.thread, first.site) == (0, 1, 77)
+    assert SwitchFlag(first.before) == SwitchFlag.TOP | SwitchFlag.IN_CALL
+    assert first.value == name
+
+
+@gil_only
+def test_sleeping_for_no_time_is_yielding() -> None:
+    for zero in "0", "0.0":
+        found = switches(f"""
+@woven
+def main():
+    h[h] = 0
+    global done
+    while done < 200:
+        time.sleep({zero})
+        h[h] = done = done + 1
+def worker():
+    while done < 200: h[h] = 1
+done = 0
+t = threading.Thread(target=worker)
+t.start()
+main()
+t.join()
+""")
+        yields = [event for event in found if event.container == 0 and event.value == "time.sleep"]
+        assert yields
+        assert {SwitchFlag(event.before) for event in yields} == {SwitchFlag.TOP | SwitchFlag.IN_CALL | SwitchFlag.YIELD}
+
+
+@gil_only
+def test_with_a_lock() -> None:
+    found = switches("""
+lock = _thread.allocate_lock(); lock.acquire()
+@woven
+def main():
+    h[h] = 0
+    with lock:
+        h[h] = 3
+def worker():
+    time.sleep(0.02)
+    h[h] = 1
+    lock.release()
+t = threading.Thread(target=worker)
+t.start()
+main()
+t.join()
+""")
+    assert SwitchFlag(found[0].before) == SwitchFlag.TOP | SwitchFlag.IN_CALL
+    assert found[0].container == 0
+
+
+@gil_only
+def test_a_thread_preempted() -> None:
+    found = switches("""
+@woven
+def spin():
+    left = 150000
+    while left:
+        h[h] = left = left - 1
+        len(())
+threads = [threading.Thread(target=spin) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+""")
+    between = [event for event in found if event.container in (1, 2) and not event.before & SwitchFlag.GONE]
+    assert between
+    assert {event.site for event in between} == {77}
+    assert {SwitchFlag(event.before) for event in between} <= {SwitchFlag.TOP}
+    assert {event.value for event in between} == {Tag.ABSENT}
+
+
+@gil_only
+def test_a_thread_that_called_python_code_that_is_not_woven() -> None:
+    found = switches("""
+@woven
+def main():
+    h[h] = 0
+    inner()
+    h[h] = 3
+def inner():
+    time.sleep(0.05)
+def worker():
+    time.sleep(0.01)
+    h[h] = 1
+t = threading.Thread(target=worker)
+t.start()
+main()
+t.join()
+""")
+    assert (found[0].container, found[0].site, found[0].before, found[0].value) == (0, 77, 0, Tag.ABSENT)
+
+
+@gil_only
+def test_a_thread_that_has_ended_or_is_not_woven() -> None:
+    found = switches("""
+def worker(): h[h] = 1
+h[h] = 0
+t = threading.Thread(target=worker)
+t.start()
+t.join()
+h[h] = 3
+""")
+    assert [(event.container, event.thread) for event in found] == [(0, 1), (1, 0)]
+    assert [SwitchFlag(event.before) for event in found] == [SwitchFlag(0), SwitchFlag.GONE]
+    assert [(event.site, event.key) for event in found] == [(NO_SITE, Tag.ABSENT)] * 2
+
+
+@gil_only
+def test_a_hook_that_records_nothing_shows_the_switch_all_the_same() -> None:
+    result = trace("""
+        import threading
+        b, e, h = hook('ITEM_BEGIN', 1), hook('READ_END', 1), hook('COMPUTE', 3)
+        r = hook('ITEM_READ', 2, 0)
+        l = [1]
+        def worker():
+            r[()] = 0
+            r[()] = 0
+            global step
+            step = 1
+            while step == 1: pass
+            h[h] = 1
+            while step == 2: pass
+            b[l] = 0; e[e] = 1
+            step = 4
+        h[h] = 0
+        t = threading.Thread(target=worker); t.start()
+        while 'step' not in globals(): pass
+        b[l] = 0
+        step = 2
+        while result_missing(): pass
+    """.replace("while result_missing(): pass", "import time; time.sleep(0.05)\n        e[e] = 1\n        step = 3\n        t.join()"))
+    kinds = [(event.kind.name, event.thread) for event in result.events if event.kind is not RecordKind.THREAD]
+    assert kinds == [
+        ("COMPUTE", 0),
+        ("SWITCH", 1), ("PASS", 1),
+        ("SWITCH", 0), ("PASS", 0),
+        ("SWITCH", 1), ("COMPUTE", 1),
+        ("SWITCH", 0), ("READ", 0),
+        ("SWITCH", 1), ("PASS", 1), ("READ", 1),
+    ]  # fmt: skip
+    assert [event.before for event in result.of(RecordKind.READ)] == [3, 0]
+
+
+def test_many_threads() -> None:
+    result = trace("""
+        import threading
+        h = hook('COMPUTE')
+        def work(n): h[h] = n
+        for n in range(1500):
+            t = threading.Thread(target=work, args=(n,)); t.start(); t.join()
+    """)
+    assert sorted(event.value for event in result.of(RecordKind.COMPUTE)) == list(range(1500))  # type: ignore[type-var]
+    assert result.missed == 0
+    assert len(result.of(RecordKind.THREAD)) == 1501
