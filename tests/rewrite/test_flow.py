@@ -29,12 +29,15 @@ for seed, program in enumerate(programs):
     kept.append(c)
     program(c, choices({first} + seed))
 """
+# Of each write: the version of the same location that flows in (0 is the initial value), and how sure that is.
 _SOURCES = """
-SELECT w.seq, w.location_id, w.source_seq, w.source_certainty,
-  (SELECT count(*) FROM events e WHERE e.run_id = w.run_id AND e.location_id = w.location_id
-     AND e.kind = 'write' AND e.seq <= w.source_seq) AS version
-FROM events w WHERE w.kind = 'write' AND w.location_id IN (
-  SELECT id FROM locations WHERE label LIKE 'c[%') ORDER BY w.seq
+WITH versions AS (
+  SELECT events.*, sum(events.kind = 2) OVER (PARTITION BY location_id ORDER BY seq) AS version
+  FROM events JOIN locations ON locations.id = location_id WHERE events.kind <= 2 AND label LIKE 'c[%'
+)
+SELECT source.version, write.certainty
+FROM versions AS write LEFT JOIN versions AS source ON source.seq = write.source_seq
+WHERE write.kind = 2 ORDER BY write.seq
 """
 
 
@@ -47,10 +50,7 @@ def test_sources_are_those_of_a_taint_interpreter(tmp_path: Path, first: int) ->
     script.write_text(_DRIVER.format(programs="\n".join(lines), first=first))
     recording = record(tmp_path / "trace.db", "--keep", "all", script)
     assert recording.exit_code == 0, recording.stderr
-    found = [
-        (None if source is None else version, certainty)
-        for _, _, source, certainty, version in recording.query(_SOURCES)
-    ]
+    found = recording.query(_SOURCES)
     expected = [source for seed in range(first, first + PROGRAMS) for _, source in oracle(seed)]
     assert len(found) == len(expected)
     wrong = [

@@ -45,6 +45,7 @@ def decode(code: CodeType) -> Decoded:
     concrete = ConcreteBytecode.from_code(code, extended_arg=True)
     units = list(concrete)
     positions = list(code.co_positions())
+    positions += [(None,) * 4] * (len(units) - len(positions))  # a table that ends early
     raw: list[tuple[str, int, int, int, int, int, int | None]] = []
     index_at: dict[int, int] = {}
     at = 0

@@ -26,9 +26,10 @@ Key = tuple[
 NOTHING: Nodes = frozenset()
 ANY_KEY = object()  # the key of a subscript that is no constant
 
-# Reachability is asked once per write and value; beyond this much work it is answered "yes": more markers, no less
-# truth.
-_MOST_STEPS = 20_000_000
+# Beyond these a write's sources are not followed but inferred at run time: very long sums, very large functions.
+_DEEPEST = 100  # operations on the way from a read to a write
+_MOST_VISITS = 100_000  # values looked at, in one code object
+_MOST_STEPS = 1_000_000  # instructions passed while asking for paths, in one code object
 
 _OPAQUE = frozenset(
     [
@@ -116,6 +117,10 @@ class DataFlow(NamedTuple):
 
 class FlowError(Exception):
     """The stack of this code object cannot be followed."""
+
+
+class _TooMuch(Exception):
+    """The search for the sources of one write is given up."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -397,6 +402,8 @@ class _Resolver:
         self.keys = keys
         self.hooked = hooked
         self.steps = 0
+        self.visits = 0
+        self.level = 0
         self.definitions: dict[tuple[int, int], Definition] = {}
         self.phi_ids: dict[tuple[Nodes, str], int] = {}
         self.reachable_without: dict[tuple[int, frozenset[int]], set[int]] = {}
@@ -411,7 +418,7 @@ class _Resolver:
         seen = self.reachable_without.get((start, avoided))
         if seen is None:
             if self.steps > _MOST_STEPS:
-                return True
+                raise _TooMuch
             seen = set()
             pending = list(self.run.successors[start]) if start >= 0 else [0]
             while pending:
@@ -424,6 +431,13 @@ class _Resolver:
             self.steps += len(seen)
             self.reachable_without[start, avoided] = seen
         return goal in seen
+
+    def may_be_of_another_activation(self, reads: Iterable[int], use: int) -> bool:
+        """Whether `use` can be reached in this activation without one of `reads`: its newest event may be an old one."""
+        try:
+            return any(use < 0 or self.path(-1, use, (read,)) for read in reads)
+        except _TooMuch:
+            return True
 
     def in_cycle(self, index: int) -> bool:
         if index not in self.cyclic:
@@ -444,9 +458,14 @@ class _Resolver:
         return nodes
 
     def sources(self, write: int) -> Sources:
-        key = self.keys[write]
+        before = dict(self.definitions), dict(self.phi_ids)
         found = _Found()
-        self._visit_set(self.run.stored[write], write, key, False, found, {})
+        try:
+            self._visit_set(self.run.stored[write], write, self.keys[write], False, found, {})
+        except _TooMuch:
+            self.definitions, self.phi_ids = before
+            self.level = 0
+            return _EMPTY._replace(opaque=True)
         return found.sources()
 
     def _visit_set(
@@ -460,10 +479,11 @@ class _Resolver:
         if (root, called) in found.visited:
             if root in above:
                 above[root] = True
-            self._own_writes(root, consumer, key, called, found)
+            if (root, repr(key)) not in self.phi_ids:
+                self._own_writes(root, consumer, key, called, found)
             return
-        self._own_writes(root, consumer, key, called, found)
         if len(root) == 1:
+            self._own_writes(root, consumer, key, called, found)
             found.visited.add((root, called))
             (node,) = root
             self._visit_node(node, key, called, found, above)
@@ -473,6 +493,14 @@ class _Resolver:
             self._visit_phi(root, consumer, key, called, found, above)
 
     def _visit_node(self, node: Node, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]) -> None:
+        self.level += 1
+        self.visits += 1
+        if self.level > _DEEPEST or self.visits > _MOST_VISITS:
+            raise _TooMuch
+        self._visit_operands(node, key, called, found, above)
+        self.level -= 1
+
+    def _visit_operands(self, node: Node, key: Key, called: bool, found: _Found, above: dict[Nodes, bool]) -> None:
         run = self.run
         index = node // 2
         kind = run.kind[node]
@@ -537,8 +565,9 @@ class _Resolver:
         if (alike or once) and not any(self._stale(node, part, consumer) for node, part in parts.items()):
             for part in parts.values():
                 found.add(part, called)
+            self._own_writes(nodes, consumer, key, called, found)
             return
-        phi = self._phi(nodes, key)
+        phi = self._phi(nodes, key)  # whose markers tell of own writes too
         (found.called_phis if called else found.phis).add(phi)
 
     def _stale(self, node: Node, part: _Found, consumer: int) -> bool:
@@ -568,8 +597,9 @@ class _Resolver:
                 sources = _union(known.sources, sources)
             self.definitions[after, phi] = Definition(after, phi, sources)
         # A write of the variable's own value: its version is from then on a source of the variable.
-        for write in self.write_roots:
-            if key_may_be(self.keys[write], key) and self._loaded(self.run.stored[write]) <= nodes:
+        for write, value in self.write_roots.items():
+            of_variable = value == nodes or self._loaded(self.run.stored[write]) <= nodes
+            if of_variable and key_may_be(self.keys[write], key):
                 sources = _EMPTY._replace(writes=frozenset((write,)), phis=frozenset((phi,)))
                 self.definitions[write, phi] = Definition(write, phi, sources)
         return phi
@@ -724,9 +754,9 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             continue  # its source is the write that has just been made
         if definition.sources.writes or definition.sources.called_writes:
             enter = True
-        for read in definition.sources.reads | definition.sources.called_reads:
-            if definition.after < 0 or resolver.path(-1, definition.after, (read,)):
-                enter = True
+        reads = definition.sources.reads | definition.sources.called_reads
+        if resolver.may_be_of_another_activation(reads, definition.after):
+            enter = True
     return DataFlow(writes, definitions, computed, frozenset(arithmetic), enter, keys, run.depth)
 
 
@@ -741,16 +771,16 @@ def _results_on_the_way(run: _Interpreter, resolver: _Resolver, write: int, sour
     found: set[int] = set()
     memory: dict[Node, bool] = {}
 
-    def comes_from_read(node: Node) -> bool:
-        if node in memory:
-            return memory[node]
+    def comes_from_read(node: Node, level: int = 0) -> bool:
+        if node in memory or level > _DEEPEST:
+            return memory.get(node, False)
         memory[node] = False
         if node >= 0 and node // 2 in reads:
             memory[node] = True
             return True
         if run.kind[node] == "opaque":
             return False
-        results = [comes_from_read(each) for nodes in run.inputs[node] for each in nodes]  # all of them
+        results = [comes_from_read(each, level + 1) for nodes in run.inputs[node] for each in nodes]  # all of them
         result = any(results)
         memory[node] = result
         if result and node >= 0 and _is_arithmetic(run.instructions[node // 2]) and frozenset((node,)) != final:
