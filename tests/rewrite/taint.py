@@ -2,6 +2,7 @@
 
 A program works on one list `c` and a few locals. `oracle(program)` runs it on `Tainted` integers; each write then knows
 the newest version of its own cell whose value flows into what it stores. That is the definition of a source, executed.
+Whether the value knows that version because it was itself written there, not read, is told too: `own`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ VARIABLES = ("x", "y", "z")
 class Tainted(int):
     """An integer and, for each cell, the newest version whose value flows into it."""
 
-    labels: dict[int, int]
+    labels: dict[int, tuple[int, bool]]  # cell: version, own
 
-    def __new__(cls, value: int, labels: dict[int, int] | None = None) -> Tainted:
+    def __new__(cls, value: int, labels: dict[int, tuple[int, bool]] | None = None) -> Tainted:
         self = super().__new__(cls, value)
         self.labels = dict(labels or {})
         return self
@@ -27,7 +28,7 @@ class Tainted(int):
     def _with(self, other: int, value: int) -> Tainted:
         labels = dict(self.labels)
         for cell, version in getattr(other, "labels", {}).items():
-            labels[cell] = max(version, labels.get(cell, -1))
+            labels[cell] = max(version, labels.get(cell, (-1, False)))
         return Tainted(value, labels)
 
     def __add__(self, other: int) -> Tainted:
@@ -41,24 +42,24 @@ class Tainted(int):
 
 
 class Cells(list[int]):
-    """The shared list; it notes the source of each write: (cell, version that flows in or None)."""
+    """The shared list; it notes the source of each write: the version that flows in, or None, and whether it is own."""
 
     def __init__(self) -> None:
-        super().__init__(Tainted(100 + cell, {cell: 0}) for cell in range(CELLS))
+        super().__init__(Tainted(100 + cell) for cell in range(CELLS))
         self.versions = [0] * CELLS
-        self.sources: list[tuple[int, int | None]] = []
+        self.sources: list[tuple[int | None, bool]] = []
 
     def __getitem__(self, cell: object) -> Tainted:  # type: ignore[override]
         # A fresh value: what flowed into the cell before is the cell's own history, not the reader's.
         assert isinstance(cell, int)
-        return Tainted(super().__getitem__(cell), {int(cell): self.versions[cell]})
+        return Tainted(super().__getitem__(cell), {int(cell): (self.versions[cell], False)})
 
     def __setitem__(self, cell: object, value: object) -> None:
         assert isinstance(cell, int) and isinstance(value, Tainted)
         cell = int(cell)
-        self.sources.append((cell, value.labels.get(cell)))
+        self.sources.append(value.labels.get(cell, (None, False)))
         self.versions[cell] += 1
-        value.labels[cell] = self.versions[cell]  # its version is the newest that this very value is known by
+        value.labels[cell] = (self.versions[cell], True)  # its version is the newest that this very value is known by
         super().__setitem__(cell, value)
 
 
@@ -130,8 +131,8 @@ class _Wrap(ast.NodeTransformer):
         return ast.Call(ast.Name("Tainted", ast.Load()), [node], [])
 
 
-def oracle(seed: int) -> list[tuple[int, int | None]]:
-    """For each write in order: the cell, and the version of it that flows in (0 is the initial value), or None."""
+def oracle(seed: int) -> list[tuple[int | None, bool]]:
+    """For each write in order: the version of its cell that flows in (0 is the initial value) or None, and `own`."""
     tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(program(seed))))
     namespace: dict[str, object] = {"Tainted": Tainted}
     exec(compile(tree, "oracle", "exec"), namespace)
