@@ -29,17 +29,17 @@ for _ in range(50):
     del c
 """)
     addresses: set[int] = set()
-    reused = 0
+    stored = []
     for event in result.events:
         if event.kind is RecordKind.BIRTH:
             addresses.discard(event.container)
         elif event.kind is RecordKind.WRITE:
             assert event.address not in addresses, "the same address, and no birth in between"
             addresses.add(event.address)
-            reused += 1
+            stored.append(event.address)
     assert HeaderFlag.BIRTHS in result.flags
-    assert reused == 50
-    assert len(result.of(RecordKind.BIRTH)) > 20
+    assert len(stored) == 50
+    assert len(result.of(RecordKind.BIRTH)) >= 50 - len(set(stored))
 
 
 @pytest.mark.parametrize("base", ["object", "Exception", "int"])
@@ -87,7 +87,8 @@ def test_a_living_container_is_not_born_again() -> None:
         print(id(l), id(d))
     """)
     living = {int(word) for word in result.output.split()}
-    assert not living & {event.container for event in result.of(RecordKind.BIRTH)}
+    last = result.accesses[-1].seq  # at the end of the process they die, which 3.11 and 3.12 take for a birth
+    assert not living & {event.container for event in result.of(RecordKind.BIRTH) if event.seq < last}
 
 
 def test_births_between_recordings() -> None:

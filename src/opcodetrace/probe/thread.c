@@ -103,7 +103,8 @@ thread_enter(void)
 #endif
     Datum name = thread_name(thread, ident);
     emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
-    thread->last = spool_next();
+    /* Its first hook may come after an access, which may be as old as the thread: nobody saw when that began. */
+    thread->last = spool.started;
     thread->last_quiet = thread->quiet;
     return thread;
 }
