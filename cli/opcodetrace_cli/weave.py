@@ -115,7 +115,7 @@ class Listing:
         self.script = script
         self.source = source
         self.sites = {site.id: site for site in pair.described.sites}
-        self.switch_points = {point.woven_offset for point in pair.described.switch_points}
+        self.switch_points = {point.woven_offset for point in pair.described.switch_points if point.preempts}
         self.before = decode(pair.before).instructions
         self.after = decode(pair.after).instructions
         self.before_arguments = arguments(pair.before)

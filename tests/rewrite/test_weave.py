@@ -242,7 +242,7 @@ def test_line_events_are_the_same() -> None:
 
 
 def test_check_sees_every_change() -> None:
-    source = "def f(c):\n    for i in range(3):\n        try:\n            c[0] += i\n        except KeyError:\n            pass\n"
+    source = "def f(c):\n  for i in range(3):\n    try:\n      c[0] += i\n    except KeyError:\n      pass\n"
     code, woven, _ = _weave(source)
     (old,) = (each for each in code.co_consts if isinstance(each, CodeType))
     (new,) = (each for each in woven.co_consts if isinstance(each, CodeType))

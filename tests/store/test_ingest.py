@@ -61,7 +61,7 @@ CODES = [
         make_site(ADD, "BINARY_ADD", line=1, columns=(0, 15)),
         make_site(ENTER, "ENTER", line=1),
         make_site(DEFINE, "DEFINE", line=1),
-        points=(SwitchPoint(24, 10, "CALL", 1, 1, 0, 10), SwitchPoint(2, 0, "RESUME", 1, 1, 0, 0)),
+        points=(SwitchPoint(24, 10, "CALL", 1, 1, 0, 10, True), SwitchPoint(2, 0, "RESUME", 1, 1, 0, 0, True)),
     ),
     make_code(make_site(OTHER_ENTER, "ENTER", line=9), number=1, function="other"),
 ]

@@ -14,7 +14,7 @@ from opcodetrace.trace.site import Code, Flow, SourceFile, SwitchPoint
 from tests.store.window_builder import make_code, make_site
 
 FILE = SourceFile(0, "/home/me/bank.py", "bank", b"counter[0] += 1\n")
-POINT = SwitchPoint(24, 10, "RESUME", 1, 1, 0, 0)
+POINT = SwitchPoint(24, 10, "RESUME", 1, 1, 0, 0, True)
 CODE = make_code(
     make_site(0, "LOAD_SUBSCR", columns=(0, 10)),
     make_site(1, "STORE_SUBSCR", flow=Flow(reads=(0,), opaque=True)),

@@ -71,6 +71,51 @@ SWITCH_POINTS = frozenset(
     )
     if name in NUMBER
 )
+# Among them those at which the interpreter itself takes the GIL away; at the others only what they call gives it up.
+PREEMPTION_POINTS = SWITCH_POINTS - {
+    *("PRECALL", "BEFORE_WITH", "BEFORE_ASYNC_WITH", "WITH_EXCEPT_START", "LOAD_SPECIAL"),
+    *("IMPORT_NAME", "SEND", "FOR_ITER"),
+}
+# What never runs code of the program: a thread that is inside a call of any depth stands at none of these.
+_INERT = ("LOAD_FAST", "STORE_FAST", "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_COMMON")
+_INERT_TOO = frozenset(
+    {
+        "CACHE",
+        "EXTENDED_ARG",
+        "NOP",
+        "COPY",
+        "SWAP",
+        "PUSH_NULL",
+        "KW_NAMES",
+        "MAKE_CELL",
+        "COPY_FREE_VARS",
+        "MAKE_FUNCTION",
+        "RETURN_GENERATOR",
+        "RETURN_VALUE",
+        "RETURN_CONST",
+        "JUMP_FORWARD",
+        "JUMP_BACKWARD_NO_INTERRUPT",
+        "IS_OP",
+        "PUSH_EXC_INFO",
+        "POP_EXCEPT",
+        "BUILD_TUPLE",
+        "BUILD_LIST",
+        "NOT_TAKEN",
+        "END_FOR",
+        "END_SEND",
+        "GET_LEN",
+        "SET_FUNCTION_ATTRIBUTE",
+        "LOAD_BUILD_CLASS",
+        "LOAD_ASSERTION_ERROR",
+    }
+)
+
+
+def may_run_code(name: str) -> bool:
+    """Whether a thread can be found at this instruction while another one runs."""
+    return name in SWITCH_POINTS or not (name.startswith(_INERT) or name in _INERT_TOO)
+
+
 # Where the probe can tell by the value stack whether a C function is still running.
 CALLS = frozenset({"CALL", "CALL_KW", "PRECALL", "CALL_FUNCTION_EX", "BEFORE_WITH"}) & NUMBER.keys()
 

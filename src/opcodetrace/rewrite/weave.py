@@ -11,7 +11,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.opcodes import CALLS, SWITCH_POINTS
+from opcodetrace.rewrite.opcodes import CALLS, PREEMPTION_POINTS, may_run_code
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
@@ -148,7 +148,7 @@ class _WovenCode:
         )
         self.probe.fix_kinds(self.code, woven)
         for instruction in self.decoded.instructions:
-            if instruction.name in SWITCH_POINTS:
+            if may_run_code(instruction.name):
                 line, end_line, column, end_column = instruction.position
                 self.switch_points.append(
                     SwitchPoint(
@@ -159,6 +159,9 @@ class _WovenCode:
                         end_line,
                         column,
                         end_column,
+                        # At a call that the probe cannot see into, nothing is proven.
+                        instruction.name in PREEMPTION_POINTS
+                        and (instruction.name not in CALLS or self.flow is not None),
                     )
                 )
         return woven

@@ -22,7 +22,6 @@ from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.record import (
     ADDRESS_BITS,
     MAX_THREADS,
-    NO_SITE,
     RECORD_KIND_MASK,
     HeaderFlag,
     RecordFlag,
@@ -506,38 +505,40 @@ def _switches(seen: Survey, interned: Interned, codes: Sequence[Code], labels: L
                 to_thread=to_thread,
                 place=place,
                 callee=callee if isinstance(callee, str) else None,
-                reason=_reason(flags, at_switch_point=place is not None),
+                reason=_reason(flags, preempts=places.preempts(code, offset)),
             )
         )
     return switches
 
 
-def _reason(flags: int, *, at_switch_point: bool) -> Reason | None:
+def _reason(flags: int, *, preempts: bool) -> Reason | None:
     if flags & SwitchFlag.GONE:
         return Reason.ENDED
     if flags & SwitchFlag.YIELD:
         return Reason.YIELDED
     if flags & SwitchFlag.IN_CALL:
         return Reason.BLOCKED
-    return Reason.PREEMPTED if flags & SwitchFlag.TOP and at_switch_point else None
+    return Reason.PREEMPTED if flags & SwitchFlag.TOP and preempts else None
 
 
 class _SwitchPlaces:
     """The places that SWITCH records name, each made once."""
 
     def __init__(self, codes: Sequence[Code], labels: Labels) -> None:
-        self._codes = {code.id: code for code in codes}
+        self._points = {(code.id, point.woven_offset): (code, point) for code in codes for point in code.switch_points}
         self._labels = labels
-        self._places: dict[tuple[int, int], SwitchPlace | None] = {}
+        self._places: dict[tuple[int, int], SwitchPlace] = {}
 
     def at(self, code_id: int, woven_offset: int) -> SwitchPlace | None:
-        if code_id == NO_SITE or (code := self._codes.get(code_id)) is None:
-            return None
         key = (code_id, woven_offset)
-        if key not in self._places:
-            point = next((point for point in code.switch_points if point.woven_offset == woven_offset), None)
-            self._places[key] = self._place(code, point) if point else None
-        return self._places[key]
+        if key not in self._places and key in self._points:
+            self._places[key] = self._place(*self._points[key])
+        return self._places.get(key)
+
+    def preempts(self, code_id: int, woven_offset: int) -> bool:
+        """Whether the interpreter itself may take the GIL away at this instruction."""
+        key = (code_id, woven_offset)
+        return key in self._points and self._points[key][1].preempts
 
     def _place(self, code: Code, point: SwitchPoint) -> SwitchPlace:
         source = self._labels.source(code.file)

@@ -55,8 +55,8 @@ class LostCount:
 class Findings:
     """All that the analysis says of a run.
 
-    `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a blind
-    write has none. `source_certainty` says how sure that is."""
+    `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
+    blind write has none. `source_certainty` says how sure that is."""
 
     lost: list[LostUpdate]
     counts: list[LostCount]

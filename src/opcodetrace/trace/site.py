@@ -66,7 +66,8 @@ class Site(NamedTuple):
 
 
 class SwitchPoint(NamedTuple):
-    """An instruction of woven code at which CPython may suspend the thread."""
+    """An instruction of woven code at which CPython may suspend the thread: by itself (`preempts`), or inside what the
+    instruction calls."""
 
     woven_offset: int  # byte offset in the woven code, as a SWITCH record names it
     offset: int  # byte offset in the original code
@@ -75,6 +76,7 @@ class SwitchPoint(NamedTuple):
     end_line: int | None
     column: int | None
     end_column: int | None
+    preempts: bool  # the interpreter itself may take the GIL away here
 
 
 class Code(NamedTuple):
