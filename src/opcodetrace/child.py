@@ -276,7 +276,9 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
         exit_code = recording.probe.run_main(code, namespace)
     if gc.get_freeze_count() <= frozen:  # else the script has frozen what it does not want to be collected
         gc.unfreeze()
-    if exit_code or target.is_module:  # else CPython goes on to take __file__ out of the script's namespace
+    if (
+        type(exit_code) is not int or exit_code or target.is_module
+    ):  # else CPython goes on to take __file__ out of the script's namespace
         raise SystemExit(exit_code)
 
 

@@ -31,6 +31,8 @@ ENDINGS: dict[str, str | bytes] = {
     "exit none": "import sys; sys.exit(None)",
     "exit true": "import sys; sys.exit(True)",
     "exit text": "import sys; sys.exit('a reason, \\u00e9')",
+    "exit empty text": "import sys; sys.exit('')",
+    "exit 0.0": "import sys; sys.exit(0.0)",
     "exit tuple": "import sys; sys.exit((1, 2))",
     "exit of a subclass": "class Out(SystemExit):\n    code = 7\nraise Out",
     "exit in a thread": "import threading, sys\nthreading.Thread(target=sys.exit, args=(4,)).start()",
