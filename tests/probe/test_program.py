@@ -11,25 +11,98 @@ import pytest
 
 PROGRAMS = {
     "result": "print('done')",
-    "exception": "def f():\n    g()\ndef g():\n    raise ValueError('no')\nf()",
-    "syntax of a chain": "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    raise KeyError('x') from e",
-    "exit": "import sys\nsys.exit(3)",
+    "exception": """
+def f():
+    g()
+def g():
+    raise ValueError('no')
+f()
+""",
+    "syntax of a chain": """
+try:
+    1 / 0
+except ZeroDivisionError as e:
+    raise KeyError('x') from e
+""",
+    "exit": """
+import sys
+sys.exit(3)
+""",
     "exit with text": "raise SystemExit('goodbye')",
-    "exit in a function": "import atexit\natexit.register(print, 'at exit')\ndef f(): raise SystemExit(4)\nf()",
+    "exit in a function": """
+import atexit
+atexit.register(print, 'at exit')
+def f(): raise SystemExit(4)
+f()
+""",
     "interrupt": "raise KeyboardInterrupt",
-    "interrupt caught": "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n    print('caught')",
-    "frames": "import sys\ntry:\n    print(sys._getframe(1))\nexcept ValueError as e:\n    print(e)\n"
-    "print(sys._getframe().f_back)\nimport inspect\nprint(len(inspect.stack()))",
-    "recursion": "import sys\ndef f(n):\n    try:\n        return f(n + 1)\n    except RecursionError:\n        return n\nprint(f(0))\n"
-    "sys.setrecursionlimit(300)\nprint(f(0))",
-    "excepthook": "import sys\nsys.excepthook = lambda *a: print('hook', a[0], sys._getframe().f_back)\nraise OSError('x')",
-    "unbuffered end": "import sys\nsys.stdout.write('no newline')\nsys.stderr.write('neither')",
-    "unraisable": "class C:\n    def __del__(self): raise ValueError('in del')\nc = C()\ndel c\nprint('on')",
-    "garbage": "import gc\nfor _ in range(5): gc.collect()\nprint('ok')",
-    "threads": "import threading\nt = threading.Thread(target=lambda: print(threading.main_thread() is threading.current_thread()))\n"
-    "t.start()\nt.join()",
-    "trace": "import sys\nseen = []\ndef tracer(f, e, a):\n    seen.append((f.f_code.co_name, e))\n    return tracer\n"
-    "sys.settrace(tracer)\ndef g(): return 1\ng()\nsys.settrace(None)\nprint(seen)",
+    "interrupt caught": """
+try:
+    raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print('caught')
+""",
+    "frames": """
+import sys
+try:
+    print(sys._getframe(1))
+except ValueError as e:
+    print(e)
+print(sys._getframe().f_back)
+import inspect
+print(len(inspect.stack()))
+""",
+    "recursion": """
+import sys
+def f(n):
+    try:
+        return f(n + 1)
+    except RecursionError:
+        return n
+print(f(0))
+sys.setrecursionlimit(300)
+print(f(0))
+""",
+    "excepthook": """
+import sys
+sys.excepthook = lambda *a: print('hook', a[0], sys._getframe().f_back)
+raise OSError('x')
+""",
+    "unbuffered end": """
+import sys
+sys.stdout.write('no newline')
+sys.stderr.write('neither')
+""",
+    "unraisable": """
+class C:
+    def __del__(self): raise ValueError('in del')
+c = C()
+del c
+print('on')
+""",
+    "garbage": """
+import gc
+for _ in range(5): gc.collect()
+print('ok')
+""",
+    "threads": """
+import threading
+t = threading.Thread(target=lambda: print(threading.main_thread() is threading.current_thread()))
+t.start()
+t.join()
+""",
+    "trace": """
+import sys
+seen = []
+def tracer(f, e, a):
+    seen.append((f.f_code.co_name, e))
+    return tracer
+sys.settrace(tracer)
+def g(): return 1
+g()
+sys.settrace(None)
+print(seen)
+""",
 }
 
 # As child.py does: functions of another module run the program, and the status becomes the exit code.
@@ -63,7 +136,8 @@ def write_runner(folder: Path, program: Path, leaves: str) -> Path:
 def run(arguments: list[str], folder: Path) -> tuple[int, str, str]:
     source = os.environ.get("PROBE_PATH", str(Path(__file__).parents[2] / "src"))
     environment = {**os.environ, "PYTHONPATH": source}
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=folder, timeout=60)
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -48,7 +48,8 @@ def test_threads_are_numbered_as_they_appear() -> None:
         (n + 1, n) for n in range(5) for _ in range(2)
     ]
     for event in threads:
-        assert event == next(other for other in result.events if other.thread == event.thread and other.kind is not RecordKind.SWITCH)
+        own = [other for other in result.events if other.thread == event.thread and other.kind is not RecordKind.SWITCH]
+        assert event == own[0]
     assert result.ended == [1, 2, 3, 4, 5]
 
 
@@ -64,7 +65,7 @@ def woven(function, number=77):
     table, special = b'', False
     for i in dis.get_instructions(code):
         if i.opname in ('CALL', 'PRECALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'BEFORE_WITH'):
-            # every call in these functions is a statement of its own, in no loop over an iterator: nothing lies below it
+            # every call in these functions is a statement of its own, in no loop over an iterator
             depth = i.arg + 2 + (i.opname == 'CALL_KW') if i.opname != 'BEFORE_WITH' else 1
             if special: depth += 2  # 3.14: below __enter__ lies __exit__
             table += struct.pack('<IHH', i.offset // 2, depth, i.arg or 0)
@@ -144,7 +145,8 @@ t.join()
 """)
         yields = [event for event in found if event.container == 0 and event.value == "time.sleep"]
         assert yields
-        assert {SwitchFlag(event.before) for event in yields} == {SwitchFlag.TOP | SwitchFlag.IN_CALL | SwitchFlag.YIELD}
+        flags = SwitchFlag.TOP | SwitchFlag.IN_CALL | SwitchFlag.YIELD
+        assert {SwitchFlag(event.before) for event in yields} == {flags}
 
 
 @gil_only
@@ -247,9 +249,13 @@ def test_a_hook_that_records_nothing_shows_the_switch_all_the_same() -> None:
         while 'step' not in globals(): pass
         b[l] = 0
         step = 2
-        while result_missing(): pass
-    """.replace("while result_missing(): pass", "import time; time.sleep(0.05)\n        e[e] = 1\n        step = 3\n        t.join()"))
-    kinds = [(event.kind.name, event.thread) for event in result.events if event.kind not in (RecordKind.THREAD, RecordKind.BIRTH)]
+        import time; time.sleep(0.05)
+        e[e] = 1
+        step = 3
+        t.join()
+    """)
+    others = (RecordKind.THREAD, RecordKind.BIRTH)
+    kinds = [(event.kind.name, event.thread) for event in result.events if event.kind not in others]
     assert kinds == [
         ("COMPUTE", 0),
         ("SWITCH", 1), ("PASS", 1),

@@ -16,7 +16,8 @@ def computed(*expressions: str) -> list[object]:
 
 
 def test_numbers() -> None:
-    values = computed("0", "-1", "2**63 - 1", "-2**63", "1 << 40", "1.5", "-0.0", "float('inf')", "True", "False", "None")
+    integers, floats = ["0", "-1", "2**63 - 1", "-2**63", "1 << 40"], ["1.5", "-0.0", "float('inf')"]
+    values = computed(*integers, *floats, "True", "False", "None")
     assert values == [0, -1, 2**63 - 1, -(2**63), 1 << 40, 1.5, -0.0, math.inf, True, False, None]
     assert [type(value) for value in values[8:]] == [bool, bool, type(None)]
     assert math.copysign(1, cast(float, values[6])) == -1
@@ -71,7 +72,7 @@ def test_texts_that_meet_in_the_cache_stay_apart() -> None:
                 h[h] = b'bytes %d' % i
     """)
     values = [event.value for event in result.of(RecordKind.COMPUTE)]
-    assert values == [make(i) for _ in range(3) for i in range(2000) for make in (lambda i: f"text {i}", lambda i: b"bytes %d" % i)]
+    assert values == [text for _ in range(3) for i in range(2000) for text in (f"text {i}", b"bytes %d" % i)]
 
 
 def test_types_made_over_and_over_use_up_no_numbers() -> None:
@@ -103,7 +104,8 @@ class Word(enum.StrEnum):
 class Number(enum.IntEnum):
     ONE = 1
 """
-    found = keys(program, "1", "True", "1.0", "Count(1)", "Number.ONE", "-0.0", "False", "'a'", "Name('a')", "Word.A", "1.5", "None", "b'a'")
+    expressions = "1 True 1.0 Count(1) Number.ONE -0.0 False 'a' Name('a') Word.A 1.5 None b'a'"
+    found = keys(program, *expressions.split())
     assert found == [(key, False) for key in [1, 1, 1, 1, 1, 0, 0, "a", "a", "a", 1.5, None, b"a"]]
 
 
@@ -119,13 +121,15 @@ class Hashed(int):
 class Colour(enum.Enum):
     RED = 1
 """
-    found = keys(program, "Plain()", "Plain", "print.__class__", "Equal()", "Hashed(1)", "Colour.RED", "2**70", "'x' * 200", "float('nan')")
+    expressions = "Plain() Plain print.__class__ Equal() Hashed(1) Colour.RED 2**70 'x'*200 float('nan')"
+    found = keys(program, *expressions.split())
     assert all(isinstance(key, Object) for key, _ in found)
     assert [marked for _, marked in found] == [False, False, False, True, True, False, True, True, True]
 
 
 def test_tuples_as_keys() -> None:
-    found = keys("", "()", "(1,)", "(True, 2.0)", "('a', None)", "(('x', 1.5), b'y')", "(\"it's\",)", "(object(),)", "('x' * 200,)")
+    expressions = ["()", "(1,)", "(True, 2.0)", "('a', None)", "(('x', 1.5), b'y')", '("it\'s",)']
+    found = keys("", *expressions, "(object(),)", "('x' * 200,)")
     assert found[:6] == [
         (("tuple", text), False)
         for text in ["()", "(1,)", "(1, 2)", "('a', None)", "(('x', 1.5), b'y')", "('it\\'s',)"]
@@ -137,8 +141,9 @@ def test_indexes_of_lists() -> None:
     result = trace("""
         class Stack(list): pass
         b, e = pair('ITEM_BEGIN', 'READ_END')
+        slices = slice(None), slice(1, None), slice(-1, None), slice(0, 99, 2), slice(None, None, -1)
         for l in [1, 2, 3], Stack([1, 2, 3]):
-            for index in 0, -1, True, -3, 3, -4, slice(None), slice(1, None), slice(-1, None), slice(0, 99, 2), slice(None, None, -1):
+            for index in (0, -1, True, -3, 3, -4, *slices):
                 b[l] = index
                 e[e] = 0
     """)

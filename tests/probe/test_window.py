@@ -165,7 +165,8 @@ def test_a_forked_child_records_nothing() -> None:
 def test_what_was_recorded_survives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "window"
     Window.create(path, window_bytes=1 << 24).close()
-    process = start(str(path), "h = hook('COMPUTE')\nfor i in range(1000): h[h] = i\nimport os\nos.kill(os.getpid(), 9)")
+    program = "h = hook('COMPUTE')\nfor i in range(1000): h[h] = i\nimport os\nos.kill(os.getpid(), 9)"
+    process = start(str(path), program)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     with Window.open(path) as window:

@@ -1,7 +1,7 @@
 """The native probe: hooks that woven code stores to, and the records that they write into the window.
 
-Everything here is for the process of the traced program. The records' layout is `opcodetrace.trace.record`; what the weaver
-must put where is DESIGN.md, section 3.
+Everything here is for the process of the traced program. The records' layout is `opcodetrace.trace.record`; what the
+weaver must put where is DESIGN.md, section 3.
 """
 
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def recorded() -> int:
     """The next record's seq: how many were written so far."""
 
 def fix_kinds(original: CodeType, woven: CodeType, /) -> None:
-    """Gives the variables of `woven` the kinds that they have in `original`; `code.replace` on 3.14 loses those of arguments.
+    """Gives the variables of `woven` the kinds that they have in `original`: 3.14's `code.replace` loses some.
 
     ValueError where the two have not the same variables.
     """

@@ -1,6 +1,6 @@
 """The window file as the collector sees it: made, allocated ahead of the probe, read at the end.
 
-The window is linear. Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`; the layout is `opcodetrace.trace.record`'s.
+The window is linear. Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`; layout in `opcodetrace.trace.record`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _U64 = struct.Struct("<Q")
 class Window:
     """One window file, mapped.
 
-    The file has its full size from the start but no blocks: writing to a page that the disk has no room for would kill the
-    script by SIGBUS, so the probe may only write below `limit`, and that is raised after blocks were allocated.
+    The file has its full size from the start but no blocks: writing to a page that the disk has no room for would kill
+    the script by SIGBUS, so the probe may only write below `limit`, and that is raised after blocks were allocated.
     """
 
     def __init__(self, path: str, descriptor: int, max_records: int) -> None:
@@ -61,7 +61,9 @@ class Window:
         self._warm = 0
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], *, max_records: int | None = None, window_bytes: int = WINDOW_BYTES) -> Self:
+    def create(
+        cls, path: str | os.PathLike[str], *, max_records: int | None = None, window_bytes: int = WINDOW_BYTES
+    ) -> Self:
         """Makes the file with room for `window_bytes` of records, of which at most `max_records` are used."""
         name = os.fspath(path)
         room = window_bytes // RECORD_SIZE
@@ -110,8 +112,9 @@ class Window:
         self.close()
 
     def allocate_ahead(self) -> None:
-        """Allocates until enough lies ahead of the probe, and lets the probe use it. Where the disk is full: `disk_full`."""
-        goal = min(HEADER_SIZE + self.next * RECORD_SIZE + AHEAD, HEADER_SIZE + self.max_records * RECORD_SIZE, self._size)
+        """Allocates until enough lies ahead of the probe, and lets the probe use it; or sets `disk_full`."""
+        last = HEADER_SIZE + self.max_records * RECORD_SIZE
+        goal = min(HEADER_SIZE + self.next * RECORD_SIZE + AHEAD, last, self._size)
         while self._allocated < goal and not self.disk_full:
             step = min(STEP, self._size - self._allocated)
             try:
@@ -126,8 +129,8 @@ class Window:
         self._warm_ahead()
 
     def _warm_ahead(self) -> None:
-        """Brings pages into memory before the probe comes to them: for it, a page that the kernel must make and clear first
-        costs several times as much as all the records in it. Nothing is written, so this cannot disturb the probe.
+        """Brings pages into memory before the probe comes to them: for it, a page that the kernel must make and clear
+        first costs several times as much as all the records in it. Nothing is written: this cannot disturb the probe.
         """
         written = HEADER_SIZE + self.next * RECORD_SIZE
         goal = min(written + min(WARM, MIB + 4 * written), self._allocated, self._size) & -mmap.PAGESIZE
