@@ -433,7 +433,7 @@ class _Resolver:
         return goal in seen
 
     def may_be_of_another_activation(self, reads: Iterable[int], use: int) -> bool:
-        """Whether `use` can be reached in this activation without one of `reads`: the newest event may be an old one."""
+        """Whether `use` can be reached in this activation without one of `reads`: its newest event may be old."""
         try:
             return any(use < 0 or self.path(-1, use, (read,)) for read in reads)
         except _TooMuch:
@@ -566,7 +566,7 @@ class _Resolver:
         once = (
             len(bases) == 1
             and (bases[0] < 0 or not self.in_cycle(bases[0] // 2))
-            and not any(parts[node].accesses() for node in updates)
+            and not any(parts[node].anything() for node in updates)
         )
         if (alike or once) and not any(self._stale(node, part, consumer) for node, part in parts.items()):
             for part in parts.values():
@@ -639,9 +639,6 @@ class _Found:
         self.called_phis: set[int] = set()
         self.opaque = False
         self.visited: set[tuple[Nodes, bool]] = set()
-
-    def accesses(self) -> bool:
-        return bool(self.reads or self.writes or self.called_reads or self.called_writes)
 
     def anything(self) -> bool:
         return self.sources() != _EMPTY
