@@ -21,7 +21,7 @@ ${CC:-gcc} -shared -fPIC -std=c11 -O1 -g -Wall -Wextra -fvisibility=hidden -fno-
 export LD_PRELOAD="$(${CC:-gcc} -print-file-name=libasan.so) $(${CC:-gcc} -print-file-name=libubsan.so)"
 export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0
 export UBSAN_OPTIONS=print_stacktrace=1
-export PYTHONMALLOC=malloc
+case $suffix in *t-*) ;; *) export PYTHONMALLOC=malloc ;; esac # the free-threaded build has its own only
 export PYTHONPATH="$build/src"
 export PROBE_PATH="$build/src"
 cd "$root"

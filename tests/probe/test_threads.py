@@ -278,3 +278,61 @@ def test_many_threads() -> None:
     assert sorted(event.value for event in result.of(RecordKind.COMPUTE)) == list(range(1500))  # type: ignore[type-var]
     assert result.missed == 0
     assert len(result.of(RecordKind.THREAD)) == 1501
+
+
+def test_threads_that_do_everything_at_once() -> None:
+    """Shared containers and classes change under the probe's hands: it may miss what was, it must not fall."""
+    result = trace(
+        """
+        import threading
+        sys.setswitchinterval(1e-5)
+        b, e = pair('ITEM_BEGIN', 'READ_END')
+        ab, ae = pair('ATTR_BEGIN', 'READ_END', 'x', 2)
+        fb, fe = pair('ATTR_BEGIN', 'READ_END', 'y', 3)
+        s, w = pair('ATTR_STORE', 'WRITE_END', 'x', 4)
+        t, v, x = hook('ITEM_TARGET', 5), hook('ITEM_VALUE', 5), hook('WRITE_END', 5)
+        cb, ce = pair('ATTR_BEGIN', 'READ_END', 'shared', 6)
+        mb, me = pair('ATTR_BEGIN', 'READ_END', 'g', 7)
+        import __main__
+        g = 0
+        class C:
+            shared = 0
+            def __getattr__(self, name): return 1
+        def work(n):
+            for i in range(4000):
+                key = keys[i % 7]
+                b[d] = key; e[e] = d.get(key)
+                t[d] = key; v[v] = f'{n} {i}'; d[key] = i; x[x] = x
+                t[l] = i % 3; v[v] = (i,); l[i % 3] = i; x[x] = x
+                ab[o] = ab; ae[ae] = o.x
+                fb[o] = fb; fe[fe] = o.y
+                s[o] = i; o.x = i; w[w] = w
+                cb[C] = cb; ce[ce] = C.shared
+                mb[__main__] = mb; me[me] = __main__.g
+                if i % 50 == n:
+                    C.shared = i
+                    vars(o)['y'] = i
+                    vars(o).pop('y', None)
+                    d.clear()
+                    __main__.g = i
+                    del l[:]; l.extend([0, 0, 0])
+                    p = C(); p.x = 1; s[p] = 2; p.x = 2; w[w] = w
+                    type(f'T{i}', (C,), {})().x
+        class Key:
+            def __init__(self, n): self.n = n
+            def __hash__(self): return 1
+            def __eq__(self, other): return self.n == getattr(other, 'n', other)
+        keys = [1, 'a', 2.5, None, (1, 'b'), Key(1), Key(2)]
+        d, l, o = {}, [0, 0, 0, 0, 0, 0], C()
+        o.x = 0
+        def guarded(n):
+            try: work(n)
+            except IndexError: guarded(n)
+        threads = [threading.Thread(target=guarded, args=(n,)) for n in range(4)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+    """,
+        window_bytes=1 << 26,
+    )
+    assert len(result.accesses) > 50000
+    assert len(result.ended) == 4

@@ -67,7 +67,7 @@ class RecordKind(IntEnum):
 
 
 class RecordFlag(IntFlag):
-    MODULE = 0x40  # an attribute's site, but the container is a module's globals: the location is the global of that name
+    MODULE = 0x40  # the container is a module's globals: the location is the global of the attribute's name
     UNCERTAIN = 0x80  # the key's equality is the program's own: identity may not tell locations apart
 
 
