@@ -11,7 +11,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.opcodes import CALLS, PREEMPTION_POINTS, may_run_code
+from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS, may_run_code
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
@@ -118,6 +118,7 @@ class _WovenCode:
             self.flow = None  # then every source is inferred
         self.sites: list[Site] = []
         self.switch_points: list[SwitchPoint] = []
+        self.has_reads_without_begin = False
 
     def assemble(self, constants: tuple[object, ...]) -> CodeType:
         before: dict[int, list[_Placed]] = {}
@@ -234,6 +235,7 @@ class _WovenCode:
                 before[index] = [_Placed(numbers[index], template) for template in plan.before]
             if plan.after:
                 after[index] = [_Placed(numbers[index], template) for template in plan.after]
+                self.has_reads_without_begin |= not plan.before
 
     def _flow(self, sources: Sources) -> Flow:
         def numbered(indexes: frozenset[int]) -> tuple[int, ...]:
@@ -268,7 +270,9 @@ class _WovenCode:
         begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
         if begin is None:
             return
-        if flow.enter:
+        # Without the GIL a read hooked only after it may have been at any time since this thread's last hook. Where
+        # it is the thread's first access, ENTER says that the thread had begun.
+        if flow.enter or (FREE_THREADED and self.has_reads_without_begin):
             site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
             after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.ENTER))
         for definition in sorted(flow.definitions, key=lambda d: (d.after, d.phi)):
