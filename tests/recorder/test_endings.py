@@ -96,7 +96,6 @@ def test_a_script_ends_as_without_us(ending: str, scripts: Scripts) -> None:
     assert scripts.spools() == []
 
 
-@pytest.mark.xfail(reason="the probe ends the interpreter while our frames still hold the script's namespace")
 def test_finalizers_run_after_sys_exit(scripts: Scripts) -> None:
     scripts.write("script.py", FINALIZER + "import sys; sys.exit(2)")
     assert scripts.same("script.py") == 2

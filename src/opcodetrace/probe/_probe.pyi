@@ -92,12 +92,12 @@ def fix_kinds(original: CodeType, woven: CodeType, /) -> None:
     ValueError where the two have not the same variables.
     """
 
-def run_main(code: CodeType, globals: dict[str, Any], /) -> int:
+def run_main(code: CodeType, globals: dict[str, Any], /) -> object:
     """Runs the main module as the interpreter would: with no frame below it, and the whole recursion limit.
 
-    0, or 1 after an exception, which is printed as by the interpreter. SystemExit ends the process. After a
-    KeyboardInterrupt the process will die of SIGINT when it ends, as Python does.
+    0, or 1 after an exception, which is printed as by the interpreter; after SystemExit its code, by which the caller
+    is to exit. After a KeyboardInterrupt the process will die of SIGINT when it ends, as Python does.
     """
 
-def run_callable(function: Callable[..., object], /, *args: object) -> int:
+def run_callable(function: Callable[..., object], /, *args: object) -> object:
     """As `run_main`, for a function (`runpy._run_module_as_main`)."""

@@ -137,8 +137,27 @@ flush(const char *name)
     }
 }
 
-/* 0 for a result, else 1 with the exception printed (SystemExit ends the process here, as in Py_RunMain). */
-static int
+/* What SystemExit was raised with. The caller is to leave by it once its own frames have gone: what they refer to would
+   outlive the program's last collection if the interpreter ended here. */
+static PyObject *
+exit_code(void)
+{
+    PyObject *type, *exit, *traceback;
+    PyErr_Fetch(&type, &exit, &traceback);
+    PyErr_NormalizeException(&type, &exit, &traceback);
+    PyObject *code = PyObject_GetAttrString(exit, "code");
+    if (code == NULL) {
+        PyErr_Clear();
+        code = Py_NewRef(exit);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(exit);
+    Py_XDECREF(traceback);
+    return code;
+}
+
+/* 0 for a result, SystemExit's own code, else 1 with the exception printed, as Py_RunMain does. */
+static PyObject *
 report(PyObject *result, bool flushes)
 {
     bool interrupted = result == NULL && PyErr_Occurred() == PyExc_KeyboardInterrupt;
@@ -153,11 +172,14 @@ report(PyObject *result, bool flushes)
         put_error_back(raised);
     }
     if (result == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_SystemExit) && !_Py_GetConfig()->inspect) {
+            return exit_code();
+        }
         PyErr_Print();
-        return 1;
+        return PyLong_FromLong(1);
     }
     Py_DECREF(result);
-    return 0;
+    return PyLong_FromLong(0);
 }
 
 PyObject *
@@ -177,9 +199,9 @@ program_run_main(PyObject *module, PyObject *args)
         return NULL;
     }
     *unhandled_keyboard_interrupt() = 0;
-    int status = report(PyEval_EvalCode(code, globals, globals), true);
+    PyObject *status = report(PyEval_EvalCode(code, globals, globals), true);
     show(&hidden);
-    return PyLong_FromLong(status);
+    return status;
 }
 
 PyObject *
@@ -200,8 +222,8 @@ program_run_callable(PyObject *module, PyObject *args)
         return NULL;
     }
     *unhandled_keyboard_interrupt() = 0;
-    int status = report(PyObject_Call(PyTuple_GET_ITEM(args, 0), rest, NULL), false);
+    PyObject *status = report(PyObject_Call(PyTuple_GET_ITEM(args, 0), rest, NULL), false);
     show(&hidden);
     Py_DECREF(rest);
-    return PyLong_FromLong(status);
+    return status;
 }
