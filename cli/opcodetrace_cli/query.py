@@ -42,7 +42,8 @@ def query(sql: str | None, form: str, show: bool, run: int | None, database: pat
     `accesses`, `thread_switches` and `lost_updates` are a good start.
     """
     if sql is None:
-        click.echo("\n".join(KEPT))
+        width = max(map(len, KEPT))
+        click.echo("\n".join(f"{name:{width}}  {kept.answers}" for name, kept in KEPT.items()))
         return
     statement = _statement(sql)
     if show:
@@ -58,7 +59,7 @@ def query(sql: str | None, form: str, show: bool, run: int | None, database: pat
 
 def _statement(sql: str) -> str:
     if sql in KEPT:
-        return textwrap.dedent(KEPT[sql]).strip()
+        return textwrap.dedent(KEPT[sql].sql).strip()
     if not any(character.isspace() for character in sql.strip()):  # one word is no statement
         raise UsageError(f"there is no kept query {sql!r}; there are {', '.join(KEPT)}, or give a SELECT statement")
     return sql

@@ -205,10 +205,10 @@ class TestViews:
     @pytest.mark.parametrize("name", KEPT)
     def test_kept_queries(self, database: Database, name: str) -> None:
         run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
-        columns, rows = database.query(KEPT[name], {"run": run})
+        columns, rows = database.query(KEPT[name].sql, {"run": run})
         assert columns
         assert rows or name == "blind-writes"
-        assert database.query(KEPT[name], {"run": 99})[1] == []
+        assert database.query(KEPT[name].sql, {"run": 99})[1] == []
 
     def test_readable_values(self, database: Database) -> None:
         trace = make_trace(lost_increment(Opaque("Account", 0x7F)))

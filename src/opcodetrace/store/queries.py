@@ -1,40 +1,74 @@
 """Kept queries: what people ask of a trace file time and again. `:run` is the run that is meant."""
 
+from typing import NamedTuple
+
+
+class KeptQuery(NamedTuple):
+    """A query that has a name."""
+
+    answers: str
+    sql: str
+
+
 KEPT = {
-    "lost-updates": """
+    "lost-updates": KeptQuery(
+        "which locations lost updates, how many, and by how many overwriting writes",
+        """
         SELECT location, count(*) AS lost, count(DISTINCT overwritten_by_seq) AS overwriters,
             min(lost_seq) AS first_lost_seq, max(lost_seq) AS last_lost_seq
         FROM lost_updates WHERE run_id = :run GROUP BY location ORDER BY lost DESC, location""",
-    "switches": """
+    ),
+    "switches": KeptQuery(
+        "where threads were switched away from, and why",
+        """
         SELECT coalesce(reason, 'not proven') AS reason, function, line, opcode, expression, count(*) AS switches
         FROM thread_switches WHERE run_id = :run
         GROUP BY reason, function, line, opcode, expression ORDER BY switches DESC, function, line""",
-    "hot-locations": """
+    ),
+    "hot-locations": KeptQuery(
+        "the shared locations that were accessed most",
+        """
         SELECT label AS location, kind, container_type, reads, writes, threads
         FROM locations WHERE run_id = :run ORDER BY reads + writes DESC, label LIMIT 50""",
-    "hot-sites": """
+    ),
+    "hot-sites": KeptQuery(
+        "the instructions that accessed them most",
+        """
         SELECT file.path, site.line, site.function, site.operation, site.expression, run_sites.events
         FROM run_sites JOIN sites AS site ON site.id = run_sites.site_id JOIN files AS file ON file.id = site.file_id
         WHERE run_sites.run_id = :run AND run_sites.events
         ORDER BY run_sites.events DESC, file.path, site.line LIMIT 50""",
-    "threads": """
+    ),
+    "threads": KeptQuery(
+        "the threads, and how often each was switched away from",
+        """
         SELECT thread, name, first_seq, last_seq, ended,
             (SELECT count(*) FROM switches WHERE switches.run_id = :run AND from_thread = thread) AS switched_away
         FROM threads WHERE run_id = :run ORDER BY thread""",
-    "blind-writes": """
+    ),
+    "blind-writes": KeptQuery(
+        "writes of values that come from no version of their location",
+        """
         SELECT location.label AS location, site.function, site.line, site.expression, count(*) AS writes,
             count(DISTINCT event.thread) AS threads
         FROM events AS event JOIN locations AS location ON location.id = event.location_id
         JOIN sites AS site ON site.id = event.site_id
         WHERE event.run_id = :run AND event.kind = 2 AND event.source_seq IS NULL
         GROUP BY location.id, site.id ORDER BY writes DESC, location, line""",
-    "unseen-writes": """
+    ),
+    "unseen-writes": KeptQuery(
+        "where code that is not watched wrote",
+        """
         SELECT location.label AS location, site.function, site.line, finding.first_seq AS seen_at_seq
         FROM findings AS finding JOIN locations AS location ON location.id = finding.location_id
         LEFT JOIN sites AS site ON site.id = finding.site_id
         WHERE finding.run_id = :run AND finding.kind = 'unseen write' ORDER BY finding.first_seq""",
-    "unwoven": """
+    ),
+    "unwoven": KeptQuery(
+        "functions that run as they are, and why",
+        """
         SELECT file.path, unwoven.line, unwoven.function, unwoven.reason
         FROM unwoven JOIN files AS file ON file.id = unwoven.file_id
         WHERE unwoven.run_id = :run ORDER BY file.path, unwoven.line""",
+    ),
 }
