@@ -40,6 +40,7 @@ probe_attach(PyObject *module, PyObject *path)
         return NULL;
     }
     birth_watch();
+    type_prepare(current_thread);
     switch_to(current_thread);
     __atomic_fetch_or(&spool.header->flags, ATTACHED | (FREE_THREADED ? FREE_THREADED_RUN : 0), __ATOMIC_RELEASE);
     Py_RETURN_NONE;

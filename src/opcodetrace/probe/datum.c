@@ -91,7 +91,14 @@ mapping_is_plain_slow(PyObject *dict, PyObject *key)
 {
     const PyDictKeysObject *keys = ((PyDictObject *)dict)->ma_keys;
     /* The lookup compares the key with those of the same hash, until one is the same object or equal. */
-    Py_hash_t hash = PyObject_Hash(key);
+    int64_t number;
+    Py_hash_t hash;
+    if (PyLong_CheckExact(key) && int_value(key, &number) && number > -(INT64_C(1) << 60) && number < INT64_C(1) << 60) {
+        hash = number == -1 ? -2 : (Py_hash_t)number; /* what an int's hash is */
+    }
+    else {
+        hash = PyObject_Hash(key);
+    }
     const PyDictKeyEntry *entries = dict_entries(keys);
     size_t mask = ((size_t)1 << keys->dk_log2_size) - 1;
     size_t perturb = (size_t)hash, slot = (size_t)hash & mask;

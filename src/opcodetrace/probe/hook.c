@@ -16,7 +16,16 @@ here(void)
 static inline uint64_t
 container_word(Thread *thread, PyObject *container)
 {
-    uint64_t word = object_word(thread, container);
+    uint64_t address = (uint64_t)(uintptr_t)container & ADDRESS_MASK, word;
+    if (PyList_CheckExact(container)) {
+        word = list_word | address;
+    }
+    else if (PyDict_CheckExact(container)) {
+        word = dict_word | address;
+    }
+    else {
+        word = object_word(thread, container);
+    }
     birth_know(word);
     return word;
 }
@@ -90,6 +99,9 @@ item_key(Thread *thread, Hook *hook, Service service, PyObject *container, PyObj
     Datum datum;
     switch (service) {
     case LIST_ITEM:
+        if (constant && LIKELY((uint64_t)hook->index < (uint64_t)PyList_GET_SIZE(container))) {
+            return (Datum){.word = (uint64_t)hook->index, .sort = TAG_INT | PLAIN};
+        }
         datum = sequence_key(thread, key, PyList_GET_SIZE(container));
         if (UNLIKELY(tag_of(datum) != TAG_INT)) {
             datum.sort &= ~(uint64_t)PLAIN;
@@ -694,6 +706,8 @@ hook_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     hook->action = (uint8_t)action;
     hook->key_tag = TAG_ABSENT;
     hook->key_text = 0;
+    int64_t index;
+    hook->index = PyLong_CheckExact(name) && int_value(name, &index) ? index : -1;
     hook->verdict = 0;
     hook->perform = performers[action];
     hook->name = Py_NewRef(name);

@@ -263,6 +263,15 @@ type_number(Thread *thread, const uint8_t *name, size_t length)
     return id;
 }
 
+uint64_t list_word, dict_word;
+
+void
+type_prepare(Thread *thread)
+{
+    list_word = type_word(thread, &PyList_Type);
+    dict_word = type_word(thread, &PyDict_Type);
+}
+
 COLD uint64_t
 type_word_slow(Thread *thread, PyTypeObject *type)
 {

@@ -46,6 +46,10 @@ type_word(Thread *thread, PyTypeObject *type)
     return type_word_slow(thread, type);
 }
 
+/* Of the containers met most, known from the start. */
+extern uint64_t list_word, dict_word;
+void type_prepare(Thread *thread);
+
 static inline uint64_t
 object_word(Thread *thread, PyObject *object)
 {
