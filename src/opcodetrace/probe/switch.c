@@ -211,23 +211,49 @@ is_zero(PyObject *number)
                               (PyFloat_CheckExact(number) && PyFloat_AS_DOUBLE(number) == 0.0));
 }
 
-/* The newest woven frame of a thread that stands still. */
-static Frame *
-woven_frame(PyThreadState *state, PyCodeObject **code, Code **woven, bool *top)
+/* Where a thread that stands still is: its newest woven frame, and the call that its newest frame of all is in. That may be
+   one of a library function that is no more than described (threading.Condition.wait): then it tells what the woven frame's
+   call waits for. */
+typedef struct {
+    Frame *frame; /* NULL: in no woven code */
+    Code *woven;
+    int instruction;
+    bool top;     /* the woven frame is the newest */
+    bool calling; /* the newest frame stands at an instruction that calls */
+    Call call;
+} Place;
+
+static Place
+place_of(PyThreadState *state)
 {
-    *top = true;
+    Place place = {0};
+    bool newest = true;
     for (Frame *frame = newest_frame(state); frame != NULL; frame = frame->previous) {
-        *code = frame_code(frame);
-        if (*code == NULL) {
+        PyCodeObject *code = frame_code(frame);
+        if (code == NULL) {
             continue; /* the interpreter's own */
         }
-        *woven = code_of(*code);
-        if (*woven != NULL) {
-            return frame;
+        Code *described = code_of(code);
+        if (described != NULL && (newest || described->id != NO_SITE)) {
+            int instruction = frame_instruction(frame, code);
+            if (newest) {
+                const CallSite *at = instruction < 0 ? NULL : code_call_at(described, instruction);
+                place.calling = at != NULL;
+                if (at != NULL) {
+                    place.call = call_at(frame, code, at);
+                }
+            }
+            if (described->id != NO_SITE) {
+                place.frame = frame;
+                place.woven = described;
+                place.instruction = instruction;
+                place.top = newest;
+                return place;
+            }
         }
-        *top = false;
+        newest = false;
     }
-    return NULL;
+    return place;
 }
 
 static void
@@ -241,29 +267,23 @@ emit_switch(Thread *thread, uint32_t from)
         flags = GONE;
     }
     else {
-        PyCodeObject *code;
-        Code *woven;
-        bool top;
-        Frame *frame = woven_frame(state, &code, &woven, &top);
-        if (frame != NULL) {
-            int instruction = frame_instruction(frame, code);
-            const CallSite *at = instruction < 0 ? NULL : code_call_at(woven, instruction);
-            site = woven->id;
-            address = frame_word(frame);
-            place = (Datum){.word = (uint64_t)(int64_t)instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
-            if (top && at == NULL) {
-                flags = TOP;
-            }
-            else if (top) {
-                Call call = call_at(frame, code, at);
-                flags = call.in_call ? TOP | IN_CALL : call.after_call ? TOP : 0;
-                char name[MAX_TEXT];
-                size_t length = call.callee == NULL ? 0 : callee_name(call.callee, name);
-                if (length > 0) {
-                    callee = (Datum){.word = text_id(thread, name, length), .sort = TAG_STR};
-                    if (length == 10 && memcmp(name, "time.sleep", 10) == 0 && is_zero(call.only_argument)) {
-                        flags |= YIELD;
-                    }
+        Place at = place_of(state);
+        if (at.frame != NULL) {
+            site = at.woven->id;
+            address = frame_word(at.frame);
+            place = (Datum){.word = (uint64_t)(int64_t)at.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
+        }
+        if (at.top && (!at.calling || at.call.in_call || at.call.after_call)) {
+            flags |= TOP;
+        }
+        if (at.call.in_call) {
+            flags |= IN_CALL;
+            char name[MAX_TEXT];
+            size_t length = at.call.callee == NULL ? 0 : callee_name(at.call.callee, name);
+            if (length > 0) {
+                callee = (Datum){.word = text_id(thread, name, length), .sort = TAG_STR};
+                if (length == 10 && memcmp(name, "time.sleep", 10) == 0 && is_zero(at.call.only_argument)) {
+                    flags |= YIELD;
                 }
             }
         }

@@ -16,6 +16,8 @@ from typing import Any
 
 from opcodetrace.rewrite.weave import Weaver
 
+# Library code in which threads wait: a report can say for what.
+_WAITED_IN = frozenset({"threading", "queue"})
 _HOOK = """
 def get_code(self, fullname):
     code = original(self, fullname)
@@ -47,7 +49,7 @@ def install(weaver: Weaver, roots: Iterable[str]) -> None:
         try:
             filename = self.get_filename(fullname)
             if not in_scope(filename):
-                return code
+                return weaver.describe(code) if fullname in _WAITED_IN and filename.startswith(library) else code
             return weaver.weave_module(code, filename, fullname, self.get_data(filename))
         except Exception:
             return code  # a loader of the program's own: its module runs as it is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import struct
 from collections.abc import Callable
 from types import CodeType
@@ -11,13 +12,14 @@ from typing import NamedTuple
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS, may_run_code
+from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS, VERSION, may_run_code
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
 
+DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHH")  # code unit, stack depth before it, argument: as `_probe.Code` takes them
 
 
@@ -41,6 +43,19 @@ class Weaver:
         file = next(self._files)
         self._send(("file", *SourceFile(file, path, module, source)))
         return self._weave(code, file, scope_of(code))
+
+    def describe(self, code: CodeType) -> CodeType:
+        """Library code as it is, but for a last constant by which the probe finds what its calls wait for."""
+        described = tuple(
+            self.describe(constant) if isinstance(constant, CodeType) else constant for constant in code.co_consts
+        )
+        try:
+            decoded = decode(code)
+            depth = analyse(code, decoded, lambda index: False).depth
+        except (FlowError, ValueError):
+            return self._with_constants(code, described)
+        table = _call_table(decoded, depth, [instruction.at for instruction in decoded.instructions])
+        return self._with_constants(code, (*described, self._probe.Code(DESCRIBED_ONLY, table)))
 
     def _weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
         nested = tuple(
@@ -69,11 +84,20 @@ class Weaver:
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
-        if all(new is old for new, old in zip(constants, code.co_consts, strict=True)):
+        if len(constants) == len(code.co_consts) and all(map(operator.is_, constants, code.co_consts)):
             return code
         result = code.replace(co_consts=constants)
         self._probe.fix_kinds(code, result)
         return result
+
+
+def _call_table(decoded: Decoded, depth: list[int], at: list[int]) -> bytes:
+    """For `_probe.Code`: the calls, where each lies (`at`, code units), and the stack's depth before it."""
+    return b"".join(
+        _CALL_ENTRY.pack(at[i.ordinal], depth[i.ordinal], i.arg)
+        for i in decoded.instructions
+        if i.name in CALLS and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536
+    )
 
 
 def _plain(site: Site) -> tuple[object, ...]:
@@ -139,7 +163,8 @@ class _WovenCode:
             return out
 
         spliced = splice(self.code, self.decoded, encoded(before), encoded(after))
-        anchor = self.probe.Code(self.code_id, self._call_table(spliced.at))
+        table = b"" if self.flow is None else _call_table(self.decoded, self.flow.depth, spliced.at)
+        anchor = self.probe.Code(self.code_id, table)
         woven = self.code.replace(
             co_code=spliced.bytecode,
             co_consts=(*constants, *made, anchor),
@@ -150,31 +175,23 @@ class _WovenCode:
         self.probe.fix_kinds(self.code, woven)
         for instruction in self.decoded.instructions:
             if may_run_code(instruction.name):
-                line, end_line, column, end_column = instruction.position
-                self.switch_points.append(
-                    SwitchPoint(
-                        2 * spliced.at[instruction.ordinal],
-                        2 * instruction.at,
-                        instruction.name,
-                        line,
-                        end_line,
-                        column,
-                        end_column,
-                        # At a call that the probe cannot see into, nothing is proven.
-                        instruction.name in PREEMPTION_POINTS
-                        and (instruction.name not in CALLS or self.flow is not None),
-                    )
-                )
+                self.switch_points += self._points(instruction, spliced.at[instruction.ordinal])
         return woven
 
-    def _call_table(self, at: list[int]) -> bytes:
-        if self.flow is None:
-            return b""
-        return b"".join(
-            _CALL_ENTRY.pack(at[i.ordinal], self.flow.depth[i.ordinal], i.arg)
-            for i in self.decoded.instructions
-            if i.name in CALLS and 0 <= self.flow.depth[i.ordinal] < 65536 and i.arg < 65536
-        )
+    @staticmethod
+    def _points(instruction: Instruction, at: int) -> list[SwitchPoint]:
+        # While 3.11 and 3.12 run a Python function that the instruction called, they point at its last cache entry.
+        places = {at, at + instruction.stop - instruction.at - 1} if VERSION < (3, 13) else {at}
+        return [
+            SwitchPoint(
+                2 * place,
+                2 * instruction.at,
+                instruction.name,
+                *instruction.position,
+                instruction.name in PREEMPTION_POINTS,
+            )
+            for place in sorted(places)
+        ]
 
     def _describe(
         self,

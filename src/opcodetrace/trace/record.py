@@ -98,5 +98,5 @@ class SwitchFlag(IntFlag):
 
     GONE = 1  # the outgoing thread had ended
     TOP = 2  # the woven frame is the outgoing thread's newest frame of all: it stands at that very instruction
-    IN_CALL = 4  # it is inside the C function named by value
+    IN_CALL = 4  # it is inside the C function named by value; without TOP, called by library code that it called
     YIELD = 8  # ... which is sleep with an argument of 0
