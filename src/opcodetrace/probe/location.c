@@ -129,10 +129,32 @@ item_service(PyObject *container, Operation operation)
     return is_sized(type) ? SIZED_ITEM : FOREIGN_ITEM;
 }
 
+/* Looking a name up in a class that was given keys other than text may run their __eq__. */
+static bool
+lookup_may_run_code(PyTypeObject *type)
+{
+#if FREE_THREADED
+    (void)type; /* here the list of bases is not ours to read */
+    return false;
+#else
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) && base->tp_dict != NULL && !dict_has_text_keys_only(base->tp_dict)) {
+            return true;
+        }
+    }
+    return false;
+#endif
+}
+
 COLD Service
 service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(container);
+    if (lookup_may_run_code(type)) {
+        return SERVED_BY_CODE;
+    }
     uint32_t before = type_version(type);
     if (before == 0) {
         type_lookup_done(type_lookup(type, missing_name)); /* gives the type a version, if it can have one */
@@ -260,6 +282,9 @@ service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Op
 {
     bool is_class = PyType_Check(object);
     PyTypeObject *type = is_class ? (PyTypeObject *)object : Py_TYPE(object);
+    if (lookup_may_run_code(type) || (is_class && lookup_may_run_code(Py_TYPE(object)))) {
+        return SERVED_BY_CODE;
+    }
     uint32_t before = type_version(type);
     if (before == 0) {
         type_lookup_done(type_lookup(type, name));
