@@ -111,6 +111,7 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     if (UNLIKELY(record == NULL)) {
         return;
     }
+    __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
     uint64_t moved = seq - earliest;
     record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0 : (uint32_t)moved;
     record->site = site;
