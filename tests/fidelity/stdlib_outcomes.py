@@ -46,7 +46,6 @@ Outcomes = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Comparison:
-    module: str
     tests: int
     differences: dict[str, tuple[list[str], list[str]]]  # by test: plain, woven
     unwoven: list[str]
@@ -55,34 +54,35 @@ class Comparison:
         return {test: both for test, both in self.differences.items() if test not in KNOWN}
 
 
-def run(way: str, module: str) -> tuple[Outcomes, list[str]]:
+def run(way: str, modules: list[str]) -> tuple[Outcomes, list[str]]:
     """The outcomes of one process, and the code objects that stayed unwoven in it."""
     runner = Path(__file__).with_name("woven_library.py")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        command = [sys.executable, str(runner), way, name, "test", f"test.{module}"]
+        command = [sys.executable, str(runner), way, name, "test", *(f"test.{module}" for module in modules)]
         environment = os.environ | {"PYTHONPATH": str(Path(opcodetrace.__file__).parents[1])}
         try:
             done = subprocess.run(
                 command, cwd=name, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=environment
             )
         except subprocess.TimeoutExpired:
-            return {f"test.{module}": [f"still running after {SECONDS} s"]}, []
+            return {" ".join(modules): [f"still running after {SECONDS} s"]}, []
         folder = Path(name)
         try:
             outcomes: Outcomes = marshal.loads((folder / "outcomes").read_bytes())
             unwoven: list[str] = marshal.loads((folder / "unwoven").read_bytes())
         except (OSError, ValueError, EOFError):
             tail = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return {f"test.{module}": [f"the process ended with {done.returncode}", *tail]}, []
+            return {" ".join(modules): [f"the process ended with {done.returncode}", *tail]}, []
         return outcomes, unwoven
 
 
-def compare(module: str) -> Comparison:
+def compare(*modules: str) -> Comparison:
+    """The tests of the modules, all in one process, as it is and woven."""
     differences: dict[str, tuple[list[str], list[str]]] = {}
     tests, unwoven = 0, set[str]()
     for attempt in range(TRIES):
-        plain, _ = run("plain", module)
-        woven, left = run("woven", module)
+        plain, _ = run("plain", [*modules])
+        woven, left = run("woven", [*modules])
         tests = max(tests, len(plain))
         unwoven.update(left)
         found = {
@@ -93,7 +93,7 @@ def compare(module: str) -> Comparison:
         differences = found if attempt == 0 else {test: both for test, both in found.items() if test in differences}
         if not differences:
             break
-    return Comparison(module, tests, differences, sorted(unwoven))
+    return Comparison(tests, differences, sorted(unwoven))
 
 
 def _verdicts(outcomes: list[str]) -> list[str]:
@@ -108,10 +108,10 @@ def main() -> int:
     arguments = parser.parse_args()
     tests, unknown = 0, 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for comparison in pool.map(compare, arguments.modules):
+        for module, comparison in zip(arguments.modules, pool.map(compare, arguments.modules), strict=True):
             tests += comparison.tests
             unknown += len(comparison.unknown()) + len(comparison.unwoven)
-            print(f"{comparison.module}: {comparison.tests} tests, {len(comparison.differences)} differ", flush=True)
+            print(f"{module}: {comparison.tests} tests, {len(comparison.differences)} differ", flush=True)
             for test, (plain, woven) in comparison.differences.items():
                 print(f"  {test}\n    plain: {plain}\n    woven: {woven}\n    {KNOWN.get(test, 'NOT KNOWN')}")
             for code in comparison.unwoven:

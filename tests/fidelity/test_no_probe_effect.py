@@ -13,7 +13,7 @@ import pytest
 from opcodetrace.rewrite.opcodes import FREE_THREADED
 from tests.recording import Recording
 
-INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "100000"))  # of each thread, of each counter
+INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "50000"))  # of each thread, of each counter
 COUNTERS = [
     "items[0]",
     "items[index]",
