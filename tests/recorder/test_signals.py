@@ -11,7 +11,8 @@ import pytest
 
 from tests.recorder.processes import Scripts, environment
 
-WAITS = "print('ready', flush=True)\nimport signal\nwhile True:\n    signal.pause()\n"
+# No signal.pause(): one that arrives just before it would be waited for in vain, recorded or not.
+WAITS = "import time\nprint('ready', flush=True)\nwhile True:\n    time.sleep(0.01)\n"
 
 
 def ready(process: subprocess.Popen[bytes]) -> None:
