@@ -14,15 +14,60 @@ static pthread_key_t end_key;
 static uint32_t numbered;
 static Thread unnumbered = {.number = UNNUMBERED};
 
+/* What the probe keeps for threads is made and touched beforehand, and used again: the page faults of a new one would hold a
+   thread up for tens of microseconds at its first accesses, which is long enough to change who meets whom. The types and texts
+   that it knows stay right. */
+enum { READY = 16 };
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static Thread *pool;
+
+static void
+pool_put(Thread *thread)
+{
+    pthread_mutex_lock(&pool_lock);
+    thread->next = pool;
+    pool = thread;
+    pthread_mutex_unlock(&pool_lock);
+}
+
+/* `count` new ones, in memory as far as the system can do that; NULL where there is no memory. */
+static Thread *
+make_threads(size_t count)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+#ifdef MAP_POPULATE
+    flags |= MAP_POPULATE;
+#endif
+    void *memory = mmap(NULL, count * sizeof(Thread), PROT_READ | PROT_WRITE, flags, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static Thread *
+pool_take(void)
+{
+    pthread_mutex_lock(&pool_lock);
+    Thread *thread = pool;
+    if (thread != NULL) {
+        pool = thread->next;
+    }
+    pthread_mutex_unlock(&pool_lock);
+    if (thread == NULL) {
+        return make_threads(1);
+    }
+    memset(thread, 0, offsetof(Thread, pending));
+    return thread;
+}
+
 static void
 thread_ends(void *value)
 {
     Thread *thread = value;
     current_thread = NULL;
-    if (spool.header != NULL) {
-        STORE_RELEASE(&spool.ended[thread->number], 1);
+    if (spool.header == NULL) {
+        return; /* in a forked child: another thread may have held the lock */
     }
-    munmap(thread, sizeof(Thread));
+    STORE_RELEASE(&spool.ended[thread->number], 1);
+    pool_put(thread);
 }
 
 /* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
@@ -86,11 +131,12 @@ thread_enter(void)
         __atomic_store_n(&numbered, MAX_THREADS, __ATOMIC_RELAXED);
         return current_thread = &unnumbered;
     }
-    Thread *thread = mmap(NULL, sizeof(Thread), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (thread == MAP_FAILED || pthread_setspecific(end_key, thread) != 0) {
-        if (thread != MAP_FAILED) {
-            munmap(thread, sizeof(Thread));
-        }
+    Thread *thread = pool_take();
+    if (thread == NULL) {
+        return current_thread = &unnumbered;
+    }
+    if (pthread_setspecific(end_key, thread) != 0) {
+        pool_put(thread);
         return current_thread = &unnumbered;
     }
     thread->number = number;
@@ -129,6 +175,10 @@ thread_prepare(void)
     if (pthread_key_create(&end_key, thread_ends) != 0) {
         PyErr_SetString(PyExc_RuntimeError, "no thread-specific key is left");
         return -1;
+    }
+    Thread *ready = make_threads(READY);
+    for (int i = 0; ready != NULL && i < READY; i++) {
+        pool_put(&ready[i]);
     }
     thread_enter();
     return 0;

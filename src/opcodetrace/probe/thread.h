@@ -61,7 +61,8 @@ enum {
     UNNUMBERED = 0xFFFFFFFF,
 };
 
-typedef struct {
+typedef struct Thread {
+    struct Thread *next; /* in the pool of those that no thread has */
     uint32_t number;
     /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
        thread's hook did. */
