@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from opcodetrace.recorder import recover
 from opcodetrace.store.database import Database
 from opcodetrace.trace.run import StoredRun
 from opcodetrace_cli.database import database_option
@@ -22,7 +23,12 @@ UNLIMITED = 10_000  # columns of output that no terminal shows: a pipe cuts noth
 @click.command()
 @database_option
 def runs(database: pathlib.Path) -> None:
-    """List the runs in the trace file."""
+    """List the runs in the trace file.
+
+    Adds those first whose recording was interrupted, as `recover` does.
+    """
+    for run in recover(database, lambda text: click.echo(f"opcodetrace: {text}", err=True), again=False):
+        click.echo(f"opcodetrace: run {run} was recovered from an interrupted recording", err=True)
     with Database.open(database) as trace_file:
         stored = trace_file.runs()
     if not stored:

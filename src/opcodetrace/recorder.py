@@ -253,15 +253,6 @@ def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -
     return recovered
 
 
-def recoverable(database: Path) -> list[Path]:
-    """The spools that `recover` would look at."""
-    found = []
-    for spool in orphans(Path(os.path.abspath(database))):
-        found.append(spool.folder)
-        spool.release()
-    return found
-
-
 def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bool) -> int | None:
     meta = spool.read_meta()
     if meta.unreadable is not None and not again:

@@ -86,6 +86,16 @@ def test_the_next_recording_recovers_it_without_a_word(scripts: Scripts) -> None
     assert scripts.spools() == []
 
 
+def test_the_list_of_runs_recovers_it_and_says_so(scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    collector, script = kill_the_collector(scripts)
+    end_the_script(collector, script)
+    done = scripts.opcodetrace("runs")
+    assert b"run 1 was recovered" in done.stderr
+    assert b"script.py" in done.stdout
+    assert scripts.spools() == []
+
+
 def test_a_script_and_its_collector_killed_together(scripts: Scripts) -> None:
     scripts.write("script.py", COUNTS)
     collector = scripts.start("script.py")
@@ -171,9 +181,9 @@ def test_what_cannot_be_recovered_disturbs_no_recording(scripts: Scripts, monkey
         assert said == [f"{folder} is left as it is: of ours"]
         assert recorder.recover(scripts.database, said.append, again=False) == []
         assert len(tried) == 1
-        assert recorder.recoverable(scripts.database) == [folder]
+        assert scripts.spools() == [folder]
     assert recorder.recover(scripts.database, said.append) == [1]
-    assert recorder.recoverable(scripts.database) == []
+    assert scripts.spools() == []
 
 
 def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> None:
