@@ -265,11 +265,15 @@ keys_find(const PyDictKeysObject *keys, PyObject *name)
     }
 }
 
-/* Does the dictionary hold this exact string as a key? With the GIL no code of the dictionary runs. */
+/* Does the dictionary hold this exact string as a key? No code of the dictionary's keys runs. */
 static inline PyObject *
 dict_find(PyObject *dict, PyObject *name)
 {
 #if FREE_THREADED
+    /* Keys of any type: to look the name up may run their __eq__. Then nothing is said to be there. */
+    if (LOAD_ACQUIRE(&((PyDictObject *)dict)->ma_keys)->dk_kind == DICT_KEYS_GENERAL) {
+        return NULL;
+    }
     Raised raised = put_error_aside();
     PyObject *value = NULL;
     (void)PyDict_GetItemRef(dict, name, &value);
