@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys
-from opcodetrace.rewrite.opcodes import CACHES, FREE_THREADED, NUMBER, SUBSCRIPT_OPERATOR, VERSION, operation_of
+from opcodetrace.rewrite.opcodes import CACHES, FREE_THREADED, NUMBER, SUBSCRIPT_OPERATOR, VERSION
 from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
 from opcodetrace.trace.hook import Action
@@ -251,7 +251,3 @@ _PLANS: dict[str, Callable[[Planner, Instruction, DataFlow | None], Plan]] = {
     "STORE_DEREF": Planner._cell,
     "DELETE_DEREF": Planner._cell,
 }
-
-
-def arithmetic_operation(instruction: Instruction) -> str:
-    return operation_of(instruction.name, instruction.arg)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS, VERSION, may_run_code
+from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS, VERSION, may_run_code, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
@@ -245,7 +245,8 @@ class _WovenCode:
                 sources = None if flow is None else flow.writes.get(index)
                 value_flow = Flow(opaque=True) if sources is None else self._flow(sources)
                 if flow is not None and index in flow.computed:
-                    computed = hooks.arithmetic_operation(self.decoded.instructions[flow.computed[index]])
+                    made_by = self.decoded.instructions[flow.computed[index]]
+                    computed = operation_of(made_by.name, made_by.arg)
             operation = str(plan.operation)
             self._describe(numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed)
             if plan.before:
@@ -281,7 +282,7 @@ class _WovenCode:
             # Never between BINARY_OP and STORE_FAST: that pair is how `s += x` grows a string in place.
             if index + 1 < len(instructions) and instructions[index + 1].name.startswith("STORE_FAST"):
                 continue
-            operation = hooks.arithmetic_operation(instructions[index])
+            operation = operation_of(instructions[index].name, instructions[index].arg)
             site = self._describe(next(self.site_ids), instructions[index], operation)
             after.setdefault(index, []).append(_Placed(site, hooks.COMPUTE))
         begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
