@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing
+hypothesis.settings.load_profile("untimed")
 
 pytest.register_assert_rewrite("tests.recording")
 

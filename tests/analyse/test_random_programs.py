@@ -14,9 +14,7 @@ from tests.analyse import reference
 from tests.analyse.programs import ALL, CELLS, Program, Run
 
 randoms = st.randoms(use_true_random=False)
-many = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 some = settings(many, max_examples=80)
 
 

@@ -16,7 +16,7 @@ ACTIONS = [name for row in TABLE.splitlines()[2:] for name in row.split("|")[1].
 
 
 def test_the_actions_are_those_of_the_design() -> None:
-    assert len(ACTIONS) == 27
+    assert len(ACTIONS) == 31
     assert [getattr(_probe, action) for action in ACTIONS] == list(range(len(ACTIONS)))
 
 
@@ -48,11 +48,11 @@ def test_these_need_a_name(action: str) -> None:
 
 
 def test_code() -> None:
-    table = bytes(16)
-    code = Code(3, table)
-    assert (code.code_id, code.table) == (3, table)
+    table = bytes(24)
+    code = Code(3, table, 8)
+    assert (code.code_id, code.table, code.first_site) == (3, table, 8)
     assert repr(code) == "Code(3, <2 calls>)"
-    assert pickle.loads(pickle.dumps(code)).__reduce__() == (Code, (3, table))
+    assert pickle.loads(pickle.dumps(code)).__reduce__() == (Code, (3, table, 8))
     with pytest.raises(ValueError, match="IHH"):
         Code(1, b"x")
 

@@ -202,6 +202,11 @@ class TestViews:
         _, rows = database.query("SELECT * FROM lost_updates")
         assert rows == [(1, "counter[0]", 6, 0, 1, 8, 1, 1, 3, 0, "proven", 1)]
 
+    def test_waits(self, database: Database) -> None:
+        database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        _, rows = database.query("SELECT run_id, seq, thread, operation, object, holder, woken_by, waited FROM waits")
+        assert rows == [(1, 12, 1, "acquire", "lock", 0, 0, 0.25)]
+
     @pytest.mark.parametrize("name", KEPT)
     def test_kept_queries(self, database: Database, name: str) -> None:
         run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)

@@ -10,6 +10,7 @@ from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Outcome, RunInfo, Thread, Trace
 from opcodetrace.trace.site import Code, SourceFile
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 from tests.store.window_builder import make_code, make_site
 
 INFO = RunInfo(
@@ -81,6 +82,11 @@ def make_trace(events: Sequence[Event] | None = None, *, switches: Sequence[Swit
         truncated_seq=None,
         births=True,
         notes=["a remark"],
+        sync_objects=[SyncObject(1, "_thread.lock", "lock")],
+        synchronisation=[
+            Synchronisation(9, 9, 0, None, None, "start", False, False, None, None, started=1),
+            Synchronisation(12, 10, 1, LOAD, 1, "acquire", False, False, 0.25, 0, woken_by=0),
+        ],
     )
 
 

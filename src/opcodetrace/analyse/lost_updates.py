@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 from opcodetrace.analyse import orders, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 
 
@@ -28,7 +31,6 @@ def find(trace: Trace) -> Findings:
 def analysed(trace: Trace) -> Findings:
     sources, certainties = resolve(trace)
     accesses: dict[int, list[Event]] = {}
-    inexact: set[int] = set()
     for event in trace.events:
         location = event[5]
         if location < 0:
@@ -37,8 +39,6 @@ def analysed(trace: Trace) -> Findings:
             accesses[location].append(event)
         else:
             accesses[location] = [event]
-        if event[0] != event[1]:
-            inexact.add(location)
 
     lost: list[LostUpdate] = []
     counts: list[LostCount] = []
@@ -50,14 +50,41 @@ def analysed(trace: Trace) -> Findings:
         if location in trace.locations and not trace.locations[location].certain:
             uncertain += 1
             continue
-        if location in inexact:
-            result, count = orders.search(location, events, sources, certainties, budget)
-        else:
-            result = versions.lost_updates(location, events, sources, certainties)
-            number = len(result.updates)
-            count = LostCount(location, number, number, result.overwriters, exhausted=False)
-        lost += result.updates
-        unseen += result.unseen
-        if count.high:
-            counts.append(count)
+        if location in trace.locations and trace.locations[location].kind is LocationKind.WHOLE:
+            continue  # each step that changes a container as a whole reads and writes it at once
+        totals = LostCount(location, 0, 0, 0, exhausted=False)
+        for part in _between(events, trace.restructured.get(location, ())):
+            if any(event[0] != event[1] for event in part):
+                result, count = orders.search(location, part, sources, certainties, budget)
+            else:
+                result = versions.lost_updates(location, part, sources, certainties)
+                number = len(result.updates)
+                count = LostCount(location, number, number, result.overwriters, exhausted=False)
+            lost += result.updates
+            unseen += result.unseen
+            totals = LostCount(
+                location,
+                totals.low + count.low,
+                totals.high + count.high,
+                totals.overwriters + count.overwriters,
+                totals.exhausted or count.exhausted,
+            )
+        if totals.high:
+            counts.append(totals)
     return Findings(lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
+
+
+def _between(events: list[Event], restructured: Sequence[int]) -> Iterator[list[Event]]:
+    """The accesses of an item, cut where its container was restructured: behind that it is another cell."""
+    start = 0
+    for seq in restructured:
+        if start == len(events) or seq < events[start].seq:
+            continue
+        stop = bisect_left(events, seq, lo=start, key=lambda event: event.seq)
+        if stop < len(events) and events[stop].seq == seq:
+            stop += 1  # the deletion of this very item
+        if stop > start:
+            yield events[start:stop]
+        start = stop
+    if start < len(events):
+        yield events[start:]

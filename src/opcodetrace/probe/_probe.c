@@ -2,6 +2,7 @@
 
 #include "code.h"
 #include "hook.h"
+#include "intercept.h"
 #include "program.h"
 #include "switch.h"
 
@@ -35,7 +36,7 @@ probe_attach(PyObject *module, PyObject *path)
     }
     pthread_atfork(NULL, NULL, forked_child);
     STORE(&spool.header->pid, (uint32_t)getpid());
-    if (thread_prepare() < 0) {
+    if (thread_prepare() < 0 || intercept_prepare() < 0) {
         spool.header = NULL;
         return NULL;
     }
@@ -58,6 +59,7 @@ probe_start(PyObject *module, PyObject *unused)
     if (!(LOAD_ACQUIRE(&spool.header->flags) & STOPPED)) {
         birth_check();
         spool.started = spool_next();
+        intercept_install();
         STORE_RELEASE(&spool.recording, 1);
     }
     Py_RETURN_NONE;
@@ -69,7 +71,16 @@ probe_stop(PyObject *module, PyObject *unused)
     (void)module;
     (void)unused;
     STORE(&spool.recording, 0);
+    intercept_remove();
     Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_intercepted(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return intercept_names();
 }
 
 static PyObject *
@@ -109,6 +120,7 @@ static PyMethodDef probe_methods[] = {
     {"attach", probe_attach, METH_O, NULL},
     {"start", probe_start, METH_NOARGS, NULL},
     {"stop", probe_stop, METH_NOARGS, NULL},
+    {"intercepted", probe_intercepted, METH_NOARGS, NULL},
     {"recorded", probe_recorded, METH_NOARGS, NULL},
     {"fix_kinds", probe_fix_kinds, METH_VARARGS, NULL},
     {"run_main", program_run_main, METH_VARARGS, NULL},

@@ -33,6 +33,10 @@ NAME_DELETE: Final[int]
 CELL_READ: Final[int]
 CELL_STORE: Final[int]
 CELL_DELETE: Final[int]
+HAS_BEGIN: Final[int]
+WHOLE_READ: Final[int]
+SYNC_BEGIN: Final[int]
+SYNC_END: Final[int]
 COMPUTE: Final[int]
 ENTER: Final[int]
 DEFINE: Final[int]
@@ -60,16 +64,19 @@ class Hook:
 class Code:
     """The last constant of a woven code object: its number, and where it calls.
 
-    `table` is packed `<IHH`, sorted: the instruction's index in code units, the depth of the value stack before it, its
-    oparg. For CALL and CALL_KW (3.11: PRECALL too), BEFORE_WITH and CALL_FUNCTION_EX. Immortal.
+    `table` is packed `<IHHI`, sorted: the instruction's index in code units, the depth of the value stack before it, its
+    oparg, its site counted from `first_site`. For CALL and CALL_KW (3.11: PRECALL too), BEFORE_WITH and
+    CALL_FUNCTION_EX. Immortal.
     """
 
-    def __new__(cls, code_id: int, table: bytes) -> Code: ...
+    def __new__(cls, code_id: int, table: bytes, first_site: int = 0xFFFFFFFF) -> Code: ...
+    @property
+    def first_site(self) -> int: ...
     @property
     def code_id(self) -> int: ...
     @property
     def table(self) -> bytes: ...
-    def __reduce__(self) -> tuple[type[Code], tuple[int, bytes]]: ...
+    def __reduce__(self) -> tuple[type[Code], tuple[int, bytes, int]]: ...
 
 def attach(window_path: str, /) -> None:
     """Maps the window, once in a process; the calling thread becomes thread 0. Nothing is recorded until `start`.
@@ -82,6 +89,9 @@ def start() -> None:
 
 def stop() -> None:
     """Turns recording off; hooks do nothing then."""
+
+def intercepted() -> list[tuple[str, str]]:
+    """The C functions that are seen while recording is on: (type or module, name)."""
 
 def recorded() -> int:
     """The next record's seq: how many were written so far."""

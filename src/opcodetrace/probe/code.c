@@ -1,4 +1,5 @@
 #include "code.h"
+#include "spool.h"
 
 void
 make_immortal(PyObject *object)
@@ -16,41 +17,57 @@ make_immortal(PyObject *object)
 #endif
 }
 
-const CallSite *
-code_call_at(const Code *code, int instruction)
+/* The last call at this instruction or before it, else NULL. */
+static const CallSite *
+call_up_to(const Code *code, int instruction)
 {
-    const CallSite *sites = (const CallSite *)(const void *)PyBytes_AS_STRING(code->table);
+    const CallSite *calls = (const CallSite *)(const void *)PyBytes_AS_STRING(code->table);
     Py_ssize_t low = 0, high = PyBytes_GET_SIZE(code->table) / (Py_ssize_t)sizeof(CallSite);
     while (low < high) {
         Py_ssize_t middle = low + (high - low) / 2;
-        if (sites[middle].instruction < (uint32_t)instruction) {
+        if (calls[middle].instruction <= (uint32_t)instruction) {
             low = middle + 1;
         }
         else {
             high = middle;
         }
     }
-    bool found = low < PyBytes_GET_SIZE(code->table) / (Py_ssize_t)sizeof(CallSite) &&
-                 sites[low].instruction == (uint32_t)instruction;
-    return found ? &sites[low] : NULL;
+    return instruction < 0 || low == 0 ? NULL : &calls[low - 1];
+}
+
+const CallSite *
+code_call_at(const Code *code, int instruction)
+{
+    const CallSite *call = call_up_to(code, instruction);
+    return call != NULL && call->instruction == (uint32_t)instruction ? call : NULL;
+}
+
+uint32_t
+code_site_of(const Code *code, int instruction)
+{
+    /* Before 3.13 a frame that called Python code stands at the last inline cache entry of the instruction. */
+    int caches = PY_VERSION_HEX < 0x030C0000 ? 4 : PY_VERSION_HEX < 0x030D0000 ? 3 : 0;
+    const CallSite *call = code->first_site == NO_SITE ? NULL : call_up_to(code, instruction);
+    return call == NULL || (int)call->instruction + caches < instruction ? NO_SITE : code->first_site + call->site;
 }
 
 static PyObject *
 code_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {
-    static char *names[] = {"code_id", "table", NULL};
-    unsigned int id;
+    static char *names[] = {"code_id", "table", "first_site", NULL};
+    unsigned int id, first_site = NO_SITE;
     PyObject *table;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "IO!:Code", names, &id, &PyBytes_Type, &table)) {
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "IO!|I:Code", names, &id, &PyBytes_Type, &table, &first_site)) {
         return NULL;
     }
     if (PyBytes_GET_SIZE(table) % (Py_ssize_t)sizeof(CallSite) != 0) {
-        PyErr_SetString(PyExc_ValueError, "the table is not made of <IHH triples");
+        PyErr_SetString(PyExc_ValueError, "the table is not made of <IHHI entries");
         return NULL;
     }
     Code *code = PyObject_New(Code, type);
     if (code != NULL) {
         code->id = id;
+        code->first_site = first_site;
         code->table = Py_NewRef(table);
         make_immortal((PyObject *)code);
     }
@@ -70,12 +87,13 @@ code_reduce(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Code *code = (Code *)self;
-    return Py_BuildValue("(O(IO))", (PyObject *)Py_TYPE(self), code->id, code->table);
+    return Py_BuildValue("(O(IOI))", (PyObject *)Py_TYPE(self), code->id, code->table, code->first_site);
 }
 
 static PyMemberDef code_members[] = {
     {"code_id", T_UINT, offsetof(Code, id), READONLY, "the code object's number in the run"},
-    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY, "its calls: packed <IHH (instruction, depth, oparg)"},
+    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY, "its calls: packed <IHHI (instruction, depth, oparg, site)"},
+    {"first_site", T_UINT, offsetof(Code, first_site), READONLY, "the site of its first call"},
     {0},
 };
 

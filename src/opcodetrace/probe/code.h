@@ -5,18 +5,20 @@
 
 #include "interpreter.h"
 
-/* An instruction that calls: where it is, and how to find the callee in the value stack. */
+/* An instruction that calls: where it is, how to find the callee in the value stack, and which site it is. */
 typedef struct {
     uint32_t instruction; /* in code units */
     uint16_t depth;       /* of the value stack before it */
     uint16_t arguments;   /* its oparg */
+    uint32_t site;        /* counted from the code object's first */
 } CallSite;
 
-_Static_assert(sizeof(CallSite) == 8, "the weaver packs it as <IHH");
+_Static_assert(sizeof(CallSite) == 12, "the weaver packs it as <IHHI");
 
 typedef struct {
     PyObject_HEAD
     uint32_t id;
+    uint32_t first_site; /* of its calls; NO_SITE where they have none */
     PyObject *table;
 } Code;
 
@@ -37,6 +39,8 @@ code_of(PyCodeObject *code)
 
 /* The call at exactly this instruction, else NULL. */
 const CallSite *code_call_at(const Code *code, int instruction);
+/* The site of the call that a frame stands at, or NO_SITE. */
+uint32_t code_site_of(const Code *code, int instruction);
 
 /* Gives an object a reference count that never falls to zero. */
 void make_immortal(PyObject *object);

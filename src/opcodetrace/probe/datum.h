@@ -7,6 +7,8 @@
 
 static const Datum ABSENT = {.sort = TAG_ABSENT};
 static const Datum NAME = {.sort = TAG_NAME};
+static const Datum WHOLE = {.sort = TAG_WHOLE};
+static const Datum END = {.sort = TAG_END};
 
 Datum value_datum_slow(Thread *thread, PyObject *value);
 
@@ -83,6 +85,30 @@ sequence_key(Thread *thread, PyObject *key, Py_ssize_t size)
         return (Datum){.word = (uint64_t)index, .sort = TAG_INT | PLAIN};
     }
     return sequence_key_slow(thread, key, size);
+}
+
+/* The container of an access. */
+static inline uint64_t
+container_word(Thread *thread, PyObject *container)
+{
+    uint64_t address = (uint64_t)(uintptr_t)container & ADDRESS_MASK, word;
+    if (PyList_CheckExact(container)) {
+        word = list_word | address;
+    }
+    else if (PyDict_CheckExact(container)) {
+        word = dict_word | address;
+    }
+    else {
+        word = object_word(thread, container);
+    }
+    birth_know(word);
+    return word;
+}
+
+static inline unsigned
+key_flags(unsigned kind, Datum key)
+{
+    return key.sort & UNSURE ? kind | UNCERTAIN : kind;
 }
 
 /* Bounds of a slice over `size` items, or an unknown number of them (-1). */

@@ -1,6 +1,7 @@
 #include "hook.h"
 #include "code.h"
 #include "switch.h"
+#include "sync.h"
 
 /* Everything here runs between two instructions of the program. It calls no Python code, keeps no reference to the program's
    objects, allocates no Python object and never fails. */
@@ -13,23 +14,6 @@ here(void)
     return frame_word(current_frame());
 }
 
-static inline uint64_t
-container_word(Thread *thread, PyObject *container)
-{
-    uint64_t address = (uint64_t)(uintptr_t)container & ADDRESS_MASK, word;
-    if (PyList_CheckExact(container)) {
-        word = list_word | address;
-    }
-    else if (PyDict_CheckExact(container)) {
-        word = dict_word | address;
-    }
-    else {
-        word = object_word(thread, container);
-    }
-    birth_know(word);
-    return word;
-}
-
 /* An operation that makes no access, begun where others are pending: so that the hook after it does not take one that raised
    at the same place for it. */
 static inline void
@@ -38,12 +22,6 @@ pending_nothing(Thread *thread, uint32_t site, uint64_t frame)
     if (UNLIKELY(thread->depth > 0)) {
         pending_push(thread, site, frame);
     }
-}
-
-static inline unsigned
-key_flags(unsigned kind, Datum key)
-{
-    return key.sort & UNSURE ? kind | UNCERTAIN : kind;
 }
 
 /* A write or deletion: emitted at once where it cannot fail and nothing comes between, else pending. */
@@ -235,6 +213,14 @@ attr_begin(Thread *thread, Hook *hook, PyObject *object)
     Pending *pending = pending_push(thread, hook->site, here());
     unsigned kind = READ;
     PyObject *dict;
+    if (UNLIKELY(hook->name == dict_name)) {
+        if (!PyModule_Check(object) && !PyType_Check(object)) {
+            pending->container = container_word(thread, object);
+            pending->key = ABSENT;
+            pending->kind = ALIAS;
+        }
+        return;
+    }
     switch (service_of_attribute(&hook->verdict, object, hook->name, READING)) {
     case INSTANCE_IF_THERE:
         if (!instance_has(object, hook->name)) {
@@ -604,6 +590,65 @@ PERFORMER(CELL_DELETE)
     leave(thread);
 }
 
+/* ---- containers as a whole ---- */
+
+PERFORMER(HAS_BEGIN)
+{
+    Pending *pending = pending_push(thread, hook->site, here());
+    bool by_key;
+    if (contains_items(key, &by_key)) {
+        pending->key = by_key ? mapping_key(thread, value) : WHOLE;
+        pending->value = ABSENT;
+        pending->container = container_word(thread, key);
+        pending->kind = (uint8_t)key_flags(READ, pending->key);
+    }
+    leave(thread);
+}
+
+PERFORMER(WHOLE_READ)
+{
+    UNUSED_VALUE;
+    if (is_container(key)) {
+        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
+    }
+    leave(thread);
+}
+
+/* ---- synchronisation by library code ---- */
+
+PERFORMER(SYNC_BEGIN)
+{
+    UNUSED_VALUE;
+    const char *name = PyUnicode_AsUTF8(hook->name);
+    if (name == NULL) {
+        PyErr_Clear();
+        return;
+    }
+    unsigned direct;
+    uint32_t site = sync_site(1, &direct);
+    sync_emit(thread, site, key, name, SYNC_BEGINS | direct, 0, EXACT, 0);
+    Pending *pending = pending_push(thread, hook->site, here());
+    pending->container = (uint64_t)(uintptr_t)key;
+    pending->value.word = sync_clock();
+    leave(thread);
+}
+
+PERFORMER(SYNC_END)
+{
+    UNUSED_KEY;
+    Pending *begun = pending_pop(thread, hook->site, here());
+    const char *name = PyUnicode_AsUTF8(hook->name);
+    if (begun != NULL && name != NULL) {
+        /* `self` is still there: a local of this very frame that its function never assigns. */
+        unsigned direct;
+        uint32_t site = sync_site(1, &direct);
+        sync_emit(thread, site, (PyObject *)(uintptr_t)begun->container, name, direct | (value == Py_False ? SYNC_FAILED : 0),
+                  sync_clock() - begun->value.word, begun->earliest, begun->quiet);
+    }
+    PyErr_Clear();
+    leave(thread);
+}
+
 PERFORMER(COMPUTE)
 {
     UNUSED_KEY;
@@ -662,6 +707,10 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
     }
     Thread *thread = current_thread;
     if (UNLIKELY(thread == NULL)) {
+        unsigned action = ((Hook *)self)->action;
+        if ((action == DO_SYNC_BEGIN || action == DO_SYNC_END) && !thread_has_name()) {
+            return 0;
+        }
         thread = thread_enter();
     }
     if (UNLIKELY(thread->number == UNNUMBERED)) {

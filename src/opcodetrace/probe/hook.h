@@ -31,6 +31,10 @@
     X(CELL_READ)                                                                                                       \
     X(CELL_STORE)                                                                                                      \
     X(CELL_DELETE)                                                                                                     \
+    X(HAS_BEGIN)                                                                                                       \
+    X(WHOLE_READ)                                                                                                      \
+    X(SYNC_BEGIN)                                                                                                      \
+    X(SYNC_END)                                                                                                        \
     X(COMPUTE)                                                                                                         \
     X(ENTER)                                                                                                           \
     X(DEFINE)

@@ -11,6 +11,7 @@ static struct {
 } served_by_python;
 
 static PyObject *missing_name, *getattribute_name;
+PyObject *dict_name;
 
 /* Where such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
    no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
@@ -38,7 +39,8 @@ location_prepare(void)
 {
     missing_name = PyUnicode_InternFromString("__missing__");
     getattribute_name = PyUnicode_InternFromString("__getattribute__");
-    if (missing_name == NULL || getattribute_name == NULL ||
+    dict_name = PyUnicode_InternFromString("__dict__");
+    if (missing_name == NULL || getattribute_name == NULL || dict_name == NULL ||
         learn_method(&item_methods[READING], "__getitem__", &PyList_Type, &PyDict_Type) < 0 ||
         learn_method(&item_methods[STORING], "__setitem__", &PyList_Type, &PyDict_Type) < 0 ||
         learn_method(&item_methods[ERASING], "__delitem__", &PyList_Type, &PyDict_Type) < 0 ||
@@ -65,11 +67,43 @@ location_prepare(void)
     return 0;
 }
 
+/* By name: a module that is imported again has a type of its own. */
+static const char deque_name[] = "collections.deque";
+
 static bool
 is_sized(PyTypeObject *type)
 {
-    return type == &PyByteArray_Type || strcmp(type->tp_name, "collections.deque") == 0 ||
+    return type == &PyByteArray_Type || strcmp(type->tp_name, deque_name) == 0 ||
            strcmp(type->tp_name, "array.array") == 0;
+}
+
+bool
+is_deque(PyObject *object)
+{
+    for (PyTypeObject *type = Py_TYPE(object); type != NULL; type = type->tp_base) {
+        if (strcmp(type->tp_name, deque_name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+is_container(PyObject *object)
+{
+    return PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) || PyByteArray_Check(object) ||
+           is_deque(object);
+}
+
+bool
+contains_items(PyObject *object, bool *by_key)
+{
+    PySequenceMethods *sequence = Py_TYPE(object)->tp_as_sequence;
+    objobjproc contains = sequence == NULL ? NULL : sequence->sq_contains;
+    *by_key = (PyDict_Check(object) && contains == PyDict_Type.tp_as_sequence->sq_contains) ||
+              (PySet_Check(object) && contains == PySet_Type.tp_as_sequence->sq_contains);
+    return *by_key || (PyList_Check(object) && contains == PyList_Type.tp_as_sequence->sq_contains) ||
+           PyByteArray_CheckExact(object) || (contains != NULL && strcmp(Py_TYPE(object)->tp_name, deque_name) == 0);
 }
 
 static Service

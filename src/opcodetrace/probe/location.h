@@ -31,6 +31,15 @@ int location_prepare(void);
 Service service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation);
 Service service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Operation operation);
 
+/* Is it a collections.deque, or of a subclass? */
+bool is_deque(PyObject *object);
+/* A list, dict, set, bytearray or deque: what can grow and shrink, and is a location as a whole. */
+bool is_container(PyObject *object);
+/* Does `in` look among the object's own items, by C code? `by_key`: as a mapping does. */
+bool contains_items(PyObject *object, bool *by_key);
+/* The name `__dict__`, interned. */
+extern PyObject *dict_name;
+
 static inline Service
 service_of_item(Verdict *verdict, PyObject *container, Operation operation)
 {

@@ -32,9 +32,11 @@ typedef enum {
     THREAD = 10,
     SWITCH = 11,
     BIRTH = 12,
+    SYNC = 13,
+    ALIAS = 14,
 } RecordKind;
 
-enum { MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */
+enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */
 
 typedef enum {
     TAG_ABSENT = 0,
@@ -49,6 +51,8 @@ typedef enum {
     TAG_NAME = 9,
     TAG_SLICE = 10,
     TAG_TUPLE = 11,
+    TAG_WHOLE = 12,
+    TAG_END = 13,
 } Tag;
 
 typedef struct {

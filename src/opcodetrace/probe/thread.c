@@ -70,6 +70,40 @@ thread_ends(void *value)
     pool_put(thread);
 }
 
+/* The object that the threading module has for a thread: borrowed; NULL where it has none, or is not yet imported (`imported`). No
+   Python code runs. An exception may be left. */
+static PyObject *
+thread_object(unsigned long ident, bool *imported)
+{
+    *imported = true;
+    PyObject *modules = PyImport_GetModuleDict(), *object = NULL;
+    PyObject *key = PyUnicode_InternFromString("threading"), *active = PyUnicode_InternFromString("_active");
+    PyObject *number = PyLong_FromUnsignedLong(ident);
+    if (modules != NULL && PyDict_CheckExact(modules) && key != NULL && active != NULL && number != NULL) {
+        PyObject *module = PyDict_GetItemWithError(modules, key);
+        *imported = module != NULL;
+        if (module != NULL && PyModule_CheckExact(module)) {
+            PyObject *threads = PyDict_GetItemWithError(PyModule_GetDict(module), active);
+            object = threads == NULL || !PyDict_CheckExact(threads) ? NULL : PyDict_GetItemWithError(threads, number);
+        }
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(active);
+    Py_XDECREF(number);
+    return object;
+}
+
+bool
+thread_has_name(void)
+{
+    Raised raised = put_error_aside();
+    bool imported;
+    bool known = thread_object(PyThread_get_thread_ident(), &imported) != NULL;
+    PyErr_Clear();
+    put_error_back(raised);
+    return known;
+}
+
 /* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
    Python code). */
 static Datum
@@ -77,29 +111,13 @@ thread_name(Thread *thread, unsigned long ident)
 {
     Datum name = {.sort = TAG_NONE};
     Raised raised = put_error_aside();
-    PyObject *modules = PyImport_GetModuleDict();
-    PyObject *key = NULL, *number = NULL, *module = NULL, *text = NULL;
-    if (modules == NULL || !PyDict_CheckExact(modules) || (key = PyUnicode_InternFromString("threading")) == NULL) {
-        goto done;
+    PyObject *key = NULL, *text = NULL;
+    bool imported;
+    PyObject *object = thread_object(ident, &imported);
+    if (!imported && thread->number == 0) { /* what threading will call it */
+        name = (Datum){.word = text_id(thread, "MainThread", 10), .sort = TAG_STR};
     }
-    module = PyDict_GetItemWithError(modules, key);
-    if (module == NULL) {
-        if (thread->number == 0) { /* what threading will call it */
-            name = (Datum){.word = text_id(thread, "MainThread", 10), .sort = TAG_STR};
-        }
-        goto done;
-    }
-    if (!PyModule_CheckExact(module)) {
-        goto done;
-    }
-    Py_SETREF(key, PyUnicode_InternFromString("_active"));
-    PyObject *active = key == NULL ? NULL : PyDict_GetItemWithError(PyModule_GetDict(module), key);
-    number = PyLong_FromUnsignedLong(ident);
-    if (active == NULL || !PyDict_CheckExact(active) || number == NULL) {
-        goto done;
-    }
-    PyObject *object = PyDict_GetItemWithError(active, number);
-    Py_XSETREF(key, PyUnicode_InternFromString("_name"));
+    key = PyUnicode_InternFromString("_name");
     if (object == NULL || key == NULL) {
         goto done;
     }
@@ -116,7 +134,6 @@ thread_name(Thread *thread, unsigned long ident)
     }
 done:
     Py_XDECREF(text);
-    Py_XDECREF(number);
     Py_XDECREF(key);
     PyErr_Clear();
     put_error_back(raised);

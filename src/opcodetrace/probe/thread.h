@@ -94,6 +94,9 @@ int thread_prepare(void);
 /* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
 Thread *thread_enter(void);
 
+/* Does the threading module know the calling thread already? A new one synchronises with its starter before it does. */
+bool thread_has_name(void);
+
 /* The birth of an object at a known address, seen by whatever thread it happens on. */
 void thread_emit_birth(uint64_t address);
 

@@ -19,9 +19,8 @@ from opcodetrace.rewrite.opcodes import NO_FALL_THROUGH, SUBSCRIPT_OPERATOR, VER
 
 Node = int  # 2 * index of the instruction + number of the output; below zero: see _parameter, _unbound
 Nodes = frozenset[Node]
-Key = tuple[
-    str, object
-]  # what a location may be: ("item", constant key), ("name", attribute or global), ("cell", index)
+# What a location may be: ("item", constant key), ("name", attribute or global), ("cell", index), ("any", None).
+Key = tuple[str, object]
 
 NOTHING: Nodes = frozenset()
 ANY_KEY = object()  # the key of a subscript that is no constant
@@ -81,6 +80,12 @@ _READS = frozenset(
     ]
 )
 _WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME", "STORE_DEREF"])
+
+
+# C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). The names alone:
+# whether it was that code shows in the trace, by an event at this site.
+_READING_CALLS = frozenset(["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__"])
+_WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update"])
 
 
 class Sources(NamedTuple):
@@ -166,6 +171,8 @@ class _State:
 
 
 def key_may_be(one: Key, other: Key) -> bool:
+    if "any" in (one[0], other[0]):
+        return True
     if one[0] != other[0]:
         return False
     if one[0] == "item":
@@ -183,6 +190,8 @@ class _Interpreter:
         self.kind: dict[Node, str] = {}  # copy, op, opaque, none
         self.stored: dict[int, Nodes] = {}
         self.subscript_keys: dict[int, Nodes] = {}
+        self.reading_calls: set[int] = set()
+        self.writing_calls: set[int] = set()
         self.depth = [-1] * len(self.instructions)
         self.successors: list[list[int]] = [[] for _ in self.instructions]
         self.handlers_of: list[tuple[int, int, bool] | None] = [None] * len(self.instructions)
@@ -381,6 +390,8 @@ class _Interpreter:
         taken, put = effect
         if instruction.name == "CALL":
             taken, put = instruction.arg + 2, 1
+            if taken <= len(state.stack):
+                self._call(instruction, state.stack[len(state.stack) - taken :])
         stack = state.stack
         if taken > len(stack):
             raise FlowError(f"{instruction.name} takes {taken} of {len(stack)} values")
@@ -392,6 +403,26 @@ class _Interpreter:
         kind = "none" if name in _SOURCELESS else "opaque" if name in _OPAQUE else "op"
         inputs = () if kind == "none" else operands
         stack.extend([self._node(2 * instruction.ordinal, kind, *inputs)] * put)
+
+    def _call(self, instruction: Instruction, operands: list[Nodes]) -> None:
+        """Notes a call that may read or write by C code, as the callee's name has it."""
+        names = {
+            self.code.co_names[made_by.arg >> shift]
+            for node in operands[0] | operands[1]
+            if node >= 0
+            for made_by in [self.instructions[node // 2]]
+            for shift in [_NAME_SHIFT.get(made_by.name, -1)]
+            if shift >= 0
+        }
+        if names & _READING_CALLS:
+            self.reading_calls.add(instruction.ordinal)
+        if names & _WRITING_CALLS and len(operands) > 2:
+            self.writing_calls.add(instruction.ordinal)
+            self._stored(instruction, operands[-1])
+
+
+# How the argument of an instruction that loads a callee holds the number of its name.
+_NAME_SHIFT = {"LOAD_GLOBAL": 1, "LOAD_NAME": 0, "LOAD_METHOD": 0, "LOAD_ATTR": 1 if VERSION >= (3, 12) else 0}
 
 
 class _Resolver:
@@ -504,7 +535,9 @@ class _Resolver:
         run = self.run
         index = node // 2
         kind = run.kind[node]
-        if node >= 0 and node % 2 == 0:
+        if node >= 0 and index in run.reading_calls:
+            (found.called_reads if called else found.reads).add(index)
+        elif node >= 0 and node % 2 == 0:
             own = self.keys.get(index)
             if own is not None and run.instructions[index].name not in _WRITES:
                 if key_may_be(own, key) and self.hooked(index):
@@ -735,13 +768,18 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
     run = _Interpreter(code, decoded)
     run.run()
     keys = access_keys(code, decoded, run.subscript_keys)
-    resolver = _Resolver(run, keys, hooked)
+    keys |= dict.fromkeys(run.writing_calls, ("any", None))
+
+    def seen(index: int) -> bool:
+        return index in run.writing_calls or hooked(index)
+
+    resolver = _Resolver(run, keys, seen)
     writes: dict[int, Sources] = {}
     computed: dict[int, int] = {}
     arithmetic: set[int] = set()
     enter = False
     for write in sorted(run.stored):
-        if not hooked(write):
+        if not seen(write):
             continue
         sources = writes[write] = resolver.sources(write)
         root = resolver.root(run.stored[write])

@@ -78,6 +78,27 @@ def _attribute_name(instruction: Instruction, code: CodeType) -> str:
     return code.co_names[instruction.arg >> 1 if VERSION >= (3, 12) else instruction.arg]
 
 
+_HAS_BEGIN = HookTemplate(Action.HAS_BEGIN, _COPIES[2], _COPIES[3])  # [item container]
+_WHOLE_READ = HookTemplate(Action.WHOLE_READ, b"", _COPIES[3])  # [container]
+
+
+def synchronisation(code: CodeType, decoded: Decoded) -> tuple[dict[int, HookTemplate], dict[int, HookTemplate]]:
+    """The hooks of a library function by which threads wait for each other: what goes before instructions, and after.
+
+    None where the function's `self` is not at hand."""
+    begin = next((i for i in decoded.instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
+    if begin is None or not code.co_argcount or code.co_varnames[0] in code.co_cellvars:
+        return {}, {}
+    after = {begin.ordinal: HookTemplate(Action.SYNC_BEGIN, b"", encode(_LOAD_FAST, 0))}
+    before = {}
+    for instruction in decoded.instructions:
+        if instruction.name == "RETURN_VALUE":
+            before[instruction.ordinal] = _value(Action.SYNC_END)
+        elif instruction.name == "RETURN_CONST":
+            before[instruction.ordinal] = _bare(Action.SYNC_END)
+    return before, after
+
+
 class Planner:
     """Chooses the hooks for the instructions of one code object."""
 
@@ -123,9 +144,13 @@ class Planner:
     def plan(self, instruction: Instruction, flow: DataFlow | None) -> Plan | None:
         """None where the instruction gets no hook."""
         index = instruction.ordinal
+        name = instruction.name
+        if name == "CONTAINS_OP":
+            return Plan(Operation.CONTAINS, None, (_HAS_BEGIN,), (_WRITE_END,))
+        if name == "GET_ITER":
+            return Plan(Operation.ITERATE, None, (_WHOLE_READ,), ())
         if index not in self.accesses:
             return None
-        name = instruction.name
         if name == "BINARY_OP" and instruction.arg == SUBSCRIPT_OPERATOR:
             name = "BINARY_SUBSCR"
         make = _PLANS[name]
@@ -174,7 +199,7 @@ class Planner:
     def _load_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = _attribute_name(instruction, self.code)
         index = instruction.ordinal
-        if not FREE_THREADED and self._straight(index, 1):
+        if not FREE_THREADED and self._straight(index, 1) and name != "__dict__":
             previous = self.instructions[index - 1]
             if previous.name == "COPY" and previous.arg == 1:
                 # [object value]: an augmented assignment keeps the object at hand

@@ -14,10 +14,9 @@ from os import path
 from types import CodeType
 from typing import Any
 
+from opcodetrace.rewrite.synchronisation import LIBRARY
 from opcodetrace.rewrite.weave import Weaver
 
-# Library code in which threads wait: a report can say for what.
-_WAITED_IN = frozenset({"threading", "queue"})
 _HOOK = """
 def get_code(self, fullname):
     code = original(self, fullname)
@@ -49,7 +48,8 @@ def install(weaver: Weaver, roots: Iterable[str]) -> None:
         try:
             filename = self.get_filename(fullname)
             if not in_scope(filename):
-                return weaver.describe(code) if fullname in _WAITED_IN and filename.startswith(library) else code
+                operations = LIBRARY.get(fullname) if filename.startswith(library) else None
+                return code if operations is None else weaver.describe(code, operations)
             return weaver.weave_module(code, filename, fullname, self.get_data(filename))
         except Exception:
             return code  # a loader of the program's own: its module runs as it is

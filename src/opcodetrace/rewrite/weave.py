@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import operator
 import struct
-from collections.abc import Callable
-from types import CodeType
+from collections.abc import Callable, Mapping
+from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
@@ -16,11 +16,11 @@ from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS,
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
-from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.hook import Action, Probe
 from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
-_CALL_ENTRY = struct.Struct("<IHH")  # code unit, stack depth before it, argument: as `_probe.Code` takes them
+_CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
 
 
 class Weaver:
@@ -44,18 +44,48 @@ class Weaver:
         self._send(("file", *SourceFile(file, path, module, source)))
         return self._weave(code, file, scope_of(code))
 
-    def describe(self, code: CodeType) -> CodeType:
-        """Library code as it is, but for a last constant by which the probe finds what its calls wait for."""
+    def describe(self, code: CodeType, operations: Mapping[str, str]) -> CodeType:
+        """Library code as it is, but for a last constant by which the probe finds what its calls wait for; the functions
+        in `operations`, by qualified name, say when they begin and end to synchronise."""
         described = tuple(
-            self.describe(constant) if isinstance(constant, CodeType) else constant for constant in code.co_consts
+            self.describe(constant, operations) if isinstance(constant, CodeType) else constant
+            for constant in code.co_consts
         )
         try:
             decoded = decode(code)
             depth = analyse(code, decoded, lambda index: False).depth
+            operation = operations.get(code.co_qualname)
+            before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded)
+            made = [] if operation is None else self._synchronisation_hooks(operation)
+            first = len(described)
+            spliced = splice(
+                code,
+                decoded,
+                {index: template.encode(first + 1) for index, template in before.items()},
+                {index: template.encode(first) for index, template in after.items()},
+            )
+            described = (*described, *made, self._probe.Code(DESCRIBED_ONLY, _call_table(decoded, depth, spliced.at)))
+            if not made:
+                return self._with_constants(code, described)
+            result = code.replace(
+                co_code=spliced.bytecode,
+                co_consts=described,
+                co_exceptiontable=spliced.exception_table,
+                co_linetable=spliced.line_table,
+                co_stacksize=code.co_stacksize + HOOK_STACK,
+            )
+            self._probe.fix_kinds(code, result)
+            check(code, result, self._probe, decoded)
         except (FlowError, ValueError):
             return self._with_constants(code, described)
-        table = _call_table(decoded, depth, [instruction.at for instruction in decoded.instructions])
-        return self._with_constants(code, (*described, self._probe.Code(DESCRIBED_ONLY, table)))
+        return result
+
+    def _synchronisation_hooks(self, operation: str) -> tuple[object, object]:
+        begin, end = Action.SYNC_BEGIN, Action.SYNC_END
+        return (
+            self._probe.Hook(DESCRIBED_ONLY, begin, operation),
+            self._probe.Hook(DESCRIBED_ONLY, end, operation),
+        )
 
     def _weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
         nested = tuple(
@@ -91,13 +121,31 @@ class Weaver:
         return result
 
 
-def _call_table(decoded: Decoded, depth: list[int], at: list[int]) -> bytes:
-    """For `_probe.Code`: the calls, where each lies (`at`, code units), and the stack's depth before it."""
+def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
+    return [i for i in decoded.instructions if i.name in CALLS and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536]
+
+
+def _call_table(
+    decoded: Decoded, depth: list[int], at: list[int], sites: Mapping[int, int] = MappingProxyType({})
+) -> bytes:
+    """For `_probe.Code`: the calls, where each lies (`at`, code units), the stack's depth before it, its site."""
     return b"".join(
-        _CALL_ENTRY.pack(at[i.ordinal], depth[i.ordinal], i.arg)
-        for i in decoded.instructions
-        if i.name in CALLS and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536
+        _CALL_ENTRY.pack(at[i.ordinal], depth[i.ordinal], i.arg, sites.get(i.ordinal, 0))
+        for i in _calls(decoded, depth)
     )
+
+
+def _block(numbers: itertools.count[int], size: int) -> int:
+    """The first of `size` numbers in a row, though other threads take some too."""
+    first = next(numbers)
+    taken = 1
+    while taken < size:
+        number = next(numbers)
+        if number == first + taken:
+            taken += 1
+        else:
+            first, taken = number, 1
+    return first
 
 
 def _plain(site: Site) -> tuple[object, ...]:
@@ -147,7 +195,9 @@ class _WovenCode:
     def assemble(self, constants: tuple[object, ...]) -> CodeType:
         before: dict[int, list[_Placed]] = {}
         after: dict[int, list[_Placed]] = {}
+        self._number_calls()
         self._place_accesses(before, after)
+        self._place_calls()
         self._place_markers(after)
         first = len(constants)
         made: list[object] = []
@@ -163,8 +213,11 @@ class _WovenCode:
             return out
 
         spliced = splice(self.code, self.decoded, encoded(before), encoded(after))
-        table = b"" if self.flow is None else _call_table(self.decoded, self.flow.depth, spliced.at)
-        anchor = self.probe.Code(self.code_id, table)
+        if self.call_sites and self.flow is not None:
+            table = _call_table(self.decoded, self.flow.depth, spliced.at, self.call_sites)
+            anchor = self.probe.Code(self.code_id, table, self.first_call)
+        else:
+            anchor = self.probe.Code(self.code_id, b"")
         woven = self.code.replace(
             co_code=spliced.bytecode,
             co_consts=(*constants, *made, anchor),
@@ -223,12 +276,41 @@ class _WovenCode:
         )
         return site
 
+    def _number_calls(self) -> None:
+        """Every call is a site, all of them in a row: C code that it runs may access what threads share."""
+        self.calls = [] if self.flow is None else _calls(self.decoded, self.flow.depth)
+        self.call_sites: dict[int, int] = {}  # counted from the first
+        count = 0
+        for call in self.calls:  # 3.11: PRECALL and CALL are one
+            behind_precall = call.name == "CALL" and call.ordinal - 1 in self.call_sites and VERSION < (3, 12)
+            self.call_sites[call.ordinal] = count - 1 if behind_precall else count
+            count += not behind_precall
+        self.first_call = _block(self.site_ids, count) if count else 0
+
+    def _place_calls(self) -> None:
+        flow = self.flow
+        if flow is None:
+            return
+        described: set[int] = set()
+        for call in reversed(self.calls):
+            site = self.first_call + self.call_sites[call.ordinal]
+            if site in described:
+                continue
+            described.add(site)
+            sources = flow.writes.get(call.ordinal)
+            # A call that changes what it reads (list.append, dict.pop) does it in one step.
+            value_flow = Flow(reads=(site,), opaque=True) if sources is None else self._flow(sources)
+            if site not in value_flow.reads:
+                value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
+            self._describe(site, call, str(Operation.CALL), flow=value_flow)
+
     def _place_accesses(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         flow = self.flow
         reached = [i for i in self.decoded.instructions if flow is None or flow.depth[i.ordinal] >= 0]
         plans = [(i, self.planner.plan(i, flow)) for i in reached]
         # Sites are numbered first: the flow of a write names the sites of reads.
         numbers = {i.ordinal: next(self.site_ids) for i, plan in plans if plan is not None}
+        numbers |= {ordinal: self.first_call + place for ordinal, place in self.call_sites.items()}
         self.phis = (
             {}
             if flow is None

@@ -120,7 +120,7 @@ class Database:
         site_rows = {site: rows.site(site) for site in events_at}
         location_rows = self._add_locations(run, trace)
         self._add_events(run, trace, findings, site_rows, location_rows)
-        place_rows = self._add_switches(run, trace, rows)
+        place_rows = self._add_switches(run, trace, rows) | self._add_synchronisation(run, trace, rows)
         self._add_findings(run, trace, findings, site_rows, location_rows)
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
@@ -219,6 +219,29 @@ class Database:
             ),
         )
         return set(place_rows.values())
+
+    def _add_synchronisation(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
+        """Gives the rows of the sites that led there."""
+        first = self._next_id("sync_objects")
+        object_rows = {each.id: row for row, each in enumerate(trace.sync_objects, first)}
+        self._insert_all(
+            "sync_objects",
+            ((object_rows[each.id], run, each.type_name, each.label) for each in trace.sync_objects),
+        )
+        sites = {each.site for each in trace.synchronisation} - {None}
+        site_rows = {site: rows.site(site) for site in sites if site is not None}
+        self._insert_all(
+            "synchronisation",
+            (
+                (
+                    *(run, each.seq, each.earliest, each.thread, None if each.site is None else site_rows[each.site]),
+                    *(None if each.object is None else object_rows[each.object], each.operation),
+                    *(each.begins, each.failed, each.waited, each.holder, each.woken_by, each.inside, each.started),
+                )
+                for each in trace.synchronisation
+            ),
+        )
+        return set(site_rows.values())
 
     def _add_findings(
         self,

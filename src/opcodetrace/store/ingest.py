@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
 import gc
 import itertools
 import pathlib
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +29,13 @@ from opcodetrace.trace.record import (
     RecordFlag,
     RecordKind,
     SwitchFlag,
+    SyncFlag,
     Tag,
 )
 from opcodetrace.trace.run import Thread, Trace, Truncation
-from opcodetrace.trace.site import Code, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import Code, Operation, Site, SourceFile, SwitchPoint
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 
 Array = npt.NDArray[Any]
 
@@ -42,8 +46,9 @@ FAMILIES = (
     LocationKind.ATTRIBUTE,
     LocationKind.GLOBAL,
     LocationKind.CELL,
+    LocationKind.WHOLE,
 )
-ITEM, SLICE, ATTRIBUTE, GLOBAL, CELL = range(len(FAMILIES))
+ITEM, SLICE, ATTRIBUTE, GLOBAL, CELL, WHOLE = range(len(FAMILIES))
 NO_FAMILY = 255
 FAMILY_OF_OPERAND = {
     "SUBSCR": ITEM,
@@ -53,6 +58,8 @@ FAMILY_OF_OPERAND = {
     "NAME": GLOBAL,
     "DEREF": CELL,
 }
+OF_ANY_CONTAINER = (Operation.CALL, Operation.CONTAINS, Operation.ITERATE)  # what they access, the record says
+SEQUENCES = frozenset(["list", "bytearray", "collections.deque", "array.array"])  # where a deletion moves items
 MAX_BUCKET_BITS = 24
 FIRST_SALT = 0x9E3779B97F4A7C15
 SECOND_SALT = 0xBF58476D1CE4E5B9
@@ -77,6 +84,8 @@ def ingest(
     kept = _shared_accesses(spool.records, seen, sites, interned, keep_all=keep_all)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=bool(spool.flags & HeaderFlag.BIRTHS))
+    threads = _threads(spool, seen, interned)
+    sync_objects, synchronisation = _synchronisation(seen, sites, interned, labels, threads)
     markers = _markers(spool.records, seen.kinds, sites, None if keep_all else kept)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
@@ -87,7 +96,7 @@ def ingest(
         notes.append(f"{kept.unplaced} accesses left out: the spool does not say which instructions made them")
     return Trace(
         free_threaded=free_threaded,
-        threads=_threads(spool, seen, interned),
+        threads=started_by(threads, synchronisation),
         files=files,
         codes=codes,
         sites=sites.sites,
@@ -95,6 +104,9 @@ def ingest(
         locations=locations,
         events=_events(spool.records, kept, markers, interned),
         switches=[] if free_threaded else _switches(seen, interned, codes, labels),
+        sync_objects=sync_objects,
+        synchronisation=synchronisation,
+        restructured=_restructured(spool.records, seen, kept, interned),
         records=len(spool.records),
         accesses=accesses,
         stored=len(kept.seqs),
@@ -134,6 +146,8 @@ class SiteTable:
                 self.code[site.id] = index
                 if site.name is not None:
                     self.name[site.id] = interned.canonical(site.name.encode("utf-8", "surrogatepass"))
+                if site.operation in OF_ANY_CONTAINER:
+                    self.family[site.id] = ITEM
                 action, _, operand = site.operation.partition("_")
                 if action in ("LOAD", "STORE", "DELETE") and operand in FAMILY_OF_OPERAND:
                     self.family[site.id] = FAMILY_OF_OPERAND[operand]
@@ -168,6 +182,9 @@ def _canonical_keys(records: Records, sites: Array, table: SiteTable, interned: 
                 tags[where] = Tag.INT
             case Tag.NONE | Tag.ABSENT:
                 words[where] = 0
+            case Tag.WHOLE | Tag.END:
+                words[where] = 0
+                tags[where] = Tag.WHOLE
             case Tag.OBJECT:
                 words[where] &= ADDRESS_MASK
     return Keys(tags, words)
@@ -187,7 +204,32 @@ def _mixed(columns: Iterable[Array], salt: int) -> Array:
     return mixed
 
 
-def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Interned) -> Array:
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Dictionaries that hold an object's attributes. Addresses, and from `dicts` on objects as of `_objects`, sorted."""
+
+    addresses: Array  # of dictionaries and of their objects
+    dicts: Array
+    owners: Array  # of each dict
+
+    @classmethod
+    def of(cls, seen: Survey) -> Aliases:
+        which = seen.kinds[seen.control_seqs] == RecordKind.ALIAS
+        seqs, rows = seen.control_seqs[which], seen.control[which]
+        owned = rows["value"] & np.uint64(ADDRESS_MASK)
+        owning = rows["container"] & np.uint64(ADDRESS_MASK)
+        dicts, first = np.unique(_objects(owned, seqs, seen), return_index=True)
+        return cls(np.unique(np.concatenate([owned, owning])), dicts, _objects(owning, seqs, seen)[first])
+
+    def owner(self, containers: Array) -> tuple[Array, Array]:
+        """Which of the containers are such dictionaries, and whose."""
+        if not len(self.dicts):
+            return np.zeros(len(containers), bool), containers
+        place = np.minimum(np.searchsorted(self.dicts, containers), len(self.dicts) - 1)
+        return self.dicts[place] == containers, self.owners[place]
+
+
+def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
     """The seqs of all accesses to locations that may be shared: every shared one, and few others.
 
     Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds nothing
@@ -199,6 +241,7 @@ def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Inte
     many = np.zeros(1 << bits, bool)
     written = np.zeros(1 << bits, bool)
     found: list[tuple[Array, Array]] = []
+    always: list[Array] = []  # a location with two containers lies in two buckets
     for start in range(0, len(records), CHUNK):
         chunk = records[start : start + CHUNK]
         kind = kinds[start : start + CHUNK]
@@ -209,6 +252,8 @@ def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Inte
             chunk, kind = chunk[where], kind[where]
         keys = _canonical_keys(chunk, table.indexes(chunk["site"]), table, interned)
         mixed = chunk["container"] & np.uint64(ADDRESS_MASK)
+        if len(aliases.addresses):
+            always.append(where[np.isin(mixed, aliases.addresses)] + start)
         mixed *= np.uint64(FIRST_SALT)
         mixed ^= keys.words
         mixed *= np.uint64(SECOND_SALT)
@@ -225,7 +270,8 @@ def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Inte
         where += start
         found.append((where, mixed.astype(np.uint32)))
     shared = many & written
-    return np.concatenate([np.empty(0, np.int64), *(seqs[shared[buckets]] for seqs, buckets in found)])
+    candidates = np.concatenate([np.empty(0, np.int64), *(seqs[shared[buckets]] for seqs, buckets in found)])
+    return np.union1d(candidates, np.concatenate(always)) if always else candidates
 
 
 def _objects(addresses: Array, seqs: Array, seen: Survey) -> Array:
@@ -268,10 +314,11 @@ class Kept:
 
 
 def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool) -> Kept:
+    aliases = Aliases.of(seen)
     if keep_all:
         (seqs,) = np.nonzero((seen.kinds >= Kind.READ) & (seen.kinds <= Kind.DELETE))
     else:
-        seqs = _candidates(records, seen.kinds, table, interned)
+        seqs = _candidates(records, seen.kinds, table, interned, aliases)
     rows: Records = np.asarray(records[seqs])
     sites = table.indexes(rows["site"])
     families = table.family[sites]
@@ -285,6 +332,12 @@ def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned:
     keys.words[by_identity] = _objects(keys.words[by_identity], seqs[by_identity], seen)
     families = families.copy()
     families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
+    families[keys.tags == Tag.WHOLE] = WHOLE
+    families[(rows["kind"] & RecordFlag.ATTRIBUTE) != 0] = ATTRIBUTE
+    is_attribute, owners = aliases.owner(containers)
+    is_attribute &= (families == ITEM) & (keys.tags == Tag.STR)
+    containers = np.where(is_attribute, owners, containers)
+    families[is_attribute] = ATTRIBUTE
     module = (rows["kind"] & RecordFlag.MODULE) != 0
     globals_known = np.unique(containers[module | table.plain_global[sites]])
     module |= (families == ITEM) & (keys.tags == Tag.STR) & np.isin(containers, globals_known)
@@ -519,6 +572,230 @@ def _reason(flags: int, *, preempts: bool) -> Reason | None:
     if flags & SwitchFlag.IN_CALL:
         return Reason.BLOCKED
     return Reason.PREEMPTED if flags & SwitchFlag.TOP and preempts else None
+
+
+def _restructured(records: Records, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
+    """When items may have moved, by the location of each item: `del items[0]`, items.pop(), items[1:2] = ..., clear()."""
+    of_container: defaultdict[int, list[int]] = defaultdict(list)
+    for location in np.flatnonzero(kept.families == ITEM).tolist():
+        of_container[int(kept.containers[location])].append(location)
+    found: list[Array] = []
+    for start in range(0, len(records), CHUNK):
+        kind = seen.kinds[start : start + CHUNK]
+        (where,) = np.nonzero((kind == Kind.WRITE) | (kind == Kind.DELETE))
+        tags = records["tags"][start + where] & 15
+        whole = np.isin(tags, (Tag.WHOLE, Tag.SLICE)) | ((tags == Tag.INT) & (kind[where] == Kind.DELETE))
+        found.append(where[whole] + start)
+    seqs = np.concatenate(found) if found else np.empty(0, np.int64)
+    rows = np.asarray(records[seqs])
+    moved: defaultdict[int, list[int]] = defaultdict(list)
+    containers = _objects(rows["container"] & np.uint64(ADDRESS_MASK), seqs, seen)
+    item = (rows["tags"] & 15) == Tag.INT
+    types = rows["container"] >> np.uint64(ADDRESS_BITS)
+    for seq, container, is_item, type_id in zip(
+        seqs.tolist(), containers.tolist(), item.tolist(), types.tolist(), strict=True
+    ):
+        if container in of_container and (not is_item or interned.type_name(type_id) in SEQUENCES):
+            moved[container].append(seq)
+    return {
+        location: moved[container]
+        for container, each in of_container.items()
+        if container in moved
+        for location in each
+    }
+
+
+def _synchronisation(
+    seen: Survey, table: SiteTable, interned: Interned, labels: Labels, threads: Sequence[Thread]
+) -> tuple[list[SyncObject], list[Synchronisation]]:
+    """What threads did to wait for each other, by objects that two of them used; and the starts of threads."""
+    which = seen.kinds[seen.control_seqs] == RecordKind.SYNC
+    seqs, rows = seen.control_seqs[which], seen.control[which]
+    if not len(rows):
+        return [], []
+    addresses = rows["container"] & np.uint64(ADDRESS_MASK)
+    objects = _objects(addresses, seqs, seen)
+    used, first, place = np.unique(objects, return_index=True, return_inverse=True)
+    users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
+    names = interned.values(rows["tags"] & 15, rows["key"].copy())
+    of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
+    of_threads[place[np.array([name in OF_THREADS for name in names], bool)]] = True
+    shared = ((np.bincount(users, minlength=len(used)) >= 2) | of_threads) & (addresses[first] != 0)
+    numbers = np.cumsum(shared)
+    stays = shared[place] | (addresses == 0)
+    seqs, rows, place = seqs[stays], rows[stays], place[stays]
+    names = list(itertools.compress(names, stays.tolist()))
+    sites = [site if site in table.sites else None for site in rows["site"].tolist()]
+    types: dict[int, str] = {}
+    written: dict[int, str] = {}
+    direct: dict[int, bool] = {}
+    held = _Holders()
+    waking = _Waking(threads)
+    starts = _Starts(threads)
+    made = []
+    columns = zip(
+        seqs.tolist(),
+        np.maximum(seqs - rows["before"].astype(np.int64), 0).tolist(),
+        rows["thread"].tolist(),
+        sites,
+        place.tolist(),
+        shared[place].tolist(),
+        (rows["container"] >> np.uint64(ADDRESS_BITS)).tolist(),
+        names,
+        rows["value"].tolist(),
+        rows["frame"].tolist(),
+        strict=True,
+    )
+    for seq, earliest, thread, site, where, is_shared, type_id, name, value, flags in columns:
+        number = int(numbers[where]) if is_shared else None
+        operation = OPERATIONS.get(str(name), str(name))
+        begins, failed = bool(flags & SyncFlag.BEGINS), bool(flags & SyncFlag.FAILED)
+        if number is not None and number not in types:
+            types[number] = interned.type_name(type_id)
+        is_direct = bool(flags & SyncFlag.DIRECT)
+        if number is not None and site is not None and (number not in written or is_direct > direct[number]):
+            written[number] = labels.synchronised(site, types[number], direct=is_direct)
+            direct[number] = is_direct
+        holder = started = None
+        if number is not None and types[number] in LOCKS:
+            holder = held.note(number, types[number], operation, seq, earliest, thread, done=not begins and not failed)
+        if number is None:
+            started = starts.thread(value, seq)
+            waking.note_start(thread, started)
+        inside, woken_by = waking.note(number, operation, seq, earliest, thread, begins=begins, failed=failed)
+        waits = operation not in AT_ONCE and not begins
+        made.append(
+            Synchronisation(
+                seq=seq,
+                earliest=earliest,
+                thread=thread,
+                site=site,
+                object=number,
+                operation=operation,
+                begins=begins,
+                failed=failed,
+                waited=value / 1e9 if waits and number is not None else None,
+                holder=holder,
+                woken_by=woken_by,
+                inside=inside,
+                started=started,
+            )
+        )
+    named = labels.label_objects([(types[number], written.get(number)) for number in sorted(types)])
+    return [SyncObject(number, types[number], label) for number, label in zip(sorted(types), named, strict=True)], made
+
+
+LOCKS = frozenset(["_thread.lock", "_thread.RLock"])
+OPERATIONS = {  # what C code and the protocols call it
+    "__enter__": "acquire",
+    "__exit__": "release",
+    "acquire_lock": "acquire",
+    "release_lock": "release",
+    "_acquire_restore": "acquire",
+    "_release_save": "release",
+    "put_nowait": "put",
+    "get_nowait": "get",
+}
+AT_ONCE = frozenset(["release", "notify", "set", "clear", "cancel", "task_done", "set_result", "set_exception"])
+
+
+class _Holders:
+    """Who held each lock, and when."""
+
+    def __init__(self) -> None:
+        self._seqs: defaultdict[int, list[int]] = defaultdict(list)
+        self._holders: defaultdict[int, list[int | None]] = defaultdict(list)
+        self._depth: Counter[int] = Counter()
+
+    def note(
+        self, lock: int, type_name: str, operation: str, seq: int, earliest: int, thread: int, *, done: bool
+    ) -> int | None:
+        """Gives the thread that held the lock as an acquisition began."""
+        seqs, holders = self._seqs[lock], self._holders[lock]
+        place = bisect.bisect_left(seqs, earliest)
+        before = holders[place - 1] if place else None
+        if operation == "acquire" and done:
+            self._depth[lock] = self._depth[lock] + 1 if holders and holders[-1] == thread else 1
+            seqs.append(seq)
+            holders.append(thread)
+        elif operation == "release":
+            self._depth[lock] -= 1
+            if type_name != "_thread.RLock" or self._depth[lock] <= 0:
+                self._depth[lock] = 0
+                seqs.append(seq)
+                holders.append(None)
+        return before if operation == "acquire" and before != thread else None
+
+
+OF_THREADS = frozenset(["start", "join"])
+GIVE = frozenset(["release", "put"])  # what lets another thread go on
+TAKE = frozenset(["acquire", "get"])  # what waits for that, in C code
+
+
+class _Waking:
+    """Who ended each wait, and which operations are parts of others."""
+
+    def __init__(self, threads: Sequence[Thread]) -> None:
+        self._given: dict[int, tuple[int, int]] = {}  # object: seq and thread
+        self._within: defaultdict[int, list[tuple[int, int, str]]] = defaultdict(list)  # thread: seq, object, operation
+        self._woken: dict[int, tuple[int, int]] = {}  # thread: the seq at which it was last woken, and by whom
+        self._thread_of: dict[int, int] = {}  # object of a thread: its number
+        self._last_seqs = {thread.thread: thread.last_seq for thread in threads}
+
+    def note_start(self, starter: int, started: int | None) -> None:
+        within = self._within[starter]
+        if within and started is not None:
+            self._thread_of[within[-1][1]] = started
+
+    def note(
+        self, number: int | None, operation: str, seq: int, earliest: int, thread: int, *, begins: bool, failed: bool
+    ) -> tuple[int | None, int | None]:
+        """Gives the seq at which the enclosing operation began, and the thread that ended the wait."""
+        within = self._within[thread]
+        woken_by = None
+        if begins and number is not None:
+            inside = within[-1][0] if within else None
+            within.append((seq, number, operation))
+            return inside, None
+        for place in range(len(within) - 1, -1, -1):
+            if within[place][1:] == (number, operation):
+                began = within[place][0]
+                del within[place:]  # what began behind it was left by an exception
+                woken_at, by = self._woken.get(thread, (-1, -1))
+                woken_by = by if woken_at > began else None
+                break
+        inside = within[-1][0] if within else None
+        if operation == "join" and not failed and number in self._thread_of:
+            joined = self._thread_of[number]
+            if self._last_seqs[joined] >= earliest:
+                woken_by = joined
+        if number is not None and operation in GIVE:
+            self._given[number] = (seq, thread)
+        elif number is not None and operation in TAKE and not failed and woken_by is None:
+            given_at, giver = self._given.get(number, (-1, -1))
+            if given_at >= earliest and giver != thread:
+                woken_by = giver
+                self._woken[thread] = (seq, giver)
+        return inside, woken_by
+
+
+class _Starts:
+    """Which thread began with an ident: idents are used again."""
+
+    def __init__(self, threads: Sequence[Thread]) -> None:
+        self._of: defaultdict[int, list[Thread]] = defaultdict(list)
+        for thread in threads:
+            self._of[thread.ident].append(thread)
+
+    def thread(self, ident: int, seq: int) -> int | None:
+        """The thread that was started at about `seq`: it may make its first record before its starter comes back."""
+        found = [each for each in self._of[ident] if each.last_seq >= seq or each.first_seq >= seq]
+        return found[0].thread if found else None
+
+
+def started_by(threads: Sequence[Thread], synchronisation: Sequence[Synchronisation]) -> list[Thread]:
+    starters = {each.started: each.thread for each in synchronisation if each.started is not None}
+    return [replace(thread, started_by=starters.get(thread.thread)) for thread in threads]
 
 
 class _SwitchPlaces:

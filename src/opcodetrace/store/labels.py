@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from opcodetrace.store.source_text import Operands, SourceText, operands
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
-from opcodetrace.trace.site import Code, Site, SourceFile
+from opcodetrace.trace.site import Code, Operation, Site, SourceFile
 
+WHOLE_OPERAND = frozenset(["GET_ITER", "BEFORE_WITH"])  # whose source text is the object itself; 3.14 calls on `with`
 MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")  # of a class, by its name: Color.RED
 
 
@@ -70,6 +71,8 @@ class Labels:
                 return f"{self._container(location)}[{self._key(location)}]"
             case LocationKind.SLICE:
                 return f"{self._container(location)}[{name}]"
+            case LocationKind.WHOLE:
+                return self._container(location)
 
     def _container(self, location: Unlabelled) -> str:
         for found in self._written(location):
@@ -86,15 +89,43 @@ class Labels:
             return f"<{_short(type_name)} #{self._number(type_name, location.key_object)}>"
         return "?" if location.key is ABSENT else repr(location.key)
 
+    def synchronised(self, site: int, type_name: str, *, direct: bool) -> str:
+        """What the source calls the object whose method the site calls, or which it enters (`with lock`).
+
+        Where the call leads there only by library code: `<lock> in queue.get()`."""
+        found = self._operands_of(site)
+        if direct and found and found.container:
+            return found.container
+        known = self._sites[site]
+        source = self.source(self._site_codes[site].file)
+        expression = source.expression(known.line, known.column, known.end_line, known.end_column)
+        return f"<{_short(type_name)}> in {expression}" if expression else f"<{_short(type_name)}>"
+
+    def label_objects(self, objects: list[tuple[str, str | None]]) -> list[str]:
+        """Of types and what `synchronised` says of them; each gets a label of its own."""
+        labels = [written or f"<{_short(type_name)}>" for type_name, written in objects]
+        labels = _told_apart(labels, [f" ({_short(type_name)})" for type_name, _ in objects])
+        ordinals: defaultdict[str, int] = defaultdict(int)
+        suffixes = []
+        for label in labels:
+            ordinals[label] += 1
+            suffixes.append(f" #{ordinals[label]}")
+        return _told_apart(labels, suffixes)
+
+    def _operands_of(self, site: int) -> Operands | None:
+        if site not in self._operands:
+            known = self._sites[site]
+            source = self.source(self._site_codes[site].file)
+            expression = source.expression(known.line, known.column, known.end_line, known.end_column)
+            enters = known.operation == Operation.CALL and not (expression or "").endswith(")")
+            is_whole = enters or known.opcode in WHOLE_OPERAND
+            self._operands[site] = None if not expression else operands(expression, is_whole)
+        return self._operands[site]
+
     def _written(self, location: Unlabelled) -> Iterator[Operands]:
         """How the source writes the location, at each of its sites that says so."""
         for site in location.sites:
-            if site not in self._operands:
-                known = self._sites[site]
-                source = self.source(self._site_codes[site].file)
-                expression = source.expression(known.line, known.column, known.end_line, known.end_column)
-                self._operands[site] = operands(expression) if expression else None
-            if found := self._operands[site]:
+            if found := self._operands_of(site):
                 yield found
 
     def _container_suffix(self, location: Unlabelled) -> str:

@@ -46,6 +46,22 @@ KEPT = {
             (SELECT count(*) FROM switches WHERE switches.run_id = :run AND from_thread = thread) AS switched_away
         FROM threads WHERE run_id = :run ORDER BY thread""",
     ),
+    "waits": KeptQuery(
+        "who waited for whom, where, how often and how long",
+        """
+        SELECT thread, thread_name, operation, object, woken_by, woken_by_name, function, line, count(*) AS times,
+            round(sum(waited), 6) AS seconds
+        FROM waits WHERE run_id = :run
+        GROUP BY thread, operation, object, woken_by, function, line ORDER BY sum(waited) DESC, object""",
+    ),
+    "synchronisation": KeptQuery(
+        "what threads did with each lock, queue and other means of waiting, in order; not what library code does inside",
+        """
+        SELECT sync.seq, thread, sync.operation, label AS object, type, begins, failed, waited, holder, woken_by, line, expression
+        FROM synchronisation AS sync LEFT JOIN sync_objects AS object ON object.id = sync.sync_object_id
+        LEFT JOIN sites AS site ON site.id = sync.site_id
+        WHERE sync.run_id = :run AND inside_seq IS NULL ORDER BY seq""",
+    ),
     "blind-writes": KeptQuery(
         "writes of values that come from no version of their location",
         """

@@ -270,7 +270,72 @@ def first_schema(database: Any) -> None:
     database.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-STEPS = (first_schema,)  # every step there ever was, the oldest first
+SYNCHRONISATION = (
+    """
+CREATE TABLE sync_objects (
+    -- What at least two threads synchronised by.
+    id INTEGER PRIMARY KEY,                        -- key
+    run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
+    type TEXT NOT NULL,                            -- _thread.lock, threading.Condition, queue.Queue ...
+    label TEXT NOT NULL                            -- as the source writes it: lock, self.queue
+)""",
+    "CREATE INDEX sync_objects_by_run ON sync_objects (run_id)",
+    """
+CREATE TABLE synchronisation (
+    -- What the threads did to wait for each other, in order.
+    run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
+    seq INTEGER NOT NULL,                          -- number of the record: the operation was done
+    earliest INTEGER NOT NULL,                     -- it began at this seq or behind it
+    thread INTEGER NOT NULL,                       -- by which thread
+    site_id INTEGER REFERENCES sites (id),         -- the call in woven code that led there; NULL where none did
+    sync_object_id INTEGER,                        -- of what; NULL for the start of a thread
+    operation TEXT NOT NULL,                       -- acquire, release, wait, notify, set, put, get, submit, start, join ...
+    begins INTEGER NOT NULL,                       -- 1 where it is about to wait: what comes of it is another row
+    failed INTEGER NOT NULL,                       -- 1 where it raised or gave False: was not free, timed out
+    waited REAL,                                   -- seconds from its beginning to its end
+    holder INTEGER,                                -- acquire: the other thread that held the lock as it began
+    woken_by INTEGER,                              -- the other thread whose release, put or the like ended the wait
+    inside_seq INTEGER,                            -- the beginning of the operation that this one is a part of
+    started INTEGER,                               -- start: the thread that began to run, where that was seen
+    PRIMARY KEY (run_id, seq)
+) WITHOUT ROWID""",
+    """
+CREATE VIEW waits AS
+    -- Who waited for whom: operations that another thread let go on.
+    SELECT
+        sync.run_id AS run_id,          -- the run
+        sync.seq AS seq,                -- when it was over
+        sync.thread AS thread,          -- who waited
+        waiter.name AS thread_name,     -- its threading name
+        sync.operation AS operation,    -- acquire, wait, get, result, join ...
+        object.label AS object,         -- of the lock, queue ...
+        object.type AS type,            -- its type
+        sync.holder AS holder,          -- who held the lock as the wait began
+        sync.woken_by AS woken_by,      -- whose release, put or the like ended the wait
+        waker.name AS woken_by_name,    -- its threading name
+        sync.waited AS waited,          -- seconds
+        site.function AS function,      -- where in woven code
+        site.line AS line,              -- its line
+        site.expression AS expression,  -- the call's source text
+        file.path AS path               -- of the source file
+    FROM synchronisation AS sync
+    JOIN sync_objects AS object ON object.id = sync.sync_object_id
+    LEFT JOIN sites AS site ON site.id = sync.site_id
+    LEFT JOIN files AS file ON file.id = site.file_id
+    LEFT JOIN threads AS waiter ON waiter.run_id = sync.run_id AND waiter.thread = sync.thread
+    LEFT JOIN threads AS waker ON waker.run_id = sync.run_id AND waker.thread = sync.woken_by
+    WHERE coalesce(sync.holder, sync.woken_by) IS NOT NULL AND NOT sync.begins AND sync.inside_seq IS NULL
+    ORDER BY sync.run_id, sync.seq""",
+)
+
+
+@migrations()
+def synchronisation(database: Any) -> None:
+    for statement in SYNCHRONISATION:
+        database.conn.execute(statement.strip())
+
+
+STEPS = (first_schema, synchronisation)  # every step there ever was, the oldest first
 
 
 def is_trace_file(database: Database) -> bool:

@@ -49,20 +49,44 @@ def _decode(source: bytes) -> str:
 
 
 class Operands(NamedTuple):
-    """The parts of `bank["a"]` or `self.a.b`: `bank` and `"a"`, `self.a` and no key."""
+    """The parts of `bank["a"]` or `self.a.b`: `bank` and `"a"`, `self.a` and no key.
+
+    Of `bank.get("a")`, `getattr(bank, "a")`, `"a" in bank` too, and the object that is iterated over or entered."""
 
     container: str | None
     key: str | None
 
 
 @functools.lru_cache(maxsize=4096)
-def operands(expression: str) -> Operands | None:
-    """Of the last subscript or attribute; None where the expression is neither."""
+def operands(expression: str, is_whole: bool = False) -> Operands | None:
+    """Of the last subscript, attribute, call or `in`; `is_whole`: the expression is the object itself."""
     try:
         node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    if is_whole:
+        return Operands(expression, None)
+    if isinstance(node, ast.Call):
+        return _of_call(expression, node)
+    if isinstance(node, ast.Compare) and isinstance(node.ops[-1], ast.In | ast.NotIn):
+        return Operands(ast.get_source_segment(expression, node.comparators[-1]), None)
     if not isinstance(node, ast.Subscript | ast.Attribute):
         return None
     key = ast.get_source_segment(expression, node.slice) if isinstance(node, ast.Subscript) else None
     return Operands(ast.get_source_segment(expression, node.value), key)
+
+
+def _of_call(expression: str, node: ast.Call) -> Operands:
+    first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
+    if isinstance(node.func, ast.Attribute) and not (
+        isinstance(node.func.value, ast.Name) and node.func.value.id in ("operator", "heapq")
+    ):
+        container: ast.expr | None = node.func.value
+        key = first
+    else:
+        container = first
+        key = node.args[1] if len(node.args) > 1 else None
+    return Operands(
+        ast.get_source_segment(expression, container) if container else None,
+        ast.get_source_segment(expression, key) if key else None,
+    )

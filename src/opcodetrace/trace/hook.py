@@ -32,9 +32,13 @@ class Action(IntEnum):
     CELL_READ = 21
     CELL_STORE = 22
     CELL_DELETE = 23
-    COMPUTE = 24
-    ENTER = 25
-    DEFINE = 26
+    HAS_BEGIN = 24
+    WHOLE_READ = 25
+    SYNC_BEGIN = 26
+    SYNC_END = 27
+    COMPUTE = 28
+    ENTER = 29
+    DEFINE = 30
 
 
 class Probe(Protocol):
@@ -46,7 +50,7 @@ class Probe(Protocol):
 
     @property
     def Code(self) -> type:
-        """Code(code id, table of calls): the last constant of a woven code object."""
+        """Code(code id, table of calls, site of the first): the last constant of a woven code object."""
 
     def fix_kinds(self, original: CodeType, woven: CodeType, /) -> None:
         """Gives the variables of `woven` the kinds that they have in `original`."""

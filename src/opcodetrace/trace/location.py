@@ -14,6 +14,7 @@ class LocationKind(StrEnum):
     ATTRIBUTE = "attribute"
     GLOBAL = "global"
     CELL = "cell"
+    WHOLE = "whole"  # a container as a whole: what is in it, how much, in which order
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,12 @@ class RecordKind(IntEnum):
     THREAD = 10  # thread's first record: container = ident, key = native id, value = its name (TEXT) or NONE
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
     BIRTH = 12  # an object came to life at address `container`, where one was known before
+    SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
+    ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 
 class RecordFlag(IntFlag):
+    ATTRIBUTE = 0x20  # the key is the name of an attribute of the container, given as a string
     MODULE = 0x40  # the container is a module's globals: the location is the global of the attribute's name
     UNCERTAIN = 0x80  # the key's equality is the program's own: identity may not tell locations apart
 
@@ -89,6 +92,8 @@ class Tag(IntEnum):
     NAME = 9  # keys only: the site's own name (attributes, globals, cells)
     SLICE = 10  # keys only: two signed 32-bit bounds, start in the low half
     TUPLE = 11  # keys only: a text id, the tuple's canonical text
+    WHOLE = 12  # keys only: the container as a whole; a write may move its items
+    END = 13  # keys only: the same location, but a write adds behind the last item
 
 
 class SwitchFlag(IntFlag):
@@ -100,3 +105,12 @@ class SwitchFlag(IntFlag):
     TOP = 2  # the woven frame is the outgoing thread's newest frame of all: it stands at that very instruction
     IN_CALL = 4  # it is inside the C function named by value; without TOP, called by library code that it called
     YIELD = 8  # ... which is sleep with an argument of 0
+
+
+class SyncFlag(IntFlag):
+    """In `frame` of a SYNC record. site: the woven call that led there, or NO_SITE; value: how long it took in
+    nanoseconds, for `start` the ident of the new thread; before: as of an access, of an operation that waits."""
+
+    BEGINS = 1  # the thread is about to wait; without it: the operation is done
+    DIRECT = 4  # the woven call at `site` is the one of this very operation
+    FAILED = 2  # it raised, or returned False (a lock that was not free, a wait that timed out)

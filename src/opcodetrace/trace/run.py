@@ -10,6 +10,7 @@ from opcodetrace.trace.finding import LostUpdate
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace.trace.switch import Switch
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,10 @@ class Trace:
     truncated_seq: int | None
     births: bool  # whether identities are certain
     notes: list[str] = field(default_factory=list)
+    sync_objects: list[SyncObject] = field(default_factory=list)
+    synchronisation: list[Synchronisation] = field(default_factory=list)
+    # location of an item: the seqs at which items of its container may have moved, in order
+    restructured: dict[int, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class Operation(StrEnum):
     LOAD_DEREF = "LOAD_DEREF"
     STORE_DEREF = "STORE_DEREF"
     DELETE_DEREF = "DELETE_DEREF"
+    CALL = "CALL"  # of C code that accesses memory
+    CONTAINS = "CONTAINS"
+    ITERATE = "ITERATE"
     ENTER = "ENTER"
     DEFINE = "DEFINE"
 

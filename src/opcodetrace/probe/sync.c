@@ -1,0 +1,42 @@
+#include "sync.h"
+#include "code.h"
+
+#include <time.h>
+
+uint64_t
+sync_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint32_t
+sync_site(int own, unsigned *direct)
+{
+    int frames = 0;
+    *direct = 0;
+    for (Frame *frame = current_frame(); frame != NULL; frame = frame->previous) {
+        PyCodeObject *code = frame_code(frame);
+        if (code == NULL) {
+            continue; /* the interpreter's own */
+        }
+        Code *woven = code_of(code);
+        if (woven != NULL && woven->id != NO_SITE) {
+            *direct = frames == own ? SYNC_DIRECT : 0;
+            return code_site_of(woven, frame_instruction(frame, code));
+        }
+        frames++;
+    }
+    return NO_SITE;
+}
+
+void
+sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation, unsigned flags, uint64_t waited,
+          uint64_t earliest, uint32_t quiet)
+{
+    Datum name = {.word = text_id(thread, operation, strlen(operation)), .sort = TAG_STR};
+    Datum time = {.word = waited, .sort = TAG_INT};
+    uint64_t container = object == NULL ? 0 : container_word(thread, object);
+    emit(thread, SYNC, site, container, name, time, flags, earliest, quiet);
+}

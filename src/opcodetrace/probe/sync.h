@@ -1,0 +1,21 @@
+/* SYNC records: what threads do to wait for each other. Layout: ../trace/record.py. */
+
+#ifndef OPCODETRACE_SYNC_H
+#define OPCODETRACE_SYNC_H
+
+#include "datum.h"
+
+enum { SYNC_BEGINS = 1, SYNC_FAILED = 2, SYNC_DIRECT = 4 }; /* SyncFlag */
+
+/* Nanoseconds of a clock that never goes back. */
+uint64_t sync_clock(void);
+
+/* The site of the woven call that the running thread is in, however deep; or NO_SITE. *direct is SYNC_DIRECT where there are
+   only `own` frames between, else 0. */
+uint32_t sync_site(int own, unsigned *direct);
+
+/* `moved_from`: the counter when the operation began, or EXACT. `waited`: nanoseconds, or an ident. */
+void sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation, unsigned flags, uint64_t waited,
+               uint64_t earliest, uint32_t quiet);
+
+#endif
