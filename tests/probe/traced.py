@@ -149,7 +149,7 @@ def read(window: Window, output: str = "", errors: str = "", status: int = 0) ->
 def decode(tag: Tag, word: int, texts: dict[int, bytes], types: dict[int, bytes]) -> object:
     """What a key or value says; a type must have been named before."""
     match tag:
-        case Tag.ABSENT | Tag.NAME:
+        case Tag.ABSENT | Tag.NAME | Tag.WHOLE | Tag.END:
             return tag
         case Tag.INT:
             return struct.unpack("<q", struct.pack("<Q", word))[0]

@@ -64,8 +64,8 @@ class Hook:
 class Code:
     """The last constant of a woven code object: its number, and where it calls.
 
-    `table` is packed `<IHHI`, sorted: the instruction's index in code units, the depth of the value stack before it, its
-    oparg, its site counted from `first_site`. For CALL and CALL_KW (3.11: PRECALL too), BEFORE_WITH and
+    `table` is packed `<IHHI`, sorted: the instruction's index in code units, the depth of the value stack before it,
+    its oparg, its site counted from `first_site`. For CALL and CALL_KW (3.11: PRECALL too), BEFORE_WITH and
     CALL_FUNCTION_EX. Immortal.
     """
 

@@ -82,7 +82,7 @@ _READS = frozenset(
 _WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME", "STORE_DEREF"])
 
 
-# C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). The names alone:
+# C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). Names alone:
 # whether it was that code shows in the trace, by an event at this site.
 _READING_CALLS = frozenset(["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__"])
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update"])

@@ -45,7 +45,7 @@ class Weaver:
         return self._weave(code, file, scope_of(code))
 
     def describe(self, code: CodeType, operations: Mapping[str, str]) -> CodeType:
-        """Library code as it is, but for a last constant by which the probe finds what its calls wait for; the functions
+        """Library code as it is, but for a last constant by which the probe finds what its calls wait for; functions
         in `operations`, by qualified name, say when they begin and end to synchronise."""
         described = tuple(
             self.describe(constant, operations) if isinstance(constant, CodeType) else constant

@@ -206,7 +206,7 @@ def _mixed(columns: Iterable[Array], salt: int) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Aliases:
-    """Dictionaries that hold an object's attributes. Addresses, and from `dicts` on objects as of `_objects`, sorted."""
+    """Dictionaries that hold an object's attributes. From `dicts` on these are objects as of `_objects`."""
 
     addresses: Array  # of dictionaries and of their objects
     dicts: Array
@@ -575,7 +575,7 @@ def _reason(flags: int, *, preempts: bool) -> Reason | None:
 
 
 def _restructured(records: Records, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
-    """When items may have moved, by the location of each item: `del items[0]`, items.pop(), items[1:2] = ..., clear()."""
+    """When items may have moved, by the location of each item: `del items[0]`, pop(), items[1:2] = ..., clear()."""
     of_container: defaultdict[int, list[int]] = defaultdict(list)
     for location in np.flatnonzero(kept.families == ITEM).tolist():
         of_container[int(kept.containers[location])].append(location)

@@ -55,9 +55,10 @@ KEPT = {
         GROUP BY thread, operation, object, woken_by, function, line ORDER BY sum(waited) DESC, object""",
     ),
     "synchronisation": KeptQuery(
-        "what threads did with each lock, queue and other means of waiting, in order; not what library code does inside",
+        "what threads did with locks, queues and the like, in order; not what library code does inside of that",
         """
-        SELECT sync.seq, thread, sync.operation, label AS object, type, begins, failed, waited, holder, woken_by, line, expression
+        SELECT sync.seq, thread, sync.operation, label AS object, type, begins, failed, waited, holder, woken_by, line,
+            expression
         FROM synchronisation AS sync LEFT JOIN sync_objects AS object ON object.id = sync.sync_object_id
         LEFT JOIN sites AS site ON site.id = sync.site_id
         WHERE sync.run_id = :run AND inside_seq IS NULL ORDER BY seq""",

@@ -289,7 +289,7 @@ CREATE TABLE synchronisation (
     thread INTEGER NOT NULL,                       -- by which thread
     site_id INTEGER REFERENCES sites (id),         -- the call in woven code that led there; NULL where none did
     sync_object_id INTEGER,                        -- of what; NULL for the start of a thread
-    operation TEXT NOT NULL,                       -- acquire, release, wait, notify, set, put, get, submit, start, join ...
+    operation TEXT NOT NULL,                       -- acquire, release, wait, notify, put, get, start, join ...
     begins INTEGER NOT NULL,                       -- 1 where it is about to wait: what comes of it is another row
     failed INTEGER NOT NULL,                       -- 1 where it raised or gave False: was not free, timed out
     waited REAL,                                   -- seconds from its beginning to its end
