@@ -183,7 +183,7 @@ def summarize(number: int, database: Path) -> None:
     """What was recorded, where it is, and the interleaving of an update that was lost."""
     with contextlib.closing(Database.open(database)) as opened:
         run = opened.run(number)
-        parts = [count(run.threads, "thread"), f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})"]
+        parts = [count(run.threads, "thread"), *([count(run.tasks, "task")] if run.tasks else ()), f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})"]
         if run.info.gil:
             parts.append(count(run.switches, "switch"))
         parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")

@@ -3,6 +3,7 @@
 #include "location.h"
 #include "switch.h"
 #include "sync.h"
+#include "task.h"
 
 /* One call that is under way. What it refers to, the caller holds. */
 typedef struct {
@@ -16,6 +17,7 @@ typedef struct {
     uint64_t earliest;
     uint32_t quiet;
     Py_ssize_t size; /* of the container before */
+    uint32_t lane;   /* before */
     uint64_t clock;
 } Call;
 
@@ -410,6 +412,34 @@ started(Call *call, PyObject *result)
     Py_XDECREF(ident);
 }
 
+/* ---- tasks: the event loop runs each of their steps by context.run ---- */
+
+static void
+step_begins(Call *call, const Seen *seen)
+{
+    (void)seen;
+    PyObject *task = call->given < 1 ? NULL : task_of_callback(call->first);
+    uint32_t lane = task == NULL ? UNNUMBERED : task_lane(call->thread, task);
+    if (lane == UNNUMBERED) {
+        call->thread = NULL;
+        return;
+    }
+    call->second = task; /* the callback holds it, and the caller the callback */
+    call->lane = call->thread->number;
+    call->thread->number = lane;
+#if !FREE_THREADED
+    switch_resume(lane);
+#endif
+}
+
+static void
+step_ends(Call *call, PyObject *result)
+{
+    (void)result;
+    task_leaves(call->thread->number, call->second);
+    call->thread->number = call->lane;
+}
+
 /* ---- the table ---- */
 
 #define LIST(X)                                                                                                        \
@@ -555,6 +585,8 @@ started(Call *call, PyObject *result)
 
 #define HANDLE(X) X(_ThreadHandle, join, will_wait, waited, NULL)
 
+#define CONTEXT(X) X(Context, run, step_begins, step_ends, NULL)
+
 #define ALL(X)                                                                                                         \
     LIST(X)                                                                                                            \
     DICT(X)                                                                                                            \
@@ -569,14 +601,16 @@ started(Call *call, PyObject *result)
     LOCK(X)                                                                                                            \
     QUEUE(X)                                                                                                           \
     THREAD_START(X)                                                                                                    \
-    HANDLE(X)
+    HANDLE(X)                                                                                                          \
+    CONTEXT(X)
 
 enum {
 #define X(owner, name, ...) AT_##owner##_##name,
     ALL(X)
 #undef X
         SEEN_COUNT,
-    FIRST_OF_SYNC = AT_lock_acquire
+    FIRST_OF_SYNC = AT_lock_acquire,
+    FIRST_OF_TASKS = AT_Context_run
 };
 
 static Seen seen[SEEN_COUNT] = {
@@ -618,9 +652,12 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
     if (!LOAD(&spool.recording)) {
         return;
     }
-    bool is_sync = entry >= &seen[FIRST_OF_SYNC];
+    bool is_sync = entry >= &seen[FIRST_OF_SYNC], is_task = entry >= &seen[FIRST_OF_TASKS];
     uint32_t site = NO_SITE;
-    if (is_sync) {
+    if (is_task) {
+        call->direct = 0;
+    }
+    else if (is_sync) {
         if (current_thread == NULL && !thread_has_name()) {
             return;
         }
@@ -643,7 +680,9 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
         spool_miss();
         return;
     }
-    came_to_run(thread);
+    if (!is_task) {
+        came_to_run(thread);
+    }
     call->thread = thread;
     call->site = site;
     call->name = entry->name;
@@ -669,8 +708,11 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
 static PyObject *
 end(const Seen *entry, Call *call, PyObject *result)
 {
-    if (call->thread != NULL && LOAD(&spool.recording) && entry->after != NULL) {
-        came_to_run(call->thread);
+    bool is_task = entry >= &seen[FIRST_OF_TASKS];
+    if (call->thread != NULL && (LOAD(&spool.recording) || is_task) && entry->after != NULL) {
+        if (!is_task) {
+            came_to_run(call->thread);
+        }
         Raised raised = {0};
         if (UNLIKELY(result == NULL)) {
             raised = put_error_aside();
@@ -815,6 +857,7 @@ static const struct {
     {"RLock", "_thread", "RLock"},
     {"SimpleQueue", "_queue", "SimpleQueue"},
     {"_thread", "_thread", NULL},
+    {"Context", "_contextvars", "Context"},
     {"_ThreadHandle", "_thread", "_ThreadHandle"},
 };
 

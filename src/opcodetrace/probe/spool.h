@@ -34,6 +34,7 @@ typedef enum {
     BIRTH = 12,
     SYNC = 13,
     ALIAS = 14,
+    LANE = 15,
 } RecordKind;
 
 enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */

@@ -5,7 +5,7 @@
 #include <opcode.h>
 #include <stdio.h>
 
-enum { GONE = 1, TOP = 2, IN_CALL = 4, YIELD = 8 }; /* SwitchFlag */
+enum { GONE = 1, TOP = 2, IN_CALL = 4, YIELD = 8, AWAITS = 16 }; /* SwitchFlag */
 
 uint32_t running_thread = UNNUMBERED;
 
@@ -41,6 +41,22 @@ outgoing_state(void)
         }
     }
     return same_thread;
+}
+
+static Left left = {.lane = UNNUMBERED};
+
+void
+switch_leave(Left now)
+{
+    left = now;
+}
+
+void
+switch_resume(uint32_t lane)
+{
+    if (left.lane == lane) {
+        left.lane = UNNUMBERED;
+    }
 }
 
 typedef struct {
@@ -263,7 +279,15 @@ emit_switch(Thread *thread, uint32_t from)
     uint64_t address = 0;
     Datum place = ABSENT, callee = ABSENT;
     PyThreadState *state = outgoing_state();
-    if (state == NULL) {
+    if (left.lane == from) {
+        flags = left.ended ? GONE : AWAITS | TOP;
+        site = left.code;
+        address = left.frame;
+        if (site != NO_SITE) {
+            place = (Datum){.word = (uint64_t)(int64_t)left.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
+        }
+    }
+    else if (state == NULL) {
         flags = GONE;
     }
     else {

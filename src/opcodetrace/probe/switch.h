@@ -8,6 +8,19 @@
 /* The number of the thread that passed the last hook. */
 extern uint32_t running_thread;
 
+/* Where a task stands whose step is over; code NO_SITE: in no woven code. */
+typedef struct {
+    uint32_t lane, code;
+    int instruction;
+    uint64_t frame;
+    bool ended;
+} Left;
+
+/* If this lane is the last that passed a hook, the switch away from it will say so. */
+void switch_leave(Left left);
+/* The lane goes on. */
+void switch_resume(uint32_t lane);
+
 /* The calling thread passed a hook and is not the running one: emits SWITCH, and makes it so. */
 void switch_to(Thread *thread);
 

@@ -66,7 +66,8 @@ thread_ends(void *value)
     if (spool.header == NULL) {
         return; /* in a forked child: another thread may have held the lock */
     }
-    STORE_RELEASE(&spool.ended[thread->number], 1);
+    STORE_RELEASE(&spool.ended[thread->own], 1);
+    PyMem_RawFree(thread->lanes);
     pool_put(thread);
 }
 
@@ -140,12 +141,22 @@ done:
     return name;
 }
 
-COLD Thread *
-thread_enter(void)
+uint32_t
+thread_number(void)
 {
     uint32_t number = __atomic_fetch_add(&numbered, 1, __ATOMIC_RELAXED);
     if (number >= MAX_THREADS) {
         __atomic_store_n(&numbered, MAX_THREADS, __ATOMIC_RELAXED);
+        return UNNUMBERED;
+    }
+    return number;
+}
+
+COLD Thread *
+thread_enter(void)
+{
+    uint32_t number = thread_number();
+    if (number == UNNUMBERED) {
         return current_thread = &unnumbered;
     }
     Thread *thread = pool_take();
@@ -156,7 +167,7 @@ thread_enter(void)
         pool_put(thread);
         return current_thread = &unnumbered;
     }
-    thread->number = number;
+    thread->number = thread->own = number;
     current_thread = thread;
     unsigned long ident = PyThread_get_thread_ident();
 #ifdef PY_HAVE_THREAD_NATIVE_ID

@@ -61,9 +61,17 @@ enum {
     UNNUMBERED = 0xFFFFFFFF,
 };
 
+/* An asyncio task of a thread. */
+typedef struct {
+    uint64_t address; /* 0: an empty entry */
+    uint64_t name;    /* its hash */
+    uint32_t number;
+} Lane;
+
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
-    uint32_t number;
+    uint32_t number;     /* of the lane that runs: `own`, or that of a task */
+    uint32_t own;
     /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
        thread's hook did. */
     uint32_t quiet;
@@ -78,6 +86,8 @@ typedef struct Thread {
     /* Bounds for the slice operation that follows at once in the same frame. */
     PyObject *start, *stop;
     uint64_t bounds_frame;
+    Lane *lanes; /* a hash table */
+    size_t lane_count, lane_capacity;
     Pending pending[PENDING];
     KnownType types[KNOWN_TYPES];
     KnownText texts[KNOWN_TEXTS];
@@ -93,6 +103,9 @@ extern __thread Thread *current_thread;
 int thread_prepare(void);
 /* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
 Thread *thread_enter(void);
+
+/* A number for another thread or lane; UNNUMBERED where there are no more. */
+uint32_t thread_number(void);
 
 /* Does the threading module know the calling thread already? A new one synchronises with its starter before it does. */
 bool thread_has_name(void);

@@ -121,7 +121,9 @@ def title(report: RunReport) -> list[str]:
     """What was run, and how, in a few words each."""
     run = report.run
     build = f"Python {run.info.python}" + (", free-threaded" if report.free_threaded else "")
-    parts = [f"run {run.id}", build, quantity(len(report.threads) or run.threads, "thread")]
+    parts = [f"run {run.id}", build, quantity(run.threads, "thread")]
+    if run.tasks:
+        parts.append(quantity(run.tasks, "asyncio task"))
     if not report.free_threaded:
         parts.append(quantity(run.switches, "switch", "switches"))
     if run.outcome.signal is not None:
@@ -334,6 +336,8 @@ class Wording:
         if switch.reason is Reason.ENDED:
             return f"{who} ended"
         place = switch.place
+        if switch.reason is Reason.AWAITED and place is None:
+            return f"{who} awaited in code that is not woven"
         if place is None:
             verb = {Reason.YIELDED: "yielded", Reason.BLOCKED: "blocked", Reason.PREEMPTED: "was preempted"}
             inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
@@ -343,6 +347,9 @@ class Wording:
         line = "" if place.line is None else f", line {place.line}"
         if line and step.path is not None and step.path not in self.paths:
             line = f", {printable(os.path.basename(step.path))}:{place.line}"
+        if switch.reason is Reason.AWAITED:
+            awaited = self.code(call_text(place.expression, length)) if place.expression else "at an await"
+            return f"{who} stopped at {awaited}{line}"
         if switch.callee:
             call = call_text(place.expression, length) if place.expression else f"{switch.callee}()"
             where = f"inside {self.code(call)}{line}"

@@ -139,7 +139,7 @@ class Database:
             (
                 (
                     *(run, each.thread, each.name, _signed(each.ident), _signed(each.native_id), each.started_by),
-                    *(each.first_seq, each.last_seq, each.ended),
+                    *(each.first_seq, each.last_seq, each.ended, each.task_of),
                 )
                 for each in trace.threads
             ),
@@ -320,6 +320,7 @@ class Database:
                 first_seq=row["first_seq"],
                 last_seq=row["last_seq"],
                 ended=bool(row["ended"]),
+                task_of=row["task_of"],
             )
             for row in self._rows("SELECT * FROM threads WHERE run_id = ? ORDER BY thread", run_id)
         ]
@@ -569,7 +570,8 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "recovered": outcome.recovered,
         "stdout_sha256": outcome.stdout_sha256,
         "stdout_tail": outcome.stdout_tail,
-        "threads": len(trace.threads),
+        "threads": sum(thread.task_of is None for thread in trace.threads),
+        "tasks": sum(thread.task_of is not None for thread in trace.threads),
         "records": trace.records,
         "accesses": trace.accesses,
         "stored": trace.stored,
@@ -624,6 +626,7 @@ def _stored_run(row: Mapping[str, Any]) -> StoredRun:
         births=bool(row["births"]),
         functions=row["functions"],
         notes=tuple(json.loads(row["notes"])),
+        tasks=row["tasks"],
     )
 
 

@@ -514,6 +514,12 @@ def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
         thread, named = int(row["thread"]), int(row["tags"]) >> 4 == Tag.STR
         name = interned.text(int(row["value"])) if named else None
         known[thread] = (name, int(row["container"]), int(row["key"]))
+    tasks: dict[int, int] = {}
+    for row in seen.control[seen.kinds[seen.control_seqs] == RecordKind.LANE]:
+        thread, task_of = int(row["thread"]), int(row["container"])
+        tasks[thread] = task_of
+        _, ident, native_id = known.get(task_of, (None, 0, 0))
+        known[thread] = (interned.text(int(row["value"])), ident, native_id)
     threads = []
     for thread in sorted(seen.first_seq):
         name, ident, native_id = known.get(thread, (None, 0, 0))
@@ -527,6 +533,7 @@ def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
                 first_seq=seen.first_seq[thread],
                 last_seq=seen.last_seq[thread],
                 ended=spool.ended[thread] != 0,
+                task_of=tasks.get(thread),
             )
         )
     return threads
@@ -567,6 +574,8 @@ def _switches(seen: Survey, interned: Interned, codes: Sequence[Code], labels: L
 def _reason(flags: int, *, preempts: bool) -> Reason | None:
     if flags & SwitchFlag.GONE:
         return Reason.ENDED
+    if flags & SwitchFlag.AWAITS:
+        return Reason.AWAITED
     if flags & SwitchFlag.YIELD:
         return Reason.YIELDED
     if flags & SwitchFlag.IN_CALL:
@@ -785,7 +794,8 @@ class _Starts:
     def __init__(self, threads: Sequence[Thread]) -> None:
         self._of: defaultdict[int, list[Thread]] = defaultdict(list)
         for thread in threads:
-            self._of[thread.ident].append(thread)
+            if thread.task_of is None:
+                self._of[thread.ident].append(thread)
 
     def thread(self, ident: int, seq: int) -> int | None:
         """The thread that was started at about `seq`: it may make its first record before its starter comes back."""

@@ -326,6 +326,8 @@ CREATE VIEW waits AS
     LEFT JOIN threads AS waker ON waker.run_id = sync.run_id AND waker.thread = sync.woken_by
     WHERE coalesce(sync.holder, sync.woken_by) IS NOT NULL AND NOT sync.begins AND sync.inside_seq IS NULL
     ORDER BY sync.run_id, sync.seq""",
+    "ALTER TABLE runs ADD COLUMN tasks INTEGER NOT NULL DEFAULT 0 /* asyncio tasks, not among the threads */",
+    "ALTER TABLE threads ADD COLUMN task_of INTEGER /* of an asyncio task, a lane like a thread: its thread */",
 )
 
 

@@ -65,6 +65,7 @@ class RecordKind(IntEnum):
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
     BIRTH = 12  # an object came to life at address `container`, where one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
+    LANE = 15  # an asyncio task's first record: container = its thread, value = its name (TEXT)
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 
@@ -104,6 +105,7 @@ class SwitchFlag(IntFlag):
     GONE = 1  # the outgoing thread had ended
     TOP = 2  # the woven frame is the outgoing thread's newest frame of all: it stands at that very instruction
     IN_CALL = 4  # it is inside the C function named by value; without TOP, called by library code that it called
+    AWAITS = 16  # the outgoing lane is a task that awaits
     YIELD = 8  # ... which is sleep with an argument of 0
 
 

@@ -23,6 +23,7 @@ class Thread:
     first_seq: int
     last_seq: int
     ended: bool
+    task_of: int | None = None  # an asyncio task: the thread that runs it
 
 
 class Truncation(StrEnum):
@@ -107,6 +108,7 @@ class StoredRun:
     births: bool
     functions: int  # woven
     notes: tuple[str, ...]
+    tasks: int = 0  # asyncio tasks, which are not among the threads
 
 
 @dataclass(frozen=True, slots=True)

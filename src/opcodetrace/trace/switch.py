@@ -1,4 +1,4 @@
-"""Switches: where the interpreter gave the GIL to another thread."""
+"""Switches: where the interpreter gave the GIL to another thread, or an event loop went on with another task."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ class Reason(StrEnum):
     BLOCKED = "blocked"  # inside a C function that gave the GIL up
     YIELDED = "yielded"  # inside sleep(0)
     PREEMPTED = "preempted"  # at an instruction where the interpreter took the GIL away
+    AWAITED = "awaited"  # a task, at an await that gave control back to its event loop
     ENDED = "ended"
 
 

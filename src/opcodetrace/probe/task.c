@@ -1,0 +1,172 @@
+#include "task.h"
+#include "code.h"
+#include "switch.h"
+#include "text.h"
+
+/* The type that asyncio's own C code gives tasks, among the bases of this one; else NULL. */
+static PyTypeObject *
+task_type(PyTypeObject *type)
+{
+    for (; type != NULL; type = type->tp_base) {
+        if (strcmp(type->tp_name, "_asyncio.Task") == 0) {
+            return type;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_step(const char *type_name)
+{
+    return strcmp(type_name, "_asyncio.TaskStepMethWrapper") == 0 || strcmp(type_name, "TaskStepMethWrapper") == 0; /* 3.11 */
+}
+
+PyObject *
+task_of_callback(PyObject *callback)
+{
+    PyObject *self = NULL;
+    if (PyCFunction_Check(callback)) { /* task.__wakeup */
+        self = PyCFunction_GET_SELF(callback);
+    }
+    else if (is_step(Py_TYPE(callback)->tp_name)) {
+        self = PyObject_GetAttrString(callback, "__self__");
+        if (self == NULL) {
+            PyErr_Clear();
+            return NULL;
+        }
+        Py_DECREF(self); /* the callback holds it */
+    }
+    return self != NULL && task_type(Py_TYPE(self)) != NULL ? self : NULL;
+}
+
+/* What a method of asyncio's own gives, whatever a subclass makes of it. A new reference, or NULL without an exception. */
+static PyObject *
+ask(PyObject *task, const char *method)
+{
+    PyObject *descriptor = PyObject_GetAttrString((PyObject *)task_type(Py_TYPE(task)), method), *answer = NULL;
+    if (descriptor != NULL && Py_IS_TYPE(descriptor, &PyMethodDescr_Type)) {
+        PyMethodDef *definition = ((PyMethodDescrObject *)descriptor)->d_method;
+        if (definition->ml_flags & METH_NOARGS) {
+            answer = definition->ml_meth(task, NULL);
+        }
+    }
+    Py_XDECREF(descriptor);
+    if (answer == NULL) {
+        PyErr_Clear();
+    }
+    return answer;
+}
+
+static size_t
+lane_slot(uint64_t address, uint64_t name, size_t capacity)
+{
+    uint64_t mixed = (address ^ name) * UINT64_C(0x9E3779B97F4A7C15);
+    return (size_t)(mixed >> 32) & (capacity - 1);
+}
+
+static Lane *
+lane_find(Lane *lanes, size_t capacity, uint64_t address, uint64_t name)
+{
+    size_t slot = lane_slot(address, name, capacity);
+    while (lanes[slot].address != 0 && (lanes[slot].address != address || lanes[slot].name != name)) {
+        slot = (slot + 1) & (capacity - 1);
+    }
+    return &lanes[slot];
+}
+
+/* Room for one more. */
+static bool
+lanes_grow(Thread *thread)
+{
+    if (thread->lane_count * 2 < thread->lane_capacity) {
+        return true;
+    }
+    size_t capacity = thread->lane_capacity == 0 ? 64 : thread->lane_capacity * 2;
+    Lane *lanes = PyMem_RawCalloc(capacity, sizeof(Lane));
+    if (lanes == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < thread->lane_capacity; i++) {
+        if (thread->lanes[i].address != 0) {
+            *lane_find(lanes, capacity, thread->lanes[i].address, thread->lanes[i].name) = thread->lanes[i];
+        }
+    }
+    PyMem_RawFree(thread->lanes);
+    thread->lanes = lanes;
+    thread->lane_capacity = capacity;
+    return true;
+}
+
+uint32_t
+task_lane(Thread *thread, PyObject *task)
+{
+    /* An address may be that of another task later, which has another name: Task-1, Task-2 ... */
+    uint8_t text[MAX_TEXT];
+    size_t length = 0;
+    PyObject *name = ask(task, "get_name");
+    if (name != NULL && PyUnicode_CheckExact(name)) {
+        length = text_cut(name, text, sizeof(text));
+    }
+    Py_XDECREF(name);
+    uint64_t hash = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
+    for (size_t i = 0; i < length; i++) {
+        hash = (hash ^ text[i]) * UINT64_C(0x100000001B3);
+    }
+    uint64_t address = (uint64_t)(uintptr_t)task;
+    if (!lanes_grow(thread)) {
+        return UNNUMBERED;
+    }
+    Lane *lane = lane_find(thread->lanes, thread->lane_capacity, address, hash);
+    if (lane->address == 0) {
+        uint32_t number = thread_number();
+        if (number == UNNUMBERED) {
+            return UNNUMBERED;
+        }
+        uint32_t id = text_id(thread, text, length);
+        *lane = (Lane){.address = address, .name = hash, .number = number};
+        thread->lane_count++;
+        uint32_t own = thread->number;
+        thread->number = number;
+        emit(thread, LANE, NO_SITE, own, (Datum){0}, (Datum){.word = id, .sort = TAG_STR}, 0, EXACT, 0);
+        thread->number = own;
+        thread->quiet++;
+    }
+    return lane->number;
+}
+
+void
+task_leaves(uint32_t lane, PyObject *task)
+{
+#if FREE_THREADED
+    (void)lane;
+    (void)task;
+#else
+    Left left = {.lane = lane, .code = NO_SITE};
+    PyObject *coroutine = ask(task, "get_coro");
+    if (coroutine == NULL || !PyCoro_CheckExact(coroutine)) {
+        Py_XDECREF(coroutine);
+        switch_leave(left);
+        return;
+    }
+    PyGenObject *generator = (PyGenObject *)coroutine;
+    if (generator->gi_frame_state >= FRAME_COMPLETED) {
+        left.ended = true;
+    }
+    else {
+#  if PY_VERSION_HEX >= 0x030E0000
+        Frame *frame = &generator->gi_iframe;
+#  else
+        Frame *frame = (Frame *)(void *)generator->gi_iframe;
+#  endif
+        PyCodeObject *code = frame_code(frame);
+        Code *woven = code == NULL ? NULL : code_of(code);
+        if (woven != NULL && woven->id != NO_SITE) {
+            left.code = woven->id;
+            left.instruction = frame_instruction(frame, code);
+            left.frame = frame_word(frame);
+        }
+    }
+    Py_DECREF(coroutine);
+    switch_leave(left);
+#endif
+}
