@@ -80,7 +80,7 @@ probe_intercepted(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
-    return intercept_names();
+    return intercept_prepare() < 0 ? NULL : intercept_names();
 }
 
 static PyObject *

@@ -225,22 +225,20 @@ item_popped(Call *call, PyObject *result)
 enum { MOST_ITEMS = 64 }; /* of an update: beyond these it counts as a change of the whole */
 
 static bool
-items_from(Call *call, PyObject *other)
+items_from(Call *call, PyObject *other, bool is_own)
 {
     if (!PyDict_CheckExact(other) || PyDict_GET_SIZE(other) > MOST_ITEMS) {
         return false;
     }
-#if FREE_THREADED
-    (void)call;
-    return PyDict_GET_SIZE(other) == 0; /* another thread may change it under our hands */
-#else
+    if (FREE_THREADED && !is_own) { /* another thread may change it under our hands */
+        return PyDict_GET_SIZE(other) == 0;
+    }
     Py_ssize_t at = 0;
     PyObject *key, *value;
     while (PyDict_Next(other, &at, &key, &value)) {
         write_record(call, WRITE, call->container, mapping_key(call->thread, key), value_of(call, value));
     }
     return true;
-#endif
 }
 
 static void
@@ -249,8 +247,8 @@ items_update(Call *call, PyObject *result)
     if (result == NULL) {
         return;
     }
-    bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first));
-    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords)));
+    bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first, false));
+    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords, true)));
     if (!known) {
         write_record(call, WRITE, call->container, WHOLE, ABSENT);
     }
@@ -529,7 +527,8 @@ step_ends(Call *call, PyObject *result)
     X(OrderedDict, copy, NULL, whole_read, NULL)                                                                       \
     X(OrderedDict, keys, NULL, whole_read, NULL)                                                                       \
     X(OrderedDict, values, NULL, whole_read, NULL)                                                                     \
-    X(OrderedDict, items, NULL, whole_read, NULL)
+    X(OrderedDict, items, NULL, whole_read, NULL)                                                                      \
+    X(OrderedDict, __reversed__, NULL, whole_read, NULL)
 
 /* The same of defaultdict: what they copy. */
 #define DEFAULTDICT(X)                                                                                                 \
@@ -919,6 +918,10 @@ prepare_owner(const char *owner_name, PyObject *owner)
 int
 intercept_prepare(void)
 {
+    static bool prepared;
+    if (prepared) {
+        return 0;
+    }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(owners); i++) {
         PyObject *module = PyImport_ImportModule(owners[i].module);
         PyObject *owner = NULL;
@@ -936,6 +939,7 @@ intercept_prepare(void)
         prepare_owner(owners[i].owner, owner);
         Py_DECREF(owner);
     }
+    prepared = true;
     return 0;
 }
 

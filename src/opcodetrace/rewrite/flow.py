@@ -173,6 +173,8 @@ class _State:
 def key_may_be(one: Key, other: Key) -> bool:
     if "any" in (one[0], other[0]):
         return True
+    if {one[0], other[0]} == {"item", "name"}:
+        return one[1] == other[1]  # vars(o)["x"] and o.x
     if one[0] != other[0]:
         return False
     if one[0] == "item":

@@ -1,0 +1,194 @@
+"""One memory under many names is one location: the law of lost updates holds whatever way leads there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.recording import Recording
+
+COMMON = """\
+import operator, sys, threading, time
+THREADS, TIMES = 3, 60
+
+class Account:
+    def __init__(self):
+        self.total = 0
+    def add(self, amount):
+        value = self.total
+        time.sleep(0)
+        self.total = value + amount
+
+def run(work):
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+
+account = Account()
+table = {"account": account, "n": 0}
+counter = 0
+"""
+BODY = """
+def work():
+    global counter
+    for i in range(TIMES):
+{step}
+run(work)
+print(THREADS * TIMES - ({result}))
+"""
+# step, result, label of the location
+WAYS = {
+    "an object in a dict": (
+        ["value = table['account'].total", "time.sleep(0)", "table['account'].total = value + 1"],
+        "account.total",
+        None,
+    ),
+    "setattr and getattr": (
+        ["value = getattr(account, 'total')", "time.sleep(0)", "setattr(account, 'total', value + 1)"],
+        "account.total",
+        "account.total",
+    ),
+    "getattr and a plain store": (
+        ["value = getattr(account, 'total')", "time.sleep(0)", "account.total = value + 1"],
+        "account.total",
+        "account.total",
+    ),
+    "vars()": (
+        ["value = vars(account)['total']", "time.sleep(0)", "vars(account)['total'] = value + 1"],
+        "account.total",
+        None,
+    ),
+    "__dict__ and an attribute": (
+        ["value = account.__dict__['total']", "time.sleep(0)", "account.total = value + 1"],
+        "account.total",
+        "account.total",
+    ),
+    "a global and its module's attribute": (
+        [
+            "value = counter",
+            "time.sleep(0)",
+            "if i % 2: sys.modules['__main__'].counter = value + 1",
+            "else: counter = value + 1",
+        ],
+        "counter",
+        None,
+    ),
+    "globals()": (
+        ["value = globals()['counter']", "time.sleep(0)", "counter = value + 1"],
+        "counter",
+        None,
+    ),
+    "operator.setitem": (
+        ["value = operator.getitem(table, 'n')", "time.sleep(0)", "operator.setitem(table, 'n', value + 1)"],
+        "table['n']",
+        "table['n']",
+    ),
+    "dict.get": (
+        ["value = table.get('n', 0)", "time.sleep(0)", "table['n'] = value + 1"],
+        "table['n']",
+        "table['n']",
+    ),
+    "dict.get and update": (
+        ["value = table.get('n', 0)", "time.sleep(0)", "table.update(n=value + 1)"],
+        "table['n']",
+        "table['n']",
+    ),
+    "setdefault": (
+        ["value = table.setdefault('late', 0)", "time.sleep(0)", "table['late'] = value + 1"],
+        "table['late']",
+        "table['late']",
+    ),
+    "a method": (["account.add(1)"], "account.total", "self.total"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_law(way: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+    steps, result, label = WAYS[way]
+    script = tmp_path / "way.py"
+    script.write_text(COMMON + BODY.format(step="\n".join(f"        {line}" for line in steps), result=result))
+    recording = record("--switch-interval", "1e-5", script)
+    assert recording.exit_code == 0, recording.stderr
+    missing = int(recording.stdout)
+    bounds = recording.bounds()
+    assert len(bounds) <= 1, bounds
+    low, high = next(iter(bounds.values()), (0, 0))
+    assert low <= missing <= high
+    if recording.query("SELECT gil FROM runs") == [(1,)]:
+        assert missing, "nothing was lost: this run shows nothing"
+        assert low == high
+    if label is not None:
+        assert set(bounds) <= {label}
+    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+
+
+def test_a_module_of_its_own(record: Callable[..., Recording], tmp_path: Path) -> None:
+    (tmp_path / "bank.py").write_text(COMMON)
+    script = tmp_path / "main.py"
+    script.write_text("""
+import bank
+def work():
+    for _ in range(bank.TIMES):
+        bank.account.add(1)
+bank.run(work)
+print(bank.THREADS * bank.TIMES - bank.account.total)
+""")
+    recording = record("--switch-interval", "1e-5", script)
+    recording.assert_lost({"self.total": int(recording.stdout)})
+
+
+def test_atomic_steps_lose_nothing(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "atomic.py"
+    script.write_text("""
+import threading, collections
+items, queue, seen, table = [], collections.deque(), set(), {}
+def work(number):
+    for i in range(300):
+        items.append(i); queue.append(i); seen.add((number, i)); table.setdefault(i, 0)
+        if i % 3 == 0:
+            items.pop(); queue.popleft()
+        table.pop(i - 5, None)
+        (number, i) in seen; len(items); items[:1]
+        for _ in queue.copy(): break
+threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()
+print(len(items), len(queue), len(seen))
+""")
+    recording = record("--switch-interval", "1e-5", script)
+    assert recording.stdout == "600 600 900\n", recording.stderr
+    assert recording.lost() == {}
+    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+    kinds = {str(label): kind for label, kind in recording.query("SELECT label, kind FROM locations")}
+    assert kinds["items"] == kinds["queue"] == "whole"
+
+
+def test_two_tasks_of_asyncio(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "tasks.py"
+    script.write_text("""
+import asyncio
+total, safe = 0, 0
+async def pause():
+    await asyncio.sleep(0)
+async def work():
+    global total, safe
+    for _ in range(20):
+        value = total
+        await pause()
+        total = value + 1
+        safe += 1
+async def main():
+    await asyncio.gather(*(work() for _ in range(3)))
+asyncio.run(main())
+print(60 - total, safe)
+""")
+    recording = record(script)
+    missing, safe = map(int, recording.stdout.split())
+    assert missing, "nothing was lost: this run shows nothing"
+    assert safe == 60
+    recording.assert_lost({"global total": missing})
+    tasks = recording.query("SELECT name FROM threads WHERE task_of = 0")
+    assert {(f"Task-{number}",) for number in (1, 2, 3, 4)} <= set(tasks)
+    if recording.query("SELECT gil FROM runs") == [(1,)]:
+        reasons = recording.query("SELECT reason, expression FROM thread_switches WHERE reason = 'awaited'")
+        assert ("awaited", "await pause()") in reasons

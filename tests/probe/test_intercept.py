@@ -1,0 +1,80 @@
+"""C functions that are seen from inside: which, and what they tell."""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import types
+
+import pytest
+
+from opcodetrace.probe import _probe
+
+SEEN = _probe.intercepted()
+# What touches no item, or is not the container's: it makes another, or describes itself.
+APART = {
+    "__class_getitem__",
+    "__sizeof__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__alloc__",
+    "fromkeys",
+    "maketrans",
+    "__missing__",  # the item that it makes: read right after, with its value
+}
+TEXT_METHODS = set(dir(bytes)) - {"copy", "__getitem__", "__contains__"}  # bytearray's: they give another
+
+
+@pytest.mark.parametrize(
+    "owner", [list, dict, set, bytearray, collections.deque, collections.OrderedDict, collections.defaultdict]
+)
+def test_every_method_of_a_container_is_seen(owner: type) -> None:
+    methods = {name for name, value in vars(owner).items() if isinstance(value, types.MethodDescriptorType)}
+    seen = {name for type_name, name in SEEN if type_name == owner.__name__}
+    apart = APART | (TEXT_METHODS | {"copy", "resize"} if owner is bytearray else set())
+    assert methods - seen - apart == set()
+    assert seen <= methods
+
+
+def test_builtins_that_reach_into_objects_are_seen() -> None:
+    seen = {name for owner, name in SEEN if owner == "builtins"}
+    assert seen >= {"len", "getattr", "setattr", "delattr", "hasattr", "vars"}
+    assert seen <= set(dir(builtins))
+
+
+def test_the_functions_stay_what_they_are() -> None:
+    """Nobody can tell by the objects that programs have."""
+    import subprocess
+    import sys
+
+    program = """
+import _thread, inspect, pickle, sys, tempfile
+from opcodetrace.probe import _probe
+from opcodetrace.probe.window import Window
+lock = _thread.allocate_lock()
+items = []
+def look():
+    things = (list.append, items.append, len, setattr, dict.get, lock.acquire, type(lock), lock.__enter__)
+    return [(id(each) if each in (list.append, len, setattr, dict.get) else 0, repr(each).split(" at ")[0],
+             getattr(each, "__doc__", 0), getattr(each, "__text_signature__", 0)) for each in things]
+def refused(function):
+    try:
+        function()
+    except Exception as error:
+        return type(error), str(error)
+def mistakes():
+    return [refused(f) for f in (lambda: items.append(), lambda: {}.get(), lambda: len(1), lambda: setattr(1, 2, 3),
+                                 lambda: lock.release(), lambda: lock.acquire(1, 2, 3), lambda: [].pop(),
+                                 lambda: pickle.dumps(lock), lambda: getattr(1, 'x'), lambda: {}.pop('k'))]
+before = look(), mistakes()
+with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window"):
+    _probe.attach(folder + "/window")
+    _probe.start()
+    for _ in range(100):  # the interpreter specialises its instructions
+        during = look(), mistakes()
+    _probe.stop()
+    after = look(), mistakes()
+assert before == during == after, (before, during, after)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
