@@ -7,14 +7,14 @@ debuggers step over them.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+import contextlib
 from importlib import _bootstrap_external
-from os import path
 from types import CodeType
 from typing import Any
 
+from opcodetrace.rewrite.selection import Selection
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.trace.site import EXCLUDED
 
 # Library code in which threads wait: a report can say for what.
 _WAITED_IN = frozenset({"threading", "queue"})
@@ -25,34 +25,24 @@ def get_code(self, fullname):
 """
 
 
-def install(weaver: Weaver, roots: Iterable[str]) -> None:
-    """From now on modules whose file lies below one of the folders `roots` are woven as they are loaded.
-
-    The standard library and installed packages (site-packages) below a root are left as they are.
-    """
-    folders = tuple(_folder(root) for root in roots)
-    excluded = tuple(_folder(each) for each in {sys.prefix, sys.base_prefix} if _is_below(each, folders))
-    library = _folder(path.dirname(path.__file__))
+def install(weaver: Weaver, selection: Selection) -> None:
+    """From now on the selected modules are woven as they are loaded. One that cannot be runs as it is, and the
+    collector is told why."""
     loader: Any = _bootstrap_external.SourceLoader
-
-    def in_scope(filename: str) -> bool:
-        filename = path.realpath(filename)
-        parts = filename.split(path.sep)
-        return (
-            filename.startswith(folders)
-            and not filename.startswith((library, *excluded))
-            and "site-packages" not in parts
-            and "dist-packages" not in parts
-        )
 
     def weave(self: Any, fullname: str, code: CodeType) -> CodeType:
         try:
             filename = self.get_filename(fullname)
-            if not in_scope(filename):
-                return weaver.describe(code) if fullname in _WAITED_IN and filename.startswith(library) else code
-            return weaver.weave_module(code, filename, fullname, self.get_data(filename))
-        except Exception:
-            return code  # a loader of the program's own: its module runs as it is
+            if selection.is_woven(fullname, filename):
+                return weaver.weave_module(code, filename, fullname, self.get_data(filename))
+            if selection.is_kept_out(fullname, filename):
+                weaver.leave(fullname, EXCLUDED)
+            if fullname in _WAITED_IN and filename.startswith(selection.library):
+                return weaver.describe(code)
+        except Exception as error:  # ours, or of a loader of the program's own
+            with contextlib.suppress(Exception):
+                weaver.leave(fullname, f"{type(error).__name__}: {error}")
+        return code
 
     namespace: dict[str, Any] = {"original": loader.get_code, "weave": weave}
     exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)
@@ -60,11 +50,3 @@ def install(weaver: Weaver, roots: Iterable[str]) -> None:
     for attribute in ("__doc__", "__module__", "__qualname__"):
         setattr(hook, attribute, getattr(loader.get_code, attribute))
     loader.get_code = hook
-
-
-def _folder(name: str) -> str:
-    return path.join(path.realpath(name), "")
-
-
-def _is_below(name: str, folders: tuple[str, ...]) -> bool:
-    return _folder(name).startswith(folders)

@@ -5,33 +5,90 @@ from __future__ import annotations
 import io
 import marshal
 import pathlib
-from typing import Any, BinaryIO
+from collections import Counter
+from typing import Any, BinaryIO, NamedTuple
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.trace.site import Code, Flow, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.module_pattern import matches
+from opcodetrace.trace.run import Module
+from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, Site, SourceFile, SwitchPoint
 
 
-def read_sites(path: pathlib.Path) -> tuple[list[SourceFile], list[Code]]:
+class Sites(NamedTuple):
+    """All that the child sent, in its order."""
+
+    files: list[SourceFile]
+    codes: list[Code]
+    left: list[LeftModule]
+    patterns: Patterns
+
+    def modules(self) -> list[Module]:
+        """What was woven and what was not, by module and file; a module that was loaded anew is one."""
+        functions = Counter(code.file for code in self.codes if code.unwoven is None)
+        unwoven = Counter(code.file for code in self.codes if code.unwoven is not None)
+        first: dict[tuple[str, str], SourceFile] = {}
+        counts: dict[int, list[int]] = {}
+        for file in self.files:
+            count = counts.setdefault(first.setdefault((file.module, file.path), file).id, [0, 0])
+            count[0] = max(count[0], functions[file.id])
+            count[1] = max(count[1], unwoven[file.id])
+        woven = [Module(file.module, file.id, counts[file.id][0], counts[file.id][1]) for file in first.values()]
+        return woven + [Module(left.module, None, 0, 0, left.reason) for left in dict.fromkeys(self.left)]
+
+    def remarks(self) -> list[str]:
+        """What the user must know: patterns that did nothing, and modules that could not be woven."""
+        woven = [file.module for file in self.files]
+        remarks = []
+        for pattern in self.patterns.include:
+            if not any(matches(pattern, module) for module in woven):
+                remarks.append(f"--include {pattern}: no such module was woven; {self._why(pattern)}")
+        for pattern in self.patterns.exclude:
+            if not any(left.reason == EXCLUDED and matches(pattern, left.module) for left in self.left):
+                remarks.append(f"--exclude {pattern}: no module that would have been woven has such a name")
+        for left in dict.fromkeys(self.left):
+            if left.reason not in (EARLIER, EXCLUDED):
+                remarks.append(f"module {left.module} ran as it is, unseen: {left.reason}")
+        return remarks
+
+    def _why(self, pattern: str) -> str:
+        reasons: dict[str, list[str]] = {}
+        for left in self.left:
+            if matches(pattern, left.module):
+                reasons.setdefault(left.reason, []).append(left.module)
+        if not reasons:
+            return "the program imported none that is written in Python"
+        return "; ".join(
+            f"{', '.join(sorted(set(modules)))} {'was' if len(set(modules)) == 1 else 'were'} {reason}"
+            if reason in (EARLIER, EXCLUDED)
+            else f"{', '.join(sorted(set(modules)))} failed"
+            for reason, modules in reasons.items()
+        )
+
+
+def read_sites(path: pathlib.Path) -> Sites:
     """Read marshal-ed tuples, one after the other; a last one that a killed child left unfinished is ignored."""
-    files: list[SourceFile] = []
-    codes: list[Code] = []
+    sites = Sites([], [], [], Patterns())
     try:
         stream = io.BytesIO(path.read_bytes())
         while (entry := _next_entry(stream)) is not None:
             match entry:
                 case ("file", *fields):
-                    files.append(SourceFile(*fields))
+                    sites.files.append(SourceFile(*fields))
                 case ("code", *fields):
-                    codes.append(_code(fields))
+                    sites.codes.append(_code(fields))
+                case ("left", *fields):
+                    sites.left.append(LeftModule(*fields))
+                case ("patterns", *fields):
+                    sites = sites._replace(patterns=Patterns(*fields))
                 case _:
                     raise SpoolError(f"cannot read {path}: {str(entry)[:60]!r} is no file and no code")
     except FileNotFoundError:
-        return [], []
+        return sites
     except OSError as error:
         raise SpoolError(f"cannot read {path}: {error.strerror}") from error
     except TypeError as error:
         raise SpoolError(f"cannot read {path}: {error}; it was written by another version of opcodetrace") from error
-    return files, codes
+    return sites
 
 
 def _next_entry(stream: BinaryIO) -> Any:

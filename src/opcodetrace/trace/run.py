@@ -56,6 +56,17 @@ class Outcome:
     stdout_tail: str | None = None  # with --runs: the last line printed
 
 
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the program that was woven, or that a pattern means and that ran as it is."""
+
+    name: str
+    file: int | None  # None where it was not woven
+    functions: int  # code objects woven: functions, class bodies, and the module itself
+    unwoven: int  # those that ran as they are
+    reason: str | None = None  # why the module was not woven
+
+
 @dataclass(slots=True)
 class Trace:
     """The events of a run that matter: accesses to locations that two lanes touched and one wrote, in seq order."""
@@ -78,6 +89,7 @@ class Trace:
     truncated_seq: int | None
     births: bool  # whether identities are certain
     notes: list[str] = field(default_factory=list)
+    modules: list[Module] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,8 @@ class StoredRun:
     births: bool
     functions: int  # woven
     notes: tuple[str, ...]
+    modules: int = 0  # woven
+    unwoven: int = 0  # functions that ran as they are
 
 
 @dataclass(frozen=True, slots=True)
