@@ -145,16 +145,20 @@ class _Recording:
 
     def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
         from opcodetrace.probe import _probe
-        from opcodetrace.rewrite import importer
+        from opcodetrace.rewrite import cache, importer
+        from opcodetrace.rewrite.module_weaver import ModuleWeaver
         from opcodetrace.rewrite.selection import Selection
-        from opcodetrace.rewrite.weave import Weaver
         from opcodetrace.trace.site import EARLIER, EXCLUDED, Patterns
 
         send = _sender(f"{target.spool}/sites")
         patterns = Patterns(target.include, target.exclude)
         send(("patterns", *patterns))
         self.probe = _probe
-        self.weaver = Weaver(send, _probe)
+        try:
+            kept = cache.Cache(_probe, cache.version_of_weaver())
+        except OSError:  # a weaver without sources
+            kept = None
+        self.weaver = ModuleWeaver(send, _probe, kept)
         self.selection = Selection(target.roots(), patterns)
         for module in self.selection.imported_earlier(modules):
             self.weaver.leave(module, EARLIER)

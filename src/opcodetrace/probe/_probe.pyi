@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, Final, final
 
+from opcodetrace.trace.hook import Part
+
 # What a store to a hook does, in the order of DESIGN.md's table.
 ITEM_BEGIN: Final[int]
 SLICE_BOUNDS: Final[int]
@@ -91,6 +93,16 @@ def fix_kinds(original: CodeType, woven: CodeType, /) -> None:
 
     ValueError where the two have not the same variables.
     """
+
+def furnish(code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
+    """Puts hooks and `Code`s where code fresh from `marshal` has None as its last constants, in place.
+
+    `parts` are of each code object, those in it first, or None where it has none. ValueError or TypeError where they do
+    not fit; the code must not be run then.
+    """
+
+def renumber(code: CodeType, first_site: int, first_code: int, /) -> None:
+    """Adds to the numbers of all sites and code objects of woven code that never ran, in place."""
 
 def run_main(code: CodeType, globals: dict[str, Any], /) -> object:
     """Runs the main module as the interpreter would: with no frame below it, and the whole recursion limit.

@@ -44,11 +44,18 @@ code_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "IO!:Code", names, &id, &PyBytes_Type, &table)) {
         return NULL;
     }
+    (void)type; /* there is no other: it cannot be subclassed */
+    return code_make(id, table);
+}
+
+PyObject *
+code_make(uint32_t id, PyObject *table)
+{
     if (PyBytes_GET_SIZE(table) % (Py_ssize_t)sizeof(CallSite) != 0) {
         PyErr_SetString(PyExc_ValueError, "the table is not made of <IHH triples");
         return NULL;
     }
-    Code *code = PyObject_New(Code, type);
+    Code *code = PyObject_New(Code, &Code_Type);
     if (code != NULL) {
         code->id = id;
         code->table = Py_NewRef(table);

@@ -38,6 +38,9 @@ code_of(PyCodeObject *code)
 /* The call at exactly this instruction, else NULL. */
 const CallSite *code_call_at(const Code *code, int instruction);
 
+/* A new Code; `table` is a bytes object. */
+PyObject *code_make(uint32_t id, PyObject *table);
+
 /* Gives an object a reference count that never falls to zero. */
 void make_immortal(PyObject *object);
 

@@ -8,43 +8,65 @@ debuggers step over them.
 from __future__ import annotations
 
 import contextlib
+import sys
 from importlib import _bootstrap_external
 from types import CodeType
 from typing import Any
 
+from opcodetrace.rewrite.cache import Origin
+from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.rewrite.selection import Selection
-from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.trace.site import EXCLUDED
 
 # Library code in which threads wait: a report can say for what.
 _WAITED_IN = frozenset({"threading", "queue"})
 _HOOK = """
 def get_code(self, fullname):
+    code, origin = load(self, fullname)
+    if code is not None:
+        return code
     code = original(self, fullname)
-    return code if code is None else weave(self, fullname, code)
+    return code if code is None else weave(self, fullname, code, origin)
 """
 
 
-def install(weaver: Weaver, selection: Selection) -> None:
+def install(weaver: ModuleWeaver, selection: Selection) -> None:
     """From now on the selected modules are woven as they are loaded. One that cannot be runs as it is, and the
     collector is told why."""
     loader: Any = _bootstrap_external.SourceLoader
 
-    def weave(self: Any, fullname: str, code: CodeType) -> CodeType:
+    def load(self: Any, fullname: str) -> tuple[CodeType | None, Origin | None]:
+        # A loader of the program's own may make the code of what it likes; and -v says what is done to a .pyc.
+        if type(self) is not _bootstrap_external.SourceFileLoader or sys.flags.verbose:
+            return None, None
         try:
             filename = self.get_filename(fullname)
             if selection.is_woven(fullname, filename):
-                return weaver.weave_module(code, filename, fullname, self.get_data(filename))
+                return weaver.load(filename, fullname), weaver.origin(filename)
+            if is_waited_in(fullname, filename):
+                return weaver.load_described(filename), weaver.origin(filename)
+        except Exception:  # to be met once more when it is woven, and told there
+            pass
+        return None, None
+
+    def is_waited_in(fullname: str, filename: str) -> bool:
+        return fullname in _WAITED_IN and filename.startswith(selection.library)
+
+    def weave(self: Any, fullname: str, code: CodeType, origin: Origin | None) -> CodeType:
+        try:
+            filename = self.get_filename(fullname)
+            if selection.is_woven(fullname, filename):
+                return weaver.weave_module(code, filename, fullname, self.get_data(filename), origin)
             if selection.is_kept_out(fullname, filename):
                 weaver.leave(fullname, EXCLUDED)
-            if fullname in _WAITED_IN and filename.startswith(selection.library):
-                return weaver.describe(code)
+            if is_waited_in(fullname, filename):
+                return weaver.describe(code, filename, self.get_data(filename), origin)
         except Exception as error:  # ours, or of a loader of the program's own
             with contextlib.suppress(Exception):
                 weaver.leave(fullname, f"{type(error).__name__}: {error}")
         return code
 
-    namespace: dict[str, Any] = {"original": loader.get_code, "weave": weave}
+    namespace: dict[str, Any] = {"original": loader.get_code, "load": load, "weave": weave}
     exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)
     hook = namespace["get_code"]
     for attribute in ("__doc__", "__module__", "__qualname__"):

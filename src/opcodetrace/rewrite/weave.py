@@ -17,7 +17,7 @@ from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.trace.hook import Probe
-from opcodetrace.trace.site import Code, Flow, LeftModule, Operation, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHH")  # code unit, stack depth before it, argument: as `_probe.Code` takes them
@@ -25,7 +25,7 @@ _CALL_ENTRY = struct.Struct("<IHH")  # code unit, stack depth before it, argumen
 
 class Weaver:
     """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
-    marshalled, for each file and code object before its code can run; `("left", *LeftModule)` for modules left out."""
+    marshalled, for each file and code object before its code can run."""
 
     def __init__(self, send: Callable[[tuple[object, ...]], None], probe: Probe) -> None:
         self._send = send
@@ -44,9 +44,9 @@ class Weaver:
         self._send(("file", *SourceFile(file, path, module, source)))
         return self._weave(code, file, scope_of(code))
 
-    def leave(self, module: str, reason: str) -> None:
-        """Tells the collector of a module that a pattern means, or that was to be woven, and that runs as it is."""
-        self._send(("left", *LeftModule(module, reason)))
+    def taken(self) -> tuple[int, int, int]:
+        """How many numbers of code objects, sites and phis were taken; to be asked for at the end."""
+        return next(self._codes), next(self._sites), next(self._phis)
 
     def describe(self, code: CodeType) -> CodeType:
         """Library code as it is, but for a last constant by which the probe finds what its calls wait for."""

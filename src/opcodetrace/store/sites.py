@@ -76,6 +76,10 @@ def read_sites(path: pathlib.Path) -> Sites:
                     sites.files.append(SourceFile(*fields))
                 case ("code", *fields):
                     sites.codes.append(_code(fields))
+                case ("woven", file, name, module, first, description):
+                    source, codes = marshal.loads(description)
+                    sites.files.append(SourceFile(file, name, module, source))
+                    sites.codes.extend(_shifted(_code(list(code)), file, first) for code in codes)
                 case ("left", *fields):
                     sites.left.append(LeftModule(*fields))
                 case ("patterns", *fields):
@@ -104,6 +108,34 @@ def _code(fields: list[Any]) -> Code:
         sites=tuple(map(_site, code.sites)),
         switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
     )
+
+
+def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
+    """A code object of a module that is numbered from 0."""
+    first_code, first_site, first_phi = first
+
+    def sites(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([number + first_site for number in numbers])
+
+    def phis(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([number + first_phi for number in numbers])
+
+    def shifted(site: Site) -> Site:
+        flow = site.flow
+        if flow is not None:
+            flow = Flow(
+                sites(flow.reads),
+                sites(flow.writes),
+                phis(flow.phis),
+                sites(flow.called_reads),
+                sites(flow.called_writes),
+                phis(flow.called_phis),
+                flow.opaque,
+            )
+        phi = None if site.phi is None else site.phi + first_phi
+        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)
+
+    return code._replace(id=code.id + first_code, file=file, sites=tuple(map(shifted, code.sites)))
 
 
 def _site(fields: tuple[Any, ...]) -> Site:

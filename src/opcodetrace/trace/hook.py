@@ -2,7 +2,11 @@
 
 from enum import IntEnum
 from types import CodeType
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+# The hooks of one code object: index of the first in co_consts, sites (packed <I), actions (a byte each), names or
+# keys; code id and table of calls of its `Code`.
+Part: TypeAlias = tuple[int, bytes, bytes, tuple[object, ...], int, bytes]
 
 
 class Action(IntEnum):
@@ -50,3 +54,9 @@ class Probe(Protocol):
 
     def fix_kinds(self, original: CodeType, woven: CodeType, /) -> None:
         """Gives the variables of `woven` the kinds that they have in `original`."""
+
+    def furnish(self, code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
+        """Puts hooks and `Code`s where code fresh from `marshal` has None."""
+
+    def renumber(self, code: CodeType, first_site: int, first_code: int, /) -> None:
+        """Adds to the numbers of all sites and code objects of woven code that never ran."""
