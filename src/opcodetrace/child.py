@@ -145,7 +145,7 @@ class _Recording:
 
     def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
         from opcodetrace.probe import _probe
-        from opcodetrace.rewrite import cache, importer
+        from opcodetrace.rewrite import cache, executed, importer
         from opcodetrace.rewrite.module_weaver import ModuleWeaver
         from opcodetrace.rewrite.selection import Selection
         from opcodetrace.trace.site import EARLIER, EXCLUDED, Patterns
@@ -163,11 +163,12 @@ class _Recording:
         for module in self.selection.imported_earlier(modules):
             self.weaver.leave(module, EARLIER)
         self._excluded = EXCLUDED
-        self._importer = importer
+        self._importer, self._executed = importer, executed
         _probe.attach(f"{target.spool}/window")
 
     def install_hook(self) -> None:
-        self._importer.install(self.weaver, self.selection)
+        self._importer.install(self.weaver, self.selection, self.probe)
+        self._executed.install(self.weaver, self.selection, self.probe)
 
     def weave_script(self, target: _Target) -> Any:
         """The script's code. Where Python cannot compile it, plain Python says so best."""

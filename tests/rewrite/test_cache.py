@@ -253,14 +253,14 @@ def test_the_version_tells_weavers_apart(tmp_path: Path, monkeypatch: pytest.Mon
     version = version_of_weaver()
     assert version == version_of_weaver()
     sources = [*Path(str(cache_module.__file__)).parent.glob("*.py")]
-    read = cache_module._read
+    read = cache_module.read_file
     for changed in [*sources, Path(sys.modules["opcodetrace.trace.site"].__file__ or "")]:
 
         def altered(name: str, changed: Path = changed) -> bytes:
             return read(name) + (b"#" if Path(name) == changed else b"")
 
         with monkeypatch.context() as patch:
-            patch.setattr(cache_module, "_read", altered)
+            patch.setattr(cache_module, "read_file", altered)
             assert version_of_weaver() != version, changed
     with monkeypatch.context() as patch:
         patch.setattr(cache_module, "FREE_THREADED", not FREE_THREADED)

@@ -52,19 +52,41 @@ class Cache:
         none."""
         try:
             pyc, name = self._names(source_path, kind)
-            data = _read(name)
+            data = read_file(name)
             magic, source_hash, modified, size, length, content_hash = HEAD.unpack_from(data)
             content = memoryview(data)[HEAD.size :]
             if (magic, length) != (MAGIC, len(content)) or (modified, size) != _state(pyc):
                 return None
-            if source_hash != _hash(_read(source_path)) or content_hash != _hash(content):
+            if source_hash != _hash(read_file(source_path)) or content_hash != _hash(content):
                 return None
-            code, parts, counts, description = marshal.loads(content)
-            self._probe.furnish(code, parts, 0, 0)
-            _imp._fix_co_filename(code, source_path)  # type: ignore[attr-defined]  # as for a .pyc
-            return WovenModule(code, Counts(*counts), description)
+            return self._restored(content, source_path)
         except Exception:
             return None
+
+    def _restored(self, content: memoryview, source_path: str) -> WovenModule:
+        code, parts, counts, description = marshal.loads(content)
+        self._probe.furnish(code, parts, 0, 0)
+        _imp._fix_co_filename(code, source_path)  # type: ignore[attr-defined]  # as for a .pyc
+        return WovenModule(code, Counts(*counts), description)
+
+    def load_executed(self, source_path: str, executed: bytes) -> WovenModule | None:
+        """The code of a file that came through `exec`, as `load` gives a module. `executed` is all that tells it from
+        other code of this file."""
+        try:
+            data = read_file(self._names(source_path, "executed")[1])
+            magic, executed_hash, _, _, length, content_hash = HEAD.unpack_from(data)
+            content = memoryview(data)[HEAD.size :]
+            if (magic, length, executed_hash) != (MAGIC, len(content), _hash(executed)):
+                return None
+            return self._restored(content, source_path) if content_hash == _hash(content) else None
+        except Exception:
+            return None
+
+    def store_executed(self, source_path: str, executed: bytes, woven: WovenModule) -> None:
+        """Keep code that came through `exec`, for `load_executed`."""
+        with contextlib.suppress(Exception):
+            if not sys.dont_write_bytecode:
+                self._write(self._names(source_path, "executed")[1], _hash(executed), (0, 0), woven, source_path)
 
     def origin(self, source_path: str) -> Origin | None:
         """To be called before the module's code is loaded, for `store`. None where nothing may be written."""
@@ -82,11 +104,15 @@ class Cache:
                 return
             pyc, name = self._names(origin.path, kind)
             made_from = _state(pyc)  # without one Python, too, may write nothing here
-            code, parts = take_apart(woven.code, self._probe)
-            content = marshal.dumps((code, parts, tuple(woven.counts), woven.description))  # type: ignore[arg-type]
-            head = HEAD.pack(MAGIC, _hash(source), *made_from, len(content), _hash(content))
-            if _state(pyc) == made_from:
-                _write_whole(name, head + content, stat(origin.path).st_mode & 0o666 | 0o200)
+            self._write(name, _hash(source), made_from, woven, origin.path)
+
+    def _write(
+        self, name: str, source_hash: int, made_from: tuple[int, int], woven: WovenModule, source_path: str
+    ) -> None:
+        code, parts = take_apart(woven.code, self._probe)
+        content = marshal.dumps((code, parts, tuple(woven.counts), woven.description))  # type: ignore[arg-type]
+        head = HEAD.pack(MAGIC, source_hash, *made_from, len(content), _hash(content))
+        _write_whole(name, head + content, stat(source_path).st_mode & 0o666 | 0o200)
 
     def _names(self, source_path: str, kind: str) -> tuple[str, str]:
         """Of the module's `.pyc` file, and of ours."""
@@ -101,7 +127,7 @@ def version_of_weaver() -> str:
     names = [*(f"{folder}/{name}" for name in sorted(listdir(folder)) if name.endswith(".py"))]
     names += [str(module.__file__) for module in (hook, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
-    return f"{_hash(repr((FORMAT, python)).encode() + b''.join(_read(name) for name in names)):016x}"
+    return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
 
 
 def _hash(data: bytes | memoryview) -> int:
@@ -114,7 +140,8 @@ def _state(name: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def _read(name: str) -> bytes:
+def read_file(name: str) -> bytes:
+    """Raises OSError."""
     with FileIO(name) as file:
         return file.readall()
 

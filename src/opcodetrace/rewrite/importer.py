@@ -7,7 +7,6 @@ debuggers step over them.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from importlib import _bootstrap_external
 from types import CodeType
@@ -16,28 +15,30 @@ from typing import Any
 from opcodetrace.rewrite.cache import Origin
 from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.rewrite.selection import Selection
+from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import EXCLUDED
 
 # Library code in which threads wait: a report can say for what.
 _WAITED_IN = frozenset({"threading", "queue"})
 _HOOK = """
 def get_code(self, fullname):
-    code, origin = load(self, fullname)
+    code, origin = unseen(load, self, fullname)
     if code is not None:
         return code
     code = original(self, fullname)
-    return code if code is None else weave(self, fullname, code, origin)
+    return code if code is None else unseen(weave, self, fullname, code, origin)
 """
 
 
-def install(weaver: ModuleWeaver, selection: Selection) -> None:
-    """From now on the selected modules are woven as they are loaded. One that cannot be runs as it is, and the
-    collector is told why."""
+def install(weaver: ModuleWeaver, selection: Selection, probe: Probe) -> None:
+    """From now on the selected modules are woven as they are loaded. One that cannot be is left to `executed`."""
     loader: Any = _bootstrap_external.SourceLoader
 
     def load(self: Any, fullname: str) -> tuple[CodeType | None, Origin | None]:
         # A loader of the program's own may make the code of what it likes; and -v says what is done to a .pyc.
         if type(self) is not _bootstrap_external.SourceFileLoader or sys.flags.verbose:
+            return None, None
+        if not weaver.is_recorded():
             return None, None
         try:
             filename = self.get_filename(fullname)
@@ -53,6 +54,8 @@ def install(weaver: ModuleWeaver, selection: Selection) -> None:
         return fullname in _WAITED_IN and filename.startswith(selection.library)
 
     def weave(self: Any, fullname: str, code: CodeType, origin: Origin | None) -> CodeType:
+        if not weaver.is_recorded():
+            return code
         try:
             filename = self.get_filename(fullname)
             if selection.is_woven(fullname, filename):
@@ -61,12 +64,16 @@ def install(weaver: ModuleWeaver, selection: Selection) -> None:
                 weaver.leave(fullname, EXCLUDED)
             if is_waited_in(fullname, filename):
                 return weaver.describe(code, filename, self.get_data(filename), origin)
-        except Exception as error:  # ours, or of a loader of the program's own
-            with contextlib.suppress(Exception):
-                weaver.leave(fullname, f"{type(error).__name__}: {error}")
+        except Exception:  # ours, or of a loader of the program's own: it is met once more when the code is executed
+            pass
         return code
 
-    namespace: dict[str, Any] = {"original": loader.get_code, "load": load, "weave": weave}
+    namespace: dict[str, Any] = {
+        "original": loader.get_code,
+        "unseen": probe.unseen,
+        "load": load,
+        "weave": weave,
+    }
     exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)
     hook = namespace["get_code"]
     for attribute in ("__doc__", "__module__", "__qualname__"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 from _thread import allocate_lock
 from collections.abc import Callable
+from posix import getpid
 from types import CodeType
 
 from opcodetrace.rewrite.cache import Cache, Origin
@@ -22,6 +24,8 @@ class ModuleWeaver:
         self._send = send
         self._probe = probe
         self._cache = cache
+        self._owner = getpid()
+        self._told: set[LeftModule] = set()
         self._lock = allocate_lock()  # modules are imported by several threads
         self._files = 0
         self._next = Counts()
@@ -47,6 +51,22 @@ class ModuleWeaver:
             self._cache.store(origin, source, woven)
         return self._ready(woven, path, module)
 
+    def weave_executed(self, code: CodeType, path: str, module: str, source: bytes) -> CodeType:
+        """The same for the code of a Python file that comes through `exec`. It is kept by what it is, not by its
+        source: it may have been rewritten."""
+        if self._cache is None:
+            return self.weave_module(code, path, module, source)
+        executed = marshal.dumps(code, 0) + source  # 0: without references, so that equal code gives equal bytes
+        woven = self._cache.load_executed(path, executed)
+        if woven is None:
+            woven = weave(code, source, self._probe)
+            self._cache.store_executed(path, executed, woven)
+        return self._ready(woven, path, module)
+
+    def is_recorded(self) -> bool:
+        """Whether this is the process that is recorded, not one that it forked."""
+        return getpid() == self._owner
+
     def describe(self, code: CodeType, source_path: str, source: bytes, origin: Origin | None) -> CodeType:
         """Library code as it is, but for what the probe needs to find what its calls wait for."""
         described = describe(code, self._probe)
@@ -61,7 +81,10 @@ class ModuleWeaver:
 
     def leave(self, module: str, reason: str) -> None:
         """Tells the collector of a module that a pattern means, or that was to be woven, and that runs as it is."""
-        self._send(("left", *LeftModule(module, reason)))
+        left = LeftModule(module, reason)
+        if left not in self._told:
+            self._told.add(left)
+            self._send(("left", *left))
 
     def _ready(self, woven: WovenModule, path: str, module: str) -> CodeType:
         with self._lock:

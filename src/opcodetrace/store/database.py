@@ -33,7 +33,7 @@ _plain = str.__str__  # of an enum's member: SQLite's binding would look for an 
 WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
 RUNS = """
     SELECT runs.*,
-        (SELECT count(*) FROM modules WHERE run_id = runs.id AND file_id IS NOT NULL) AS modules,
+        (SELECT count(DISTINCT name) FROM modules WHERE run_id = runs.id AND file_id IS NOT NULL) AS modules,
         (SELECT count(*) FROM unwoven WHERE run_id = runs.id) AS unwoven
     FROM runs"""
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone

@@ -23,15 +23,17 @@ class Sites(NamedTuple):
     patterns: Patterns
 
     def modules(self) -> list[Module]:
-        """What was woven and what was not, by module and file; a module that was loaded anew is one."""
+        """What was woven and what was not, by module and file. A file that was loaded anew counts once; each piece of
+        generated code, which has no file but a name like `<string>`, counts."""
         functions = Counter(code.file for code in self.codes if code.unwoven is None)
         unwoven = Counter(code.file for code in self.codes if code.unwoven is not None)
         first: dict[tuple[str, str], SourceFile] = {}
         counts: dict[int, list[int]] = {}
         for file in self.files:
             count = counts.setdefault(first.setdefault((file.module, file.path), file).id, [0, 0])
-            count[0] = max(count[0], functions[file.id])
-            count[1] = max(count[1], unwoven[file.id])
+            both = sum if file.path.startswith("<") else max
+            count[0] = both((count[0], functions[file.id]))
+            count[1] = both((count[1], unwoven[file.id]))
         woven = [Module(file.module, file.id, counts[file.id][0], counts[file.id][1]) for file in first.values()]
         return woven + [Module(left.module, None, 0, 0, left.reason) for left in dict.fromkeys(self.left)]
 
