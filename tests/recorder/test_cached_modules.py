@@ -44,10 +44,11 @@ DEEP = "def spread(totals):\n    for key in list(totals):\n        totals[key] =
 EVENTS = """
     SELECT events.kind, CASE WHEN events.value_type IS NULL THEN events.value END, events.value_type,
         events.certainty, location.label, site.line, site.function, site.operation,
-        site.expression, file.path, events.source_seq IS NULL, events.thread
+        site.expression, file.path, events.source_seq IS NULL, thread.name
     FROM events JOIN sites AS site ON site.id = events.site_id JOIN files AS file ON file.id = site.file_id
     LEFT JOIN locations AS location ON location.id = events.location_id
-    WHERE events.run_id = ? ORDER BY events.seq"""
+    JOIN threads AS thread ON thread.run_id = events.run_id AND thread.thread = events.thread
+    WHERE events.run_id = ? ORDER BY thread.name, events.seq"""
 
 
 def recorded(scripts: Scripts, *options: str, prefix: str = "") -> str:

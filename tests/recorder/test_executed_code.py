@@ -299,8 +299,9 @@ def test_test_modules_that_pytest_rewrites(scripts: Scripts) -> None:
         said.add(re.sub(r"in \d+\.\d+s|0x\w+", "", done.stdout.decode()))
         assert done.stderr == plain.stderr
         assert done.returncode == plain.returncode == 1
-        modules = databases[0].query("SELECT name, functions FROM modules WHERE run_id = ? AND file_id", number)
-        assert {("test_bank", 7), ("conftest", 2), ("shop", 3)} <= set(modules)
+        rows = databases[0].query("SELECT name, max(functions) FROM modules WHERE run_id = ? GROUP BY name", number)
+        modules = {str(name): int(str(count)) for name, count in rows}
+        assert modules["test_bank"] >= 7 and modules["conftest"] == 2 and modules["shop"] == 3
         writes = databases[0].query(
             "SELECT function, location, line, count(*) FROM accesses WHERE run_id = ? AND kind = 'write'"
             " GROUP BY 1, 2, 3",

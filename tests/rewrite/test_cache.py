@@ -20,7 +20,7 @@ from opcodetrace.rewrite.opcodes import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, describe, shift, weave
 
 LIBRARY = Path(os.__file__).parent
-MODULES = "argparse bisect dataclasses enum heapq queue string threading".split()  # noqa: SIM905
+MODULES = "argparse bisect dataclasses enum heapq queue textwrap threading".split()  # noqa: SIM905
 SOURCE = b"hits = [0]\ndef hit():\n    global hits\n    hits[0] += 1\n    return lambda: hits\nhits = [1]\n"
 
 
