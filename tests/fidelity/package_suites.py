@@ -2,9 +2,9 @@
 
     python tests/fidelity/package_suites.py [PACKAGE]...
 
-Each package's source distribution is downloaded into a temporary folder; its tests are run there by
-`python -m pytest` and by `opcodetrace record --include PACKAGE.* -m pytest`. Prints the differences, and exits with 1 if
-there are any. Tests whose outcome differs between two plain runs are left out. Needs the network, so it is no test of the suite.
+Each package's source distribution is downloaded into a temporary folder; its tests are run there by `python -m pytest`
+and by `opcodetrace record --include PACKAGE.* -m pytest`. Prints the differences, and exits with 1 if there are any.
+Tests whose outcome differs between two plain runs are left out. Needs the network, so it is no test of the suite.
 """
 
 from __future__ import annotations
@@ -59,10 +59,9 @@ def outcomes(command: Sequence[str | Path], suite: Suite, folder: Path, needed: 
     """What came of each test, by its name."""
     report = folder.parent / "report.xml"
     report.unlink(missing_ok=True)
-    paths = [folder / suite.sources, needed, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = dict(os.environ) | {
-        "PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in paths if path)
-    }
+    inherited = [Path(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    paths = [str(path.resolve()) for path in (folder / suite.sources, needed, *inherited)]
+    environment = dict(os.environ) | {"PYTHONPATH": os.pathsep.join(paths)}
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", f"--junitxml={report}", suite.tests]
     done = subprocess.run(
         [*command, "-m", "pytest", *options],
@@ -113,8 +112,8 @@ def compare(name: str, folder: Path) -> bool:
     connection.close()
     passed = sum(outcome == "passed" for outcome in plain.values())
     print(
-        f"{source.name}: {len(plain)} tests, {passed} pass, {len(different)} differ, {len(plain) - len(steady)} unsteady; "
-        f"{modules} modules, {functions} functions woven, {threads} threads, {accesses:,} accesses",
+        f"{source.name}: {len(plain)} tests, {passed} pass, {len(different)} differ, "
+        f"{len(plain) - len(steady)} unsteady; {modules} modules, {functions} functions woven, {threads} threads, {accesses:,} accesses",
         flush=True,
     )
     for test in different:
