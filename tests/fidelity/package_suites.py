@@ -113,7 +113,8 @@ def compare(name: str, folder: Path) -> bool:
     passed = sum(outcome == "passed" for outcome in plain.values())
     print(
         f"{source.name}: {len(plain)} tests, {passed} pass, {len(different)} differ, "
-        f"{len(plain) - len(steady)} unsteady; {modules} modules, {functions} functions woven, {threads} threads, {accesses:,} accesses",
+        f"{len(plain) - len(steady)} unsteady; {modules} modules, "
+        f"{functions} functions woven, {threads} threads, {accesses:,} accesses",
         flush=True,
     )
     for test in different:

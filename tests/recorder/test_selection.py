@@ -20,7 +20,7 @@ def pay():
         work.put(number)
         bank.add()
         other.deep.add()
-threads = [threading.Thread(target=pay) for _ in range(2)]
+threads = [threading.Thread(target=pay), threading.Thread(target=pay)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
@@ -115,6 +115,19 @@ def test_nothing_is_said_twice_of_many_runs(project: Scripts) -> None:
 
 
 def test_what_cannot_be_woven_runs_and_is_named(project: Scripts) -> None:
+    project.write(
+        "main.py",
+        "import os\ncode = compile('print(7)', os.path.abspath('gone.py'), 'exec')\nexec(code, {'__name__': 'odd'})\n",
+    )
+    recording = recorded(project)
+    assert recording.stdout == "7\n"
+    assert woven(recording).keys() == {"__main__"}
+    (reason,) = left(recording).values()
+    assert "FileNotFoundError" in str(reason)
+    assert "module odd ran as it is" in recording.stderr
+
+
+def test_a_loader_of_the_programs_own(project: Scripts) -> None:
     project.write("odd.py", ADD + "print('odd ran')")
     project.write(
         "main.py",
@@ -134,9 +147,8 @@ spec.loader.exec_module(module)
     )
     recording = recorded(project)
     assert recording.stdout == "odd ran\n"
-    assert woven(recording).keys() == {"__main__"}
-    assert left(recording) == {"odd": "OSError: read once only"}
-    assert "module odd ran as it is" in recording.stderr
+    assert woven(recording)["odd"] == 2
+    assert left(recording) == {}
 
 
 @pytest.mark.parametrize(
