@@ -20,9 +20,17 @@ from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
 from opcodetrace.report.text import TextReporter
 from opcodetrace.store.database import Database
 from opcodetrace.trace.run import StoredRun
+from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
 
 MIN_WINDOW = 1 << 16
+INCLUDE = (
+    "Weave modules of this name too, wherever they lie: queue, requests.* (and requests itself). Repeat it for more. "
+    "Replaces what the configuration includes."
+)
+EXCLUDE = (
+    "Do not weave modules of this name, included or not. Repeat it for more. Replaces what the configuration excludes."
+)
 
 
 def size(text: str | int) -> int:
@@ -63,6 +71,8 @@ def size(text: str | int) -> int:
     show_default=True,
     help="Which accesses to store: to what several threads share, or all.",
 )
+@click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
+@click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[ARG]...")
@@ -74,6 +84,8 @@ def record(
     max_events: int | None,
     window_bytes: int,
     keep: str,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     quiet: bool,
     script: str,
     args: tuple[str, ...],
@@ -83,15 +95,18 @@ def record(
     Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's.
     """
     target = Target(script, args, is_module)
-    options = Options(switch_interval, max_events, window_bytes, keep == "all")
+    patterns = configuration.patterns(include, exclude)
+    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns)
     if runs == 1:
         (recording,) = recorder.record_many(target, database, options, 1)
         report_failure(recording, database)
+        report_remarks([recording])
         if recording.run is not None and not quiet:
             with told():
                 summarize(recording.run, database)
         recorder.end_as(recording.outcome, recording.exit_code)
     recordings = record_runs(target, database, options, runs, quiet)
+    report_remarks(recordings)
     if not quiet:
         with told():
             tabulate(recordings, database)
@@ -161,6 +176,12 @@ def report_failure(recording: Recording, database: Path) -> None:
         say(f"what was recorded is kept in {recording.spool}; add it with: {command('recover', database)}")
 
 
+def report_remarks(recordings: list[Recording]) -> None:
+    """Say which patterns did nothing, and which modules could not be woven; of many runs, each remark once."""
+    for remark in dict.fromkeys(remark for recording in recordings for remark in recording.remarks):
+        say(remark)
+
+
 def command(name: str, database: Path) -> str:
     """A command of ours, as the user would type it."""
     if database == Path("opcodetrace.db"):
@@ -183,11 +204,18 @@ def summarize(number: int, database: Path) -> None:
     """What was recorded, where it is, and the interleaving of an update that was lost."""
     with contextlib.closing(Database.open(database)) as opened:
         run = opened.run(number)
-        parts = [count(run.threads, "thread"), *([count(run.tasks, "task")] if run.tasks else ()), f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})"]
+        parts = [count(run.threads, "thread")]
+        if run.tasks:
+            parts.append(count(run.tasks, "task"))
+        parts.append(f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})")
         if run.info.gil:
             parts.append(count(run.switches, "switch"))
         parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")
         say(f"run {run.id}: {', '.join(parts)}")
+        woven = f"woven: {count(run.modules, 'module')}, {count(run.functions, 'function')}"
+        if run.unwoven:
+            woven += f"; {count(run.unwoven, 'function')} ran unseen ({command('query unwoven', database)})"
+        say(woven)
         if run.truncated is not None:
             say(f"recording ended before the script did: {run.truncated.value}")
         say(f"the trace is in {database}; next: {command('report', database)}")

@@ -44,7 +44,9 @@ def _table(stored: list[StoredRun], *, narrow: bool) -> Table:
     for name in ("run", "when"):
         table.add_column(name, justify="right" if name == "run" else "left", no_wrap=True)
     table.add_column("script", overflow="ellipsis", no_wrap=True, min_width=8)
-    for name in ("python", "exit", "threads", "events", "switches", "lost", "time"):
+    for name in ("python", "exit", "functions", "threads", "events", "switches", "lost", "time"):
+        if narrow and name == "functions":
+            continue
         table.add_column(name, justify="left" if name == "python" else "right", no_wrap=True)
     for run in stored:
         table.add_row(*(Text(cell) for cell in _cells(run, narrow=narrow)))
@@ -61,12 +63,18 @@ def _cells(run: StoredRun, *, narrow: bool) -> tuple[str, ...]:
         pathlib.PurePath(info.script).name if narrow else script,
         (info.python.rpartition(".")[0] if narrow else info.python) + free_threaded,
         "?" if outcome.exit_code is None else str(outcome.exit_code),
+        *([] if narrow else [_functions(run)]),
         str(run.threads),
         _count(run.stored, narrow=narrow) + ("+" if run.truncated else ""),
         _count(run.switches, narrow=narrow) if info.gil else "-",
         str(run.lost) if run.lost == run.lost_at_most else f"{run.lost}-{run.lost_at_most}",
         f"{outcome.duration:.2f}s" if outcome.duration < 100 else f"{outcome.duration:.0f}s",
     )
+
+
+def _functions(run: StoredRun) -> str:
+    """How many were woven, and of how many if not all were."""
+    return f"{run.functions} of {run.functions + run.unwoven}" if run.unwoven else str(run.functions)
 
 
 def _when(started_at: str, *, narrow: bool) -> str:

@@ -1,6 +1,7 @@
 """The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
 
-recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER script|module TARGET [ARG]...`.
+recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER INCLUDE EXCLUDE script|module
+TARGET [ARG]...`; patterns are joined by commas.
 CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
 ours becomes. Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
 """
@@ -40,7 +41,8 @@ class _Target:
     def __init__(self, argv: list[str], orig_argv: list[str]) -> None:
         from os import getcwd, path
 
-        _, self.spool, self.switch_interval, self.bytecode_folder, kind, self.name, *self.args = argv
+        _, self.spool, self.switch_interval, self.bytecode_folder, include, exclude, kind, self.name, *self.args = argv
+        self.include, self.exclude = (tuple(filter(None, each.split(","))) for each in (include, exclude))
         self.is_module = kind == "module"
         self.options = orig_argv[1 : len(orig_argv) - len(argv)]
         self.command = ["-m", self.name, *self.args] if self.is_module else [self.name, *self.args]
@@ -141,19 +143,32 @@ def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
 class _Recording:
     """The weaver, the probe and the import hook, all imported and ready."""
 
-    def __init__(self, target: _Target) -> None:
+    def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
         from opcodetrace.probe import _probe
-        from opcodetrace.rewrite import importer
-        from opcodetrace.rewrite.weave import Weaver
+        from opcodetrace.rewrite import cache, executed, importer
+        from opcodetrace.rewrite.module_weaver import ModuleWeaver
+        from opcodetrace.rewrite.selection import Selection
+        from opcodetrace.trace.site import EARLIER, EXCLUDED, Patterns
 
+        send = _sender(f"{target.spool}/sites")
+        patterns = Patterns(target.include, target.exclude)
+        send(("patterns", *patterns))
         self.probe = _probe
-        self.weaver = Weaver(_sender(f"{target.spool}/sites"), _probe)
-        self.roots = target.roots()
-        self._importer = importer
+        try:
+            kept = cache.Cache(_probe, cache.version_of_weaver())
+        except OSError:  # a weaver without sources
+            kept = None
+        self.weaver = ModuleWeaver(send, _probe, kept)
+        self.selection = Selection(target.roots(), patterns)
+        for module in self.selection.imported_earlier(modules):
+            self.weaver.leave(module, EARLIER)
+        self._excluded = EXCLUDED
+        self._importer, self._executed = importer, executed
         _probe.attach(f"{target.spool}/window")
 
     def install_hook(self) -> None:
-        self._importer.install(self.weaver, self.roots)
+        self._importer.install(self.weaver, self.selection, self.probe)
+        self._executed.install(self.weaver, self.selection, self.probe)
 
     def weave_script(self, target: _Target) -> Any:
         """The script's code. Where Python cannot compile it, plain Python says so best."""
@@ -173,6 +188,9 @@ class _Recording:
             sys.stderr = shown
         held.show()
         try:
+            if self.selection.is_kept_out("__main__", target.path):
+                self.weaver.leave("__main__", self._excluded)
+                return code
             return self.weaver.weave_module(code, target.path, "__main__", source)
         except Exception as error:
             _say(f"the script itself is not recorded: {type(error).__name__}: {error}")
@@ -254,7 +272,7 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
     imports = _Imports(modules, importers)
     sys.path.append(target.bytecode_folder)
     try:
-        recording = _Recording(target)
+        recording = _Recording(target, modules)
         kept: list[object] = [imports.restore()]
         _become(target, namespace)
         if target.is_module:

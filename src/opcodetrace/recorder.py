@@ -50,6 +50,8 @@ class Options:
     max_events: int | None = None
     window_bytes: int = DEFAULT_WINDOW
     keep_all: bool = False
+    include: tuple[str, ...] = ()  # patterns of module names (trace.module_pattern)
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Recording:
     failure: OpcodetraceError | None
     spool: Path | None = None  # where the recording still lies, if it is not lost
     interrupted: bool = False  # a signal asked to stop, whatever the script made of it
+    remarks: tuple[str, ...] = ()  # patterns that did nothing, modules that could not be woven
 
     @property
     def exit_code(self) -> int:
@@ -183,14 +186,14 @@ def _record_once(
             return Recording(info, outcome, None, failure, None, signals.asked_to_stop)
         signals.child_has_ended()
         try:
-            run = _store(spool, meta, database)
+            run, remarks = _store(spool, meta, database)
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
             failure = OpcodetraceError(f"the trace could not be stored: {type(error).__name__}: {error}")
         else:
             spool.delete()
-            return Recording(info, outcome, run, None, None, signals.asked_to_stop)
+            return Recording(info, outcome, run, None, None, signals.asked_to_stop, tuple(remarks))
         spool.release()
     return Recording(info, outcome, None, failure, spool.folder, signals.asked_to_stop)
 
@@ -215,22 +218,25 @@ def _run_info(target: Target, options: Options) -> RunInfo:
     )
 
 
-def _store(spool: Spool, meta: Meta, database: Path) -> int:
-    """Spool -> trace -> findings -> database."""
+def _store(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
+    """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
     assert meta.outcome is not None
-    files, codes = read_sites(spool.sites)
+    sites = read_sites(spool.sites)
     trace = ingest(
         spool.window,
-        files,
-        codes,
+        sites.files,
+        sites.codes,
         keep_all=meta.keep_all,
         disk_full=meta.disk_full,
         max_records=meta.max_records,
     )
+    remarks = sites.remarks()
+    trace.modules = sites.modules()
+    trace.notes += remarks
     findings = lost_updates.find(trace)
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings)
+        return opened.add_run(info, meta.outcome, trace, findings), remarks
 
 
 def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -> list[int]:
@@ -266,7 +272,7 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
         return None
     outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
     try:
-        run = _store(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+        run, _ = _store(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
     except DatabaseError:
         raise
     except Exception as error:
@@ -346,6 +352,8 @@ def _start(
         os.fspath(spool.folder),
         "" if options.switch_interval is None else repr(options.switch_interval),
         folder,
+        ",".join(options.include),
+        ",".join(options.exclude),
         "module" if target.is_module else "script",
         target.name,
         *target.args,

@@ -25,7 +25,13 @@ def recorded(record: Callable[..., Recording], tmp_path: Path, program: str) -> 
 
 WAITS = {
     "lock": ("lock = threading.Lock()", "with lock: time.sleep(0.2)", "with lock: pass", "acquire", "lock"),
-    "rlock": ("lock = threading.RLock()", "with lock:\n   with lock: time.sleep(0.2)", "with lock: pass", "acquire", "lock"),
+    "rlock": (
+        "lock = threading.RLock()",
+        "with lock:\n   with lock: time.sleep(0.2)",
+        "with lock: pass",
+        "acquire",
+        "lock",
+    ),
     "semaphore": (
         "gate = threading.Semaphore(1)",
         "gate.acquire(); time.sleep(0.2); gate.release()",
@@ -114,7 +120,8 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """,
     )
-    waits = recording.query("SELECT thread_name, woken_by_name FROM waits WHERE operation = 'acquire' AND waited > 0.01")
+    sql = "SELECT thread_name, woken_by_name FROM waits WHERE operation = 'acquire' AND waited > 0.01"
+    waits = recording.query(sql)
     assert waits in ([("writer 1", "writer 0")], [("writer 0", "writer 1")])
 
 
@@ -150,6 +157,7 @@ time.sleep(0.2)
 os._exit(0)
 """,
     )
-    rows = recording.query("SELECT thread.name, operation, begins FROM synchronisation AS sync JOIN threads AS thread "
-                           "ON thread.thread = sync.thread WHERE thread.name = 'stuck' ORDER BY seq DESC LIMIT 1")  # fmt: skip
+    rows = recording.query("""
+        SELECT thread.name, operation, begins FROM synchronisation AS sync
+        JOIN threads AS thread ON thread.thread = sync.thread WHERE thread.name = 'stuck' ORDER BY seq DESC LIMIT 1""")
     assert rows == [("stuck", "acquire", 1)]

@@ -40,11 +40,13 @@ class TestRuns:
     def test_a_row_for_each(self, database: pathlib.Path) -> None:
         lines = run("runs").stdout.splitlines()
         assert lines[0].split() == [
-            *("run", "when", "script", "python", "exit", "threads", "events", "switches", "lost", "time"),
+            *("run", "when", "script", "python", "exit", "functions", "threads", "events", "switches", "lost", "time")
         ]
         assert lines[2].split()[0] == "1"
-        assert lines[2].split()[3:] == ["bank.py", "--fast", "ü", "3.13.0", "3", "2", "4", "3", "1-2", "1.25s"]
-        assert lines[3].split()[6:] == ["3.13.0t", "?", "2", "4", "-", "1-2", "1.25s"]
+        assert lines[2].split()[3:] == [
+            *("bank.py", "--fast", "ü", "3.13.0", "3", "1", "of", "2", "2", "4", "3", "1-2", "1.25s")
+        ]
+        assert lines[3].split()[6:] == ["3.13.0t", "?", "1", "of", "2", "2", "4", "-", "1-2", "1.25s"]
 
     def test_80_columns_are_enough(self, database: pathlib.Path) -> None:
         from rich.console import Console

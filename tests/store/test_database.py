@@ -58,6 +58,7 @@ class TestRoundTrip:
         assert (run.lost, run.lost_at_most, run.unseen) == (1, 2, 1)
         assert (run.missed, run.holes, run.truncated, run.truncated_seq) == (1, 2, Truncation.DISK, 19)
         assert (run.births, run.functions, run.notes) == (True, 1, ("a remark",))
+        assert (run.modules, run.unwoven) == (2, 1)
         assert database.query("SELECT events, uncertain FROM runs")[1] == [(5, 5)]
 
     def test_threads(self, database: Database) -> None:

@@ -34,7 +34,7 @@ def test_every_table_and_view_has_a_comment(database: sqlite_utils.Database) -> 
 def test_every_column_has_a_comment(database: sqlite_utils.Database) -> None:
     for name, sql in relations(database):
         for _, column, *_ in database.conn.execute(f"SELECT * FROM pragma_table_info('{name}')"):
-            assert re.search(rf'(^ *"?{column}"?[ ,]| AS {column}\b).* -- \w', sql, re.M), f"{name}.{column}"
+            assert re.search(rf'(^[ ,]*"?{column}"?[ ,]| AS {column}\b).* (--|/\*) \w', sql, re.M), f"{name}.{column}"
 
 
 def test_columns_as_designed(database: sqlite_utils.Database) -> None:
@@ -62,3 +62,11 @@ def test_the_steps_are_all_known(database: sqlite_utils.Database) -> None:
     applied = [step.name for step in schema.migrations.applied(database)]
     assert applied == [step.__name__ for step in schema.STEPS]
     assert not schema.migrations.pending(database)
+
+
+def test_a_file_of_the_first_schema_gets_what_was_added() -> None:
+    old = sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
+    schema.migrations.apply(old, stop_before=schema.STEPS[1].__name__)
+    assert "modules" not in old.table_names()
+    schema.migrations.apply(old)
+    assert "modules" in old.table_names()

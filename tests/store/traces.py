@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from opcodetrace.trace.event import Event, Kind, Value
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.run import Outcome, RunInfo, Thread, Trace
-from opcodetrace.trace.site import Code, SourceFile
+from opcodetrace.trace.run import Module, Outcome, RunInfo, Thread, Trace
+from opcodetrace.trace.site import EARLIER, Code, SourceFile
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 from tests.store.window_builder import make_code, make_site
@@ -87,6 +87,7 @@ def make_trace(events: Sequence[Event] | None = None, *, switches: Sequence[Swit
             Synchronisation(9, 9, 0, None, None, "start", False, False, None, None, started=1),
             Synchronisation(12, 10, 1, LOAD, 1, "acquire", False, False, 0.25, 0, woken_by=0),
         ],
+        modules=[Module("bank", 4, 1, 0), Module("old", 5, 0, 1), Module("os", None, 0, 0, EARLIER)],
     )
 
 

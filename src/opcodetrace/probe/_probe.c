@@ -1,6 +1,8 @@
 /* The module opcodetrace.probe._probe. Its stub, _probe.pyi, is its documentation. */
 
 #include "code.h"
+#include "exec_hook.h"
+#include "furnish.h"
 #include "hook.h"
 #include "intercept.h"
 #include "program.h"
@@ -123,6 +125,10 @@ static PyMethodDef probe_methods[] = {
     {"intercepted", probe_intercepted, METH_NOARGS, NULL},
     {"recorded", probe_recorded, METH_NOARGS, NULL},
     {"fix_kinds", probe_fix_kinds, METH_VARARGS, NULL},
+    {"weave_executed", exec_hook_install, METH_VARARGS, NULL},
+    {"unseen", (PyCFunction)(void (*)(void))exec_hook_unseen, METH_FASTCALL, NULL},
+    {"furnish", furnish, METH_VARARGS, NULL},
+    {"renumber", renumber, METH_VARARGS, NULL},
     {"run_main", program_run_main, METH_VARARGS, NULL},
     {"run_callable", program_run_callable, METH_VARARGS, NULL},
     {0},

@@ -6,7 +6,11 @@ weaver must put where is DESIGN.md, section 3.
 
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, Final, final
+from typing import Any, Final, TypeVar, final
+
+from opcodetrace.trace.hook import Part
+
+_Result = TypeVar("_Result")
 
 # What a store to a hook does, in the order of DESIGN.md's table.
 ITEM_BEGIN: Final[int]
@@ -101,6 +105,31 @@ def fix_kinds(original: CodeType, woven: CodeType, /) -> None:
 
     ValueError where the two have not the same variables.
     """
+
+def weave_executed(
+    wanted: Callable[[CodeType | str | bytes, dict[str, Any]], Any],
+    weave: Callable[[CodeType, CodeType | str | bytes, Any], CodeType],
+    /,
+) -> None:
+    """From now on the builtin `exec` and `eval` ask what to run, once in a process and while recording is on.
+
+    `wanted(executed, globals)` gives None for what is to run as it is; else `weave(code, executed, what wanted gave)`
+    gives the code to run in place of it. Both run unseen; where one raises an Exception the code runs as it is. Woven
+    code is not asked about. RuntimeError where the two are not CPython's own functions.
+    """
+
+def unseen(function: Callable[..., _Result], /, *args: Any) -> _Result:
+    """Calls it with this thread's trace and profile functions and monitoring off; what it raises has no traceback."""
+
+def furnish(code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
+    """Puts hooks and `Code`s where code fresh from `marshal` has None as its last constants, in place.
+
+    `parts` are of each code object, those in it first, or None where it has none. ValueError or TypeError where they do
+    not fit; the code must not be run then.
+    """
+
+def renumber(code: CodeType, first_site: int, first_code: int, /) -> None:
+    """Adds to the numbers of all sites and code objects of woven code that never ran, in place."""
 
 def run_main(code: CodeType, globals: dict[str, Any], /) -> object:
     """Runs the main module as the interpreter would: with no frame below it, and the whole recursion limit.

@@ -60,11 +60,18 @@ code_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "IO!|I:Code", names, &id, &PyBytes_Type, &table, &first_site)) {
         return NULL;
     }
+    (void)type; /* there is no other: it cannot be subclassed */
+    return code_make(id, table, first_site);
+}
+
+PyObject *
+code_make(uint32_t id, PyObject *table, uint32_t first_site)
+{
     if (PyBytes_GET_SIZE(table) % (Py_ssize_t)sizeof(CallSite) != 0) {
         PyErr_SetString(PyExc_ValueError, "the table is not made of <IHHI entries");
         return NULL;
     }
-    Code *code = PyObject_New(Code, type);
+    Code *code = PyObject_New(Code, &Code_Type);
     if (code != NULL) {
         code->id = id;
         code->first_site = first_site;

@@ -42,6 +42,9 @@ const CallSite *code_call_at(const Code *code, int instruction);
 /* The site of the call that a frame stands at, or NO_SITE. */
 uint32_t code_site_of(const Code *code, int instruction);
 
+/* A new Code; `table` is a bytes object. */
+PyObject *code_make(uint32_t id, PyObject *table, uint32_t first_site);
+
 /* Gives an object a reference count that never falls to zero. */
 void make_immortal(PyObject *object);
 

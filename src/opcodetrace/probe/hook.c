@@ -737,6 +737,13 @@ hook_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "Ii|O:Hook", names, &site, &action, &name)) {
         return NULL;
     }
+    (void)type; /* there is no other: it cannot be subclassed */
+    return hook_make(site, action, name);
+}
+
+PyObject *
+hook_make(uint32_t site, int action, PyObject *name)
+{
     if (action < 0 || action >= ACTION_COUNT) {
         PyErr_Format(PyExc_ValueError, "no such action: %d", action);
         return NULL;
@@ -747,7 +754,7 @@ hook_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
         PyErr_Format(PyExc_TypeError, "this action needs a name, not %R", name);
         return NULL;
     }
-    Hook *hook = PyObject_New(Hook, type);
+    Hook *hook = PyObject_New(Hook, &Hook_Type);
     if (hook == NULL) {
         return NULL;
     }

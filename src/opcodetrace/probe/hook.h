@@ -63,4 +63,7 @@ typedef struct Hook {
 
 extern PyTypeObject Hook_Type;
 
+/* A new Hook. */
+PyObject *hook_make(uint32_t site, int action, PyObject *name);
+
 #endif

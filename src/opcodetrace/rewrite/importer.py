@@ -8,63 +8,73 @@ debuggers step over them.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from importlib import _bootstrap_external
-from os import path
 from types import CodeType
 from typing import Any
 
+from opcodetrace.rewrite.cache import Origin
+from opcodetrace.rewrite.module_weaver import ModuleWeaver
+from opcodetrace.rewrite.selection import Selection
 from opcodetrace.rewrite.synchronisation import LIBRARY
-from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.site import EXCLUDED
 
 _HOOK = """
 def get_code(self, fullname):
+    code, origin = unseen(load, self, fullname)
+    if code is not None:
+        return code
     code = original(self, fullname)
-    return code if code is None else weave(self, fullname, code)
+    return code if code is None else unseen(weave, self, fullname, code, origin)
 """
 
 
-def install(weaver: Weaver, roots: Iterable[str]) -> None:
-    """From now on modules whose file lies below one of the folders `roots` are woven as they are loaded.
-
-    The standard library and installed packages (site-packages) below a root are left as they are.
-    """
-    folders = tuple(_folder(root) for root in roots)
-    excluded = tuple(_folder(each) for each in {sys.prefix, sys.base_prefix} if _is_below(each, folders))
-    library = _folder(path.dirname(path.__file__))
+def install(weaver: ModuleWeaver, selection: Selection, probe: Probe) -> None:
+    """From now on the selected modules are woven as they are loaded. One that cannot be is left to `executed`."""
     loader: Any = _bootstrap_external.SourceLoader
 
-    def in_scope(filename: str) -> bool:
-        filename = path.realpath(filename)
-        parts = filename.split(path.sep)
-        return (
-            filename.startswith(folders)
-            and not filename.startswith((library, *excluded))
-            and "site-packages" not in parts
-            and "dist-packages" not in parts
-        )
-
-    def weave(self: Any, fullname: str, code: CodeType) -> CodeType:
+    def load(self: Any, fullname: str) -> tuple[CodeType | None, Origin | None]:
+        # A loader of the program's own may make the code of what it likes; and -v says what is done to a .pyc.
+        if type(self) is not _bootstrap_external.SourceFileLoader or sys.flags.verbose:
+            return None, None
+        if not weaver.is_recorded():
+            return None, None
         try:
             filename = self.get_filename(fullname)
-            if not in_scope(filename):
-                operations = LIBRARY.get(fullname) if filename.startswith(library) else None
-                return code if operations is None else weaver.describe(code, operations)
-            return weaver.weave_module(code, filename, fullname, self.get_data(filename))
-        except Exception:
-            return code  # a loader of the program's own: its module runs as it is
+            if selection.is_woven(fullname, filename):
+                return weaver.load(filename, fullname), weaver.origin(filename)
+            if is_waited_in(fullname, filename):
+                return weaver.load_described(filename), weaver.origin(filename)
+        except Exception:  # to be met once more when it is woven, and told there
+            pass
+        return None, None
 
-    namespace: dict[str, Any] = {"original": loader.get_code, "weave": weave}
+    def is_waited_in(fullname: str, filename: str) -> bool:
+        return fullname in LIBRARY and filename.startswith(selection.library)
+
+    def weave(self: Any, fullname: str, code: CodeType, origin: Origin | None) -> CodeType:
+        if not weaver.is_recorded():
+            return code
+        try:
+            filename = self.get_filename(fullname)
+            if selection.is_woven(fullname, filename):
+                return weaver.weave_module(code, filename, fullname, self.get_data(filename), origin)
+            if selection.is_kept_out(fullname, filename):
+                weaver.leave(fullname, EXCLUDED)
+            if is_waited_in(fullname, filename):
+                return weaver.describe(code, fullname, filename, self.get_data(filename), origin)
+        except Exception:  # ours, or of a loader of the program's own: it is met once more when the code is executed
+            pass
+        return code
+
+    namespace: dict[str, Any] = {
+        "original": loader.get_code,
+        "unseen": probe.unseen,
+        "load": load,
+        "weave": weave,
+    }
     exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)
     hook = namespace["get_code"]
     for attribute in ("__doc__", "__module__", "__qualname__"):
         setattr(hook, attribute, getattr(loader.get_code, attribute))
     loader.get_code = hook
-
-
-def _folder(name: str) -> str:
-    return path.join(path.realpath(name), "")
-
-
-def _is_below(name: str, folders: tuple[str, ...]) -> bool:
-    return _folder(name).startswith(folders)

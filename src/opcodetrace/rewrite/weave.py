@@ -44,6 +44,10 @@ class Weaver:
         self._send(("file", *SourceFile(file, path, module, source)))
         return self._weave(code, file, scope_of(code))
 
+    def taken(self) -> tuple[int, int, int]:
+        """How many numbers of code objects, sites and phis were taken; to be asked for at the end."""
+        return next(self._codes), next(self._sites), next(self._phis)
+
     def describe(self, code: CodeType, operations: Mapping[str, str]) -> CodeType:
         """Library code as it is, but for a last constant by which the probe finds what its calls wait for; functions
         in `operations`, by qualified name, say when they begin and end to synchronise."""

@@ -31,6 +31,11 @@ LOST_UPDATE = "lost update"
 UNSEEN_WRITE = "unseen write"
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
+RUNS = """
+    SELECT runs.*,
+        (SELECT count(DISTINCT name) FROM modules WHERE run_id = runs.id AND file_id IS NOT NULL) AS modules,
+        (SELECT count(*) FROM unwoven WHERE run_id = runs.id) AS unwoven
+    FROM runs"""
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
 
 
@@ -132,6 +137,16 @@ class Database:
                 (run, rows.file(code.file), code.function, code.first_line, code.unwoven)
                 for code in trace.codes
                 if code.unwoven is not None
+            ),
+        )
+        self._insert_all(
+            "modules",
+            (
+                (
+                    *(run, each.name, None if each.file is None else rows.file(each.file)),
+                    *(each.functions, each.unwoven, each.reason),
+                )
+                for each in trace.modules
             ),
         )
         self._insert_all(
@@ -296,11 +311,11 @@ class Database:
         return next(self._rows(sql, *parameters))
 
     def runs(self) -> list[StoredRun]:
-        return [_stored_run(row) for row in self._rows("SELECT * FROM runs ORDER BY id")]
+        return [_stored_run(row) for row in self._rows(f"{RUNS} ORDER BY id")]
 
     def run(self, number: int | None = None) -> StoredRun:
         """The run with this number; the latest if none is given."""
-        sql = "SELECT * FROM runs ORDER BY id DESC LIMIT 1" if number is None else "SELECT * FROM runs WHERE id = ?"
+        sql = f"{RUNS} ORDER BY id DESC LIMIT 1" if number is None else f"{RUNS} WHERE id = ?"
         for row in self._rows(sql, *([] if number is None else [number])):
             return _stored_run(row)
         held = self._one("SELECT count(*) AS runs, min(id) AS first, max(id) AS last FROM runs")
@@ -625,6 +640,8 @@ def _stored_run(row: Mapping[str, Any]) -> StoredRun:
         truncated_seq=row["truncated_seq"],
         births=bool(row["births"]),
         functions=row["functions"],
+        modules=row["modules"],
+        unwoven=row["unwoven"],
         notes=tuple(json.loads(row["notes"])),
         tasks=row["tasks"],
     )

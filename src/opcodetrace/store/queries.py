@@ -81,6 +81,13 @@ KEPT = {
         LEFT JOIN sites AS site ON site.id = finding.site_id
         WHERE finding.run_id = :run AND finding.kind = 'unseen write' ORDER BY finding.first_seq""",
     ),
+    "modules": KeptQuery(
+        "what was woven, by module, and what was not and why",
+        """
+        SELECT modules.name AS module, modules.functions, modules.unwoven, file.path, modules.reason
+        FROM modules LEFT JOIN files AS file ON file.id = modules.file_id
+        WHERE modules.run_id = :run ORDER BY modules.reason IS NOT NULL, modules.name""",
+    ),
     "unwoven": KeptQuery(
         "functions that run as they are, and why",
         """

@@ -188,6 +188,20 @@ CREATE TABLE lost_counts (
 ) WITHOUT ROWID""",
 )
 
+MODULES = (
+    """
+CREATE TABLE modules (
+    -- The modules of a run that were woven, and those that a pattern means and that ran as they are.
+    run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
+    name TEXT NOT NULL,                            -- as in sys.modules; __main__ is the script
+    file_id INTEGER REFERENCES files (id),         -- its file; NULL where it was not woven
+    functions INTEGER NOT NULL,                    -- functions woven, class bodies and the module itself among them
+    unwoven INTEGER NOT NULL,                      -- functions that ran as they are; the table unwoven says why
+    reason TEXT                                    -- why the module was not woven; NULL where it was
+)""",
+    "CREATE INDEX modules_by_run ON modules (run_id)",
+)
+
 VIEWS = (
     """
 CREATE VIEW accesses AS
@@ -337,7 +351,13 @@ def synchronisation(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
-STEPS = (first_schema, synchronisation)  # every step there ever was, the oldest first
+@migrations()
+def modules_of_runs(database: Any) -> None:
+    for statement in MODULES:
+        database.conn.execute(statement.strip())
+
+
+STEPS = (first_schema, synchronisation, modules_of_runs)  # every step there ever was, the oldest first
 
 
 def is_trace_file(database: Database) -> bool:

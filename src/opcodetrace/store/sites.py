@@ -5,33 +5,96 @@ from __future__ import annotations
 import io
 import marshal
 import pathlib
-from typing import Any, BinaryIO
+from collections import Counter
+from typing import Any, BinaryIO, NamedTuple
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.trace.site import Code, Flow, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.module_pattern import matches
+from opcodetrace.trace.run import Module
+from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, Site, SourceFile, SwitchPoint
 
 
-def read_sites(path: pathlib.Path) -> tuple[list[SourceFile], list[Code]]:
+class Sites(NamedTuple):
+    """All that the child sent, in its order."""
+
+    files: list[SourceFile]
+    codes: list[Code]
+    left: list[LeftModule]
+    patterns: Patterns
+
+    def modules(self) -> list[Module]:
+        """What was woven and what was not, by module and file. A file that was loaded anew counts once; each piece of
+        generated code, which has no file but a name like `<string>`, counts."""
+        functions = Counter(code.file for code in self.codes if code.unwoven is None)
+        unwoven = Counter(code.file for code in self.codes if code.unwoven is not None)
+        first: dict[tuple[str, str], SourceFile] = {}
+        counts: dict[int, list[int]] = {}
+        for file in self.files:
+            count = counts.setdefault(first.setdefault((file.module, file.path), file).id, [0, 0])
+            both = sum if file.path.startswith("<") else max
+            count[0] = both((count[0], functions[file.id]))
+            count[1] = both((count[1], unwoven[file.id]))
+        woven = [Module(file.module, file.id, counts[file.id][0], counts[file.id][1]) for file in first.values()]
+        return woven + [Module(left.module, None, 0, 0, left.reason) for left in dict.fromkeys(self.left)]
+
+    def remarks(self) -> list[str]:
+        """What the user must know: patterns that did nothing, and modules that could not be woven."""
+        woven = [file.module for file in self.files]
+        remarks = []
+        for pattern in self.patterns.include:
+            if not any(matches(pattern, module) for module in woven):
+                remarks.append(f"--include {pattern}: no such module was woven; {self._why(pattern)}")
+        for pattern in self.patterns.exclude:
+            if not any(left.reason == EXCLUDED and matches(pattern, left.module) for left in self.left):
+                remarks.append(f"--exclude {pattern}: no module that would have been woven has such a name")
+        for left in dict.fromkeys(self.left):
+            if left.reason not in (EARLIER, EXCLUDED):
+                remarks.append(f"module {left.module} ran as it is, unseen: {left.reason}")
+        return remarks
+
+    def _why(self, pattern: str) -> str:
+        reasons: dict[str, list[str]] = {}
+        for left in self.left:
+            if matches(pattern, left.module):
+                reasons.setdefault(left.reason, []).append(left.module)
+        if not reasons:
+            return "the program imported none that is written in Python"
+        return "; ".join(
+            f"{', '.join(sorted(set(modules)))} {'was' if len(set(modules)) == 1 else 'were'} {reason}"
+            if reason in (EARLIER, EXCLUDED)
+            else f"{', '.join(sorted(set(modules)))} failed"
+            for reason, modules in reasons.items()
+        )
+
+
+def read_sites(path: pathlib.Path) -> Sites:
     """Read marshal-ed tuples, one after the other; a last one that a killed child left unfinished is ignored."""
-    files: list[SourceFile] = []
-    codes: list[Code] = []
+    sites = Sites([], [], [], Patterns())
     try:
         stream = io.BytesIO(path.read_bytes())
         while (entry := _next_entry(stream)) is not None:
             match entry:
                 case ("file", *fields):
-                    files.append(SourceFile(*fields))
+                    sites.files.append(SourceFile(*fields))
                 case ("code", *fields):
-                    codes.append(_code(fields))
+                    sites.codes.append(_code(fields))
+                case ("woven", file, name, module, first, description):
+                    source, codes = marshal.loads(description)
+                    sites.files.append(SourceFile(file, name, module, source))
+                    sites.codes.extend(_shifted(_code(list(code)), file, first) for code in codes)
+                case ("left", *fields):
+                    sites.left.append(LeftModule(*fields))
+                case ("patterns", *fields):
+                    sites = sites._replace(patterns=Patterns(*fields))
                 case _:
                     raise SpoolError(f"cannot read {path}: {str(entry)[:60]!r} is no file and no code")
     except FileNotFoundError:
-        return [], []
+        return sites
     except OSError as error:
         raise SpoolError(f"cannot read {path}: {error.strerror}") from error
     except TypeError as error:
         raise SpoolError(f"cannot read {path}: {error}; it was written by another version of opcodetrace") from error
-    return files, codes
+    return sites
 
 
 def _next_entry(stream: BinaryIO) -> Any:
@@ -47,6 +110,34 @@ def _code(fields: list[Any]) -> Code:
         sites=tuple(map(_site, code.sites)),
         switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
     )
+
+
+def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
+    """A code object of a module that is numbered from 0."""
+    first_code, first_site, first_phi = first
+
+    def sites(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([number + first_site for number in numbers])
+
+    def phis(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple([number + first_phi for number in numbers])
+
+    def shifted(site: Site) -> Site:
+        flow = site.flow
+        if flow is not None:
+            flow = Flow(
+                sites(flow.reads),
+                sites(flow.writes),
+                phis(flow.phis),
+                sites(flow.called_reads),
+                sites(flow.called_writes),
+                phis(flow.called_phis),
+                flow.opaque,
+            )
+        phi = None if site.phi is None else site.phi + first_phi
+        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)
+
+    return code._replace(id=code.id + first_code, file=file, sites=tuple(map(shifted, code.sites)))
 
 
 def _site(fields: tuple[Any, ...]) -> Site:

@@ -1,8 +1,15 @@
 """What the weaver and the probe agree on: the actions of hooks (DESIGN.md, The hook protocol)."""
 
+from collections.abc import Callable
 from enum import IntEnum
 from types import CodeType
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+_Result = TypeVar("_Result")
+
+# The hooks of one code object: index of the first in co_consts, sites (packed <I), actions (a byte each), names or
+# keys; code id, table of calls and site of the first of its `Code`.
+Part: TypeAlias = tuple[int, bytes, bytes, tuple[object, ...], int, bytes, int]
 
 
 class Action(IntEnum):
@@ -54,3 +61,20 @@ class Probe(Protocol):
 
     def fix_kinds(self, original: CodeType, woven: CodeType, /) -> None:
         """Gives the variables of `woven` the kinds that they have in `original`."""
+
+    def weave_executed(
+        self,
+        wanted: Callable[[CodeType | str | bytes, dict[str, Any]], Any],
+        weave: Callable[[CodeType, CodeType | str | bytes, Any], CodeType],
+        /,
+    ) -> None:
+        """From now on `exec` and `eval` ask what to run."""
+
+    def unseen(self, function: Callable[..., _Result], /, *args: Any) -> _Result:
+        """Calls it so that no trace function sees it."""
+
+    def furnish(self, code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
+        """Puts hooks and `Code`s where code fresh from `marshal` has None."""
+
+    def renumber(self, code: CodeType, first_site: int, first_code: int, /) -> None:
+        """Adds to the numbers of all sites and code objects of woven code that never ran."""

@@ -58,6 +58,17 @@ class Outcome:
     stdout_tail: str | None = None  # with --runs: the last line printed
 
 
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module of the program that was woven, or that a pattern means and that ran as it is."""
+
+    name: str
+    file: int | None  # None where it was not woven
+    functions: int  # code objects woven: functions, class bodies, and the module itself
+    unwoven: int  # those that ran as they are
+    reason: str | None = None  # why the module was not woven
+
+
 @dataclass(slots=True)
 class Trace:
     """The events of a run that matter: accesses to locations that two lanes touched and one wrote, in seq order."""
@@ -84,6 +95,7 @@ class Trace:
     synchronisation: list[Synchronisation] = field(default_factory=list)
     # location of an item: the seqs at which items of its container may have moved, in order
     restructured: dict[int, list[int]] = field(default_factory=dict)
+    modules: list[Module] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,8 @@ class StoredRun:
     functions: int  # woven
     notes: tuple[str, ...]
     tasks: int = 0  # asyncio tasks, which are not among the threads
+    modules: int = 0  # woven
+    unwoven: int = 0  # functions that ran as they are
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,25 @@ class Code(NamedTuple):
     unwoven: str | None = None  # why this code runs as it is
 
 
+class Patterns(NamedTuple):
+    """What the user includes and excludes, by the names of modules (trace.module_pattern)."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+# Why a module ran as it is, though a pattern means it; any other reason is a failure to weave it.
+EXCLUDED = "excluded"
+EARLIER = "imported by Python itself before the recording began"
+
+
+class LeftModule(NamedTuple):
+    """A module that a pattern means, or that was to be woven, and that runs as it is for the reason given."""
+
+    module: str
+    reason: str
+
+
 class SourceFile(NamedTuple):
     """A file whose code was woven."""
 

@@ -1,0 +1,89 @@
+"""The `[opcodetrace]` section of setup.cfg, or `[tool.opcodetrace]` of pyproject.toml, in the current folder."""
+
+from __future__ import annotations
+
+import configparser
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from opcodetrace.errors import UsageError
+from opcodetrace.trace.module_pattern import is_pattern
+from opcodetrace.trace.site import Patterns
+
+KEYS = ("include", "exclude")
+
+
+def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None = None) -> Patterns:
+    """The patterns of the command line, each kind in place of the configuration's.
+
+    UsageError where one can match no module, or the configuration cannot be read or says what it cannot.
+    """
+    read = configured(folder or Path())
+    chosen = {"include": tuple(include), "exclude": tuple(exclude)}
+    for key, given in chosen.items():
+        for pattern in given:
+            _check(pattern, f"--{key}")
+    return Patterns(*(chosen[key] or read.get(key, ()) for key in KEYS))
+
+
+def configured(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The keys that are set. Where both files have a section, pyproject.toml's counts."""
+    for path, read in ((folder / "pyproject.toml", _of_pyproject), (folder / "setup.cfg", _of_setup_cfg)):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise UsageError(f"cannot read {path}: {why}") from error
+        section = read(path, text)
+        if section is not None:
+            return section
+    return {}
+
+
+def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
+    try:
+        tool = tomllib.loads(text).get("tool")
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"cannot read {path}: {error}") from error
+    section: Any = tool.get("opcodetrace") if isinstance(tool, dict) else None
+    if section is None:
+        return None
+    if not isinstance(section, dict):
+        raise UsageError(f"{path}: tool.opcodetrace must be a table, not {section!r}")
+    for key, value in section.items():
+        _check_key(key, f"{path}, [tool.opcodetrace]")
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise UsageError(f'{path}, [tool.opcodetrace]: {key} must be a list like ["queue"], not {value!r}')
+        for pattern in value:
+            _check(pattern, f"{path}, [tool.opcodetrace] {key}")
+    return {key: tuple(value) for key, value in section.items()}
+
+
+def _of_setup_cfg(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
+    parser = configparser.RawConfigParser(default_section="")
+    try:
+        parser.read_string(text, str(path))
+    except configparser.Error as error:
+        raise UsageError(f"cannot read {path}: {error}") from error
+    if not parser.has_section("opcodetrace"):
+        return None
+    section = {key: tuple(value.replace(",", " ").split()) for key, value in parser.items("opcodetrace")}
+    for key, value in section.items():
+        _check_key(key, f"{path}, [opcodetrace]")
+        for pattern in value:
+            _check(pattern, f"{path}, [opcodetrace] {key}")
+    return section
+
+
+def _check_key(key: str, where: str) -> None:
+    if key not in KEYS:
+        raise UsageError(f"{where}: there is no key {key!r}; it may have {' and '.join(KEYS)}")
+
+
+def _check(pattern: str, where: str) -> None:
+    if not is_pattern(pattern):
+        raise UsageError(f"{where}: {pattern!r} is no pattern of module names; write it like queue or requests.*")

@@ -1,0 +1,164 @@
+"""Woven modules kept beside the `.pyc` files, so that the next run need not weave them again.
+
+A file is `HEAD`, then what `marshal` makes of `(code, parts, counts, description)`, the code with None for the objects
+of the probe's. Its name holds a hash of all that the weaving depends on but the module itself; that is in the head: the
+source, and the `.pyc` whose code was woven. What does not agree, to the byte, is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import _imp
+import contextlib
+import marshal
+import struct
+import sys
+from importlib import _bootstrap_external
+from io import FileIO
+from os import path
+from posix import O_CLOEXEC, O_CREAT, O_EXCL, O_WRONLY, close, getpid, listdir, open, replace, stat, unlink, write
+from typing import NamedTuple
+
+import bytecode
+
+from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
+from opcodetrace.trace import hook, site
+from opcodetrace.trace.hook import Probe
+
+FORMAT = 1
+HEAD = struct.Struct("<8sQqqQQ")  # magic, source's hash, .pyc's time and size, the rest's length and hash
+MAGIC = b"octwoven"
+_KEY = 0x6F706374726163
+
+
+class Origin(NamedTuple):
+    """What a module's code was made from, before it is loaded: to be compared with what it is afterwards."""
+
+    path: str
+    modified: int
+    size: int
+
+
+class Cache:
+    """Where woven modules are kept. Nothing of it ever fails: what cannot be read or written is not cached."""
+
+    def __init__(self, probe: Probe, weaver: str) -> None:
+        """`weaver` is `version_of_weaver()`."""
+        self._probe = probe
+        self._suffix = f"opcodetrace-{weaver}"
+
+    def load(self, source_path: str, *, kind: str = "woven") -> WovenModule | None:
+        """The module as it was woven before from the same source and `.pyc`, with its numbers from 0; None if there is
+        none."""
+        try:
+            pyc, name = self._names(source_path, kind)
+            data = read_file(name)
+            magic, source_hash, modified, size, length, content_hash = HEAD.unpack_from(data)
+            content = memoryview(data)[HEAD.size :]
+            if (magic, length) != (MAGIC, len(content)) or (modified, size) != _state(pyc):
+                return None
+            if source_hash != _hash(read_file(source_path)) or content_hash != _hash(content):
+                return None
+            return self._restored(content, source_path)
+        except Exception:
+            return None
+
+    def _restored(self, content: memoryview, source_path: str) -> WovenModule:
+        code, parts, counts, description = marshal.loads(content)
+        self._probe.furnish(code, parts, 0, 0)
+        _imp._fix_co_filename(code, source_path)  # type: ignore[attr-defined]  # as for a .pyc
+        return WovenModule(code, Counts(*counts), description)
+
+    def load_executed(self, source_path: str, executed: bytes) -> WovenModule | None:
+        """The code of a file that came through `exec`, as `load` gives a module. `executed` is all that tells it from
+        other code of this file."""
+        try:
+            data = read_file(self._names(source_path, "executed")[1])
+            magic, executed_hash, _, _, length, content_hash = HEAD.unpack_from(data)
+            content = memoryview(data)[HEAD.size :]
+            if (magic, length, executed_hash) != (MAGIC, len(content), _hash(executed)):
+                return None
+            return self._restored(content, source_path) if content_hash == _hash(content) else None
+        except Exception:
+            return None
+
+    def store_executed(self, source_path: str, executed: bytes, woven: WovenModule) -> None:
+        """Keep code that came through `exec`, for `load_executed`."""
+        with contextlib.suppress(Exception):
+            if not sys.dont_write_bytecode:
+                self._write(self._names(source_path, "executed")[1], _hash(executed), (0, 0), woven, source_path)
+
+    def origin(self, source_path: str) -> Origin | None:
+        """To be called before the module's code is loaded, for `store`. None where nothing may be written."""
+        if sys.dont_write_bytecode:
+            return None
+        try:
+            return Origin(source_path, *_state(source_path))
+        except OSError:
+            return None
+
+    def store(self, origin: Origin, source: bytes, woven: WovenModule, *, kind: str = "woven") -> None:
+        """Keep a module that was woven and not yet shifted. Other processes see the whole file or none."""
+        with contextlib.suppress(Exception):
+            if sys.dont_write_bytecode or Origin(origin.path, *_state(origin.path)) != origin:
+                return
+            pyc, name = self._names(origin.path, kind)
+            made_from = _state(pyc)  # without one Python, too, may write nothing here
+            self._write(name, _hash(source), made_from, woven, origin.path)
+
+    def _write(
+        self, name: str, source_hash: int, made_from: tuple[int, int], woven: WovenModule, source_path: str
+    ) -> None:
+        code, parts = take_apart(woven.code, self._probe)
+        content = marshal.dumps((code, parts, tuple(woven.counts), woven.description))  # type: ignore[arg-type]
+        head = HEAD.pack(MAGIC, source_hash, *made_from, len(content), _hash(content))
+        _write_whole(name, head + content, stat(source_path).st_mode & 0o666 | 0o200)
+
+    def _names(self, source_path: str, kind: str) -> tuple[str, str]:
+        """Of the module's `.pyc` file, and of ours."""
+        pyc: str = _bootstrap_external.cache_from_source(source_path)
+        return pyc, f"{pyc.removesuffix('.pyc')}.{self._suffix}.{kind}"
+
+
+def version_of_weaver() -> str:
+    """A hash of all that the outcome of weaving depends on but the module that is woven: the sources of the weaver, and
+    the Python. OSError where a source cannot be read."""
+    folder = path.dirname(str(__file__))
+    names = [*(f"{folder}/{name}" for name in sorted(listdir(folder)) if name.endswith(".py"))]
+    names += [str(module.__file__) for module in (hook, site)]
+    python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
+    return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
+
+
+def _hash(data: bytes | memoryview) -> int:
+    """SipHash, as CPython takes it to check a .pyc: 64 bits."""
+    return int.from_bytes(_imp.source_hash(_KEY, data), "little")
+
+
+def _state(name: str) -> tuple[int, int]:
+    found = stat(name)
+    return found.st_mtime_ns, found.st_size
+
+
+def read_file(name: str) -> bytes:
+    """Raises OSError."""
+    with FileIO(name) as file:
+        return file.readall()
+
+
+def _write_whole(name: str, data: bytes, mode: int) -> None:
+    """The file appears whole, or not at all."""
+    unfinished = f"{name}.{getpid()}.{id(data)}"
+    file = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+    try:
+        try:
+            written = 0
+            while written < len(data):
+                written += write(file, data[written:])
+        finally:
+            close(file)
+        replace(unfinished, name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unlink(unfinished)
+        raise

@@ -1,0 +1,113 @@
+"""Weaves code that comes through no loader but through `exec` or `eval`: test modules that pytest rewrote, methods that
+`dataclasses` or attrs made, what the program made itself.
+
+Code of a Python file is woven as the module is that it makes. Code of no file belongs to the module whose globals it is
+run in; where those name no module, to the one that called for it: the library that made it apart, the nearest caller.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from opcodetrace.rewrite.cache import read_file
+from opcodetrace.rewrite.module_weaver import ModuleWeaver
+from opcodetrace.rewrite.selection import Selection
+from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.site import EXCLUDED
+
+MAX_GENERATED = 5000  # distinct code objects of no file; each takes memory for good
+
+
+def install(weaver: ModuleWeaver, selection: Selection, probe: Probe) -> None:
+    """From now on `exec` and `eval` run selected code woven."""
+    executed = _Executed(weaver, selection)
+    probe.weave_executed(executed.wanted, executed.weave)
+
+
+class _Executed:
+    def __init__(self, weaver: ModuleWeaver, selection: Selection) -> None:
+        self._weaver = weaver
+        self._selection = selection
+        self._known: dict[tuple[CodeType, str, str], CodeType] = {}
+
+    def wanted(self, executed: CodeType | str | bytes, namespace: dict[str, Any]) -> str | None:
+        """The name of the module that code about to be executed belongs to; None where it is not to be woven."""
+        if not self._weaver.is_recorded():
+            return None
+        name = _text(namespace, "__name__")
+        if isinstance(executed, CodeType) and _is_python_file(executed.co_filename):
+            return self._selected(name or "", executed.co_filename)
+        if name is not None:
+            file = _file_of(name)
+            if file is not None or name == "__main__":
+                return self._selected(name, file or "")
+        return self._of_caller(sys._getframe(1))
+
+    def _selected(self, name: str, file: str) -> str | None:
+        if self._selection.is_woven(name, file):
+            return name
+        if self._selection.is_kept_out(name, file):
+            self._weaver.leave(name, EXCLUDED)
+        return None
+
+    def _of_caller(self, frame: FrameType | None) -> str | None:
+        """The module that has code executed: the caller, or else the first behind the package that calls."""
+        maker: str | None = None
+        while frame is not None:
+            name = _text(frame.f_globals, "__name__")
+            package = "" if name is None else name.partition(".")[0]
+            if name is not None and package != maker:
+                file = _file_of(name)
+                if self._selection.is_woven(name, file or ""):
+                    return name
+                if maker is not None:
+                    return None
+                maker = package
+            frame = frame.f_back
+        return None
+
+    def weave(self, code: CodeType, executed: CodeType | str | bytes, module: str) -> CodeType:
+        """The code woven, or as it is; the collector is told which."""
+        path = code.co_filename
+        try:
+            if isinstance(executed, CodeType) and _is_python_file(path):
+                return self._weaver.weave_executed(code, path, module, read_file(path))
+            key = (code, path, module)
+            if key not in self._known:
+                if len(self._known) >= MAX_GENERATED:
+                    self._weaver.leave(path, f"more than {MAX_GENERATED:,} pieces of code were generated")
+                    return code
+                self._known[key] = self._weaver.weave_module(code, path, module, _source(executed, path))
+            return self._known[key]
+        except Exception as error:
+            self._weaver.leave(module, f"{type(error).__name__}: {error}")
+            return code
+
+
+def _is_python_file(path: str) -> bool:
+    return path.endswith(".py") and not path.startswith("<")
+
+
+def _text(namespace: dict[str, Any], key: str) -> str | None:
+    value = dict.get(namespace, key)
+    return value if type(value) is str else None
+
+
+def _file_of(module: str) -> str | None:
+    """The file of an imported module; what else lies in sys.modules may run code of its own if it is asked."""
+    found = sys.modules.get(module)
+    return _text(found.__dict__, "__file__") if type(found) is ModuleType else None
+
+
+def _source(executed: CodeType | str | bytes, path: str) -> bytes:
+    """Of code that was compiled elsewhere only what its maker has told `linecache`, for tracebacks."""
+    if isinstance(executed, str):
+        return executed.encode("utf-8", "surrogatepass")
+    if isinstance(executed, bytes):
+        return executed
+    linecache = sys.modules.get("linecache")
+    cached = getattr(linecache, "cache", {}).get(path) if type(linecache) is ModuleType else None
+    lines = cached[2] if isinstance(cached, tuple) and len(cached) == 4 else ()
+    return "".join(lines).encode("utf-8", "surrogatepass")

@@ -1,0 +1,86 @@
+"""A woven module by itself: numbered from 0, so that it can be kept, and shifted to the numbers of any run."""
+
+from __future__ import annotations
+
+import marshal
+import struct
+from collections.abc import Mapping
+from types import CodeType
+from typing import NamedTuple
+
+from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.trace.hook import Part, Probe
+
+
+class Counts(NamedTuple):
+    """How many numbers of each kind the module takes."""
+
+    codes: int = 0
+    sites: int = 0
+    phis: int = 0
+
+
+class WovenModule(NamedTuple):
+    """`code` has never run, and is not to run before `shift`. `description` is for the collector: marshalled, the
+    source and a tuple of plain `Code` tuples (None where the code is only described), numbered from 0 in file 0.
+    """
+
+    code: CodeType
+    counts: Counts
+    description: bytes | None
+
+
+def weave(code: CodeType, source: bytes, probe: Probe) -> WovenModule:
+    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such."""
+    sent: list[tuple[object, ...]] = []
+    weaver = Weaver(sent.append, probe)
+    woven = weaver.weave_module(code, "", "", source)
+    codes = tuple(entry[1:] for entry in sent if entry[0] == "code")
+    return WovenModule(woven, Counts(*weaver.taken()), marshal.dumps((source, codes)))  # type: ignore[arg-type]
+
+
+def describe(code: CodeType, operations: Mapping[str, str], probe: Probe) -> WovenModule:
+    """Library code as `Weaver.describe` gives it."""
+    return WovenModule(Weaver(lambda entry: None, probe).describe(code, operations), Counts(), None)
+
+
+def shift(woven: WovenModule, first: Counts, probe: Probe) -> CodeType:
+    """The code, ready to run: its numbers begin at `first`. Once only."""
+    probe.renumber(woven.code, first.sites, first.codes)
+    return woven.code
+
+
+def take_apart(code: CodeType, probe: Probe) -> tuple[CodeType, tuple[Part | None, ...]]:
+    """The code with None for each object of the probe's, so that it can be marshalled, and those objects."""
+    parts: list[Part | None] = []
+    return _take_apart(code, probe, parts), tuple(parts)
+
+
+def _take_apart(code: CodeType, probe: Probe, parts: list[Part | None]) -> CodeType:
+    constants: list[object] = [
+        _take_apart(constant, probe, parts) if isinstance(constant, CodeType) else constant
+        for constant in code.co_consts
+    ]
+    if constants and isinstance(constants[-1], probe.Code):
+        anchor = constants[-1]
+        start = len(constants) - 1
+        while start and isinstance(constants[start - 1], probe.Hook):
+            start -= 1
+        hooks: list[object] = constants[start:-1]
+        parts.append(
+            (
+                start,
+                struct.pack(f"<{len(hooks)}I", *(hook.site for hook in hooks)),  # type: ignore[attr-defined]
+                bytes(hook.action for hook in hooks),  # type: ignore[attr-defined]
+                tuple(hook.name for hook in hooks),  # type: ignore[attr-defined]
+                anchor.code_id,  # type: ignore[attr-defined]
+                anchor.table,  # type: ignore[attr-defined]
+                anchor.first_site,  # type: ignore[attr-defined]
+            )
+        )
+        constants[start:] = [None] * (len(hooks) + 1)
+    else:
+        parts.append(None)
+    bare = code.replace(co_consts=tuple(constants))
+    probe.fix_kinds(code, bare)
+    return bare
