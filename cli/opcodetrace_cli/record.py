@@ -19,6 +19,7 @@ from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
 from opcodetrace.report.text import TextReporter
 from opcodetrace.store.database import Database
+from opcodetrace.trace.record import MAX_LAST
 from opcodetrace.trace.run import StoredRun
 from opcodetrace_cli.database import database_option
 
@@ -48,13 +49,19 @@ def size(text: str | int) -> int:
 )
 @click.option("--max-events", type=click.IntRange(min=1), metavar="N", help="End the recording after N events.")
 @click.option(
+    "--last",
+    type=click.IntRange(min=1, max=MAX_LAST),
+    metavar="N",
+    help="Keep only the last N events, however long it runs.",
+)
+@click.option(
     "--window",
     "window_bytes",
     type=size,
     default=DEFAULT_WINDOW,
     show_default="1G",
     metavar="SIZE",
-    help="End the recording when it takes that much of the disk.",
+    help="End the recording when it takes that much of the disk; with --last, the most that it may take.",
 )
 @click.option(
     "--keep",
@@ -72,6 +79,7 @@ def record(
     runs: int,
     switch_interval: float | None,
     max_events: int | None,
+    last: int | None,
     window_bytes: int,
     keep: str,
     quiet: bool,
@@ -83,7 +91,7 @@ def record(
     Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's.
     """
     target = Target(script, args, is_module)
-    options = Options(switch_interval, max_events, window_bytes, keep == "all")
+    options = Options(switch_interval, max_events, window_bytes, keep == "all", last)
     if runs == 1:
         (recording,) = recorder.record_many(target, database, options, 1)
         report_failure(recording, database)
@@ -188,6 +196,8 @@ def summarize(number: int, database: Path) -> None:
             parts.append(count(run.switches, "switch"))
         parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")
         say(f"run {run.id}: {', '.join(parts)}")
+        if run.let_go:
+            say(f"the first {run.let_go:,} events were let go (--last {run.last:,})")
         if run.truncated is not None:
             say(f"recording ended before the script did: {run.truncated.value}")
         say(f"the trace is in {database}; next: {command('report', database)}")

@@ -18,10 +18,10 @@ container_word(Thread *thread, PyObject *container)
 {
     uint64_t address = (uint64_t)(uintptr_t)container & ADDRESS_MASK, word;
     if (PyList_CheckExact(container)) {
-        word = list_word | address;
+        word = LOAD(&list_word) | address;
     }
     else if (PyDict_CheckExact(container)) {
-        word = dict_word | address;
+        word = LOAD(&dict_word) | address;
     }
     else {
         word = object_word(thread, container);
@@ -79,15 +79,15 @@ finish(Thread *thread, const Pending *begun, Datum value)
 static inline Datum
 constant_key(Thread *thread, Hook *hook)
 {
-    uint32_t text = LOAD_ACQUIRE(&hook->key_text);
-    if (LIKELY(text != 0)) {
-        return (Datum){.word = text - 1, .sort = hook->key_tag | (uint64_t)(PLAIN | LASTING)};
+    uint64_t text = LOAD_ACQUIRE(&hook->key_text);
+    if (LIKELY(text >> 32 == thread->round)) {
+        return (Datum){.word = (uint32_t)text, .sort = hook->key_tag | (uint64_t)(PLAIN | LASTING)};
     }
     Datum key = mapping_key(thread, hook->name);
     unsigned tag = tag_of(key);
     if ((key.sort & LASTING) && (tag == TAG_STR || tag == TAG_BYTES || tag == TAG_TUPLE)) {
         hook->key_tag = (uint8_t)tag;
-        STORE_RELEASE(&hook->key_text, (uint32_t)key.word + 1);
+        STORE_RELEASE(&hook->key_text, (uint64_t)thread->round << 32 | key.word);
     }
     return key;
 }
@@ -664,8 +664,7 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
     if (UNLIKELY(thread == NULL)) {
         thread = thread_enter();
     }
-    if (UNLIKELY(thread->number == UNNUMBERED)) {
-        spool_miss();
+    if (UNLIKELY(thread->round != LOAD(&spool.round)) && !thread_renew(thread)) {
         return 0;
     }
 #if !FREE_THREADED

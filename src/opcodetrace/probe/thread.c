@@ -123,6 +123,44 @@ done:
     return name;
 }
 
+/* Texts and types that it knows are as good as new. */
+static void
+forget(Thread *thread)
+{
+    for (int i = 0; i < KNOWN_TEXTS; i++) {
+        thread->texts[i].id = 0;
+    }
+    memset(thread->types, 0, sizeof(thread->types));
+}
+
+static void
+emit_thread(Thread *thread)
+{
+    unsigned long ident = PyThread_get_thread_ident();
+#ifdef PY_HAVE_THREAD_NATIVE_ID
+    Datum native = {.word = PyThread_get_thread_native_id(), .sort = TAG_INT};
+#else
+    Datum native = {.sort = TAG_ABSENT};
+#endif
+    Datum name = thread_name(thread, ident);
+    emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
+    thread->quiet++;
+}
+
+COLD bool
+thread_renew(Thread *thread)
+{
+    if (thread->number == UNNUMBERED) {
+        spool_miss();
+        return false;
+    }
+    thread->round = LOAD(&spool.round);
+    forget(thread);
+    emit_thread(thread);
+    type_prepare(thread);
+    return true;
+}
+
 COLD Thread *
 thread_enter(void)
 {
@@ -141,14 +179,13 @@ thread_enter(void)
     }
     thread->number = number;
     current_thread = thread;
-    unsigned long ident = PyThread_get_thread_ident();
-#ifdef PY_HAVE_THREAD_NATIVE_ID
-    Datum native = {.word = PyThread_get_thread_native_id(), .sort = TAG_INT};
-#else
-    Datum native = {.sort = TAG_ABSENT};
-#endif
-    Datum name = thread_name(thread, ident);
-    emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
+    if (thread->round != LOAD(&spool.round)) {
+        if (thread->round != 0) {
+            forget(thread);
+        }
+        thread->round = LOAD(&spool.round);
+    }
+    emit_thread(thread);
     /* Its first hook may come after an access, which may be as old as the thread: nobody saw when that began. */
     thread->last = spool.started;
     thread->last_quiet = thread->quiet;

@@ -79,6 +79,7 @@ typedef struct Thread {
     PyObject *start, *stop;
     uint64_t bounds_frame;
     Pending pending[PENDING];
+    uint32_t round; /* what it knows was written in this one; 0: it knows nothing yet */
     KnownType types[KNOWN_TYPES];
     KnownText texts[KNOWN_TEXTS];
 } Thread;
@@ -93,6 +94,8 @@ extern __thread Thread *current_thread;
 int thread_prepare(void);
 /* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
 Thread *thread_enter(void);
+/* A new round has begun: forgets what was written and writes the thread anew. False where its accesses are not recorded. */
+bool thread_renew(Thread *thread);
 
 /* The birth of an object at a known address, seen by whatever thread it happens on. */
 void thread_emit_birth(uint64_t address);
@@ -114,7 +117,9 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     }
     __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
     uint64_t moved = seq - earliest;
-    record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0 : (uint32_t)moved;
+    record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0
+                     : moved < UINT32_MAX                                  ? (uint32_t)moved
+                                                                           : UINT32_MAX; /* no window holds as many */
     record->site = site;
     record->thread = (uint16_t)thread->number;
     record->kind = (uint8_t)kind;

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from opcodetrace.store.labels import Labels, Unlabelled
 from opcodetrace.store.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
-from opcodetrace.store.window import CHUNK, Records, Survey, Window, survey
+from opcodetrace.store.window import Records, Survey, Window, survey
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.record import (
@@ -66,19 +66,22 @@ def ingest(
     keep_all: bool = False,
     disk_full: bool = False,
     max_records: int | None = None,
+    last: int | None = None,
 ) -> Trace:
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
-    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped."""
+    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last` so many
+    records count, if that is given."""
     files, codes = list(files), list(codes)
-    spool = Window.open(window)
+    spool = Window.open(window, last)
     seen = survey(spool)
     interned = Interned(seen)
     sites = SiteTable(codes, interned)
-    kept = _shared_accesses(spool.records, seen, sites, interned, keep_all=keep_all)
+    kept = _shared_accesses(spool, seen, sites, interned, keep_all=keep_all)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=bool(spool.flags & HeaderFlag.BIRTHS))
-    markers = _markers(spool.records, seen.kinds, sites, None if keep_all else kept)
+    markers = _markers(spool, seen, sites, None if keep_all else kept)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
+    switches = [] if free_threaded else _switches(seen, interned, codes, labels)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     kinds = np.bincount(seen.kinds, minlength=32)
     accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
@@ -87,15 +90,15 @@ def ingest(
         notes.append(f"{kept.unplaced} accesses left out: the spool does not say which instructions made them")
     return Trace(
         free_threaded=free_threaded,
-        threads=_threads(spool, seen, interned),
+        threads=_threads(spool, seen, interned, switches),
         files=files,
         codes=codes,
         sites=sites.sites,
         site_codes=sites.codes,
         locations=locations,
-        events=_events(spool.records, kept, markers, interned),
-        switches=[] if free_threaded else _switches(seen, interned, codes, labels),
-        records=len(spool.records),
+        events=_events(spool, kept, markers, interned),
+        switches=switches,
+        records=len(spool),
         accesses=accesses,
         stored=len(kept.seqs),
         missed=spool.missed,
@@ -104,6 +107,8 @@ def ingest(
         truncated_seq=spool.stop_seq if stopped else None,
         births=bool(spool.flags & HeaderFlag.BIRTHS),
         notes=notes,
+        last=last,
+        let_go=spool.first,
     )
 
 
@@ -187,21 +192,20 @@ def _mixed(columns: Iterable[Array], salt: int) -> Array:
     return mixed
 
 
-def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Interned) -> Array:
+def _candidates(window: Window, seen: Survey, table: SiteTable, interned: Interned) -> Array:
     """The seqs of all accesses to locations that may be shared: every shared one, and few others.
 
     Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds nothing
     shared. Families and generations only tell apart what has the same address, so they can wait.
     """
-    bits = min(MAX_BUCKET_BITS, max(10, len(records).bit_length()))
+    bits = min(MAX_BUCKET_BITS, max(10, len(window).bit_length()))
     no_thread = MAX_THREADS
     first_thread = np.full(1 << bits, no_thread, np.uint32)
     many = np.zeros(1 << bits, bool)
     written = np.zeros(1 << bits, bool)
     found: list[tuple[Array, Array]] = []
-    for start in range(0, len(records), CHUNK):
-        chunk = records[start : start + CHUNK]
-        kind = kinds[start : start + CHUNK]
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
         if not len(where):
             continue
@@ -230,16 +234,16 @@ def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Inte
 
 def _objects(addresses: Array, seqs: Array, seen: Survey) -> Array:
     """The object that lived at each address at each seq: how many had come to life there before, and the address."""
-    born = seen.kinds[seen.control_seqs] == RecordKind.BIRTH
+    born = seen.control_kinds == RecordKind.BIRTH
     if not born.any():
         return addresses
     places, ranks = np.unique(seen.control["container"][born] & np.uint64(ADDRESS_MASK), return_inverse=True)
     span = np.int64(len(seen.kinds) + 1)
-    births = np.sort(ranks * span + seen.control_seqs[born])
+    births = np.sort(ranks * span + seen.control_seqs[born] - seen.first)
     place = np.minimum(np.searchsorted(places, addresses), len(places) - 1)
     (reborn,) = np.nonzero(places[place] == addresses)
     place = place[reborn].astype(np.int64)
-    before = np.searchsorted(births, place * span + seqs[reborn])
+    before = np.searchsorted(births, place * span + seqs[reborn] - seen.first)
     generations = np.zeros(len(seqs), np.uint64)
     generations[reborn] = before - np.searchsorted(births, place * span)
     objects: Array = addresses | generations << np.uint64(ADDRESS_BITS)
@@ -267,12 +271,13 @@ class Kept:
     unplaced: int  # accesses at unknown sites
 
 
-def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool) -> Kept:
+def _shared_accesses(window: Window, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool) -> Kept:
     if keep_all:
         (seqs,) = np.nonzero((seen.kinds >= Kind.READ) & (seen.kinds <= Kind.DELETE))
+        seqs += seen.first
     else:
-        seqs = _candidates(records, seen.kinds, table, interned)
-    rows: Records = np.asarray(records[seqs])
+        seqs = _candidates(window, seen, table, interned)
+    rows = window.take(seqs)
     sites = table.indexes(rows["site"])
     families = table.family[sites]
     placed = families != NO_FAMILY
@@ -402,7 +407,7 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
         yield location_and_reading // 2, site
 
 
-def _markers(records: Records, kinds: Array, table: SiteTable, kept: Kept | None) -> Array:
+def _markers(window: Window, seen: Survey, table: SiteTable, kept: Kept | None) -> Array:
     """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all)."""
     wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
     if kept is None:
@@ -411,19 +416,19 @@ def _markers(records: Records, kinds: Array, table: SiteTable, kept: Kept | None
         writing = (kept.records["kind"] & RECORD_KIND_MASK) != Kind.READ
         wanted[table.code[kept.sites[writing]]] = True
     found = [np.empty(0, np.int64)]
-    for start in range(0, len(records), CHUNK):
-        kind = kinds[start : start + CHUNK]
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero((kind >= Kind.COMPUTE) & (kind <= Kind.DEFINE))
-        sites = table.indexes(records["site"][start + where])
+        sites = table.indexes(chunk["site"][where])
         found.append(start + where[wanted[table.code[sites]]])
     return np.concatenate(found)
 
 
-def _events(records: Records, kept: Kept, markers: Array, interned: Interned) -> list[Event]:
+def _events(window: Window, kept: Kept, markers: Array, interned: Interned) -> list[Event]:
     seqs = np.concatenate([kept.seqs, markers])
     order = np.argsort(seqs, kind="stable")
     seqs = seqs[order]
-    rows = np.concatenate([kept.records, np.asarray(records[markers])])[order]
+    rows = np.concatenate([kept.records, window.take(markers)])[order]
     locations = np.concatenate([kept.locations, np.full(len(markers), -1)])[order]
     # the addresses of frames only tell activations apart: small numbers do as well
     _, frames = np.unique(rows["frame"], return_inverse=True)
@@ -454,15 +459,19 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
+def _threads(spool: Window, seen: Survey, interned: Interned, switches: Sequence[Switch]) -> list[Thread]:
     known: dict[int, tuple[str | None, int, int]] = {}
-    births = seen.control[seen.kinds[seen.control_seqs] == RecordKind.THREAD]
+    births = seen.control[seen.control_kinds == RecordKind.THREAD]
     for row in births:
         thread, named = int(row["thread"]), int(row["tags"]) >> 4 == Tag.STR
         name = interned.text(int(row["value"])) if named else None
         known[thread] = (name, int(row["container"]), int(row["key"]))
+    first_seq, last_seq = dict(seen.first_seq), dict(seen.last_seq)
+    for switch in switches:  # from a thread whose own records were all let go
+        first_seq.setdefault(switch.from_thread, switch.seq)
+        last_seq.setdefault(switch.from_thread, switch.seq)
     threads = []
-    for thread in sorted(seen.first_seq):
+    for thread in sorted(first_seq):
         name, ident, native_id = known.get(thread, (None, 0, 0))
         threads.append(
             Thread(
@@ -471,8 +480,8 @@ def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
                 ident=ident,
                 native_id=native_id,
                 started_by=None,
-                first_seq=seen.first_seq[thread],
-                last_seq=seen.last_seq[thread],
+                first_seq=first_seq[thread],
+                last_seq=last_seq[thread],
                 ended=spool.ended[thread] != 0,
             )
         )
@@ -481,7 +490,7 @@ def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
 
 def _switches(seen: Survey, interned: Interned, codes: Sequence[Code], labels: Labels) -> list[Switch]:
     places = _SwitchPlaces(codes, labels)
-    which = seen.kinds[seen.control_seqs] == RecordKind.SWITCH
+    which = seen.control_kinds == RecordKind.SWITCH
     rows = seen.control[which]
     switches = []
     columns = zip(

@@ -260,6 +260,16 @@ CREATE VIEW lost_updates AS
     ORDER BY finding.run_id, finding.id""",
 )
 
+# A column that is added keeps only a comment of this kind.
+KEEP_THE_LAST_EVENTS = (
+    """
+ALTER TABLE runs ADD COLUMN
+    last INTEGER /* how many records were to be kept, the last ones (record --last); NULL: all */""",
+    """
+ALTER TABLE runs ADD COLUMN
+    let_go INTEGER NOT NULL DEFAULT 0 /* records that came before those and are gone: the seq of the first one kept */""",
+)
+
 migrations = Migrations("opcodetrace")
 
 
@@ -270,7 +280,13 @@ def first_schema(database: Any) -> None:
     database.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-STEPS = (first_schema,)  # every step there ever was, the oldest first
+@migrations()
+def keep_the_last_events(database: Any) -> None:
+    for statement in KEEP_THE_LAST_EVENTS:
+        database.conn.execute(statement.strip())
+
+
+STEPS = (first_schema, keep_the_last_events)  # every step there ever was, the oldest first
 
 
 def is_trace_file(database: Database) -> bool:

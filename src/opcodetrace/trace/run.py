@@ -69,7 +69,7 @@ class Trace:
     locations: dict[int, Location]
     events: list[Event]
     switches: list[Switch]
-    records: int  # all records of the spool
+    records: int  # all records of the spool that count
     accesses: int  # all accesses that the probe recorded, stored or not
     stored: int  # accesses among `events`
     missed: int  # accesses that the probe saw but could not record
@@ -78,6 +78,8 @@ class Trace:
     truncated_seq: int | None
     births: bool  # whether identities are certain
     notes: list[str] = field(default_factory=list)
+    last: int | None = None  # how many records were to be kept (--last); None: all
+    let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class StoredRun:
     births: bool
     functions: int  # woven
     notes: tuple[str, ...]
+    last: int | None = None  # as in Trace
+    let_go: int = 0
 
 
 @dataclass(frozen=True, slots=True)
