@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from opcodetrace.analyse import orders, versions
+from opcodetrace.analyse import let_go, orders, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
@@ -46,12 +46,14 @@ def analysed(trace: Trace) -> Findings:
     uncertain = 0
     budget = orders.Budget()
     for location in sorted(accesses):
-        events = accesses[location]
+        events, early_writes = let_go.without_doubt(accesses[location], trace.let_go)
         if location in trace.locations and not trace.locations[location].certain:
             uncertain += 1
             continue
         if location in inexact:
             result, count = orders.search(location, events, sources, certainties, budget)
+            if early_writes:
+                result, count = let_go.without(early_writes, result, count)
         else:
             result = versions.lost_updates(location, events, sources, certainties)
             number = len(result.updates)

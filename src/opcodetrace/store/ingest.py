@@ -80,6 +80,7 @@ def ingest(
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=bool(spool.flags & HeaderFlag.BIRTHS))
     markers = _markers(spool, seen, sites, None if keep_all else kept)
+    elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else _switches(seen, interned, codes, labels)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
@@ -96,7 +97,7 @@ def ingest(
         sites=sites.sites,
         site_codes=sites.codes,
         locations=locations,
-        events=_events(spool, kept, markers, interned),
+        events=_events(spool, kept, markers, elsewhere, interned),
         switches=switches,
         records=len(spool),
         accesses=accesses,
@@ -424,12 +425,57 @@ def _markers(window: Window, seen: Survey, table: SiteTable, kept: Kept | None) 
     return np.concatenate(found)
 
 
-def _events(window: Window, kept: Kept, markers: Array, interned: Interned) -> list[Event]:
-    seqs = np.concatenate([kept.seqs, markers])
+def _elsewhere(window: Window, seen: Survey, table: SiteTable, kept: Kept) -> Array:
+    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value that a
+    write there is made of is then not the kept one's."""
+    asked = np.zeros(table.unknown + 1, bool)
+    for site in table.sites.values():
+        if site.flow is not None:
+            flow = site.flow
+            asked[[*flow.reads, *flow.writes, *flow.called_reads, *flow.called_writes]] = True
+    of_kept = asked[kept.sites]
+    places = _mixed((kept.records["frame"][of_kept], kept.sites[of_kept]), FIRST_SALT)
+    known = np.unique(places)
+    found = [np.empty(0, np.int64)]
+    if not len(known):
+        return found[0]
+    asked[np.setdiff1d(np.arange(len(asked)), kept.sites[of_kept])] = False
+    kept_last = np.zeros(len(known), bool)  # by place: whether its newest access is a kept one
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
+        (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
+        sites = table.indexes(chunk["site"][where])
+        at_site = asked[sites]
+        where, sites = where[at_site], sites[at_site]
+        if not len(where):
+            continue
+        mixed = _mixed((chunk["frame"][where], sites), FIRST_SALT)
+        place = np.minimum(np.searchsorted(known, mixed), len(known) - 1)
+        at_place = known[place] == mixed
+        seqs, place = where[at_place] + start, place[at_place]
+        if not len(seqs):
+            continue
+        first, last = np.searchsorted(kept.seqs, (start, start + len(chunk)))
+        is_kept = np.isin(seqs, kept.seqs[first:last])
+        order = np.argsort(place, kind="stable")
+        seqs, place, is_kept = seqs[order], place[order], is_kept[order]
+        begins = np.r_[True, place[1:] != place[:-1]]
+        before = np.where(begins, kept_last[place], np.r_[False, is_kept[:-1]])
+        found.append(seqs[before & ~is_kept])
+        ends = np.r_[begins[1:], True]
+        kept_last[place[ends]] = is_kept[ends]
+    return np.sort(np.concatenate(found))
+
+
+def _events(window: Window, kept: Kept, markers: Array, elsewhere: Array, interned: Interned) -> list[Event]:
+    seqs = np.concatenate([kept.seqs, markers, elsewhere])
     order = np.argsort(seqs, kind="stable")
     seqs = seqs[order]
-    rows = np.concatenate([kept.records, window.take(markers)])[order]
-    locations = np.concatenate([kept.locations, np.full(len(markers), -1)])[order]
+    others = window.take(elsewhere)
+    others["kind"] = Kind.ELSEWHERE
+    others["tags"] = others["before"] = 0
+    rows = np.concatenate([kept.records, window.take(markers), others])[order]
+    locations = np.concatenate([kept.locations, np.full(len(markers) + len(elsewhere), -1)])[order]
     # the addresses of frames only tell activations apart: small numbers do as well
     _, frames = np.unique(rows["frame"], return_inverse=True)
     with _collector_paused():
