@@ -75,8 +75,8 @@ class Window:
         window_bytes: int = WINDOW_BYTES,
         last: int | None = None,
     ) -> Self:
-        """Makes the file with room for `window_bytes` of records, of which at most `max_records` are used; or a ring that
-        keeps at least the `last` so many, whatever that takes."""
+        """Makes the file with room for `window_bytes` of records, of which at most `max_records` are used; or a ring
+        that keeps at least the `last` so many, whatever that takes."""
         name = os.fspath(path)
         room = window_bytes // RECORD_SIZE if last is None else ring_for(last)
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -206,8 +206,8 @@ def caveats(
 
     if run.let_go:
         yield (
-            f"Let go: the first {quantity(run.let_go, 'event')} (--last {run.last:,}). What was lost before, or built upon "
-            "a read before, is not known."
+            f"Let go: the first {quantity(run.let_go, 'event')} (--last {run.last:,}). What was lost before, or built "
+            "upon a read before, is not known."
         )
     if run.truncated is not None:
         where = "" if run.truncated_seq is None else f" after {quantity(run.truncated_seq, 'record')}"

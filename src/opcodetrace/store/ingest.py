@@ -69,8 +69,8 @@ def ingest(
     last: int | None = None,
 ) -> Trace:
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
-    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last` so many
-    records count, if that is given."""
+    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
+    so many records count, if that is given."""
     files, codes = list(files), list(codes)
     spool = Window.open(window, last)
     seen = survey(spool)
@@ -426,8 +426,8 @@ def _markers(window: Window, seen: Survey, table: SiteTable, kept: Kept | None) 
 
 
 def _elsewhere(window: Window, seen: Survey, table: SiteTable, kept: Kept) -> Array:
-    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value that a
-    write there is made of is then not the kept one's."""
+    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value
+    that a write there is made of is then not the kept one's."""
     asked = np.zeros(table.unknown + 1, bool)
     for site in table.sites.values():
         if site.flow is not None:
@@ -514,6 +514,8 @@ def _threads(spool: Window, seen: Survey, interned: Interned, switches: Sequence
         known[thread] = (name, int(row["container"]), int(row["key"]))
     first_seq, last_seq = dict(seen.first_seq), dict(seen.last_seq)
     for switch in switches:  # from a thread whose own records were all let go
+        if switch.from_thread >= MAX_THREADS:
+            continue  # a damaged record
         first_seq.setdefault(switch.from_thread, switch.seq)
         last_seq.setdefault(switch.from_thread, switch.seq)
     threads = []

@@ -267,7 +267,7 @@ ALTER TABLE runs ADD COLUMN
     last INTEGER /* how many records were to be kept, the last ones (record --last); NULL: all */""",
     """
 ALTER TABLE runs ADD COLUMN
-    let_go INTEGER NOT NULL DEFAULT 0 /* records that came before those and are gone: the seq of the first one kept */""",
+    let_go INTEGER NOT NULL DEFAULT 0 /* records before those, which are gone: the seq of the first one kept */""",
 )
 
 migrations = Migrations("opcodetrace")

@@ -32,8 +32,8 @@ class Interned:
         texts = assemble(control[kinds == RecordKind.TEXT])
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
-        # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table has
-        # an entry for each from the lowest on, and one more: what is out of range is clipped to it.
+        # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
+        # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
         self._lowest = np.uint64(_lowest(texts))
         places = {(number - int(self._lowest)) & ID_MASK: text for number, text in texts.items()}
         self._table = np.full(max(places, default=-1) + 2, UNKNOWN_TEXT, np.uint64)
@@ -48,7 +48,8 @@ class Interned:
 
     def canonical_ids(self, ids: Array) -> Array:
         places = (ids - self._lowest) & np.uint64(ID_MASK)
-        return self._table[np.minimum(places, len(self._table) - 1).astype(np.intp)]
+        canonical: Array = self._table[np.minimum(places, len(self._table) - 1).astype(np.intp)]
+        return canonical
 
     def text(self, number: int) -> str | None:
         """The text with this id, as in the records."""

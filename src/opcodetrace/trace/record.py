@@ -1,7 +1,8 @@
 """The spool's layout: one header, then fixed-size records in the order of the run.
 
 `probe/_probe.c` writes it, `store/ingest.py` reads it; this file is the readable specification of both.
-A record's position in the spool is its sequence number (`seq`), or in a ring (`record --last`) its seq modulo the ring's size.
+A record's position in the spool is its sequence number (`seq`), in a ring (`record --last`) its seq modulo the ring's
+size.
 
 In a ring what records refer to is overwritten in time. So the probe writes it anew, as it comes to need it, in each of
 `ROUNDS` rounds: a record finds the texts, types and threads that it refers to in its own round or the one before.
