@@ -1,4 +1,4 @@
-"""What `record --last` takes of disk and memory while a program runs on and on, and what it costs beside a plain recording.
+"""What `record --last` takes of disk and memory while a program runs on and on, and what it costs beside `record`.
 
 python -m benchmarks.last [--events N] [--last N] [--rounds N]
 """
@@ -6,6 +6,7 @@ python -m benchmarks.last [--events N] [--last N] [--rounds N]
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import struct
@@ -22,7 +23,7 @@ from rich.table import Table
 from opcodetrace.trace.record import NEXT_OFFSET, PID_OFFSET, RECORD_SIZE
 
 COUNTER = Path(__file__).parent / "programs" / "counter.py"
-EVENTS_A_STEP = 2
+EVENTS_AN_INCREMENT = 4  # of two threads: a read and a write each
 SAMPLES = 10
 MIB = 1 << 20
 
@@ -39,11 +40,22 @@ class Sample:
     page_tables: int  # of both
 
 
-def record(folder: Path, *options: str, steps: int) -> list[str | Path]:
+def record(folder: Path, *options: str, increments: int) -> list[str | Path]:
     trace = folder / "trace.db"
     trace.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "opcodetrace", "record", "-q", "-d", trace, *options, COUNTER, str(steps)]
-    return [*command]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "opcodetrace",
+        "record",
+        "-q",
+        "-d",
+        trace,
+        *options,
+        COUNTER,
+        str(increments),
+    ]
+    return command
 
 
 def sizes(pid: int) -> tuple[int, int]:
@@ -79,7 +91,7 @@ def sample(folder: Path, collector: int, begun: float) -> Sample | None:
 
 def course(folder: Path, last: int, events: int) -> list[Sample]:
     begun = time.monotonic()
-    command = record(folder, "--last", str(last), "--window", "1024G", steps=events // EVENTS_A_STEP)
+    command = record(folder, "--last", str(last), "--window", "1024G", increments=events // EVENTS_AN_INCREMENT)
     samples: list[Sample] = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -99,7 +111,8 @@ def nanoseconds(command: list[str | Path]) -> float:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    return float(done.stdout.split()[0]) / int(command[-1]) * 1e9
+    told = json.loads(done.stdout)
+    return float(told["seconds"]) / int(told["steps"]) * 1e9
 
 
 def main() -> None:
@@ -119,13 +132,17 @@ def main() -> None:
         console.print(table)
         first, end = samples[0], samples[-1]
         rate = (end.events - first.events) / max(end.seconds - first.seconds, 1e-9)
-        console.print(f"{rate * 3600:,.0f} events an hour; without --last: {rate * 3600 * RECORD_SIZE / 2**30:,.0f} GiB")
+        console.print(
+            f"{rate * 3600:,.0f} events an hour; without --last: {rate * 3600 * RECORD_SIZE / 2**30:,.0f} GiB"
+        )
 
-        steps = 2_000_000
+        increments = 1_000_000
         ways: dict[str, list[str | Path]] = {
-            "untraced": [sys.executable, COUNTER, str(steps)],
-            "opcodetrace record": record(folder, "--window", "8G", steps=steps),
-            f"opcodetrace record --last {arguments.last}": record(folder, "--last", str(arguments.last), steps=steps),
+            "untraced": [sys.executable, COUNTER, str(increments)],
+            "opcodetrace record": record(folder, "--window", "8G", increments=increments),
+            f"opcodetrace record --last {arguments.last}": record(
+                folder, "--last", str(arguments.last), increments=increments
+            ),
         }
         measured: dict[str, list[float]] = {way: [] for way in ways}
         for _ in range(arguments.rounds):
