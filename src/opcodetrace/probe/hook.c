@@ -312,6 +312,9 @@ attr_store(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
         container = globals_word(thread, object, &kind);
         break;
     default:
+        if (UNLIKELY(hook->name == name_of_threads) && value != NULL) {
+            thread_renamed(thread, object, value);
+        }
         pending_nothing(thread, hook->site, here());
         return;
     }

@@ -97,6 +97,11 @@ Thread *thread_enter(void);
 /* A new round has begun: forgets what was written and writes the thread anew. False where its accesses are not recorded. */
 bool thread_renew(Thread *thread);
 
+/* The program is about to give `object`'s attribute `name` a value: where that is a thread's name, THREAD is emitted anew. */
+void thread_renamed(Thread *thread, PyObject *object, PyObject *name);
+/* The interned string "name". */
+extern PyObject *name_of_threads;
+
 /* The birth of an object at a known address, seen by whatever thread it happens on. */
 void thread_emit_birth(uint64_t address);
 

@@ -77,7 +77,8 @@ class RecordKind(IntEnum):
     PASS = 7  # another thread than the last one passed a hook that records nothing
     TEXT = 8  # site: text id; before: its length in bytes; tags: chunk number; 32 bytes of UTF-8 or bytes
     TYPE = 9  # the same for a type's name ("module.qualname"); site: type id
-    THREAD = 10  # thread's first record: container = ident, key = native id, value = its name (TEXT) or NONE
+    THREAD = 10  # thread's first record, anew where it is renamed, and in a ring once a round:
+    # container = ident, key = native id, value = its name (TEXT) or NONE
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
     BIRTH = 12  # an object came to life at address `container`, where one was known before
 
