@@ -294,7 +294,7 @@ thread = threading.Thread(target=work, name='fails'); thread.start(); thread.joi
     "sys.unraisablehook": """
 import sys, gc
 def hook(args):
-    print(args.exc_type, args.exc_value, args.err_msg, getattr(args.object, '__qualname__', args.object))
+    print(args.exc_type, args.exc_value, args.exc_traceback.tb_lineno)
 class Box:
     def __del__(self):
         row = [0]
