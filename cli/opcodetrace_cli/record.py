@@ -19,6 +19,7 @@ from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
 from opcodetrace.report.text import TextReporter
 from opcodetrace.store.database import Database
+from opcodetrace.trace.record import MAX_LAST
 from opcodetrace.trace.run import StoredRun
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
@@ -56,13 +57,19 @@ def size(text: str | int) -> int:
 )
 @click.option("--max-events", type=click.IntRange(min=1), metavar="N", help="End the recording after N events.")
 @click.option(
+    "--last",
+    type=click.IntRange(min=1, max=MAX_LAST),
+    metavar="N",
+    help="Keep only the last N events, however long it runs.",
+)
+@click.option(
     "--window",
     "window_bytes",
     type=size,
     default=DEFAULT_WINDOW,
     show_default="1G",
     metavar="SIZE",
-    help="End the recording when it takes that much of the disk.",
+    help="End the recording when it takes that much of the disk; with --last, the most that it may take.",
 )
 @click.option(
     "--keep",
@@ -82,6 +89,7 @@ def record(
     runs: int,
     switch_interval: float | None,
     max_events: int | None,
+    last: int | None,
     window_bytes: int,
     keep: str,
     include: tuple[str, ...],
@@ -96,7 +104,7 @@ def record(
     """
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
-    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns)
+    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last)
     if runs == 1:
         (recording,) = recorder.record_many(target, database, options, 1)
         report_failure(recording, database)
@@ -212,6 +220,8 @@ def summarize(number: int, database: Path) -> None:
             parts.append(count(run.switches, "switch"))
         parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")
         say(f"run {run.id}: {', '.join(parts)}")
+        if run.let_go:
+            say(f"the first {run.let_go:,} events were let go (--last {run.last:,})")
         woven = f"woven: {count(run.modules, 'module')}, {count(run.functions, 'function')}"
         if run.unwoven:
             woven += f"; {count(run.unwoven, 'function')} ran unseen ({command('query unwoven', database)})"

@@ -65,7 +65,7 @@ def _cells(run: StoredRun, *, narrow: bool) -> tuple[str, ...]:
         "?" if outcome.exit_code is None else str(outcome.exit_code),
         *([] if narrow else [_functions(run)]),
         str(run.threads),
-        _count(run.stored, narrow=narrow) + ("+" if run.truncated else ""),
+        _count(run.stored, narrow=narrow) + ("+" if run.truncated or run.let_go else ""),
         _count(run.switches, narrow=narrow) if info.gil else "-",
         str(run.lost) if run.lost == run.lost_at_most else f"{run.lost}-{run.lost_at_most}",
         f"{outcome.duration:.2f}s" if outcome.duration < 100 else f"{outcome.duration:.0f}s",

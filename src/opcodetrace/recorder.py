@@ -31,7 +31,7 @@ from opcodetrace.probe.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.store.ingest import ingest
 from opcodetrace.store.sites import read_sites
-from opcodetrace.trace.record import HeaderFlag
+from opcodetrace.trace.record import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
 from opcodetrace.trace.run import Outcome, RunInfo
 
 DEFAULT_WINDOW = 1 << 30
@@ -52,6 +52,7 @@ class Options:
     keep_all: bool = False
     include: tuple[str, ...] = ()  # patterns of module names (trace.module_pattern)
     exclude: tuple[str, ...] = ()
+    last: int | None = None  # keep the last so many events; not together with `max_events`
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,32 @@ def record_many(
     Nothing is run if the script or the database cannot be used. With more than one run, what the script prints passes
     through us (`before_output` is called before), and only the first has our stdin.
     """
+    check_options(options)
     target.check()
     database = Path(os.path.abspath(database))
     check_database(database)
     recover(database, lambda text: None, again=False)
     for number in range(runs):
         yield _record_once(target, database, options, number, runs > 1, before_output)
+
+
+def check_options(options: Options) -> None:
+    """Raise where the options contradict one another."""
+    if options.last is None:
+        return
+    if options.max_events is not None:
+        raise UsageError(
+            f"--last {options.last} keeps the end of the run, --max-events {options.max_events} its beginning; "
+            "give one of them"
+        )
+    if not 0 < options.last <= MAX_LAST:
+        raise UsageError(f"--last {options.last} is out of range; the most is {MAX_LAST}")
+    needed = ring_for(options.last) * RECORD_SIZE
+    if needed > options.window_bytes:
+        raise UsageError(
+            f"--last {options.last} takes {needed >> 20}M of the disk, more than --window allows; "
+            f"give --window {needed >> 20}M or keep fewer events"
+        )
 
 
 def check_database(database: Path) -> None:
@@ -159,7 +180,7 @@ def _record_once(
     before_output: Callable[[], None],
 ) -> Recording:
     info = _run_info(target, options)
-    meta = Meta(info, options.keep_all, options.max_events)
+    meta = Meta(info, options.keep_all, options.max_events, last=options.last)
     with _Signals() as signals:
         spool = Spool.create(database, meta)
         try:
@@ -200,7 +221,9 @@ def _record_once(
 
 def _window(spool: Spool, options: Options) -> Window:
     try:
-        return Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
+        return Window.create(
+            spool.window, max_records=options.max_events, window_bytes=options.window_bytes, last=options.last
+        )
     except OSError as error:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error
 
@@ -229,6 +252,7 @@ def _store(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
         keep_all=meta.keep_all,
         disk_full=meta.disk_full,
         max_records=meta.max_records,
+        last=meta.last,
     )
     remarks = sites.remarks()
     trace.modules = sites.modules()

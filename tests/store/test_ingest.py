@@ -87,7 +87,6 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything holds wherever the pieces in which records are read begin."""
     monkeypatch.setattr(window_module, "CHUNK", request.param)
-    monkeypatch.setattr(ingest_module, "CHUNK", request.param)
 
 
 def read(window: WindowBuilder, path: pathlib.Path, *, keep_all: bool = False, codes: list[Code] = CODES) -> Trace:

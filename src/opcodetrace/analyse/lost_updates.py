@@ -6,7 +6,7 @@ import gc
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from opcodetrace.analyse import orders, versions
+from opcodetrace.analyse import let_go, orders, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
@@ -46,7 +46,7 @@ def analysed(trace: Trace) -> Findings:
     uncertain = 0
     budget = orders.Budget()
     for location in sorted(accesses):
-        events = accesses[location]
+        events, early_writes = let_go.without_doubt(accesses[location], trace.let_go)
         if location in trace.locations and not trace.locations[location].certain:
             uncertain += 1
             continue
@@ -56,6 +56,8 @@ def analysed(trace: Trace) -> Findings:
         for part in _between(events, trace.restructured.get(location, ())):
             if any(event[0] != event[1] for event in part):
                 result, count = orders.search(location, part, sources, certainties, budget)
+                if early_writes:
+                    result, count = let_go.without(early_writes, result, count)
             else:
                 result = versions.lost_updates(location, part, sources, certainties)
                 number = len(result.updates)
@@ -74,7 +76,7 @@ def analysed(trace: Trace) -> Findings:
     return Findings(lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
 
 
-def _between(events: list[Event], restructured: Sequence[int]) -> Iterator[list[Event]]:
+def _between(events: Sequence[Event], restructured: Sequence[int]) -> Iterator[Sequence[Event]]:
     """The accesses of an item, cut where its container was restructured: behind that it is another cell."""
     start = 0
     for seq in restructured:

@@ -165,7 +165,7 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
     activation = Activation()
     newest = activation.newest
     read, write, delete = int(Kind.READ), int(Kind.WRITE), int(Kind.DELETE)
-    enter, define = int(Kind.ENTER), int(Kind.DEFINE)
+    enter, define, elsewhere = int(Kind.ENTER), int(Kind.DEFINE), int(Kind.ELSEWHERE)
     proven, inferred = Certainty.PROVEN, Certainty.INFERRED
 
     for event in trace.events:
@@ -210,6 +210,8 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
         elif kind == enter:
             activation = activations[frame] = Activation()
             newest = activation.newest
+        elif kind == elsewhere:
+            newest[site] = event
         elif kind == define:
             if site in copies:
                 phi = sites[site].phi

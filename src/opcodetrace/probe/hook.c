@@ -57,15 +57,15 @@ finish(Thread *thread, const Pending *begun, Datum value)
 static inline Datum
 constant_key(Thread *thread, Hook *hook)
 {
-    uint32_t text = LOAD_ACQUIRE(&hook->key_text);
-    if (LIKELY(text != 0)) {
-        return (Datum){.word = text - 1, .sort = hook->key_tag | (uint64_t)(PLAIN | LASTING)};
+    uint64_t text = LOAD_ACQUIRE(&hook->key_text);
+    if (LIKELY(text >> 32 == thread->round)) {
+        return (Datum){.word = (uint32_t)text, .sort = hook->key_tag | (uint64_t)(PLAIN | LASTING)};
     }
     Datum key = mapping_key(thread, hook->name);
     unsigned tag = tag_of(key);
     if ((key.sort & LASTING) && (tag == TAG_STR || tag == TAG_BYTES || tag == TAG_TUPLE)) {
         hook->key_tag = (uint8_t)tag;
-        STORE_RELEASE(&hook->key_text, (uint32_t)key.word + 1);
+        STORE_RELEASE(&hook->key_text, (uint64_t)thread->round << 32 | key.word);
     }
     return key;
 }
@@ -298,6 +298,9 @@ attr_store(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
         container = globals_word(thread, object, &kind);
         break;
     default:
+        if (UNLIKELY(hook->name == name_of_threads) && value != NULL) {
+            thread_renamed(thread, object, value);
+        }
         pending_nothing(thread, hook->site, here());
         return;
     }
@@ -713,8 +716,7 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
         }
         thread = thread_enter();
     }
-    if (UNLIKELY(thread->number == UNNUMBERED)) {
-        spool_miss();
+    if (UNLIKELY(thread->round != LOAD(&spool.round)) && !thread_renew(thread)) {
         return 0;
     }
 #if !FREE_THREADED

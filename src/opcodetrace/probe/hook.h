@@ -53,9 +53,9 @@ typedef struct Hook {
     PyObject_HEAD
     uint32_t site;
     uint8_t action;
-    uint8_t key_tag; /* of a constant key that is a text: its tag, and 1 + its number, or 0 until that is known */
-    uint32_t key_text;
-    int64_t index; /* a constant key that is a plain index, or -1 */
+    uint8_t key_tag;   /* of a constant key that is a text: its tag, */
+    uint64_t key_text; /* and round << 32 | its number, as written in that round */
+    int64_t index;     /* a constant key that is a plain index, or -1 */
     Performer perform;
     Verdict verdict;
     PyObject *name;

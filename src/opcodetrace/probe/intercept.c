@@ -628,7 +628,7 @@ following_thread(void)
     if (UNLIKELY(thread == NULL)) {
         thread = thread_enter();
     }
-    return thread->number == UNNUMBERED ? NULL : thread;
+    return thread->round != LOAD(&spool.round) && !thread_renew(thread) ? NULL : thread;
 }
 
 static inline void
@@ -676,7 +676,6 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
     }
     Thread *thread = following_thread();
     if (thread == NULL) {
-        spool_miss();
         return;
     }
     if (!is_task) {

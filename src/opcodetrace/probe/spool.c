@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-Spool spool;
+Spool spool = {.round = 1};
 
 /* How many records may pass before the header is asked again, the births are checked, and the next pages are fetched. */
 enum { STRIDE = 4096 };
+
+/* Rounds in which a ring is filled once; the collector makes it large enough that the one before the kept records is in it. */
+enum { ROUNDS = 8 };
 
 /* Maps the pages of the next records in one go: a page fault for each costs several times as much. */
 static void
@@ -19,7 +22,8 @@ fetch_pages(uint64_t seq, uint64_t end)
 {
 #ifdef MADV_POPULATE_WRITE
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = (uintptr_t)&spool.records[seq] & ~(page - 1), to = (uintptr_t)&spool.records[end] & ~(page - 1);
+    uintptr_t from = (uintptr_t)&spool.records[seq & spool.mask] & ~(page - 1);
+    uintptr_t to = (uintptr_t)(&spool.records[(end - 1) & spool.mask] + 1) & ~(page - 1);
     if (to > from) {
         int error = errno;
         madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* an older kernel refuses: then they come one by one */
@@ -64,11 +68,30 @@ spool_map(const char *path)
         PyErr_Format(PyExc_ValueError, "%s is not a window of this version", path);
         return -1;
     }
+    uint64_t ring = header->ring;
+    if ((ring & (ring - 1)) != 0 || ring > (size - HEADER_SIZE) / RECORD_SIZE) {
+        munmap(map, size);
+        PyErr_Format(PyExc_ValueError, "%s is no ring of %llu records", path, (unsigned long long)ring);
+        return -1;
+    }
+    spool.mask = ring - 1; /* of a linear window: all bits */
+    spool.next_round = ring == 0 ? UINT64_MAX : LOAD(&header->next) + ring / ROUNDS;
     spool.ended = (uint8_t *)map + ENDED_OFFSET;
     spool.records = (Record *)(void *)((char *)map + HEADER_SIZE);
     spool.limit = 0;
     spool.header = header;
     return 0;
+}
+
+/* Has the time come for a new round? One of the threads that ask begins it. */
+static void
+begin_round(uint64_t seq)
+{
+    uint64_t due = LOAD(&spool.next_round);
+    if (seq >= due && __atomic_compare_exchange_n(&spool.next_round, &due, seq + (spool.mask + 1) / ROUNDS, false,
+                                                  __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        __atomic_fetch_add(&spool.round, 1, __ATOMIC_RELAXED);
+    }
 }
 
 COLD bool
@@ -78,6 +101,11 @@ spool_raise_limit(uint64_t seq)
     uint64_t limit = LOAD_ACQUIRE(&header->limit);
     if (seq < limit) {
         uint64_t end = limit - seq > STRIDE ? seq + STRIDE : limit;
+        if (spool.mask != UINT64_MAX) {
+            uint64_t lap = (seq | spool.mask) + 1;
+            end = end < lap ? end : lap;
+            begin_round(seq);
+        }
         birth_check();
         fetch_pages(seq, end);
         STORE(&spool.limit, end);

@@ -62,7 +62,8 @@ typedef struct {
     uint32_t pid, flags;
     uint64_t limit;
     uint64_t stop_seq;
-    uint64_t unused1[3];
+    uint64_t ring; /* records in the ring, a power of two; 0: the window is linear */
+    uint64_t unused1[2];
     uint64_t next; /* offset 64: a cache line of its own */
     uint64_t unused2[7];
     uint64_t missed; /* offset 128 */
@@ -76,16 +77,21 @@ typedef struct {
 } Record;
 
 _Static_assert(sizeof(Record) == RECORD_SIZE, "record.py says how large a record is");
-_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, next) == 64 && offsetof(Header, missed) == 128,
+_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, next) == 64 && offsetof(Header, missed) == 128,
                "record.py says where the header's fields lie");
 
 typedef struct {
     Header *header; /* NULL until attached, and in a forked child */
     uint8_t *ended; /* a byte a thread */
     Record *records;
+    uint64_t mask; /* a record's place is its seq and this */
     uint64_t limit; /* records below it may be written without asking the header again */
     uint64_t started; /* the counter as recording was last turned on: operations begun before are not followed */
     int recording;
+    /* In a ring what records refer to (texts, types, threads) is overwritten in time. So it is all written anew now and then:
+       this counts how often, from 1 on; what was written in an earlier round counts as not written. */
+    uint32_t round;
+    uint64_t next_round; /* the seq at which it goes up */
 } Spool;
 
 extern Spool spool;
@@ -115,7 +121,7 @@ spool_claim(uint64_t *seq)
     if (UNLIKELY(*seq >= LOAD(&spool.limit)) && !spool_raise_limit(*seq)) {
         return NULL;
     }
-    return &spool.records[*seq];
+    return &spool.records[*seq & spool.mask];
 }
 
 static inline void

@@ -83,6 +83,7 @@ class Meta:
     disk_full: bool = False
     unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
+    last: int | None = None
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1).encode("ascii")
@@ -100,6 +101,7 @@ class Meta:
             disk_full=read["disk_full"],
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
+            last=read.get("last"),
         )
 
 

@@ -122,14 +122,16 @@ task_lane(Thread *thread, PyObject *task)
         if (number == UNNUMBERED) {
             return UNNUMBERED;
         }
-        uint32_t id = text_id(thread, text, length);
         *lane = (Lane){.address = address, .name = hash, .number = number};
         thread->lane_count++;
-        uint32_t own = thread->number;
-        thread->number = number;
-        emit(thread, LANE, NO_SITE, own, (Datum){0}, (Datum){.word = id, .sort = TAG_STR}, 0, EXACT, 0);
-        thread->number = own;
+    }
+    if (lane->round != thread->round) {
+        uint32_t id = text_id(thread, text, length), before = thread->number;
+        thread->number = lane->number;
+        emit(thread, LANE, NO_SITE, thread->own, (Datum){0}, (Datum){.word = id, .sort = TAG_STR}, 0, EXACT, 0);
+        thread->number = before;
         thread->quiet++;
+        lane->round = thread->round;
     }
     return lane->number;
 }

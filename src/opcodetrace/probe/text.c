@@ -49,7 +49,9 @@ hash_bytes(const uint8_t *bytes, size_t length)
 static void
 learn_text(Thread *thread, KnownText *known, uint64_t hash, uint64_t characters, const void *bytes, size_t length)
 {
-    known->id = __atomic_add_fetch(&texts, 1, __ATOMIC_RELAXED);
+    do {
+        known->id = __atomic_add_fetch(&texts, 1, __ATOMIC_RELAXED);
+    } while (known->id == 0); /* the numbers begin anew */
     known->hash = hash;
     known->characters = characters;
     known->length = (uint32_t)length;
@@ -167,6 +169,7 @@ typedef struct {
     uint8_t *name;
     uint32_t length;
     uint32_t id;
+    uint32_t round; /* in which it was written last */
 } NamedType;
 
 static NamedType *named_types;
@@ -249,12 +252,16 @@ type_number(Thread *thread, const uint8_t *name, size_t length)
             named = &named_types[slot];
         }
         id = named->id;
+        if (id != 0 && named->round < thread->round) {
+            named->round = thread->round;
+            emit_text(thread, TYPE, id, name, length);
+        }
         if (id == 0 && types < MAX_TYPES) {
             uint8_t *copy = malloc(length + 1);
             if (copy != NULL) {
                 memcpy(copy, name, length);
                 id = ++types;
-                *named = (NamedType){hash, copy, (uint32_t)length, id};
+                *named = (NamedType){hash, copy, (uint32_t)length, id, thread->round};
                 emit_text(thread, TYPE, id, name, length); /* within the lock: no other thread may use the number before */
             }
         }
@@ -268,8 +275,8 @@ uint64_t list_word, dict_word;
 void
 type_prepare(Thread *thread)
 {
-    list_word = type_word(thread, &PyList_Type);
-    dict_word = type_word(thread, &PyDict_Type);
+    STORE(&list_word, type_word(thread, &PyList_Type));
+    STORE(&dict_word, type_word(thread, &PyDict_Type));
 }
 
 COLD uint64_t

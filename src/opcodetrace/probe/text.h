@@ -46,7 +46,7 @@ type_word(Thread *thread, PyTypeObject *type)
     return type_word_slow(thread, type);
 }
 
-/* Of the containers met most, known from the start. */
+/* Of the containers met most, known from the start (and written once a round). */
 extern uint64_t list_word, dict_word;
 void type_prepare(Thread *thread);
 

@@ -12,6 +12,13 @@ __thread Thread *current_thread;
 
 static pthread_key_t end_key;
 static uint32_t numbered;
+PyObject *name_of_threads;
+
+/* The operating system's numbers of each thread. */
+static struct {
+    uint64_t ident;
+    Datum native;
+} systems[MAX_THREADS];
 static Thread unnumbered = {.number = UNNUMBERED};
 
 /* What the probe keeps for threads is made and touched beforehand, and used again: the page faults of a new one would hold a
@@ -141,6 +148,132 @@ done:
     return name;
 }
 
+/* Texts and types that it knows are as good as new. */
+static void
+forget(Thread *thread)
+{
+    for (int i = 0; i < KNOWN_TEXTS; i++) {
+        thread->texts[i].id = 0;
+    }
+    memset(thread->types, 0, sizeof(thread->types));
+}
+
+static void
+emit_thread(Thread *thread)
+{
+    unsigned long ident = PyThread_get_thread_ident();
+#ifdef PY_HAVE_THREAD_NATIVE_ID
+    Datum native = {.word = PyThread_get_thread_native_id(), .sort = TAG_INT};
+#else
+    Datum native = {.sort = TAG_ABSENT};
+#endif
+    Datum name = thread_name(thread, ident);
+    STORE(&systems[thread->number].ident, ident);
+    systems[thread->number].native = native;
+    emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
+    thread->quiet++;
+}
+
+/* The number of a living thread; UNNUMBERED where it has none. */
+static uint32_t
+number_of(uint64_t ident)
+{
+    for (uint32_t number = LOAD(&numbered); number-- > 0;) {
+        if (number < MAX_THREADS && LOAD(&systems[number].ident) == ident && !LOAD_ACQUIRE(&spool.ended[number])) {
+            return number;
+        }
+    }
+    return UNNUMBERED;
+}
+
+/* threading.Thread, borrowed from its module; NULL where that is not imported. */
+static PyTypeObject *
+class_of_threads(void)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *module = modules != NULL && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
+    if (module == NULL || !PyModule_CheckExact(module)) {
+        return NULL;
+    }
+    PyObject *class = PyDict_GetItemString(PyModule_GetDict(module), "Thread");
+    return class != NULL && PyType_CheckExact(class) ? (PyTypeObject *)class : NULL;
+}
+
+COLD void
+thread_renamed(Thread *thread, PyObject *object, PyObject *name)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr ||
+        type->tp_getattro != PyObject_GenericGetAttr) {
+        return;
+    }
+    Raised raised = put_error_aside();
+    PyObject *key = NULL, *ident = NULL;
+    PyTypeObject *class = class_of_threads();
+    if (class == NULL || !PyType_IsSubtype(type, class)) {
+        goto done;
+    }
+    PyObject *served = type_lookup(type, name_of_threads), *plain = type_lookup(class, name_of_threads);
+    type_lookup_done(served);
+    type_lookup_done(plain);
+    if (served != plain || (key = PyUnicode_InternFromString("_ident")) == NULL) {
+        goto done;
+    }
+    served = type_lookup(type, key);
+    type_lookup_done(served);
+    if (served != NULL) {
+        goto done;
+    }
+    ident = PyObject_GenericGetAttr(object, key);
+    if (ident == NULL || !PyLong_CheckExact(ident)) {
+        goto done; /* it has not been started: its first hook looks */
+    }
+    uint32_t number = number_of(PyLong_AsUnsignedLong(ident));
+    if (number == UNNUMBERED) {
+        goto done;
+    }
+    uint8_t buffer[MAX_TEXT];
+    size_t length = text_cut(name, buffer, MAX_TEXT);
+    uint32_t text = text_id(thread, buffer, length);
+    uint64_t seq;
+    Record *record = spool_claim(&seq);
+    if (record != NULL) {
+        record->before = 0;
+        record->site = NO_SITE;
+        record->thread = (uint16_t)number;
+        record->kind = THREAD;
+        record->tags = (uint8_t)(tag_of(systems[number].native) | TAG_STR << 4);
+        record->container = LOAD(&systems[number].ident);
+        record->key = systems[number].native.word;
+        record->value = text;
+        record->frame = 0;
+        spool_commit(record, seq);
+        thread->quiet++;
+    }
+done:
+    Py_XDECREF(ident);
+    Py_XDECREF(key);
+    PyErr_Clear();
+    put_error_back(raised);
+}
+
+COLD bool
+thread_renew(Thread *thread)
+{
+    if (thread->number == UNNUMBERED) {
+        spool_miss();
+        return false;
+    }
+    thread->round = LOAD(&spool.round);
+    forget(thread);
+    uint32_t lane = thread->number;
+    thread->number = thread->own;
+    emit_thread(thread);
+    thread->number = lane;
+    type_prepare(thread);
+    return true;
+}
+
 uint32_t
 thread_number(void)
 {
@@ -169,14 +302,13 @@ thread_enter(void)
     }
     thread->number = thread->own = number;
     current_thread = thread;
-    unsigned long ident = PyThread_get_thread_ident();
-#ifdef PY_HAVE_THREAD_NATIVE_ID
-    Datum native = {.word = PyThread_get_thread_native_id(), .sort = TAG_INT};
-#else
-    Datum native = {.sort = TAG_ABSENT};
-#endif
-    Datum name = thread_name(thread, ident);
-    emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
+    if (thread->round != LOAD(&spool.round)) {
+        if (thread->round != 0) {
+            forget(thread);
+        }
+        thread->round = LOAD(&spool.round);
+    }
+    emit_thread(thread);
     /* Its first hook may come after an access, which may be as old as the thread: nobody saw when that began. */
     thread->last = spool.started;
     thread->last_quiet = thread->quiet;
@@ -202,6 +334,10 @@ thread_prepare(void)
 {
     if (pthread_key_create(&end_key, thread_ends) != 0) {
         PyErr_SetString(PyExc_RuntimeError, "no thread-specific key is left");
+        return -1;
+    }
+    name_of_threads = PyUnicode_InternFromString("name");
+    if (name_of_threads == NULL) {
         return -1;
     }
     Thread *ready = make_threads(READY);

@@ -66,6 +66,7 @@ typedef struct {
     uint64_t address; /* 0: an empty entry */
     uint64_t name;    /* its hash */
     uint32_t number;
+    uint32_t round; /* in which its record was written last */
 } Lane;
 
 typedef struct Thread {
@@ -89,6 +90,7 @@ typedef struct Thread {
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];
+    uint32_t round; /* what it knows was written in this one; 0: it knows nothing yet */
     KnownType types[KNOWN_TYPES];
     KnownText texts[KNOWN_TEXTS];
 } Thread;
@@ -103,6 +105,13 @@ extern __thread Thread *current_thread;
 int thread_prepare(void);
 /* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
 Thread *thread_enter(void);
+/* A new round has begun: forgets what was written and writes the thread anew. False where its accesses are not recorded. */
+bool thread_renew(Thread *thread);
+
+/* The program is about to give `object`'s attribute `name` a value: where that is a thread's name, THREAD is emitted anew. */
+void thread_renamed(Thread *thread, PyObject *object, PyObject *name);
+/* The interned string "name". */
+extern PyObject *name_of_threads;
 
 /* A number for another thread or lane; UNNUMBERED where there are no more. */
 uint32_t thread_number(void);
@@ -130,7 +139,9 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     }
     __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
     uint64_t moved = seq - earliest;
-    record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0 : (uint32_t)moved;
+    record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0
+                     : moved < UINT32_MAX                                  ? (uint32_t)moved
+                                                                           : UINT32_MAX; /* no window holds as many */
     record->site = site;
     record->thread = (uint16_t)thread->number;
     record->kind = (uint8_t)kind;

@@ -1,6 +1,7 @@
 """The window file as the collector sees it: made, allocated ahead of the probe, read at the end.
 
-The window is linear. Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`; layout in `opcodetrace.trace.record`.
+Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`, in a ring at its seq modulo the ring's size; layout in
+`opcodetrace.trace.record`.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ from opcodetrace.trace.record import (
     NEXT_OFFSET,
     PID_OFFSET,
     RECORD_SIZE,
+    RING_OFFSET,
     STOP_OFFSET,
     VERSION,
     HeaderFlag,
+    ring_for,
 )
 
 MIB = 1 << 20
 WINDOW_BYTES = 1 << 30  # of records, by default
+ENDLESS = 1 << 62  # the limit of a ring that has all its blocks
 STEP = 4 * MIB  # allocated at a time
 AHEAD = 32 * MIB  # kept allocated ahead of the probe
 WARM = 16 * MIB  # kept in memory ahead of the probe, once it writes much
@@ -47,6 +51,7 @@ class Window:
 
     The file has its full size from the start but no blocks: writing to a page that the disk has no room for would kill
     the script by SIGBUS, so the probe may only write below `limit`, and that is raised after blocks were allocated.
+    A ring that has all its blocks needs nobody any more: the probe goes round in it for as long as the script runs.
     """
 
     def __init__(self, path: str, descriptor: int, max_records: int) -> None:
@@ -54,6 +59,7 @@ class Window:
         self.path = path
         self.disk_full = False
         self.max_records = max_records
+        self.ring = 0  # its size, where it is one
         self._descriptor = descriptor
         self._map = mmap.mmap(descriptor, 0)
         self._size = len(self._map)
@@ -62,11 +68,17 @@ class Window:
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], *, max_records: int | None = None, window_bytes: int = WINDOW_BYTES
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        max_records: int | None = None,
+        window_bytes: int = WINDOW_BYTES,
+        last: int | None = None,
     ) -> Self:
-        """Makes the file with room for `window_bytes` of records, of which at most `max_records` are used."""
+        """Makes the file with room for `window_bytes` of records, of which at most `max_records` are used; or a ring
+        that keeps at least the `last` so many, whatever that takes."""
         name = os.fspath(path)
-        room = window_bytes // RECORD_SIZE
+        room = window_bytes // RECORD_SIZE if last is None else ring_for(last)
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             _allocate(descriptor, 0, HEADER_SIZE)
@@ -77,6 +89,9 @@ class Window:
             os.unlink(name)
             raise
         HEADER.pack_into(window._map, 0, MAGIC, VERSION, RECORD_SIZE, 0, 0, 0, 0)
+        if last is not None:
+            window.ring = room
+            _U64.pack_into(window._map, RING_OFFSET, room)
         window.allocate_ahead()
         return window
 
@@ -94,7 +109,8 @@ class Window:
         except BaseException:
             os.close(descriptor)
             raise
-        window._allocated = HEADER_SIZE + window.limit * RECORD_SIZE
+        window._allocated = HEADER_SIZE + min(window.limit, window.max_records) * RECORD_SIZE
+        window.ring = _unsigned(_U64, window._map, RING_OFFSET)
         return window
 
     def close(self) -> None:
@@ -143,6 +159,8 @@ class Window:
 
     def _raise_limit(self) -> None:
         limit = min((self._allocated - HEADER_SIZE) // RECORD_SIZE, self.max_records)
+        if self.ring and self._allocated == self._size:
+            limit = ENDLESS
         _U64.pack_into(self._map, LIMIT_OFFSET, limit)
 
     @property
@@ -180,8 +198,12 @@ class Window:
         return min(begun, self.stop_seq) if HeaderFlag.STOPPED in self.flags else begun
 
     def records(self) -> bytes:
-        """A copy of all that was written. (For tests and tools: `store.ingest` maps the file instead.)"""
-        return self._map[HEADER_SIZE : HEADER_SIZE + self.written * RECORD_SIZE]
+        """A copy of all that was written and is there. (For tests and tools: `store.ingest` maps the file instead.)"""
+        written = self.written
+        if not self.ring or written <= self.ring:
+            return self._map[HEADER_SIZE : HEADER_SIZE + written * RECORD_SIZE]
+        oldest = HEADER_SIZE + written % self.ring * RECORD_SIZE
+        return self._map[oldest:] + self._map[HEADER_SIZE:oldest]
 
     def ended(self, thread: int) -> bool:
         """Has this thread ended?"""

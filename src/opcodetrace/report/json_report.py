@@ -15,7 +15,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     findings        [label, count, certainty, lost_at (site), overwritten_at (site or null), interleaving or null]
                     one for each location's label and pair of source lines, the most frequent first
     more_findings   pairs, lost: what `findings` leaves out
-    limits          truncated (reason or null), truncated_seq, unseen_writes, missed_accesses, holes, recovered,
+    limits          truncated (reason or null), truncated_seq, last (how many events were to be kept, or null), let_go
+                    (events that came before those), unseen_writes, missed_accesses, holes, recovered,
                     births_seen, unwoven: [function, path, line, reason], notes: [text]
 
 A site is {path, line, column, end_line, end_column, function, operation, opcode, expression, source}.
@@ -107,6 +108,8 @@ def _document(report: RunReport) -> Json:
         "limits": {
             "truncated": run.truncated and run.truncated.value,
             "truncated_seq": run.truncated_seq,
+            "last": run.last,
+            "let_go": run.let_go,
             "unseen_writes": run.unseen,
             "missed_accesses": run.missed,
             "holes": run.holes,

@@ -206,6 +206,11 @@ def caveats(
     def labels(chosen: Iterable[WatchedLocation]) -> str:
         return _some([code(printable(watched.label)) for watched in chosen])
 
+    if run.let_go:
+        yield (
+            f"Let go: the first {quantity(run.let_go, 'event')} (--last {run.last:,}). What was lost before, or built "
+            "upon a read before, is not known."
+        )
     if run.truncated is not None:
         where = "" if run.truncated_seq is None else f" after {quantity(run.truncated_seq, 'record')}"
         yield f"Truncated: recording ended{where} ({run.truncated.value}). What the script did after that is not known."

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from opcodetrace.store.labels import Labels, Unlabelled
 from opcodetrace.store.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
-from opcodetrace.store.window import CHUNK, Records, Survey, Window, survey
+from opcodetrace.store.window import Records, Survey, Window, survey
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.record import (
@@ -73,21 +73,25 @@ def ingest(
     keep_all: bool = False,
     disk_full: bool = False,
     max_records: int | None = None,
+    last: int | None = None,
 ) -> Trace:
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
-    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped."""
+    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
+    so many records count, if that is given."""
     files, codes = list(files), list(codes)
-    spool = Window.open(window)
+    spool = Window.open(window, last)
     seen = survey(spool)
     interned = Interned(seen)
     sites = SiteTable(codes, interned)
-    kept = _shared_accesses(spool.records, seen, sites, interned, keep_all=keep_all)
+    kept = _shared_accesses(spool, seen, sites, interned, keep_all=keep_all)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=bool(spool.flags & HeaderFlag.BIRTHS))
-    threads = _threads(spool, seen, interned)
-    sync_objects, synchronisation = _synchronisation(seen, sites, interned, labels, threads)
-    markers = _markers(spool.records, seen.kinds, sites, None if keep_all else kept)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
+    switches = [] if free_threaded else _switches(seen, interned, codes, labels)
+    threads = _threads(spool, seen, interned, switches)
+    sync_objects, synchronisation = _synchronisation(seen, sites, interned, labels, threads)
+    markers = _markers(spool, seen, sites, None if keep_all else kept)
+    elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     kinds = np.bincount(seen.kinds, minlength=32)
     accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
@@ -102,12 +106,12 @@ def ingest(
         sites=sites.sites,
         site_codes=sites.codes,
         locations=locations,
-        events=_events(spool.records, kept, markers, interned),
-        switches=[] if free_threaded else _switches(seen, interned, codes, labels),
+        events=_events(spool, kept, markers, elsewhere, interned),
+        switches=switches,
         sync_objects=sync_objects,
         synchronisation=synchronisation,
-        restructured=_restructured(spool.records, seen, kept, interned),
-        records=len(spool.records),
+        restructured=_restructured(spool, seen, kept, interned),
+        records=len(spool),
         accesses=accesses,
         stored=len(kept.seqs),
         missed=spool.missed,
@@ -116,6 +120,8 @@ def ingest(
         truncated_seq=spool.stop_seq if stopped else None,
         births=bool(spool.flags & HeaderFlag.BIRTHS),
         notes=notes,
+        last=last,
+        let_go=spool.first,
     )
 
 
@@ -214,7 +220,7 @@ class Aliases:
 
     @classmethod
     def of(cls, seen: Survey) -> Aliases:
-        which = seen.kinds[seen.control_seqs] == RecordKind.ALIAS
+        which = seen.control_kinds == RecordKind.ALIAS
         seqs, rows = seen.control_seqs[which], seen.control[which]
         owned = rows["value"] & np.uint64(ADDRESS_MASK)
         owning = rows["container"] & np.uint64(ADDRESS_MASK)
@@ -229,22 +235,21 @@ class Aliases:
         return self.dicts[place] == containers, self.owners[place]
 
 
-def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
+def _candidates(window: Window, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
     """The seqs of all accesses to locations that may be shared: every shared one, and few others.
 
     Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds nothing
     shared. Families and generations only tell apart what has the same address, so they can wait.
     """
-    bits = min(MAX_BUCKET_BITS, max(10, len(records).bit_length()))
+    bits = min(MAX_BUCKET_BITS, max(10, len(window).bit_length()))
     no_thread = MAX_THREADS
     first_thread = np.full(1 << bits, no_thread, np.uint32)
     many = np.zeros(1 << bits, bool)
     written = np.zeros(1 << bits, bool)
     found: list[tuple[Array, Array]] = []
     always: list[Array] = []  # a location with two containers lies in two buckets
-    for start in range(0, len(records), CHUNK):
-        chunk = records[start : start + CHUNK]
-        kind = kinds[start : start + CHUNK]
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
         if not len(where):
             continue
@@ -276,16 +281,16 @@ def _candidates(records: Records, kinds: Array, table: SiteTable, interned: Inte
 
 def _objects(addresses: Array, seqs: Array, seen: Survey) -> Array:
     """The object that lived at each address at each seq: how many had come to life there before, and the address."""
-    born = seen.kinds[seen.control_seqs] == RecordKind.BIRTH
+    born = seen.control_kinds == RecordKind.BIRTH
     if not born.any():
         return addresses
     places, ranks = np.unique(seen.control["container"][born] & np.uint64(ADDRESS_MASK), return_inverse=True)
     span = np.int64(len(seen.kinds) + 1)
-    births = np.sort(ranks * span + seen.control_seqs[born])
+    births = np.sort(ranks * span + seen.control_seqs[born] - seen.first)
     place = np.minimum(np.searchsorted(places, addresses), len(places) - 1)
     (reborn,) = np.nonzero(places[place] == addresses)
     place = place[reborn].astype(np.int64)
-    before = np.searchsorted(births, place * span + seqs[reborn])
+    before = np.searchsorted(births, place * span + seqs[reborn] - seen.first)
     generations = np.zeros(len(seqs), np.uint64)
     generations[reborn] = before - np.searchsorted(births, place * span)
     objects: Array = addresses | generations << np.uint64(ADDRESS_BITS)
@@ -313,13 +318,14 @@ class Kept:
     unplaced: int  # accesses at unknown sites
 
 
-def _shared_accesses(records: Records, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool) -> Kept:
+def _shared_accesses(window: Window, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool) -> Kept:
     aliases = Aliases.of(seen)
     if keep_all:
         (seqs,) = np.nonzero((seen.kinds >= Kind.READ) & (seen.kinds <= Kind.DELETE))
+        seqs += seen.first
     else:
-        seqs = _candidates(records, seen.kinds, table, interned, aliases)
-    rows: Records = np.asarray(records[seqs])
+        seqs = _candidates(window, seen, table, interned, aliases)
+    rows = window.take(seqs)
     sites = table.indexes(rows["site"])
     families = table.family[sites]
     placed = families != NO_FAMILY
@@ -455,7 +461,7 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
         yield location_and_reading // 2, site
 
 
-def _markers(records: Records, kinds: Array, table: SiteTable, kept: Kept | None) -> Array:
+def _markers(window: Window, seen: Survey, table: SiteTable, kept: Kept | None) -> Array:
     """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all)."""
     wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
     if kept is None:
@@ -464,20 +470,65 @@ def _markers(records: Records, kinds: Array, table: SiteTable, kept: Kept | None
         writing = (kept.records["kind"] & RECORD_KIND_MASK) != Kind.READ
         wanted[table.code[kept.sites[writing]]] = True
     found = [np.empty(0, np.int64)]
-    for start in range(0, len(records), CHUNK):
-        kind = kinds[start : start + CHUNK]
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero((kind >= Kind.COMPUTE) & (kind <= Kind.DEFINE))
-        sites = table.indexes(records["site"][start + where])
+        sites = table.indexes(chunk["site"][where])
         found.append(start + where[wanted[table.code[sites]]])
     return np.concatenate(found)
 
 
-def _events(records: Records, kept: Kept, markers: Array, interned: Interned) -> list[Event]:
-    seqs = np.concatenate([kept.seqs, markers])
+def _elsewhere(window: Window, seen: Survey, table: SiteTable, kept: Kept) -> Array:
+    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value
+    that a write there is made of is then not the kept one's."""
+    asked = np.zeros(table.unknown + 1, bool)
+    for site in table.sites.values():
+        if site.flow is not None:
+            flow = site.flow
+            asked[[*flow.reads, *flow.writes, *flow.called_reads, *flow.called_writes]] = True
+    of_kept = asked[kept.sites]
+    places = _mixed((kept.records["frame"][of_kept], kept.sites[of_kept]), FIRST_SALT)
+    known = np.unique(places)
+    found = [np.empty(0, np.int64)]
+    if not len(known):
+        return found[0]
+    asked[np.setdiff1d(np.arange(len(asked)), kept.sites[of_kept])] = False
+    kept_last = np.zeros(len(known), bool)  # by place: whether its newest access is a kept one
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
+        (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
+        sites = table.indexes(chunk["site"][where])
+        at_site = asked[sites]
+        where, sites = where[at_site], sites[at_site]
+        if not len(where):
+            continue
+        mixed = _mixed((chunk["frame"][where], sites), FIRST_SALT)
+        place = np.minimum(np.searchsorted(known, mixed), len(known) - 1)
+        at_place = known[place] == mixed
+        seqs, place = where[at_place] + start, place[at_place]
+        if not len(seqs):
+            continue
+        first, last = np.searchsorted(kept.seqs, (start, start + len(chunk)))
+        is_kept = np.isin(seqs, kept.seqs[first:last])
+        order = np.argsort(place, kind="stable")
+        seqs, place, is_kept = seqs[order], place[order], is_kept[order]
+        begins = np.r_[True, place[1:] != place[:-1]]
+        before = np.where(begins, kept_last[place], np.r_[False, is_kept[:-1]])
+        found.append(seqs[before & ~is_kept])
+        ends = np.r_[begins[1:], True]
+        kept_last[place[ends]] = is_kept[ends]
+    return np.sort(np.concatenate(found))
+
+
+def _events(window: Window, kept: Kept, markers: Array, elsewhere: Array, interned: Interned) -> list[Event]:
+    seqs = np.concatenate([kept.seqs, markers, elsewhere])
     order = np.argsort(seqs, kind="stable")
     seqs = seqs[order]
-    rows = np.concatenate([kept.records, np.asarray(records[markers])])[order]
-    locations = np.concatenate([kept.locations, np.full(len(markers), -1)])[order]
+    others = window.take(elsewhere)
+    others["kind"] = Kind.ELSEWHERE
+    others["tags"] = others["before"] = 0
+    rows = np.concatenate([kept.records, window.take(markers), others])[order]
+    locations = np.concatenate([kept.locations, np.full(len(markers) + len(elsewhere), -1)])[order]
     # the addresses of frames only tell activations apart: small numbers do as well
     _, frames = np.unique(rows["frame"], return_inverse=True)
     with _collector_paused():
@@ -507,21 +558,27 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
+def _threads(spool: Window, seen: Survey, interned: Interned, switches: Sequence[Switch]) -> list[Thread]:
     known: dict[int, tuple[str | None, int, int]] = {}
-    births = seen.control[seen.kinds[seen.control_seqs] == RecordKind.THREAD]
+    births = seen.control[seen.control_kinds == RecordKind.THREAD]
     for row in births:
         thread, named = int(row["thread"]), int(row["tags"]) >> 4 == Tag.STR
         name = interned.text(int(row["value"])) if named else None
         known[thread] = (name, int(row["container"]), int(row["key"]))
     tasks: dict[int, int] = {}
-    for row in seen.control[seen.kinds[seen.control_seqs] == RecordKind.LANE]:
+    for row in seen.control[seen.control_kinds == RecordKind.LANE]:
         thread, task_of = int(row["thread"]), int(row["container"])
         tasks[thread] = task_of
         _, ident, native_id = known.get(task_of, (None, 0, 0))
         known[thread] = (interned.text(int(row["value"])), ident, native_id)
+    first_seq, last_seq = dict(seen.first_seq), dict(seen.last_seq)
+    for switch in switches:  # from a thread whose own records were all let go
+        if switch.from_thread >= MAX_THREADS:
+            continue  # a damaged record
+        first_seq.setdefault(switch.from_thread, switch.seq)
+        last_seq.setdefault(switch.from_thread, switch.seq)
     threads = []
-    for thread in sorted(seen.first_seq):
+    for thread in sorted(first_seq):
         name, ident, native_id = known.get(thread, (None, 0, 0))
         threads.append(
             Thread(
@@ -530,8 +587,8 @@ def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
                 ident=ident,
                 native_id=native_id,
                 started_by=None,
-                first_seq=seen.first_seq[thread],
-                last_seq=seen.last_seq[thread],
+                first_seq=first_seq[thread],
+                last_seq=last_seq[thread],
                 ended=spool.ended[thread] != 0,
                 task_of=tasks.get(thread),
             )
@@ -541,7 +598,7 @@ def _threads(spool: Window, seen: Survey, interned: Interned) -> list[Thread]:
 
 def _switches(seen: Survey, interned: Interned, codes: Sequence[Code], labels: Labels) -> list[Switch]:
     places = _SwitchPlaces(codes, labels)
-    which = seen.kinds[seen.control_seqs] == RecordKind.SWITCH
+    which = seen.control_kinds == RecordKind.SWITCH
     rows = seen.control[which]
     switches = []
     columns = zip(
@@ -583,20 +640,20 @@ def _reason(flags: int, *, preempts: bool) -> Reason | None:
     return Reason.PREEMPTED if flags & SwitchFlag.TOP and preempts else None
 
 
-def _restructured(records: Records, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
+def _restructured(window: Window, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
     """When items may have moved, by the location of each item: `del items[0]`, pop(), items[1:2] = ..., clear()."""
     of_container: defaultdict[int, list[int]] = defaultdict(list)
     for location in np.flatnonzero(kept.families == ITEM).tolist():
         of_container[int(kept.containers[location])].append(location)
     found: list[Array] = []
-    for start in range(0, len(records), CHUNK):
-        kind = seen.kinds[start : start + CHUNK]
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero((kind == Kind.WRITE) | (kind == Kind.DELETE))
-        tags = records["tags"][start + where] & 15
+        tags = chunk["tags"][where] & 15
         whole = np.isin(tags, (Tag.WHOLE, Tag.SLICE)) | ((tags == Tag.INT) & (kind[where] == Kind.DELETE))
         found.append(where[whole] + start)
     seqs = np.concatenate(found) if found else np.empty(0, np.int64)
-    rows = np.asarray(records[seqs])
+    rows = window.take(seqs)
     moved: defaultdict[int, list[int]] = defaultdict(list)
     containers = _objects(rows["container"] & np.uint64(ADDRESS_MASK), seqs, seen)
     item = (rows["tags"] & 15) == Tag.INT
@@ -618,7 +675,7 @@ def _synchronisation(
     seen: Survey, table: SiteTable, interned: Interned, labels: Labels, threads: Sequence[Thread]
 ) -> tuple[list[SyncObject], list[Synchronisation]]:
     """What threads did to wait for each other, by objects that two of them used; and the starts of threads."""
-    which = seen.kinds[seen.control_seqs] == RecordKind.SYNC
+    which = seen.control_kinds == RecordKind.SYNC
     seqs, rows = seen.control_seqs[which], seen.control[which]
     if not len(rows):
         return [], []

@@ -274,6 +274,16 @@ CREATE VIEW lost_updates AS
     ORDER BY finding.run_id, finding.id""",
 )
 
+# A column that is added keeps only a comment of this kind.
+KEEP_THE_LAST_EVENTS = (
+    """
+ALTER TABLE runs ADD COLUMN
+    last INTEGER /* how many records were to be kept, the last ones (record --last); NULL: all */""",
+    """
+ALTER TABLE runs ADD COLUMN
+    let_go INTEGER NOT NULL DEFAULT 0 /* records before those, which are gone: the seq of the first one kept */""",
+)
+
 migrations = Migrations("opcodetrace")
 
 
@@ -357,7 +367,14 @@ def modules_of_runs(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
-STEPS = (first_schema, synchronisation, modules_of_runs)  # every step there ever was, the oldest first
+@migrations()
+def keep_the_last_events(database: Any) -> None:
+    for statement in KEEP_THE_LAST_EVENTS:
+        database.conn.execute(statement.strip())
+
+
+# Every step there ever was, the oldest first.
+STEPS = (first_schema, synchronisation, modules_of_runs, keep_the_last_events)
 
 
 def is_trace_file(database: Database) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 
 ADDRESS_MASK = (1 << ADDRESS_BITS) - 1
 UNKNOWN_TEXT = 0  # the canonical id of a text whose records are missing
+ID_MASK = (1 << 32) - 1  # of a text's id
 TEXT_TAGS = [Tag.STR, Tag.BYTES, Tag.TUPLE]
 UNKNOWN_TYPE = "object"
 
@@ -26,15 +27,18 @@ class Interned:
 
     def __init__(self, survey: Survey) -> None:
         control = survey.control
-        kinds = survey.kinds[survey.control_seqs]
+        kinds = survey.control_kinds
         self._types = assemble(control[kinds == RecordKind.TYPE])
         texts = assemble(control[kinds == RecordKind.TEXT])
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
-        # one entry more than there are ids: what is out of range is clipped to it
-        self._table = np.full(max(texts, default=-1) + 2, UNKNOWN_TEXT, np.uint64)
-        for number, text in texts.items():
-            self._table[number] = self.canonical(text)
+        # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
+        # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
+        self._lowest = np.uint64(_lowest(texts))
+        places = {(number - int(self._lowest)) & ID_MASK: text for number, text in texts.items()}
+        self._table = np.full(max(places, default=-1) + 2, UNKNOWN_TEXT, np.uint64)
+        for place, text in places.items():
+            self._table[place] = self.canonical(text)
 
     def canonical(self, text: bytes) -> int:
         number = self._canonical.setdefault(text, len(self._texts))
@@ -43,12 +47,14 @@ class Interned:
         return number
 
     def canonical_ids(self, ids: Array) -> Array:
-        return self._table[np.minimum(ids, len(self._table) - 1).astype(np.intp)]
+        places = (ids - self._lowest) & np.uint64(ID_MASK)
+        canonical: Array = self._table[np.minimum(places, len(self._table) - 1).astype(np.intp)]
+        return canonical
 
     def text(self, number: int) -> str | None:
         """The text with this id, as in the records."""
-        known = 0 <= number < len(self._table) and self._table[number] != UNKNOWN_TEXT
-        return as_text(self._texts[int(self._table[number])]) if known else None
+        canonical = int(self.canonical_ids(np.array([number], np.uint64))[0])
+        return None if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])
 
     def type_name(self, number: int) -> str:
         """A type's name as people write it: that of a built-in type or of the script's own without its module."""
@@ -96,6 +102,14 @@ class Interned:
 
     def _bytes(self, canonical: int) -> bytes | Absent:
         return ABSENT if canonical == UNKNOWN_TEXT else self._texts[canonical]
+
+
+def _lowest(ids: Collection[int]) -> int:
+    """The first id given, of ids that lie close together but may have begun anew after 32 bits."""
+    half = 1 << 31
+    if max(ids, default=0) - min(ids, default=0) < half:
+        return min(ids, default=0)
+    return min(number for number in ids if number >= half)
 
 
 def _each(words: Array, decode: Callable[[int], Value]) -> Array:

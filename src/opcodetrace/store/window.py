@@ -18,7 +18,9 @@ from opcodetrace.trace.record import HeaderFlag
 RECORD_DTYPE = np.dtype(record.RECORD_FIELDS)
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
 CONTROL = record.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
-OF_NO_THREAD = [record.RecordKind.TEXT, record.RecordKind.TYPE, record.RecordKind.BIRTH]
+OF_TEXTS = [record.RecordKind.TEXT, record.RecordKind.TYPE]
+OF_NO_THREAD = [*OF_TEXTS, record.RecordKind.BIRTH]
+REFERRED_TO = [*OF_TEXTS, record.RecordKind.THREAD, record.RecordKind.LANE]
 HOLE = 0  # the kind of a record that was begun and not finished
 
 Records = npt.NDArray[np.void]
@@ -27,17 +29,21 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A spool's window, mapped read-only."""
+    """A spool's window, mapped read-only. Records are named by their seq."""
 
     flags: HeaderFlag
     limit: int
     stop_seq: int
     missed: int
     ended: bytes  # one byte a thread
-    records: Records
+    oldest: int  # the first record that is there
+    first: int  # the first one that counts; what comes before only tells the texts, types and threads it refers to
+    stop: int  # after the last one
+    stored: Records  # as they lie in the file
 
     @classmethod
-    def open(cls, path: pathlib.Path) -> Window:
+    def open(cls, path: pathlib.Path, last: int | None = None) -> Window:
+        """Only the `last` so many records count, if that is given."""
         try:
             with path.open("rb") as stream:
                 head = stream.read(record.HEADER_SIZE)
@@ -54,54 +60,84 @@ class Window:
                 f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {record.VERSION}"
             )
         flags = HeaderFlag(flag_bits)
-        count = min(
-            struct.unpack_from("<Q", head, record.NEXT_OFFSET)[0],
-            limit,
-            (size - record.HEADER_SIZE) // record.RECORD_SIZE,
-        )
+        room = (size - record.HEADER_SIZE) // record.RECORD_SIZE
+        (ring,) = struct.unpack_from("<Q", head, record.RING_OFFSET)
+        if ring > room:
+            raise SpoolError(f"cannot read {path}: it holds {room} records of a ring of {ring}")
+        begun = min(struct.unpack_from("<Q", head, record.NEXT_OFFSET)[0], limit)
+        stop = begun if ring else min(begun, room)
         if flags & HeaderFlag.STOPPED:
-            count = min(count, stop_seq)
-        records: Records = (
-            np.asarray(np.memmap(path, RECORD_DTYPE, "r", record.HEADER_SIZE, (count,)))
-            if count
-            else np.empty(0, RECORD_DTYPE)
-        )
+            stop = min(stop, stop_seq)
+        oldest = max(0, begun - ring) if ring else 0
         return cls(
             flags=flags,
             limit=limit,
             stop_seq=stop_seq,
             missed=struct.unpack_from("<Q", head, record.MISSED_OFFSET)[0],
             ended=head[record.ENDED_OFFSET :],
-            records=records,
+            oldest=oldest,
+            first=oldest if last is None else max(oldest, stop - last),
+            stop=stop,
+            stored=_map(path, ring or stop),
         )
 
-    def chunks(self) -> Iterator[tuple[int, Records]]:
-        """The records in pieces, each with the seq of its first."""
-        for start in range(0, len(self.records), CHUNK):
-            yield start, self.records[start : start + CHUNK]
+    def __len__(self) -> int:
+        """How many records count."""
+        return self.stop - self.first
+
+    def chunks(self, start: int | None = None, stop: int | None = None) -> Iterator[tuple[int, Records]]:
+        """The records that count, or those of a range, in pieces, each with the seq of its first."""
+        seq = self.first if start is None else start
+        stop = self.stop if stop is None else stop
+        while seq < stop:
+            place = seq % len(self.stored)
+            size = min(CHUNK, stop - seq, len(self.stored) - place)
+            yield seq, self.stored[place : place + size]
+            seq += size
+
+    def take(self, seqs: Array) -> Records:
+        """A copy of these records."""
+        records: Records = self.stored[seqs % max(1, len(self.stored))]
+        return records
+
+
+def _map(path: pathlib.Path, count: int) -> Records:
+    if not count:
+        return np.empty(0, RECORD_DTYPE)
+    records: Records = np.asarray(np.memmap(path, RECORD_DTYPE, "r", record.HEADER_SIZE, (count,)))
+    return records
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What one pass over all records finds out."""
 
-    kinds: Array  # of each record: a RecordKind, HOLE where it was not finished
+    first: int  # the seq of the first record that counts
+    kinds: Array  # of each record that counts: a RecordKind, HOLE where it was not finished
     control_seqs: Array
-    control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records
+    control_kinds: Array
+    control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before
     first_seq: dict[int, int]  # by thread
     last_seq: dict[int, int]
 
 
 def survey(window: Window) -> Survey:
-    count = len(window.records)
-    kinds = np.empty(count, np.uint8)
+    kinds = np.empty(len(window), np.uint8)
     first = np.full(record.MAX_THREADS, -1, np.int64)
     last = np.full(record.MAX_THREADS, -1, np.int64)
     seqs: list[Array] = [np.empty(0, np.int64)]
+    control_kinds: list[Array] = [np.empty(0, np.uint8)]
     control: list[Records] = [np.empty(0, RECORD_DTYPE)]
+    for start, chunk in window.chunks(window.oldest, window.first):
+        positions = np.arange(start, start + len(chunk))
+        kind = chunk["kind"] & np.uint8(record.RECORD_KIND_MASK)
+        (where,) = np.nonzero(np.isin(kind, REFERRED_TO) & (chunk["commit"] == (positions + 1).astype(np.uint32)))
+        seqs.append(positions[where])
+        control_kinds.append(kind[where])
+        control.append(chunk[where])
     for start, chunk in window.chunks():
         stop = start + len(chunk)
-        kind = kinds[start:stop]
+        kind = kinds[start - window.first : stop - window.first]
         np.bitwise_and(chunk["kind"], record.RECORD_KIND_MASK, out=kind)
         positions = np.arange(start, stop)
         finished = chunk["commit"] == (positions + 1).astype(np.uint32)
@@ -119,11 +155,14 @@ def survey(window: Window) -> Survey:
         (where,) = np.nonzero(is_control)
         if len(where):
             seqs.append(where + start)
+            control_kinds.append(kind[where])
             control.append(chunk[where])
     (seen,) = np.nonzero(first >= 0)
     return Survey(
+        first=window.first,
         kinds=kinds,
         control_seqs=np.concatenate(seqs),
+        control_kinds=np.concatenate(control_kinds),
         control=np.concatenate(control),
         first_seq=dict(zip(seen.tolist(), first[seen].tolist(), strict=True)),
         last_seq=dict(zip(seen.tolist(), last[seen].tolist(), strict=True)),

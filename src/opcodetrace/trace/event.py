@@ -16,6 +16,7 @@ class Kind(IntEnum):
     COMPUTE = 4
     ENTER = 5
     DEFINE = 6
+    ELSEWHERE = 7  # this activation's newest access at this site was to a location that is not kept; not stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ Value = int | float | bool | str | bytes | Opaque | Absent | None
 
 
 class Event(NamedTuple):
-    """One access, or a marker that the analysis needs (ENTER, DEFINE).
+    """One access, or a marker that the analysis needs (ENTER, DEFINE, ELSEWHERE).
 
     It happened at `seq` where `earliest == seq`, else somewhere in [earliest, seq].
     """
@@ -59,6 +60,6 @@ class Event(NamedTuple):
     thread: int
     site: int
     kind: int  # a Kind
-    location: int  # -1 for COMPUTE, ENTER and DEFINE
+    location: int  # -1 for COMPUTE, ENTER, DEFINE and ELSEWHERE
     value: Value
     frame: int

@@ -1,7 +1,11 @@
 """The spool's layout: one header, then fixed-size records in the order of the run.
 
 `probe/_probe.c` writes it, `store/ingest.py` reads it; this file is the readable specification of both.
-A record's position in the spool is its sequence number (`seq`).
+A record's position in the spool is its sequence number (`seq`), in a ring (`record --last`) its seq modulo the ring's
+size.
+
+In a ring what records refer to is overwritten in time. So the probe writes it anew, as it comes to need it, in each of
+`ROUNDS` rounds: a record finds the texts, types and threads that it refers to in its own round or the one before.
 """
 
 import struct
@@ -20,8 +24,20 @@ PID_OFFSET = 16
 FLAGS_OFFSET = 20
 LIMIT_OFFSET = 24  # the collector raises it: records below it may be written
 STOP_OFFSET = 32  # the seq that did not fit, when HeaderFlag.STOPPED is set
+RING_OFFSET = 40  # u64: records in the ring, a power of two; 0: the window is linear
 NEXT_OFFSET = 64  # u64: the next seq, the global counter of the run
 MISSED_OFFSET = 128  # u64: accesses that the probe saw but could not record (see probe/_probe.c)
+
+ROUNDS = 8  # in which a ring is filled once
+MIN_RING = 1 << 18
+MAX_LAST = 1 << 30  # records that a ring can be asked to keep
+
+
+def ring_for(last: int) -> int:
+    """The size of a ring, in records, that keeps the last so many, and with them all that they refer to."""
+    wanted = max(last + last // 2, MIN_RING)
+    return 1 << (wanted - 1).bit_length()
+
 
 # (name, NumPy format) of a record's fields; the whole is RECORD_SIZE bytes, little-endian.
 RECORD_FIELDS = [
@@ -61,7 +77,8 @@ class RecordKind(IntEnum):
     PASS = 7  # another thread than the last one passed a hook that records nothing
     TEXT = 8  # site: text id; before: its length in bytes; tags: chunk number; 32 bytes of UTF-8 or bytes
     TYPE = 9  # the same for a type's name ("module.qualname"); site: type id
-    THREAD = 10  # thread's first record: container = ident, key = native id, value = its name (TEXT) or NONE
+    THREAD = 10  # thread's first record, anew where it is renamed, and in a ring once a round:
+    # container = ident, key = native id, value = its name (TEXT) or NONE
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
     BIRTH = 12  # an object came to life at address `container`, where one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag

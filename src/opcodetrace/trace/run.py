@@ -82,7 +82,7 @@ class Trace:
     locations: dict[int, Location]
     events: list[Event]
     switches: list[Switch]
-    records: int  # all records of the spool
+    records: int  # all records of the spool that count
     accesses: int  # all accesses that the probe recorded, stored or not
     stored: int  # accesses among `events`
     missed: int  # accesses that the probe saw but could not record
@@ -96,6 +96,8 @@ class Trace:
     # location of an item: the seqs at which items of its container may have moved, in order
     restructured: dict[int, list[int]] = field(default_factory=dict)
     modules: list[Module] = field(default_factory=list)
+    last: int | None = None  # how many records were to be kept (--last); None: all
+    let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class StoredRun:
     tasks: int = 0  # asyncio tasks, which are not among the threads
     modules: int = 0  # woven
     unwoven: int = 0  # functions that ran as they are
+    last: int | None = None  # as in Trace
+    let_go: int = 0
 
 
 @dataclass(frozen=True, slots=True)

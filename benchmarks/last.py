@@ -1,0 +1,158 @@
+"""What `record --last` takes of disk and memory while a program runs on and on, and what it costs beside `record`.
+
+python -m benchmarks.last [--events N] [--last N] [--rounds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from opcodetrace.trace.record import NEXT_OFFSET, PID_OFFSET, RECORD_SIZE
+
+COUNTER = Path(__file__).parent / "programs" / "counter.py"
+EVENTS_AN_INCREMENT = 4  # of two threads: a read and a write each
+SAMPLES = 10
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All sizes in bytes."""
+
+    seconds: float
+    events: int
+    disk: int
+    script: int
+    collector: int
+    page_tables: int  # of both
+
+
+def record(folder: Path, *options: str, increments: int) -> list[str | Path]:
+    trace = folder / "trace.db"
+    trace.unlink(missing_ok=True)
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "opcodetrace",
+        "record",
+        "-q",
+        "-d",
+        trace,
+        *options,
+        COUNTER,
+        str(increments),
+    ]
+    return command
+
+
+def sizes(pid: int) -> tuple[int, int]:
+    """Resident memory and page tables of a process; zeros where that is not to be had."""
+    found = {"VmRSS": 0, "VmPTE": 0}
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name in found:
+                found[name] = int(rest.split()[0]) * 1024
+    except OSError:
+        pass
+    return found["VmRSS"], found["VmPTE"]
+
+
+def sample(folder: Path, collector: int, begun: float) -> Sample | None:
+    """What the recording takes now; None where it has not begun or has ended."""
+    windows = list(folder.glob("trace.db.spool-*/window"))
+    try:
+        with windows[0].open("rb") as window:
+            head = window.read(NEXT_OFFSET + 8)
+            disk = os.fstat(window.fileno()).st_blocks * 512
+    except (OSError, IndexError):
+        return None
+    (pid,) = struct.unpack_from("<I", head, PID_OFFSET)
+    (events,) = struct.unpack_from("<Q", head, NEXT_OFFSET)
+    if not pid:
+        return None
+    script, its_tables = sizes(pid)
+    ours, our_tables = sizes(collector)
+    return Sample(time.monotonic() - begun, events, disk, script, ours, its_tables + our_tables) if script else None
+
+
+def course(folder: Path, last: int, events: int) -> list[Sample]:
+    begun = time.monotonic()
+    command = record(folder, "--last", str(last), "--window", "1024G", increments=events // EVENTS_AN_INCREMENT)
+    samples: list[Sample] = []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            taken = sample(folder, process.pid, begun)
+            if taken is not None:
+                samples.append(taken)
+            time.sleep(0.05)
+    if process.returncode or not samples:
+        sys.exit(f"the recording failed: exit code {process.returncode}")
+    # The rest of the collector's memory is the ingest's, which comes after the script.
+    due = [events * number // SAMPLES for number in range(SAMPLES + 1)]
+    return [min(samples, key=lambda each: abs(each.events - wanted)) for wanted in due]
+
+
+def nanoseconds(command: list[str | Path]) -> float:
+    """A step of the program, as it measures itself."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    told = json.loads(done.stdout)
+    return float(told["seconds"]) / int(told["steps"]) * 1e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.last")
+    parser.add_argument("--events", type=int, default=50_000_000)
+    parser.add_argument("--last", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    console = Console(width=100)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        samples = course(folder, arguments.last, arguments.events)
+        table = Table("events", "seconds", "spool on disk", "script's memory", "collector's", "page tables")
+        for one in samples:
+            row = (one.disk, one.script, one.collector, one.page_tables)
+            table.add_row(f"{one.events:,}", f"{one.seconds:.1f}", *(f"{size / MIB:,.1f} MiB" for size in row))
+        console.print(table)
+        first, end = samples[0], samples[-1]
+        rate = (end.events - first.events) / max(end.seconds - first.seconds, 1e-9)
+        console.print(
+            f"{rate * 3600:,.0f} events an hour; without --last: {rate * 3600 * RECORD_SIZE / 2**30:,.0f} GiB"
+        )
+
+        increments = 1_000_000
+        ways: dict[str, list[str | Path]] = {
+            "untraced": [sys.executable, COUNTER, str(increments)],
+            "opcodetrace record": record(folder, "--window", "8G", increments=increments),
+            f"opcodetrace record --last {arguments.last}": record(
+                folder, "--last", str(arguments.last), increments=increments
+            ),
+        }
+        measured: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(arguments.rounds):
+            for way, command in ways.items():
+                measured[way].append(nanoseconds(command))
+        beside = Table("way", "ns a step (median)", "least", "most", title="side by side; noisy on a busy machine")
+        for way, times in measured.items():
+            beside.add_row(way, *(f"{one:.1f}" for one in (statistics.median(times), min(times), max(times))))
+        console.print(beside)
+
+
+if __name__ == "__main__":
+    main()

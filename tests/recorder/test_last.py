@@ -1,0 +1,336 @@
+"""`record --last N`: the end of a run, and only that, however long it ran."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from opcodetrace import recorder
+from opcodetrace.analyse.lost_updates import find
+from opcodetrace.probe.spool import Meta, Spool
+from opcodetrace.probe.window import Window
+from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.store.database import Database
+from opcodetrace.store.ingest import ingest
+from opcodetrace.store.sites import read_sites
+from opcodetrace.trace.event import ABSENT, Kind
+from opcodetrace.trace.finding import Findings
+from opcodetrace.trace.record import HEADER_SIZE, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
+from opcodetrace.trace.run import Trace
+from tests.recorder.processes import Scripts
+from tests.recording import record
+
+# A long time of nothing much, then an update that is lost for sure.
+LONG = """
+import sys, threading
+class Account: pass
+account = Account()
+account.name = ''
+rows, seen = {'total': 0}, []
+def busy(rounds):
+    for i in range(rounds):
+        rows['total'] += 1
+        account.name = f'name {i % 3000}'
+        seen[:] = [b'%d' % (i % 300)]
+        first = seen[0]
+def lose():
+    before = rows['total']
+    turn.wait()
+    rows['total'] = before + 1
+    account.name = 'the end'
+other = threading.Thread(target=busy, args=(ROUNDS,), name='server')
+other.start(); other.join()
+print('ready', flush=True)
+sys.stdin.readline()
+other = threading.Thread(target=busy, args=(ROUNDS,), name='server')
+other.start(); other.join()
+turn = threading.Event()
+last = threading.Thread(target=lose, name='last one')
+last.start()
+while not last.is_alive(): pass
+rows['total'] += 1
+turn.set()
+last.join()
+assert account.name == 'the end'
+"""
+ROUNDS = 80_000  # more records than a ring of MIN_RING holds
+
+
+def long(rounds: int = ROUNDS) -> str:
+    return LONG.replace("ROUNDS", str(rounds))
+
+
+def test_the_end_of_a_long_run(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(long())
+    done = record(tmp_path / "t.db", "--last", "20000", script)
+    assert done.exit_code == 0, done.stderr
+    with Database.open(tmp_path / "t.db") as database:
+        run = database.run()
+        threads = database.threads(run.id)
+        events = database.events(run.id, 0, 1 << 62)
+        locations = database.locations(run.id)
+    assert (run.last, run.records, run.holes, run.unseen) == (20_000, 20_000, 0, 0)
+    assert run.let_go > 2 * MIN_RING
+    assert {thread.name for thread in threads} >= {"MainThread", "last one"}
+    assert all(thread.name for thread in threads)
+    assert events[0].seq >= run.let_go
+    assert {each.label for each in locations.values()} == {"account.name", "rows['total']"}
+    assert {each.container_type for each in locations.values()} == {"Account", "dict"}
+    assert all(event.value is not ABSENT for event in events if event.kind != Kind.DELETE)
+    assert f"the first {run.let_go:,} events were let go (--last 20,000)" in done.stderr
+
+
+def losing() -> str:
+    """A script that ends in an update that is lost for sure."""
+    return (
+        long()
+        .replace("while not last.is_alive(): pass", "while not waits: pass")
+        .replace("    turn.wait()", "    waits.append(1)\n    turn.wait()")
+        .replace("turn = threading.Event()", "turn = threading.Event()\nwaits = []")
+    )
+
+
+def test_what_is_found_in_the_end(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(losing())
+    done = record(tmp_path / "t.db", "--last", "50000", script)
+    assert done.exit_code == 0, done.stderr
+    assert done.lost() == {"rows['total']": 1}
+    assert done.bounds() == {"rows['total']": (1, 1)}
+    assert done.query("SELECT lost_value - read_value FROM lost_updates") == [(1,)]
+
+
+def test_a_run_that_is_shorter_than_that(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(long(100))
+    done = record(tmp_path / "t.db", "--last", "50000", script)
+    assert done.query("SELECT last, let_go FROM runs") == [(50000, 0)]
+    assert "let go" not in done.stderr
+
+
+def test_the_collector_is_not_needed(scripts: Scripts) -> None:
+    """It is killed, and a ring's worth of events later the run is whole all the same."""
+    scripts.write("script.py", losing())
+    collector = scripts.start("--last", "50000", "script.py")
+    assert collector.stdout is not None
+    assert collector.stdout.readline() == b"ready\n"
+    (folder,) = scripts.spools()
+    meta = Meta.from_json((folder / "meta.json").read_bytes())
+    collector.kill()
+    collector.wait()
+    collector.communicate(b"line\n")
+    assert meta.process is not None
+    while meta.process.is_alive():
+        os.sched_yield()
+    assert scripts.opcodetrace("recover").stdout == b"recovered: run 1\n"
+    with Database.open(scripts.database) as database:
+        run = database.run()
+        assert (run.records, run.lost, run.truncated) == (50_000, 1, None)
+        assert run.let_go > 3 * MIN_RING
+
+
+def test_the_numbers_of_events_go_beyond_32_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, start = Window.create, (1 << 32) - 2 * MIN_RING
+
+    def late(path: str, **options: int) -> Window:
+        window = create(path, **options)
+        struct.pack_into("<Q", window._map, NEXT_OFFSET, start)
+        window.allocate_ahead()
+        return window
+
+    monkeypatch.setattr(Window, "create", late)
+    monkeypatch.setattr("sys.stdin", None)
+    script = tmp_path / "script.py"
+    script.write_text(losing())
+    done = recorder.record(script, database=tmp_path / "t.db", options=recorder.Options(last=50_000))
+    assert (done.outcome.exit_code, done.failure) == (0, None)
+    with Database.open(tmp_path / "t.db") as database:
+        run = database.run()
+        events = database.events(run.id, 0, 1 << 62)
+        names = {thread.name for thread in database.threads(run.id)}
+    assert (run.records, run.holes, run.lost, run.unseen) == (50_000, 0, 1, 0)
+    assert run.let_go > 1 << 32
+    assert {"MainThread", "last one"} <= names
+    assert run.let_go <= events[0].seq <= events[-1].seq < run.let_go + 50_000
+    assert all(event.value is not ABSENT for event in events)
+
+
+MIXED = """
+import threading
+threading.excepthook = lambda _: None  # a box that has no s: another thread deleted it
+shared, private = [0], [[0] for _ in range(3)]
+class Box: pass
+box = Box(); box.n = 0; box.s = ''
+def work(me):
+    for i in range(120):
+        for cell in (shared, private[me], shared):
+            v = cell[0]
+            cell[0] = v + 1
+        old = box.n
+        box.s = str(i)
+        shared[0] = old if i % 7 else 0
+        box.n = old + 1
+        del box.s
+        if i % 10 == 0:
+            boxes = [Box() for _ in range(5)]
+            for b in boxes: b.n = i
+threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+import sys
+sys.setswitchinterval(1e-6)
+for t in threads: t.start()
+for t in threads: t.join()
+"""
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a run with many short interleavings left."""
+    store = recorder._store
+
+    def copied(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
+        shutil.copytree(spool.folder, tmp_path / "spool")
+        return store(spool, meta, database)
+
+    monkeypatch.setattr(recorder, "_store", copied)
+    script = tmp_path / "script.py"
+    script.write_text(MIXED)
+    done = recorder.record(script, database=tmp_path / "t.db")
+    assert (done.outcome.exit_code, done.failure) == (0, None)
+    return tmp_path / "spool"
+
+
+def analysed(window: Path, folder: Path, last: int | None) -> tuple[Trace, Findings]:
+    sites = read_sites(folder / "sites")
+    trace = ingest(window, sites.files, sites.codes, last=last)
+    return trace, find(trace)
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="there the findings are those of one of several orders")
+def test_what_is_found_in_the_last_events_is_found_in_the_whole(spool: Path) -> None:
+    trace, whole = analysed(spool / "window", spool, None)
+    assert whole.lost
+    lost, unseen = {row.lost for row in whole.lost}, {write.seq for write in whole.unseen}
+    some = 0
+    for last in range(1, trace.records, max(1, trace.records // 60)):
+        end, found = analysed(spool / "window", spool, last)
+        assert (end.records, end.let_go) == (last, trace.records - last)
+        assert {row.lost for row in found.lost} <= lost
+        assert {write.seq for write in found.unseen} <= unseen
+        some += bool(found.lost)
+    assert some
+
+
+def test_a_ring_holds_the_same_as_a_window(spool: Path, tmp_path: Path) -> None:
+    """The records of a window, laid out as a ring in which they went round several times."""
+    with Window.open(spool / "window") as window:
+        data, flags = window.records(), window.flags
+    records = [data[at : at + RECORD_SIZE] for at in range(0, len(data), RECORD_SIZE)]
+    size = 1 << (len(records) // 3).bit_length()
+    assert size < len(records)
+    Window.create(tmp_path / "ring", last=1).close()
+    head = bytearray((tmp_path / "ring").read_bytes()[:HEADER_SIZE])
+    struct.pack_into("<I", head, 20, flags)
+    struct.pack_into("<QQQ", head, 24, 1 << 62, 0, size)
+    struct.pack_into("<Q", head, NEXT_OFFSET, len(records))
+    ring = [b""] * size
+    for seq, one in enumerate(records):
+        ring[seq % size] = one
+    (tmp_path / "ring").write_bytes(bytes(head) + b"".join(ring))
+    for last in (1, 100, size // 2, size):
+        line, of_line = analysed(spool / "window", spool, last)
+        circle, of_circle = analysed(tmp_path / "ring", spool, last)
+        # texts, types and threads that were named once, long before, are not in this ring
+        assert [event._replace(value=None) for event in circle.events] == [
+            event._replace(value=None) for event in line.events
+        ]
+        assert [(one.first_seq, one.last_seq) for one in circle.threads] == [
+            (one.first_seq, one.last_seq) for one in line.threads
+        ]
+        assert circle.switches == [
+            replace(one, callee=mine.callee) for one, mine in zip(line.switches, circle.switches, strict=True)
+        ]
+        assert {row.lost for row in of_circle.lost} == {row.lost for row in of_line.lost}
+
+
+def test_a_ring_takes_the_disk_it_needs_and_no_more(tmp_path: Path) -> None:
+    with Window.create(tmp_path / "window", last=1_000_000) as window:
+        assert (window.ring, os.stat(window.path).st_size) == (1 << 21, HEADER_SIZE + (RECORD_SIZE << 21))
+        before = window.limit
+        assert before < 1 << 21
+        struct.pack_into("<Q", window._map, NEXT_OFFSET, before)
+        for _ in range(10):
+            struct.pack_into("<Q", window._map, NEXT_OFFSET, window.limit if window.limit < 1 << 21 else 1 << 40)
+            window.allocate_ahead()
+        assert window.limit > 1 << 60
+        assert os.stat(window.path).st_blocks * 512 < HEADER_SIZE + (RECORD_SIZE << 21) + (1 << 20)
+        assert not window.disk_full
+    with Window.open(tmp_path / "window") as window:
+        assert window.ring == 1 << 21
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = 40 << 20
+
+    def allocate(descriptor: int, offset: int, size: int) -> None:
+        nonlocal left
+        left -= size
+        if left < 0:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    with Window.create(tmp_path / "window", last=1_000_000) as window:
+        struct.pack_into("<Q", window._map, NEXT_OFFSET, window.limit)
+        window.allocate_ahead()
+        assert window.disk_full
+        assert window.limit * RECORD_SIZE < 40 << 20
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--last", "0"], "--last"),
+        (["--last", "99999999999"], "--last"),
+        (["--last", "1000", "--max-events", "10"], "--max-events 10"),
+        (["--last", "1000000", "--window", "64M"], "--window 96M"),
+        (["--last", "100000000"], "--window 12288M"),
+    ],
+)
+def test_what_cannot_be_asked_for(tmp_path: Path, options: list[str], says: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("print('ran')")
+    done = record(tmp_path / "t.db", *options, script)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_many_runs_each_keep_their_last(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("for i in range(200):\n    x = [i]\n    x[0] += 1\n")
+    done = record(tmp_path / "t.db", "--runs", "3", "--last", "50", script)
+    assert done.exit_code == 0, done.stderr
+    rows = done.query("SELECT records, let_go > 0 FROM runs")
+    assert rows == [(50, 1)] * 3
+
+
+def test_the_report_says_so(tmp_path: Path, scripts: Scripts) -> None:
+    scripts.write("script.py", "for i in range(200):\n    x = [i]\n    x[0] += 1\n")
+    assert scripts.recorded("--last", "50", "script.py").returncode == 0
+    with Database.open(scripts.database) as database:
+        let_go = database.run().let_go
+    report = b" ".join(scripts.opcodetrace("report").stdout.split())
+    assert f"the first {let_go:,} events (--last 50)".encode() in report
+    limits = json.loads(scripts.opcodetrace("report", "--format", "json").stdout)["limits"]
+    assert (limits["last"], limits["let_go"]) == (50, let_go)
+
+
+@pytest.mark.parametrize(("last", "size"), [(1, MIN_RING), (10**6, 1 << 21), (1 << 21, 1 << 22), (1 << 30, 1 << 31)])
+def test_the_size_of_a_ring(last: int, size: int) -> None:
+    assert ring_for(last) == size
