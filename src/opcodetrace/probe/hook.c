@@ -214,7 +214,7 @@ attr_begin(Thread *thread, Hook *hook, PyObject *object)
     unsigned kind = READ;
     PyObject *dict;
     if (UNLIKELY(hook->name == dict_name)) {
-        if (!PyModule_Check(object) && !PyType_Check(object)) {
+        if (has_plain_dict(object)) {
             pending->container = container_word(thread, object);
             pending->key = ABSENT;
             pending->kind = ALIAS;

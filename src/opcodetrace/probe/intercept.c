@@ -356,7 +356,7 @@ attribute_delete(Call *call, PyObject *result)
 static void
 attributes_of(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && PyDict_CheckExact(result) && !PyModule_Check(call->container)) {
+    if (result != NULL && call->container != NULL && PyDict_CheckExact(result) && has_plain_dict(call->container)) {
         write_record(call, ALIAS, call->container, (Datum){0}, value_of(call, result));
         birth_know((uint64_t)(uintptr_t)result & ADDRESS_MASK);
     }

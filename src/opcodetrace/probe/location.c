@@ -95,6 +95,40 @@ is_container(PyObject *object)
            is_deque(object);
 }
 
+/* Looking a name up in a class that was given keys other than text may run their __eq__. */
+static bool
+lookup_may_run_code(PyTypeObject *type)
+{
+#if FREE_THREADED
+    (void)type; /* here the list of bases is not ours to read */
+    return false;
+#else
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) && base->tp_dict != NULL && !dict_has_text_keys_only(base->tp_dict)) {
+            return true;
+        }
+    }
+    return false;
+#endif
+}
+
+bool
+has_plain_dict(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    bool able = (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) || type->tp_dictoffset != 0;
+    if (!able || type->tp_getattro != PyObject_GenericGetAttr || PyModule_Check(object) || PyType_Check(object) ||
+        lookup_may_run_code(type)) {
+        return false;
+    }
+    PyObject *served = type_lookup(type, dict_name);
+    bool plain = served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type);
+    type_lookup_done(served);
+    return plain;
+}
+
 bool
 contains_items(PyObject *object, bool *by_key)
 {
@@ -161,25 +195,6 @@ item_service(PyObject *container, Operation operation)
         return SERVED_BY_CODE; /* it never changes */
     }
     return is_sized(type) ? SIZED_ITEM : FOREIGN_ITEM;
-}
-
-/* Looking a name up in a class that was given keys other than text may run their __eq__. */
-static bool
-lookup_may_run_code(PyTypeObject *type)
-{
-#if FREE_THREADED
-    (void)type; /* here the list of bases is not ours to read */
-    return false;
-#else
-    PyObject *mro = type->tp_mro;
-    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
-        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
-        if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) && base->tp_dict != NULL && !dict_has_text_keys_only(base->tp_dict)) {
-            return true;
-        }
-    }
-    return false;
-#endif
 }
 
 COLD Service

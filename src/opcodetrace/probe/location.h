@@ -37,6 +37,8 @@ bool is_deque(PyObject *object);
 bool is_container(PyObject *object);
 /* Does `in` look among the object's own items, by C code? `by_key`: as a mapping does. */
 bool contains_items(PyObject *object, bool *by_key);
+/* Is `object.__dict__` the memory of its attributes, and of no other's? (A threading.local has one for each thread.) */
+bool has_plain_dict(PyObject *object);
 /* The name `__dict__`, interned. */
 extern PyObject *dict_name;
 
