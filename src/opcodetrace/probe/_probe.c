@@ -8,12 +8,44 @@
 #include <pthread.h>
 #include <unistd.h>
 
+/* Nobody's lock is copied in a state that nobody will end. */
+static void
+before_fork(void)
+{
+    thread_before_fork();
+    text_before_fork();
+}
+
+static void
+after_fork(void)
+{
+    text_after_fork();
+    thread_after_fork();
+}
+
+static void
+leave_map(void)
+{
+    spool.header = NULL;
+    spool.run++;
+}
+
+static void
+unmap(void)
+{
+    spool_unmap();
+    spool.run++;
+}
+
 /* A forked child records nothing; the map stays, for it costs nothing and the program's addresses must not shift. */
 static void
 forked_child(void)
 {
+    after_fork();
     STORE(&spool.recording, 0);
-    spool.header = NULL;
+    STORE(&birth_table, NULL);
+    thread_forget(leave_map);
+    running_thread = UNNUMBERED;
 }
 
 static PyObject *
@@ -33,10 +65,17 @@ probe_attach(PyObject *module, PyObject *path)
     if (status < 0) {
         return NULL;
     }
-    pthread_atfork(NULL, NULL, forked_child);
+    static bool watches_forks;
+    if (!watches_forks && pthread_atfork(before_fork, after_fork, forked_child) != 0) {
+        spool_unmap();
+        return PyErr_NoMemory();
+    }
+    watches_forks = true;
     STORE(&spool.header->pid, (uint32_t)getpid());
+    text_forget();
+    running_thread = UNNUMBERED;
     if (thread_prepare() < 0) {
-        spool.header = NULL;
+        thread_forget(unmap);
         return NULL;
     }
     birth_watch();
@@ -58,7 +97,7 @@ probe_start(PyObject *module, PyObject *unused)
     if (!(LOAD_ACQUIRE(&spool.header->flags) & STOPPED)) {
         birth_check();
         spool.started = spool_next();
-        STORE_RELEASE(&spool.recording, 1);
+        STORE_RELEASE(&spool.recording, spool.run);
     }
     Py_RETURN_NONE;
 }
@@ -69,6 +108,40 @@ probe_stop(PyObject *module, PyObject *unused)
     (void)module;
     (void)unused;
     STORE(&spool.recording, 0);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_detach(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    if (spool.header != NULL) {
+        STORE(&spool.recording, 0);
+        birth_end();
+        thread_await_hooks();
+        thread_forget(unmap);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_attached(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(spool.header != NULL);
+}
+
+static PyObject *
+probe_adopt(PyObject *module, PyObject *code)
+{
+    (void)module;
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "a code object is wanted, not %R", code);
+        return NULL;
+    }
+    hook_adopt((PyCodeObject *)code);
     Py_RETURN_NONE;
 }
 
@@ -109,6 +182,9 @@ static PyMethodDef probe_methods[] = {
     {"attach", probe_attach, METH_O, NULL},
     {"start", probe_start, METH_NOARGS, NULL},
     {"stop", probe_stop, METH_NOARGS, NULL},
+    {"detach", probe_detach, METH_NOARGS, NULL},
+    {"attached", probe_attached, METH_NOARGS, NULL},
+    {"adopt", probe_adopt, METH_O, NULL},
     {"recorded", probe_recorded, METH_NOARGS, NULL},
     {"fix_kinds", probe_fix_kinds, METH_VARARGS, NULL},
     {"run_main", program_run_main, METH_VARARGS, NULL},

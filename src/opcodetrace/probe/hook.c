@@ -657,25 +657,62 @@ perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
 static int
 hook_store(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (!LOAD(&spool.recording) || value == NULL) {
+    Hook *hook = (Hook *)self;
+    uint32_t run = LOAD(&hook->run);
+    if (LOAD(&spool.recording) != run || value == NULL) {
         return 0;
     }
     Thread *thread = current_thread;
-    if (UNLIKELY(thread == NULL)) {
-        thread = thread_enter();
+#if FREE_THREADED
+    if (LIKELY(thread != NULL)) {
+        STORE(&thread->inside, 1);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST); /* thread_await_hooks() is the other half of this fence */
+        if (UNLIKELY(LOAD(&spool.recording) != run)) {
+            STORE_RELEASE(&thread->inside, 0);
+            return 0;
+        }
     }
-    if (UNLIKELY(thread->number == UNNUMBERED)) {
-        spool_miss();
-        return 0;
+#endif
+    if (UNLIKELY(thread == NULL || thread->number >= STALE)) {
+        Thread *stale = thread;
+        thread = thread_enter(run);
+        if (thread == NULL || thread->number == UNNUMBERED) {
+#if FREE_THREADED
+            if (stale != NULL) {
+                STORE_RELEASE(&stale->inside, 0);
+            }
+#endif
+            (void)stale;
+            return 0;
+        }
     }
 #if !FREE_THREADED
     if (UNLIKELY(thread->number != running_thread)) {
-        perform_first(thread, (Hook *)self, key, value);
+        perform_first(thread, hook, key, value);
         return 0;
     }
 #endif
-    ((Hook *)self)->perform(thread, (Hook *)self, key, value);
+    hook->perform(thread, hook, key, value);
+#if FREE_THREADED
+    STORE_RELEASE(&thread->inside, 0);
+#endif
     return 0;
+}
+
+void
+hook_adopt(PyCodeObject *code)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *constant = PyTuple_GET_ITEM(code->co_consts, i);
+        if (Py_IS_TYPE(constant, &Hook_Type)) {
+            Hook *hook = (Hook *)constant;
+            STORE(&hook->key_text, 0);
+            STORE(&hook->run, spool.run);
+        }
+        else if (PyCode_Check(constant)) {
+            hook_adopt((PyCodeObject *)constant);
+        }
+    }
 }
 
 static PyObject *
@@ -706,6 +743,7 @@ hook_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
     hook->action = (uint8_t)action;
     hook->key_tag = TAG_ABSENT;
     hook->key_text = 0;
+    hook->run = spool.run;
     int64_t index;
     hook->index = PyLong_CheckExact(name) && int_value(name, &index) ? index : -1;
     hook->verdict = 0;

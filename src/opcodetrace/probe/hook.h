@@ -51,6 +51,7 @@ typedef struct Hook {
     uint8_t action;
     uint8_t key_tag; /* of a constant key that is a text: its tag, and 1 + its number, or 0 until that is known */
     uint32_t key_text;
+    uint32_t run; /* in which it records */
     int64_t index; /* a constant key that is a plain index, or -1 */
     Performer perform;
     Verdict verdict;
@@ -58,5 +59,8 @@ typedef struct Hook {
 } Hook;
 
 extern PyTypeObject Hook_Type;
+
+/* Makes the hooks in a woven code object, and in those nested in it, hooks of the run to come. */
+void hook_adopt(PyCodeObject *code);
 
 #endif

@@ -75,18 +75,22 @@ _Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, next) == 64 && 
                "record.py says where the header's fields lie");
 
 typedef struct {
-    Header *header; /* NULL until attached, and in a forked child */
+    Header *header; /* NULL while not attached, and in a forked child */
     uint8_t *ended; /* a byte a thread */
     Record *records;
     uint64_t limit; /* records below it may be written without asking the header again */
     uint64_t started; /* the counter as recording was last turned on: operations begun before are not followed */
-    int recording;
+    size_t size;      /* of the map */
+    uint32_t run;       /* counts the windows that this process attached, from 1: that of the next hook to be made */
+    uint32_t recording; /* `run` while recording is on, else 0: a hook of another run does nothing */
 } Spool;
 
 extern Spool spool;
 
 /* Maps the window file. 0, or -1 with an exception. */
 int spool_map(const char *path);
+/* Unmaps it, once nobody can write there any more. */
+void spool_unmap(void);
 /* The slow part of claiming a record: asks the header for the limit. False: the window is full, recording is over. */
 bool spool_raise_limit(uint64_t seq);
 /* For accesses that were seen and could not be recorded. */

@@ -59,11 +59,17 @@ enum {
     KNOWN_TEXTS = 256,
     KNOWN_TYPES = 128,
     UNNUMBERED = 0xFFFFFFFF,
+    STALE = 0xFFFFFFFE,
 };
 
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
-    uint32_t number;
+    struct Thread *all;  /* the next of all that were ever made */
+    uint32_t run;        /* in which it was last numbered: what it knows of texts and types is of that run */
+#if FREE_THREADED
+    uint32_t inside; /* 1 while a hook is at work: only then may the window not go */
+#endif
+    uint32_t number; /* STALE: of an earlier run, or none */
     /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
        thread's hook did. */
     uint32_t quiet;
@@ -89,10 +95,19 @@ extern __thread Thread *current_thread __attribute__((tls_model("initial-exec"))
 extern __thread Thread *current_thread;
 #endif
 
-/* Prepares for threads; registers the calling one as number 0. 0, or -1 with an exception. */
+/* Prepares for the threads of a run; registers the calling one as number 0. 0, or -1 with an exception. */
 int thread_prepare(void);
-/* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
-Thread *thread_enter(void);
+/* The calling thread's first hook in a run; it is `inside` from then on. A thread that cannot be numbered gets one that is
+   marked UNNUMBERED, and what it does is counted as missed. NULL where `recording` is not the run that is on. */
+Thread *thread_enter(uint32_t recording);
+/* After recording was turned off: waits until no thread is inside a hook. */
+void thread_await_hooks(void);
+/* The run is over: calls `end`, while no thread can end, and forgets which thread had which number. */
+void thread_forget(void (*end)(void));
+
+/* Around a fork: no other thread holds what the child needs. */
+void thread_before_fork(void);
+void thread_after_fork(void);
 
 /* The birth of an object at a known address, seen by whatever thread it happens on. */
 void thread_emit_birth(uint64_t address);
