@@ -155,7 +155,8 @@ def _record_once(
     is_one_of_many: bool,
     before_output: Callable[[], None],
 ) -> Recording:
-    info = _run_info(target, options)
+    script = f"-m {target.name}" if target.is_module else target.name
+    info = run_info(script, target.args, options)
     meta = Meta(info, options.keep_all, options.max_events)
     with _Signals() as signals:
         spool = Spool.create(database, meta)
@@ -183,7 +184,7 @@ def _record_once(
             return Recording(info, outcome, None, failure, None, signals.asked_to_stop)
         signals.child_has_ended()
         try:
-            run = _store(spool, meta, database)
+            run = store_run(spool, meta, database)
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
@@ -202,11 +203,12 @@ def _window(spool: Spool, options: Options) -> Window:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error
 
 
-def _run_info(target: Target, options: Options) -> RunInfo:
+def run_info(script: str, argv: tuple[str, ...], options: Options) -> RunInfo:
+    """What is known of a run that this Python begins now."""
     return RunInfo(
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        script=f"-m {target.name}" if target.is_module else target.name,
-        argv=target.args,
+        script=script,
+        argv=argv,
         python=platform.python_version(),
         implementation=sys.version,
         gil=not sysconfig.get_config_var("Py_GIL_DISABLED"),
@@ -215,7 +217,7 @@ def _run_info(target: Target, options: Options) -> RunInfo:
     )
 
 
-def _store(spool: Spool, meta: Meta, database: Path) -> int:
+def store_run(spool: Spool, meta: Meta, database: Path) -> int:
     """Spool -> trace -> findings -> database."""
     assert meta.outcome is not None
     files, codes = read_sites(spool.sites)
@@ -266,7 +268,7 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
         return None
     outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
     try:
-        run = _store(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+        run = store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
     except DatabaseError:
         raise
     except Exception as error:

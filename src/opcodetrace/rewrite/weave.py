@@ -40,9 +40,13 @@ class Weaver:
         """The module's code with all functions in it woven.
 
         Never raises for a code object that cannot be woven: that one runs as it is, and the collector is told why."""
+        return self.weave(code, self.add_file(path, module, source), scope_of(code))
+
+    def add_file(self, path: str, module: str, source: bytes) -> int:
+        """Names a file whose code is woven; gives its number."""
         file = next(self._files)
         self._send(("file", *SourceFile(file, path, module, source)))
-        return self._weave(code, file, scope_of(code))
+        return file
 
     def describe(self, code: CodeType) -> CodeType:
         """Library code as it is, but for a last constant by which the probe finds what its calls wait for."""
@@ -57,9 +61,10 @@ class Weaver:
         table = _call_table(decoded, depth, [instruction.at for instruction in decoded.instructions])
         return self._with_constants(code, (*described, self._probe.Code(DESCRIBED_ONLY, table)))
 
-    def _weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
+    def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
+        """The code woven, and all code nested in it. As it is where it cannot be woven."""
         nested = tuple(
-            self._weave(constant, file, scope) if isinstance(constant, CodeType) else constant
+            self.weave(constant, file, scope) if isinstance(constant, CodeType) else constant
             for constant in code.co_consts
         )
         code_id = next(self._codes)
