@@ -1,7 +1,7 @@
 """Recording in the process that asks for it: what a notebook or a test uses.
 
-`recorder` starts a script in a child and collects from outside. Here the three parts of that work lie in one process, one
-after the other: functions are woven in place, the body runs, and when it has ended its recording is stored.
+`recorder` starts a script in a child and collects from outside. Here all is done in one process, one after the other:
+functions are woven in place, the body runs, and when it has ended its recording is stored.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def record(
 ) -> Recorder:
     """Record a part of this process: `with record() as recording: ...`, or `@record()` above a function.
 
-    Watched are the `targets`: functions, classes, modules, names of modules. Without any, all functions of the module that
-    calls `record`, or that the decorated function is of; and the decorated function itself in any case. Statements of
-    the `with` block are not watched, nor is any function that was running before: call one in the block.
+    Watched are the `targets`: functions, classes, modules, names of modules. Without any, all functions of the module
+    that calls `record`, or that the decorated function is of; and the decorated function itself in any case.
+    Statements of the `with` block are not watched, nor is any function that was running before: call one in the block.
 
-    The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after `max_events`
-    or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds) is set meanwhile.
-    `keep_all` stores accesses that threads do not share, too. With `check`, updates that were lost raise UpdatesLost at
-    the end, unless the body has raised something itself.
+    The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
+    `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
+    is set meanwhile. `keep_all` stores accesses that threads do not share, too. With `check`, updates that were lost
+    raise UpdatesLost at the end, unless the body has raised something itself.
 
     UsageError where an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """
@@ -73,11 +73,12 @@ def record(
         raise UsageError(f"switch_interval is {switch_interval!r}; give seconds, more than 0 and at most 1000")
     if window_bytes is None:
         window_bytes = WINDOW if max_events is None else max(MIN_WINDOW, max_events * RECORD_SIZE)
-    path = Path(os.path.abspath(database if database is not None else os.environ.get("OPCODETRACE_DB", "opcodetrace.db")))
+    if database is None:
+        database = os.environ.get("OPCODETRACE_DB", "opcodetrace.db")
     caller = sys._getframe(1)
     return Recorder(
         targets,
-        path,
+        Path(os.path.abspath(database)),
         Options(switch_interval, max_events, window_bytes, keep_all),
         check,
         caller.f_globals,
@@ -126,7 +127,7 @@ class Recorder:
         code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
         if code is None or isinstance(function, type):
             raise UsageError(f"cannot record {function!r}: decorate a function written in Python")
-        globals_ = inspect.unwrap(function).__globals__  # type: ignore[attr-defined]
+        globals_ = inspect.unwrap(function).__globals__
         targets = (*self._targets, function) if self._targets else ()
         recorder = Recorder(
             targets,
@@ -191,8 +192,8 @@ class Recording:
 
     @property
     def lost_at_most(self) -> int:
-        """The greatest number of lost updates that some order of the events gives: more than `lost` only without the GIL, or
-        where the recording has gaps."""
+        """The greatest number of lost updates that some order of the events gives: more than `lost` only without the
+        GIL, or where the recording has gaps."""
         return self.stored.lost_at_most
 
     @property
@@ -279,8 +280,8 @@ class _Session:
             self._undo = undo.pop_all()
 
     def end(self, error: BaseException | None, check: bool) -> None:
-        """Ends and stores the run; `error` is what the body raised. OpcodetraceError where it cannot be stored, and with
-        `check` UpdatesLost, unless the body has raised."""
+        """Ends and stores the run; `error` is what the body raised. OpcodetraceError where it cannot be stored, and
+        with `check` UpdatesLost, unless the body has raised."""
         duration = time.monotonic() - self._started
         self._undo.close()
         disk_full = self._window.disk_full

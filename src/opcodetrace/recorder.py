@@ -259,7 +259,8 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
     meta = spool.read_meta()
     if meta.unreadable is not None and not again:
         return None
-    pid = spool.running(meta)
+    # A recording in process ends before the process does.
+    pid = None if meta.outcome is not None else spool.running(meta)
     if pid is not None:
         say(f"{spool.folder} is left as it is: process {pid}, which it records, still runs; recover when it has ended")
         return None

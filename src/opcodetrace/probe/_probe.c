@@ -118,6 +118,7 @@ probe_detach(PyObject *module, PyObject *unused)
     (void)unused;
     if (spool.header != NULL) {
         STORE(&spool.recording, 0);
+        birth_check();
         birth_end();
         thread_await_hooks();
         thread_forget(unmap);

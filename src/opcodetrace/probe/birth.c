@@ -32,6 +32,10 @@ born(uint64_t address)
 
 #if PY_VERSION_HEX >= 0x030D0000
 
+/* Another tool's (tracemalloc leaves its own behind on 3.13): it is called as before. */
+static PyRefTracer other_tracer;
+static void *other_data;
+
 /* Called for every object that the interpreter creates or destroys. */
 static int
 trace_birth(PyObject *object, PyRefTracerEvent event, void *data)
@@ -40,14 +44,20 @@ trace_birth(PyObject *object, PyRefTracerEvent event, void *data)
     if (event == PyRefTracer_CREATE) {
         born((uint64_t)(uintptr_t)object);
     }
-    return 0;
+    return other_tracer == NULL ? 0 : other_tracer(object, event, other_data);
 }
 
 static bool
 watch(void)
 {
     void *data;
-    return PyRefTracer_GetTracer(&data) == NULL && PyRefTracer_SetTracer(trace_birth, NULL) == 0;
+    PyRefTracer tracer = PyRefTracer_GetTracer(&data);
+    if (tracer == trace_birth) {
+        return true; /* left in a forked child */
+    }
+    other_tracer = tracer;
+    other_data = data;
+    return PyRefTracer_SetTracer(trace_birth, NULL) == 0;
 }
 
 static void
@@ -55,7 +65,7 @@ unwatch(void)
 {
     void *data;
     if (PyRefTracer_GetTracer(&data) == trace_birth) {
-        PyRefTracer_SetTracer(NULL, NULL);
+        PyRefTracer_SetTracer(other_tracer, other_data);
     }
 }
 

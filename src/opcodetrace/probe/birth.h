@@ -20,7 +20,7 @@ enum { BIRTH_BITS = 22 };
 /* 16 MiB of lazily touched memory; NULL while births are not seen. */
 extern uint32_t *birth_table;
 
-/* Starts to watch; without an error, and without effect where another tool watches births. */
+/* Starts to watch; without an error, and without effect where that cannot be. */
 void birth_watch(void);
 /* Ends it, and takes out of the interpreter again what was put in. */
 void birth_end(void);

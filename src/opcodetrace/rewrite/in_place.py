@@ -31,8 +31,8 @@ _EXECUTED = "<string>"  # the file name of code made by exec: the methods that d
 def functions_of(targets: Iterable[object]) -> list[FunctionType]:
     """All functions that the targets name: functions, classes, modules and names of modules.
 
-    Of a class: its methods and those of the bases and nested classes of its module. Of a module: every function that lives and
-    was defined there, wherever it is held. UsageError where a target is none of these.
+    Of a class: its methods and those of the bases and nested classes of its module. Of a module: every function that
+    lives and was defined there, wherever it is held. UsageError where a target is none of these.
     """
     found: dict[int, FunctionType] = {}
     for target in targets:
@@ -44,9 +44,7 @@ def functions_of(targets: Iterable[object]) -> list[FunctionType]:
         _collect(named, here, None, set())
         found |= here
         if not here and not isinstance(named, type):
-            raise UsageError(
-                f"cannot record {_shown(named)}: name a function, a class, a module or a module's name, written in Python"
-            )
+            raise UsageError(f"cannot record {_shown(named)}: name a function, class or module written in Python")
     return list(found.values())
 
 
@@ -71,12 +69,8 @@ def _shown(target: object) -> str:
 
 
 def _collect_namespace(namespace: dict[str, Any], found: dict[int, FunctionType]) -> None:
-    # A function refers to the globals of the module that it was defined in: the collector knows all that do.
-    # What gc.freeze() put out of its sight is found by the module's own names.
-    candidates: dict[int, FunctionType] = {}
-    for referrer in gc.get_referrers(namespace):
-        if type(referrer) is FunctionType and referrer.__globals__ is namespace:
-            candidates[id(referrer)] = referrer
+    candidates = {id(function): function for function in _defined_in(namespace)}
+    # What gc.freeze() put out of the collector's sight is found by the module's own names.
     seen: set[int] = set()
     for value in list(namespace.values()):
         if not isinstance(value, type) or value.__module__ == namespace.get("__name__"):
@@ -86,9 +80,13 @@ def _collect_namespace(namespace: dict[str, Any], found: dict[int, FunctionType]
             found[id(function)] = function
 
 
-def _collect(
-    target: object, found: dict[int, FunctionType], namespace: dict[str, Any] | None, seen: set[int]
-) -> None:
+def _defined_in(namespace: dict[str, Any]) -> list[FunctionType]:
+    """A function refers to the globals of the module that it was defined in: the collector knows all that do."""
+    referrers = gc.get_referrers(namespace)
+    return [each for each in referrers if isinstance(each, FunctionType) and each.__globals__ is namespace]
+
+
+def _collect(target: object, found: dict[int, FunctionType], namespace: dict[str, Any] | None, seen: set[int]) -> None:
     """Adds the functions in a function, class or descriptor; with a `namespace`, only those that were defined there."""
     if id(target) in seen:
         return
@@ -97,9 +95,7 @@ def _collect(
         for base in target.__mro__:
             if base is target or base.__module__ == target.__module__ != "builtins":
                 for value in list(vars(base).values()):
-                    if not isinstance(value, type):
-                        _collect(value, found, namespace, seen)
-                    elif value.__module__ == base.__module__ and value.__qualname__.startswith(f"{base.__qualname__}."):
+                    if not isinstance(value, type) or _is_nested(value, base):
                         _collect(value, found, namespace, seen)
         return
     if isinstance(target, FunctionType):
@@ -122,6 +118,10 @@ def _collect(
         wrapped = _wrapped(target)
     if wrapped is not None:
         _collect(wrapped, found, namespace, seen)
+
+
+def _is_nested(inner: type, outer: type) -> bool:
+    return inner.__module__ == outer.__module__ and inner.__qualname__.startswith(f"{outer.__qualname__}.")
 
 
 def _wrapped(target: object) -> object:
@@ -158,39 +158,58 @@ class Weavings:
         self._sent: list[Entry] = []
         self._weaver = Weaver(lambda entry: self._sent.append(entry), probe)
         self._woven: dict[int, _Woven] = {}  # by the id of the original
+        self._originals: dict[int, tuple[weakref.ref[CodeType], weakref.ref[CodeType]]] = {}  # by that of the woven
         self._described: dict[int, tuple[weakref.ref[CodeType], CodeType]] = {}
         self._files: dict[tuple[str, str], tuple[int, bytes, Entry]] = {}
 
     def weave(self, functions: list[FunctionType]) -> Weaving:
         """Woven code for the functions, which are not changed yet."""
         sources = _Sources()
-        scope = _scope(functions, sources)
+        own = [(function, code) for function in functions if (code := self._original(function.__code__)) is not None]
+        scope = _scope([code for _, code in own], sources)
         entries: list[Entry] = []
         files: dict[int, Entry] = {}
-        codes: dict[int, CodeType] = {}  # by the id of the original
-        originals = {id(function.__code__): function.__code__ for function in functions}
-        within = {id(nested) for code in originals.values() for nested in _nested(code)}
-        outermost = {id(f.__code__): f for f in functions if id(f.__code__) not in within}
-        for function in outermost.values():
-            file, entry = self._file(function, sources)
-            woven = self._weave(function.__code__, file, scope)
+        pairs: dict[int, tuple[CodeType, CodeType]] = {}  # original and woven code, by the id of the original
+        within = {id(nested) for _, code in own for nested in _nested(code)}
+        outermost = {id(code): (function, code) for function, code in own if id(code) not in within}
+        for function, code in outermost.values():
+            file, entry = self._file(function, code, sources)
+            woven = self._weave(code, file, scope)
             files[file] = entry
             entries += woven.entries
-            _pair(function.__code__, woven.code, codes)
+            _pair(code, woven.code, pairs)
+        for original, woven_code in pairs.values():
+            if woven_code is not original:
+                self._remember(original, woven_code)
         replacements = [
-            (function, function.__code__, codes[id(function.__code__)])
-            for function in functions
-            if codes[id(function.__code__)] is not function.__code__
+            (function, code, pairs[id(code)][1]) for function, code in own if pairs[id(code)][1] is not code
         ]
         replacements += self._describe()
         return Weaving(
-            replacements,
-            [*files.values(), *entries],
-            [codes[id(function.__code__)] for function in outermost.values()],
+            replacements, [*files.values(), *entries], list(pairs.values()), [pairs[code][1] for code in outermost]
         )
 
-    def _file(self, function: FunctionType, sources: _Sources) -> tuple[int, Entry]:
-        path = function.__code__.co_filename
+    def _original(self, code: CodeType) -> CodeType | None:
+        """The code itself; where it is woven (of a function made while another recording was under way), its original,
+        or None where that is gone."""
+        if not code.co_consts or not isinstance(code.co_consts[-1], self._probe.Code):
+            return code
+        known = self._originals.get(id(code))
+        return known[1]() if known is not None and known[0]() is code else None
+
+    def _remember(self, original: CodeType, woven: CodeType) -> None:
+        key = id(woven)
+        known = self._originals.get(key)
+        if known is None or known[0]() is not woven:
+
+            def forget(reference: weakref.ref[CodeType]) -> None:
+                if key in self._originals and self._originals[key][0] is reference:
+                    del self._originals[key]
+
+            self._originals[key] = weakref.ref(woven, forget), weakref.ref(original)
+
+    def _file(self, function: FunctionType, code: CodeType, sources: _Sources) -> tuple[int, Entry]:
+        path = code.co_filename
         module = str(function.__globals__.get("__name__", ""))
         source = sources.of(path)
         known = self._files.get((path, module))
@@ -251,9 +270,12 @@ class Weaving:
         self,
         replacements: list[tuple[FunctionType, CodeType, CodeType]],
         entries: list[Entry],
+        pairs: list[tuple[CodeType, CodeType]],
         codes: list[CodeType],
     ) -> None:
+        """Functions with their own code and that which they get; all pairs of original and woven code."""
         self._replacements = replacements
+        self._pairs = pairs
         self.entries = entries  # what the collector must know of the code
         self.codes = codes  # woven; what is nested in them is not listed
 
@@ -262,10 +284,18 @@ class Weaving:
             function.__code__ = woven
 
     def take_out(self) -> None:
-        """Gives each function its own code back, unless the program has given it another meanwhile."""
+        """Gives each function its own code back, unless the program has given it another meanwhile; and functions that
+        woven code has made since, that which they would have been made with."""
         for function, original, woven in self._replacements:
             if function.__code__ is woven:
                 function.__code__ = original
+        original_of = {id(woven): original for original, woven in self._pairs if woven is not original}
+        for namespace in {
+            id(function.__globals__): function.__globals__ for function, *_ in self._replacements
+        }.values():
+            for function in _defined_in(namespace):
+                if id(function.__code__) in original_of:
+                    function.__code__ = original_of[id(function.__code__)]
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
@@ -275,12 +305,12 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
             yield from _nested(constant)
 
 
-def _pair(original: CodeType, woven: CodeType, codes: dict[int, CodeType]) -> None:
+def _pair(original: CodeType, woven: CodeType, pairs: dict[int, tuple[CodeType, CodeType]]) -> None:
     """Which woven code belongs to which original, nested code too."""
-    codes[id(original)] = woven
+    pairs[id(original)] = original, woven
     for old, new in zip(original.co_consts, woven.co_consts, strict=False):
         if isinstance(old, CodeType) and isinstance(new, CodeType):
-            _pair(old, new, codes)
+            _pair(old, new, pairs)
 
 
 class _Sources:
@@ -300,10 +330,10 @@ class _Sources:
         return self._of[path]
 
 
-def _scope(functions: list[FunctionType], sources: _Sources) -> Scope:
+def _scope(codes: list[CodeType], sources: _Sources) -> Scope:
     """The variables to watch: by the source of each file, and by each function, which may be of another source."""
-    scopes = [scope_of(function.__code__) for function in functions]
-    for path in {function.__code__.co_filename for function in functions}:
+    scopes = [scope_of(code) for code in codes]
+    for path in {code.co_filename for code in codes}:
         compiled = _compiled(sources.of(path), path)
         if compiled is not None:
             scopes.append(scope_of(compiled))
@@ -320,4 +350,3 @@ def _compiled(source: bytes, path: str) -> CodeType | None:
             return compile(source, path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
             return None  # a notebook's magics: then the functions alone tell
-
