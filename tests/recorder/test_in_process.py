@@ -516,7 +516,8 @@ def test_import_is_light() -> None:
     done = run("""
         import sys
         import opcodetrace
-        print(sorted({name.partition(".")[0] for name in sys.modules} & {"numpy", "sqlite3", "sqlite_utils", "bytecode"}))
+        loaded = {name.partition(".")[0] for name in sys.modules}
+        print(sorted(loaded & {"numpy", "sqlite3", "sqlite_utils", "bytecode"}))
         print(opcodetrace.record.__name__, "numpy" in sys.modules)
         try:
             opcodetrace.nothing
@@ -596,10 +597,10 @@ print(all(seen), spin.__code__.co_consts[-1].__class__.__name__)
 @pytest.mark.slow
 def test_threads_that_run_on(database: Path) -> None:
     """They are in the midst of woven code whenever a recording ends, and when the next one begins."""
-    done = run(STRAGGLERS, database, 30)
+    done = run(STRAGGLERS, database, 15)
     assert (done.returncode, done.stdout.split()[:1]) == (0, ["True"]), done.stderr
     assert "Code" not in done.stdout
     # All that is recorded is told of, and belongs to functions, texts and threads of its run.
-    assert query(database, "SELECT count(*), sum(missed > 100), sum(holes) FROM runs") == [(31, 0, 0)]
+    assert query(database, "SELECT count(*), sum(missed > 100), sum(holes) FROM runs") == [(16, 0, 0)]
     assert query(database, "SELECT count(*) FROM runs WHERE notes != '[]'") == [(0,)]
     assert query(database, "SELECT count(*) FROM accesses WHERE thread_name IS NULL") == [(0,)]
