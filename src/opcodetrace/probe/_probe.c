@@ -1,5 +1,6 @@
 /* The module opcodetrace.probe._probe. Its stub, _probe.pyi, is its documentation. */
 
+#include "children.h"
 #include "code.h"
 #include "hook.h"
 #include "program.h"
@@ -20,6 +21,14 @@ static void
 after_fork(void)
 {
     text_after_fork();
+    thread_after_fork();
+}
+
+static void
+after_fork_in_parent(void)
+{
+    text_after_fork();
+    children_forked();
     thread_after_fork();
 }
 
@@ -66,11 +75,15 @@ probe_attach(PyObject *module, PyObject *path)
         return NULL;
     }
     static bool watches_forks;
-    if (!watches_forks && pthread_atfork(before_fork, after_fork, forked_child) != 0) {
+    if (!watches_forks && pthread_atfork(before_fork, after_fork_in_parent, forked_child) != 0) {
         spool_unmap();
         return PyErr_NoMemory();
     }
     watches_forks = true;
+    if (children_watch() < 0) {
+        spool_unmap();
+        return NULL;
+    }
     STORE(&spool.header->pid, (uint32_t)getpid());
     text_forget();
     running_thread = UNNUMBERED;

@@ -61,6 +61,7 @@ typedef struct {
     uint64_t next; /* offset 64: a cache line of its own */
     uint64_t unused2[7];
     uint64_t missed; /* offset 128 */
+    uint64_t children; /* offset 136 */
 } Header;
 
 typedef struct {
@@ -71,7 +72,8 @@ typedef struct {
 } Record;
 
 _Static_assert(sizeof(Record) == RECORD_SIZE, "record.py says how large a record is");
-_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, next) == 64 && offsetof(Header, missed) == 128,
+_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, next) == 64 && offsetof(Header, missed) == 128 &&
+                   offsetof(Header, children) == 136,
                "record.py says where the header's fields lie");
 
 typedef struct {

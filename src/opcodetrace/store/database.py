@@ -562,6 +562,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "births": trace.births,
         "functions": sum(code.unwoven is None for code in trace.codes),
         "notes": json.dumps(trace.notes),
+        "children": trace.children,
     }
 
 
@@ -601,6 +602,7 @@ def _stored_run(row: Mapping[str, Any]) -> StoredRun:
         births=bool(row["births"]),
         functions=row["functions"],
         notes=tuple(json.loads(row["notes"])),
+        children=row["children"],
     )
 
 

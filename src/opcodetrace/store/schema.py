@@ -5,6 +5,7 @@ Comments are inside the statements, so `.schema` shows them. Steps are append-on
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sqlite_utils import Migrations
@@ -47,7 +48,8 @@ CREATE TABLE runs (
     truncated_seq INTEGER,          -- seq at which the recording ended
     births INTEGER NOT NULL,        -- 1 where births of objects were seen, so identities are certain
     functions INTEGER NOT NULL,     -- functions woven
-    notes TEXT NOT NULL             -- remarks on the recording: a JSON list
+    notes TEXT NOT NULL,            -- remarks on the recording: a JSON list
+    children INTEGER                -- processes that it started, which were not recorded; NULL where not counted
 )""",
     """
 CREATE TABLE threads (
@@ -260,17 +262,32 @@ CREATE VIEW lost_updates AS
     ORDER BY finding.run_id, finding.id""",
 )
 
+# The table of the first step; it differs in this alone.
+FIRST_RUNS = re.sub(r"NOT NULL,( *-- remarks.*)\n    children .*", r"NOT NULL \1", TABLES[0])
+
 migrations = Migrations("opcodetrace")
 
 
 @migrations()
 def first_schema(database: Any) -> None:
-    for statement in (*TABLES, *VIEWS):
+    for statement in (FIRST_RUNS, *TABLES[1:], *VIEWS):
         database.conn.execute(statement.strip())
     database.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-STEPS = (first_schema,)  # every step there ever was, the oldest first
+@migrations()
+def count_children(database: Any) -> None:
+    # Made anew rather than by ADD COLUMN, which would put the column between another one and its comment.
+    run = database.conn.execute
+    run("PRAGMA legacy_alter_table = ON")  # what refers to the table goes on to mean the one of this name
+    run("ALTER TABLE runs RENAME TO runs_before")
+    run(TABLES[0].strip())
+    run("INSERT INTO runs SELECT *, NULL FROM runs_before")
+    run("DROP TABLE runs_before")
+    run("PRAGMA legacy_alter_table = OFF")
+
+
+STEPS = (first_schema, count_children)  # every step there ever was, the oldest first
 
 
 def is_trace_file(database: Database) -> bool:

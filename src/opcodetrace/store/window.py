@@ -33,6 +33,7 @@ class Window:
     limit: int
     stop_seq: int
     missed: int
+    children: int
     ended: bytes  # one byte a thread
     records: Records
 
@@ -71,6 +72,7 @@ class Window:
             limit=limit,
             stop_seq=stop_seq,
             missed=struct.unpack_from("<Q", head, record.MISSED_OFFSET)[0],
+            children=struct.unpack_from("<Q", head, record.CHILDREN_OFFSET)[0],
             ended=head[record.ENDED_OFFSET :],
             records=records,
         )

@@ -22,6 +22,7 @@ LIMIT_OFFSET = 24  # the collector raises it: records below it may be written
 STOP_OFFSET = 32  # the seq that did not fit, when HeaderFlag.STOPPED is set
 NEXT_OFFSET = 64  # u64: the next seq, the global counter of the run
 MISSED_OFFSET = 128  # u64: accesses that the probe saw but could not record (see probe/_probe.c)
+CHILDREN_OFFSET = 136  # u64: processes that the program started; they are not recorded
 
 # (name, NumPy format) of a record's fields; the whole is RECORD_SIZE bytes, little-endian.
 RECORD_FIELDS = [

@@ -78,6 +78,7 @@ class Trace:
     truncated_seq: int | None
     births: bool  # whether identities are certain
     notes: list[str] = field(default_factory=list)
+    children: int = 0  # processes that the script started; they are not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class StoredRun:
     births: bool
     functions: int  # woven
     notes: tuple[str, ...]
+    children: int | None = None  # processes that the script started; None in runs of before they were counted
 
 
 @dataclass(frozen=True, slots=True)
