@@ -590,7 +590,7 @@ for _ in range(int(sys.argv[2])):
 over = True
 for thread in threads:
     thread.join()
-print(all(seen), spin.__code__.co_consts[-1].__class__.__name__)
+print(all(seen), seen, spin.__code__.co_consts[-1].__class__.__name__)
 """
 
 
@@ -598,7 +598,7 @@ print(all(seen), spin.__code__.co_consts[-1].__class__.__name__)
 def test_threads_that_run_on(database: Path) -> None:
     """They are in the midst of woven code whenever a recording ends, and when the next one begins."""
     done = run(STRAGGLERS, database, 15)
-    assert (done.returncode, done.stdout.split()[:1]) == (0, ["True"]), done.stderr
+    assert (done.returncode, done.stdout.split()[:1]) == (0, ["True"]), done.stdout + done.stderr
     assert "Code" not in done.stdout
     # All that is recorded is told of, and belongs to functions, texts and threads of its run.
     assert query(database, "SELECT count(*), sum(missed > 100), sum(holes) FROM runs") == [(16, 0, 0)]

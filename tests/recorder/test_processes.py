@@ -33,7 +33,7 @@ def child(queue):
     queue.put((counter, __name__, main.__name__, main.__spec__, main.__file__ == __file__, sys.argv))
 """
 
-# Script, and how many processes it starts itself: multiprocessing starts one that tracks resources, but for a plain fork.
+# Script, and how many processes it starts itself. But for a plain fork, multiprocessing starts one that tracks resources.
 SCRIPTS: dict[str, tuple[str, int]] = {
     **{
         f"Process, {method}": (
@@ -100,19 +100,16 @@ print(subprocess.getoutput("echo by a shell"))
 print(os.system("exit 3"))
 print(os.waitpid(os.posix_spawn("/bin/sh", ["sh", "-c", "exit 4"], {{}}), 0)[1])
 print(os.spawnlp(os.P_WAIT, "sh", "sh", "-c", "exit 5"))
-try:
-    subprocess.run(["/no/such/program"])
-except FileNotFoundError as error:
-    print(error)
 in_threads()
 """,
-        9,  # the program that is not there is found out by a child
+        8,
     ),
     "os.fork": (
         f"""{THREADS}
 import os, sys
 def at(place):
-    return lambda: print(place, flush=True)
+    return lambda: order.append(place)
+order = []
 os.register_at_fork(before=at("before 1"), after_in_parent=at("parent 1"), after_in_child=at("child 1"))
 os.register_at_fork(before=at("before 2"), after_in_parent=at("parent 2"), after_in_child=at("child 2"))
 in_threads()
@@ -120,24 +117,25 @@ reader, writer = os.pipe()
 if os.fork() == 0:
     os.read(reader, 1)
     in_threads()
-    print("child", counter, flush=True)
+    print("child", counter, order, flush=True)
     sys.exit(3)
 os.write(writer, b"x")
 print(os.waitstatus_to_exitcode(os.wait()[1]))
 in_threads()
-print("parent", counter)
+print("parent", counter, order)
 """,
         1,
     ),
     "fork in a thread, beside others": (
         f"""{THREADS}
-import os
+import os, time
 over = False
 def spin():
     while not over:
         add()
+        time.sleep(0.0001)
 def fork():
-    for number in range(20):
+    for number in range(5):
         child = os.fork()
         if child == 0:
             in_threads()
@@ -154,7 +152,7 @@ for thread in spinning:
 in_threads()
 print("done")
 """,
-        20,
+        5,
     ),
     "a child that outlives its parent": (
         f"""{THREADS}
