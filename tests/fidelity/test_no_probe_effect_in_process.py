@@ -27,6 +27,6 @@ print(recording.lost_at_most, recording.stored.switches > 0, recording.stored.ac
 def test_no_increment_is_lost(counter: str, tmp_path: Path) -> None:
     script = tmp_path / "increments.py"
     script.write_text(BODY.replace("INCREMENTS", str(INCREMENTS)).replace("COUNTER", counter))
-    command = [sys.executable, script, tmp_path / "trace.db"]
+    command = [sys.executable, str(script), str(tmp_path / "trace.db")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())
     assert done.stdout.split() == [str(2 * INCREMENTS), "0", "True", "True"], done.stderr
