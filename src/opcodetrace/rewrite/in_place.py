@@ -25,7 +25,6 @@ from opcodetrace.trace.hook import Probe
 Entry = tuple[object, ...]  # what the weaver sends
 
 _WAITED_IN = ("threading", "queue")  # library code in which threads wait: a report can say for what
-_EXECUTED = "<string>"  # the file name of code made by exec: the methods that dataclasses write
 
 
 def functions_of(targets: Iterable[object]) -> list[FunctionType]:
@@ -69,15 +68,12 @@ def _shown(target: object) -> str:
 
 
 def _collect_namespace(namespace: dict[str, Any], found: dict[int, FunctionType]) -> None:
-    candidates = {id(function): function for function in _defined_in(namespace)}
+    found |= {id(function): function for function in _defined_in(namespace)}
     # What gc.freeze() put out of the collector's sight is found by the module's own names.
     seen: set[int] = set()
     for value in list(namespace.values()):
         if not isinstance(value, type) or value.__module__ == namespace.get("__name__"):
-            _collect(value, candidates, namespace, seen)
-    for function in candidates.values():
-        if function.__code__.co_filename != _EXECUTED or linecache.getlines(_EXECUTED):
-            found[id(function)] = function
+            _collect(value, found, namespace, seen)
 
 
 def _defined_in(namespace: dict[str, Any]) -> list[FunctionType]:
