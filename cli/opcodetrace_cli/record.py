@@ -228,6 +228,8 @@ def summarize(number: int, database: Path) -> None:
         say(woven)
         if run.truncated is not None:
             say(f"recording ended before the script did: {run.truncated.value}")
+        if run.children:
+            say(f"not recorded: {count(run.children, 'child process')}")
         say(f"the trace is in {database}; next: {command('report', database)}")
         if run.lost_at_most:
             tell(opened, run)

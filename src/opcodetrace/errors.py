@@ -19,6 +19,18 @@ class ScriptError(OpcodetraceError):
     exit_code = 2
 
 
+class AlreadyRecording(OpcodetraceError):
+    """This process is being recorded already: one recording at a time, by one thread, in a process."""
+
+    exit_code = 2
+
+
+class UpdatesLost(OpcodetraceError, AssertionError):
+    """A recording that was asked to check has seen updates being lost."""
+
+    exit_code = 1
+
+
 class DatabaseError(OpcodetraceError):
     """The trace file cannot be used: not SQLite, of a newer schema, read-only, locked, or its folder is missing."""
 

@@ -179,7 +179,8 @@ def _record_once(
     is_one_of_many: bool,
     before_output: Callable[[], None],
 ) -> Recording:
-    info = _run_info(target, options)
+    script = f"-m {target.name}" if target.is_module else target.name
+    info = run_info(script, target.args, options)
     meta = Meta(info, options.keep_all, options.max_events, last=options.last)
     with _Signals() as signals:
         spool = Spool.create(database, meta)
@@ -207,7 +208,7 @@ def _record_once(
             return Recording(info, outcome, None, failure, None, signals.asked_to_stop)
         signals.child_has_ended()
         try:
-            run, remarks = _store(spool, meta, database)
+            run, remarks = store_run(spool, meta, database)
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
@@ -228,11 +229,12 @@ def _window(spool: Spool, options: Options) -> Window:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error
 
 
-def _run_info(target: Target, options: Options) -> RunInfo:
+def run_info(script: str, argv: tuple[str, ...], options: Options) -> RunInfo:
+    """What is known of a run that this Python begins now."""
     return RunInfo(
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        script=f"-m {target.name}" if target.is_module else target.name,
-        argv=target.args,
+        script=script,
+        argv=argv,
         python=platform.python_version(),
         implementation=sys.version,
         gil=not sysconfig.get_config_var("Py_GIL_DISABLED"),
@@ -241,7 +243,7 @@ def _run_info(target: Target, options: Options) -> RunInfo:
     )
 
 
-def _store(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
+def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
     """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
     assert meta.outcome is not None
     sites = read_sites(spool.sites)
@@ -287,7 +289,8 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
     meta = spool.read_meta()
     if meta.unreadable is not None and not again:
         return None
-    pid = spool.running(meta)
+    # A recording in process ends before the process does.
+    pid = None if meta.outcome is not None else spool.running(meta)
     if pid is not None:
         say(f"{spool.folder} is left as it is: process {pid}, which it records, still runs; recover when it has ended")
         return None
@@ -296,7 +299,7 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
         return None
     outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
     try:
-        run, _ = _store(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+        run, _ = store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
     except DatabaseError:
         raise
     except Exception as error:

@@ -192,13 +192,13 @@ for t in threads: t.join()
 @pytest.fixture
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What a run with many short interleavings left."""
-    store = recorder._store
+    store = recorder.store_run
 
     def copied(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
         shutil.copytree(spool.folder, tmp_path / "spool")
         return store(spool, meta, database)
 
-    monkeypatch.setattr(recorder, "_store", copied)
+    monkeypatch.setattr(recorder, "store_run", copied)
     script = tmp_path / "script.py"
     script.write_text(MIXED)
     done = recorder.record(script, database=tmp_path / "t.db")

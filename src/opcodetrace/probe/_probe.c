@@ -1,5 +1,6 @@
 /* The module opcodetrace.probe._probe. Its stub, _probe.pyi, is its documentation. */
 
+#include "children.h"
 #include "code.h"
 #include "exec_hook.h"
 #include "furnish.h"
@@ -11,12 +12,54 @@
 #include <pthread.h>
 #include <unistd.h>
 
+/* Nobody's lock is copied in a state that nobody will end. */
+static void
+before_fork(void)
+{
+    thread_before_fork();
+    text_before_fork();
+}
+
+static void
+after_fork(void)
+{
+    text_after_fork();
+    thread_after_fork();
+}
+
+static void
+after_fork_in_parent(void)
+{
+    text_after_fork();
+    children_forked();
+    thread_after_fork();
+}
+
+static void
+leave_map(void)
+{
+    spool.header = NULL;
+    spool.run++;
+    spool.round++;
+}
+
+static void
+unmap(void)
+{
+    spool_unmap();
+    spool.run++;
+    spool.round++; /* what threads and hooks know to be written is not in the next window */
+}
+
 /* A forked child records nothing; the map stays, for it costs nothing and the program's addresses must not shift. */
 static void
 forked_child(void)
 {
+    after_fork();
     STORE(&spool.recording, 0);
-    spool.header = NULL;
+    STORE(&birth_table, NULL);
+    thread_forget(leave_map);
+    running_thread = UNNUMBERED;
 }
 
 static PyObject *
@@ -36,10 +79,21 @@ probe_attach(PyObject *module, PyObject *path)
     if (status < 0) {
         return NULL;
     }
-    pthread_atfork(NULL, NULL, forked_child);
+    static bool watches_forks;
+    if (!watches_forks && pthread_atfork(before_fork, after_fork_in_parent, forked_child) != 0) {
+        spool_unmap();
+        return PyErr_NoMemory();
+    }
+    watches_forks = true;
+    if (children_watch() < 0) {
+        spool_unmap();
+        return NULL;
+    }
     STORE(&spool.header->pid, (uint32_t)getpid());
+    text_forget();
+    running_thread = UNNUMBERED;
     if (thread_prepare() < 0 || intercept_prepare() < 0) {
-        spool.header = NULL;
+        thread_forget(unmap);
         return NULL;
     }
     birth_watch();
@@ -62,7 +116,7 @@ probe_start(PyObject *module, PyObject *unused)
         birth_check();
         spool.started = spool_next();
         intercept_install();
-        STORE_RELEASE(&spool.recording, 1);
+        STORE_RELEASE(&spool.recording, spool.run);
     }
     Py_RETURN_NONE;
 }
@@ -83,6 +137,42 @@ probe_intercepted(PyObject *module, PyObject *unused)
     (void)module;
     (void)unused;
     return intercept_prepare() < 0 ? NULL : intercept_names();
+}
+
+static PyObject *
+probe_detach(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    if (spool.header != NULL) {
+        STORE(&spool.recording, 0);
+        intercept_remove();
+        birth_check();
+        birth_end();
+        thread_await_hooks();
+        thread_forget(unmap);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+probe_attached(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyBool_FromLong(spool.header != NULL);
+}
+
+static PyObject *
+probe_adopt(PyObject *module, PyObject *code)
+{
+    (void)module;
+    if (!PyCode_Check(code)) {
+        PyErr_Format(PyExc_TypeError, "a code object is wanted, not %R", code);
+        return NULL;
+    }
+    hook_adopt((PyCodeObject *)code);
+    Py_RETURN_NONE;
 }
 
 static PyObject *
@@ -123,6 +213,9 @@ static PyMethodDef probe_methods[] = {
     {"start", probe_start, METH_NOARGS, NULL},
     {"stop", probe_stop, METH_NOARGS, NULL},
     {"intercepted", probe_intercepted, METH_NOARGS, NULL},
+    {"detach", probe_detach, METH_NOARGS, NULL},
+    {"attached", probe_attached, METH_NOARGS, NULL},
+    {"adopt", probe_adopt, METH_O, NULL},
     {"recorded", probe_recorded, METH_NOARGS, NULL},
     {"fix_kinds", probe_fix_kinds, METH_VARARGS, NULL},
     {"weave_executed", exec_hook_install, METH_VARARGS, NULL},

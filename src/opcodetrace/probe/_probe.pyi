@@ -83,9 +83,22 @@ class Code:
     def __reduce__(self) -> tuple[type[Code], tuple[int, bytes, int]]: ...
 
 def attach(window_path: str, /) -> None:
-    """Maps the window, once in a process; the calling thread becomes thread 0. Nothing is recorded until `start`.
+    """Maps the window; the calling thread becomes thread 0. Nothing is recorded until `start`.
 
-    OSError where it cannot be mapped, ValueError where it is no window, RuntimeError the second time.
+    OSError where it cannot be mapped, ValueError where it is no window, RuntimeError where one is attached already.
+    """
+
+def attached() -> bool:
+    """Whether a window is attached: somebody records this process."""
+
+def detach() -> None:
+    """Ends the run and unmaps the window, if there is one; another may be attached then. Hooks of the run do nothing
+    from now on, whoever still comes to them. One thread at a time may attach and detach."""
+
+def adopt(code: CodeType, /) -> None:
+    """Makes the hooks of woven code, and of the code nested in it, hooks of the run that is attached, or the next.
+
+    A new hook belongs to it already. TypeError where it is no code.
     """
 
 def start() -> None:

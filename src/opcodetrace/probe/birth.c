@@ -5,11 +5,18 @@
 
 uint32_t *birth_table;
 
+/* What it lies in. It is never unmapped: without the GIL another thread may still look into it. */
+static void *table_memory;
+
 /* Emits BIRTH if the address was known. */
 static inline void
 born(uint64_t address)
 {
-    uint32_t *entry = &birth_table[birth_entry(address)];
+    uint32_t *table = LOAD(&birth_table);
+    if (UNLIKELY(table == NULL)) {
+        return;
+    }
+    uint32_t *entry = &table[birth_entry(address)];
     uint32_t seen = LOAD(entry);
     if (LIKELY(seen == 0)) {
         return;
@@ -25,6 +32,10 @@ born(uint64_t address)
 
 #if PY_VERSION_HEX >= 0x030D0000
 
+/* Another tool's (tracemalloc leaves its own behind on 3.13): it is called as before. */
+static PyRefTracer other_tracer;
+static void *other_data;
+
 /* Called for every object that the interpreter creates or destroys. */
 static int
 trace_birth(PyObject *object, PyRefTracerEvent event, void *data)
@@ -33,14 +44,29 @@ trace_birth(PyObject *object, PyRefTracerEvent event, void *data)
     if (event == PyRefTracer_CREATE) {
         born((uint64_t)(uintptr_t)object);
     }
-    return 0;
+    return other_tracer == NULL ? 0 : other_tracer(object, event, other_data);
 }
 
 static bool
 watch(void)
 {
     void *data;
-    return PyRefTracer_GetTracer(&data) == NULL && PyRefTracer_SetTracer(trace_birth, NULL) == 0;
+    PyRefTracer tracer = PyRefTracer_GetTracer(&data);
+    if (tracer == trace_birth) {
+        return true; /* left in a forked child */
+    }
+    other_tracer = tracer;
+    other_data = data;
+    return PyRefTracer_SetTracer(trace_birth, NULL) == 0;
+}
+
+static void
+unwatch(void)
+{
+    void *data;
+    if (PyRefTracer_GetTracer(&data) == trace_birth) {
+        PyRefTracer_SetTracer(other_tracer, other_data);
+    }
 }
 
 void
@@ -130,17 +156,43 @@ dict_dies(PyObject *dict)
     Py_TRASHCAN_END
 }
 
+static bool wraps_allocator; /* it does also where another tool has wrapped ours meanwhile, and holds on to it */
+
 static bool
 watch(void)
 {
-    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &wrapped);
-    PyMemAllocatorEx wrapper = {NULL, born_malloc, born_calloc, born_realloc, born_free};
-    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &wrapper);
-    list_dealloc = PyList_Type.tp_dealloc;
-    dict_dealloc = PyDict_Type.tp_dealloc;
-    PyList_Type.tp_dealloc = list_dies;
-    PyDict_Type.tp_dealloc = dict_dies;
+    if (!wraps_allocator) {
+        PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &wrapped);
+        PyMemAllocatorEx wrapper = {NULL, born_malloc, born_calloc, born_realloc, born_free};
+        PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &wrapper);
+        wraps_allocator = true;
+    }
+    if (PyList_Type.tp_dealloc != list_dies) {
+        list_dealloc = PyList_Type.tp_dealloc;
+        PyList_Type.tp_dealloc = list_dies;
+    }
+    if (PyDict_Type.tp_dealloc != dict_dies) {
+        dict_dealloc = PyDict_Type.tp_dealloc;
+        PyDict_Type.tp_dealloc = dict_dies;
+    }
     return true;
+}
+
+static void
+unwatch(void)
+{
+    PyMemAllocatorEx now;
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &now);
+    if (now.malloc == born_malloc) {
+        PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &wrapped);
+        wraps_allocator = false;
+    }
+    if (PyList_Type.tp_dealloc == list_dies) {
+        PyList_Type.tp_dealloc = list_dealloc;
+    }
+    if (PyDict_Type.tp_dealloc == dict_dies) {
+        PyDict_Type.tp_dealloc = dict_dealloc;
+    }
 }
 
 void
@@ -155,16 +207,27 @@ void
 birth_watch(void)
 {
     size_t size = sizeof(uint32_t) << BIRTH_BITS;
-    void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* Mapped over the table of an earlier run: that is the cheapest way to empty it. */
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (table_memory == NULL ? 0 : MAP_FIXED);
+    void *table = mmap(table_memory, size, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (table == MAP_FAILED) {
         return;
     }
-    birth_table = table;
+    table_memory = table;
+    STORE_RELEASE(&birth_table, (uint32_t *)table);
     if (watch()) {
         __atomic_fetch_or(&spool.header->flags, BIRTHS, __ATOMIC_RELEASE);
     }
     else {
-        birth_table = NULL;
-        munmap(table, size);
+        STORE(&birth_table, NULL);
+    }
+}
+
+void
+birth_end(void)
+{
+    if (birth_table != NULL) {
+        unwatch();
+        __atomic_store_n(&birth_table, NULL, __ATOMIC_SEQ_CST);
     }
 }

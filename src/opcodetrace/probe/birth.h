@@ -17,11 +17,13 @@ enum { BIRTH_BITS = 22 };
 #define CROWDED UINT32_C(0xFFFFFFFF)
 #define ADDRESS_MASK ((UINT64_C(1) << 48) - 1)
 
-/* 16 MiB of lazily touched memory; NULL where births are not seen. */
+/* 16 MiB of lazily touched memory; NULL while births are not seen. */
 extern uint32_t *birth_table;
 
-/* Starts to watch; without an error, and without effect where another tool watches births. */
+/* Starts to watch; without an error, and without effect where that cannot be. */
 void birth_watch(void);
+/* Ends it, and takes out of the interpreter again what was put in. */
+void birth_end(void);
 /* Has another tool taken our place? Then identities are uncertain from here on. */
 void birth_check(void);
 

@@ -705,28 +705,59 @@ perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
 static int
 hook_store(PyObject *self, PyObject *key, PyObject *value)
 {
-    if (!LOAD(&spool.recording) || value == NULL) {
+    Hook *hook = (Hook *)self;
+    uint32_t run = LOAD(&hook->run);
+    if (LOAD(&spool.recording) != run || value == NULL) {
         return 0;
     }
     Thread *thread = current_thread;
-    if (UNLIKELY(thread == NULL)) {
-        unsigned action = ((Hook *)self)->action;
-        if ((action == DO_SYNC_BEGIN || action == DO_SYNC_END) && !thread_has_name()) {
-            return 0;
-        }
-        thread = thread_enter();
-    }
-    if (UNLIKELY(thread->round != LOAD(&spool.round)) && !thread_renew(thread)) {
-        return 0;
-    }
-#if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
-        perform_first(thread, (Hook *)self, key, value);
+#if FREE_THREADED
+    if (LIKELY(thread != NULL) && !thread_goes_inside(thread, run)) {
         return 0;
     }
 #endif
-    ((Hook *)self)->perform(thread, (Hook *)self, key, value);
+    if (UNLIKELY(thread == NULL || thread->number >= STALE)) {
+        unsigned action = hook->action;
+        Thread *known = thread;
+        if ((action == DO_SYNC_BEGIN || action == DO_SYNC_END) && !thread_has_name()) {
+            thread = NULL; /* it is about to be known to the threading module */
+        }
+        else {
+            thread = thread_enter(run);
+        }
+        if (thread == NULL || thread->number == UNNUMBERED) {
+            thread_goes_outside(known);
+            return 0;
+        }
+    }
+    if (UNLIKELY(thread->round != LOAD(&spool.round))) {
+        thread_renew(thread);
+    }
+#if !FREE_THREADED
+    if (UNLIKELY(thread->number != running_thread)) {
+        perform_first(thread, hook, key, value);
+        return 0;
+    }
+#endif
+    hook->perform(thread, hook, key, value);
+    thread_goes_outside(thread);
     return 0;
+}
+
+void
+hook_adopt(PyCodeObject *code)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *constant = PyTuple_GET_ITEM(code->co_consts, i);
+        if (Py_IS_TYPE(constant, &Hook_Type)) {
+            Hook *hook = (Hook *)constant;
+            STORE(&hook->key_text, 0);
+            STORE(&hook->run, spool.run);
+        }
+        else if (PyCode_Check(constant)) {
+            hook_adopt((PyCodeObject *)constant);
+        }
+    }
 }
 
 static PyObject *
@@ -764,6 +795,7 @@ hook_make(uint32_t site, int action, PyObject *name)
     hook->action = (uint8_t)action;
     hook->key_tag = TAG_ABSENT;
     hook->key_text = 0;
+    hook->run = spool.run;
     int64_t index;
     hook->index = PyLong_CheckExact(name) && int_value(name, &index) ? index : -1;
     hook->verdict = 0;

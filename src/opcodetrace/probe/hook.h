@@ -55,6 +55,7 @@ typedef struct Hook {
     uint8_t action;
     uint8_t key_tag;   /* of a constant key that is a text: its tag, */
     uint64_t key_text; /* and round << 32 | its number, as written in that round */
+    uint32_t run;      /* in which it records */
     int64_t index;     /* a constant key that is a plain index, or -1 */
     Performer perform;
     Verdict verdict;
@@ -65,5 +66,7 @@ extern PyTypeObject Hook_Type;
 
 /* A new Hook. */
 PyObject *hook_make(uint32_t site, int action, PyObject *name);
+/* Makes the hooks in a woven code object, and in those nested in it, hooks of the run to come. */
+void hook_adopt(PyCodeObject *code);
 
 #endif

@@ -8,7 +8,7 @@
 /* One call that is under way. What it refers to, the caller holds. */
 typedef struct {
     Thread *thread; /* NULL: it is not followed */
-    uint32_t site;
+    uint32_t run, site;
     unsigned direct;
     const char *name;
     PyObject *container, *first, *second;
@@ -18,6 +18,7 @@ typedef struct {
     uint32_t quiet;
     Py_ssize_t size; /* of the container before */
     uint32_t lane;   /* before */
+    uint32_t step;   /* the lane of the task whose step it is */
     uint64_t clock;
 } Call;
 
@@ -424,7 +425,7 @@ step_begins(Call *call, const Seen *seen)
     }
     call->second = task; /* the callback holds it, and the caller the callback */
     call->lane = call->thread->number;
-    call->thread->number = lane;
+    call->thread->number = call->step = lane;
 #if !FREE_THREADED
     switch_resume(lane);
 #endif
@@ -621,14 +622,26 @@ static Seen seen[SEEN_COUNT] = {
 
 /* ---- a call comes in ---- */
 
+/* The calling thread, inside as in a hook; NULL where it cannot be followed. */
 static Thread *
-following_thread(void)
+following_thread(uint32_t run)
 {
     Thread *thread = current_thread;
-    if (UNLIKELY(thread == NULL)) {
-        thread = thread_enter();
+    if (thread != NULL && !thread_goes_inside(thread, run)) {
+        return NULL;
     }
-    return thread->round != LOAD(&spool.round) && !thread_renew(thread) ? NULL : thread;
+    if (UNLIKELY(thread == NULL || thread->number >= STALE)) {
+        Thread *known = thread;
+        thread = thread_enter(run);
+        if (thread == NULL || thread->number == UNNUMBERED) {
+            thread_goes_outside(known);
+            return NULL;
+        }
+    }
+    if (UNLIKELY(thread->round != LOAD(&spool.round))) {
+        thread_renew(thread);
+    }
+    return thread;
 }
 
 static inline void
@@ -648,7 +661,8 @@ static void
 begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *keywords)
 {
     call->thread = NULL;
-    if (!LOAD(&spool.recording)) {
+    uint32_t run = LOAD(&spool.recording);
+    if (run == 0) {
         return;
     }
     bool is_sync = entry >= &seen[FIRST_OF_SYNC], is_task = entry >= &seen[FIRST_OF_TASKS];
@@ -657,7 +671,7 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
         call->direct = 0;
     }
     else if (is_sync) {
-        if (current_thread == NULL && !thread_has_name()) {
+        if ((current_thread == NULL || current_thread->number >= STALE) && !thread_has_name()) {
             return;
         }
         site = sync_site(0, &call->direct);
@@ -674,7 +688,7 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
             return;
         }
     }
-    Thread *thread = following_thread();
+    Thread *thread = following_thread(run);
     if (thread == NULL) {
         return;
     }
@@ -682,6 +696,7 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
         came_to_run(thread);
     }
     call->thread = thread;
+    call->run = run;
     call->site = site;
     call->name = entry->name;
     call->container = self;
@@ -701,13 +716,14 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
     if (entry->before != NULL) {
         entry->before(call, entry);
     }
+    thread_goes_outside(thread);
 }
 
 static PyObject *
 end(const Seen *entry, Call *call, PyObject *result)
 {
     bool is_task = entry >= &seen[FIRST_OF_TASKS];
-    if (call->thread != NULL && (LOAD(&spool.recording) || is_task) && entry->after != NULL) {
+    if (call->thread != NULL && entry->after != NULL && thread_goes_inside(call->thread, call->run)) {
         if (!is_task) {
             came_to_run(call->thread);
         }
@@ -723,6 +739,10 @@ end(const Seen *entry, Call *call, PyObject *result)
             call->thread->last = spool_next();
             call->thread->last_quiet = call->thread->quiet;
         }
+        thread_goes_outside(call->thread);
+    }
+    else if (is_task && call->thread != NULL && call->thread->number == call->step) {
+        call->thread->number = call->lane; /* recording was turned off during the step */
     }
     return result;
 }

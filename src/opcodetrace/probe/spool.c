@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-Spool spool = {.round = 1};
+Spool spool = {.round = 1, .run = 1};
 
 /* How many records may pass before the header is asked again, the births are checked, and the next pages are fetched. */
 enum { STRIDE = 4096 };
@@ -79,6 +79,8 @@ spool_map(const char *path)
     spool.ended = (uint8_t *)map + ENDED_OFFSET;
     spool.records = (Record *)(void *)((char *)map + HEADER_SIZE);
     spool.limit = 0;
+    spool.started = 0;
+    spool.size = size;
     spool.header = header;
     return 0;
 }
@@ -92,6 +94,17 @@ begin_round(uint64_t seq)
                                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
         __atomic_fetch_add(&spool.round, 1, __ATOMIC_RELAXED);
     }
+}
+
+void
+spool_unmap(void)
+{
+    Header *header = spool.header;
+    spool.header = NULL;
+    spool.ended = NULL;
+    spool.records = NULL;
+    spool.limit = 0;
+    munmap(header, spool.size);
 }
 
 COLD bool

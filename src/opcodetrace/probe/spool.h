@@ -67,6 +67,7 @@ typedef struct {
     uint64_t next; /* offset 64: a cache line of its own */
     uint64_t unused2[7];
     uint64_t missed; /* offset 128 */
+    uint64_t children; /* offset 136 */
 } Header;
 
 typedef struct {
@@ -77,27 +78,32 @@ typedef struct {
 } Record;
 
 _Static_assert(sizeof(Record) == RECORD_SIZE, "record.py says how large a record is");
-_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, next) == 64 && offsetof(Header, missed) == 128,
+_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, next) == 64 &&
+                   offsetof(Header, missed) == 128 && offsetof(Header, children) == 136,
                "record.py says where the header's fields lie");
 
 typedef struct {
-    Header *header; /* NULL until attached, and in a forked child */
+    Header *header; /* NULL while not attached, and in a forked child */
     uint8_t *ended; /* a byte a thread */
     Record *records;
     uint64_t mask; /* a record's place is its seq and this */
     uint64_t limit; /* records below it may be written without asking the header again */
     uint64_t started; /* the counter as recording was last turned on: operations begun before are not followed */
-    int recording;
     /* In a ring what records refer to (texts, types, threads) is overwritten in time. So it is all written anew now and then:
        this counts how often, from 1 on; what was written in an earlier round counts as not written. */
     uint32_t round;
     uint64_t next_round; /* the seq at which it goes up */
+    size_t size;      /* of the map */
+    uint32_t run;       /* counts the windows that this process attached, from 1: that of the next hook to be made */
+    uint32_t recording; /* `run` while recording is on, else 0: a hook of another run does nothing */
 } Spool;
 
 extern Spool spool;
 
 /* Maps the window file. 0, or -1 with an exception. */
 int spool_map(const char *path);
+/* Unmaps it, once nobody can write there any more. */
+void spool_unmap(void);
 /* The slow part of claiming a record: asks the header for the limit. False: the window is full, recording is over. */
 bool spool_raise_limit(uint64_t seq);
 /* For accesses that were seen and could not be recorded. */

@@ -289,3 +289,28 @@ type_word_slow(Thread *thread, PyTypeObject *type)
     thread->types[(place ^ place >> 7) % KNOWN_TYPES] = (KnownType){type, version, word};
     return word;
 }
+
+void
+text_forget(void)
+{
+    texts = 0;
+    for (size_t slot = 0; types > 0 && slot < TYPE_SLOTS; slot++) {
+        if (named_types[slot].id != 0) {
+            free(named_types[slot].name);
+            named_types[slot] = (NamedType){0};
+            types--;
+        }
+    }
+}
+
+void
+text_before_fork(void)
+{
+    LOCK_TYPES();
+}
+
+void
+text_after_fork(void)
+{
+    UNLOCK_TYPES();
+}

@@ -49,6 +49,11 @@ type_word(Thread *thread, PyTypeObject *type)
 /* Of the containers met most, known from the start (and written once a round). */
 extern uint64_t list_word, dict_word;
 void type_prepare(Thread *thread);
+/* The run is over: its numbers are nobody's. */
+void text_forget(void);
+
+void text_before_fork(void);
+void text_after_fork(void);
 
 static inline uint64_t
 object_word(Thread *thread, PyObject *object)

@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #if defined(__ELF__)
@@ -11,6 +12,7 @@ __thread Thread *current_thread;
 #endif
 
 static pthread_key_t end_key;
+static bool prepared; /* once in a process */
 static uint32_t numbered;
 PyObject *name_of_threads;
 
@@ -20,24 +22,28 @@ static struct {
     Datum native;
 } systems[MAX_THREADS];
 static Thread unnumbered = {.number = UNNUMBERED};
+#if FREE_THREADED
+static uint32_t births_under_way;
+#endif
 
 /* What the probe keeps for threads is made and touched beforehand, and used again: the page faults of a new one would hold a
    thread up for tens of microseconds at its first accesses, which is long enough to change who meets whom. The types and texts
-   that it knows stay right. */
+   that it knows stay right as long as the run lasts.
+
+   The lock guards the pool, the numbers, and the window against being unmapped while a thread ends. */
 enum { READY = 16 };
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
-static Thread *pool;
+static Thread *pool, *all_threads;
 
+/* The lock is held. */
 static void
 pool_put(Thread *thread)
 {
-    pthread_mutex_lock(&pool_lock);
     thread->next = pool;
     pool = thread;
-    pthread_mutex_unlock(&pool_lock);
 }
 
-/* `count` new ones, in memory as far as the system can do that; NULL where there is no memory. */
+/* `count` new ones, in memory as far as the system can do that; NULL where there is no memory. The lock is held. */
 static Thread *
 make_threads(size_t count)
 {
@@ -46,23 +52,36 @@ make_threads(size_t count)
     flags |= MAP_POPULATE;
 #endif
     void *memory = mmap(NULL, count * sizeof(Thread), PROT_READ | PROT_WRITE, flags, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED) {
+        return NULL;
+    }
+    Thread *threads = memory;
+    for (size_t i = 0; i < count; i++) {
+        threads[i].number = STALE;
+        threads[i].all = all_threads;
+        all_threads = &threads[i];
+    }
+    return threads;
 }
 
+/* The lock is held. */
 static Thread *
 pool_take(void)
 {
-    pthread_mutex_lock(&pool_lock);
     Thread *thread = pool;
-    if (thread != NULL) {
-        pool = thread->next;
-    }
-    pthread_mutex_unlock(&pool_lock);
     if (thread == NULL) {
         return make_threads(1);
     }
-    memset(thread, 0, offsetof(Thread, pending));
+    pool = thread->next;
     return thread;
+}
+
+/* Makes it ready for a thread of this run. */
+static void
+thread_reset(Thread *thread)
+{
+    PyMem_RawFree(thread->lanes);
+    memset((char *)thread + offsetof(Thread, quiet), 0, offsetof(Thread, pending) - offsetof(Thread, quiet));
 }
 
 static void
@@ -70,12 +89,15 @@ thread_ends(void *value)
 {
     Thread *thread = value;
     current_thread = NULL;
-    if (spool.header == NULL) {
-        return; /* in a forked child: another thread may have held the lock */
+    pthread_mutex_lock(&pool_lock);
+    if (spool.header != NULL && thread->number < STALE) {
+        STORE_RELEASE(&spool.ended[thread->own], 1);
     }
-    STORE_RELEASE(&spool.ended[thread->own], 1);
     PyMem_RawFree(thread->lanes);
+    thread->lanes = NULL;
+    thread->number = STALE;
     pool_put(thread);
+    pthread_mutex_unlock(&pool_lock);
 }
 
 /* The object that the threading module has for a thread: borrowed; NULL where it has none, or is not yet imported (`imported`). No
@@ -277,30 +299,53 @@ thread_renew(Thread *thread)
 uint32_t
 thread_number(void)
 {
-    uint32_t number = __atomic_fetch_add(&numbered, 1, __ATOMIC_RELAXED);
-    if (number >= MAX_THREADS) {
-        __atomic_store_n(&numbered, MAX_THREADS, __ATOMIC_RELAXED);
-        return UNNUMBERED;
-    }
+    pthread_mutex_lock(&pool_lock);
+    uint32_t number = numbered < MAX_THREADS ? numbered++ : UNNUMBERED;
+    pthread_mutex_unlock(&pool_lock);
     return number;
 }
 
-COLD Thread *
-thread_enter(void)
+/* The calling thread with a number; NULL where it cannot have one. The lock is held. */
+static Thread *
+thread_with_number(void)
 {
-    uint32_t number = thread_number();
-    if (number == UNNUMBERED) {
-        return current_thread = &unnumbered;
+    if (numbered >= MAX_THREADS) {
+        return NULL;
     }
-    Thread *thread = pool_take();
+    Thread *thread = pthread_getspecific(end_key);
     if (thread == NULL) {
+        thread = pool_take();
+        if (thread == NULL) {
+            return NULL;
+        }
+        if (pthread_setspecific(end_key, thread) != 0) {
+            pool_put(thread);
+            return NULL;
+        }
+    }
+    thread_reset(thread);
+    thread->number = thread->own = numbered++;
+#if FREE_THREADED
+    STORE(&thread->inside, 1);
+#endif
+    return thread;
+}
+
+COLD Thread *
+thread_enter(uint32_t recording)
+{
+    pthread_mutex_lock(&pool_lock);
+    if (LOAD(&spool.recording) != recording) {
+        pthread_mutex_unlock(&pool_lock);
+        return NULL;
+    }
+    Thread *thread = thread_with_number();
+    if (thread == NULL) {
+        spool_miss();
+        pthread_mutex_unlock(&pool_lock);
         return current_thread = &unnumbered;
     }
-    if (pthread_setspecific(end_key, thread) != 0) {
-        pool_put(thread);
-        return current_thread = &unnumbered;
-    }
-    thread->number = thread->own = number;
+    pthread_mutex_unlock(&pool_lock);
     current_thread = thread;
     if (thread->round != LOAD(&spool.round)) {
         if (thread->round != 0) {
@@ -318,32 +363,103 @@ thread_enter(void)
 void
 thread_emit_birth(uint64_t address)
 {
-    if (spool.header == NULL) {
-        return;
-    }
     static Thread nobody; /* a thread that has passed no hook */
-    Thread *thread = current_thread == NULL || current_thread->number == UNNUMBERED ? &nobody : current_thread;
-    emit(thread, BIRTH, NO_SITE, address, (Datum){0}, (Datum){0}, 0, EXACT, 0);
-    if (thread != &nobody) {
-        thread->quiet++;
+#if FREE_THREADED
+    __atomic_add_fetch(&births_under_way, 1, __ATOMIC_SEQ_CST);
+#endif
+    if (__atomic_load_n(&birth_table, __ATOMIC_SEQ_CST) != NULL) {
+        Thread *thread = current_thread == NULL || current_thread->number >= STALE ? &nobody : current_thread;
+        emit(thread, BIRTH, NO_SITE, address, (Datum){0}, (Datum){0}, 0, EXACT, 0);
+        if (thread != &nobody) {
+            thread->quiet++;
+        }
     }
+#if FREE_THREADED
+    __atomic_sub_fetch(&births_under_way, 1, __ATOMIC_SEQ_CST);
+#endif
 }
 
 int
 thread_prepare(void)
 {
-    if (pthread_key_create(&end_key, thread_ends) != 0) {
-        PyErr_SetString(PyExc_RuntimeError, "no thread-specific key is left");
+    if (!prepared) {
+        if (pthread_key_create(&end_key, thread_ends) != 0) {
+            PyErr_SetString(PyExc_RuntimeError, "no thread-specific key is left");
+            return -1;
+        }
+        prepared = true;
+        pthread_mutex_lock(&pool_lock);
+        Thread *ready = make_threads(READY);
+        for (int i = 0; ready != NULL && i < READY; i++) {
+            pool_put(&ready[i]);
+        }
+        pthread_mutex_unlock(&pool_lock);
+    }
+    Thread *thread = thread_enter(0);
+    if (thread == NULL || thread->number == UNNUMBERED) {
+        PyErr_NoMemory();
         return -1;
     }
     name_of_threads = PyUnicode_InternFromString("name");
     if (name_of_threads == NULL) {
         return -1;
     }
-    Thread *ready = make_threads(READY);
-    for (int i = 0; ready != NULL && i < READY; i++) {
-        pool_put(&ready[i]);
-    }
-    thread_enter();
+#if FREE_THREADED
+    STORE_RELEASE(&thread->inside, 0);
+#endif
     return 0;
+}
+
+void
+thread_await_hooks(void)
+{
+#if FREE_THREADED
+    /* A hook says that it is inside, then looks whether recording is on, without a fence between the two: stopping all threads is
+       the fence. Who is inside still, in spite of that, waits for a lock of the interpreter's: it will be given it. */
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    _PyEval_StopTheWorld(interpreter);
+    _PyEval_StartTheWorld(interpreter);
+    for (;;) {
+        bool busy = __atomic_load_n(&births_under_way, __ATOMIC_SEQ_CST) != 0;
+        pthread_mutex_lock(&pool_lock);
+        for (Thread *thread = all_threads; thread != NULL && !busy; thread = thread->all) {
+            busy = LOAD_ACQUIRE(&thread->inside) != 0;
+        }
+        pthread_mutex_unlock(&pool_lock);
+        if (!busy) {
+            return;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        sched_yield();
+        Py_END_ALLOW_THREADS
+    }
+#endif
+    /* With the GIL a hook is one step, and we are not in it. */
+}
+
+void
+thread_forget(void (*end)(void))
+{
+    pthread_mutex_lock(&pool_lock);
+    end();
+    numbered = 0;
+    for (Thread *thread = all_threads; thread != NULL; thread = thread->all) {
+        thread->number = STALE;
+#if FREE_THREADED
+        STORE(&thread->inside, 0); /* in a forked child: of threads that are not there */
+#endif
+    }
+    pthread_mutex_unlock(&pool_lock);
+}
+
+void
+thread_before_fork(void)
+{
+    pthread_mutex_lock(&pool_lock);
+}
+
+void
+thread_after_fork(void)
+{
+    pthread_mutex_unlock(&pool_lock);
 }

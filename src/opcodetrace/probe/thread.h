@@ -59,6 +59,7 @@ enum {
     KNOWN_TEXTS = 256,
     KNOWN_TYPES = 128,
     UNNUMBERED = 0xFFFFFFFF,
+    STALE = 0xFFFFFFFE,
 };
 
 /* An asyncio task of a thread. */
@@ -71,7 +72,12 @@ typedef struct {
 
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
-    uint32_t number;     /* of the lane that runs: `own`, or that of a task */
+    struct Thread *all;  /* the next of all that were ever made */
+#if FREE_THREADED
+    uint32_t inside; /* 1 while a hook is at work: only then may the window not go */
+#endif
+    uint32_t round;  /* what it knows was written in this one; 0: it knows nothing yet */
+    uint32_t number; /* of the lane that runs: `own`, or that of a task. STALE: of an earlier run, or none */
     uint32_t own;
     /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
        thread's hook did. */
@@ -90,7 +96,6 @@ typedef struct Thread {
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];
-    uint32_t round; /* what it knows was written in this one; 0: it knows nothing yet */
     KnownType types[KNOWN_TYPES];
     KnownText texts[KNOWN_TEXTS];
 } Thread;
@@ -101,10 +106,49 @@ extern __thread Thread *current_thread __attribute__((tls_model("initial-exec"))
 extern __thread Thread *current_thread;
 #endif
 
-/* Prepares for threads; registers the calling one as number 0. 0, or -1 with an exception. */
+/* Prepares for the threads of a run; registers the calling one as number 0. 0, or -1 with an exception. */
 int thread_prepare(void);
-/* The calling thread's first hook. A thread that cannot be numbered gets one that is marked UNNUMBERED. */
-Thread *thread_enter(void);
+/* The calling thread's first hook in a run; it is `inside` from then on. A thread that cannot be numbered gets one that is
+   marked UNNUMBERED, and what it does is counted as missed. NULL where `recording` is not the run that is on. */
+Thread *thread_enter(uint32_t recording);
+/* After recording was turned off: waits until no thread is inside a hook. */
+void thread_await_hooks(void);
+/* The run is over: calls `end`, while no thread can end, and forgets which thread had which number. */
+void thread_forget(void (*end)(void));
+
+/* Around what writes to the window in the name of a thread that is numbered: false where `run` is over. */
+static inline bool
+thread_goes_inside(Thread *thread, uint32_t run)
+{
+#if FREE_THREADED
+    STORE(&thread->inside, 1);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* thread_await_hooks() is the other half of this fence */
+    if (UNLIKELY(LOAD(&spool.recording) != run)) {
+        STORE_RELEASE(&thread->inside, 0);
+        return false;
+    }
+    return true;
+#else
+    (void)thread;
+    return LOAD(&spool.recording) == run;
+#endif
+}
+
+static inline void
+thread_goes_outside(Thread *thread)
+{
+#if FREE_THREADED
+    if (thread != NULL) {
+        STORE_RELEASE(&thread->inside, 0);
+    }
+#else
+    (void)thread;
+#endif
+}
+
+/* Around a fork: no other thread holds what the child needs. */
+void thread_before_fork(void);
+void thread_after_fork(void);
 /* A new round has begun: forgets what was written and writes the thread anew. False where its accesses are not recorded. */
 bool thread_renew(Thread *thread);
 

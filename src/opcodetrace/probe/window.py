@@ -131,6 +131,10 @@ class Window:
         """Allocates until enough lies ahead of the probe, and lets the probe use it; or sets `disk_full`."""
         last = HEADER_SIZE + self.max_records * RECORD_SIZE
         goal = min(HEADER_SIZE + self.next * RECORD_SIZE + AHEAD, last, self._size)
+        self._allocate_to(goal)
+        self._warm_ahead()
+
+    def _allocate_to(self, goal: int) -> None:
         while self._allocated < goal and not self.disk_full:
             step = min(STEP, self._size - self._allocated)
             try:
@@ -142,7 +146,10 @@ class Window:
                 break
             self._allocated += step
             self._raise_limit()
-        self._warm_ahead()
+
+    def allocate_all(self) -> None:
+        """Allocates the whole window, for a probe that nobody goes ahead of; or sets `disk_full`."""
+        self._allocate_to(min(HEADER_SIZE + self.max_records * RECORD_SIZE, self._size))
 
     def _warm_ahead(self) -> None:
         """Brings pages into memory before the probe comes to them: for it, a page that the kernel must make and clear

@@ -226,6 +226,8 @@ def caveats(
         yield (
             f"Not recorded: {quantity(run.missed, 'access', 'accesses')} that the probe saw but could not write down."
         )
+    if run.children:
+        yield f"Child processes: the script started {quantity(run.children, 'process', 'processes')}, not recorded."
     if run.holes:
         yield (
             f"Holes: {quantity(run.holes, 'record')} begun and never finished, because "

@@ -40,9 +40,13 @@ class Weaver:
         """The module's code with all functions in it woven.
 
         Never raises for a code object that cannot be woven: that one runs as it is, and the collector is told why."""
+        return self.weave(code, self.add_file(path, module, source), scope_of(code))
+
+    def add_file(self, path: str, module: str, source: bytes) -> int:
+        """Names a file whose code is woven; gives its number."""
         file = next(self._files)
         self._send(("file", *SourceFile(file, path, module, source)))
-        return self._weave(code, file, scope_of(code))
+        return file
 
     def taken(self) -> tuple[int, int, int]:
         """How many numbers of code objects, sites and phis were taken; to be asked for at the end."""
@@ -91,9 +95,10 @@ class Weaver:
             self._probe.Hook(DESCRIBED_ONLY, end, operation),
         )
 
-    def _weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
+    def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
+        """The code woven, and all code nested in it. As it is where it cannot be woven."""
         nested = tuple(
-            self._weave(constant, file, scope) if isinstance(constant, CodeType) else constant
+            self.weave(constant, file, scope) if isinstance(constant, CodeType) else constant
             for constant in code.co_consts
         )
         code_id = next(self._codes)

@@ -604,6 +604,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "births": trace.births,
         "functions": sum(code.unwoven is None for code in trace.codes),
         "notes": json.dumps(trace.notes),
+        "children": trace.children,
     }
 
 
@@ -648,6 +649,7 @@ def _stored_run(row: Mapping[str, Any]) -> StoredRun:
         unwoven=row["unwoven"],
         notes=tuple(json.loads(row["notes"])),
         tasks=row["tasks"],
+        children=row["children"],
     )
 
 

@@ -115,6 +115,7 @@ def ingest(
         accesses=accesses,
         stored=len(kept.seqs),
         missed=spool.missed,
+        children=spool.children,
         holes=int(kinds[0]),
         truncated=_truncation(spool.limit, max_records, disk_full=disk_full) if stopped else None,
         truncated_seq=spool.stop_seq if stopped else None,

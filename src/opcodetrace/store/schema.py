@@ -373,8 +373,16 @@ def keep_the_last_events(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
+@migrations()
+def count_children(database: Any) -> None:
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN children INTEGER"
+        " /* processes that it started, which were not recorded; NULL where not counted */"
+    )
+
+
 # Every step there ever was, the oldest first.
-STEPS = (first_schema, synchronisation, modules_of_runs, keep_the_last_events)
+STEPS = (first_schema, synchronisation, modules_of_runs, keep_the_last_events, count_children)
 
 
 def is_trace_file(database: Database) -> bool:

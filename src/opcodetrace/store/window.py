@@ -35,6 +35,7 @@ class Window:
     limit: int
     stop_seq: int
     missed: int
+    children: int
     ended: bytes  # one byte a thread
     oldest: int  # the first record that is there
     first: int  # the first one that counts; what comes before only tells the texts, types and threads it refers to
@@ -74,6 +75,7 @@ class Window:
             limit=limit,
             stop_seq=stop_seq,
             missed=struct.unpack_from("<Q", head, record.MISSED_OFFSET)[0],
+            children=struct.unpack_from("<Q", head, record.CHILDREN_OFFSET)[0],
             ended=head[record.ENDED_OFFSET :],
             oldest=oldest,
             first=oldest if last is None else max(oldest, stop - last),

@@ -73,6 +73,9 @@ class Probe(Protocol):
     def unseen(self, function: Callable[..., _Result], /, *args: Any) -> _Result:
         """Calls it so that no trace function sees it."""
 
+    def adopt(self, code: CodeType, /) -> None:
+        """Makes the hooks of woven code hooks of the run to come."""
+
     def furnish(self, code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
         """Puts hooks and `Code`s where code fresh from `marshal` has None."""
 

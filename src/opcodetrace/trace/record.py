@@ -27,6 +27,7 @@ STOP_OFFSET = 32  # the seq that did not fit, when HeaderFlag.STOPPED is set
 RING_OFFSET = 40  # u64: records in the ring, a power of two; 0: the window is linear
 NEXT_OFFSET = 64  # u64: the next seq, the global counter of the run
 MISSED_OFFSET = 128  # u64: accesses that the probe saw but could not record (see probe/_probe.c)
+CHILDREN_OFFSET = 136  # u64: processes that the program started; they are not recorded
 
 ROUNDS = 8  # in which a ring is filled once
 MIN_RING = 1 << 18

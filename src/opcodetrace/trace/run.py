@@ -98,6 +98,7 @@ class Trace:
     modules: list[Module] = field(default_factory=list)
     last: int | None = None  # how many records were to be kept (--last); None: all
     let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
+    children: int = 0  # processes that the script started; they are not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ class StoredRun:
     unwoven: int = 0  # functions that ran as they are
     last: int | None = None  # as in Trace
     let_go: int = 0
+    children: int | None = None  # processes that the script started; None in runs of before they were counted
 
 
 @dataclass(frozen=True, slots=True)
