@@ -78,6 +78,7 @@ def size(text: str | int) -> int:
     show_default=True,
     help="Which accesses to store: to what several threads share, or all.",
 )
+@click.option("--calls", is_flag=True, help="Record from where each function is called, too (slower).")
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
@@ -92,6 +93,7 @@ def record(
     last: int | None,
     window_bytes: int,
     keep: str,
+    calls: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     quiet: bool,
@@ -104,7 +106,7 @@ def record(
     """
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
-    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last)
+    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
     if runs == 1:
         (recording,) = recorder.record_many(target, database, options, 1)
         report_failure(recording, database)

@@ -1,7 +1,7 @@
 """The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
 
-recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER INCLUDE EXCLUDE script|module
-TARGET [ARG]...`; patterns are joined by commas.
+recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER INCLUDE EXCLUDE CALLS
+script|module TARGET [ARG]...`; patterns are joined by commas.
 CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
 ours becomes. Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
 """
@@ -41,7 +41,9 @@ class _Target:
     def __init__(self, argv: list[str], orig_argv: list[str]) -> None:
         from os import getcwd, path
 
-        _, self.spool, self.switch_interval, self.bytecode_folder, include, exclude, kind, self.name, *self.args = argv
+        _, self.spool, self.switch_interval, self.bytecode_folder, include, exclude, *rest = argv
+        calls, kind, self.name, *self.args = rest
+        self.calls = bool(calls)
         self.include, self.exclude = (tuple(filter(None, each.split(","))) for each in (include, exclude))
         self.is_module = kind == "module"
         self.options = orig_argv[1 : len(orig_argv) - len(argv)]
@@ -155,10 +157,10 @@ class _Recording:
         send(("patterns", *patterns))
         self.probe = _probe
         try:
-            kept = cache.Cache(_probe, cache.version_of_weaver())
+            kept = cache.Cache(_probe, cache.version_of_weaver() + ("-calls" if target.calls else ""))
         except OSError:  # a weaver without sources
             kept = None
-        self.weaver = ModuleWeaver(send, _probe, kept)
+        self.weaver = ModuleWeaver(send, _probe, kept, calls=target.calls)
         self.selection = Selection(target.roots(), patterns)
         for module in self.selection.imported_earlier(modules):
             self.weaver.leave(module, EARLIER)

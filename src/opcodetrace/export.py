@@ -39,6 +39,9 @@ class StoredRecording:
     def count_events(self, first: int, last: int, locations: Collection[int] | None = None) -> int:
         return self.database.count_events(self.run, first, last, locations)
 
+    def stack(self, seq: int) -> list[int]:
+        return self.database.stack(self.run, seq)
+
     def switches(self, first: int, last: int) -> list[Switch]:
         return self.database.switches(self.run, first, last)
 

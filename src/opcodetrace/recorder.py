@@ -53,6 +53,7 @@ class Options:
     include: tuple[str, ...] = ()  # patterns of module names (trace.module_pattern)
     exclude: tuple[str, ...] = ()
     last: int | None = None  # keep the last so many events; not together with `max_events`
+    calls: bool = False  # record from where each function is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +382,7 @@ def _start(
         folder,
         ",".join(options.include),
         ",".join(options.exclude),
+        "calls" if options.calls else "",
         "module" if target.is_module else "script",
         target.name,
         *target.args,

@@ -174,6 +174,9 @@ class Million:
         assert self.read < 50_000
         return [Switch(seq, 1 + (seq + 1) % 2, 1 + seq % 2, None, None, None) for seq in range(first, last + 1)]
 
+    def stack(self, seq: int) -> list[int]:
+        return []
+
 
 @pytest.mark.parametrize("lost", [2, 998])
 def test_a_million_events_are_not_all_read(lost: int) -> None:

@@ -108,6 +108,9 @@ class Recorded:
     def switches(self, first: int, last: int) -> list[Switch]:
         return [switch for switch in self.switch_list if first <= switch.seq <= last]
 
+    def stack(self, seq: int) -> list[int]:
+        return []
+
     # What becomes of it.
 
     @property

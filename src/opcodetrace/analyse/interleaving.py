@@ -37,6 +37,8 @@ class Recording(Protocol):
 
     def switches(self, first: int, last: int) -> list[Switch]: ...
 
+    def stack(self, seq: int) -> list[int]: ...
+
 
 def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
     """A lane for each thread, with a name that belongs to it alone."""
@@ -83,6 +85,12 @@ def interleave(
         steps=tuple(steps),
         certainty=lost.certainty,
         same_version=same_version,
+        stacks={
+            role: stack
+            for seq, role in roles.items()
+            if role in (Role.LOST_WRITE, Role.OVERWRITING_WRITE)
+            and (stack := tuple(sites[site] for site in recording.stack(seq) if site in sites))
+        },
     )
 
 

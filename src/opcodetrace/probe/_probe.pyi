@@ -44,6 +44,7 @@ SYNC_END: Final[int]
 COMPUTE: Final[int]
 ENTER: Final[int]
 DEFINE: Final[int]
+CALLED: Final[int]
 
 @final
 class Hook:

@@ -675,6 +675,27 @@ PERFORMER(DEFINE)
     leave(thread);
 }
 
+/* ENTER with the caller: the newest woven frame below, and where it stands. */
+PERFORMER(CALLED)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    Frame *frame = current_frame();
+    uint64_t caller = 0;
+    Datum site = {.word = NO_SITE, .sort = TAG_INT};
+    for (Frame *below = frame->previous; below != NULL; below = below->previous) {
+        PyCodeObject *code = frame_code(below);
+        Code *woven = code == NULL ? NULL : code_of(code);
+        if (woven != NULL && woven->id != NO_SITE) {
+            caller = frame_word(below) & ADDRESS_MASK;
+            site.word = code_site_of(woven, frame_instruction(below, code));
+            break;
+        }
+    }
+    emit(thread, ENTER, hook->site, caller, site, ABSENT, frame_word(frame), EXACT, 0);
+    leave(thread);
+}
+
 static const Performer performers[] = {
 #define X(name) do_##name,
     ACTIONS(X)

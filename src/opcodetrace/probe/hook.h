@@ -37,7 +37,8 @@
     X(SYNC_END)                                                                                                        \
     X(COMPUTE)                                                                                                         \
     X(ENTER)                                                                                                           \
-    X(DEFINE)
+    X(DEFINE)                                                                                                          \
+    X(CALLED)
 
 typedef enum {
 #define X(name) DO_##name,

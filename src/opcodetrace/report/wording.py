@@ -58,6 +58,9 @@ def encodable(text: str, encoding: str | None) -> str:
     return text
 
 
+MAX_CALLS = 8  # of a stack, that are told
+
+
 def shorten(text: str, length: int) -> str:
     """The text, with its middle left out where it is longer than that."""
     if len(text) <= length:
@@ -421,7 +424,21 @@ class Wording:
             )
         sentences = [f"{name}'s update of {label} {lost_it}: it {did}, {undone}."]
         sentences += self._why(interleaving, lost, overwriting)
+        sentences += self._called(interleaving, lost, overwriting)
         return sentences
+
+    def _called(self, interleaving: Interleaving, *steps: AccessStep) -> list[str]:
+        """From where the functions of the two writes were called, where that was recorded."""
+        told = []
+        for step in steps:
+            stack = interleaving.stacks.get(step.role) if step.role else None
+            if stack:
+                places = [f"{self.code(printable(site.function))} ({self.place(site)})" for site in stack[:MAX_CALLS]]
+                if len(stack) > MAX_CALLS:
+                    places.append(f"{len(stack) - MAX_CALLS} more")
+                of = "The lost write" if step.role is Role.LOST_WRITE else "The write over it"
+                told.append(f"{of} was reached from {', from '.join(places)}.")
+        return told
 
     def _did(self, step: AccessStep) -> str:
         if step.kind == Kind.DELETE:

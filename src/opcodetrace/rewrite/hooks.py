@@ -58,6 +58,7 @@ def _value(action: int, depth: int = 1, name: object = None) -> HookTemplate:
 
 
 ENTER = _bare(Action.ENTER)
+CALLED = _bare(Action.CALLED)
 DEFINE = _bare(Action.DEFINE)
 COMPUTE = _value(Action.COMPUTE)
 _READ_END = _value(Action.READ_END)

@@ -21,7 +21,16 @@ class ModuleWeaver:
     raises is raised here; the module is then to run as it is.
     """
 
-    def __init__(self, send: Callable[[tuple[object, ...]], None], probe: Probe, cache: Cache | None = None) -> None:
+    def __init__(
+        self,
+        send: Callable[[tuple[object, ...]], None],
+        probe: Probe,
+        cache: Cache | None = None,
+        *,
+        calls: bool = False,
+    ) -> None:
+        """`cache` must be one for the same `calls`: whether every function says from where it is called."""
+        self._calls = calls
         self._send = send
         self._probe = probe
         self._cache = cache
@@ -47,7 +56,7 @@ class ModuleWeaver:
         """The module's code with all functions in it woven.
 
         A code object that cannot be woven runs as it is, and the collector is told why."""
-        woven = weave(code, source, self._probe)
+        woven = weave(code, source, self._probe, calls=self._calls)
         if origin is not None and self._cache is not None:
             self._cache.store(origin, source, woven)
         return self._ready(woven, path, module)
@@ -60,7 +69,7 @@ class ModuleWeaver:
         executed = marshal.dumps(code, 0) + source  # 0: without references, so that equal code gives equal bytes
         woven = self._cache.load_executed(path, executed)
         if woven is None:
-            woven = weave(code, source, self._probe)
+            woven = weave(code, source, self._probe, calls=self._calls)
             self._cache.store_executed(path, executed, woven)
         return self._ready(woven, path, module)
 

@@ -27,7 +27,9 @@ class Weaver:
     """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
     marshalled, for each file and code object before its code can run."""
 
-    def __init__(self, send: Callable[[tuple[object, ...]], None], probe: Probe) -> None:
+    def __init__(self, send: Callable[[tuple[object, ...]], None], probe: Probe, *, calls: bool = False) -> None:
+        """`calls`: every function says from where it is called."""
+        self._calls = calls
         self._send = send
         self._probe = probe
         # next() on a count is one step even without the GIL: modules are imported by several threads.
@@ -103,7 +105,7 @@ class Weaver:
         )
         code_id = next(self._codes)
         try:
-            woven = _WovenCode(code, scope, code_id, self._sites, self._phis, self._probe)
+            woven = _WovenCode(code, scope, code_id, self._sites, self._phis, self._probe, self._calls)
             result = woven.assemble(nested)
             check(code, result, self._probe, woven.decoded)
         except Exception as error:
@@ -184,7 +186,9 @@ class _WovenCode:
         site_ids: itertools.count[int],
         phi_ids: itertools.count[int],
         probe: Probe,
+        calls: bool,
     ) -> None:
+        self.says_callers = calls
         self.probe = probe
         self.code = code
         self.code_id = code_id
@@ -366,9 +370,13 @@ class _WovenCode:
     def _place_markers(self, after: dict[int, list[_Placed]]) -> None:
         """COMPUTE, ENTER and DEFINE."""
         flow = self.flow
+        instructions = self.decoded.instructions
+        begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
+        if self.says_callers and begin is not None:
+            site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
+            after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.CALLED))
         if flow is None:
             return
-        instructions = self.decoded.instructions
         for index in sorted(flow.arithmetic):
             # Never between BINARY_OP and STORE_FAST: that pair is how `s += x` grows a string in place.
             if index + 1 < len(instructions) and instructions[index + 1].name.startswith("STORE_FAST"):
@@ -376,12 +384,11 @@ class _WovenCode:
             operation = operation_of(instructions[index].name, instructions[index].arg)
             site = self._describe(next(self.site_ids), instructions[index], operation)
             after.setdefault(index, []).append(_Placed(site, hooks.COMPUTE))
-        begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
         if begin is None:
             return
         # Without the GIL a read hooked only after it may have been at any time since this thread's last hook. Where
         # it is the thread's first access, ENTER says that the thread had begun.
-        if flow.enter or (FREE_THREADED and self.has_reads_without_begin):
+        if not self.says_callers and (flow.enter or (FREE_THREADED and self.has_reads_without_begin)):
             site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
             after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.ENTER))
         for definition in sorted(flow.definitions, key=lambda d: (d.after, d.phi)):

@@ -30,10 +30,11 @@ class WovenModule(NamedTuple):
     description: bytes | None
 
 
-def weave(code: CodeType, source: bytes, probe: Probe) -> WovenModule:
-    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such."""
+def weave(code: CodeType, source: bytes, probe: Probe, *, calls: bool = False) -> WovenModule:
+    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls`:
+    every function says from where it is called."""
     sent: list[tuple[object, ...]] = []
-    weaver = Weaver(sent.append, probe)
+    weaver = Weaver(sent.append, probe, calls=calls)
     woven = weaver.weave_module(code, "", "", source)
     codes = tuple(entry[1:] for entry in sent if entry[0] == "code")
     return WovenModule(woven, Counts(*weaver.taken()), marshal.dumps((source, codes)))  # type: ignore[arg-type]

@@ -126,6 +126,7 @@ class Database:
         location_rows = self._add_locations(run, trace)
         self._add_events(run, trace, findings, site_rows, location_rows)
         place_rows = self._add_switches(run, trace, rows) | self._add_synchronisation(run, trace, rows)
+        place_rows |= self._add_calls(run, trace, rows)
         self._add_findings(run, trace, findings, site_rows, location_rows)
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
@@ -254,6 +255,24 @@ class Database:
                     *(each.begins, each.failed, each.waited, each.holder, each.woken_by, each.inside, each.started),
                 )
                 for each in trace.synchronisation
+            ),
+        )
+        return set(site_rows.values())
+
+    def _add_calls(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
+        """Gives the rows of the sites that they refer to."""
+        sites = {each.site for each in trace.calls} | {
+            each.call_site for each in trace.calls if each.call_site is not None
+        }
+        site_rows = {site: rows.site(site) for site in sites}
+        self._insert_all(
+            "calls",
+            (
+                (
+                    *(run, each.seq, each.thread, site_rows[each.site], each.frame, each.caller_seq),
+                    None if each.call_site is None else site_rows[each.call_site],
+                )
+                for each in trace.calls
             ),
         )
         return set(site_rows.values())
@@ -424,6 +443,23 @@ class Database:
             SELECT count(*) AS accesses FROM events
             WHERE run_id = ? AND seq BETWEEN ? AND ? AND location_id IS NOT NULL {_of(locations)}"""
         return int(self._one(sql, run_id, first, last)["accesses"])
+
+    def stack(self, run_id: int, seq: int) -> list[int]:
+        """The sites of the calls that led to the event `seq`, the newest first; none where calls were not recorded."""
+        sql = """
+            WITH RECURSIVE stack (depth, call_site_id, caller_seq) AS (
+                SELECT 0, call.call_site_id, call.caller_seq FROM events AS event JOIN calls AS call
+                ON call.run_id = event.run_id AND call.frame = event.frame AND call.seq = (
+                    SELECT max(seq) FROM calls
+                    WHERE calls.run_id = event.run_id AND calls.frame = event.frame AND calls.seq < event.seq)
+                WHERE event.run_id = :run AND event.seq = :seq
+                UNION ALL
+                SELECT depth + 1, call.call_site_id, call.caller_seq FROM stack JOIN calls AS call
+                ON call.run_id = :run AND call.seq = stack.caller_seq
+            )
+            SELECT call_site_id FROM stack WHERE call_site_id IS NOT NULL ORDER BY depth"""
+        with _told(self.path):
+            return [site for (site,) in self._connection.execute(sql, {"run": run_id, "seq": seq})]
 
     def switches(self, run_id: int, first: int, last: int) -> list[Switch]:
         sql = """

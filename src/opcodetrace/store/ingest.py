@@ -19,6 +19,7 @@ import numpy.typing as npt
 from opcodetrace.store.labels import Labels, Unlabelled
 from opcodetrace.store.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
 from opcodetrace.store.window import Records, Survey, Window, survey
+from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.record import (
@@ -92,6 +93,8 @@ def ingest(
     sync_objects, synchronisation = _synchronisation(seen, sites, interned, labels, threads)
     markers = _markers(spool, seen, sites, None if keep_all else kept)
     elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
+    calls = _Calls.of(spool, seen, kept)
+    events, frames = _events(spool, kept, markers, elsewhere, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     kinds = np.bincount(seen.kinds, minlength=32)
     accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
@@ -106,7 +109,8 @@ def ingest(
         sites=sites.sites,
         site_codes=sites.codes,
         locations=locations,
-        events=_events(spool, kept, markers, elsewhere, interned),
+        events=events,
+        calls=calls.numbered(frames, sites),
         switches=switches,
         sync_objects=sync_objects,
         synchronisation=synchronisation,
@@ -521,7 +525,10 @@ def _elsewhere(window: Window, seen: Survey, table: SiteTable, kept: Kept) -> Ar
     return np.sort(np.concatenate(found))
 
 
-def _events(window: Window, kept: Kept, markers: Array, elsewhere: Array, interned: Interned) -> list[Event]:
+def _events(
+    window: Window, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
+) -> tuple[list[Event], Array]:
+    """The events, and the addresses of frames by the numbers that they have there."""
     seqs = np.concatenate([kept.seqs, markers, elsewhere])
     order = np.argsort(seqs, kind="stable")
     seqs = seqs[order]
@@ -531,7 +538,7 @@ def _events(window: Window, kept: Kept, markers: Array, elsewhere: Array, intern
     rows = np.concatenate([kept.records, window.take(markers), others])[order]
     locations = np.concatenate([kept.locations, np.full(len(markers) + len(elsewhere), -1)])[order]
     # the addresses of frames only tell activations apart: small numbers do as well
-    _, frames = np.unique(rows["frame"], return_inverse=True)
+    addresses, frames = np.unique(rows["frame"], return_inverse=True)
     with _collector_paused():
         columns = zip(
             seqs.tolist(),
@@ -544,7 +551,75 @@ def _events(window: Window, kept: Kept, markers: Array, elsewhere: Array, intern
             frames.tolist(),
             strict=True,
         )
-        return list(map(functools.partial(tuple.__new__, Event), columns))
+        return list(map(functools.partial(tuple.__new__, Event), columns)), addresses
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The ENTER records that say from where a function was called, as far as kept accesses need them."""
+
+    seqs: Array
+    records: Records
+    parents: Array  # indexes; -1 where no woven function called it
+    needed: Array
+
+    @classmethod
+    def of(cls, window: Window, seen: Survey, kept: Kept) -> _Calls:
+        found = [np.empty(0, np.int64)]
+        for start, chunk in window.chunks():
+            kind = seen.kinds[start - seen.first :][: len(chunk)]
+            found.append(start + np.flatnonzero((kind == Kind.ENTER) & (chunk["tags"] & 15 == Tag.INT)))
+        seqs = np.concatenate(found)
+        records = window.take(seqs)
+        frames, ranks = np.unique(records["frame"] & np.uint64(ADDRESS_MASK), return_inverse=True)
+        span = np.int64(seen.first + len(seen.kinds) + 1)
+        order = np.argsort(ranks * span + seqs)
+        keys = (ranks * span + seqs)[order]
+
+        def activation(addresses: Array, before: Array) -> Array:
+            """The latest one at each address that began before a seq; -1 where there is none."""
+            if not len(frames):
+                return np.full(len(addresses), -1, np.int64)
+            rank = np.minimum(np.searchsorted(frames, addresses), len(frames) - 1).astype(np.int64)
+            place = np.searchsorted(keys, rank * span + before) - 1
+            there = (frames[rank] == addresses) & (place >= 0) & (keys[place] // span == rank)
+            return np.where(there, order[place], -1)
+
+        parents = activation(records["container"] & np.uint64(ADDRESS_MASK), seqs)
+        needed = np.zeros(len(seqs) + 1, bool)  # the last entry is that of no activation
+        fresh = np.unique(activation(kept.records["frame"] & np.uint64(ADDRESS_MASK), kept.seqs))
+        while len(fresh := fresh[(fresh >= 0) & ~needed[fresh]]):
+            needed[fresh] = True
+            fresh = np.unique(parents[fresh])
+        return cls(seqs, records, parents, np.flatnonzero(needed[:-1]))
+
+    def numbered(self, frames: Array, table: SiteTable) -> list[Call]:
+        """`frames`: addresses by the numbers that events have for them."""
+        records = self.records[self.needed]
+        place = np.minimum(np.searchsorted(frames, records["frame"]), max(len(frames) - 1, 0))
+        known = frames[place] == records["frame"] if len(frames) else np.zeros(len(records), bool)
+        parents = self.parents[self.needed]
+        return [
+            Call(
+                seq=seq,
+                thread=thread,
+                site=site,
+                frame=frame if is_known else None,
+                caller_seq=int(self.seqs[parent]) if parent >= 0 else None,
+                call_site=call_site if call_site in table.sites else None,
+            )
+            for seq, thread, site, frame, is_known, parent, call_site in zip(
+                self.seqs[self.needed].tolist(),
+                records["thread"].tolist(),
+                records["site"].tolist(),
+                place.tolist(),
+                known.tolist(),
+                parents.tolist(),
+                records["key"].tolist(),
+                strict=True,
+            )
+            if site in table.sites
+        ]
 
 
 @contextlib.contextmanager

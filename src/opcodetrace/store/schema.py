@@ -381,8 +381,49 @@ def count_children(database: Any) -> None:
     )
 
 
+CALLS = (
+    """
+CREATE TABLE calls (
+    -- Activations of functions that made events, and those that led to them; only of runs recorded with --calls.
+    run_id INTEGER NOT NULL REFERENCES runs (id),    -- the run
+    seq INTEGER NOT NULL,                            -- number of the record: the function began
+    thread INTEGER NOT NULL,                         -- in which thread
+    site_id INTEGER NOT NULL REFERENCES sites (id),  -- the function's beginning
+    frame INTEGER,                                   -- that of its events behind seq, up to the next call of this frame
+    caller_seq INTEGER,                              -- the activation that called it; NULL where none in woven code did
+    call_site_id INTEGER REFERENCES sites (id),      -- where that one stood
+    PRIMARY KEY (run_id, seq)
+) WITHOUT ROWID""",
+    "CREATE INDEX calls_by_frame ON calls (run_id, frame, seq)",
+    """
+CREATE VIEW callers AS
+    -- Each call with names in place of ids.
+    SELECT
+        call.run_id AS run_id,              -- the run
+        call.seq AS seq,                    -- the function began
+        call.thread AS thread,              -- in which thread
+        called.function AS function,        -- which function
+        file.path AS path,                  -- of its source file
+        call.caller_seq AS caller_seq,      -- the call of the function that called it
+        caller.function AS caller,          -- that function
+        caller.line AS line,                -- where it stood
+        caller.expression AS expression     -- the call's source text
+    FROM calls AS call
+    JOIN sites AS called ON called.id = call.site_id
+    JOIN files AS file ON file.id = called.file_id
+    LEFT JOIN sites AS caller ON caller.id = call.call_site_id
+    ORDER BY call.run_id, call.seq""",
+)
+
+
+@migrations()
+def calls(database: Any) -> None:
+    for statement in CALLS:
+        database.conn.execute(statement.strip())
+
+
 # Every step there ever was, the oldest first.
-STEPS = (first_schema, synchronisation, modules_of_runs, keep_the_last_events, count_children)
+STEPS = (first_schema, synchronisation, modules_of_runs, keep_the_last_events, count_children, calls)
 
 
 def is_trace_file(database: Database) -> bool:

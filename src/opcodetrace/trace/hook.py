@@ -46,6 +46,7 @@ class Action(IntEnum):
     COMPUTE = 28
     ENTER = 29
     DEFINE = 30
+    CALLED = 31
 
 
 class Probe(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import LostUpdate
 from opcodetrace.trace.location import Location
@@ -96,6 +97,7 @@ class Trace:
     # location of an item: the seqs at which items of its container may have moved, in order
     restructured: dict[int, list[int]] = field(default_factory=dict)
     modules: list[Module] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all
     let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
     children: int = 0  # processes that the script started; they are not recorded

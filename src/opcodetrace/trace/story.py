@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from opcodetrace.trace.event import ABSENT, Kind, Value
@@ -98,6 +99,7 @@ class Interleaving:
     steps: tuple[Step, ...]
     certainty: Certainty
     same_version: bool  # the lost write and the one that overwrote it started from the same version
+    stacks: Mapping[Role, tuple[StoredSite, ...]] = field(default_factory=dict)  # calls that led there, newest first
 
     def step(self, role: Role) -> AccessStep | None:
         """The step that plays the role, if any does."""

@@ -1,0 +1,19 @@
+"""The call structure of a run (`record --calls`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An activation of a function in woven code, from its beginning at `seq` on."""
+
+    seq: int
+    thread: int
+    site: int  # the function's beginning
+    frame: int | None  # as of its events: those behind `seq`, up to the next call of this frame
+    caller_seq: (
+        int | None
+    )  # the activation that called it, by its beginning; code between that is not woven is left out
+    call_site: int | None  # where that one stood
