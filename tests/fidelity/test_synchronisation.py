@@ -161,3 +161,25 @@ os._exit(0)
         SELECT thread.name, operation, begins FROM synchronisation AS sync
         JOIN threads AS thread ON thread.thread = sync.thread WHERE thread.name = 'stuck' ORDER BY seq DESC LIMIT 1""")
     assert rows == [("stuck", "acquire", 1)]
+
+
+@pytest.mark.parametrize("options", [(), ("--include", "queue", "--include", "threading")])
+def test_library_code_that_is_woven_itself(
+    options: tuple[str, ...], record: Callable[..., Recording], tmp_path: Path
+) -> None:
+    script = tmp_path / "waiting.py"
+    script.write_text("""
+import queue, threading, time
+box = queue.Queue()
+def put():
+    time.sleep(0.2)
+    box.put(1)
+thread = threading.Thread(target=put, name="putter")
+thread.start()
+box.get()
+thread.join()
+""")
+    recording = record(*options, script)
+    assert recording.exit_code == 0, recording.stderr
+    waits = recording.query("SELECT operation, object, woken_by_name, line FROM waits WHERE waited > 0.05")
+    assert waits == [("get", "box", "putter", 9)]

@@ -48,7 +48,8 @@ def test_threads_are_numbered_as_they_appear() -> None:
         (n + 1, n) for n in range(5) for _ in range(2)
     ]
     for event in threads:
-        own = [other for other in result.events if other.thread == event.thread and other.kind is not RecordKind.SWITCH]
+        not_its_own = (RecordKind.SWITCH, RecordKind.BIRTH)
+        own = [other for other in result.events if other.thread == event.thread and other.kind not in not_its_own]
         assert event == own[0]
     assert result.ended == [1, 2, 3, 4, 5]
 

@@ -51,7 +51,7 @@ furnish_one(Furnishing *all, PyObject *part, PyObject *constants)
     for (Py_ssize_t i = 0; i < count; i++) {
         uint32_t site;
         memcpy(&site, PyBytes_AS_STRING(sites) + i * (Py_ssize_t)sizeof(site), sizeof(site));
-        PyObject *hook = hook_make(all->first_site + site, (unsigned char)PyBytes_AS_STRING(actions)[i],
+        PyObject *hook = hook_make(site == NO_SITE ? NO_SITE : all->first_site + site, (unsigned char)PyBytes_AS_STRING(actions)[i],
                                    PyTuple_GET_ITEM(names, i));
         if (place(constants, start + i, hook) < 0) {
             return -1;
@@ -123,7 +123,9 @@ renumber_all(PyCodeObject *code, uint32_t first_site, uint32_t first_code)
             status = renumber_all((PyCodeObject *)constant, first_site, first_code);
         }
         else if (is_woven && Py_IS_TYPE(constant, &Hook_Type)) {
-            ((Hook *)constant)->site += first_site;
+            if (((Hook *)constant)->site != NO_SITE) { /* of library code by which threads wait */
+                ((Hook *)constant)->site += first_site;
+            }
         }
     }
     if (is_woven && code_of(code)->id != NO_CODE) {

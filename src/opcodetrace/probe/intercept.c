@@ -641,6 +641,9 @@ following_thread(uint32_t run)
     if (UNLIKELY(thread->round != LOAD(&spool.round))) {
         thread_renew(thread);
     }
+    if (UNLIKELY(thread->nameless)) {
+        thread_name_again(thread);
+    }
     return thread;
 }
 

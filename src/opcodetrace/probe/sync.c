@@ -21,6 +21,10 @@ sync_site(int own, unsigned *direct)
         if (code == NULL) {
             continue; /* the interpreter's own */
         }
+        if (frames < own) {
+            frames++; /* woven or not: it is the operation, not the call */
+            continue;
+        }
         Code *woven = code_of(code);
         if (woven != NULL && woven->id != NO_SITE) {
             *direct = frames == own ? SYNC_DIRECT : 0;

@@ -192,8 +192,21 @@ emit_thread(Thread *thread)
     Datum name = thread_name(thread, ident);
     STORE(&systems[thread->number].ident, ident);
     systems[thread->number].native = native;
+    thread->nameless = tag_of(name) == TAG_NONE && !thread_has_name();
     emit(thread, THREAD, NO_SITE, ident, native, name, 0, EXACT, 0);
     thread->quiet++;
+}
+
+COLD void
+thread_name_again(Thread *thread)
+{
+    if (thread_has_name()) {
+        uint32_t lane = thread->number;
+        thread->number = thread->own;
+        emit_thread(thread);
+        thread->number = lane;
+        thread->nameless = false;
+    }
 }
 
 /* The number of a living thread; UNNUMBERED where it has none. */

@@ -79,6 +79,7 @@ typedef struct Thread {
     uint32_t round;  /* what it knows was written in this one; 0: it knows nothing yet */
     uint32_t number; /* of the lane that runs: `own`, or that of a task. STALE: of an earlier run, or none */
     uint32_t own;
+    bool nameless; /* threading did not know it when its record was written */
     /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
        thread's hook did. */
     uint32_t quiet;
@@ -160,6 +161,8 @@ extern PyObject *name_of_threads;
 /* A number for another thread or lane; UNNUMBERED where there are no more. */
 uint32_t thread_number(void);
 
+/* Writes the thread anew if the threading module knows it by now. */
+void thread_name_again(Thread *thread);
 /* Does the threading module know the calling thread already? A new one synchronises with its starter before it does. */
 bool thread_has_name(void);
 

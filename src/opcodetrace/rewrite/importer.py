@@ -58,7 +58,8 @@ def install(weaver: ModuleWeaver, selection: Selection, probe: Probe) -> None:
         try:
             filename = self.get_filename(fullname)
             if selection.is_woven(fullname, filename):
-                return weaver.weave_module(code, filename, fullname, self.get_data(filename), origin)
+                data, is_library = self.get_data(filename), filename.startswith(selection.library)
+                return weaver.weave_module(code, filename, fullname, data, origin, is_library=is_library)
             if selection.is_kept_out(fullname, filename):
                 weaver.leave(fullname, EXCLUDED)
             if is_waited_in(fullname, filename):

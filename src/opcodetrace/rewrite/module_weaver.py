@@ -10,7 +10,7 @@ from types import CodeType
 
 from opcodetrace.rewrite.cache import Cache, Origin
 from opcodetrace.rewrite.synchronisation import LIBRARY
-from opcodetrace.rewrite.woven_module import Counts, WovenModule, describe, shift, weave
+from opcodetrace.rewrite.woven_module import NONE, Counts, WovenModule, describe, shift, weave
 from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import LeftModule
 
@@ -51,12 +51,20 @@ class ModuleWeaver:
         return None if self._cache is None else self._cache.origin(path)
 
     def weave_module(
-        self, code: CodeType, path: str, module: str, source: bytes, origin: Origin | None = None
+        self,
+        code: CodeType,
+        path: str,
+        module: str,
+        source: bytes,
+        origin: Origin | None = None,
+        *,
+        is_library: bool = False,
     ) -> CodeType:
-        """The module's code with all functions in it woven.
+        """The module's code with all functions in it woven. `is_library`: it is the standard library's.
 
         A code object that cannot be woven runs as it is, and the collector is told why."""
-        woven = weave(code, source, self._probe, calls=self._calls)
+        operations = LIBRARY.get(module, NONE) if is_library else NONE
+        woven = weave(code, source, self._probe, calls=self._calls, operations=operations)
         if origin is not None and self._cache is not None:
             self._cache.store(origin, source, woven)
         return self._ready(woven, path, module)

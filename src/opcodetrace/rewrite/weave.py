@@ -27,9 +27,18 @@ class Weaver:
     """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
     marshalled, for each file and code object before its code can run."""
 
-    def __init__(self, send: Callable[[tuple[object, ...]], None], probe: Probe, *, calls: bool = False) -> None:
-        """`calls`: every function says from where it is called."""
+    def __init__(
+        self,
+        send: Callable[[tuple[object, ...]], None],
+        probe: Probe,
+        *,
+        calls: bool = False,
+        operations: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`calls`: every function says from where it is called. `operations`: functions by which threads wait for each
+        other, by qualified name, as `describe` is given them."""
         self._calls = calls
+        self._operations = operations
         self._send = send
         self._probe = probe
         # next() on a count is one step even without the GIL: modules are imported by several threads.
@@ -106,6 +115,7 @@ class Weaver:
         code_id = next(self._codes)
         try:
             woven = _WovenCode(code, scope, code_id, self._sites, self._phis, self._probe, self._calls)
+            woven.synchronisation = self._operations.get(code.co_qualname)
             result = woven.assemble(nested)
             check(code, result, self._probe, woven.decoded)
         except Exception as error:
@@ -189,6 +199,7 @@ class _WovenCode:
         calls: bool,
     ) -> None:
         self.says_callers = calls
+        self.synchronisation: str | None = None  # what its calls are, if threads wait by them
         self.probe = probe
         self.code = code
         self.code_id = code_id
@@ -212,6 +223,7 @@ class _WovenCode:
         self._place_accesses(before, after)
         self._place_calls()
         self._place_markers(after)
+        self._place_synchronisation(before, after)
         first = len(constants)
         made: list[object] = []
 
@@ -243,6 +255,14 @@ class _WovenCode:
             if may_run_code(instruction.name):
                 self.switch_points += self._points(instruction, spliced.at[instruction.ordinal])
         return woven
+
+    def _place_synchronisation(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
+        if self.synchronisation is None:
+            return
+        for placed, templates in zip((before, after), hooks.synchronisation(self.code, self.decoded), strict=True):
+            for index, template in templates.items():
+                named = template._replace(name=self.synchronisation)
+                placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, named))
 
     @staticmethod
     def _points(instruction: Instruction, at: int) -> list[SwitchPoint]:

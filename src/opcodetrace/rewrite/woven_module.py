@@ -5,11 +5,13 @@ from __future__ import annotations
 import marshal
 import struct
 from collections.abc import Mapping
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.trace.hook import Part, Probe
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Counts(NamedTuple):
@@ -30,11 +32,13 @@ class WovenModule(NamedTuple):
     description: bytes | None
 
 
-def weave(code: CodeType, source: bytes, probe: Probe, *, calls: bool = False) -> WovenModule:
-    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls`:
-    every function says from where it is called."""
+def weave(
+    code: CodeType, source: bytes, probe: Probe, *, calls: bool = False, operations: Mapping[str, str] = NONE
+) -> WovenModule:
+    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls` and
+    `operations` are as for `Weaver`."""
     sent: list[tuple[object, ...]] = []
-    weaver = Weaver(sent.append, probe, calls=calls)
+    weaver = Weaver(sent.append, probe, calls=calls, operations=operations)
     woven = weaver.weave_module(code, "", "", source)
     codes = tuple(entry[1:] for entry in sent if entry[0] == "code")
     return WovenModule(woven, Counts(*weaver.taken()), marshal.dumps((source, codes)))  # type: ignore[arg-type]
