@@ -28,7 +28,7 @@ An interleaving is {label, certainty, same_version, sentences: [text], threads: 
     compute               seq (its own, or of the write that stored the result as it was), thread, site, operation,
                           value, operand (the value read that flowed into it)
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
-                          reason (blocked, yielded, preempted, ended or null), callee,
+                          reason (blocked, yielded, preempted, awaited, ended or null), callee,
                           place: {path (or null), function, line, opcode, offset, expression} or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads
 

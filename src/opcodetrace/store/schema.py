@@ -150,7 +150,7 @@ CREATE TABLE switches (
     to_thread INTEGER NOT NULL,                    -- the incoming thread
     site_id INTEGER REFERENCES sites (id),         -- where the outgoing thread stood; NULL where in no woven code
     callee TEXT,                                   -- the C function that it was in: time.sleep
-    reason TEXT,                                   -- blocked, yielded, preempted or ended; NULL where not proven
+    reason TEXT,                                   -- blocked, yielded, preempted, awaited, ended; NULL: not proven
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID""",
     """
@@ -237,7 +237,7 @@ CREATE VIEW thread_switches AS
         site.function AS function,          -- where the outgoing thread stood; NULL where in no woven code
         site.line AS line,                  -- its line
         site.opcode AS opcode,              -- the instruction
-        switch.reason AS reason,            -- blocked, yielded, preempted or ended; NULL where not proven
+        switch.reason AS reason,            -- blocked, yielded, preempted, awaited, ended; NULL: not proven
         switch.callee AS callee,            -- the C function that it was in
         site.expression AS expression,      -- the instruction's source text
         file.path AS path                   -- of the source file
