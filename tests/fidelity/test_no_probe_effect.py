@@ -5,6 +5,8 @@ Whatever is lost here was lost to the hooks.
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +71,46 @@ def test_no_increment_is_lost(counter: str, tmp_path: Path, record: Callable[...
     recording.assert_lost({})
     switches = recording.query("SELECT count(*) FROM switches WHERE run_id = 1")
     assert switches[0][0] != 0  # otherwise nothing was tried
+
+
+# What hot code runs without a look at the eval breaker: the interpreter's own ways to do it, in place of a call.
+BETWEEN = [
+    "row.append(1)",
+    "len(row)",
+    "isinstance(row, list)",
+    "1 in table",
+    "type(row)",
+    "row[0]",
+    "table['key'] = 1",
+]
+CALLING = """\
+import sys
+from threading import Barrier, Thread
+counter, barrier = [0], Barrier(2)
+def work():
+    row, table = [1], {}
+    barrier.wait()
+    for _ in range(60_000):
+        value = counter[0]
+        BETWEEN
+        counter[0] = value + 1
+sys.setswitchinterval(1e-6)
+threads = [Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(120_000 - counter[0])
+"""
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="without the GIL the untraced program loses increments too")
+@pytest.mark.parametrize("between", BETWEEN)
+def test_what_is_no_switch_point_does_not_become_one(
+    between: str, tmp_path: Path, record: Callable[..., Recording]
+) -> None:
+    script = tmp_path / "calling.py"
+    script.write_text(CALLING.replace("BETWEEN", between))
+    plain = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    recording = record(script)
+    # Cold code may still be switched: a few, in the first steps of each thread.
+    assert int(recording.stdout) <= int(plain) + 100, recording.stderr
+    recording.assert_lost({"counter[0]": int(recording.stdout)})

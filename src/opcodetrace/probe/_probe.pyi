@@ -45,6 +45,9 @@ COMPUTE: Final[int]
 ENTER: Final[int]
 DEFINE: Final[int]
 CALLED: Final[int]
+APPEND_BEGIN: Final[int]
+APPEND: Final[int]
+LEN: Final[int]
 
 @final
 class Hook:

@@ -675,6 +675,51 @@ PERFORMER(DEFINE)
     leave(thread);
 }
 
+/* ---- calls that the interpreter runs without the C function, once they are hot (CALL_LIST_APPEND, CALL_LEN) ---- */
+
+static inline void
+told(Thread *thread, const Hook *hook)
+{
+    thread->told_site = hook->site;
+    thread->told_frame = here();
+}
+
+/* Before the method is loaded: of what? */
+PERFORMER(APPEND_BEGIN)
+{
+    UNUSED_VALUE;
+    Pending *pending = pending_push(thread, hook->site, here());
+    if (PyList_CheckExact(key) || list_appends(key)) {
+        pending->container = container_word(thread, key);
+        pending->kind = WRITE;
+    }
+    leave(thread);
+}
+
+/* Right before the call, which cannot fail: one step that reads and writes. */
+PERFORMER(APPEND)
+{
+    UNUSED_KEY;
+    UNUSED_VALUE;
+    Pending *begun = pending_pop(thread, hook->site, here());
+    if (begun != NULL && begun->kind != 0) {
+        uint64_t container = begun->container, frame = begun->frame;
+        emit(thread, READ, hook->site, container, WHOLE, ABSENT, frame, EXACT, 0);
+        emit(thread, WRITE, hook->site, container, END, ABSENT, frame, EXACT, 0);
+        told(thread, hook);
+    }
+    leave(thread);
+}
+
+PERFORMER(LEN)
+{
+    if (value == len_function && is_container(key)) {
+        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
+        told(thread, hook);
+    }
+    leave(thread);
+}
+
 /* ENTER with the caller: the newest woven frame below, and where it stands. */
 PERFORMER(CALLED)
 {

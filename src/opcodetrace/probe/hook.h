@@ -38,7 +38,10 @@
     X(COMPUTE)                                                                                                         \
     X(ENTER)                                                                                                           \
     X(DEFINE)                                                                                                          \
-    X(CALLED)
+    X(CALLED)                                                                                                          \
+    X(APPEND_BEGIN)                                                                                                    \
+    X(APPEND)                                                                                                          \
+    X(LEN)
 
 typedef enum {
 #define X(name) DO_##name,

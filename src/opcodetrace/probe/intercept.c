@@ -719,6 +719,11 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
     if (entry->before != NULL) {
         entry->before(call, entry);
     }
+    if (!is_sync && thread->told_site == site && thread->told_frame == frame_word(current_frame()) &&
+        (entry == &seen[AT_list_append] || entry == &seen[AT_builtins_len])) {
+        call->thread = NULL; /* the hook right before has told of it */
+        thread->told_site = NO_SITE;
+    }
     thread_goes_outside(thread);
 }
 
@@ -965,22 +970,9 @@ intercept_prepare(void)
     return 0;
 }
 
-/* The specialised CALL_LIST_APPEND and CALL_LEN do not go through the function pointer; without a callable to compare with
-   the interpreter uses them no more. */
-static struct {
-    PyObject *list_append, *len;
-} specialised;
-
 void
 intercept_install(void)
 {
-    struct callable_cache *cache = &current_thread_state()->interp->callable_cache;
-    if (specialised.list_append == NULL) {
-        specialised.list_append = LOAD(&cache->list_append);
-        specialised.len = LOAD(&cache->len);
-        STORE(&cache->list_append, NULL);
-        STORE(&cache->len, NULL);
-    }
     for (int i = 0; i < SEEN_COUNT; i++) {
         if (seen[i].definition != NULL) {
             STORE_RELEASE(&seen[i].definition->ml_meth, seen[i].replacement);
@@ -995,12 +987,6 @@ intercept_remove(void)
         if (seen[i].definition != NULL) {
             STORE_RELEASE(&seen[i].definition->ml_meth, seen[i].original);
         }
-    }
-    if (specialised.list_append != NULL) {
-        struct callable_cache *cache = &current_thread_state()->interp->callable_cache;
-        STORE(&cache->list_append, specialised.list_append);
-        STORE(&cache->len, specialised.len);
-        specialised.list_append = NULL;
     }
 }
 

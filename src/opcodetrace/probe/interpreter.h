@@ -27,7 +27,6 @@
 #endif
 #include <internal/pycore_code.h>
 #include <internal/pycore_dict.h>
-#include <internal/pycore_interp.h>
 #include <internal/pycore_moduleobject.h>
 #include <internal/pycore_object.h>
 #include <internal/pycore_pystate.h>

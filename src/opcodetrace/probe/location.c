@@ -11,7 +11,8 @@ static struct {
 } served_by_python;
 
 static PyObject *missing_name, *getattribute_name;
-PyObject *dict_name;
+PyObject *dict_name, *len_function;
+static PyObject *append_name, *list_append;
 
 /* Where such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
    no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
@@ -40,6 +41,13 @@ location_prepare(void)
     missing_name = PyUnicode_InternFromString("__missing__");
     getattribute_name = PyUnicode_InternFromString("__getattribute__");
     dict_name = PyUnicode_InternFromString("__dict__");
+    append_name = PyUnicode_InternFromString("append");
+    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
+    len_function = builtins == NULL ? NULL : PyDict_GetItemString(builtins, "len");
+    if (append_name == NULL || len_function == NULL) {
+        return -1;
+    }
+    list_append = type_lookup(&PyList_Type, append_name);
     if (missing_name == NULL || getattribute_name == NULL || dict_name == NULL ||
         learn_method(&item_methods[READING], "__getitem__", &PyList_Type, &PyDict_Type) < 0 ||
         learn_method(&item_methods[STORING], "__setitem__", &PyList_Type, &PyDict_Type) < 0 ||
@@ -75,6 +83,20 @@ is_sized(PyTypeObject *type)
 {
     return type == &PyByteArray_Type || strcmp(type->tp_name, deque_name) == 0 ||
            strcmp(type->tp_name, "array.array") == 0;
+}
+
+static bool lookup_may_run_code(PyTypeObject *type);
+
+bool
+list_appends(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!PyList_Check(object) || type->tp_getattro != PyObject_GenericGetAttr || lookup_may_run_code(type)) {
+        return false;
+    }
+    PyObject *found = type_lookup(type, append_name);
+    type_lookup_done(found);
+    return found == list_append;
 }
 
 bool

@@ -31,6 +31,10 @@ int location_prepare(void);
 Service service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation);
 Service service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Operation operation);
 
+/* Of a subclass of list: is `append` the list's own? */
+bool list_appends(PyObject *object);
+/* builtins.len; borrowed */
+extern PyObject *len_function;
 /* Is it a collections.deque, or of a subclass? */
 bool is_deque(PyObject *object);
 /* A list, dict, set, bytearray or deque: what can grow and shrink, and is a location as a whole. */

@@ -94,6 +94,9 @@ typedef struct Thread {
     /* Bounds for the slice operation that follows at once in the same frame. */
     PyObject *start, *stop;
     uint64_t bounds_frame;
+    /* The call that a hook has just told of: if it goes through the C function, that does not count it again. */
+    uint64_t told_frame;
+    uint32_t told_site;
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];

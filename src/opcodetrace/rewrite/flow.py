@@ -118,6 +118,8 @@ class DataFlow(NamedTuple):
     enter: bool  # whether the analysis must be told where an activation begins
     keys: dict[int, Key]  # accesses -> what their location may be
     depth: list[int]
+    appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
+    lens: frozenset[int]  # calls of `len`
 
 
 class FlowError(Exception):
@@ -194,6 +196,8 @@ class _Interpreter:
         self.subscript_keys: dict[int, Nodes] = {}
         self.reading_calls: set[int] = set()
         self.writing_calls: set[int] = set()
+        self.appends: dict[int, int] = {}
+        self.lens: set[int] = set()
         self.depth = [-1] * len(self.instructions)
         self.successors: list[list[int]] = [[] for _ in self.instructions]
         self.handlers_of: list[tuple[int, int, bool] | None] = [None] * len(self.instructions)
@@ -421,6 +425,21 @@ class _Interpreter:
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
             self._stored(instruction, operands[-1])
+        self._note_inlined(instruction, operands, names)
+
+    def _note_inlined(self, instruction: Instruction, operands: list[Nodes], names: set[str]) -> None:
+        """The calls that the interpreter may run without the C function: `x.append(y)` as a statement, and `len(x)`."""
+        loads = {node // 2 for node in operands[0] | operands[1]}
+        if len(operands) != 3 or len(loads) != 1:
+            return
+        (load,) = loads
+        if names == {"len"} and self.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME"):
+            self.lens.add(instruction.ordinal)
+        following = instruction.ordinal + 1
+        is_method = self.instructions[load].name in ("LOAD_METHOD", "LOAD_ATTR")
+        is_statement = following < len(self.instructions) and self.instructions[following].name == "POP_TOP"
+        if names == {"append"} and is_method and is_statement:
+            self.appends[instruction.ordinal] = load
 
 
 # How the argument of an instruction that loads a callee holds the number of its name.
@@ -803,7 +822,9 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         reads = definition.sources.reads | definition.sources.called_reads
         if resolver.may_be_of_another_activation(reads, definition.after):
             enter = True
-    return DataFlow(writes, definitions, computed, frozenset(arithmetic), enter, keys, run.depth)
+    return DataFlow(
+        writes, definitions, computed, frozenset(arithmetic), enter, keys, run.depth, run.appends, frozenset(run.lens)
+    )
 
 
 def _is_arithmetic(instruction: Instruction) -> bool:

@@ -221,7 +221,7 @@ class _WovenCode:
         after: dict[int, list[_Placed]] = {}
         self._number_calls()
         self._place_accesses(before, after)
-        self._place_calls()
+        self._place_calls(before)
         self._place_markers(after)
         self._place_synchronisation(before, after)
         first = len(constants)
@@ -320,10 +320,20 @@ class _WovenCode:
             count += not behind_precall
         self.first_call = _block(self.site_ids, count) if count else 0
 
-    def _place_calls(self) -> None:
+    def _place_calls(self, before: dict[int, list[_Placed]]) -> None:
         flow = self.flow
         if flow is None:
             return
+        for index in sorted(flow.lens | flow.appends.keys()):
+            if index not in self.call_sites:
+                continue
+            site = self.first_call + self.call_sites[index]
+            at = index - 1 if index - 1 in self.call_sites and VERSION < (3, 12) else index  # 3.11: PRECALL
+            if index in flow.lens:
+                before.setdefault(at, []).append(_Placed(site, hooks.LEN))
+            else:
+                before.setdefault(flow.appends[index], []).append(_Placed(site, hooks.APPEND_BEGIN))
+                before.setdefault(at, []).append(_Placed(site, hooks.APPEND))
         described: set[int] = set()
         for call in reversed(self.calls):
             site = self.first_call + self.call_sites[call.ordinal]

@@ -47,6 +47,9 @@ class Action(IntEnum):
     ENTER = 29
     DEFINE = 30
     CALLED = 31
+    APPEND_BEGIN = 32
+    APPEND = 33
+    LEN = 34
 
 
 class Probe(Protocol):
