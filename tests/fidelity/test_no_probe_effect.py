@@ -5,8 +5,6 @@ Whatever is lost here was lost to the hooks.
 """
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,8 +107,8 @@ def test_what_is_no_switch_point_does_not_become_one(
 ) -> None:
     script = tmp_path / "calling.py"
     script.write_text(CALLING.replace("BETWEEN", between))
-    plain = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
     recording = record(script)
-    # Cold code may still be switched: a few, in the first steps of each thread.
-    assert int(recording.stdout) <= int(plain) + 100, recording.stderr
+    # Cold code may be switched there, in the first steps of each thread; hot code may not.
+    ((overwriters,),) = recording.query("SELECT coalesce(sum(overwriters), 0) FROM lost_counts")
+    assert int(str(overwriters)) <= 20, recording.stderr
     recording.assert_lost({"counter[0]": int(recording.stdout)})
