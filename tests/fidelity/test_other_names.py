@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from opcodetrace.rewrite.opcodes import FREE_THREADED
 from tests.recording import Recording
 
 COMMON = """\
@@ -20,7 +21,11 @@ class Account:
         self.total = value + amount
 
 def run(work):
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    barrier = threading.Barrier(THREADS)
+    def together():
+        barrier.wait()
+        work()
+    threads = [threading.Thread(target=together) for _ in range(THREADS)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
 
@@ -107,19 +112,21 @@ def test_the_law(way: str, record: Callable[..., Recording], tmp_path: Path) -> 
     steps, result, label = WAYS[way]
     script = tmp_path / "way.py"
     script.write_text(COMMON + BODY.format(step="\n".join(f"        {line}" for line in steps), result=result))
-    recording = record("--switch-interval", "1e-5", script)
-    assert recording.exit_code == 0, recording.stderr
-    missing = int(recording.stdout)
-    bounds = recording.bounds()
-    assert len(bounds) <= 1, bounds
-    low, high = next(iter(bounds.values()), (0, 0))
-    assert low <= missing <= high
-    if recording.query("SELECT gil FROM runs") == [(1,)]:
-        assert missing, "nothing was lost: this run shows nothing"
-        assert low == high
-    if label is not None:
-        assert set(bounds) <= {label}
-    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+    for run in range(1, 9):  # on a busy machine each thread may run to its end before the next
+        recording = record("--switch-interval", "1e-5", script)
+        assert recording.exit_code == 0, recording.stderr
+        missing = int(recording.stdout)
+        bounds = recording.bounds(run)
+        assert len(bounds) <= 1, bounds
+        low, high = next(iter(bounds.values()), (0, 0))
+        assert low <= missing <= high
+        assert low == high or FREE_THREADED
+        if label is not None:
+            assert set(bounds) <= {label}
+        assert recording.query("SELECT unseen FROM runs WHERE id = ?", run) == [(0,)]
+        if missing or FREE_THREADED:
+            return
+    pytest.fail("nothing was lost: these runs show nothing")
 
 
 def test_a_module_of_its_own(record: Callable[..., Recording], tmp_path: Path) -> None:
