@@ -80,6 +80,12 @@ value_of(Call *call, PyObject *value)
     return value == NULL ? ABSENT : value_datum(call->thread, value);
 }
 
+static bool
+succeeded_on_container(const Call *call, PyObject *result)
+{
+    return result != NULL && call->container != NULL && is_container(call->container);
+}
+
 /* ---- the whole of a container ---- */
 
 static void
@@ -97,7 +103,7 @@ remember_size(Call *call, const Seen *seen)
 static void
 whole_read(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container)) {
+    if (succeeded_on_container(call, result)) {
         write_record(call, READ, call->container, WHOLE, ABSENT);
     }
 }
@@ -106,7 +112,7 @@ whole_read(Call *call, PyObject *result)
 static void
 whole_changed(Call *call, PyObject *result, Datum key)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container)) {
+    if (succeeded_on_container(call, result)) {
         write_record(call, READ, call->container, WHOLE, ABSENT);
         write_record(call, WRITE, call->container, key, ABSENT);
     }
@@ -128,7 +134,7 @@ append(Call *call, PyObject *result)
 static void
 replace(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container)) {
+    if (succeeded_on_container(call, result)) {
         write_record(call, WRITE, call->container, WHOLE, ABSENT);
     }
 }
@@ -138,7 +144,7 @@ replace(Call *call, PyObject *result)
 static void
 item_get(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container) && call->given >= 1) {
+    if (succeeded_on_container(call, result) && call->given >= 1) {
         write_record(call, READ, call->container, key_in(call, call->container, call->first), value_of(call, result));
     }
 }
@@ -162,7 +168,7 @@ item_get_or_default(Call *call, PyObject *result)
 static void
 item_has(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container) && call->given >= 1) {
+    if (succeeded_on_container(call, result) && call->given >= 1) {
         bool by_position = !PyDict_Check(call->container) && !PySet_Check(call->container);
         write_record(call, READ, call->container, by_position ? WHOLE : mapping_key(call->thread, call->first), ABSENT);
     }
@@ -171,7 +177,7 @@ item_has(Call *call, PyObject *result)
 static void
 item_set(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container) && call->given >= 2) {
+    if (succeeded_on_container(call, result) && call->given >= 2) {
         write_record(call, WRITE, call->container, key_in(call, call->container, call->first), value_of(call, call->second));
     }
 }
@@ -179,7 +185,7 @@ item_set(Call *call, PyObject *result)
 static void
 item_delete(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && is_container(call->container) && call->given >= 1) {
+    if (succeeded_on_container(call, result) && call->given >= 1) {
         write_record(call, DELETE, call->container, key_in(call, call->container, call->first), ABSENT);
     }
 }
@@ -442,8 +448,8 @@ step_ends(Call *call, PyObject *result)
 /* ---- the table ---- */
 
 #define LIST(X)                                                                                                        \
-    X(list, append, remember_size, append, NULL)                                                                       \
-    X(list, extend, remember_size, append, NULL)                                                                       \
+    X(list, append, NULL, append, NULL)                                                                                \
+    X(list, extend, NULL, append, NULL)                                                                                \
     X(list, insert, NULL, change, NULL)                                                                                \
     X(list, pop, NULL, change, NULL)                                                                                   \
     X(list, remove, NULL, change, NULL)                                                                                \
@@ -510,8 +516,8 @@ step_ends(Call *call, PyObject *result)
     X(deque, __reversed__, NULL, whole_read, NULL)
 
 #define BYTEARRAY(X)                                                                                                   \
-    X(bytearray, append, remember_size, append, NULL)                                                                  \
-    X(bytearray, extend, remember_size, append, NULL)                                                                  \
+    X(bytearray, append, NULL, append, NULL)                                                                           \
+    X(bytearray, extend, NULL, append, NULL)                                                                           \
     X(bytearray, insert, NULL, change, NULL)                                                                           \
     X(bytearray, pop, NULL, change, NULL)                                                                              \
     X(bytearray, remove, NULL, change, NULL)                                                                           \
@@ -552,11 +558,11 @@ step_ends(Call *call, PyObject *result)
     X(_operator, contains, NULL, item_has, NULL)
 
 #define HEAPQ(X)                                                                                                       \
-    X(_heapq, heappush, remember_size, change, NULL)                                                                   \
-    X(_heapq, heappop, remember_size, change, NULL)                                                                    \
-    X(_heapq, heapify, remember_size, change, NULL)                                                                    \
-    X(_heapq, heapreplace, remember_size, change, NULL)                                                                \
-    X(_heapq, heappushpop, remember_size, change, NULL)
+    X(_heapq, heappush, NULL, change, NULL)                                                                            \
+    X(_heapq, heappop, NULL, change, NULL)                                                                             \
+    X(_heapq, heapify, NULL, change, NULL)                                                                             \
+    X(_heapq, heapreplace, NULL, change, NULL)                                                                         \
+    X(_heapq, heappushpop, NULL, change, NULL)
 
 #define LOCK(X)                                                                                                        \
     X(lock, acquire, will_wait, waited, "locked")                                                                      \

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -50,13 +50,7 @@ class Labels:
         for location in locations:
             self._number(location.container_type, location.container)
         labels = [self._label(location) for location in locations]
-        labels = _told_apart(labels, [self._container_suffix(location) for location in locations])
-        ordinals: defaultdict[str, int] = defaultdict(int)
-        suffixes = []
-        for label in labels:
-            ordinals[label] += 1
-            suffixes.append(f" (#{ordinals[label]})")
-        return _told_apart(labels, suffixes)
+        return _all_told_apart(labels, [self._container_suffix(location) for location in locations])
 
     def _label(self, location: Unlabelled) -> str:
         name = location.key if isinstance(location.key, str) else "?"
@@ -96,27 +90,22 @@ class Labels:
         found = self._operands_of(site)
         if direct and found and found.container:
             return found.container
-        known = self._sites[site]
-        source = self.source(self._site_codes[site].file)
-        expression = source.expression(known.line, known.column, known.end_line, known.end_column)
+        expression = self._expression(site)
         return f"<{_short(type_name)}> in {expression}" if expression else f"<{_short(type_name)}>"
 
     def label_objects(self, objects: list[tuple[str, str | None]]) -> list[str]:
         """Of types and what `synchronised` says of them; each gets a label of its own."""
         labels = [written or f"<{_short(type_name)}>" for type_name, written in objects]
-        labels = _told_apart(labels, [f" ({_short(type_name)})" for type_name, _ in objects])
-        ordinals: defaultdict[str, int] = defaultdict(int)
-        suffixes = []
-        for label in labels:
-            ordinals[label] += 1
-            suffixes.append(f" #{ordinals[label]}")
-        return _told_apart(labels, suffixes)
+        return _all_told_apart(labels, [f" ({_short(type_name)})" for type_name, _ in objects])
+
+    def _expression(self, site: int) -> str | None:
+        known = self._sites[site]
+        source = self.source(self._site_codes[site].file)
+        return source.expression(known.line, known.column, known.end_line, known.end_column)
 
     def _operands_of(self, site: int) -> Operands | None:
         if site not in self._operands:
-            known = self._sites[site]
-            source = self.source(self._site_codes[site].file)
-            expression = source.expression(known.line, known.column, known.end_line, known.end_column)
+            known, expression = self._sites[site], self._expression(site)
             enters = known.operation == Operation.CALL and not (expression or "").endswith(")")
             is_whole = enters or known.opcode in WHOLE_OPERAND
             self._operands[site] = None if not expression else operands(expression, is_whole)
@@ -153,3 +142,14 @@ def _told_apart(labels: list[str], suffixes: list[str]) -> list[str]:
     """The labels; those that occur more than once with their suffix."""
     counts = Counter(labels)
     return [label + suffix if counts[label] > 1 else label for label, suffix in zip(labels, suffixes, strict=True)]
+
+
+def _all_told_apart(labels: list[str], suffixes: list[str]) -> list[str]:
+    """As `_told_apart`; those that are alike even so are numbered."""
+    labels = _told_apart(labels, suffixes)
+    ordinals: Counter[str] = Counter()
+    numbers = []
+    for label in labels:
+        ordinals[label] += 1
+        numbers.append(f" (#{ordinals[label]})")
+    return _told_apart(labels, numbers)
