@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from opcodetrace import recorder
+from opcodetrace import stages as stages_of_run
 from opcodetrace.analyse import lost_updates
 from opcodetrace.store.database import Database
 from opcodetrace.trace.record import RECORD_SIZE
@@ -153,7 +154,7 @@ def stages(folder: Path) -> dict[str, float]:
         return wrapper
 
     with (
-        mock.patch.object(recorder, "ingest", timed("reading the spool", recorder.ingest)),
+        mock.patch.object(stages_of_run, "ingest", timed("reading the spool", stages_of_run.ingest)),
         mock.patch.object(lost_updates, "find", timed("the analysis", lost_updates.find)),
         mock.patch.object(Database, "add_run", timed("SQLite", Database.add_run)),
         silence(),

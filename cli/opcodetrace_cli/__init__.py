@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import traceback
 
 import click
 
@@ -68,8 +67,11 @@ def _unavailable(name: str, reason: str) -> click.Command:
 
 def _internal(error: Exception) -> str:
     """An error that is ours to mend, with the place that a report of it needs."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
+    place = error.__traceback__
+    assert place is not None
+    while place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename.rpartition('/')[2]}:{place.tb_lineno}"
     return f"internal error at {where}: {type(error).__name__}: {error}; please report it"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +43,8 @@ def configured(folder: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
+    import tomllib
+
     try:
         tool = tomllib.loads(text).get("tool")
     except tomllib.TOMLDecodeError as error:
@@ -64,6 +64,8 @@ def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
 
 
 def _of_setup_cfg(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
+    import configparser
+
     parser = configparser.RawConfigParser(default_section="")
     try:
         parser.read_string(text, str(path))

@@ -8,21 +8,20 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from opcodetrace import export, recorder
+from opcodetrace import recorder
 from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
-from opcodetrace.report.text import TextReporter
-from opcodetrace.store.database import Database
 from opcodetrace.trace.record import MAX_LAST
-from opcodetrace.trace.run import StoredRun
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
+
+if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
+    from opcodetrace.store.database import Database
+    from opcodetrace.trace.run import StoredRun
 
 MIN_WINDOW = 1 << 16
 INCLUDE = (
@@ -140,10 +139,13 @@ def record_runs(target: Target, database: Path, options: Options, runs: int, qui
 @contextlib.contextmanager
 def bar(runs: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
     """A progress bar that is taken away while the script prints."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet or not sys.stderr.isatty():
         yield (lambda: None), (lambda: None)
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
     columns = (TextColumn("recording"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, console=console, transient=True, auto_refresh=False)
     task = progress.add_task("", total=runs)
@@ -212,6 +214,8 @@ def lost(run: StoredRun) -> str:
 
 def summarize(number: int, database: Path) -> None:
     """What was recorded, where it is, and the interleaving of an update that was lost."""
+    from opcodetrace.store.database import Database
+
     with contextlib.closing(Database.open(database)) as opened:
         run = opened.run(number)
         parts = [count(run.threads, "thread")]
@@ -239,12 +243,20 @@ def summarize(number: int, database: Path) -> None:
 
 def tell(database: Database, run: StoredRun) -> None:
     """The interleaving of the pair of lines that lost most."""
+    from opcodetrace import export
+    from opcodetrace.report.text import TextReporter
+
     click.echo("", err=True)
     TextReporter().write(export.compose(database, run, max_stories=1), sys.stderr)
 
 
 def tabulate(recordings: list[Recording], database: Path) -> None:
     """How many runs ended how, printed what and lost how many; then the interleaving of the first that lost any."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from opcodetrace.store.database import Database
+
     table = Table("runs", "exit code", "last line printed", "updates lost", title=None)
     with contextlib.closing(Database.open(database)) as opened:
         stored = [None if recording.run is None else opened.run(recording.run) for recording in recordings]

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from opcodetrace import export, recorder
+from opcodetrace import export, recorder, stages
 from opcodetrace.errors import AlreadyRecording, OpcodetraceError, SpoolError, UpdatesLost, UsageError
 from opcodetrace.probe import _probe
 from opcodetrace.probe.spool import Meta, Process, Spool
@@ -30,8 +30,9 @@ from opcodetrace.recorder import Options
 from opcodetrace.report import REPORTERS
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
 from opcodetrace.store.database import Database
+from opcodetrace.trace.execution import Outcome
 from opcodetrace.trace.record import RECORD_SIZE
-from opcodetrace.trace.run import Outcome, StoredRun, Truncation
+from opcodetrace.trace.run import StoredRun, Truncation
 from opcodetrace.trace.story import LostStory, RunReport
 
 P = ParamSpec("P")
@@ -303,7 +304,7 @@ class _Session:
         try:
             with contextlib.suppress(OSError):  # a full disk: recover then knows less
                 self._spool.write_meta(meta)
-            self._recording.run, _ = recorder.store_run(self._spool, meta, self._recording.database)
+            self._recording.run, _ = stages.store_run(self._spool, meta, self._recording.database)
         except Exception as error:
             self._spool.release()
             what = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"

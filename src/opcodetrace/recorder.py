@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
-import platform
 import resource
 import select
 import signal
 import stat
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
-import zipfile
+import zipimport
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,15 +21,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from opcodetrace.analyse import lost_updates
 from opcodetrace.errors import DatabaseError, OpcodetraceError, ScriptError, SpoolError, UsageError
 from opcodetrace.probe.spool import Meta, Process, Spool, orphans
 from opcodetrace.probe.window import Window
-from opcodetrace.store.database import Database
-from opcodetrace.store.ingest import ingest
-from opcodetrace.store.sites import read_sites
+from opcodetrace.store import trace_file
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.record import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
-from opcodetrace.trace.run import Outcome, RunInfo
 
 DEFAULT_WINDOW = 1 << 30
 _CHILD = Path(__file__).with_name("child.py")
@@ -77,7 +71,7 @@ class Target:
             raise ScriptError(f"cannot record {self.name!r}: it is a folder; name the Python file in it")
         if not os.access(self.name, os.R_OK):
             raise ScriptError(f"cannot record {self.name!r}: permission to read it is missing")
-        if stat.S_ISREG(mode) and (self.name.endswith(".pyc") or zipfile.is_zipfile(self.name)):
+        if stat.S_ISREG(mode) and (self.name.endswith(".pyc") or _is_archive(self.name)):
             raise ScriptError(f"cannot record {self.name!r}: it is compiled or an archive; name the Python source")
 
 
@@ -147,6 +141,15 @@ def record_many(
         yield _record_once(target, database, options, number, runs > 1, before_output)
 
 
+def _is_archive(path: str) -> bool:
+    """Whether Python would run the file as a zip archive."""
+    try:
+        zipimport.zipimporter(path)
+    except zipimport.ZipImportError:
+        return False
+    return True
+
+
 def check_options(options: Options) -> None:
     """Raise where the options contradict one another."""
     if options.last is None:
@@ -168,6 +171,10 @@ def check_options(options: Options) -> None:
 
 def check_database(database: Path) -> None:
     """Raise if the database cannot be made, opened or written."""
+    if trace_file.is_current(database):
+        return
+    from opcodetrace.store.database import Database
+
     with contextlib.closing(Database.open(database, create=True)):
         pass
 
@@ -209,7 +216,9 @@ def _record_once(
             return Recording(info, outcome, None, failure, None, signals.asked_to_stop)
         signals.child_has_ended()
         try:
-            run, remarks = store_run(spool, meta, database)
+            from opcodetrace import stages  # NumPy and SQLite are loaded when the script has ended
+
+            run, remarks = stages.store_run(spool, meta, database)
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
@@ -236,34 +245,12 @@ def run_info(script: str, argv: tuple[str, ...], options: Options) -> RunInfo:
         started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         script=script,
         argv=argv,
-        python=platform.python_version(),
+        python=sys.version.partition(" ")[0],
         implementation=sys.version,
-        gil=not sysconfig.get_config_var("Py_GIL_DISABLED"),
+        gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
         switch_interval=options.switch_interval,
         cwd=os.getcwd(),
     )
-
-
-def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
-    """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
-    assert meta.outcome is not None
-    sites = read_sites(spool.sites)
-    trace = ingest(
-        spool.window,
-        sites.files,
-        sites.codes,
-        keep_all=meta.keep_all,
-        disk_full=meta.disk_full,
-        max_records=meta.max_records,
-        last=meta.last,
-    )
-    remarks = sites.remarks()
-    trace.modules = sites.modules()
-    trace.notes += remarks
-    findings = lost_updates.find(trace)
-    info = replace(meta.info, gil=not trace.free_threaded)
-    with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings), remarks
 
 
 def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -> list[int]:
@@ -299,8 +286,10 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
         spool.delete()  # the collector died before the script began
         return None
     outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
+    from opcodetrace import stages
+
     try:
-        run, _ = store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+        run, _ = stages.store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
     except DatabaseError:
         raise
     except Exception as error:
@@ -424,6 +413,8 @@ class _Output:
     """The script's stdout on its way to ours."""
 
     def __init__(self, before_output: Callable[[], None]) -> None:
+        import hashlib
+
         self.before_output = before_output
         self.read_end, self.write_end = os.pipe()
         os.set_blocking(self.read_end, False)

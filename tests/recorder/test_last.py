@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace import recorder
+from opcodetrace import recorder, stages
 from opcodetrace.analyse.lost_updates import find
 from opcodetrace.probe.spool import Meta, Spool
 from opcodetrace.probe.window import Window
@@ -192,13 +192,13 @@ for t in threads: t.join()
 @pytest.fixture
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What a run with many short interleavings left."""
-    store = recorder.store_run
+    store = stages.store_run
 
     def copied(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
         shutil.copytree(spool.folder, tmp_path / "spool")
         return store(spool, meta, database)
 
-    monkeypatch.setattr(recorder, "store_run", copied)
+    monkeypatch.setattr(stages, "store_run", copied)
     script = tmp_path / "script.py"
     script.write_text(MIXED)
     done = recorder.record(script, database=tmp_path / "t.db")

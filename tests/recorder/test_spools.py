@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace import recorder
+from opcodetrace import recorder, stages
 from opcodetrace.errors import DatabaseError, SpoolError
 from opcodetrace.probe.spool import Meta, Process, Spool, orphans
-from opcodetrace.trace.run import Outcome, RunInfo
+from opcodetrace.trace.execution import Outcome, RunInfo
 from tests.recorder.processes import Scripts
 
 INFO = RunInfo("2026-01-01T00:00:00.000+00:00", "s.py", ("a", "é"), "3.13.0", "3.13.0 (main)", True, 0.5, "/tmp")
@@ -176,7 +176,7 @@ def test_what_cannot_be_recovered_disturbs_no_recording(scripts: Scripts, monkey
 
     said: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(recorder, "store_run", failing)
+        patch.setattr(stages, "store_run", failing)
         assert recorder.recover(scripts.database, said.append) == []
         assert said == [f"{folder} is left as it is: of ours"]
         assert recorder.recover(scripts.database, said.append, again=False) == []
@@ -193,7 +193,7 @@ def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monk
         raise DatabaseError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(recorder, "store_run", full)
+        patch.setattr(stages, "store_run", full)
         recording = recorder.record(script, database=scripts.database)
     assert (recording.outcome.exit_code, recording.exit_code, recording.run) == (0, 74, None)
     assert scripts.spools() == [recording.spool]

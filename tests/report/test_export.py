@@ -15,8 +15,9 @@ from opcodetrace import export
 from opcodetrace.errors import UsageError
 from opcodetrace.report.text import TextReporter
 from opcodetrace.store.database import Database
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings, LostCount
-from opcodetrace.trace.run import Outcome, RunInfo, Trace
+from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace.trace.story import RunReport
 from opcodetrace_cli import main

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from opcodetrace.analyse.interleaving import interleave, lanes_of
 from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, LostUpdate
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.run import Outcome, RunInfo, StoredRun, StoredSite, Thread, Truncation
+from opcodetrace.trace.run import StoredRun, StoredSite, Thread, Truncation
 from opcodetrace.trace.story import LostStory, RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 

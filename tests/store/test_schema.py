@@ -9,6 +9,7 @@ import pytest
 import sqlite_utils
 
 from opcodetrace.store import schema
+from opcodetrace.store.trace_file import STEPS
 
 
 @pytest.fixture
@@ -62,13 +63,13 @@ def test_columns_as_designed(database: sqlite_utils.Database) -> None:
 
 def test_the_steps_are_all_known(database: sqlite_utils.Database) -> None:
     applied = [step.name for step in schema.migrations.applied(database)]
-    assert applied == [step.__name__ for step in schema.STEPS]
+    assert applied == list(STEPS)
     assert not schema.migrations.pending(database)
 
 
 def test_a_file_of_the_first_schema_gets_what_was_added() -> None:
     old = sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
-    schema.migrations.apply(old, stop_before=schema.STEPS[1].__name__)
+    schema.migrations.apply(old, stop_before=STEPS[1])
     assert "modules" not in old.table_names()
     schema.migrations.apply(old)
     assert "modules" in old.table_names()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.run import Module, Outcome, RunInfo, Thread, Trace
+from opcodetrace.trace.run import Module, Thread, Trace
 from opcodetrace.trace.site import EARLIER, Code, SourceFile
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.synchronisation import Synchronisation, SyncObject

@@ -12,7 +12,6 @@ import glob
 import itertools
 import json
 import os
-import shutil
 import struct
 import subprocess
 import time
@@ -22,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from opcodetrace.errors import SpoolError
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.record import HEADER, MAGIC, HeaderFlag
-from opcodetrace.trace.run import Outcome, RunInfo
 
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 
@@ -128,7 +127,7 @@ class Spool:
         try:
             for stale in (unlocked, folder):  # of an earlier process of this id; an orphan that holds a run is kept
                 if stale is unlocked or not (stale / "meta.json").exists():
-                    shutil.rmtree(stale, ignore_errors=True)
+                    _remove(stale)
             if folder.exists():
                 return cls.create(database, meta)
             unlocked.mkdir()
@@ -141,7 +140,7 @@ class Spool:
                 unlocked.rename(folder)
             except BaseException:
                 os.close(lock)
-                shutil.rmtree(unlocked, ignore_errors=True)
+                _remove(unlocked)
                 raise
         except OSError as error:
             raise SpoolError(f"cannot make the spool {folder}: {error.strerror or error}") from error
@@ -207,7 +206,7 @@ class Spool:
         gone = _unfinished(self.folder)  # if we are killed meanwhile, the rest of it is swept
         with contextlib.suppress(OSError):
             self.folder.rename(gone)
-            shutil.rmtree(gone)
+            _remove(gone)
         self.release()
 
     def release(self) -> None:
@@ -220,6 +219,13 @@ class Spool:
 def _unfinished(folder: Path) -> Path:
     """The name of a spool that is being made, or deleted."""
     return folder.with_name(f".{folder.name}.unfinished")
+
+
+def _remove(folder: Path) -> None:
+    """As much of it as can be."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def orphans(database: Path) -> Iterator[Spool]:
@@ -242,4 +248,4 @@ def _sweep(database: Path) -> None:
     for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
         with contextlib.suppress(OSError):
             if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
-                shutil.rmtree(folder)
+                _remove(folder)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
+from opcodetrace.trace.execution import RunInfo
 from opcodetrace.trace.finding import Certainty
-from opcodetrace.trace.run import RunInfo, StoredRun, StoredSite
+from opcodetrace.trace.run import StoredRun, StoredSite
 from opcodetrace.trace.story import (
     AccessStep,
     ComputeStep,

@@ -8,7 +8,6 @@ import operator
 import os
 import pathlib
 import sqlite3
-import urllib.parse
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -20,10 +19,12 @@ from opcodetrace.store import read_only, schema
 from opcodetrace.store.site_rows import SiteRows
 from opcodetrace.store.source_text import SourceText
 from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, from_sql, to_sql
+from opcodetrace.store.trace_file import check_place, told, uri
 from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.run import LostGroup, Outcome, RunInfo, StoredRun, StoredSite, Thread, Trace, Truncation
+from opcodetrace.trace.run import LostGroup, StoredRun, StoredSite, Thread, Trace, Truncation
 from opcodetrace.trace.story import UnwovenFunction
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 
@@ -55,10 +56,10 @@ class Database:
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, wait: float = WAIT) -> Database:
         """Open a trace file to read; with `create` also to write, and make it where there is none."""
         path = pathlib.Path(path)
-        _check_place(path, create=create)
-        with _told(path):
+        check_place(path, create=create)
+        with told(path):
             mode = "rwc" if create else "rw"  # not "ro": the journal of a killed writer is to be rolled back
-            connection = sqlite3.connect(_uri(path, mode), uri=True, timeout=wait, isolation_level=None)
+            connection = sqlite3.connect(uri(path, mode), uri=True, timeout=wait, isolation_level=None)
             try:
                 database = cls(path, connection)
                 database._check_schema(create=create)
@@ -109,7 +110,7 @@ class Database:
 
     def add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> int:
         """Store a run, in one transaction; gives its number."""
-        with _told(self.path):
+        with told(self.path):
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             with self._transaction():
                 return self._add_run(info, outcome, trace, findings)
@@ -323,7 +324,7 @@ class Database:
     # ---- reading
 
     def _rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
-        with _told(self.path):
+        with told(self.path):
             yield from self._tables.query(sql, parameters)
 
     def _one(self, sql: str, *parameters: object) -> dict[str, Any]:
@@ -421,7 +422,7 @@ class Database:
             SELECT
                 seq, coalesce(earliest, seq), thread, site_id, kind, coalesce(location_id, -1), value, value_type, frame
             FROM events WHERE run_id = ? AND seq BETWEEN ? AND ? {_of(locations)} ORDER BY seq"""
-        with _told(self.path):
+        with told(self.path):
             rows = self._connection.execute(sql, (run_id, first, last))
             return [
                 Event(
@@ -458,7 +459,7 @@ class Database:
                 ON call.run_id = :run AND call.seq = stack.caller_seq
             )
             SELECT call_site_id FROM stack WHERE call_site_id IS NOT NULL ORDER BY depth"""
-        with _told(self.path):
+        with told(self.path):
             return [site for (site,) in self._connection.execute(sql, {"run": run_id, "seq": seq})]
 
     def switches(self, run_id: int, first: int, last: int) -> list[Switch]:
@@ -550,59 +551,14 @@ class Database:
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """What a SQL statement gives: the names of the columns, and the rows. It can read, and nothing else."""
-        with _told(self.path):
-            connection = sqlite3.connect(_uri(self.path, "ro"), uri=True, timeout=WAIT, isolation_level=None)
+        with told(self.path):
+            connection = sqlite3.connect(uri(self.path, "ro"), uri=True, timeout=WAIT, isolation_level=None)
         try:
-            with _told(self.path):
+            with told(self.path):
                 read_only.restrict(connection)
             return read_only.answer(connection, sql, parameters or {})
         finally:
             connection.close()
-
-
-def _uri(path: pathlib.Path, mode: str) -> str:
-    return f"file:{urllib.parse.quote(os.fsencode(path.absolute()))}?mode={mode}"
-
-
-def _check_place(path: pathlib.Path, *, create: bool) -> None:
-    """What can be said before SQLite is asked, which only says that it is unable to open the file."""
-    if path.is_dir():
-        raise DatabaseError(f"{path} is a folder; name a file in it with -d")
-    if not path.parent.is_dir():
-        raise DatabaseError(
-            f"cannot open {path}: there is no folder {path.parent}; make it or name another file with -d"
-        )
-    if not path.exists():
-        if not create:
-            raise DatabaseError(
-                f"there is no trace file {path}; record a run first (opcodetrace record SCRIPT) or name another with -d"
-            )
-        if not os.access(path.parent, os.W_OK):
-            raise DatabaseError(f"cannot make {path}: the folder is read-only; name a file elsewhere with -d")
-    elif not os.access(path, os.R_OK):
-        raise DatabaseError(f"cannot read {path}: permission denied; name another file with -d")
-    elif create and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        raise DatabaseError(f"cannot write {path}: it or its folder is read-only; name another file with -d")
-
-
-@contextlib.contextmanager
-def _told(path: pathlib.Path) -> Iterator[None]:
-    """SQLite's errors in a line that names the file and the next step."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "not a database" in text:
-            raise DatabaseError(f"{path} is not a SQLite file; name another file with -d") from error
-        if "locked" in text:
-            raise DatabaseError(f"{path} is locked by another process; try again when that has ended") from error
-        if "readonly" in text:
-            raise DatabaseError(f"cannot write {path}: it is read-only; name another file with -d") from error
-        if "malformed" in text:
-            raise DatabaseError(f"{path} is damaged ({text}); restore it or name another file with -d") from error
-        if "full" in text:
-            raise DatabaseError(f"cannot write {path}: {text}; free some space and try again") from error
-        raise DatabaseError(f"cannot use {path}: {text}; name another file with -d") from error
 
 
 def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> dict[str, object]:

@@ -10,6 +10,8 @@ from typing import Any
 from sqlite_utils import Migrations
 from sqlite_utils.db import Database
 
+from opcodetrace.store.trace_file import MIGRATIONS, STEPS
+
 APPLICATION_ID = 0x6F706374  # b"opct": says that a file is a trace file
 
 TABLES = (
@@ -284,7 +286,7 @@ ALTER TABLE runs ADD COLUMN
     let_go INTEGER NOT NULL DEFAULT 0 /* records before those, which are gone: the seq of the first one kept */""",
 )
 
-migrations = Migrations("opcodetrace")
+migrations = Migrations(MIGRATIONS)
 
 
 @migrations()
@@ -422,10 +424,6 @@ def calls(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
-# Every step there ever was, the oldest first.
-STEPS = (first_schema, synchronisation, modules_of_runs, keep_the_last_events, count_children, calls)
-
-
 def is_trace_file(database: Database) -> bool:
     """Whether the file holds our tables."""
     return bool(migrations.applied(database))
@@ -433,4 +431,4 @@ def is_trace_file(database: Database) -> bool:
 
 def is_newer(database: Database) -> bool:
     """Whether a later opcodetrace brought the file to a schema that this one does not know."""
-    return not {step.name for step in migrations.applied(database)} <= {step.__name__ for step in STEPS}
+    return not {step.name for step in migrations.applied(database)} <= set(STEPS)

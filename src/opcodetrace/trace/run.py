@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import Event
+from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import LostUpdate
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.site import Code, Site, SourceFile
@@ -31,32 +32,6 @@ class Truncation(StrEnum):
     LIMIT = "event limit"
     WINDOW = "window full"
     DISK = "disk full"
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """How the run was made; known to the collector without looking at the spool."""
-
-    started_at: str  # ISO 8601, UTC
-    script: str
-    argv: tuple[str, ...]
-    python: str  # "3.13.0"
-    implementation: str  # sys.version
-    gil: bool
-    switch_interval: float | None  # as set by --switch-interval
-    cwd: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How the run ended."""
-
-    exit_code: int | None  # the script's own; 128 + N where signal N killed it; None if unknown (recovered)
-    signal: int | None
-    duration: float  # seconds
-    recovered: bool = False
-    stdout_sha256: str | None = None  # with --runs: tells outcomes apart
-    stdout_tail: str | None = None  # with --runs: the last line printed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""What can be said of a trace file by SQLite alone.
+
+A recording looks at its trace file before the script starts; sqlite-utils takes ten times as long to import as this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import sqlite3
+from collections.abc import Iterator
+
+from opcodetrace.errors import DatabaseError
+
+MIGRATIONS = "opcodetrace"  # the name of our set of migrations
+# Every step of the schema there ever was, the oldest first (store/schema.py).
+STEPS = ("first_schema", "synchronisation", "modules_of_runs", "keep_the_last_events", "count_children", "calls")
+
+
+def is_current(path: pathlib.Path) -> bool:
+    """Whether the file is there with the schema of this opcodetrace. DatabaseError if it cannot be written."""
+    check_place(path, create=True)
+    if not path.exists():
+        return False
+    with told(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        try:
+            rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [MIGRATIONS])
+            return {name for (name,) in rows} == set(STEPS)
+        except sqlite3.OperationalError:  # no such table, or locked: the long way says which
+            return False
+
+
+def uri(path: pathlib.Path, mode: str) -> str:
+    """Opens `path` with SQLite in that mode: rwc makes it where there is none."""
+    import urllib.parse
+
+    return f"file:{urllib.parse.quote(os.fsencode(path.absolute()))}?mode={mode}"
+
+
+def check_place(path: pathlib.Path, *, create: bool) -> None:
+    """What can be said before SQLite is asked, which only says that it is unable to open the file."""
+    if path.is_dir():
+        raise DatabaseError(f"{path} is a folder; name a file in it with -d")
+    if not path.parent.is_dir():
+        raise DatabaseError(
+            f"cannot open {path}: there is no folder {path.parent}; make it or name another file with -d"
+        )
+    if not path.exists():
+        if not create:
+            raise DatabaseError(
+                f"there is no trace file {path}; record a run first (opcodetrace record SCRIPT) or name another with -d"
+            )
+        if not os.access(path.parent, os.W_OK):
+            raise DatabaseError(f"cannot make {path}: the folder is read-only; name a file elsewhere with -d")
+    elif not os.access(path, os.R_OK):
+        raise DatabaseError(f"cannot read {path}: permission denied; name another file with -d")
+    elif create and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise DatabaseError(f"cannot write {path}: it or its folder is read-only; name another file with -d")
+
+
+@contextlib.contextmanager
+def told(path: pathlib.Path) -> Iterator[None]:
+    """SQLite's errors in a line that names the file and the next step."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if "not a database" in text:
+            raise DatabaseError(f"{path} is not a SQLite file; name another file with -d") from error
+        if "locked" in text:
+            raise DatabaseError(f"{path} is locked by another process; try again when that has ended") from error
+        if "readonly" in text:
+            raise DatabaseError(f"cannot write {path}: it is read-only; name another file with -d") from error
+        if "malformed" in text:
+            raise DatabaseError(f"{path} is damaged ({text}); restore it or name another file with -d") from error
+        if "full" in text:
+            raise DatabaseError(f"cannot write {path}: {text}; free some space and try again") from error
+        raise DatabaseError(f"cannot use {path}: {text}; name another file with -d") from error
