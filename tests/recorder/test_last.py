@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import struct
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from opcodetrace.store.ingest import ingest
 from opcodetrace.store.sites import read_sites
 from opcodetrace.trace.event import ABSENT, Kind
 from opcodetrace.trace.finding import Findings
-from opcodetrace.trace.record import HEADER_SIZE, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
+from opcodetrace.trace.record import HEADER_SIZE, MAX_THREADS, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
 from opcodetrace.trace.run import Trace
 from tests.recorder.processes import Scripts
 from tests.recording import record
@@ -105,6 +106,48 @@ def test_what_is_found_in_the_end(tmp_path: Path) -> None:
     assert done.lost() == {"rows['total']": 1}
     assert done.bounds() == {"rows['total']": (1, 1)}
     assert done.query("SELECT lost_value - read_value FROM lost_updates") == [(1,)]
+
+
+TASKS = """
+import asyncio
+
+counter, steps = [0], [0]
+
+async def work():
+    value = counter[0]
+    steps[0] += 1
+    await asyncio.sleep(0)
+    steps[0] += 1
+    counter[0] = value + 1
+
+async def main():
+    for _ in range(NUMBER // 2):
+        await asyncio.gather(work(), work())
+    assert (counter[0], steps[0]) == (NUMBER // 2, 2 * NUMBER)
+
+asyncio.run(main())
+""".replace("NUMBER", str(MAX_THREADS + 10_000))
+
+
+def test_more_tasks_than_there_are_numbers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(TASKS)
+    done = record(tmp_path / "t.db", "--last", "1000", script)
+    assert done.exit_code == 0, done.stderr
+    with Database.open(tmp_path / "t.db") as database:
+        run = database.run()
+        tasks = [thread for thread in database.threads(run.id) if thread.task_of is not None]
+        events = database.events(run.id, 0, 1 << 62)
+    assert run.missed == 0
+    assert run.let_go > MIN_RING
+    assert len({task.name for task in tasks}) == len(tasks) > 50
+    last = MAX_THREADS + 10_001  # Task-1 is main()
+    assert {f"Task-{last - 1}", f"Task-{last}"} <= {task.name for task in tasks}
+    writes = Counter(event.thread for event in events if event.kind == Kind.WRITE)
+    assert max(writes[task.thread] for task in tasks) == 3  # a number that was given once more is one task's
+    # Of each two tasks one loses the other's update; the oldest two may be kept in part.
+    (lost,) = done.lost().values()
+    assert len(tasks) // 2 - 2 <= lost <= len(tasks) // 2
 
 
 def test_a_run_that_is_shorter_than_that(tmp_path: Path) -> None:

@@ -441,7 +441,7 @@ static void
 step_ends(Call *call, PyObject *result)
 {
     (void)result;
-    task_leaves(call->thread->number, call->second);
+    task_leaves(call->thread, call->second);
     call->thread->number = call->lane;
 }
 

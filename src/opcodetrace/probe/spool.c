@@ -13,9 +13,6 @@ Spool spool = {.round = 1, .run = 1};
 /* How many records may pass before the header is asked again, the births are checked, and the next pages are fetched. */
 enum { STRIDE = 4096 };
 
-/* Rounds in which a ring is filled once; the collector makes it large enough that the one before the kept records is in it. */
-enum { ROUNDS = 8 };
-
 /* Maps the pages of the next records in one go: a page fault for each costs several times as much. */
 static void
 fetch_pages(uint64_t seq, uint64_t end)

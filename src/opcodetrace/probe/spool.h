@@ -13,6 +13,7 @@ enum {
     HEADER_SIZE = ENDED_OFFSET + MAX_THREADS,
     TEXT_CHUNK = 32,
     MAX_TEXT = 128,
+    ROUNDS = 8, /* in which a ring is filled once; it is so large that the one before the kept records is in it */
 };
 #define SPOOL_MAGIC UINT64_C(0x4543415254504F43)
 #define NO_SITE UINT32_C(0xFFFFFFFF)

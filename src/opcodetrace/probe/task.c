@@ -58,16 +58,15 @@ ask(PyObject *task, const char *method)
 }
 
 static size_t
-lane_slot(uint64_t address, uint64_t name, size_t capacity)
+lane_slot(uint64_t address, size_t capacity)
 {
-    uint64_t mixed = (address ^ name) * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(mixed >> 32) & (capacity - 1);
+    return (size_t)((address * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (capacity - 1);
 }
 
 static Lane *
 lane_find(Lane *lanes, size_t capacity, uint64_t address, uint64_t name)
 {
-    size_t slot = lane_slot(address, name, capacity);
+    size_t slot = lane_slot(address, capacity);
     while (lanes[slot].address != 0 && (lanes[slot].address != address || lanes[slot].name != name)) {
         slot = (slot + 1) & (capacity - 1);
     }
@@ -136,39 +135,66 @@ task_lane(Thread *thread, PyObject *task)
     return lane->number;
 }
 
-void
-task_leaves(uint32_t lane, PyObject *task)
+/* The task will make no more steps. */
+static void
+lane_ends(Thread *thread, uint64_t address)
 {
-#if FREE_THREADED
-    (void)lane;
-    (void)task;
-#else
-    Left left = {.lane = lane, .code = NO_SITE};
-    PyObject *coroutine = ask(task, "get_coro");
-    if (coroutine == NULL || !PyCoro_CheckExact(coroutine)) {
-        Py_XDECREF(coroutine);
-        switch_leave(left);
+    size_t last = thread->lane_capacity - 1, slot = lane_slot(address, thread->lane_capacity);
+    Lane *lanes = thread->lanes;
+    while (lanes[slot].address != 0 && lanes[slot].number != thread->number) {
+        slot = (slot + 1) & last;
+    }
+    if (lanes[slot].address == 0) {
         return;
     }
-    PyGenObject *generator = (PyGenObject *)coroutine;
-    if (generator->gi_frame_state >= FRAME_COMPLETED) {
-        left.ended = true;
-    }
-    else {
-#  if PY_VERSION_HEX >= 0x030E0000
-        Frame *frame = &generator->gi_iframe;
-#  else
-        Frame *frame = (Frame *)(void *)generator->gi_iframe;
-#  endif
-        PyCodeObject *code = frame_code(frame);
-        Code *woven = code == NULL ? NULL : code_of(code);
-        if (woven != NULL && woven->id != NO_SITE) {
-            left.code = woven->id;
-            left.instruction = frame_instruction(frame, code);
-            left.frame = frame_word(frame);
+    thread_number_ends(thread->number);
+    thread->lane_count--;
+    /* Those behind it move up, unless they lie at or before their own place (Knuth, volume 3, 6.4, algorithm R). */
+    for (size_t next = (slot + 1) & last; lanes[next].address != 0; next = (next + 1) & last) {
+        size_t home = lane_slot(lanes[next].address, thread->lane_capacity);
+        if (((next - home) & last) >= ((next - slot) & last)) {
+            lanes[slot] = lanes[next];
+            slot = next;
         }
     }
-    Py_DECREF(coroutine);
+    lanes[slot].address = 0;
+}
+
+#if !FREE_THREADED
+/* Where a coroutine that is suspended stands; left.code stays as it is where that is not woven. */
+static void
+note_place(Left *left, PyGenObject *generator)
+{
+#  if PY_VERSION_HEX >= 0x030E0000
+    Frame *frame = &generator->gi_iframe;
+#  else
+    Frame *frame = (Frame *)(void *)generator->gi_iframe;
+#  endif
+    PyCodeObject *code = frame_code(frame);
+    Code *woven = code == NULL ? NULL : code_of(code);
+    if (woven != NULL && woven->id != NO_SITE) {
+        left->code = woven->id;
+        left->instruction = frame_instruction(frame, code);
+        left->frame = frame_word(frame);
+    }
+}
+#endif
+
+void
+task_leaves(Thread *thread, PyObject *task)
+{
+    PyObject *coroutine = ask(task, "get_coro");
+    PyGenObject *generator = coroutine != NULL && PyCoro_CheckExact(coroutine) ? (PyGenObject *)coroutine : NULL;
+    bool ended = generator != NULL && generator->gi_frame_state >= FRAME_COMPLETED;
+#if !FREE_THREADED
+    Left left = {.lane = thread->number, .code = NO_SITE, .ended = ended};
+    if (generator != NULL && !ended) {
+        note_place(&left, generator);
+    }
     switch_leave(left);
 #endif
+    if (ended) {
+        lane_ends(thread, (uint64_t)(uintptr_t)task);
+    }
+    Py_XDECREF(coroutine);
 }

@@ -9,7 +9,7 @@
 PyObject *task_of_callback(PyObject *callback);
 /* The number of the task's lane, a new one at its first step; UNNUMBERED where there are no more. */
 uint32_t task_lane(Thread *thread, PyObject *task);
-/* Where the task stands as its step is over: what its coroutine awaits. */
-void task_leaves(uint32_t lane, PyObject *task);
+/* A step of the task whose lane the thread is in is over: notes where it stands, what its coroutine awaits, or that it has ended. */
+void task_leaves(Thread *thread, PyObject *task);
 
 #endif

@@ -22,6 +22,14 @@ static struct {
     Datum native;
 } systems[MAX_THREADS];
 static Thread unnumbered = {.number = UNNUMBERED};
+
+/* Of a ring: numbers whose thread or task has ended, the oldest first, and when that was. They are given once more when no record
+   that is kept bears them. */
+static struct {
+    uint64_t seq;
+    uint32_t number;
+} retired[MAX_THREADS];
+static uint32_t first_retired, retired_count;
 #if FREE_THREADED
 static uint32_t births_under_way;
 #endif
@@ -76,6 +84,38 @@ pool_take(void)
     return thread;
 }
 
+/* UNNUMBERED where there is none. The lock is held. */
+static uint32_t
+take_number(void)
+{
+    if (numbered < MAX_THREADS) {
+        STORE(&numbered, numbered + 1);
+        return numbered - 1;
+    }
+    uint64_t ring = spool.mask + 1;
+    if (retired_count == 0 || spool_next() - retired[first_retired].seq <= ring + ring / ROUNDS) {
+        return UNNUMBERED;
+    }
+    uint32_t number = retired[first_retired].number;
+    first_retired = (first_retired + 1) % MAX_THREADS;
+    retired_count--;
+    STORE(&systems[number].ident, 0);
+    STORE_RELEASE(&spool.ended[number], 0);
+    return number;
+}
+
+/* The thread or task has ended. The lock is held. */
+static void
+end_number(uint32_t number)
+{
+    STORE_RELEASE(&spool.ended[number], 1);
+    if (spool.mask != UINT64_MAX && retired_count < MAX_THREADS) {
+        uint32_t place = (first_retired + retired_count++) % MAX_THREADS;
+        retired[place].number = number;
+        retired[place].seq = spool_next();
+    }
+}
+
 /* Makes it ready for a thread of this run. */
 static void
 thread_reset(Thread *thread)
@@ -91,10 +131,16 @@ thread_ends(void *value)
     current_thread = NULL;
     pthread_mutex_lock(&pool_lock);
     if (spool.header != NULL && thread->number < STALE) {
-        STORE_RELEASE(&spool.ended[thread->own], 1);
+        for (size_t i = 0; i < thread->lane_capacity; i++) {
+            if (thread->lanes[i].address != 0) {
+                end_number(thread->lanes[i].number);
+            }
+        }
+        end_number(thread->own);
     }
     PyMem_RawFree(thread->lanes);
     thread->lanes = NULL;
+    thread->lane_count = thread->lane_capacity = 0;
     thread->number = STALE;
     pool_put(thread);
     pthread_mutex_unlock(&pool_lock);
@@ -313,18 +359,25 @@ uint32_t
 thread_number(void)
 {
     pthread_mutex_lock(&pool_lock);
-    uint32_t number = numbered < MAX_THREADS ? numbered++ : UNNUMBERED;
+    uint32_t number = take_number();
     pthread_mutex_unlock(&pool_lock);
     return number;
+}
+
+void
+thread_number_ends(uint32_t number)
+{
+    pthread_mutex_lock(&pool_lock);
+    if (spool.header != NULL) {
+        end_number(number);
+    }
+    pthread_mutex_unlock(&pool_lock);
 }
 
 /* The calling thread with a number; NULL where it cannot have one. The lock is held. */
 static Thread *
 thread_with_number(void)
 {
-    if (numbered >= MAX_THREADS) {
-        return NULL;
-    }
     Thread *thread = pthread_getspecific(end_key);
     if (thread == NULL) {
         thread = pool_take();
@@ -337,7 +390,11 @@ thread_with_number(void)
         }
     }
     thread_reset(thread);
-    thread->number = thread->own = numbered++;
+    uint32_t number = take_number();
+    if (number == UNNUMBERED) {
+        return NULL;
+    }
+    thread->number = thread->own = number;
 #if FREE_THREADED
     STORE(&thread->inside, 1);
 #endif
@@ -455,7 +512,7 @@ thread_forget(void (*end)(void))
 {
     pthread_mutex_lock(&pool_lock);
     end();
-    numbered = 0;
+    numbered = retired_count = 0;
     for (Thread *thread = all_threads; thread != NULL; thread = thread->all) {
         thread->number = STALE;
 #if FREE_THREADED

@@ -163,6 +163,8 @@ extern PyObject *name_of_threads;
 
 /* A number for another thread or lane; UNNUMBERED where there are no more. */
 uint32_t thread_number(void);
+/* The task that had the number has ended. */
+void thread_number_ends(uint32_t number);
 
 /* Writes the thread anew if the threading module knows it by now. */
 void thread_name_again(Thread *thread);
