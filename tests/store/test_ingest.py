@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.store import ingest as ingest_module
+from opcodetrace.store import row_hash
 from opcodetrace.store import window as window_module
 from opcodetrace.store.ingest import ingest
 from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
@@ -350,14 +350,14 @@ class TestIdentity:
     def test_numbering_survives_collisions_of_the_hash(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rows = np.array([7, 5, 7, 9], np.uint64)
         calls: list[int] = []
-        mixed = ingest_module._mixed
+        mixed = row_hash.mixed_hash
 
-        def colliding(columns: tuple[ingest_module.Array, ...], salt: int) -> ingest_module.Array:
+        def colliding(columns: tuple[row_hash.Array, ...], salt: int) -> row_hash.Array:
             calls.append(salt)
             return mixed(columns, salt) if len(calls) > 1 else np.zeros(4, np.uint64)
 
-        monkeypatch.setattr(ingest_module, "_mixed", colliding)
-        numbers, first = ingest_module._numbered((rows,))
+        monkeypatch.setattr(row_hash, "mixed_hash", colliding)
+        numbers, first = row_hash.numbered((rows,))
         assert (numbers.tolist(), first.tolist(), len(calls)) == ([0, 1, 0, 2], [0, 1, 3], 2)
 
 
