@@ -42,7 +42,8 @@ WINDOW = 1 << 28  # bytes; all of it is allocated beforehand
 MIN_WINDOW = 1 << 16
 
 _busy = threading.Lock()  # held by the recording that is under way
-_weavings = Weavings(_probe)  # guarded by it
+_weavings = Weavings(_probe)  # guarded by it, as is:
+_weavings_with_calls = Weavings(_probe, _weavings, calls=True)
 
 
 def record(
@@ -52,6 +53,7 @@ def record(
     window_bytes: int | None = None,
     switch_interval: float | None = None,
     keep_all: bool = False,
+    calls: bool = False,
     check: bool = False,
 ) -> Recorder:
     """Record a part of this process: `with record() as recording: ...`, or `@record()` above a function.
@@ -62,8 +64,8 @@ def record(
 
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
-    is set meanwhile. `keep_all` stores accesses that threads do not share, too. With `check`, updates that were lost
-    raise UpdatesLost at the end, unless the body has raised something itself.
+    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls` from where each function was
+    called. With `check`, updates that were lost raise UpdatesLost at the end, unless the body has raised something itself.
 
     UsageError where an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """
@@ -80,7 +82,7 @@ def record(
     return Recorder(
         targets,
         Path(os.path.abspath(database)),
-        Options(switch_interval, max_events, window_bytes, keep_all),
+        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls),
         check,
         caller.f_globals,
         caller.f_code.co_filename,
@@ -252,7 +254,7 @@ class _Session:
                     "cannot record: this process is recorded by `opcodetrace record` already; run the script without it"
                 )
             recorder.check_database(recording.database)
-            weaving = _weavings.weave(functions())
+            weaving = (_weavings_with_calls if options.calls else _weavings).weave(functions())
             self._meta = Meta(
                 recorder.run_info(recording.script, (), options),
                 options.keep_all,

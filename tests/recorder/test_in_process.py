@@ -605,3 +605,15 @@ def test_threads_that_run_on(database: Path) -> None:
     assert query(database, "SELECT count(*), sum(missed > 100), sum(holes) FROM runs") == [(16, 0, 0)]
     assert query(database, "SELECT count(*) FROM runs WHERE notes != '[]'") == [(0,)]
     assert query(database, "SELECT count(*) FROM accesses WHERE thread_name IS NULL") == [(0,)]
+
+
+def test_from_where_functions_were_called(database: Path) -> None:
+    with opcodetrace.record(racing, database=database, calls=True) as with_calls:
+        racing.lose()
+    callers = {("slow", "lose.<locals>.<lambda>"), ("fast", "lose.<locals>.<lambda>")}
+    assert callers <= set(query(database, "SELECT function, caller FROM callers"))
+    assert "was reached from" in " ".join(with_calls.report().split())
+    with opcodetrace.record(racing, database=database) as without:  # the same functions, woven otherwise
+        racing.lose()
+    assert query(database, "SELECT DISTINCT run_id FROM calls") == [(with_calls.run,)]
+    assert (with_calls.lost, without.lost) == (1, 1)

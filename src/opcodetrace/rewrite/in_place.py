@@ -148,12 +148,15 @@ class _Woven:
 class Weavings:
     """Weaves functions and gives them their own code back. What it wove it keeps for the next time."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, beside: Weavings | None = None, *, calls: bool = False) -> None:
+        """`calls` is as for `Weaver`. `beside` knows the originals of the code that it wove: so does this one then."""
         self._probe = probe
         self._sent: list[Entry] = []
-        self._weaver = Weaver(lambda entry: self._sent.append(entry), probe)
+        self._weaver = Weaver(lambda entry: self._sent.append(entry), probe, calls=calls)
         self._woven: dict[int, _Woven] = {}  # by the id of the original
-        self._originals: dict[int, tuple[weakref.ref[CodeType], weakref.ref[CodeType]]] = {}  # by that of the woven
+        # By the id of the woven code.
+        self._originals: dict[int, tuple[weakref.ref[CodeType], weakref.ref[CodeType]]]
+        self._originals = {} if beside is None else beside._originals
         self._described: dict[int, tuple[weakref.ref[CodeType], CodeType]] = {}
         self._files: dict[tuple[str, str], tuple[int, bytes, Entry]] = {}
 
