@@ -193,7 +193,7 @@ class _Recording:
             if self.selection.is_kept_out("__main__", target.path):
                 self.weaver.leave("__main__", self._excluded)
                 return code
-            return self.weaver.weave_module(code, target.path, "__main__", source)
+            return self.weaver.weave_executed(code, target.path, "__main__", source)
         except Exception as error:
             _say(f"the script itself is not recorded: {type(error).__name__}: {error}")
             return code

@@ -64,8 +64,8 @@ def record(
 
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
-    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls` from where each function was
-    called. With `check`, updates that were lost raise UpdatesLost at the end, unless the body has raised something itself.
+    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, from where each function was
+    called. With `check`, updates that were lost raise UpdatesLost at the end, unless the body has raised something.
 
     UsageError where an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """

@@ -90,6 +90,24 @@ def test_the_same_trace_from_a_cold_and_a_warm_cache(scripts: Scripts) -> None:
     assert site_rows[0] == used[0]  # the second run brought no new ones
 
 
+def test_the_script_is_kept_too(scripts: Scripts) -> None:
+    """But only where there is a __pycache__ already: plain Python makes none for a script."""
+    scripts.write("main.py", "import bank" + MAIN.replace("import bank, other.deep, bank as again", "other = bank"))
+    scripts.write("bank.py", BANK + DEEP + "deep = __import__('sys').modules['bank']\n")
+    outputs = {recorded(scripts)}
+    assert not list(scripts.folder.rglob("main.*.executed"))
+    outputs.add(recorded(scripts))
+    (script,) = scripts.folder.rglob("main.*.executed")
+    written = script.stat().st_mtime_ns
+    outputs.add(recorded(scripts))
+    assert script.stat().st_mtime_ns == written
+    database = Recording(0, "", "", scripts.database)
+    assert len(outputs) == 1
+    assert database.query(EVENTS, 1) == database.query(EVENTS, 2) == database.query(EVENTS, 3)
+    scripts.write("main.py", "print('another')\n")
+    assert recorded(scripts) == "another\n"
+
+
 def test_a_changed_module_is_woven_anew(scripts: Scripts) -> None:
     write(scripts)
     recorded(scripts)
