@@ -1,6 +1,7 @@
 """What `record --last` takes of disk and memory while a program runs on and on, and what it costs beside `record`.
 
 python -m benchmarks.last [--events N] [--last N] [--rounds N]
+python -m benchmarks.last --server SECONDS [--last N]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rich.table import Table
 from opcodetrace.trace.record import NEXT_OFFSET, PID_OFFSET, RECORD_SIZE
 
 COUNTER = Path(__file__).parent / "programs" / "counter.py"
+SERVER = Path(__file__).parent / "programs" / "server.py"
 EVENTS_AN_INCREMENT = 4  # of two threads: a read and a write each
 SAMPLES = 10
 MIB = 1 << 20
@@ -40,22 +42,10 @@ class Sample:
     page_tables: int  # of both
 
 
-def record(folder: Path, *options: str, increments: int) -> list[str | Path]:
+def record(folder: Path, *options: str, program: Path = COUNTER, argument: float) -> list[str | Path]:
     trace = folder / "trace.db"
     trace.unlink(missing_ok=True)
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "opcodetrace",
-        "record",
-        "-q",
-        "-d",
-        trace,
-        *options,
-        COUNTER,
-        str(increments),
-    ]
-    return command
+    return [sys.executable, "-m", "opcodetrace", "record", "-q", "-d", trace, *options, program, str(argument)]
 
 
 def sizes(pid: int) -> tuple[int, int]:
@@ -89,21 +79,33 @@ def sample(folder: Path, collector: int, begun: float) -> Sample | None:
     return Sample(time.monotonic() - begun, events, disk, script, ours, its_tables + our_tables) if script else None
 
 
-def course(folder: Path, last: int, events: int) -> list[Sample]:
+def course(command: list[str | Path], folder: Path, pause: float) -> list[Sample]:
+    """A sample each `pause` seconds from the recording's begin to its end."""
     begun = time.monotonic()
-    command = record(folder, "--last", str(last), "--window", "1024G", increments=events // EVENTS_AN_INCREMENT)
     samples: list[Sample] = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             taken = sample(folder, process.pid, begun)
             if taken is not None:
                 samples.append(taken)
-            time.sleep(0.05)
+            time.sleep(pause)
     if process.returncode or not samples:
         sys.exit(f"the recording failed: exit code {process.returncode}")
-    # The rest of the collector's memory is the ingest's, which comes after the script.
-    due = [events * number // SAMPLES for number in range(SAMPLES + 1)]
-    return [min(samples, key=lambda each: abs(each.events - wanted)) for wanted in due]
+    return samples
+
+
+def show(samples: list[Sample], console: Console) -> None:
+    """The collector's memory of the last sample may be the ingest's, which comes after the script."""
+    end = samples[-1].events
+    due = [end * number // SAMPLES for number in range(SAMPLES + 1)]
+    table = Table("events", "seconds", "spool on disk", "script's memory", "collector's", "page tables")
+    for one in (min(samples, key=lambda each: abs(each.events - wanted)) for wanted in due):
+        row = (one.disk, one.script, one.collector, one.page_tables)
+        table.add_row(f"{one.events:,}", f"{one.seconds:.1f}", *(f"{size / MIB:,.1f} MiB" for size in row))
+    console.print(table)
+    first, last = samples[0], samples[-1]
+    rate = (last.events - first.events) / max(last.seconds - first.seconds, 1e-9)
+    console.print(f"{rate * 3600:,.0f} events an hour; without --last: {rate * 3600 * RECORD_SIZE / 2**30:,.1f} GiB")
 
 
 def nanoseconds(command: list[str | Path]) -> float:
@@ -120,28 +122,25 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=50_000_000)
     parser.add_argument("--last", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--server", type=float, metavar="SECONDS", help="record a server for so long instead")
     arguments = parser.parse_args()
     console = Console(width=100)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        samples = course(folder, arguments.last, arguments.events)
-        table = Table("events", "seconds", "spool on disk", "script's memory", "collector's", "page tables")
-        for one in samples:
-            row = (one.disk, one.script, one.collector, one.page_tables)
-            table.add_row(f"{one.events:,}", f"{one.seconds:.1f}", *(f"{size / MIB:,.1f} MiB" for size in row))
-        console.print(table)
-        first, end = samples[0], samples[-1]
-        rate = (end.events - first.events) / max(end.seconds - first.seconds, 1e-9)
-        console.print(
-            f"{rate * 3600:,.0f} events an hour; without --last: {rate * 3600 * RECORD_SIZE / 2**30:,.0f} GiB"
-        )
+        options = ("--last", str(arguments.last), "--window", "1024G")
+        if arguments.server is not None:
+            command = record(folder, *options, program=SERVER, argument=arguments.server)
+            show(course(command, folder, arguments.server / 1000), console)
+            return
+        command = record(folder, *options, argument=arguments.events // EVENTS_AN_INCREMENT)
+        show(course(command, folder, 0.05), console)
 
         increments = 1_000_000
         ways: dict[str, list[str | Path]] = {
             "untraced": [sys.executable, COUNTER, str(increments)],
-            "opcodetrace record": record(folder, "--window", "8G", increments=increments),
+            "opcodetrace record": record(folder, "--window", "8G", argument=increments),
             f"opcodetrace record --last {arguments.last}": record(
-                folder, "--last", str(arguments.last), increments=increments
+                folder, "--last", str(arguments.last), argument=increments
             ),
         }
         measured: dict[str, list[float]] = {way: [] for way in ways}
