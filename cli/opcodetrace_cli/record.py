@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opcodetrace import recorder
+from opcodetrace import recorder, script_process
 from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
 from opcodetrace.trace.record import MAX_LAST
@@ -113,14 +113,14 @@ def record(
         if recording.run is not None and not quiet:
             with told():
                 summarize(recording.run, database)
-        recorder.end_as(recording.outcome, recording.exit_code)
+        script_process.end_as(recording.outcome, recording.exit_code)
     recordings = record_runs(target, database, options, runs, quiet)
     report_remarks(recordings)
     if not quiet:
         with told():
             tabulate(recordings, database)
     failed = next((recording for recording in recordings if recording.exit_code), recordings[-1])
-    recorder.end_as(failed.outcome, failed.exit_code)
+    script_process.end_as(failed.outcome, failed.exit_code)
 
 
 def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[Recording]:

@@ -1,6 +1,6 @@
 """The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
 
-recorder.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER INCLUDE EXCLUDE CALLS
+script_process.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER INCLUDE EXCLUDE CALLS
 script|module TARGET [ARG]...`; patterns are joined by commas.
 CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
 ours becomes. Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.

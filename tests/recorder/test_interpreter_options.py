@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.recorder import interpreter_options
+from opcodetrace.script_process import interpreter_options
 
 
 @pytest.mark.parametrize(
