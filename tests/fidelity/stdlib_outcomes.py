@@ -1,15 +1,17 @@
 """CPython's own tests, woven and unwoven: the outcome of each test must be the same.
 
-    python tests/fidelity/stdlib_outcomes.py [--modules MODULE...] [--jobs N]
+    python tests/fidelity/stdlib_outcomes.py [--modules MODULE...] [--jobs N] [--described] [--tests FOLDER]
 
 Each module is tested in two processes: as it is, and with the standard library and the tests themselves woven and
-recorded. Where outcomes differ both are run again, and only what differs each time is a difference. Exits with 1 where
-there is one that is not known.
+recorded, synchronisation included. Where outcomes differ both are run again, and only what differs each time is a
+difference. Exits with 1 where there is one that is not known, or a module whose tests do not end even as they are.
+Modules that this Python does not have are named and left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import marshal
 import os
 import subprocess
@@ -17,6 +19,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import opcodetrace
@@ -37,6 +40,7 @@ test_asyncio.test_taskgroups test_asyncio.test_tasks test_asyncio.test_timeouts
 """.split()  # noqa: SIM905
 TRIES = 3
 SECONDS = 600  # after which a module's process is stopped
+NOT_RUN, NOT_LOADED = "the process", "unittest.loader._FailedTest"
 
 # Tests that see the weaving, by id, and why they may.
 KNOWN: dict[str, str] = {}
@@ -47,43 +51,52 @@ Outcomes = dict[str, list[str]]
 @dataclass(frozen=True)
 class Comparison:
     tests: int
+    passed: int  # as they are
     differences: dict[str, tuple[list[str], list[str]]]  # by test: plain, woven
     unwoven: list[str]
+    incomparable: list[str]  # why the tests could not be run even as they are
 
     def unknown(self) -> dict[str, tuple[list[str], list[str]]]:
         return {test: both for test, both in self.differences.items() if test not in KNOWN}
 
 
-def run(way: str, modules: list[str]) -> tuple[Outcomes, list[str]]:
+def run(way: str, modules: list[str], tests: str | None = None) -> tuple[Outcomes, list[str]]:
     """The outcomes of one process, and the code objects that stayed unwoven in it."""
     runner = Path(__file__).with_name("woven_library.py")
+    paths = [tests] if tests else []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         command = [sys.executable, str(runner), way, name, "test", *(f"test.{module}" for module in modules)]
-        environment = os.environ | {"PYTHONPATH": str(Path(opcodetrace.__file__).parents[1])}
+        search = os.pathsep.join([*paths, str(Path(opcodetrace.__file__).parents[1])])
         try:
             done = subprocess.run(
-                command, cwd=name, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=environment
+                command,
+                cwd=name,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=SECONDS,
+                env=os.environ | {"PYTHONPATH": search},
             )
         except subprocess.TimeoutExpired:
-            return {" ".join(modules): [f"still running after {SECONDS} s"]}, []
+            return {NOT_RUN: [f"still running after {SECONDS} s"]}, []
         folder = Path(name)
         try:
             outcomes: Outcomes = marshal.loads((folder / "outcomes").read_bytes())
             unwoven: list[str] = marshal.loads((folder / "unwoven").read_bytes())
         except (OSError, ValueError, EOFError):
             tail = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            return {" ".join(modules): [f"the process ended with {done.returncode}", *tail]}, []
+            return {NOT_RUN: [f"the process ended with {done.returncode}", *tail]}, []
         return outcomes, unwoven
 
 
-def compare(*modules: str) -> Comparison:
+def compare(*modules: str, way: str = "woven", tests: str | None = None) -> Comparison:
     """The tests of the modules, all in one process, as it is and woven."""
     differences: dict[str, tuple[list[str], list[str]]] = {}
-    tests, unwoven = 0, set[str]()
+    plain: Outcomes = {}
+    count, unwoven = 0, set[str]()
     for attempt in range(TRIES):
-        plain, _ = run("plain", [*modules])
-        woven, left = run("woven", [*modules])
-        tests = max(tests, len(plain))
+        plain, _ = run("plain", [*modules], tests)
+        woven, left = run(way, [*modules], tests)
+        count = max(count, len(plain))
         unwoven.update(left)
         found = {
             test: (plain.get(test, []), woven.get(test, []))
@@ -93,7 +106,9 @@ def compare(*modules: str) -> Comparison:
         differences = found if attempt == 0 else {test: both for test, both in found.items() if test in differences}
         if not differences:
             break
-    return Comparison(tests, differences, sorted(unwoven))
+    incomparable = [said for test in plain if test.startswith((NOT_RUN, NOT_LOADED)) for said in plain[test]]
+    passed = sum(outcomes == ["passed"] for outcomes in plain.values())
+    return Comparison(count, passed, differences, sorted(unwoven), incomparable)
 
 
 def _verdicts(outcomes: list[str]) -> list[str]:
@@ -101,22 +116,44 @@ def _verdicts(outcomes: list[str]) -> list[str]:
     return sorted(outcome.partition(":")[0] for outcome in outcomes)
 
 
+def is_there(module: str) -> bool:
+    """Whether this Python, as it is installed, has these tests."""
+    try:
+        return importlib.util.find_spec(f"test.{module}") is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--modules", nargs="+", default=MODULES, help="of the package `test`")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument(
+        "--described", action="store_true", help="threading, queue and concurrent.futures as by default: not woven"
+    )
+    parser.add_argument("--tests", metavar="FOLDER", help="where a package `test` lies that is to be used instead")
     arguments = parser.parse_args()
-    tests, unknown = 0, 0
+    tests = arguments.tests and str(Path(arguments.tests).resolve())
+    if tests:
+        sys.path.insert(0, tests)
+    modules = [module for module in arguments.modules if is_there(module)]
+    for module in sorted({*arguments.modules} - {*modules}):
+        print(f"{module}: not in this Python")
+    one = partial(compare, way="described" if arguments.described else "woven", tests=tests)
+    total, unknown = 0, 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for module, comparison in zip(arguments.modules, pool.map(compare, arguments.modules), strict=True):
-            tests += comparison.tests
-            unknown += len(comparison.unknown()) + len(comparison.unwoven)
-            print(f"{module}: {comparison.tests} tests, {len(comparison.differences)} differ", flush=True)
+        for module, comparison in zip(modules, pool.map(one, modules), strict=True):
+            total += comparison.tests
+            unknown += len(comparison.unknown()) + len(comparison.unwoven) + len(comparison.incomparable)
+            counts = f"{comparison.tests} tests, {comparison.passed} pass"
+            print(f"{module}: {counts}, {len(comparison.differences)} differ", flush=True)
             for test, (plain, woven) in comparison.differences.items():
                 print(f"  {test}\n    plain: {plain}\n    woven: {woven}\n    {KNOWN.get(test, 'NOT KNOWN')}")
             for code in comparison.unwoven:
                 print(f"  left unwoven: {code}")
-    print(f"{sys.version.split()[0]}: {tests} tests, {unknown} differences that are not known")
+            for reason in comparison.incomparable:
+                print(f"  not compared: {reason}", flush=True)
+    print(f"{sys.version.split()[0]}: {total} tests, {unknown} differences that are not known")
     return 1 if unknown else 0
 
 
