@@ -20,7 +20,7 @@ import os  # noqa: E402
 from types import CodeType, ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
-RECORDS = 10_000_000
+RECORDS = 1 << 20  # of the window, a ring: the recording goes on to the end
 _HOOK = """
 def get_code(self, fullname):
     code = original(self, fullname)
@@ -34,7 +34,9 @@ def make_window(path: str) -> None:
     from opcodetrace.trace import record
 
     with open(path, "wb") as file:
-        file.write(record.HEADER.pack(record.MAGIC, record.VERSION, record.RECORD_SIZE, 0, 0, RECORDS, 0))
+        file.write(record.HEADER.pack(record.MAGIC, record.VERSION, record.RECORD_SIZE, 0, 0, 1 << 62, 0))
+        file.seek(record.RING_OFFSET)
+        file.write(RECORDS.to_bytes(8, "little"))
         file.truncate(record.HEADER_SIZE + RECORDS * record.RECORD_SIZE)
 
 
