@@ -1,6 +1,7 @@
 """CPython's own tests, woven and unwoven: the outcome of each test must be the same.
 
-    python tests/fidelity/stdlib_outcomes.py [--modules MODULE...] [--jobs N] [--described] [--tests FOLDER]
+    python tests/fidelity/stdlib_outcomes.py [--modules MODULE...] [--jobs N] [--together] [--described]
+                                              [--tests FOLDER]
 
 Each module is tested in two processes: as it is, and with the standard library and the tests themselves woven and
 recorded, synchronisation included. Where outcomes differ both are run again, and only what differs each time is a
@@ -164,6 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--modules", nargs="+", default=MODULES, help="of the package `test`")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--together", action="store_true", help="all modules in one process: the library is woven once")
     parser.add_argument(
         "--described", action="store_true", help="threading, queue and concurrent.futures as by default: not woven"
     )
@@ -175,15 +177,16 @@ def main() -> int:
     modules = [module for module in arguments.modules if is_there(module)]
     for module in sorted({*arguments.modules} - {*modules}):
         print(f"{module}: not in this Python")
+    runs = [modules] if arguments.together else [[module] for module in modules]
     one = partial(compare, way="described" if arguments.described else "woven", tests=tests)
     total, unknown = 0, 0
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for module, comparison in zip(modules, pool.map(one, modules), strict=True):
+        for names, comparison in zip(runs, pool.map(lambda names: one(*names), runs), strict=True):
             total += comparison.tests
             unknown += len(comparison.unknown()) + len(comparison.unwoven) + len(comparison.incomparable)
             counts = f"{comparison.tests} tests, {comparison.passed} pass"
             differ = len(comparison.differences)
-            print(f"{module}: {counts}, {differ} differ, {comparison.records:,} records", flush=True)
+            print(f"{' '.join(names)}: {counts}, {differ} differ, {comparison.records:,} records", flush=True)
             for test, (plain, woven) in comparison.differences.items():
                 print(f"  {test}\n    plain: {plain}\n    woven: {woven}\n    {KNOWN.get(test, 'NOT KNOWN')}")
             for code in comparison.unwoven:
