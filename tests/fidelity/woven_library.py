@@ -1,9 +1,11 @@
 """A process in which the standard library is woven as it is imported, and recorded into a real window.
 
-    python woven_library.py plain|woven FOLDER test MODULE       run CPython's own tests; outcomes go to FOLDER/outcomes
-    python woven_library.py plain|woven FOLDER import MODULE...
+    python woven_library.py WAY FOLDER test MODULE       run CPython's own tests; outcomes go to FOLDER/outcomes
+    python woven_library.py WAY FOLDER import MODULE...
 
-`plain` does the same with nothing woven. FOLDER also gets the window and, as FOLDER/unwoven, what could not be woven.
+WAY is `plain`, with nothing woven; `woven`, with all of it; or `described`, where the modules in which threads wait for
+each other are not woven, but say so all the same, as in a recording by default. FOLDER also gets the window and, as
+FOLDER/unwoven, what could not be woven.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import os  # noqa: E402
 from types import CodeType, ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
-RECORDS = 10_000_000
+RECORDS = 1 << 20  # of the window, a ring: the recording goes on to the end
 _HOOK = """
 def get_code(self, fullname):
     code = original(self, fullname)
@@ -32,33 +34,42 @@ def make_window(path: str) -> None:
     from opcodetrace.trace import record
 
     with open(path, "wb") as file:
-        file.write(record.HEADER.pack(record.MAGIC, record.VERSION, record.RECORD_SIZE, 0, 0, RECORDS, 0))
+        file.write(record.HEADER.pack(record.MAGIC, record.VERSION, record.RECORD_SIZE, 0, 0, 1 << 62, 0))
+        file.seek(record.RING_OFFSET)
+        file.write(RECORDS.to_bytes(8, "little"))
         file.truncate(record.HEADER_SIZE + RECORDS * record.RECORD_SIZE)
 
 
-def weave_library(window: str) -> list[str]:
+def weave_library(window: str, *, describe: bool = False) -> list[str]:
     """From now on each module of the library is imported anew, but for those that Python itself starts with, and woven;
     the tests of CPython are among them. Gives the list to which code objects that must stay unwoven will be added."""
     from importlib import _bootstrap_external
+    from importlib.util import find_spec
 
     from opcodetrace.probe import _probe
-    from opcodetrace.rewrite.weave import Weaver
+    from opcodetrace.rewrite.module_weaver import ModuleWeaver
+    from opcodetrace.rewrite.synchronisation import LIBRARY
 
     unwoven: list[str] = []
 
-    def send(entry: tuple[object, ...]) -> None:
-        if entry[0] == "code" and entry[-1] is not None:
-            unwoven.append(f"{entry[3]}: {entry[-1]}")
+    def send(entry: tuple[Any, ...]) -> None:
+        _, codes = marshal.loads(entry[-1])
+        unwoven.extend(f"{code[2]}: {code[-1]}" for code in codes if code[-1] is not None)
 
-    library = os.path.join(os.path.dirname(os.__file__), "")
-    weaver = Weaver(send, _probe)
+    tests = find_spec("test")
+    folders = [os.path.dirname(os.__file__), *((tests and tests.submodule_search_locations) or ())]
+    library = tuple(os.path.join(folder, "") for folder in folders)
+    weaver = ModuleWeaver(send, _probe)
     loader: Any = _bootstrap_external.SourceLoader
 
     def weave(self: Any, fullname: str, code: CodeType) -> CodeType:
         filename = self.get_filename(fullname)
         if not filename.startswith(library) or "site-packages" in filename:
             return code
-        return weaver.weave_module(code, filename, fullname, self.get_data(filename))
+        data = self.get_data(filename)
+        if describe and fullname in LIBRARY:
+            return weaver.describe(code, fullname, filename, data, None)
+        return weaver.weave_module(code, filename, fullname, data, is_library=True)
 
     namespace: dict[str, Any] = {"original": loader.get_code, "weave": weave}
     exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)
@@ -112,17 +123,21 @@ def run_tests(module: str) -> dict[str, list[str]]:
             if err is not None:
                 add(test, f"{subtest.id()} failed", err)
 
-    unittest.defaultTestLoader.loadTestsFromName(module).run(Result())
+    try:
+        suite = unittest.defaultTestLoader.loadTestsFromName(module)
+    except unittest.SkipTest:
+        return {module: ["skipped"]}
+    suite.run(Result())
     return outcomes
 
 
 def main(way: str, folder: str, what: str, *modules: str) -> None:
     _signal.signal(_signal.SIGINT, _signal.default_int_handler)  # which a shell's background jobs inherit as ignored
     unwoven: list[str] = []
-    if way == "woven":
-        unwoven = weave_library(os.path.join(folder, "window"))
-    else:
+    if way == "plain":
         forget_imports()
+    else:
+        unwoven = weave_library(os.path.join(folder, "window"), describe=way == "described")
     outcomes: dict[str, list[str]] = {}
     for module in modules:
         if what == "test":

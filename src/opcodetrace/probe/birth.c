@@ -21,10 +21,13 @@ born(uint64_t address)
     if (LIKELY(seen == 0)) {
         return;
     }
+    if (seen != CROWDED && seen != birth_label(address)) {
+        return;
+    }
+    if (!spool_is_here()) {
+        return; /* the address is known still, for the next that is born there */
+    }
     if (seen != CROWDED) {
-        if (seen != birth_label(address)) {
-            return;
-        }
         __atomic_compare_exchange_n(entry, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
     thread_emit_birth(address);

@@ -116,7 +116,7 @@ globals_of(PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 static PyObject *
 woven(const Builtin *builtin, PyObject *const *args, Py_ssize_t count, PyObject *keywords)
 {
-    if (count < 1 || wanted_function == NULL || !LOAD(&spool.recording)) {
+    if (count < 1 || wanted_function == NULL || !LOAD(&spool.recording) || !spool_is_here()) {
         return NULL;
     }
     PyObject *executed = args[0];

@@ -671,7 +671,7 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
 {
     call->thread = NULL;
     uint32_t run = LOAD(&spool.recording);
-    if (run == 0) {
+    if (run == 0 || UNLIKELY(!spool_is_here())) {
         return;
     }
     bool is_sync = entry >= &seen[FIRST_OF_SYNC], is_task = entry >= &seen[FIRST_OF_TASKS];

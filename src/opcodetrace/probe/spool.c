@@ -78,6 +78,7 @@ spool_map(const char *path)
     spool.limit = 0;
     spool.started = 0;
     spool.size = size;
+    STORE(&spool.interpreter, PyInterpreterState_Get());
     spool.header = header;
     return 0;
 }

@@ -97,6 +97,9 @@ typedef struct {
     size_t size;      /* of the map */
     uint32_t run;       /* counts the windows that this process attached, from 1: that of the next hook to be made */
     uint32_t recording; /* `run` while recording is on, else 0: a hook of another run does nothing */
+    /* The interpreter that is recorded. What is the same for all of the process (C functions, the tracer of births) is also called
+       by others, whose objects are not ours and who may have a GIL of their own. */
+    PyInterpreterState *interpreter;
 } Spool;
 
 extern Spool spool;
@@ -109,6 +112,14 @@ void spool_unmap(void);
 bool spool_raise_limit(uint64_t seq);
 /* For accesses that were seen and could not be recorded. */
 void spool_miss(void);
+
+/* Is it in the recorded interpreter that this thread runs now? */
+static inline bool
+spool_is_here(void)
+{
+    PyThreadState *state = current_thread_state();
+    return LIKELY(state != NULL) && state->interp == LOAD(&spool.interpreter);
+}
 
 static inline uint64_t
 spool_next(void)
