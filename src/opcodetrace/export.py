@@ -21,7 +21,7 @@ from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.protection import Holding, Update, Verdict, Why
+from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
 from opcodetrace.trace.run import StoredRun, StoredSite, Thread
 from opcodetrace.trace.story import Interleaving, Lane, LostStory, Protected, RunReport, WatchedLocation
 from opcodetrace.trace.switch import Switch
@@ -77,22 +77,27 @@ def compose(database: Database, run: StoredRun, max_stories: int = MAX_STORIES) 
         )  # fmt: skip
     rest = groups[max_stories:]
     counts = database.lost_counts(run.id)
-    protected: tuple[Protected, ...] = ()
+    unseen = database.unseen(run.id)
+    protected: list[Protected] = []
     if synchronised is not None:
         losers = {count.location for count in counts if count.high}
         whole = [each for each in locations.values() if each.certain and each.kind is not LocationKind.WHOLE]
         shown = by_thread if not groups else {}
-        protected = synchronised.protected([each for each in whole if each.id not in losers], recording, shown)
+        protected = synchronised.protected(
+            [each for each in whole if each.id not in losers], recording, shown, {each.location for each in unseen}
+        )
     return RunReport(
         run=run,
         threads=threads,
         lanes=lanes,
-        watched=watched(locations.values(), counts, database.unseen(run.id)),
+        watched=watched(locations.values(), counts, unseen),
         stories=tuple(stories),
         more_stories=len(rest),
         more_lost=sum(group.count for group in rest),
         unwoven=tuple(database.unwoven(run.id)),
-        protected=protected,
+        protected=tuple(protected[:MAX_PROTECTED]),
+        more_protected=len(protected[MAX_PROTECTED:]),
+        untold_synchronisation=database.count_synchronisation(run.id) if synchronised is None else 0,
         objects={} if synchronised is None else synchronised.judge.objects,
     )
 
@@ -124,7 +129,8 @@ class Synchronised:
             rows, operations, objects, threads, begun=not run.let_go, free_threaded=not run.info.gil,
             waits_to_the_end=waits_to_the_end,
         )  # fmt: skip
-        return cls(SyncSteps(operations, objects, sites), Judge(rows, objects, operations, ordered), run, sites)
+        judge = Judge(rows, objects, operations, ordered, threads)
+        return cls(SyncSteps(operations, objects, sites), judge, run, sites)
 
     def held(self, lost: LostUpdate) -> tuple[Holding, ...]:
         """The locks of the thread whose write was lost, and of the one that overwrote it; none where no synchronisation
@@ -141,10 +147,14 @@ class Synchronised:
         return tuple(holding(update, self.judge.locks) for update in updates)
 
     def protected(
-        self, locations: Iterable[Location], recording: StoredRecording, lanes: Mapping[int, Lane]
-    ) -> tuple[Protected, ...]:
+        self,
+        locations: Iterable[Location],
+        recording: StoredRecording,
+        lanes: Mapping[int, Lane],
+        unseen: Collection[int],
+    ) -> list[Protected]:
         """Why the locations lost nothing, by label and reason, those written most first. The first one is shown with
-        its tightest hand-over in `lanes`, if there are any."""
+        its tightest hand-over in `lanes`, if there are any. `unseen`: locations that code wrote that is not woven."""
         labelled: defaultdict[str, list[Location]] = defaultdict(list)
         for location in locations:
             if location.threads > 1 and location.writes > 1:
@@ -159,16 +169,18 @@ class Synchronised:
             of_location[update.location].append(update)
         found: dict[tuple[object, ...], list[tuple[Location, Verdict]]] = {}
         for location in wanted.values():
-            verdict = self.judge.verdict(of_location[location.id])
+            doubts = [Doubt.UNSEEN] if location.id in unseen else []
+            doubts += [Doubt.MISSED] if self.run.missed or self.run.holes else []
+            verdict = self.judge.verdict(of_location[location.id], doubts)
             if verdict is not None:
                 alike = replace(verdict, updates=0, threads=(), apart=0)
                 found.setdefault((location.label, alike), []).append((location, verdict))
-        told = [self._told(alike) for alike in list(found.values())[:MAX_PROTECTED]]
+        told = [self._told(alike) for alike in found.values()]
         if told and lanes:
             location = next(iter(found.values()))[0][0]
             excerpt = self._excerpt(location, told[0].verdict, of_location[location.id], recording, lanes)
             told[0] = replace(told[0], hand_over=excerpt)
-        return tuple(told)
+        return told
 
     def _told(self, alike: Sequence[tuple[Location, Verdict]]) -> Protected:
         verdicts = [verdict for _, verdict in alike]

@@ -15,12 +15,13 @@ import bisect
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
+from opcodetrace.trace.run import Thread
 from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 
 LOCK = "_thread.lock"
@@ -172,8 +173,10 @@ class Judge:
         objects: Mapping[int, SyncObject],
         operations: Operations,
         orders: Sequence[Order],
+        threads: Iterable[Thread] = (),
     ) -> None:
         self.objects = objects
+        self._thread_of_task = {each.thread: each.task_of for each in threads if each.task_of is not None}
         self._woken: defaultdict[int, list[tuple[int, int]]] = defaultdict(
             list
         )  # by thread: seq, and who ended its wait
@@ -213,15 +216,19 @@ class Judge:
         place = bisect.bisect_left(waits, (other.began, -1))
         return place > 0 and waits[place - 1][0] > one.seq and waits[place - 1][1] == one.thread
 
-    def verdict(self, updates: Sequence[Update]) -> Verdict | None:
+    def verdict(self, updates: Sequence[Update], known: Collection[Doubt] = ()) -> Verdict | None:
         """Of all updates of one location, by `seq`, none of which was lost. None where one thread alone wrote, or no
-        write depended on what was read."""
+        write depended on what was read. `known`: doubts that there are whatever the verdict is."""
         threads = tuple(sorted({update.thread for update in updates}))
         if len(threads) < 2 or all(update.blind for update in updates):
             return None
-        locks = [held for _, held in locksets(updates, self.locks)]
+        kept = self.locks
+        if len({self._thread_of_task.get(thread, thread) for thread in threads}) < len(threads):
+            # a task takes an RLock that another task of its thread holds
+            kept = [held for held in kept if self.objects[held.object].type_name != REENTRANT]
+        locks = [held for _, held in locksets(updates, kept)]
         semaphores = [held for _, held in locksets(updates, self.semaphores)]
-        doubts = [Doubt.SOURCE] if not all(update.certain for update in updates) else []
+        doubts = [*known, *([] if all(update.certain for update in updates) else [Doubt.SOURCE])]
         for clocks in (self._proven, self._all):
             verdict = _judge(updates, threads, locks, semaphores, clocks)
             if verdict.why is not Why.NOTHING:

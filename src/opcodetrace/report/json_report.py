@@ -21,10 +21,12 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
                     [number], objects: [object], phases (not all had the same one), apart (updates made without it, but
                     ordered), carriers: [before, after, object or null], sentences: [text], hand_over (interleaving or
                     null)]: why locations that several threads updated lost nothing
+    more_protected  how many more of those there are
     more_findings   pairs, lost: what `findings` leaves out
     limits          truncated (reason or null), truncated_seq, last (how many events were to be kept, or null), let_go
                     (events that came before those), unseen_writes, missed_accesses, holes, recovered,
-                    births_seen, unwoven: [function, path, line, reason], notes: [text]
+                    births_seen, untold_synchronisation (steps, where they are too many to look into),
+                    unwoven: [function, path, line, reason], notes: [text]
 
 An object (of synchronisation) is {label, type}.
 
@@ -124,6 +126,7 @@ def _document(report: RunReport) -> Json:
         "locations": [_watched(watched) for watched in report.watched],
         "findings": [_story(story, report) for story in report.stories],
         "protected": [_protected(each, report) for each in report.protected],
+        "more_protected": report.more_protected,
         "more_findings": {"pairs": report.more_stories, "lost": report.more_lost},
         "limits": {
             "truncated": run.truncated and run.truncated.value,
@@ -135,6 +138,7 @@ def _document(report: RunReport) -> Json:
             "holes": run.holes,
             "recovered": run.outcome.recovered,
             "births_seen": run.births,
+            "untold_synchronisation": report.untold_synchronisation,
             "unwoven": [
                 {"function": each.function, "path": each.path, "line": each.line, "reason": each.reason}
                 for each in report.unwoven

@@ -104,6 +104,9 @@ def _lines(report: RunReport) -> Iterator[str]:
             yield wording.HAND_OVER
             yield ""
             yield from _table(protected.hand_over, wording.wording(protected.hand_over, report.lanes, code, name))
+    if report.more_protected:
+        yield ""
+        yield wording.more_protected(report.more_protected)
     if report.possibly_lost and not report.stories:
         yield ""
         yield wording.UNTOLD

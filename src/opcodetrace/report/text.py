@@ -109,6 +109,9 @@ class _Page:
             yield Text(wording.PROTECTED_ELSEWHERE if report.possibly_lost else wording.PROTECTED, "bold")
             for protected in report.protected:
                 yield from self._protected(protected)
+        if report.more_protected:
+            yield Text()
+            yield Text(MARGIN + wording.more_protected(report.more_protected), "dim")
         if report.possibly_lost and not report.stories:
             yield Text()
             yield from self._wrapped(Text(wording.UNTOLD))

@@ -45,6 +45,7 @@ UNORDERED = "these steps overlap: which of them came first is not recorded"
 IN_LIBRARY = re.compile(r"<(\w+)> in (.+)", re.DOTALL)  # the label of an object that library code made
 LOCKS = ("_thread.lock", "_thread.RLock")
 STATES = (("put", "the queue", "empty"), ("set", "the event", "unset"))
+ENTERED = re.compile(r"with ([^:(),]+?)(?: as \w+)?:")  # that is the expression of such a call on Python 3.11
 MAX_LOCKS = 3  # that are named
 
 ASCII = str.maketrans(dict(zip("│─┼▶◀└⋮…∥·×⇄", "|-+><`:~=-x%", strict=True)))
@@ -226,6 +227,9 @@ def lock_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
     inner = IN_LIBRARY.fullmatch(lock.label)
     if inner is None:
         return code(printable(lock.label))
+    entered = ENTERED.match(inner[2])
+    if entered is not None:
+        return f"the lock of {code(printable(entered[1]))}"
     where = code(call_text(inner[2], MAX_EXPRESSION))
     return f"a lock inside {where}" if "(" in inner[2] else f"the lock of {where}"
 
@@ -261,8 +265,12 @@ def protection(protected: Protected, report: RunReport, code: Callable[[str], st
             came = listing([_carrier(each, report, code) for each in verdict.carriers])
             return f"{label}: its {number} came one after the other, as the threads waited for each other ({came})."
         case _:
+            unseen = ""
+            if any(thread.task_of is not None for thread in report.threads if thread.thread in verdict.threads):
+                unseen = " (what asyncio's own locks do is not recorded)"
             return (
-                f"{label}: none of its {number} was lost in this run, but nothing that was seen orders these updates."
+                f"{label}: none of its {number} was lost in this run, but nothing that was seen orders these "
+                f"updates{unseen}."
             )
 
 
@@ -271,6 +279,11 @@ def _carrier(carrier: Carrier, report: RunReport, code: Callable[[str], str]) ->
         return {"start": "a thread's start", "end": "the join of a thread"}.get(carrier.before, carrier.before)
     called = report.objects[carrier.object]
     return f"{operation_words(carrier.before, called, code)}, then {operation_words(carrier.after, called, code)}"
+
+
+def more_protected(number: int) -> str:
+    """That not all is told of why locations lost nothing."""
+    return f"… and {number:,} more of which the like could be told."
 
 
 def protection_certainty(protected: Protected, report: RunReport) -> str:
@@ -284,6 +297,8 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
         Doubt.SOURCE: "a value went through a call, a parameter or a return; its read is taken to be the one before",
         Doubt.STATE: f"{listing(states)} as the recording began",
         Doubt.JOIN: "a join is taken to have ended because the thread did, not by its timeout",
+        Doubt.UNSEEN: "code that is not woven wrote there too, with or without that",
+        Doubt.MISSED: "some accesses were not recorded",
         Doubt.PLACES: "a semaphore is taken to have one place; how many it has is not recorded",
     }
     if verdict.doubts:
@@ -381,6 +396,11 @@ def caveats(
         yield (
             f"Not woven: {_some(names)} ran as {'it is' if len(names) == 1 else 'they are'}, unseen "
             f"({_some(sorted({prose(printable(unwoven.reason)) for unwoven in report.unwoven}))})."
+        )
+    if report.untold_synchronisation:
+        yield (
+            f"Synchronisation: the run's {report.untold_synchronisation:,} steps are too many for this report to look "
+            "into; they are in the trace file (opcodetrace query waits)."
         )
     if run.outcome.recovered:
         yield "Recovered: this run was read back from a spool that its collector left behind."

@@ -42,6 +42,8 @@ class Doubt(StrEnum):
     STATE = "state"  # a queue was empty, or an event unset, as the recording began
     JOIN = "join"  # a join was not ended by its timeout
     PLACES = "places"  # a semaphore has one place
+    UNSEEN = "unseen"  # code that is not woven wrote to the location too
+    MISSED = "missed"  # some accesses of the run were not recorded
 
 
 @dataclass(frozen=True, slots=True)
