@@ -16,7 +16,8 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order
 from opcodetrace.trace.finding import Certainty
@@ -33,8 +34,7 @@ MAX_CARRIED = 500  # changes from one thread to another of which it is told what
 MAX_CARRIERS = 5  # kinds of those that are told
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A thread held an object at its records between two seqs."""
 
     object: int
@@ -132,6 +132,7 @@ def locksets(updates: Iterable[Update], held: Sequence[Held]) -> Iterator[tuple[
     """Each update with what its thread held from its read to its write. Updates are by `seq`, `held` by `first`."""
     of_thread: defaultdict[int, dict[int, Held]] = defaultdict(dict)  # the latest of each object
     nothing: frozenset[int] = frozenset()
+    same: dict[tuple[int, ...], frozenset[int]] = {}
     coming = iter(held)
     following = next(coming, None)
     for update in updates:
@@ -142,13 +143,14 @@ def locksets(updates: Iterable[Update], held: Sequence[Held]) -> Iterator[tuple[
         if not having:
             yield update, nothing
             continue
-        yield (
-            update,
-            frozenset(
-                [number for number, each in having.items() if each.first < update.began and update.seq < each.last]
-            ),
-        )
-        for number in [number for number, each in having.items() if each.last < update.seq]:
+        numbers, over = [], []
+        for number, _, first, last in having.values():
+            if last < update.seq:
+                over.append(number)
+            elif first < update.began:
+                numbers.append(number)
+        yield update, same.setdefault(tuple(numbers), frozenset(numbers))
+        for number in over:
             del having[number]
 
 
@@ -227,7 +229,8 @@ class Judge:
             # a task takes an RLock that another task of its thread holds
             kept = [held for held in kept if self.objects[held.object].type_name != REENTRANT]
         locks = [held for _, held in locksets(updates, kept)]
-        semaphores = [held for _, held in locksets(updates, self.semaphores)]
+        nothing: list[frozenset[int]] = [frozenset()] * len(updates)
+        semaphores = [held for _, held in locksets(updates, self.semaphores)] if self.semaphores else nothing
         doubts = [*known, *([] if all(update.certain for update in updates) else [Doubt.SOURCE])]
         for clocks in (self._proven, self._all):
             verdict = _judge(updates, threads, locks, semaphores, clocks)

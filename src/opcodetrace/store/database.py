@@ -499,14 +499,7 @@ class Database:
                 inside_seq, started
             FROM synchronisation WHERE run_id = ? ORDER BY seq"""
         with _told(self.path):
-            rows = self._connection.execute(sql, (run_id,))
-            return [
-                Synchronisation(
-                    *(seq, earliest, thread, site, number, operation),
-                    *(bool(begins), bool(failed), *rest),
-                )
-                for (seq, earliest, thread, site, number, operation, begins, failed, *rest) in rows
-            ]
+            return list(map(Synchronisation._make, self._connection.execute(sql, (run_id,))))
 
     def sync_objects(self, run_id: int) -> dict[int, SyncObject]:
         return {
@@ -521,10 +514,7 @@ class Database:
                 source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'
             FROM events WHERE run_id = ? AND kind IN ({Kind.WRITE:d}, {Kind.DELETE:d}) {_of(locations)} ORDER BY seq"""
         with _told(self.path):
-            return [
-                Update(location, thread, began, seq, bool(certain))
-                for location, thread, began, seq, certain in self._connection.execute(sql, (run_id,))
-            ]
+            return list(map(Update._make, self._connection.execute(sql, (run_id,))))
 
     def unwoven(self, run_id: int) -> list[UnwovenFunction]:
         sql = """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from opcodetrace.trace.finding import Certainty
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """A write of a location with what flowed into it: from the read at `began` to the write at `seq`.
 
     A blind write began where it was written. Both are seqs of one thread, so they compare with the seqs of all that
