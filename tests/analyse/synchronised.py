@@ -13,16 +13,12 @@ from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 LOCK, RLOCK = "_thread.lock", "_thread.RLock"
 
 
-@dataclass
-class Programme:
-    """Each call is what one thread does next."""
+class Waits:
+    """What threads do to wait for each other; each call is what one thread does next."""
 
-    rows: list[Synchronisation] = field(default_factory=list)
-    objects: dict[int, SyncObject] = field(default_factory=dict)
-    updates: list[Update] = field(default_factory=list)
-    tasks: dict[int, int] = field(default_factory=dict)
-    seq: int = 0
-    _reads: dict[int, int] = field(default_factory=dict)
+    rows: list[Synchronisation]
+    objects: dict[int, SyncObject]
+    seq: int
 
     def thing(self, type_name: str, label: str | None = None) -> int:
         number = len(self.objects) + 1
@@ -41,6 +37,8 @@ class Programme:
         woken_by: int | None = None,
         started: int | None = None,
         since: int | None = None,
+        waited: float | None = None,
+        holder: int | None = None,
         site: int | None = 7,
     ) -> int:
         """Gives the record's seq."""
@@ -48,29 +46,32 @@ class Programme:
         earliest = self.seq if since is None else since
         self.rows.append(
             Synchronisation(
-                self.seq,
-                earliest,
-                thread,
-                site,
-                thing,
-                operation,
-                begins,
-                failed,
-                None,
-                None,
-                woken_by,
-                inside,
-                started,
+                *(self.seq, earliest, thread, site, thing, operation, begins, failed),
+                *(waited, holder, woken_by, inside, started),
             )
         )
         return self.seq
 
-    def whole(self, thread: int, operation: str, thing: int, inner: int, *parts: tuple[str, int]) -> None:
+    def whole(
+        self, thread: int, operation: str, thing: int, inner: int, *parts: tuple[str, int], site: int | None = 7
+    ) -> None:
         """An operation of library code that takes the lock inside of it, does its parts, and releases that."""
-        begun = self.does(thread, operation, thing, begins=True)
+        begun = self.does(thread, operation, thing, begins=True, site=site)
         for part, of in (("acquire", inner), *parts, ("release", inner)):
-            self.does(thread, part, of, inside=begun)
-        self.does(thread, operation, thing, since=begun + 1)
+            self.does(thread, part, of, inside=begun, site=site)
+        self.does(thread, operation, thing, since=begun + 1, site=site)
+
+
+@dataclass
+class Programme(Waits):
+    """Beside that, updates of one location."""
+
+    rows: list[Synchronisation] = field(default_factory=list)
+    objects: dict[int, SyncObject] = field(default_factory=dict)
+    updates: list[Update] = field(default_factory=list)
+    tasks: dict[int, int] = field(default_factory=dict)
+    seq: int = 0
+    _reads: dict[int, int] = field(default_factory=dict)
 
     def read(self, thread: int) -> None:
         self.seq += 1

@@ -38,7 +38,7 @@ def test_different_locks_protect_nothing() -> None:
     locked(run, 2, other)
     assert (run.verdict().why, run.verdict().certainty) == (Why.NOTHING, Certainty.POSSIBLE)
     first, second = (holding(update, run.judge().locks) for update in run.updates)
-    assert (first.throughout, second.throughout) == ({one}, {other})
+    assert (first.throughout, second.throughout) == (frozenset({one}), frozenset({other}))
 
 
 def test_a_lock_that_is_let_go_of_between_read_and_write() -> None:
@@ -53,7 +53,7 @@ def test_a_lock_that_is_let_go_of_between_read_and_write() -> None:
     run.does(2, "release", lock)
     assert run.verdict().why is Why.NOTHING
     held = holding(run.updates[-1], run.judge().locks)
-    assert (held.throughout, held.at_read, held.at_write) == (frozenset(), {lock}, {lock})
+    assert (held.throughout, held.at_read, held.at_write) == (frozenset(), frozenset({lock}), frozenset({lock}))
 
 
 def test_an_update_without_the_lock() -> None:
@@ -319,5 +319,5 @@ def test_random_lock_programs(made: tuple[Programme, Steps]) -> None:
     if verdict is not None and verdict.why is Why.LOCK:
         for lock in verdict.objects:
             assert all(held_throughout(history, lock, update) for update in run.updates)
-        for one, other in itertools.combinations(run.updates, 2):
-            assert one.thread == other.thread or one.seq < other.began or other.seq < one.began
+        for early, late in itertools.combinations(run.updates, 2):
+            assert early.thread == late.thread or early.seq < late.began or late.seq < early.began

@@ -226,7 +226,8 @@ class _Table:
             self.name_width = min(18, max(cell_len(words.lane(lane.thread)) for lane in lanes))
             self.width = min(width - len(MARGIN), MAX_LANE * 2)
             self.lane_width = self.width - self.name_width - 2
-        sites = [step.site for step in interleaving.steps if isinstance(step, AccessStep)]
+        steps = interleaving.steps
+        sites = [step.site for step in steps if isinstance(step, (AccessStep, SyncStep)) and step.site is not None]
         self.several_files = len({site.path for site in sites}) > 1
         self.number_width = max(len(self._number(site)) for site in sites)
 
@@ -291,7 +292,6 @@ class _Table:
     def _synchronised(self, step: SyncStep) -> Iterator[_Cell]:
         """What the thread does to wait for others, after its line."""
         number = "" if step.site is None else self._number(step.site)
-        number = number if cell_len(number) <= self.number_width else ""
         for index, line in enumerate(_wrap(self.words.synchronised(step), self.lane_width - self.number_width - 3)):
             begin = "  " if index else ""
             yield _Cell(Text.assemble(("" if index else number).rjust(self.number_width), " ", (begin + line, "cyan")))

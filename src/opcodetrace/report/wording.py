@@ -234,6 +234,13 @@ def lock_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
     return f"a lock inside {where}" if "(" in inner[2] else f"the lock of {where}"
 
 
+def held_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
+    """A lock with what it is: the RLock guard."""
+    words = lock_words(lock, code)
+    what = {"lock": "Lock"}.get(lock.type_name.rpartition(".")[2], lock.type_name.rpartition(".")[2])
+    return words if IN_LIBRARY.fullmatch(lock.label) else f"the {what} {words}"
+
+
 def operation_words(operation: str, called: SyncObject, code: Callable[[str], str] = identity) -> str:
     """An operation of an object as the source writes it: done.set; of a lock, acquire lock."""
     if IN_LIBRARY.fullmatch(called.label) or called.type_name in LOCKS or " " in called.label:
@@ -244,7 +251,7 @@ def operation_words(operation: str, called: SyncObject, code: Callable[[str], st
 def protection(protected: Protected, report: RunReport, code: Callable[[str], str] = identity) -> str:
     """Why no update of a location was lost."""
     verdict = protected.verdict
-    names = [lock_words(report.objects[each], code) for each in verdict.objects[:MAX_LOCKS]]
+    names = [held_words(report.objects[each], code) for each in verdict.objects[:MAX_LOCKS]]
     label = code(printable(protected.label)) + (
         f" (at {protected.cells:,} locations of that name)" if protected.cells > 1 else ""
     )
@@ -316,7 +323,7 @@ def holdings(story: LostStory, report: RunReport, code: Callable[[str], str] = i
     both = frozenset.intersection(*(each.at_read | each.at_write for each in story.held))
     broken = [each for each in story.held for lock in both if lock not in each.throughout]
     if both and broken:
-        name = listing([lock_words(report.objects[each], code) for each in sorted(both)[:MAX_LOCKS]])
+        name = listing([held_words(report.objects[each], code) for each in sorted(both)[:MAX_LOCKS]])
         when = [_when(each, both) for each in story.held]
         details = listing([f"{words.lane(each.thread)} {how}" for each, how in zip(story.held, when, strict=True)])
         if when[0] == when[1]:
@@ -329,7 +336,7 @@ def holdings(story: LostStory, report: RunReport, code: Callable[[str], str] = i
         return "Neither thread was seen to hold a lock that another one used too."
     parts = []
     for each in story.held:
-        names = [lock_words(report.objects[lock], code) for lock in sorted(each.at_read | each.at_write)[:MAX_LOCKS]]
+        names = [held_words(report.objects[lock], code) for lock in sorted(each.at_read | each.at_write)[:MAX_LOCKS]]
         parts.append(f"{words.lane(each.thread)} held {listing(names) if names else 'none'}")
     return f"No lock was seen that both threads held: {listing(parts)}."
 
@@ -659,7 +666,11 @@ def wording(
     name: Callable[[str], str] = identity,
 ) -> Wording:
     """The words for an interleaving."""
-    paths = {step.site.path for step in interleaving.steps if isinstance(step, AccessStep)}
+    paths = {
+        step.site.path
+        for step in interleaving.steps
+        if isinstance(step, (AccessStep, SyncStep)) and step.site is not None
+    }
     words = Wording({lane.thread: lane for lane in lanes}, frozenset(paths), code, name)
     for step in interleaving.steps:  # number the objects in the order in which they appear
         if isinstance(step, AccessStep):
