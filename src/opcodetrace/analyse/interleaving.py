@@ -100,6 +100,9 @@ class SyncSteps:
         active = sorted([*busy, *((each.first.seq, each.first.thread) for each in mine)])
         for operation in mine:
             begin, end = operation.first, operation.last
+            if end is begin and begin.earliest < begin.seq and (begin.holder, begin.woken_by) != (None, None):
+                # an RLock's wait is told only when it is over; it began behind the record before `earliest`
+                begin = begin._replace(seq=begin.earliest - 1, begins=True, waited=None, woken_by=None)
             if end is None or end is begin:
                 steps.append(self._step(begin, begin))
             elif begin.operation in GIVES and end.woken_by is None:
@@ -359,7 +362,7 @@ class _Steps:
             elif self.roles.get(event.seq) is Role.ORIGIN:
                 gap = []
             else:
-                place = next((place for place, step in enumerate(steps) if step.seq > event.seq), len(steps))
+                place = next((place for place, step in enumerate(steps) if step.seq >= event.seq), len(steps))
                 gap, steps = steps[:place], steps[place:]
             if len(gap) > MAX_SYNC_IN_GAP:
                 head = MAX_SYNC_IN_GAP // 2
