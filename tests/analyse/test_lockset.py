@@ -154,6 +154,20 @@ def test_a_condition_releases_its_lock_while_it_waits(depth: int) -> None:
     assert lock not in holding(run.update(1), run.judge().locks).throughout
 
 
+def test_the_lock_that_a_condition_makes_for_a_wait_is_not_held() -> None:
+    run = Programme()
+    lock, waiter, condition = run.thing(LOCK), run.thing(LOCK), run.thing("threading.Condition")
+    run.does(1, "acquire", lock)
+    wait = run.does(1, "wait", condition, begins=True)
+    run.does(1, "acquire", waiter, inside=wait)
+    run.does(1, "release", lock, inside=wait)
+    run.does(2, "release", waiter)
+    run.does(1, "acquire", waiter, inside=wait, woken_by=2)
+    run.does(1, "acquire", lock, inside=wait)
+    run.does(1, "wait", condition)
+    assert holding(run.update(1), run.judge().locks).throughout == {lock}
+
+
 @pytest.mark.parametrize(("places", "why"), [(1, Why.SEMAPHORE), (2, Why.NOTHING)])
 def test_semaphores(places: int, why: Why) -> None:
     run = Programme()

@@ -47,7 +47,8 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
     """When each lock was held, by which thread; outermost acquisitions of an RLock, by `first`.
 
     A release inside of a Condition's wait releases an RLock however often it was taken. If another thread gets a lock
-    that was not seen released, its release went unseen: that holding does not count."""
+    that was not seen released, its release went unseen: that holding does not count. Nor do the locks that
+    conditions make for each wait: another is to release them."""
     found: list[Held] = []
     holder: dict[int, int] = {}
     since: dict[int, int] = {}
@@ -59,6 +60,9 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
         and objects[each.object].type_name == CONDITION
     }  # fmt: skip
     given_up: dict[tuple[int, int], tuple[int, int, int]] = {}  # thread and condition: wait, lock, depth
+
+    released: defaultdict[int, set[int]] = defaultdict(set)  # by the seq of a wait: locks
+    signals: set[int] = set()
 
     def close(lock: int, last: int) -> None:
         found.append(Held(lock, holder.pop(lock), since.pop(lock), last))
@@ -75,7 +79,12 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
                 depth[own] = taken  # the wait took it as often as it had been taken
         if type_name not in (LOCK, REENTRANT) or each.begins or each.failed:
             continue
+        wait = waits.get(-1 if each.inside is None else each.inside)
+        if wait is not None and each.operation == "release":
+            released[wait.seq].add(lock)
         if each.operation == "acquire":
+            if wait is not None and lock not in released[wait.seq]:
+                signals.add(lock)
             if type_name == REENTRANT and holder.get(lock) == each.thread:
                 depth[lock] += 1
                 continue
@@ -85,7 +94,6 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
         elif each.operation == "release" and lock in holder:
             if type_name == REENTRANT and holder[lock] != each.thread:
                 continue  # which raised
-            wait = waits.get(-1 if each.inside is None else each.inside)
             if type_name == REENTRANT and wait is not None and wait.object is not None:
                 given_up[each.thread, wait.object] = (wait.seq, lock, depth[lock])
                 depth[lock] = 1
@@ -93,7 +101,7 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
             if depth[lock] <= 0:
                 close(lock, each.seq)
     found += [Held(lock, thread, since[lock], math.inf) for lock, thread in holder.items()]
-    return sorted(found, key=lambda each: each.first)
+    return sorted((each for each in found if each.object not in signals), key=lambda each: each.first)
 
 
 def held_semaphores(operations: Operations, objects: Mapping[int, SyncObject]) -> list[Held]:

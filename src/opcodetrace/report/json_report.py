@@ -41,9 +41,9 @@ An interleaving is {label, certainty, same_version, sentences: [text], threads: 
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
                           reason (blocked, yielded, preempted, awaited, ended or null), callee,
                           place: {path (or null), function, line, opcode, offset, expression} or null
-    synchronise           seq (where an RLock's wait begins: of the record before that), thread, site or null, operation,
-                          object or null, begins (the thread may wait now), failed, waited (seconds or null), holder,
-                          woken_by, other (the thread started or joined): numbers or null
+    synchronise           seq (where an RLock's wait begins: of the record before that), thread, site or null,
+                          operation, object or null, begins (the thread may wait now), failed, waited (seconds or
+                          null), holder, woken_by, other (the thread started or joined): numbers or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
                           synchronisation (steps)
 
