@@ -33,7 +33,11 @@ from opcodetrace_cli.database import database_option, run_option
     help="How many pairs of source lines to show, those that lost most first.",
 )
 def report(database: Path, run: int | None, format_name: str | None, output: Path | None, findings: int) -> None:
-    """Show which updates a run lost, each with the interleaving that lost it."""
+    """Show which updates a run lost, each with the interleaving that lost it, and why the others were not lost.
+
+    The locks that threads held, and the waits that put their updates in an order, are taken from the trace; the report
+    says how sure that is: proven, inferred or possible.
+    """
     reporter = REPORTERS[format_name or format_of(output)]()
     with Database.open(database) as opened:
         composed = export.compose(opened, opened.run(run), findings)

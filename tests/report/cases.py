@@ -228,6 +228,202 @@ def deletion() -> RunReport:
     return run.report([first, second], [run.watched(2, overwriters=2)])
 
 
+GUARDED = """\
+counter = [0]
+
+def increment():
+    with guard:
+        count = counter[0]
+        sleep(0)
+        counter[0] = count + 1
+"""
+
+HANDED_OVER = """\
+counter = [0]
+
+def increment():
+    count = counter[0]
+    sleep(0)
+    counter[0] = count + 1
+
+def first():
+    increment()
+    signal.set()
+
+def second():
+    signal.wait()
+    increment()
+"""
+
+
+def guarded() -> tuple[Recorded, int]:
+    """A run, and the site of `with guard`."""
+    run = Recorded(GUARDED)
+    return run, run.call(4, "guard")
+
+
+def waited_for(run: Recorded, lock: int, site: int, *, depth: int = 1) -> None:
+    """Thread 1 holds the lock as thread 2 comes for it."""
+    for _ in range(depth):
+        run.does(1, "acquire", lock, site=site)
+    run.read(1, 5, 0)
+    run.yielded(1, 2, 6)
+    begun = run.does(2, "acquire", lock, begins=True, holder=1, site=site)
+    run.switch(2, 1, 4, "guard", "_thread.lock.__enter__", Reason.BLOCKED, opcode="BEFORE_WITH")
+    run.write(1, 7, 1)
+    for _ in range(depth):
+        run.does(1, "release", lock, site=site)
+    run.switch(1, 2, reason=Reason.ENDED)
+    run.does(2, "acquire", lock, since=begun, waited=0.0012, holder=1, woken_by=1, site=site)
+    run.read(2, 5, 1)
+    run.write(2, 7, 2)
+    run.does(2, "release", lock, site=site)
+
+
+def protected_by_lock() -> RunReport:
+    run, site = guarded()
+    waited_for(run, run.thing("_thread.lock", "guard"), site)
+    return run.report(watched=[run.watched(0, overwriters=0)], protected=[run.protected()])
+
+
+def protected_by_rlock() -> RunReport:
+    run, site = guarded()
+    waited_for(run, run.thing("_thread.RLock", "guard"), site, depth=2)
+    return run.report(watched=[run.watched(0, overwriters=0)], protected=[run.protected()])
+
+
+def protected_by_condition() -> RunReport:
+    run, site = guarded()
+    waited_for(run, run.thing("_thread.RLock", "<RLock> in guard"), site)
+    return run.report(watched=[run.watched(0, overwriters=0)], protected=[run.protected()])
+
+
+def protected_by_semaphore() -> RunReport:
+    run, site = guarded()
+    semaphore, inner = run.thing("threading.Semaphore", "guard"), run.thing("_thread.lock", "<lock> in guard")
+    for thread in (1, 2):
+        run.whole(thread, "acquire", semaphore, inner, site=site)
+        run.read(thread, 5, thread - 1)
+        run.yielded(thread, 3 - thread, 6)
+        run.yielded(3 - thread, thread, 6)
+        run.write(thread, 7, thread)
+        run.whole(thread, "release", semaphore, inner, site=site)
+        run.switch(thread, 3 - thread, reason=Reason.ENDED)
+    return run.report(watched=[run.watched(0, overwriters=0)], protected=[run.protected()])
+
+
+def handed_over(operations: tuple[str, str], type_name: str, label: str) -> RunReport:
+    """Thread 1 updates and then does the first of the operations, thread 2 the second one and then updates."""
+    run = Recorded(
+        HANDED_OVER.replace("signal.set", f"{label}.{operations[0]}").replace("signal.wait", f"{label}.{operations[1]}")
+    )
+    called, inner = run.thing(type_name, label), run.thing("_thread.lock", f"<lock> in {label}.{operations[0]}()")
+    waiter = run.thing("_thread.lock", f"<lock> in {label}.{operations[1]}()")
+    gives, takes = run.call(10, f"{label}.{operations[0]}()"), run.call(13, f"{label}.{operations[1]}()")
+    condition = run.thing("threading.Condition", f"<Condition> in {label}.{operations[1]}()")
+
+    def first() -> None:
+        run.read(1, 4, 0)
+        run.write(1, 6, 1)
+
+    if type_name == "threading.Barrier":  # it comes first there, and waits
+        first()
+    waits = 1 if type_name == "threading.Barrier" else 2
+    site = gives if waits == 1 else takes
+    begun = run.does(waits, operations[waits - 1], called, begins=True, site=site)
+    run.does(waits, "acquire", inner, inside=begun, site=site)
+    inside = run.does(waits, "wait", condition, begins=True, inside=begun, site=site)
+    run.does(waits, "acquire", waiter, inside=inside, site=site)
+    run.does(waits, "release", inner, inside=inside, site=site)
+    blocked = run.does(waits, "acquire", waiter, begins=True, inside=inside, site=site)
+    run.switch(
+        waits, 3 - waits, 10 if waits == 1 else 13, f"{label}.{operations[waits - 1]}()", "_thread.lock.acquire",
+        Reason.BLOCKED,
+    )  # fmt: skip
+    if waits == 2:
+        first()
+    other = takes if waits == 1 else gives
+    run.whole(3 - waits, operations[2 - waits], called, inner, ("release", waiter), site=other)
+    if waits == 1:
+        run.read(2, 4, 1)
+        run.write(2, 6, 2)
+    run.switch(3 - waits, waits, reason=Reason.ENDED)
+    run.does(waits, "acquire", waiter, since=blocked, woken_by=3 - waits, inside=inside, site=site)
+    run.does(waits, "acquire", inner, inside=inside, site=site)
+    run.does(waits, "wait", condition, inside=begun, woken_by=3 - waits, site=site)
+    run.does(waits, "release", inner, inside=begun, site=site)
+    run.does(waits, operations[waits - 1], called, waited=0.25, woken_by=3 - waits, site=site)
+    if waits == 2:
+        run.read(2, 4, 1)
+        run.write(2, 6, 2)
+    return run.report(watched=[run.watched(0, overwriters=0)], protected=[run.protected()])
+
+
+def protected_by_event() -> RunReport:
+    return handed_over(("set", "wait"), "threading.Event", "done")
+
+
+def protected_by_queue() -> RunReport:
+    return handed_over(("put", "get"), "queue.Queue", "box")
+
+
+def protected_by_barrier() -> RunReport:
+    return handed_over(("wait", "wait"), "threading.Barrier", "wall")
+
+
+def protected_by_nothing() -> RunReport:
+    """Beside another location that was, and lost none either; the run was long."""
+    run, site = guarded()
+    lock = run.thing("_thread.lock", "guard")
+    run.does(1, "acquire", lock, site=site)
+    run.read(1, 5, 0)
+    run.write(1, 7, 1)
+    run.does(1, "release", lock, site=site)
+    run.switch(1, 2, reason=Reason.ENDED)
+    run.read(2, 5, 1)
+    run.write(2, 7, 2)
+    report = run.report(watched=[run.watched(0, overwriters=0)], protected=[run.protected(shown=False)])
+    return replace(report, more_protected=3, untold_synchronisation=2_000_000)
+
+
+def different_locks() -> RunReport:
+    """An update lost though each thread held a lock; more steps of synchronisation than are shown."""
+    run, site = guarded()
+    one, other = run.thing("_thread.lock", "guard"), run.thing("_thread.lock", "other_guard")
+    run.does(1, "acquire", one, site=site)
+    read = run.read(1, 5, 0)
+    run.yielded(1, 2, 6)
+    run.does(2, "acquire", other, site=site)
+    stale = run.read(2, 5, 0)
+    run.yielded(2, 1, 6)
+    lost = run.write(1, 7, 1)
+    for _ in range(5):
+        run.does(1, "release", one, site=site)
+        run.does(1, "acquire", one, site=site)
+    run.does(1, "release", one, site=site)
+    run.switch(1, 2, reason=Reason.ENDED)
+    by = run.write(2, 7, 1)
+    return run.report([run.story(run.lost(lost, read, by, stale))], [run.watched(1)])
+
+
+def lock_let_go_of() -> RunReport:
+    """Each thread took the lock for the read, and once more for the write."""
+    run, site = guarded()
+    lock = run.thing("_thread.lock", "guard")
+    reads, writes = [], []
+    for thread in (1, 2):
+        run.does(thread, "acquire", lock, site=site)
+        reads.append(run.read(thread, 5, 0))
+        run.does(thread, "release", lock, site=site)
+        run.yielded(thread, 3 - thread, 6)
+    for thread in (1, 2):
+        run.does(thread, "acquire", lock, site=site)
+        writes.append(run.write(thread, 7, 1))
+        run.does(thread, "release", lock, site=site)
+        run.switch(thread, 3 - thread, reason=Reason.ENDED)
+    return run.report([run.story(run.lost(writes[0], reads[0], writes[1], reads[1]))], [run.watched(1)])
+
+
 CASES: list[Callable[[], RunReport]] = [
     two_threads,
     three_threads,
@@ -241,4 +437,14 @@ CASES: list[Callable[[], RunReport]] = [
     unicode_source,
     long_lines,
     deletion,
+    protected_by_lock,
+    protected_by_rlock,
+    protected_by_condition,
+    protected_by_semaphore,
+    protected_by_event,
+    protected_by_queue,
+    protected_by_barrier,
+    protected_by_nothing,
+    different_locks,
+    lock_let_go_of,
 ]

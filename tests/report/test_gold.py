@@ -10,7 +10,17 @@ import pytest
 from opcodetrace.report import REPORTERS, Reporter
 from opcodetrace.report.text import TextReporter
 from opcodetrace.trace.story import RunReport
-from tests.report.cases import CASES, free_threaded, three_threads, truncated, two_threads, unicode_source
+from tests.report.cases import (
+    CASES,
+    different_locks,
+    free_threaded,
+    protected_by_event,
+    protected_by_lock,
+    three_threads,
+    truncated,
+    two_threads,
+    unicode_source,
+)
 
 CheckGold = Callable[[str, str], None]
 Case = Callable[[], RunReport]
@@ -30,7 +40,9 @@ def test_report(case: Case, name: str, check_gold: CheckGold) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [two_threads, free_threaded, truncated, unicode_source], ids=lambda case: case.__name__
+    "case",
+    [two_threads, free_threaded, truncated, unicode_source, protected_by_lock, protected_by_event, different_locks],
+    ids=lambda case: case.__name__,
 )
 def test_json(case: Case, check_gold: CheckGold) -> None:
     check_gold(f"{case.__name__}.json", written(REPORTERS["json"](), case()))

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from opcodetrace.analyse.interleaving import interleave, lanes_of
+from opcodetrace.analyse.happens_before import Operations, orders
+from opcodetrace.analyse.interleaving import SyncSteps, hand_over, interleave, lanes_of
+from opcodetrace.analyse.lockset import Judge, holding, tightest
 from opcodetrace.trace.event import Event, Kind, Value
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, LostUpdate
 from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import StoredRun, StoredSite, Thread, Truncation
-from opcodetrace.trace.story import LostStory, RunReport, UnwovenFunction, WatchedLocation
+from opcodetrace.trace.story import LostStory, Protected, RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from tests.analyse.synchronised import Waits
 
 PATH = "/home/ada/counter.py"
 
 
 @dataclass
-class Recorded:
+class Recorded(Waits):
     """A run in the making; each call adds an event and gives its seq."""
 
     source: str
@@ -30,6 +35,8 @@ class Recorded:
     event_list: list[Event] = field(default_factory=list)
     switch_list: list[Switch] = field(default_factory=list)
     sites: dict[int, StoredSite] = field(default_factory=dict)
+    rows: list[Synchronisation] = field(default_factory=list)
+    objects: dict[int, SyncObject] = field(default_factory=dict)
     seq: int = 100
 
     def at(self, line: int, operation: str, expression: str, computed: str | None = None) -> int:
@@ -82,6 +89,10 @@ class Recorded:
 
     def yielded(self, one: int, other: int, line: int) -> None:
         self.switch(one, other, line, "sleep(0)", "time.sleep", Reason.YIELDED)
+
+    def call(self, line: int, expression: str) -> int:
+        """The site of a call."""
+        return self.at(line, "CALL", expression)
 
     @property
     def _cell(self) -> str:
@@ -140,12 +151,56 @@ class Recorded:
     def story(self, lost: LostUpdate, count: int = 1) -> LostStory:
         events = {event.seq: event for event in self.event_list}
         lanes = {lane.thread: lane for lane in lanes_of(self.threads)}
-        told = interleave(lost, self.location, self, self.sites, lanes, self.free_threaded)
+        told = interleave(
+            lost, self.location, self, self.sites, lanes, self.free_threaded, self._steps if self.rows else None
+        )
+        locks = self._judge.locks
+        held = [
+            holding(Update(0, thread, write if read is None else read, write), locks)
+            for thread, read, write in (
+                (lost.lost_thread, lost.source_read, lost.lost),
+                (lost.overwritten_by_thread, lost.read, lost.overwritten_by),
+            )
+            if self.rows and thread is not None and write is not None
+        ]
         by = lost.overwritten_by
         return LostStory(
             self.label, self.sites[events[lost.lost].site],
-            None if by is None else self.sites[events[by].site], count, lost.certainty, told,
+            None if by is None else self.sites[events[by].site], count, lost.certainty, told, tuple(held),
         )  # fmt: skip
+
+    @property
+    def _steps(self) -> SyncSteps:
+        return SyncSteps(Operations(self.rows), self.objects, self.sites)
+
+    @property
+    def _judge(self) -> Judge:
+        operations = Operations(self.rows)
+        found = orders(
+            self.rows, operations, self.objects, self.threads, begun=True, free_threaded=self.free_threaded,
+            waits_to_the_end=lambda join: True,
+        )  # fmt: skip
+        return Judge(self.rows, self.objects, operations, found, self.threads)
+
+    def protected(self, shown: bool = True) -> Protected:
+        """Of a run in which a thread's last read flows into its write."""
+        updates, reads = [], dict[int, int]()
+        for event in self.event_list:
+            if event.location == 0 and event.kind == Kind.READ:
+                reads[event.thread] = event.seq
+            elif event.location == 0:
+                updates.append(Update(0, event.thread, reads.pop(event.thread, event.seq), event.seq))
+        judge = self._judge
+        verdict = judge.verdict(updates)
+        assert verdict is not None
+        pair = tightest(updates, judge.woken)
+        assert pair is not None
+        lanes = {lane.thread: lane for lane in lanes_of(self.threads)}
+        told = hand_over(
+            *pair, self.location, self, self.sites, lanes, self._steps, verdict.certainty, self.free_threaded,
+            judge.span(verdict, *pair),
+        )  # fmt: skip
+        return Protected(self.label, 1, verdict, told if shown else None)
 
     def watched(
         self, low: int, high: int | None = None, overwriters: int = 1, exhausted: bool = False
@@ -172,6 +227,7 @@ class Recorded:
         exit_code: int | None = 0,
         signal: int | None = None,
         notes: tuple[str, ...] = (),
+        protected: Collection[Protected] = (),
     ) -> RunReport:
         info = RunInfo(
             "2026-11-22T16:00:00+00:00", self.path, (), "3.13.1", "3.13.1 (main)", not self.free_threaded, None,
@@ -186,5 +242,5 @@ class Recorded:
         )  # fmt: skip
         return RunReport(
             run, self.threads, lanes_of(self.threads), tuple(watched), tuple(stories), more_stories, more_lost,
-            tuple(unwoven),
+            tuple(unwoven), tuple(protected), objects=self.objects,
         )  # fmt: skip

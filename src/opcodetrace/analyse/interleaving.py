@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import itertools
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.trace.event import ABSENT, Event, Kind, Value
 from opcodetrace.trace.finding import Certainty, LostUpdate
 from opcodetrace.trace.location import Location
+from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import StoredSite, Thread
-from opcodetrace.trace.story import AccessStep, ComputeStep, FoldStep, Interleaving, Lane, Role, Step, SwitchStep
+from opcodetrace.trace.story import (
+    AccessStep,
+    ComputeStep,
+    FoldStep,
+    Interleaving,
+    Lane,
+    Role,
+    Step,
+    SwitchStep,
+    SyncStep,
+)
 from opcodetrace.trace.switch import Switch
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 
 MAX_EXTRA = 8  # other accesses of the location that are all shown; where there are more they are folded ...
 MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown
@@ -22,6 +36,10 @@ MAX_TOLD_APART = 2_000  # folded accesses of the location that are read, to tell
 MAX_SWITCHES_SPAN = 20_000  # seqs between two steps within which all switches are read
 COMPUTE_SPAN = 2_000  # seqs between a read and its write within which recorded operations are looked for
 MAX_COMPUTATIONS = 3  # recorded operations between them that are shown; where there are more, none is
+MAX_SYNC_IN_GAP = (
+    5  # steps of synchronisation between two accesses that are shown; of more, the first and the last ones
+)
+MAX_AROUND = 64  # seqs before and after a hand-over in which the locks are looked for that it was about
 ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
 
 ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
@@ -38,6 +56,83 @@ class Recording(Protocol):
     def switches(self, first: int, last: int) -> list[Switch]: ...
 
     def stack(self, seq: int) -> list[int]: ...
+
+
+GIVES = frozenset(
+    ["release", "notify", "set", "clear", "put", "task_done", "set_result", "set_exception", "submit", "start"]
+)  # what does not wait, or not for another to give something
+
+
+class SyncSteps:
+    """What the threads of a run did to wait for each other, as steps."""
+
+    def __init__(
+        self, operations: Operations, objects: Mapping[int, SyncObject], sites: Mapping[int, StoredSite]
+    ) -> None:
+        self._operations = operations
+        self._objects = objects
+        self._sites = sites
+        self._led_to = [operation for operation in operations.all if operation.first.site is not None]
+        self._firsts = [operation.first.seq for operation in self._led_to]
+        # those that took longer than one record, where an earlier one may reach into a range
+        self._long = [
+            operation
+            for operation in self._led_to
+            if operation.last is not None and operation.last is not operation.first
+        ]
+        self._ends = sorted((operation.last.seq, operation.first.seq) for operation in self._long if operation.last)
+
+    def between(
+        self, first: int, last: int, threads: Collection[int], busy: Sequence[tuple[int, int]]
+    ) -> list[SyncStep]:
+        """The steps of some threads from `first` to `last`, in order. `busy`: seq and thread of what else is shown.
+
+        An operation is one step, but where it waits while another thread does something that is shown."""
+        begun = range(bisect.bisect_left(self._firsts, first), bisect.bisect_right(self._firsts, last))
+        found = {self._firsts[place]: self._led_to[place] for place in begun}
+        for place in range(bisect.bisect_left(self._ends, (first, 0)), len(self._ends)):
+            until, start = self._ends[place]
+            if until > last:
+                break
+            found.setdefault(start, self._led_to[bisect.bisect_left(self._firsts, start)])
+        steps: list[SyncStep] = []
+        mine = [operation for operation in found.values() if operation.first.thread in threads]
+        active = sorted([*busy, *((each.first.seq, each.first.thread) for each in mine)])
+        for operation in mine:
+            begin, end = operation.first, operation.last
+            if end is begin and begin.earliest < begin.seq and (begin.holder, begin.woken_by) != (None, None):
+                # an RLock's wait is told only when it is over; it began behind the record before `earliest`
+                begin = begin._replace(seq=begin.earliest - 1, begins=True, waited=None, woken_by=None)
+            if end is None or end is begin:
+                steps.append(self._step(begin, begin))
+            elif begin.operation in GIVES and end.woken_by is None:
+                steps.append(self._step(begin, end))
+            else:
+                place = bisect.bisect_right(active, (begin.seq, begin.thread))
+                others = (thread != begin.thread for seq, thread in active[place : place + 64] if seq < end.seq)
+                if any(others) or end.seq > last:
+                    steps.append(self._step(begin, begin))
+                steps.append(self._step(end, end))
+        return sorted((step for step in steps if first <= step.seq <= last), key=lambda step: step.seq)
+
+    def _step(self, at: Synchronisation, result: Synchronisation) -> SyncStep:
+        other = None
+        if at.operation in ("start", "join") and at.object is not None:
+            other = self._operations.thread_of.get(at.object)
+        waits = result.holder is not None or result.woken_by is not None
+        return SyncStep(
+            seq=at.seq,
+            thread=at.thread,
+            operation=at.operation,
+            object=None if at.object is None else self._objects.get(at.object),
+            begins=bool(result.begins),
+            failed=bool(result.failed),
+            waited=result.waited if waits and at.operation not in GIVES else None,
+            holder=result.holder,
+            woken_by=result.woken_by,
+            other=other,
+            site=None if at.site is None else self._sites.get(at.site),
+        )
 
 
 def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
@@ -63,6 +158,7 @@ def interleave(
     sites: Mapping[int, StoredSite],
     lanes: Mapping[int, Lane],
     free_threaded: bool = False,
+    synchronised: SyncSteps | None = None,
 ) -> Interleaving:
     """The steps around a lost update, with what does not matter folded."""
     roles = _roles(lost)
@@ -77,8 +173,9 @@ def interleave(
         events.setdefault(event.seq, event)
     order = _order([*events.values(), *_computations(lost, events, recording)], lost)
     operands = _operands(lost, events)
-    steps = _Steps(location, recording, sites, roles, operands, free_threaded).steps(order)
     taking_part = {event.thread for event in order if roles.get(event.seq) is not Role.ORIGIN}
+    making = _Steps(location, recording, sites, roles, operands, free_threaded)
+    steps = making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised))
     return Interleaving(
         label=location.label,
         lanes=tuple(lanes[thread] for thread in sorted(taking_part)),
@@ -91,6 +188,43 @@ def interleave(
             if role in (Role.LOST_WRITE, Role.OVERWRITING_WRITE)
             and (stack := tuple(sites[site] for site in recording.stack(seq) if site in sites))
         },
+    )
+
+
+def hand_over(
+    one: Update,
+    other: Update,
+    location: Location,
+    recording: Recording,
+    sites: Mapping[int, StoredSite],
+    lanes: Mapping[int, Lane],
+    synchronised: SyncSteps,
+    certainty: Certainty,
+    free_threaded: bool = False,
+    held: tuple[int, int] | None = None,
+) -> Interleaving:
+    """How an update of one thread followed that of another, with what the two did to wait for each other. `held`: the
+    seqs at which the first one got the lock that it was about, and the other released it."""
+    seqs = dict.fromkeys((one.began, one.seq, other.began, other.seq))
+    events = {seq: event for seq in seqs if (event := _event_at(recording, seq)) is not None}
+    threads = {one.thread, other.thread}
+    first, last = (one.began, other.seq) if held is None else held
+    if held is None:
+        before = synchronised.between(first - MAX_AROUND, first - 1, {one.thread}, ())
+        first = next((step.seq for step in reversed(before) if step.operation not in GIVES), first)
+        behind = synchronised.between(last + 1, last + MAX_AROUND, {other.thread}, ())
+        last = next((step.seq for step in behind if step.operation in GIVES), last)
+    for event in _extra(events, one.began, other.seq, location, recording):
+        if event.thread in threads:
+            events.setdefault(event.seq, event)
+    order = sorted(events.values(), key=lambda event: event.seq)
+    making = _Steps(location, recording, sites, {}, {}, free_threaded)
+    return Interleaving(
+        label=location.label,
+        lanes=tuple(lanes[thread] for thread in sorted(threads)),
+        steps=tuple(making.steps(making.with_synchronisation(order, first, last, threads, synchronised))),
+        certainty=certainty,
+        same_version=False,
     )
 
 
@@ -210,16 +344,48 @@ class _Steps:
     operands: Mapping[int, Value]
     free_threaded: bool
     shown: list[Event] = field(default_factory=list)
+    untold: list[int] = field(default_factory=list)  # seqs of synchronisation that is not shown
     reached: int = -1  # the greatest seq gone past; the order shown need not be that of the seqs
 
-    def steps(self, order: Sequence[Event]) -> list[Step]:
-        """All steps, for events in the order shown."""
-        self.shown = [event for event in order if event.kind in ACCESSES]
+    def with_synchronisation(
+        self, order: Sequence[Event], first: int, last: int, threads: Collection[int], synchronised: SyncSteps | None
+    ) -> list[Event | SyncStep]:
+        """The events to show, and between them what the threads did to wait for each other, or the most of it."""
+        if synchronised is None:
+            return list(order)
+        busy = [(event.seq, event.thread) for event in order]
+        steps = synchronised.between(first, last, threads, busy)
+        merged: list[Event | SyncStep] = []
+        for event in (*order, None):
+            if event is None:
+                gap, steps = steps, []
+            elif self.roles.get(event.seq) is Role.ORIGIN:
+                gap = []
+            else:
+                place = next((place for place, step in enumerate(steps) if step.seq >= event.seq), len(steps))
+                gap, steps = steps[:place], steps[place:]
+            if len(gap) > MAX_SYNC_IN_GAP:
+                head = MAX_SYNC_IN_GAP // 2
+                tail = len(gap) - (MAX_SYNC_IN_GAP - head)
+                self.untold += [step.seq for step in gap[head:tail]]
+                gap = gap[:head] + gap[tail:]
+            merged += gap
+            if event is not None:
+                merged.append(event)
+        return merged
+
+    def steps(self, order: Sequence[Event | SyncStep]) -> list[Step]:
+        """All steps, for what is shown in the order shown."""
+        events = [event for event in order if isinstance(event, Event)]
+        self.shown = [event for event in events if event.kind in ACCESSES]
         steps: list[Step] = []
         last_of_lane: dict[int, Event] = {}
         for index, event in enumerate(order):
             if index and self.roles.get(order[index - 1].seq) is not Role.ORIGIN:
                 steps += self._between(order[index - 1], event)
+            if isinstance(event, SyncStep):
+                steps.append(event)
+                continue
             before = last_of_lane.get(event.thread)
             last_of_lane[event.thread] = event
             continues = _continues(before, event, self.sites)
@@ -238,7 +404,7 @@ class _Steps:
                     site=self.sites[event.site],
                     value=event.value,
                     role=self.roles.get(event.seq),
-                    unordered=any(_overlap(event, other) for other in order),
+                    unordered=any(_overlap(event, other) for other in events),
                     continues=continues,
                 )
             )
@@ -267,7 +433,7 @@ class _Steps:
         away = [each for each in self.recording.switches(since, event.seq) if each.from_thread == event.thread]
         return _elsewhere(away[-1], site) if away else before is not None
 
-    def _between(self, before: Event, after: Event) -> Iterator[Step]:
+    def _between(self, before: Event | SyncStep, after: Event | SyncStep) -> Iterator[Step]:
         """The switches between two steps that explain the change of thread, and folds for the rest."""
         first, last = max(before.seq, self.reached) + 1, after.seq
         self.reached = max(self.reached, after.seq)
@@ -324,9 +490,10 @@ class _Steps:
         shown = {event.seq for event in self.shown if first <= event.seq <= last}
         here = self.recording.count_events(first, last, [self.location.id]) - len(shown)
         elsewhere = self.recording.count_events(first, last) - len(shown) - here
-        if not here and not elsewhere and not switches:
+        untold = sum(first <= seq <= last for seq in self.untold)
+        if not here and not elsewhere and not switches and not untold:
             return
-        fold = FoldStep(seq=first, elsewhere=elsewhere, switches=len(switches))
+        fold = FoldStep(seq=first, elsewhere=elsewhere, switches=len(switches), synchronisation=untold)
         if here > MAX_TOLD_APART:
             fold = replace(fold, accesses=here)
         elif here:

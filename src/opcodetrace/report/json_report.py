@@ -6,18 +6,29 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
 
     schema          "opcodetrace-report/1"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
-                    exit_code, signal, records, accesses, stored, switches, functions (woven)
+                    exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
+                    children (processes that it started, or null where not counted)
     lost            least, most: how many updates the run lost; equal where every consistent order agrees
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, lost: {least, most, overwriters,
                     exhausted (the search for orders was cut short)}, uncertain (cells left out because their identity
                     is not certain), unseen_writes]
-    findings        [label, count, certainty, lost_at (site), overwritten_at (site or null), interleaving or null]
-                    one for each location's label and pair of source lines, the most frequent first
+    findings        [label, count, certainty, lost_at (site), overwritten_at (site or null), interleaving or null,
+                    held: [thread, throughout, at_read, at_write: [object]]]
+                    one for each location's label and pair of source lines, the most frequent first; `held`: the locks
+                    of the thread whose write was lost, and of the other; only those that several threads used are known
+    protected       [label, cells, why (lock, semaphore, order or nothing), certainty, doubts: [text], updates, threads:
+                    [number], objects: [object], phases (not all had the same one), apart (updates made without it, but
+                    ordered), carriers: [before, after, object or null], sentences: [text], hand_over (interleaving or
+                    null)]: why locations that several threads updated lost nothing
+    more_protected  how many more of those there are
     more_findings   pairs, lost: what `findings` leaves out
     limits          truncated (reason or null), truncated_seq, last (how many events were to be kept, or null), let_go
                     (events that came before those), unseen_writes, missed_accesses, holes, recovered,
-                    births_seen, unwoven: [function, path, line, reason], notes: [text]
+                    births_seen, untold_synchronisation (steps, where they are too many to look into),
+                    unwoven: [function, path, line, reason], notes: [text]
+
+An object (of synchronisation) is {label, type}.
 
 A site is {path, line, column, end_line, end_column, function, operation, opcode, expression, source}.
 
@@ -30,7 +41,11 @@ An interleaving is {label, certainty, same_version, sentences: [text], threads: 
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
                           reason (blocked, yielded, preempted, awaited, ended or null), callee,
                           place: {path (or null), function, line, opcode, offset, expression} or null
-    fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads
+    synchronise           seq (where an RLock's wait begins: of the record before that), thread, site or null,
+                          operation, object or null, begins (the thread may wait now), failed, waited (seconds or
+                          null), holder, woken_by, other (the thread started or joined): numbers or null
+    fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
+                          synchronisation (steps)
 
 A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
 str and None, `value`; for other objects `identity`.
@@ -40,6 +55,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import ClassVar, TextIO
 
 from opcodetrace.report import wording
@@ -52,11 +68,14 @@ from opcodetrace.trace.story import (
     FoldStep,
     Interleaving,
     LostStory,
+    Protected,
     RunReport,
     Step,
     SwitchStep,
+    SyncStep,
     WatchedLocation,
 )
+from opcodetrace.trace.synchronisation import SyncObject
 
 SCHEMA = "opcodetrace-report/1"
 
@@ -99,11 +118,15 @@ def _document(report: RunReport) -> Json:
             "stored": run.stored,
             "switches": run.switches,
             "functions": run.functions,
+            "tasks": run.tasks,
+            "children": run.children,
         },
         "lost": {"least": run.lost, "most": run.lost_at_most},
         "threads": [_thread(thread) for thread in report.threads],
         "locations": [_watched(watched) for watched in report.watched],
         "findings": [_story(story, report) for story in report.stories],
+        "protected": [_protected(each, report) for each in report.protected],
+        "more_protected": report.more_protected,
         "more_findings": {"pairs": report.more_stories, "lost": report.more_lost},
         "limits": {
             "truncated": run.truncated and run.truncated.value,
@@ -115,6 +138,7 @@ def _document(report: RunReport) -> Json:
             "holes": run.holes,
             "recovered": run.outcome.recovered,
             "births_seen": run.births,
+            "untold_synchronisation": report.untold_synchronisation,
             "unwoven": [
                 {"function": each.function, "path": each.path, "line": each.line, "reason": each.reason}
                 for each in report.unwoven
@@ -162,7 +186,50 @@ def _story(story: LostStory, report: RunReport) -> Json:
         "lost_at": _site(story.lost_site),
         "overwritten_at": None if story.overwriting_site is None else _site(story.overwriting_site),
         "interleaving": None if told is None else _interleaving(told, report),
+        "held": [
+            {
+                "thread": each.thread,
+                "throughout": _objects(each.throughout, report),
+                "at_read": _objects(each.at_read, report),
+                "at_write": _objects(each.at_write, report),
+            }
+            for each in story.held
+        ],
     }
+
+
+def _protected(protected: Protected, report: RunReport) -> Json:
+    verdict = protected.verdict
+    return {
+        "label": protected.label,
+        "cells": protected.cells,
+        "why": verdict.why.value,
+        "certainty": verdict.certainty.value,
+        "doubts": [doubt.value for doubt in verdict.doubts],
+        "updates": verdict.updates,
+        "threads": list(verdict.threads),
+        "objects": _objects(verdict.objects, report),
+        "phases": verdict.phases,
+        "apart": verdict.apart,
+        "carriers": [
+            {
+                "before": each.before,
+                "after": each.after,
+                "object": None if each.object is None else _object(report.objects[each.object]),
+            }
+            for each in verdict.carriers
+        ],
+        "sentences": [wording.protection(protected, report), wording.protection_certainty(protected, report)],
+        "hand_over": None if protected.hand_over is None else _interleaving(protected.hand_over, report),
+    }
+
+
+def _objects(numbers: Iterable[int], report: RunReport) -> list[Json]:
+    return [_object(report.objects[each]) for each in sorted(numbers)]
+
+
+def _object(each: SyncObject) -> Json:
+    return {"label": each.label, "type": each.type_name}
 
 
 def _interleaving(interleaving: Interleaving, report: RunReport) -> Json:
@@ -220,6 +287,21 @@ def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
                     "expression": place.expression,
                 },
             }  # fmt: skip
+        case SyncStep():
+            return {
+                "step": "synchronise",
+                "seq": step.seq,
+                "thread": step.thread,
+                "site": None if step.site is None else _site(step.site),
+                "operation": step.operation,
+                "object": None if step.object is None else _object(step.object),
+                "begins": step.begins,
+                "failed": step.failed,
+                "waited": step.waited,
+                "holder": step.holder,
+                "woken_by": step.woken_by,
+                "other": step.other,
+            }
         case FoldStep():
             return {
                 "step": "fold",
@@ -230,6 +312,7 @@ def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
                 "elsewhere": step.elsewhere,
                 "switches": step.switches,
                 "threads": list(step.threads),
+                "synchronisation": step.synchronisation,
             }
 
 

@@ -19,6 +19,7 @@ from opcodetrace.trace.story import (
     Role,
     RunReport,
     SwitchStep,
+    SyncStep,
 )
 
 MAX_WATCHED = 10
@@ -90,6 +91,22 @@ def _lines(report: RunReport) -> Iterator[str]:
     for number, story in enumerate(report.stories, 1):
         yield ""
         yield from _story(number, story, report)
+    if report.protected:
+        yield ""
+        yield f"### {wording.PROTECTED_ELSEWHERE if report.possibly_lost else wording.PROTECTED}"
+    for protected in report.protected:
+        yield ""
+        yield wording.protection(protected, report, code)
+        yield ""
+        yield f"*{wording.protection_certainty(protected, report)}*"
+        if protected.hand_over is not None:
+            yield ""
+            yield wording.HAND_OVER
+            yield ""
+            yield from _table(protected.hand_over, wording.wording(protected.hand_over, report.lanes, code, name))
+    if report.more_protected:
+        yield ""
+        yield wording.more_protected(report.more_protected)
     if report.possibly_lost and not report.stories:
         yield ""
         yield wording.UNTOLD
@@ -116,7 +133,8 @@ def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
     words = wording.wording(interleaving, report.lanes, code, name)
     yield ""
     first = "One of them: " if story.count > 1 else ""
-    yield first + " ".join(words.sentences(interleaving))
+    held = wording.holdings(story, report, code)
+    yield first + " ".join([*words.sentences(interleaving), *([held] if held else [])])
     yield ""
     yield f"*{wording.certainty(interleaving, report)}*"
     if report.free_threaded:
@@ -145,6 +163,10 @@ def _table(interleaving: Interleaving, words: Wording) -> Iterator[str]:
             case FoldStep():
                 own = step.threads[0] if len(step.threads) == 1 else lanes[0].thread
                 yield _row(lanes, own, f"⋮ *{words.fold(step, interleaving.label)}*")
+                at = None
+            case SyncStep():
+                place = "" if step.site is None else f"{words.place(step.site)}: "
+                yield _row(lanes, step.thread, f"{place}*{words.synchronised(step)}*")
                 at = None
             case AccessStep(role=Role.ORIGIN):
                 text = f"*earlier: {words.lane(step.thread)} {words.action(step)}, {words.place(step.site)}*"

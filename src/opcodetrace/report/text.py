@@ -22,9 +22,11 @@ from opcodetrace.trace.story import (
     FoldStep,
     Interleaving,
     LostStory,
+    Protected,
     Role,
     RunReport,
     SwitchStep,
+    SyncStep,
     WatchedLocation,
 )
 
@@ -102,6 +104,14 @@ class _Page:
         for number, story in enumerate(report.stories, 1):
             yield Text()
             yield from self._story(number, story)
+        if report.protected:
+            yield Text()
+            yield Text(wording.PROTECTED_ELSEWHERE if report.possibly_lost else wording.PROTECTED, "bold")
+            for protected in report.protected:
+                yield from self._protected(protected)
+        if report.more_protected:
+            yield Text()
+            yield Text(MARGIN + wording.more_protected(report.more_protected), "dim")
         if report.possibly_lost and not report.stories:
             yield Text()
             yield from self._wrapped(Text(wording.UNTOLD))
@@ -158,9 +168,10 @@ class _Page:
         if interleaving is None:
             return
         words = wording.wording(interleaving, self.report.lanes)
+        held = wording.holdings(story, self.report)
         yield Text()
         first = "One of them: " if story.count > 1 else ""
-        yield from self._wrapped(Text(first + " ".join(words.sentences(interleaving))))
+        yield from self._wrapped(Text(first + " ".join([*words.sentences(interleaving), *([held] if held else [])])))
         yield from self._wrapped(Text(wording.certainty(interleaving, self.report), "dim"))
         yield Text()
         unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)
@@ -171,6 +182,19 @@ class _Page:
         if self.report.free_threaded or unordered:
             yield Text()
         yield from _Table(interleaving, words, self.width).lines()
+
+    def _protected(self, protected: Protected) -> Iterator[Text]:
+        """Why a location lost nothing, and how one thread's update followed another's."""
+        yield Text()
+        yield from self._wrapped(Text(wording.protection(protected, self.report)))
+        yield from self._wrapped(Text(wording.protection_certainty(protected, self.report), "dim"))
+        interleaving = protected.hand_over
+        if interleaving is not None:
+            yield Text()
+            yield from self._wrapped(Text(wording.HAND_OVER))
+            yield Text()
+            words = wording.wording(interleaving, self.report.lanes)
+            yield from _Table(interleaving, words, self.width).lines()
 
 
 def _label(watched: WatchedLocation) -> str:
@@ -202,7 +226,8 @@ class _Table:
             self.name_width = min(18, max(cell_len(words.lane(lane.thread)) for lane in lanes))
             self.width = min(width - len(MARGIN), MAX_LANE * 2)
             self.lane_width = self.width - self.name_width - 2
-        sites = [step.site for step in interleaving.steps if isinstance(step, AccessStep)]
+        steps = interleaving.steps
+        sites = [step.site for step in steps if isinstance(step, (AccessStep, SyncStep)) and step.site is not None]
         self.several_files = len({site.path for site in sites}) > 1
         self.number_width = max(len(self._number(site)) for site in sites)
 
@@ -218,6 +243,11 @@ class _Table:
                 case FoldStep():
                     yield self._fold(step)
                     at = None
+                case SyncStep():
+                    for cell in self._synchronised(step):
+                        yield self._row(step.thread, cell, named=at != step.thread)
+                        at = step.thread
+                    at = None if self.side_by_side else at
                 case AccessStep(role=Role.ORIGIN):
                     yield self._origin(step)
                 case _:
@@ -258,6 +288,13 @@ class _Table:
                 lines = _wrap(remark, self.lane_width - len(indent) - 2)
                 for index, line in enumerate(lines):
                     yield _Cell(Text(f"{indent}{'  ' if index else '└ '}{line}", style or "dim"))
+
+    def _synchronised(self, step: SyncStep) -> Iterator[_Cell]:
+        """What the thread does to wait for others, after its line."""
+        number = "" if step.site is None else self._number(step.site)
+        for index, line in enumerate(_wrap(self.words.synchronised(step), self.lane_width - self.number_width - 3)):
+            begin = "  " if index else ""
+            yield _Cell(Text.assemble(("" if index else number).rjust(self.number_width), " ", (begin + line, "cyan")))
 
     def _number(self, site: StoredSite) -> str:
         line = "?" if site.line is None else str(site.line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
 from opcodetrace.trace.execution import RunInfo
 from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.protection import Carrier, Doubt, Holding, Why
 from opcodetrace.trace.run import StoredRun, StoredSite
 from opcodetrace.trace.story import (
     AccessStep,
@@ -19,12 +21,15 @@ from opcodetrace.trace.story import (
     Interleaving,
     Lane,
     LostStory,
+    Protected,
     Role,
     RunReport,
     SwitchStep,
+    SyncStep,
     WatchedLocation,
 )
 from opcodetrace.trace.switch import Reason
+from opcodetrace.trace.synchronisation import SyncObject
 
 MAX_VALUE = 40  # characters of a value in a sentence
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in
@@ -33,7 +38,16 @@ MAX_UNWOVEN = 5  # unwoven functions that are named
 
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
 UNTOLD = "No interleaving can be shown: the search for an order that agrees with the recording was cut short."
+PROTECTED = "Why nothing was lost"
+PROTECTED_ELSEWHERE = "Why nothing was lost elsewhere"
+HAND_OVER = "How one thread's update followed another's, at the tightest:"
 UNORDERED = "these steps overlap: which of them came first is not recorded"
+
+IN_LIBRARY = re.compile(r"<(\w+)> in (.+)", re.DOTALL)  # the label of an object that library code made
+LOCKS = ("_thread.lock", "_thread.RLock")
+STATES = (("put", "the queue", "empty"), ("set", "the event", "unset"))
+ENTERED = re.compile(r"with ([^:(),]+?)(?: as \w+)?:")  # that is the expression of such a call on Python 3.11
+MAX_LOCKS = 3  # that are named
 
 ASCII = str.maketrans(dict(zip("│─┼▶◀└⋮…∥·×⇄", "|-+><`:~=-x%", strict=True)))
 LOOP_ENDS = ("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
@@ -201,6 +215,140 @@ def origin_of_confidence(report: RunReport) -> list[str]:
     return sentences
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it: 12 µs, 1.2 ms, 3.4 s."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}" if seconds < 1000 * size else f"{seconds / size:,.0f} {unit}"
+    return f"{seconds * 1e6:.0f} µs"
+
+
+def lock_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
+    """A lock as the source writes it; one that another object has inside of it by that one."""
+    inner = IN_LIBRARY.fullmatch(lock.label)
+    if inner is None:
+        return code(printable(lock.label))
+    entered = ENTERED.match(inner[2])
+    if entered is not None:
+        return f"the lock of {code(printable(entered[1]))}"
+    where = code(call_text(inner[2], MAX_EXPRESSION))
+    return f"a lock inside {where}" if "(" in inner[2] else f"the lock of {where}"
+
+
+def held_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
+    """A lock with what it is: the RLock guard."""
+    words = lock_words(lock, code)
+    what = {"lock": "Lock"}.get(lock.type_name.rpartition(".")[2], lock.type_name.rpartition(".")[2])
+    return words if IN_LIBRARY.fullmatch(lock.label) else f"the {what} {words}"
+
+
+def operation_words(operation: str, called: SyncObject, code: Callable[[str], str] = identity) -> str:
+    """An operation of an object as the source writes it: done.set; of a lock, acquire lock."""
+    if IN_LIBRARY.fullmatch(called.label) or called.type_name in LOCKS or " " in called.label:
+        return f"{operation} {lock_words(called, code)}"
+    return code(f"{printable(called.label)}.{operation}")
+
+
+def protection(protected: Protected, report: RunReport, code: Callable[[str], str] = identity) -> str:
+    """Why no update of a location was lost."""
+    verdict = protected.verdict
+    names = [held_words(report.objects[each], code) for each in verdict.objects[:MAX_LOCKS]]
+    label = code(printable(protected.label)) + (
+        f" (at {protected.cells:,} locations of that name)" if protected.cells > 1 else ""
+    )
+    number = f"{quantity(verdict.updates, 'update')} by {quantity(len(verdict.threads), 'thread')}"
+    held = f"one of {listing(names)}, each for a time" if verdict.phases else listing(names)
+    match verdict.why:
+        case Why.LOCK | Why.SEMAPHORE:
+            all_of = f"all but {verdict.apart:,} of its {number} were" if verdict.apart else f"each of its {number} was"
+            sentence = f"{label}: {all_of} made, from the read to the write, while the thread held {held}"
+            if verdict.why is Why.SEMAPHORE:
+                sentence += ", which no two threads held at a time"
+            if verdict.apart:
+                came = listing([_carrier(each, report, code) for each in verdict.carriers])
+                others = "that one" if verdict.apart == 1 else "those"
+                sentence += f"; the threads waited for {others}{f' ({came})' if came else ''}"
+            return f"{sentence}."
+        case Why.ORDER:
+            came = listing([_carrier(each, report, code) for each in verdict.carriers])
+            return f"{label}: its {number} came one after the other, as the threads waited for each other ({came})."
+        case _:
+            unseen = ""
+            if any(thread.task_of is not None for thread in report.threads if thread.thread in verdict.threads):
+                unseen = " (what asyncio's own locks do is not recorded)"
+            return (
+                f"{label}: none of its {number} was lost in this run, but nothing that was seen orders these "
+                f"updates{unseen}."
+            )
+
+
+def _carrier(carrier: Carrier, report: RunReport, code: Callable[[str], str]) -> str:
+    if carrier.object is None:
+        return {"start": "a thread's start", "end": "the join of a thread"}.get(carrier.before, carrier.before)
+    called = report.objects[carrier.object]
+    return f"{operation_words(carrier.before, called, code)}, then {operation_words(carrier.after, called, code)}"
+
+
+def more_protected(number: int) -> str:
+    """That not all is told of why locations lost nothing."""
+    return f"… and {number:,} more of which the like could be told."
+
+
+def protection_certainty(protected: Protected, report: RunReport) -> str:
+    """How sure it is that this kept updates apart."""
+    verdict = protected.verdict
+    if verdict.why is Why.NOTHING:
+        return "Possible: another run may lose some of them."
+    gave = {carrier.before for carrier in verdict.carriers}
+    states = [f"{what} is taken to have been {state}" for operation, what, state in STATES if operation in gave]
+    reasons = {
+        Doubt.SOURCE: "a value went through a call, a parameter or a return; its read is taken to be the one before",
+        Doubt.STATE: f"{listing(states)} as the recording began",
+        Doubt.JOIN: "a join is taken to have ended because the thread did, not by its timeout",
+        Doubt.UNSEEN: "code that is not woven wrote there too, with or without that",
+        Doubt.MISSED: "some accesses were not recorded",
+        Doubt.PLACES: "a semaphore is taken to have one place; how many it has is not recorded",
+    }
+    if verdict.doubts:
+        return f"Inferred: {listing([reasons[each] for each in verdict.doubts])}."
+    if verdict.why is Why.LOCK:
+        return "Proven: the lock was held without a break from each read to its write; one thread has it at a time."
+    return "Proven: each of these waits could only end after what the other thread had done."
+
+
+def holdings(story: LostStory, report: RunReport, code: Callable[[str], str] = identity) -> str | None:
+    """Which locks the two threads held that lost an update."""
+    if len(story.held) != 2 or story.interleaving is None or story.held[0].thread == story.held[1].thread:
+        return None
+    words = wording(story.interleaving, report.lanes, code)
+    both = frozenset.intersection(*(each.at_read | each.at_write for each in story.held))
+    broken = [each for each in story.held for lock in both if lock not in each.throughout]
+    if both and broken:
+        name = listing([held_words(report.objects[each], code) for each in sorted(both)[:MAX_LOCKS]])
+        when = [_when(each, both) for each in story.held]
+        details = listing([f"{words.lane(each.thread)} {how}" for each, how in zip(story.held, when, strict=True)])
+        if when[0] == when[1]:
+            details = f"each {when[0]}"
+        who = "neither" if not any(both <= each.throughout for each in story.held) else "not both of them"
+        return f"Both threads took {name}, but {who} held it from the read to the write: {details}."
+    if both:
+        return None
+    if not any(each.throughout | each.at_read | each.at_write for each in story.held):
+        return "Neither thread was seen to hold a lock that another one used too."
+    parts = []
+    for each in story.held:
+        names = [held_words(report.objects[lock], code) for lock in sorted(each.at_read | each.at_write)[:MAX_LOCKS]]
+        parts.append(f"{words.lane(each.thread)} held {listing(names) if names else 'none'}")
+    return f"No lock was seen that both threads held: {listing(parts)}."
+
+
+def _when(holding: Holding, locks: frozenset[int]) -> str:
+    if locks <= holding.throughout:
+        return "held it throughout"
+    at = [word for word, held in (("read", holding.at_read), ("write", holding.at_write)) if locks & held]
+    return "let go of it in between" if len(at) == 2 else f"held it at the {at[0]} alone"
+
+
 def caveats(
     report: RunReport, code: Callable[[str], str] = identity, prose: Callable[[str], str] = identity
 ) -> Iterator[str]:
@@ -256,6 +404,11 @@ def caveats(
         yield (
             f"Not woven: {_some(names)} ran as {'it is' if len(names) == 1 else 'they are'}, unseen "
             f"({_some(sorted({prose(printable(unwoven.reason)) for unwoven in report.unwoven}))})."
+        )
+    if report.untold_synchronisation:
+        yield (
+            f"Synchronisation: the run's {report.untold_synchronisation:,} steps are too many for this report to look "
+            "into; they are in the trace file (opcodetrace query waits)."
         )
     if run.outcome.recovered:
         yield "Recovered: this run was read back from a spool that its collector left behind."
@@ -382,6 +535,24 @@ class Wording:
             case _:
                 return f"{who} stood {where}; the reason is not recorded"
 
+    def synchronised(self, step: SyncStep) -> str:
+        """What a thread does to wait for others: acquire lock (waited 1.2 ms; Thread-2 held it)."""
+        what = step.operation if step.object is None else operation_words(step.operation, step.object, self.code)
+        if step.operation in ("start", "join") and step.other is not None:
+            what = f"{step.operation} {self.lane(step.other)}"
+        if step.begins:
+            holder = "" if step.holder is None else f" ({self.lane(step.holder)} holds it)"
+            return f"waits to {what}{holder}" if step.operation == "acquire" else f"begins {what}"
+        remarks = []
+        if step.waited is not None:
+            remarks.append(f"waited {duration(step.waited)}")
+        if step.holder is not None:
+            remarks.append(f"{self.lane(step.holder)} held it")
+        elif step.woken_by is not None and step.operation != "join":
+            remarks.append(f"woken by {self.lane(step.woken_by)}")
+        suffix = f" ({'; '.join(remarks)})" if remarks else ""
+        return f"{what}{' fails' if step.failed else ''}{suffix}"
+
     def fold(self, fold: FoldStep, label: str | None = None) -> str:
         """What was left out: 1,204 steps on other locations. Without the label it stands in its thread's lane."""
         parts = []
@@ -398,6 +569,8 @@ class Wording:
             parts.append(f"{', '.join(here)}{of}{f' by {by}' if label is not None and by else ''}")
         if fold.elsewhere:
             parts.append(f"{quantity(fold.elsewhere, 'step')} on other locations")
+        if fold.synchronisation:
+            parts.append(f"{quantity(fold.synchronisation, 'more step')} of synchronisation")
         if fold.switches:
             parts.append(quantity(fold.switches, "more switch", "more switches"))
         return ", ".join(parts)
@@ -494,7 +667,11 @@ def wording(
     name: Callable[[str], str] = identity,
 ) -> Wording:
     """The words for an interleaving."""
-    paths = {step.site.path for step in interleaving.steps if isinstance(step, AccessStep)}
+    paths = {
+        step.site.path
+        for step in interleaving.steps
+        if isinstance(step, (AccessStep, SyncStep)) and step.site is not None
+    }
     words = Wording({lane.thread: lane for lane in lanes}, frozenset(paths), code, name)
     for step in interleaving.steps:  # number the objects in the order in which they appear
         if isinstance(step, AccessStep):

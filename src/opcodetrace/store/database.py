@@ -24,9 +24,11 @@ from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import LostGroup, StoredRun, StoredSite, Thread, Trace, Truncation
 from opcodetrace.trace.story import UnwovenFunction
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 
 LOST_UPDATE = "lost update"
 UNSEEN_WRITE = "unseen write"
@@ -487,6 +489,33 @@ class Database:
             )
             for row in self._rows(sql, run_id, first, last)
         ]
+
+    def count_synchronisation(self, run_id: int) -> int:
+        return int(self._one("SELECT count(*) AS rows FROM synchronisation WHERE run_id = ?", run_id)["rows"])
+
+    def synchronisation(self, run_id: int) -> list[Synchronisation]:
+        """What the threads did to wait for each other, in order."""
+        sql = """
+            SELECT seq, earliest, thread, site_id, sync_object_id, operation, begins, failed, waited, holder, woken_by,
+                inside_seq, started
+            FROM synchronisation WHERE run_id = ? ORDER BY seq"""
+        with told(self.path):
+            return list(map(Synchronisation._make, self._connection.execute(sql, (run_id,))))
+
+    def sync_objects(self, run_id: int) -> dict[int, SyncObject]:
+        return {
+            row["id"]: SyncObject(row["id"], row["type"], row["label"])
+            for row in self._rows("SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id", run_id)
+        }
+
+    def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
+        """The writes of some locations, with where what flowed into them was read; by seq."""
+        sql = f"""
+            SELECT location_id, thread, coalesce(source_seq, seq), seq,
+                source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'
+            FROM events WHERE run_id = ? AND kind IN ({Kind.WRITE:d}, {Kind.DELETE:d}) {_of(locations)} ORDER BY seq"""
+        with told(self.path):
+            return list(map(Update._make, self._connection.execute(sql, (run_id,))))
 
     def unwoven(self, run_id: int) -> list[UnwovenFunction]:
         sql = """

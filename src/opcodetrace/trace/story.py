@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from opcodetrace.trace.event import ABSENT, Kind, Value
 from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.protection import Holding, Verdict
 from opcodetrace.trace.run import StoredRun, StoredSite, Thread
 from opcodetrace.trace.switch import Switch
+from opcodetrace.trace.synchronisation import SyncObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,23 @@ class SwitchStep:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncStep:
+    """What a thread does to wait for others, or to let them go on."""
+
+    seq: int
+    thread: int
+    operation: str  # acquire, release, wait, put ...
+    object: SyncObject | None
+    begins: bool  # it is only begun here; the thread may wait now
+    failed: bool  # was not free, timed out
+    waited: float | None  # seconds, where another thread kept it waiting
+    holder: int | None  # the thread that held the lock as the operation began
+    woken_by: int | None  # the thread whose release, put or the like ended the wait
+    other: int | None = None  # the thread that is started or joined, where known
+    site: StoredSite | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FoldStep:
     """Steps left out because they do not matter here."""
 
@@ -85,14 +104,15 @@ class FoldStep:
     elsewhere: int = 0  # accesses to other locations
     switches: int = 0
     threads: tuple[int, ...] = ()  # whose accesses to the same location these are, where known
+    synchronisation: int = 0  # of the threads shown
 
 
-Step = AccessStep | ComputeStep | SwitchStep | FoldStep
+Step = AccessStep | ComputeStep | SwitchStep | SyncStep | FoldStep
 
 
 @dataclass(frozen=True, slots=True)
 class Interleaving:
-    """The steps, in order, by which one update was lost."""
+    """The steps, in order, by which one update was lost, or by which one thread's followed another's."""
 
     label: str  # of the location
     lanes: tuple[Lane, ...]  # the threads that take part, by number
@@ -116,6 +136,17 @@ class LostStory:
     count: int
     certainty: Certainty  # of the one that is told
     interleaving: Interleaving | None
+    held: tuple[Holding, ...] = ()  # the locks of the two threads: the one whose write was lost, then the other
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Locations of one label that several threads updated and that lost nothing, for one and the same reason."""
+
+    label: str
+    cells: int  # locations of which this holds
+    verdict: Verdict  # of all of them; its updates are theirs together
+    hand_over: Interleaving | None  # how one thread's update followed another's, the tightest
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +188,10 @@ class RunReport:
     more_stories: int  # further pairs of source lines, not told
     more_lost: int  # the lost updates of those
     unwoven: tuple[UnwovenFunction, ...]
+    protected: tuple[Protected, ...] = ()  # those written most first
+    more_protected: int = 0  # further locations, or reasons, that are not told
+    objects: Mapping[int, SyncObject] = field(default_factory=dict)  # that holdings and verdicts refer to
+    untold_synchronisation: int = 0  # steps, where they are too many to look into
 
     @property
     def free_threaded(self) -> bool:

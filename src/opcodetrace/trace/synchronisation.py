@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +15,7 @@ class SyncObject:
     label: str  # as the source writes it where a woven call led to it: lock, self.queue
 
 
-@dataclass(frozen=True, slots=True)
-class Synchronisation:
+class Synchronisation(NamedTuple):
     """One operation of a thread's. It ended at `seq`; where it may wait, it began at `earliest`.
 
     One that `begins` is about to wait: its end is another one, which is missing where the thread never came out."""

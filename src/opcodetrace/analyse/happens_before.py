@@ -1,0 +1,353 @@
+"""Which operations of one thread came before which of another, because one waited for the other (happens-before).
+
+Lamport, "Time, clocks, and the ordering of events in a distributed system" (1978); for threads with vector clocks:
+Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (2009).
+
+Those take the release of a lock and its next acquisition for an order. Here they are none: the other thread might as
+well have come first, so that says nothing of why an update was not lost (analyse/lockset.py does). An order is only
+what a thread must wait for: the start and the end of a thread, the set of an Event before a wait that it let through,
+the put of the very item that a get gave, the arrival at a Barrier, the notification or release that ended a wait.
+
+All is told by seqs. A record of a release or a put is made before it happens, that of an acquisition or a get after it,
+so an order is never told the wrong way round.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from opcodetrace.trace.protection import Carrier, Doubt
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+
+LOCK = "_thread.lock"
+EVENT = "threading.Event"
+BARRIER = "threading.Barrier"
+SIMPLE_QUEUE = "_queue.SimpleQueue"
+FIRST_IN_FIRST_OUT = frozenset(["queue.Queue", SIMPLE_QUEUE])
+LAST_IN_FIRST_OUT = "queue.LifoQueue"
+QUEUES = FIRST_IN_FIRST_OUT | {LAST_IN_FIRST_OUT, "queue.PriorityQueue"}
+FUTURE = "concurrent.futures._base.Future"
+SETS_FUTURE = frozenset(["set_result", "set_exception"])
+ASKS_FUTURE = frozenset(["result", "exception"])
+
+Clock = Mapping[int, int]  # by thread: what it recorded below this seq came before
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What `one` recorded below `seq` came before what `other` recorded from `until` on."""
+
+    one: int
+    seq: int
+    other: int
+    until: int
+    carrier: Carrier
+    doubt: Doubt | None = None
+
+
+@dataclass(slots=True)
+class Operation:
+    """An operation as a whole: its beginning, its end, and what was done inside of it."""
+
+    first: Synchronisation
+    last: Synchronisation | None = None  # None: it raised, or the thread never came out
+    parts: list[Synchronisation] = field(default_factory=list)  # at any depth, in order
+
+    @property
+    def done(self) -> bool:
+        return self.last is not None and not self.last.failed
+
+    @property
+    def waited(self) -> bool:
+        """Whether it waited for a condition of its own."""
+        return any(part.operation == "wait" and part.begins for part in self.parts)
+
+    def took_effect(self) -> int:
+        """The seq at which it had the lock inside of it for the last time; that of a C function's own record."""
+        taken = [part.seq for part in self.parts if part.operation == "acquire" and not (part.begins or part.failed)]
+        return taken[-1] if taken else self.first.seq if self.last is None else self.last.seq
+
+    def had_lock(self) -> int:
+        """The seq at which it had the lock inside of it for the first time."""
+        taken = [part.seq for part in self.parts if part.operation == "acquire" and not (part.begins or part.failed)]
+        return taken[0] if taken else self.took_effect()
+
+
+class Operations:
+    """The outermost operations of a run, and which of them each record is a part of.
+
+    One that raised has no end. It is known to be over as its thread does something at another place of woven code, or
+    begins the same again; `Synchronisation.inside` cannot tell."""
+
+    def __init__(self, synchronisation: Sequence[Synchronisation]) -> None:
+        self.all: list[Operation] = []
+        self._of: dict[int, Operation] = {}  # by the seq of a part
+        stacks: defaultdict[int, list[Synchronisation]] = defaultdict(list)  # by thread: beginnings without an end
+        under_way: dict[int, Operation] = {}  # by thread: that of the lowest of those
+        for each in synchronisation:
+            stack = stacks[each.thread]
+            if stack and each.site != stack[0].site:
+                stack.clear()
+            places = [place for place, one in enumerate(stack) if _same(one, each)]
+            if places:
+                del stack[places[0 if each.begins else -1] + (not each.begins) :]
+            if stack and not (len(stack) == 1 and places and not each.begins):
+                self._of[each.seq] = under_way[each.thread]
+                under_way[each.thread].parts.append(each)
+            elif stack:
+                under_way[each.thread].last = each
+            else:
+                self.all.append(Operation(each, None if each.begins else each))
+                under_way[each.thread] = self.all[-1]
+            if each.begins:
+                stack.append(each)
+            elif places:
+                stack.pop()
+
+        self.thread_of: dict[int, int] = {}  # by the object of a thread: its number
+        for operation in self.all:
+            started = [part.started for part in operation.parts if part.started is not None]
+            if operation.first.operation == "start" and operation.first.object is not None and started:
+                self.thread_of[operation.first.object] = started[0]
+
+    def around(self, each: Synchronisation) -> Synchronisation:
+        """The outermost operation that this one is a part of, or itself."""
+        return self._of[each.seq].first if each.seq in self._of else each
+
+    def outermost(self) -> list[Synchronisation]:
+        """The beginnings and ends of operations that woven code led to and that are no part of others, in order."""
+        ends = [each for operation in self.all for each in (operation.first, operation.last) if each is not None]
+        return sorted({each.seq: each for each in ends if each.site is not None}.values(), key=lambda each: each.seq)
+
+
+def _same(one: Synchronisation, other: Synchronisation) -> bool:
+    return one.object == other.object and one.operation == other.operation
+
+
+def orders(
+    synchronisation: Sequence[Synchronisation],
+    operations: Operations,
+    objects: Mapping[int, SyncObject],
+    threads: Iterable[Thread],
+    *,
+    begun: bool,
+    free_threaded: bool,
+    waits_to_the_end: Callable[[Synchronisation], bool] = lambda join: False,
+) -> list[Order]:
+    """The orders that a run's synchronisation gives, by `until`.
+
+    `begun`: the trace holds all of the run's synchronisation, so only how objects were before is taken for granted;
+    else what rests on that is left out. `waits_to_the_end`: whether a join was given no timeout."""
+    found = [
+        *_of_threads(synchronisation, operations, {thread.thread: thread for thread in threads}, waits_to_the_end),
+        *_of_signals(synchronisation, objects, operations),
+    ]
+    of_object: defaultdict[int, list[Operation]] = defaultdict(list)
+    for operation in operations.all:
+        if operation.first.object is not None:
+            of_object[operation.first.object].append(operation)
+    for number, used in of_object.items():
+        type_name = objects[number].type_name
+        if type_name in QUEUES:
+            certain = type_name != SIMPLE_QUEUE or not free_threaded
+            found += _of_queue(used, type_name, certain=certain)
+        elif type_name == EVENT:
+            found += _of_event(used)
+        elif type_name == BARRIER:
+            found += _of_barrier(used)
+        elif type_name == FUTURE:
+            found += _of_future(used)
+    kept = (order for order in found if order.seq <= order.until and (begun or order.doubt is not Doubt.STATE))
+    return sorted(kept, key=lambda order: (order.until, order.seq))
+
+
+def _of_threads(
+    synchronisation: Sequence[Synchronisation],
+    operations: Operations,
+    threads: Mapping[int, Thread],
+    waits_to_the_end: Callable[[Synchronisation], bool],
+) -> Iterator[Order]:
+    """Starts and joins."""
+    for each in synchronisation:
+        if each.started is not None and each.started in threads:
+            first = threads[each.started].first_seq
+            if each.earliest <= first:
+                yield Order(each.thread, each.earliest, each.started, first, Carrier("start", "begin", None))
+        elif each.operation == "join" and each.object in operations.thread_of and not each.begins and not each.failed:
+            joined = threads.get(operations.thread_of[each.object])
+            if joined is not None and joined.ended and joined.last_seq < each.seq:
+                doubt = None if waits_to_the_end(each) else Doubt.JOIN
+                carrier = Carrier("end", "join", None)
+                yield Order(joined.thread, joined.last_seq + 1, each.thread, each.seq, carrier, doubt)
+
+
+def _of_signals(
+    synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject], operations: Operations
+) -> Iterator[Order]:
+    """A lock that another thread than its holder released: so conditions let those go on that wait for them."""
+    holder: dict[int, int] = {}
+    signal: dict[int, Synchronisation] = {}  # by the lock: its release, if that was another's
+    for each in synchronisation:
+        number = each.object
+        if number is None or each.begins or each.failed or objects[number].type_name != LOCK:
+            continue
+        if each.operation == "release":
+            held = holder.pop(number, None)
+            signal.pop(number, None)
+            if held not in (None, each.thread):
+                signal[number] = each
+        elif each.operation == "acquire":
+            given = signal.pop(number, None)
+            if given is not None and given.thread != each.thread:
+                one, other = operations.around(given), operations.around(each)
+                carrier = Carrier(one.operation, other.operation, other.object)
+                yield Order(given.thread, given.seq, each.thread, each.seq, carrier)
+            holder[number] = each.thread
+
+
+def _of_queue(used: Sequence[Operation], type_name: str, *, certain: bool) -> Iterator[Order]:
+    """Which put gave the item of each get: the lock inside a queue, and the GIL, put both in one order."""
+    steps: list[tuple[int, str, Operation]] = []
+    for operation in used:
+        name = operation.first.operation
+        if name not in ("put", "get"):
+            continue
+        if name == "get":
+            waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
+            if type_name == SIMPLE_QUEUE and operation.first.begins:
+                waits = [operation.first.seq]  # told only where it is empty
+            steps += [(seq, "empty", operation) for seq in waits]
+        if operation.done:
+            steps.append((operation.took_effect(), name, operation))
+    items: deque[Operation] = deque()
+    known = mixed = False  # what it held before the recording; which of its items were taken
+    for seq, what, operation in sorted(steps, key=lambda step: step[0]):
+        if what == "empty":
+            items.clear()
+            known, mixed = True, False
+        elif what == "put":
+            items.append(operation)
+        elif not items:
+            known = mixed = False
+        else:
+            if type_name in FIRST_IN_FIRST_OUT:
+                given = items.popleft()
+            else:
+                given = items.pop()
+                if type_name != LAST_IN_FIRST_OUT and items:
+                    mixed = True
+            giver, taker = given.first.thread, operation.first.thread
+            if not mixed and giver != taker:
+                doubt = None if known and certain else Doubt.STATE
+                carrier = Carrier("put", "get", operation.first.object)
+                yield Order(giver, given.took_effect(), taker, seq, carrier, doubt)
+            if mixed and not items:
+                mixed = False
+
+
+def _of_event(used: Sequence[Operation]) -> Iterator[Order]:
+    """The set that let a wait through is the first one since the event was last seen unset."""
+    steps: list[tuple[int, str, Operation]] = []
+    for operation in used:
+        if operation.first.operation == "wait":
+            waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
+            steps += [(seq, "unset", operation) for seq in waits]
+        if operation.done and operation.first.operation in ("set", "clear", "wait"):
+            steps.append((operation.took_effect(), operation.first.operation, operation))
+    setter: Operation | None = None
+    known = False  # to be unset before the setter's set
+    for seq, what, operation in sorted(steps, key=lambda step: step[0]):
+        if what in ("unset", "clear"):
+            setter, known = None, True
+        elif what == "set":
+            setter = setter or operation
+        elif setter is not None and setter.first.thread != operation.first.thread:
+            carrier = Carrier("set", "wait", operation.first.object)
+            doubt = None if known else Doubt.STATE
+            yield Order(setter.first.thread, setter.took_effect(), operation.first.thread, seq, carrier, doubt)
+
+
+def _of_barrier(used: Sequence[Operation]) -> Iterator[Order]:
+    """Who waited was there before the one who came last; the way back is a signal.
+
+    One who did not wait came last, and let those go on that waited for it."""
+    passed = [operation for operation in used if operation.first.operation == "wait" and operation.done]
+    last = [operation for operation in passed if not operation.waited]
+    for operation in passed:
+        if not operation.waited:
+            continue
+        for part in operation.parts:
+            if part.operation != "acquire" or part.begins or part.failed or part.woken_by is None:
+                continue
+            for came_last in last:
+                released = [
+                    each.seq for each in came_last.parts if each.operation == "release" and each.object == part.object
+                ]
+                if came_last.first.thread == part.woken_by and any(
+                    part.earliest <= seq <= part.seq for seq in released
+                ):
+                    carrier = Carrier("wait", "wait", operation.first.object)
+                    yield Order(
+                        operation.first.thread,
+                        operation.first.seq,
+                        came_last.first.thread,
+                        came_last.had_lock(),
+                        carrier,
+                    )
+
+
+def _of_future(used: Sequence[Operation]) -> Iterator[Order]:
+    """A future is given its result once."""
+    setters = [operation for operation in used if operation.first.operation in SETS_FUTURE]
+    for operation in used:
+        if operation.first.operation in ASKS_FUTURE and operation.last is not None and operation.done and setters:
+            setter = setters[0].first
+            if setter.thread != operation.first.thread and setter.seq < operation.last.seq:
+                carrier = Carrier(setter.operation, operation.first.operation, operation.first.object)
+                yield Order(setter.thread, setter.seq, operation.first.thread, operation.last.seq, carrier)
+
+
+class Clocks:
+    """What each thread's past holds of the other threads, at any seq."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        """Of orders by `until`."""
+        self._orders = orders
+        self._until = [order.until for order in orders]
+        self._seqs: defaultdict[int, list[int]] = defaultdict(list)
+        self._clocks: defaultdict[int, list[Clock]] = defaultdict(list)
+        for order in orders:
+            before = self.at(order.other, order.until)
+            given = self.at(order.one, order.seq)
+            merged = {
+                thread: max(before.get(thread, -1), given.get(thread, -1)) for thread in before.keys() | given.keys()
+            }
+            merged[order.one] = max(merged.get(order.one, -1), order.seq)
+            self._seqs[order.other].append(order.until)
+            self._clocks[order.other].append(merged)
+
+    def at(self, thread: int, seq: int) -> Clock:
+        """The clock of a thread at one of its records."""
+        place = bisect.bisect_right(self._seqs[thread], seq)
+        return self._clocks[thread][place - 1] if place else {}
+
+    def path(self, one: int, seq: int, other: int, until: int) -> list[Order]:
+        """The orders that lead from what a thread recorded at `seq` to what another did at `until`; none if none do."""
+        reached = {one: seq}
+        by: dict[int, Order] = {}
+        start = bisect.bisect_left(self._until, seq)
+        for order in self._orders[start : bisect.bisect_right(self._until, until)]:
+            if order.other not in reached and reached.get(order.one, order.seq) < order.seq:
+                reached[order.other] = order.until
+                by[order.other] = order
+                if order.other == other:
+                    path = []
+                    while other != one:
+                        path.append(by[other])
+                        other = by[other].one
+                    return path[::-1]
+        return []

@@ -1,0 +1,344 @@
+"""Why no update of a location got between the read and the write of another: the locks that all of them held.
+
+The locks held at every access of a location: Savage et al., "Eraser: a dynamic data race detector for multithreaded
+programs" (1997). Here a lock must have been held from an update's read to its write without a break. Updates need none
+that came before or after all others because threads waited for each other (analyse/happens_before.py), such as the one
+that first fills a location in.
+
+A lock counts as held from the record of its acquisition, made after it, to the next record of a release, made before it
+happens: so what is called held was. What cannot be told counts as not held.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from opcodetrace.analyse.happens_before import Clocks, Operations, Order
+from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+
+LOCK = "_thread.lock"
+REENTRANT = "_thread.RLock"
+CONDITION = "threading.Condition"
+SEMAPHORES = frozenset(["threading.Semaphore", "threading.BoundedSemaphore"])
+MAX_COMPARISONS = 20_000_000  # updates times threads that wrote, for which it is looked into who came before whom
+MAX_CARRIED = 500  # changes from one thread to another of which it is told what ordered them
+MAX_CARRIERS = 5  # kinds of those that are told
+
+
+class Held(NamedTuple):
+    """A thread held an object at its records between two seqs."""
+
+    object: int
+    thread: int
+    first: int
+    last: float  # infinite where it was never released
+
+
+def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> list[Held]:
+    """When each lock was held, by which thread; outermost acquisitions of an RLock, by `first`.
+
+    A release inside of a Condition's wait releases an RLock however often it was taken. If another thread gets a lock
+    that was not seen released, its release went unseen: that holding does not count. Nor do the locks that
+    conditions make for each wait: another is to release them."""
+    found: list[Held] = []
+    holder: dict[int, int] = {}
+    since: dict[int, int] = {}
+    depth: Counter[int] = Counter()
+    waits = {
+        each.seq: each
+        for each in synchronisation
+        if each.begins and each.operation == "wait" and each.object is not None
+        and objects[each.object].type_name == CONDITION
+    }  # fmt: skip
+    given_up: dict[tuple[int, int], tuple[int, int, int]] = {}  # thread and condition: wait, lock, depth
+
+    released: defaultdict[int, set[int]] = defaultdict(set)  # by the seq of a wait: locks
+    signals: set[int] = set()
+
+    def close(lock: int, last: int) -> None:
+        found.append(Held(lock, holder.pop(lock), since.pop(lock), last))
+        depth[lock] = 0
+
+    for each in synchronisation:
+        lock = each.object
+        if lock is None:
+            continue
+        type_name = objects[lock].type_name
+        if type_name == CONDITION and each.operation == "wait" and not each.begins:
+            _, own, taken = given_up.pop((each.thread, lock), (0, -1, 0))
+            if holder.get(own) == each.thread and depth[own] == 1:
+                depth[own] = taken  # the wait took it as often as it had been taken
+        if type_name not in (LOCK, REENTRANT) or each.begins or each.failed:
+            continue
+        wait = waits.get(-1 if each.inside is None else each.inside)
+        if wait is not None and each.operation == "release":
+            released[wait.seq].add(lock)
+        if each.operation == "acquire":
+            if wait is not None and lock not in released[wait.seq]:
+                signals.add(lock)
+            if type_name == REENTRANT and holder.get(lock) == each.thread:
+                depth[lock] += 1
+                continue
+            if lock in holder:
+                del holder[lock], since[lock]
+            holder[lock], since[lock], depth[lock] = each.thread, each.seq, 1
+        elif each.operation == "release" and lock in holder:
+            if type_name == REENTRANT and holder[lock] != each.thread:
+                continue  # which raised
+            if type_name == REENTRANT and wait is not None and wait.object is not None:
+                given_up[each.thread, wait.object] = (wait.seq, lock, depth[lock])
+                depth[lock] = 1
+            depth[lock] -= 1
+            if depth[lock] <= 0:
+                close(lock, each.seq)
+    found += [Held(lock, thread, since[lock], math.inf) for lock, thread in holder.items()]
+    return sorted((each for each in found if each.object not in signals), key=lambda each: each.first)
+
+
+def held_semaphores(operations: Operations, objects: Mapping[int, SyncObject]) -> list[Held]:
+    """When semaphores were held that no two threads held at a time though one waited for another; by `first`."""
+    found: list[Held] = []
+    since: dict[int, tuple[int, int]] = {}  # thread, seq
+    used: Counter[int] = Counter()
+    shared: set[int] = set()  # had by two at a time, or given by one who had none
+    waited: set[int] = set()
+    steps: list[tuple[int, str, int, int]] = []
+    for operation in operations.all:
+        number = operation.first.object
+        if number is None or objects[number].type_name not in SEMAPHORES:
+            continue
+        used[number] += 1
+        if operation.first.operation == "release":
+            steps.append((operation.first.seq, "release", number, operation.first.thread))
+        elif operation.first.operation == "acquire" and operation.last is not None and operation.done:
+            steps.append((operation.last.seq, "acquire", number, operation.first.thread))
+        if operation.waited:
+            waited.add(number)
+    for seq, what, number, thread in sorted(steps):
+        if what == "acquire":
+            if number in since:
+                shared.add(number)
+            since[number] = (thread, seq)
+        elif number not in since or since[number][0] != thread:
+            shared.add(number)
+        else:
+            found.append(Held(number, thread, since.pop(number)[1], seq))
+    found += [Held(number, thread, seq, math.inf) for number, (thread, seq) in since.items()]
+    return sorted((each for each in found if each.object not in shared), key=lambda each: each.first)
+
+
+def locksets(updates: Iterable[Update], held: Sequence[Held]) -> Iterator[tuple[Update, frozenset[int]]]:
+    """Each update with what its thread held from its read to its write. Updates are by `seq`, `held` by `first`."""
+    of_thread: defaultdict[int, dict[int, Held]] = defaultdict(dict)  # the latest of each object
+    nothing: frozenset[int] = frozenset()
+    same: dict[tuple[int, ...], frozenset[int]] = {}
+    coming = iter(held)
+    following = next(coming, None)
+    for update in updates:
+        while following is not None and following.first < update.seq:
+            of_thread[following.thread][following.object] = following
+            following = next(coming, None)
+        having = of_thread.get(update.thread)
+        if not having:
+            yield update, nothing
+            continue
+        numbers, over = [], []
+        for number, _, first, last in having.values():
+            if last < update.seq:
+                over.append(number)
+            elif first < update.began:
+                numbers.append(number)
+        yield update, same.setdefault(tuple(numbers), frozenset(numbers))
+        for number in over:
+            del having[number]
+
+
+def holding(update: Update, held: Iterable[Held]) -> Holding:
+    """The locks that a thread held at the read and at the write of one update."""
+    mine = [each for each in held if each.thread == update.thread]
+
+    def at(first: int, last: int) -> frozenset[int]:
+        return frozenset(each.object for each in mine if each.first < first and last < each.last)
+
+    return Holding(
+        update.thread, at(update.began, update.seq), at(update.began, update.began), at(update.seq, update.seq)
+    )
+
+
+class Judge:
+    """Says of the updates of a location why none was lost."""
+
+    def __init__(
+        self,
+        synchronisation: Sequence[Synchronisation],
+        objects: Mapping[int, SyncObject],
+        operations: Operations,
+        orders: Sequence[Order],
+        threads: Iterable[Thread] = (),
+    ) -> None:
+        self.objects = objects
+        self._thread_of_task = {each.thread: each.task_of for each in threads if each.task_of is not None}
+        self._woken: defaultdict[int, list[tuple[int, int]]] = defaultdict(
+            list
+        )  # by thread: seq, and who ended its wait
+        for operation in operations.all:
+            end = operation.last
+            if end is not None and end.woken_by is not None and not end.failed:
+                self._woken[end.thread].append((end.seq, end.woken_by))
+        for waits in self._woken.values():
+            waits.sort()
+        self.locks = held_locks(synchronisation, objects)
+        self.semaphores = held_semaphores(operations, objects)
+        self._proven = Clocks([order for order in orders if order.doubt is None])
+        self._all = self._proven if all(order.doubt is None for order in orders) else Clocks(orders)
+
+    def span(self, verdict: Verdict, one: Update, other: Update) -> tuple[int, int] | None:
+        """The seqs at which the first one's thread got what the verdict says it held, and the other's released it."""
+
+        def around(update: Update) -> Held | None:
+            for held in self.locks if verdict.why is Why.LOCK else self.semaphores:
+                if (
+                    held.object in verdict.objects
+                    and held.thread == update.thread
+                    and held.first < update.began
+                    and update.seq < held.last
+                ):
+                    return held
+            return None
+
+        first, last = around(one), around(other)
+        if first is None or last is None or math.isinf(last.last):
+            return None
+        return first.first, int(last.last)
+
+    def woken(self, one: Update, other: Update) -> bool:
+        """Whether a wait of the other's thread right before its update was ended by the first one's after its own."""
+        waits = self._woken.get(other.thread, [])
+        place = bisect.bisect_left(waits, (other.began, -1))
+        return place > 0 and waits[place - 1][0] > one.seq and waits[place - 1][1] == one.thread
+
+    def verdict(self, updates: Sequence[Update], known: Collection[Doubt] = ()) -> Verdict | None:
+        """Of all updates of one location, by `seq`, none of which was lost. None where one thread alone wrote, or no
+        write depended on what was read. `known`: doubts that there are whatever the verdict is."""
+        threads = tuple(sorted({update.thread for update in updates}))
+        if len(threads) < 2 or all(update.blind for update in updates):
+            return None
+        kept = self.locks
+        if len({self._thread_of_task.get(thread, thread) for thread in threads}) < len(threads):
+            # a task takes an RLock that another task of its thread holds
+            kept = [held for held in kept if self.objects[held.object].type_name != REENTRANT]
+        locks = [held for _, held in locksets(updates, kept)]
+        nothing: list[frozenset[int]] = [frozenset()] * len(updates)
+        semaphores = [held for _, held in locksets(updates, self.semaphores)] if self.semaphores else nothing
+        doubts = [*known, *([] if all(update.certain for update in updates) else [Doubt.SOURCE])]
+        for clocks in (self._proven, self._all):
+            verdict = _judge(updates, threads, locks, semaphores, clocks)
+            if verdict.why is not Why.NOTHING:
+                break
+        doubts += verdict.doubts
+        certainty = Certainty.INFERRED if doubts else Certainty.PROVEN
+        if verdict.why is Why.NOTHING:
+            certainty, doubts = Certainty.POSSIBLE, []
+        return replace(verdict, certainty=certainty, doubts=tuple(dict.fromkeys(doubts)))
+
+
+def _judge(
+    updates: Sequence[Update],
+    threads: tuple[int, ...],
+    locks: Sequence[frozenset[int]],
+    semaphores: Sequence[frozenset[int]],
+    clocks: Clocks,
+) -> Verdict:
+    verdict = Verdict(Why.NOTHING, Certainty.PROVEN, len(updates), threads)
+    for why, sets in ((Why.LOCK, locks), (Why.SEMAPHORE, semaphores)):
+        common = frozenset.intersection(*sets)
+        if common:
+            places = (Doubt.PLACES,) if why is Why.SEMAPHORE else ()
+            return replace(verdict, why=why, objects=tuple(sorted(common)), doubts=places)
+    if len(updates) * len(threads) > MAX_COMPARISONS:
+        return verdict
+    bounds = [0, *_cuts(updates, threads, clocks), len(updates)]
+    objects: set[int] = set()
+    doubts: set[Doubt] = set()
+    apart = 0
+    phases = False
+    for first, last in itertools.pairwise(bounds):
+        together = updates[first:last]
+        if len({update.thread for update in together}) == 1:
+            apart += len(together)
+            continue
+        common = frozenset.intersection(*locks[first:last])
+        if not common:
+            common = frozenset.intersection(*semaphores[first:last])
+            doubts.add(Doubt.PLACES)
+            verdict = replace(verdict, why=Why.SEMAPHORE)
+        if not common:
+            return Verdict(Why.NOTHING, Certainty.PROVEN, len(updates), threads)
+        phases = phases or bool(objects and not objects & common)
+        objects = objects & common or objects | common
+    why = Why.ORDER if not objects else Why.LOCK if verdict.why is Why.NOTHING else verdict.why
+    carried = _carried(updates, bounds[1:-1], clocks)
+    doubts |= {order.doubt for order in carried if order.doubt is not None}
+    carriers = Counter(order.carrier for order in carried)
+    return replace(
+        verdict,
+        why=why,
+        objects=tuple(sorted(objects)),
+        phases=phases,
+        apart=apart if objects else 0,
+        carriers=tuple(carrier for carrier, _ in carriers.most_common(MAX_CARRIERS)),
+        doubts=tuple(sorted(doubts)),
+    )
+
+
+def _cuts(updates: Sequence[Update], threads: Sequence[int], clocks: Clocks) -> list[int]:
+    """The places before which all updates came before all those behind, other threads' by what these waited for."""
+    size = len(updates)
+    needed: list[dict[int, float]] = [{}] * (size + 1)  # by place: of each thread, what all others behind know of it
+    least: dict[int, float] = dict.fromkeys(threads, math.inf)
+    for place in range(size - 1, -1, -1):
+        update = updates[place]
+        clock = clocks.at(update.thread, update.began)
+        for thread in threads:
+            if thread != update.thread:
+                least[thread] = min(least[thread], clock.get(thread, -1))
+        needed[place] = dict(least)
+    latest: dict[int, int] = {}
+    cuts = []
+    for place in range(1, size):
+        latest[updates[place - 1].thread] = updates[place - 1].seq
+        if all(seq < needed[place][thread] for thread, seq in latest.items()):
+            cuts.append(place)
+    return cuts
+
+
+def _carried(updates: Sequence[Update], cuts: Sequence[int], clocks: Clocks) -> list[Order]:
+    """What ordered one thread's update before another's, at the cuts."""
+    carried = []
+    changes = [place for place in cuts if updates[place - 1].thread != updates[place].thread]
+    for place in changes[:MAX_CARRIED]:
+        one, other = updates[place - 1], updates[place]
+        carried += clocks.path(one.thread, one.seq, other.thread, other.began)
+    return carried
+
+
+def tightest(updates: Sequence[Update], woken: Callable[[Update, Update], bool]) -> tuple[Update, Update] | None:
+    """Two updates in a row by different threads: the tightest pair of which the second had to wait for the first,
+    else the tightest of all."""
+    best: tuple[tuple[bool, int], Update, Update] | None = None
+    for one, other in itertools.pairwise(updates):
+        if one.thread == other.thread:
+            continue
+        rank = (not woken(one, other), other.seq - one.began)
+        if best is None or rank < best[0]:
+            best = rank, one, other
+    return None if best is None else best[1:]

@@ -1,0 +1,280 @@
+"""What came before what, because one thread waited for another; and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opcodetrace.analyse.happens_before import Clocks, Operations, Order
+from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.protection import Carrier, Doubt, Why
+from tests.analyse.synchronised import LOCK, Programme
+
+
+def between(run: Programme, one: int, other: int) -> list[tuple[str, str, Doubt | None]]:
+    return [
+        (order.carrier.before, order.carrier.after, order.doubt)
+        for order in run.orders()
+        if (order.one, order.other) == (one, other)
+    ]
+
+
+def started(run: Programme, *threads: int) -> dict[int, int]:
+    """Thread 0 starts them; gives their objects."""
+    objects = {thread: run.thing("threading.Thread") for thread in threads}
+    for thread, number in objects.items():
+        begun = run.does(0, "start", number, begins=True)
+        run.does(0, "start", None, started=thread, inside=begun)
+        run.does(0, "start", number)
+    return objects
+
+
+def test_start_and_join() -> None:
+    run = Programme()
+    run.update(0)
+    objects = started(run, 1)
+    run.update(1)
+    run.does(0, "join", objects[1], begins=True)
+    run.does(0, "join", objects[1])
+    run.update(0)
+    assert (run.verdict().why, run.verdict().certainty) == (Why.ORDER, Certainty.PROVEN)
+    assert {carrier.before for carrier in run.verdict().carriers} == {"start", "end"}
+
+
+def test_a_join_that_may_have_timed_out() -> None:
+    run = Programme()
+    objects = started(run, 1)
+    run.update(1)
+    run.does(0, "join", objects[1])
+    run.update(0)
+    verdict = run.verdict(no_timeouts=False)
+    assert (verdict.why, verdict.certainty, verdict.doubts) == (Why.ORDER, Certainty.INFERRED, (Doubt.JOIN,))
+
+
+def test_a_join_that_timed_out() -> None:
+    run = Programme()
+    objects = started(run, 1)
+    run.update(1)
+    run.does(0, "join", objects[1])
+    run.update(0)
+    run.update(1)
+    assert run.verdict(no_timeouts=False).why is Why.NOTHING
+
+
+def event_wait(run: Programme, thread: int, event: int, inner: int, condition: int) -> int:
+    """It is unset; gives the beginning of the wait for the condition."""
+    begun = run.does(thread, "wait", event, begins=True)
+    run.does(thread, "acquire", inner, inside=begun)
+    waits = run.does(thread, "wait", condition, begins=True, inside=begun)
+    run.does(thread, "release", inner, inside=waits)
+    return begun
+
+
+def test_an_event() -> None:
+    run = Programme()
+    event, inner, condition, waiter = (
+        run.thing("threading.Event"),
+        run.thing(LOCK),
+        run.thing("threading.Condition"),
+        run.thing(LOCK),
+    )
+    begun = event_wait(run, 2, event, inner, condition)
+    run.does(2, "acquire", waiter, inside=begun + 2)
+    blocked = run.does(2, "acquire", waiter, begins=True, inside=begun + 2)
+    run.update(1)
+    run.whole(1, "set", event, inner, ("release", waiter))
+    run.does(2, "acquire", waiter, inside=begun + 2, since=blocked, woken_by=1)
+    run.does(2, "acquire", inner, inside=begun + 2)
+    run.does(2, "wait", condition, inside=begun)
+    run.does(2, "release", inner, inside=begun)
+    run.does(2, "wait", event, woken_by=1)
+    run.update(2)
+    assert set(between(run, 1, 2)) == {("set", "wait", None)}
+    assert (run.verdict().why, run.verdict().certainty) == (Why.ORDER, Certainty.PROVEN)
+    assert run.verdict().carriers == (Carrier("set", "wait", event),)
+
+
+def test_an_event_that_was_set_before_the_wait() -> None:
+    """Whether it was set before that, too, is not recorded."""
+    run = Programme()
+    event, inner = run.thing("threading.Event"), run.thing(LOCK)
+    run.update(1)
+    run.whole(1, "set", event, inner)
+    run.whole(2, "wait", event, inner)
+    run.update(2)
+    assert (run.verdict().certainty, run.verdict().doubts) == (Certainty.INFERRED, (Doubt.STATE,))
+    assert run.verdict(begun=False).why is Why.NOTHING  # record --last: it may well have been set by another
+
+
+def test_an_event_that_another_had_set() -> None:
+    run = Programme()
+    event, inner = run.thing("threading.Event"), run.thing(LOCK)
+    run.whole(3, "clear", event, inner)
+    run.whole(3, "set", event, inner)
+    run.update(1)
+    run.whole(1, "set", event, inner)
+    run.whole(2, "wait", event, inner)
+    run.update(2)
+    assert between(run, 1, 2) == []
+    assert between(run, 3, 2) == [("set", "wait", None)]
+    assert run.verdict().why is Why.NOTHING
+
+
+def test_an_event_that_was_cleared() -> None:
+    run = Programme()
+    event, inner = run.thing("threading.Event"), run.thing(LOCK)
+    run.whole(1, "set", event, inner)
+    run.whole(3, "clear", event, inner)
+    run.whole(3, "set", event, inner)
+    run.whole(2, "wait", event, inner)
+    assert between(run, 1, 2) == []
+    assert between(run, 3, 2) == [("set", "wait", None)]
+
+
+@pytest.mark.parametrize(
+    ("type_name", "givers"),
+    [("queue.Queue", [1, 3]), ("queue.LifoQueue", [3, 1]), ("queue.PriorityQueue", [])],
+)
+def test_which_put_gave_the_item(type_name: str, givers: list[int]) -> None:
+    run = Programme()
+    box, inner = run.thing(type_name), run.thing(LOCK)
+    run.whole(1, "put", box, inner)
+    run.whole(3, "put", box, inner)
+    for _ in range(2):
+        run.whole(2, "get", box, inner)
+    assert [order.one for order in run.orders()] == givers
+    assert not run.orders(begun=False)
+
+
+def test_a_queue_of_which_it_is_known_that_it_was_empty() -> None:
+    run = Programme()
+    box, inner, condition = run.thing("queue.Queue"), run.thing(LOCK), run.thing("threading.Condition")
+    begun = run.does(2, "get", box, begins=True)
+    run.does(2, "acquire", inner, inside=begun)
+    run.does(2, "wait", condition, begins=True, inside=begun)
+    run.does(2, "release", inner, inside=begun + 2)
+    run.update(1)
+    run.whole(1, "put", box, inner)
+    run.does(2, "acquire", inner, inside=begun + 2)
+    run.does(2, "wait", condition, inside=begun)
+    run.does(2, "release", inner, inside=begun)
+    run.does(2, "get", box)
+    run.update(2)
+    assert between(run, 1, 2) == [("put", "get", None)]
+    assert run.verdict(begun=False).certainty is Certainty.PROVEN
+
+
+def test_a_get_that_raised_is_over() -> None:
+    """It has no end; what its thread does next at another place is no part of it."""
+    run = Programme()
+    box, inner, lock = run.thing("queue.Queue"), run.thing(LOCK), run.thing(LOCK)
+    begun = run.does(1, "get", box, begins=True, site=3)
+    run.does(1, "acquire", inner, inside=begun, site=3)
+    run.does(1, "release", inner, inside=begun, site=3)
+    taken = run.does(1, "acquire", lock, inside=begun, site=4)
+    operations = Operations(run.rows)
+    assert [each.seq for each in operations.outermost()] == [begun, taken]
+    assert [part.seq for part in operations.all[0].parts] == [begun + 1, begun + 2]
+
+
+def test_who_took_a_lock_first_orders_nothing() -> None:
+    run = Programme()
+    lock = run.thing(LOCK)
+    for thread in (1, 2):
+        run.update(thread)
+        run.does(thread, "acquire", lock)
+        run.does(thread, "release", lock)
+    assert run.orders() == []
+    assert run.verdict().why is Why.NOTHING
+
+
+def test_a_lock_that_another_releases_is_a_signal() -> None:
+    run = Programme()
+    lock = run.thing(LOCK)
+    run.does(2, "acquire", lock)
+    run.update(1)
+    run.does(1, "release", lock)
+    run.does(2, "acquire", lock)
+    run.update(2)
+    assert between(run, 1, 2) == [("release", "acquire", None)]
+    assert (run.verdict().why, run.verdict().certainty) == (Why.ORDER, Certainty.PROVEN)
+
+
+def test_a_barrier() -> None:
+    """Both ways: before it, and behind it."""
+    run = Programme()
+    barrier, inner, condition, waiter = (
+        run.thing("threading.Barrier"),
+        run.thing(LOCK),
+        run.thing("threading.Condition"),
+        run.thing(LOCK),
+    )
+    run.update(1)
+    begun = event_wait(run, 1, barrier, inner, condition)
+    run.does(1, "acquire", waiter, inside=begun + 2)
+    blocked = run.does(1, "acquire", waiter, begins=True, inside=begun + 2)
+    run.whole(2, "wait", barrier, inner, ("release", waiter))
+    run.update(2)
+    run.does(1, "acquire", waiter, inside=begun + 2, since=blocked, woken_by=2)
+    run.does(1, "acquire", inner, inside=begun + 2)
+    run.does(1, "wait", condition, inside=begun)
+    run.does(1, "release", inner, inside=begun)
+    run.does(1, "wait", barrier, woken_by=2)
+    assert between(run, 1, 2) == [("wait", "wait", None)]
+    assert between(run, 2, 1) == [("wait", "wait", None)]
+    assert (run.verdict().why, run.verdict().certainty) == (Why.ORDER, Certainty.PROVEN)
+    run.update(1)  # as the other's after the barrier: nothing orders these two
+    assert run.verdict().why is Why.NOTHING
+
+
+def test_a_future() -> None:
+    run = Programme()
+    future = run.thing("concurrent.futures._base.Future")
+    run.update(1)
+    run.does(1, "set_result", future)
+    run.does(2, "result", future)
+    run.update(2)
+    assert (run.verdict().why, run.verdict().certainty) == (Why.ORDER, Certainty.PROVEN)
+
+
+def test_by_a_third_thread() -> None:
+    run = Programme()
+    objects = started(run, 1)
+    run.update(1)
+    run.does(0, "join", objects[1])
+    started(run, 2)
+    run.update(2)
+    assert run.verdict().why is Why.ORDER
+    assert [carrier.before for carrier in run.verdict().carriers] == ["end", "start"]
+
+
+@given(st.data())
+def test_clocks_are_the_closure_of_the_orders(data: st.DataObject) -> None:
+    """What a clock knows of a thread is what can be reached from it, by brute force."""
+    size = data.draw(st.integers(1, 12))
+    orders = []
+    for _ in range(size):
+        one, other = data.draw(st.permutations([1, 2, 3]))[:2]
+        seq = data.draw(st.integers(0, 40)) * 2 + 1
+        until = seq + 2 * data.draw(st.integers(0, 10)) + 1
+        orders.append(Order(one, seq, other, until, Carrier("a", "b", None)))
+    orders.sort(key=lambda order: (order.until, order.seq))
+    clocks = Clocks(orders)
+
+    def known(thread: int, seq: int, of: int) -> int:
+        best = -1
+        for order in orders:
+            if order.other == thread and order.until <= seq:
+                if order.one == of:
+                    best = max(best, order.seq)
+                best = max(best, known(order.one, order.seq, of))
+        return best
+
+    thread, of = data.draw(st.permutations([1, 2, 3]))[:2]
+    seq = data.draw(st.integers(0, 120))
+    assert clocks.at(thread, seq).get(of, -1) == known(thread, seq, of)
+    written = data.draw(st.integers(0, 120))
+    path = clocks.path(of, written, thread, seq)
+    assert bool(path) == (written < known(thread, seq, of))
+    assert not path or (path[0].one, path[-1].other) == (of, thread)

@@ -1,0 +1,183 @@
+"""What real recordings say of why a location lost nothing, and which locks were held where one did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recording import ROOT, Recording, opcodetrace
+
+
+def reported(recording: Recording) -> dict[str, Any]:
+    assert recording.exit_code == 0, recording.stderr
+    done = opcodetrace("report", "-d", recording.database, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+# The reason, the certainties that it may have, and the object or the carrier.
+SAMPLES: dict[str, tuple[str, set[str], str]] = {
+    "counter_lock": ("lock", {"proven"}, "lock"),
+    "counter_rlock": ("lock", {"inferred"}, "lock"),  # the value read comes out of a call
+    "counter_condition": ("lock", {"proven"}, "turn_changed"),
+    "counter_semaphore": ("semaphore", {"inferred"}, "places"),
+    "counter_event": ("order", {"proven", "inferred"}, "done"),  # proven where the thread did wait
+    "counter_queue": ("order", {"proven", "inferred"}, "owner"),
+    "counter_barrier": ("order", {"proven"}, "barrier"),
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_why_a_sample_is_right(sample: str, record: Callable[..., Recording]) -> None:
+    why, certainties, label = SAMPLES[sample]
+    report = reported(record(ROOT / "samples" / f"{sample}.py"))
+    (counter,) = [each for each in report["protected"] if each["label"] == "counter[0]"]
+    assert (counter["why"], counter["updates"], len(counter["threads"])) == (why, 2, 2)
+    assert counter["certainty"] in certainties
+    objects = counter["objects"] if why != "order" else [each["object"] for each in counter["carriers"]]
+    assert objects
+    assert all(label in each["label"] for each in objects)
+    assert label in counter["sentences"][0]
+    told = report["protected"][0]["hand_over"]
+    assert told is not None
+    steps = [step["step"] for step in told["steps"]]
+    assert "synchronise" in steps
+    assert [step["step"] for step in told["steps"] if step["step"] in ("read", "write")].count("write") == 2
+
+
+CONTENDED = """
+import threading, time
+counter = [0]
+guard = threading.{make}
+inside = threading.Event()
+def first():
+    with guard:
+        count = counter[0]
+        inside.set()
+        time.sleep(0.3)
+        counter[0] = count + 1
+def second():
+    inside.wait()
+    with guard:
+        count = counter[0]
+        counter[0] = count + 1
+threads = [threading.Thread(target=first, name="first"), threading.Thread(target=second, name="second")]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+@pytest.mark.parametrize("make", ["Lock()", "RLock()", "Condition()", "Semaphore()", "BoundedSemaphore(1)"])
+def test_a_hand_over_that_was_waited_for(make: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "contended.py"
+    script.write_text(CONTENDED.format(make=make))
+    report = reported(record(script))
+    (counter,) = [each for each in report["protected"] if each["label"] == "counter[0]"]
+    assert counter["why"] == ("semaphore" if "Semaphore" in make else "lock")
+    threads = {each["name"]: each["thread"] for each in report["threads"]}
+    steps = counter["hand_over"]["steps"]
+    (waited,) = [step for step in steps if step["step"] == "synchronise" and step["waited"] is not None and
+                 step["operation"] == "acquire"]  # fmt: skip
+    assert (waited["thread"], waited["woken_by"]) == (threads["second"], threads["first"])
+    began = next(step for step in steps if step["step"] == "synchronise" and step["begins"])
+    assert (began["thread"], began["operation"]) == (threads["second"], "acquire")
+    order = [(step["thread"], step["step"]) for step in steps if step["step"] in ("read", "write")]
+    assert order == [(threads[name], step) for name in ("first", "second") for step in ("read", "write")]
+
+
+def test_two_places_exclude_nothing(record: Callable[..., Recording], tmp_path: Path) -> None:
+    """One after the other all the same: another run may lose one."""
+    script = tmp_path / "places.py"
+    script.write_text("""
+import threading, time
+counter = [0]
+places = threading.Semaphore(2)
+def first():
+    with places:
+        counter[0] += 1
+        time.sleep(0.4)
+def second():
+    time.sleep(0.2)
+    with places:
+        counter[0] += 1
+        time.sleep(0.4)
+threads = [threading.Thread(target=each) for each in (first, second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+""")
+    (counter,) = reported(record(script))["protected"]
+    assert (counter["why"], counter["certainty"]) == ("nothing", "possible")
+
+
+LOSES = """
+import threading, time
+counter = [0]
+one, other = threading.Lock(), threading.Lock()
+with one, other: pass
+def work({arguments}):
+{body}
+threads = [threading.Thread(target=work, args=(lock,), name=name) for lock, name in ((one, "a"), (other, "b"))]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_different_locks(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "different.py"
+    body = "    with lock:\n        count = counter[0]\n        time.sleep(0.2)\n        counter[0] = count + 1"
+    script.write_text(LOSES.format(arguments="lock", body=body))
+    report = reported(record(script))
+    (finding,) = report["findings"]
+    assert report["protected"] == []
+    (lost, by) = finding["held"]
+    assert len(lost["throughout"]) == len(by["throughout"]) == 1
+    assert lost["throughout"] != by["throughout"]
+    assert any("No lock was seen that both threads held" in line for line in text(tmp_path))
+
+
+def test_a_lock_let_go_of_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "let_go.py"
+    body = "    with one: count = counter[0]\n    time.sleep(0.2)\n    with one: counter[0] = count + 1"
+    script.write_text(LOSES.format(arguments="lock", body=body))
+    (finding,) = reported(record(script))["findings"]
+    for held in finding["held"]:
+        assert held["throughout"] == []
+        assert held["at_read"] == held["at_write"] != []
+    assert any("neither held it" in line for line in text(tmp_path))
+
+
+def text(tmp_path: Path) -> list[str]:
+    """The report's paragraphs, each as one line."""
+    done = opcodetrace("report", "-d", tmp_path / "trace.db")
+    assert done.returncode == 0, done.stderr
+    return [" ".join(part.split()) for part in done.stdout.split("\n\n")]
+
+
+def test_of_the_last_events_no_more_is_said_than_is_known(record: Callable[..., Recording], tmp_path: Path) -> None:
+    """The lock that the main thread holds was acquired before the events that are kept."""
+    script = tmp_path / "last.py"
+    script.write_text("""
+import threading
+lock = threading.Lock(); counter = [0]; other = [0]
+lock.acquire(); lock.release()
+def hold():
+    with lock: pass
+thread = threading.Thread(target=hold); thread.start(); thread.join()
+lock.acquire()
+for _ in range(400_000): other[0] += 1
+def late():
+    other[0] += 1
+    with lock: counter[0] += 1
+counter[0] += 1
+thread = threading.Thread(target=late); thread.start()
+lock.release(); thread.join()
+""")
+    report = reported(record("--last", "1000", script))
+    assert report["limits"]["let_go"] > 0
+    for each in report["protected"]:
+        assert each["why"] != "lock", each
