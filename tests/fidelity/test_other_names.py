@@ -199,3 +199,6 @@ print(60 - total, safe)
     if recording.query("SELECT gil FROM runs") == [(1,)]:
         reasons = recording.query("SELECT reason, expression FROM thread_switches WHERE reason = 'awaited'")
         assert ("awaited", "await pause()") in reasons
+    else:
+        assert "The tasks took turns in one thread" in recording.stderr
+        assert "in parallel" not in recording.stderr

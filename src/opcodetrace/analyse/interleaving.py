@@ -139,15 +139,17 @@ def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
     """A lane for each thread, with a name that belongs to it alone."""
     threads = list(threads)
     titles = {thread.thread: thread.name or f"thread {thread.thread}" for thread in threads}
+    task_of = {thread.thread: thread.task_of for thread in threads}
     short = {number: title.partition(" (")[0] or title for number, title in titles.items()}
     of_short = Counter(short.values())
     of_title = Counter(titles.values())
     lanes = []
     for number, title in titles.items():
         if of_title[title] > 1:
-            lanes.append(Lane(number, f"{short[number]}/{number}", f"{title}/{number}"))
+            name, title = f"{short[number]}/{number}", f"{title}/{number}"
         else:
-            lanes.append(Lane(number, short[number] if of_short[short[number]] == 1 else title, title))
+            name = short[number] if of_short[short[number]] == 1 else title
+        lanes.append(Lane(number, name, title, task_of[number]))
     return tuple(lanes)
 
 

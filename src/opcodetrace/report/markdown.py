@@ -139,7 +139,7 @@ def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
     yield f"*{wording.certainty(interleaving, report)}*"
     if report.free_threaded:
         yield ""
-        yield wording.IN_PARALLEL
+        yield wording.order(interleaving)
     if any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps):
         yield ""
         yield f"∥ {wording.UNORDERED}."

@@ -176,7 +176,7 @@ class _Page:
         yield Text()
         unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)
         if self.report.free_threaded:
-            yield from self._wrapped(Text(wording.IN_PARALLEL, "italic"))
+            yield from self._wrapped(Text(wording.order(interleaving), "italic"))
         if unordered:
             yield from self._wrapped(Text(f"∥ {wording.UNORDERED}", "dim"))
         if self.report.free_threaded or unordered:

@@ -37,6 +37,7 @@ MAX_NAME = 30  # characters of a thread's name
 MAX_UNWOVEN = 5  # unwoven functions that are named
 
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
+IN_TURN = "The tasks took turns in one thread, in this order."
 UNTOLD = "No interleaving can be shown: the search for an order that agrees with the recording was cut short."
 PROTECTED = "Why nothing was lost"
 PROTECTED_ELSEWHERE = "Why nothing was lost elsewhere"
@@ -204,7 +205,9 @@ def origin_of_confidence(report: RunReport) -> list[str]:
         f"Watched: {quantity(writes, 'write')} to {shared}. Each value written was built upon later, was replaced by "
         "one that did not depend on it, or was the last."
     ]
-    if report.free_threaded:
+    if report.free_threaded and run.threads == 1:
+        sentences.append("There was one thread, in which tasks took turns.")
+    elif report.free_threaded:
         sentences.append("The threads ran in parallel, without a GIL.")
     elif run.switches:
         times = "once" if run.switches == 1 else f"{run.switches:,} times"
@@ -213,6 +216,12 @@ def origin_of_confidence(report: RunReport) -> list[str]:
         sentences.append("The interpreter never switched threads meanwhile.")
     sentences.append("This holds for this run: another may be scheduled otherwise.")
     return sentences
+
+
+def order(interleaving: Interleaving) -> str:
+    """How the steps of an interleaving without a GIL follow one another."""
+    threads = {lane.thread if lane.task_of is None else lane.task_of for lane in interleaving.lanes}
+    return IN_PARALLEL if len(threads) > 1 else IN_TURN
 
 
 def duration(seconds: float) -> str:

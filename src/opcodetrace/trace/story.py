@@ -21,6 +21,7 @@ class Lane:
     thread: int
     name: str  # Thread-1
     title: str  # Thread-1 (worker)
+    task_of: int | None = None  # an asyncio task: the thread that runs it
 
 
 class Role(StrEnum):
