@@ -15,6 +15,7 @@ so an order is never told the wrong way round.
 from __future__ import annotations
 
 import bisect
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,8 +154,7 @@ def orders(
     for number, used in of_object.items():
         type_name = objects[number].type_name
         if type_name in QUEUES:
-            certain = type_name != SIMPLE_QUEUE or not free_threaded
-            found += _of_queue(used, type_name, certain=certain)
+            found += _of_queue(used, type_name, free_threaded=free_threaded)
         elif type_name == EVENT:
             found += _of_event(used)
         elif type_name == BARRIER:
@@ -209,8 +209,15 @@ def _of_signals(
             holder[number] = each.thread
 
 
-def _of_queue(used: Sequence[Operation], type_name: str, *, certain: bool) -> Iterator[Order]:
-    """Which put gave the item of each get: the lock inside a queue, and the GIL, put both in one order."""
+def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool) -> Iterator[Order]:
+    """Which put gave the item of each get: the lock inside a queue puts all in one order.
+
+    A SimpleQueue has none; with the GIL its puts happen as they are recorded. It hands an item to a thread that waits,
+    which records that later: so of gets that overlap it is not known which of the items each got."""
+    simple = type_name == SIMPLE_QUEUE
+    if simple and free_threaded and len({each.first.thread for each in used if each.first.operation == "put"}) > 1:
+        return
+    unclear = _overlapping([each for each in used if each.first.operation == "get"]) if simple else set()
     steps: list[tuple[int, str, Operation]] = []
     for operation in used:
         name = operation.first.operation
@@ -218,7 +225,7 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, certain: bool) -> It
             continue
         if name == "get":
             waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
-            if type_name == SIMPLE_QUEUE and operation.first.begins:
+            if simple and operation.first.begins and operation.first.seq not in unclear:
                 waits = [operation.first.seq]  # told only where it is empty
             steps += [(seq, "empty", operation) for seq in waits]
         if operation.done:
@@ -241,12 +248,24 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, certain: bool) -> It
                 if type_name != LAST_IN_FIRST_OUT and items:
                     mixed = True
             giver, taker = given.first.thread, operation.first.thread
-            if not mixed and giver != taker:
-                doubt = None if known and certain else Doubt.STATE
+            if not mixed and giver != taker and operation.first.seq not in unclear:
+                doubt = None if known else Doubt.STATE
                 carrier = Carrier("put", "get", operation.first.object)
                 yield Order(giver, given.took_effect(), taker, seq, carrier, doubt)
             if mixed and not items:
                 mixed = False
+
+
+def _overlapping(operations: Iterable[Operation]) -> set[int]:
+    """Those (the seqs of their beginnings) that were under way while another one was."""
+    found: set[int] = set()
+    latest: tuple[float, int] = (-1, -1)  # until when the one was under way that ends last, and its beginning
+    for operation in sorted(operations, key=lambda each: each.first.earliest):
+        until = math.inf if operation.last is None else operation.last.seq
+        if operation.first.earliest <= latest[0]:
+            found |= {operation.first.seq, latest[1]}
+        latest = max(latest, (until, operation.first.seq))
+    return found
 
 
 def _of_event(used: Sequence[Operation]) -> Iterator[Order]:

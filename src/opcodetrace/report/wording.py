@@ -307,7 +307,9 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
     """How sure it is that this kept updates apart."""
     verdict = protected.verdict
     if verdict.why is Why.NOTHING:
-        return "Possible: another run may lose some of them."
+        if report.free_threaded:
+            return "Possible: another run may lose some of them."
+        return "Possible: whether another run would lose some is not known; one without the GIL may."
     gave = {carrier.before for carrier in verdict.carriers}
     states = [f"{what} is taken to have been {state}" for operation, what, state in STATES if operation in gave]
     reasons = {
