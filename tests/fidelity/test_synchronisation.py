@@ -183,3 +183,50 @@ thread.join()
     assert recording.exit_code == 0, recording.stderr
     waits = recording.query("SELECT operation, object, woken_by_name, line FROM waits WHERE waited > 0.05")
     assert waits == [("get", "box", "putter", 9)]
+
+
+def test_an_operation_that_raised_holds_no_later_one(record: Callable[..., Recording], tmp_path: Path) -> None:
+    recording = recorded(
+        record,
+        tmp_path,
+        """
+import queue
+lines, ready, lock = queue.Queue(), threading.Event(), threading.Lock()
+def work():
+    for _ in range(3):
+        try:
+            lines.get_nowait()
+        except queue.Empty:
+            pass
+    with lock:
+        ready.set()
+def other():
+    ready.wait()
+    with lock:
+        lines.put(1)
+threads = [threading.Thread(target=each, name=each.__name__) for each in (work, other)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+""",
+    )
+    rows = recording.query(OUTERMOST)
+    done = [(operation, label) for name, operation, label, _ in rows if name == "work" and label in ("lock", "ready")]
+    assert done == [("acquire", "lock"), ("set", "ready"), ("release", "lock")]
+
+
+def test_a_join_that_timed_out_was_ended_by_nobody(record: Callable[..., Recording], tmp_path: Path) -> None:
+    recording = recorded(
+        record,
+        tmp_path,
+        """
+goes_on = threading.Event()
+def work():
+    goes_on.wait()
+thread = threading.Thread(target=work, name="work")
+thread.start()
+thread.join(0.05)
+goes_on.set()
+thread.join()
+""",
+    )
+    assert recording.query("SELECT woken_by_name, times FROM waits WHERE operation = 'join'") == [("work", 1)]

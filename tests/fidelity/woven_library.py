@@ -48,7 +48,7 @@ def weave_library(window: str, *, describe: bool = False) -> list[str]:
 
     from opcodetrace.probe import _probe
     from opcodetrace.rewrite.module_weaver import ModuleWeaver
-    from opcodetrace.rewrite.synchronisation import LIBRARY
+    from opcodetrace.trace.library import LIBRARY
 
     unwoven: list[str] = []
 

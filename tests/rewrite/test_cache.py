@@ -17,8 +17,8 @@ from opcodetrace.probe import _probe
 from opcodetrace.rewrite import cache as cache_module
 from opcodetrace.rewrite.cache import Cache, version_of_weaver
 from opcodetrace.rewrite.opcodes import FREE_THREADED
-from opcodetrace.rewrite.synchronisation import LIBRARY as SYNCHRONISATION
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, describe, shift, weave
+from opcodetrace.trace.library import LIBRARY as SYNCHRONISATION
 
 LIBRARY = Path(os.__file__).parent
 MODULES = "argparse bisect dataclasses enum heapq queue textwrap threading".split()  # noqa: SIM905

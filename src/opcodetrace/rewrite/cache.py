@@ -22,7 +22,7 @@ import bytecode
 
 from opcodetrace.rewrite.opcodes import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
-from opcodetrace.trace import hook, site
+from opcodetrace.trace import hook, library, site
 from opcodetrace.trace.hook import Probe
 
 FORMAT = 1
@@ -125,7 +125,7 @@ def version_of_weaver() -> str:
     the Python. OSError where a source cannot be read."""
     folder = path.dirname(str(__file__))
     names = [*(f"{folder}/{name}" for name in sorted(listdir(folder)) if name.endswith(".py"))]
-    names += [str(module.__file__) for module in (hook, site)]
+    names += [str(module.__file__) for module in (hook, library, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
     return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
 

@@ -15,8 +15,8 @@ from typing import Any
 from opcodetrace.rewrite.cache import Origin
 from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.rewrite.selection import Selection
-from opcodetrace.rewrite.synchronisation import LIBRARY
 from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.site import EXCLUDED
 
 _HOOK = """

@@ -19,9 +19,9 @@ from typing import Any
 
 from opcodetrace.errors import UsageError
 from opcodetrace.rewrite.scope import Scope, scope_of
-from opcodetrace.rewrite.synchronisation import LIBRARY
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.library import LIBRARY
 
 Entry = tuple[object, ...]  # what the weaver sends
 

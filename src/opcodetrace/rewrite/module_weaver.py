@@ -9,9 +9,9 @@ from posix import getpid
 from types import CodeType
 
 from opcodetrace.rewrite.cache import Cache, Origin
-from opcodetrace.rewrite.synchronisation import LIBRARY
 from opcodetrace.rewrite.woven_module import NONE, Counts, WovenModule, describe, shift, weave
 from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.site import LeftModule
 
 

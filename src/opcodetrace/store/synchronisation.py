@@ -15,8 +15,10 @@ from opcodetrace.store.labels import Labels
 from opcodetrace.store.site_table import SiteTable
 from opcodetrace.store.values import ADDRESS_MASK, Interned
 from opcodetrace.store.window import Survey
+from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.record import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
 from opcodetrace.trace.run import Thread
+from opcodetrace.trace.site import SourceFile
 from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
 
 LOCKS = frozenset(["_thread.lock", "_thread.RLock"])
@@ -37,7 +39,12 @@ AT_ONCE = frozenset(["release", "notify", "set", "clear", "cancel", "task_done",
 
 
 def synchronisation_of(
-    seen: Survey, table: SiteTable, interned: Interned, labels: Labels, threads: Sequence[Thread]
+    seen: Survey,
+    table: SiteTable,
+    interned: Interned,
+    labels: Labels,
+    threads: Sequence[Thread],
+    files: Sequence[SourceFile],
 ) -> tuple[list[SyncObject], list[Synchronisation]]:
     """What threads did to wait for each other, by objects that two of them used; and the starts of threads."""
     which = seen.control_kinds == RecordKind.SYNC
@@ -61,7 +68,8 @@ def synchronisation_of(
     written: dict[int, str] = {}
     direct: dict[int, bool] = {}
     held = _Holders()
-    waking = _Waking(threads)
+    of_library = {file.id for file in files if file.module in LIBRARY}
+    waking = _Waking(threads, {site for site, code in table.codes.items() if code.file in of_library})
     starts = _Starts(threads)
     made = []
     columns = zip(
@@ -93,7 +101,7 @@ def synchronisation_of(
         if number is None:
             started = starts.thread(value, seq)
             waking.note_start(thread, started)
-        inside, woken_by = waking.note(number, operation, seq, earliest, thread, begins=begins, failed=failed)
+        inside, woken_by = waking.note(number, operation, site, seq, earliest, thread, begins=begins, failed=failed)
         waits = operation not in AT_ONCE and not begins
         made.append(
             Synchronisation(
@@ -147,9 +155,12 @@ class _Holders:
 class _Waking:
     """Who ended each wait, and which operations are parts of others."""
 
-    def __init__(self, threads: Sequence[Thread]) -> None:
+    def __init__(self, threads: Sequence[Thread], library_sites: set[int]) -> None:
+        """`library_sites` are those in library code that operations are made of, where that is woven."""
+        self._library_sites = library_sites
         self._given: dict[int, tuple[int, int]] = {}  # object: seq and thread
-        self._within: defaultdict[int, list[tuple[int, int, str]]] = defaultdict(list)  # thread: seq, object, operation
+        # By thread: seq, object, operation and site of what began and has not ended; one that raised never does.
+        self._within: defaultdict[int, list[tuple[int, int, str, int | None]]] = defaultdict(list)
         self._woken: dict[int, tuple[int, int]] = {}  # thread: the seq at which it was last woken, and by whom
         self._thread_of: dict[int, int] = {}  # object of a thread: its number
         self._last_seqs = {thread.thread: thread.last_seq for thread in threads}
@@ -160,26 +171,36 @@ class _Waking:
             self._thread_of[within[-1][1]] = started
 
     def note(
-        self, number: int | None, operation: str, seq: int, earliest: int, thread: int, *, begins: bool, failed: bool
+        self,
+        number: int | None,
+        operation: str,
+        site: int | None,
+        seq: int,
+        earliest: int,
+        thread: int,
+        *,
+        begins: bool,
+        failed: bool,
     ) -> tuple[int | None, int | None]:
         """Gives the seq at which the enclosing operation began, and the thread that ended the wait."""
         within = self._within[thread]
         woken_by = None
-        if begins and number is not None:
-            inside = within[-1][0] if within else None
-            within.append((seq, number, operation))
-            return inside, None
         for place in range(len(within) - 1, -1, -1):
-            if within[place][1:] == (number, operation):
+            if within[place][1:] == (number, operation, site):
                 began = within[place][0]
-                del within[place:]  # what began behind it was left by an exception
+                del within[place:]  # what began behind it was left by an exception; so was it, where it begins again
                 woken_at, by = self._woken.get(thread, (-1, -1))
-                woken_by = by if woken_at > began else None
+                woken_by = by if woken_at > began and not begins else None
                 break
-        inside = within[-1][0] if within else None
+        # The same call of woven code led to an operation and to its parts; elsewhere the program is outside of it.
+        part = site in self._library_sites
+        inside = next((each[0] for each in reversed(within) if part or each[3] == site), None)
+        if begins and number is not None:
+            within.append((seq, number, operation, site))
+            return inside, None
         if operation == "join" and not failed and number in self._thread_of:
             joined = self._thread_of[number]
-            if self._last_seqs[joined] >= earliest:
+            if earliest <= self._last_seqs[joined] < seq:
                 woken_by = joined
         if number is not None and operation in GIVE:
             self._given[number] = (seq, thread)
