@@ -7,6 +7,15 @@ Each module is tested in two processes: as it is, and with the standard library 
 recorded, synchronisation included. Where outcomes differ both are run again, and only what differs each time is a
 difference. Exits with 1 where there is one that is not known, or a module whose tests do not end even as they are.
 Modules that this Python does not have are named and left out.
+
+What was compared so far with the library's own operations seen too (SYNC_BEGIN, SYNC_END), no outcome differing:
+- 3.11.7, 3.12.1, 3.14.7: threading, queue, thread, threadsignals, threading_local, asyncio's tasks, locks, queues,
+  taskgroups and base_events, and 23 modules of data types and the language: 4858, 5011 and 5812 tests.
+- 3.11.7: test_concurrent_futures, 241 tests (Debian's copy, by --tests: the 3.11.7 and 3.12.1 at hand were installed
+  without it; on 3.12 it was not compared).
+- 3.13.0: queue, and 22 modules of asyncio that are not among those above (not test_ssl): 1358 tests.
+- 3.14.7 without the GIL: eight modules of test_concurrent_futures and test_thread_local_bytecode (which is skipped with
+  a GIL): 356 tests.
 """
 
 from __future__ import annotations

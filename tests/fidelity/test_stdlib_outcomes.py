@@ -17,8 +17,8 @@ def test_cpythons_own_tests_have_the_same_outcomes() -> None:
 @pytest.mark.slow
 def test_those_of_what_threads_wait_by_too() -> None:
     comparison = compare("test_queue", "test_thread", way="described")
-    assert comparison.passed > 150
-    assert comparison.records > 1_000_000
+    assert comparison.passed > 70
+    assert comparison.records > 100_000
     assert comparison.unknown() == {}
 
 
