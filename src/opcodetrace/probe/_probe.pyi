@@ -148,6 +148,12 @@ def furnish(code: CodeType, parts: tuple[Part | None, ...], first_site: int, fir
 def renumber(code: CodeType, first_site: int, first_code: int, /) -> None:
     """Adds to the numbers of all sites and code objects of woven code that never ran, in place."""
 
+def unpickle_hook(stamp: int, site: int, action: int, name: object, /) -> Hook:
+    """What a pickled Hook is loaded by; one that another process pickled records nothing, as its numbers are not ours."""
+
+def unpickle_code(stamp: int, code_id: int, table: bytes, first_site: int, /) -> Code:
+    """What a pickled Code is loaded by; one that another process pickled is of no code object of ours."""
+
 def run_main(code: CodeType, globals: dict[str, Any], /) -> object:
     """Runs the main module as the interpreter would: with no frame below it, and the whole recursion limit.
 
