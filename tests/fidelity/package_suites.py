@@ -182,9 +182,6 @@ def describe(database: Path, plain: Run, recorded: Run) -> None:
             print(f"  {what}: {of[what]}")
     for note in json.loads(of["notes"]):
         print(f"  {note}")
-    for module in modules:
-        if module["reason"] is not None:
-            print(f"  module {module['name']} not woven: {module['reason']}")
     for code in unwoven:
         print(f"  {code['function']}, line {code['line']}, not woven: {code['reason']}")
 

@@ -59,10 +59,11 @@ def test_code() -> None:
 
 
 def test_what_another_process_pickled_says_nothing() -> None:
-    load, (stamp, *numbers) = Hook(7, _probe.ATTR_READ, "x").__reduce__()
-    assert load(stamp ^ 1, *numbers).__reduce__() == (load, (0, *numbers))
-    load, (stamp, *numbers) = Code(3, bytes(24), 8).__reduce__()
-    assert load(stamp ^ 1, *numbers).__reduce__() == (load, (stamp, 0xFFFFFFFF, bytes(24), 0xFFFFFFFF))
+    load, (stamp, *_) = Hook(7, _probe.ATTR_READ, "x").__reduce__()
+    assert load(stamp ^ 1, 7, _probe.ATTR_READ, "x").__reduce__() == (load, (0, 7, _probe.ATTR_READ, "x"))
+    load_code, (stamp, *_) = Code(3, bytes(24), 8).__reduce__()
+    nowhere = 0xFFFFFFFF
+    assert load_code(stamp ^ 1, 3, bytes(24), 8).__reduce__() == (load_code, (stamp, nowhere, bytes(24), nowhere))
 
 
 @pytest.mark.parametrize("make", [lambda: Hook(1, _probe.COMPUTE, None), lambda: Code(1, b"")])

@@ -12,8 +12,8 @@ import io, pickle, sys, types
 class Pickler(pickle.Pickler):
     def reducer_override(self, obj):
         if isinstance(obj, types.CodeType):
-            names = "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames filename"
-            names += " name qualname firstlineno linetable exceptiontable freevars cellvars"
+            names = "argcount posonlyargcount kwonlyargcount nlocals stacksize flags code consts names varnames"
+            names += " filename name qualname firstlineno linetable exceptiontable freevars cellvars"
             return rebuilt, tuple(getattr(obj, "co_" + name) for name in names.split())
         if isinstance(obj, type) and sys.modules.get(obj.__module__) is None:
             raise pickle.PicklingError(f"{obj} is of no module, so it must be of the program's own making")
