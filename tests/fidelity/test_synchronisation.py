@@ -229,4 +229,4 @@ goes_on.set()
 thread.join()
 """,
     )
-    assert recording.query("SELECT woken_by_name, times FROM waits WHERE operation = 'join'") == [("work", 1)]
+    assert recording.query("SELECT woken_by_name FROM waits WHERE operation = 'join'") == [("work",)]

@@ -25,7 +25,7 @@ def test_a_hook() -> None:
     assert (hook.site, hook.action, hook.name) == (7, _probe.ATTR_READ, "x")
     assert repr(hook) == "Hook(7, ATTR_READ, 'x')"
     assert repr(Hook(0xFFFFFFFE, _probe.ENTER)) == "Hook(4294967294, ENTER)"
-    assert hook.__reduce__() == (Hook, (7, _probe.ATTR_READ, "x"))
+    assert pickle.loads(pickle.dumps(hook)).__reduce__() == hook.__reduce__()
     assert repr(pickle.loads(pickle.dumps(hook))) == repr(hook)
     hook["not"] = "recording"
     del hook["neither"]
@@ -52,9 +52,18 @@ def test_code() -> None:
     code = Code(3, table, 8)
     assert (code.code_id, code.table, code.first_site) == (3, table, 8)
     assert repr(code) == "Code(3, <2 calls>)"
-    assert pickle.loads(pickle.dumps(code)).__reduce__() == (Code, (3, table, 8))
+    assert pickle.loads(pickle.dumps(code)).__reduce__() == code.__reduce__()
+    assert repr(pickle.loads(pickle.dumps(code))) == repr(code)
     with pytest.raises(ValueError, match="IHH"):
         Code(1, b"x")
+
+
+def test_what_another_process_pickled_says_nothing() -> None:
+    load, (stamp, *_) = Hook(7, _probe.ATTR_READ, "x").__reduce__()
+    assert load(stamp ^ 1, 7, _probe.ATTR_READ, "x").__reduce__() == (load, (0, 7, _probe.ATTR_READ, "x"))
+    load_code, (stamp, *_) = Code(3, bytes(24), 8).__reduce__()
+    nowhere = 0xFFFFFFFF
+    assert load_code(stamp ^ 1, 3, bytes(24), 8).__reduce__() == (load_code, (stamp, nowhere, bytes(24), nowhere))
 
 
 @pytest.mark.parametrize("make", [lambda: Hook(1, _probe.COMPUTE, None), lambda: Code(1, b"")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import zipfile
 
 import pytest
 
@@ -252,6 +253,20 @@ def test_an_excluded_module_executes_as_it_is(scripts: Scripts) -> None:
     assert functions(recorded(scripts, "--exclude=made", "main.py")) == {}
 
 
+def test_modules_in_an_archive(scripts: Scripts) -> None:
+    scripts.write(
+        "main.py",
+        THREADS + "import sys\nsys.path.insert(0, 'shop.zip')\nimport shop\nboth(shop.sell)\nprint(shop.sold)\n",
+    )
+    with zipfile.ZipFile(scripts.folder / "shop.zip", "w") as archive:
+        archive.writestr("shop/__init__.py", "sold = [0]\ndef sell():\n    sold[0] += 1\n")
+    assert scripts.same("main.py") == 0
+    recording = Recording(0, "", "", scripts.database)
+    assert recording.query("SELECT name, reason FROM modules ORDER BY name") == [("__main__", None), ("shop", None)]
+    writes = recording.query("SELECT location, count(*) FROM accesses WHERE kind = 'write' GROUP BY 1")
+    assert ("sold[0]", 2) in writes
+
+
 TESTS = """
 import threading
 import pytest
@@ -270,6 +285,7 @@ def test_add(bank):
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     assert bank[0] == 10
+    assert bank[0:1] == [10]
 
 class TestShop:
     def test_fails(self):

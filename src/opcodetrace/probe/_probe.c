@@ -222,6 +222,8 @@ static PyMethodDef probe_methods[] = {
     {"unseen", (PyCFunction)(void (*)(void))exec_hook_unseen, METH_FASTCALL, NULL},
     {"furnish", furnish, METH_VARARGS, NULL},
     {"renumber", renumber, METH_VARARGS, NULL},
+    {"unpickle_hook", hook_unpickle, METH_VARARGS, NULL},
+    {"unpickle_code", code_unpickle, METH_VARARGS, NULL},
     {"run_main", program_run_main, METH_VARARGS, NULL},
     {"run_callable", program_run_callable, METH_VARARGS, NULL},
     {0},
@@ -244,7 +246,7 @@ PyInit__probe(void)
 #ifdef Py_GIL_DISABLED
     PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 #endif
-    bool failed = location_prepare() < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
+    bool failed = location_prepare() < 0 || unpickle_prepare(module) < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
                   PyModule_AddType(module, &Code_Type) < 0
 #define X(name) || PyModule_AddIntConstant(module, #name, DO_##name) < 0
         ACTIONS(X)

@@ -66,7 +66,7 @@ class Hook:
     def name(self) -> Any: ...
     def __setitem__(self, key: object, value: object, /) -> None: ...
     def __delitem__(self, key: object, /) -> None: ...
-    def __reduce__(self) -> tuple[type[Hook], tuple[int, int, object]]: ...
+    def __reduce__(self) -> tuple[Callable[[int, int, int, object], Hook], tuple[int, int, int, object]]: ...
 
 @final
 class Code:
@@ -84,7 +84,7 @@ class Code:
     def code_id(self) -> int: ...
     @property
     def table(self) -> bytes: ...
-    def __reduce__(self) -> tuple[type[Code], tuple[int, bytes, int]]: ...
+    def __reduce__(self) -> tuple[Callable[[int, int, bytes, int], Code], tuple[int, int, bytes, int]]: ...
 
 def attach(window_path: str, /) -> None:
     """Maps the window; the calling thread becomes thread 0. Nothing is recorded until `start`.
@@ -147,6 +147,12 @@ def furnish(code: CodeType, parts: tuple[Part | None, ...], first_site: int, fir
 
 def renumber(code: CodeType, first_site: int, first_code: int, /) -> None:
     """Adds to the numbers of all sites and code objects of woven code that never ran, in place."""
+
+def unpickle_hook(stamp: int, site: int, action: int, name: object, /) -> Hook:
+    """What a pickled Hook is loaded by; one that another process pickled records nothing: its numbers are not ours."""
+
+def unpickle_code(stamp: int, code_id: int, table: bytes, first_site: int, /) -> Code:
+    """What a pickled Code is loaded by; one that another process pickled is of no code object of ours."""
 
 def run_main(code: CodeType, globals: dict[str, Any], /) -> object:
     """Runs the main module as the interpreter would: with no frame below it, and the whole recursion limit.

@@ -1,6 +1,28 @@
 #include "code.h"
 #include "spool.h"
 
+#include <time.h>
+#include <unistd.h>
+
+PyObject *unpickle_hook, *unpickle_code;
+uint64_t own_stamp;
+
+int
+unpickle_prepare(PyObject *module)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    /* Two processes may begin within one tick of the clock; containers often have the same process numbers. */
+    own_stamp = ((uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid() << 40 ^
+                (uint64_t)(uintptr_t)&own_stamp;
+    unpickle_hook = PyObject_GetAttrString(module, "unpickle_hook");
+    unpickle_code = PyObject_GetAttrString(module, "unpickle_code");
+    return unpickle_hook == NULL || unpickle_code == NULL ? -1 : 0;
+}
+
 void
 make_immortal(PyObject *object)
 {
@@ -94,7 +116,21 @@ code_reduce(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Code *code = (Code *)self;
-    return Py_BuildValue("(O(IOI))", (PyObject *)Py_TYPE(self), code->id, code->table, code->first_site);
+    return Py_BuildValue("(O(KIOI))", unpickle_code, (unsigned long long)own_stamp, code->id, code->table,
+                         code->first_site);
+}
+
+PyObject *
+code_unpickle(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long stamp;
+    unsigned int id, first_site;
+    PyObject *table;
+    if (!PyArg_ParseTuple(args, "KIO!I:unpickle_code", &stamp, &id, &PyBytes_Type, &table, &first_site)) {
+        return NULL;
+    }
+    return stamp == own_stamp ? code_make(id, table, first_site) : code_make(NO_SITE, table, NO_SITE);
 }
 
 static PyMemberDef code_members[] = {

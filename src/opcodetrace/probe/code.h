@@ -45,6 +45,16 @@ uint32_t code_site_of(const Code *code, int instruction);
 /* A new Code; `table` is a bytes object. */
 PyObject *code_make(uint32_t id, PyObject *table, uint32_t first_site);
 
+/* Woven code may be pickled (cloudpickle takes its constants one by one). A constant is loaded by a function, which pickle
+ * finds by importing the module that is not in sys.modules; a type it would take for one of the program's own. */
+extern PyObject *unpickle_hook, *unpickle_code;
+/* Tells this process from all others: what they pickled has the numbers of another run. Children by fork are the same. */
+extern uint64_t own_stamp;
+/* unpickle_code(stamp, code_id, table, first_site): the Code, or where another process pickled it one that says nothing. */
+PyObject *code_unpickle(PyObject *module, PyObject *args);
+/* To be called before a Hook or Code is pickled. */
+int unpickle_prepare(PyObject *module);
+
 /* Gives an object a reference count that never falls to zero. */
 void make_immortal(PyObject *object);
 

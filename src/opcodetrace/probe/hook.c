@@ -810,6 +810,9 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
     return 0;
 }
 
+/* That of a hook which another process pickled; no run is numbered so. */
+#define NO_RUN UINT32_MAX
+
 void
 hook_adopt(PyCodeObject *code)
 {
@@ -817,8 +820,10 @@ hook_adopt(PyCodeObject *code)
         PyObject *constant = PyTuple_GET_ITEM(code->co_consts, i);
         if (Py_IS_TYPE(constant, &Hook_Type)) {
             Hook *hook = (Hook *)constant;
-            STORE(&hook->key_text, 0);
-            STORE(&hook->run, spool.run);
+            if (LOAD(&hook->run) != NO_RUN) {
+                STORE(&hook->key_text, 0);
+                STORE(&hook->run, spool.run);
+            }
         }
         else if (PyCode_Check(constant)) {
             hook_adopt((PyCodeObject *)constant);
@@ -895,7 +900,26 @@ hook_reduce(PyObject *self, PyObject *unused)
 {
     (void)unused;
     Hook *hook = (Hook *)self;
-    return Py_BuildValue("(O(IiO))", (PyObject *)Py_TYPE(self), hook->site, (int)hook->action, hook->name);
+    unsigned long long stamp = LOAD(&hook->run) == NO_RUN ? 0 : own_stamp;
+    return Py_BuildValue("(O(KIiO))", unpickle_hook, stamp, hook->site, (int)hook->action, hook->name);
+}
+
+PyObject *
+hook_unpickle(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long stamp;
+    unsigned int site;
+    int action;
+    PyObject *name;
+    if (!PyArg_ParseTuple(args, "KIiO:unpickle_hook", &stamp, &site, &action, &name)) {
+        return NULL;
+    }
+    PyObject *made = hook_make(site, action, name);
+    if (made != NULL && stamp != own_stamp) {
+        ((Hook *)made)->run = NO_RUN;
+    }
+    return made;
 }
 
 static PyMappingMethods hook_mapping = {.mp_ass_subscript = hook_store};

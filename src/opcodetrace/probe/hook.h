@@ -70,6 +70,8 @@ extern PyTypeObject Hook_Type;
 
 /* A new Hook. */
 PyObject *hook_make(uint32_t site, int action, PyObject *name);
+/* unpickle_hook(stamp, site, action, name): the Hook, or where another process pickled it one that records nothing. */
+PyObject *hook_unpickle(PyObject *module, PyObject *args);
 /* Makes the hooks in a woven code object, and in those nested in it, hooks of the run to come. */
 void hook_adopt(PyCodeObject *code);
 

@@ -73,7 +73,7 @@ class _Executed:
         path = code.co_filename
         try:
             if isinstance(executed, CodeType) and _is_python_file(path):
-                return self._weaver.weave_executed(code, path, module, read_file(path))
+                return self._weaver.weave_executed(code, path, module, _content(path, module))
             key = (code, path, module)
             if key not in self._known:
                 if len(self._known) >= MAX_GENERATED:
@@ -99,6 +99,20 @@ def _file_of(module: str) -> str | None:
     """The file of an imported module; what else lies in sys.modules may run code of its own if it is asked."""
     found = sys.modules.get(module)
     return _text(found.__dict__, "__file__") if type(found) is ModuleType else None
+
+
+def _content(path: str, module: str) -> bytes:
+    """Of a Python file, or of one in an archive, by CPython's own importer of these. Raises OSError."""
+    try:
+        return read_file(path)
+    except OSError:
+        zipimport, found = sys.modules.get("zipimport"), sys.modules.get(module)
+        if type(zipimport) is not ModuleType or type(found) is not ModuleType:
+            raise
+        loader: Any = found.__dict__.get("__loader__")
+        if type(loader) is not zipimport.zipimporter:
+            raise
+        return bytes(loader.get_data(path))
 
 
 def _source(executed: CodeType | str | bytes, path: str) -> bytes:

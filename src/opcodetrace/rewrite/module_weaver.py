@@ -74,7 +74,8 @@ class ModuleWeaver:
         source: it may have been rewritten."""
         if self._cache is None:
             return self.weave_module(code, path, module, source)
-        executed = marshal.dumps(code, 0) + source  # 0: without references, so that equal code gives equal bytes
+        # 0: without references, so that equal code gives equal bytes
+        executed = marshal.dumps(_without_slices(code), 0) + source  # type: ignore[arg-type]
         woven = self._cache.load_executed(path, executed)
         if woven is None:
             woven = weave(code, source, self._probe, calls=self._calls)
@@ -112,3 +113,17 @@ class ModuleWeaver:
             self._next = Counts(*map(sum, zip(first, woven.counts, strict=True)))
         self._send(("woven", file, path, module, tuple(first), woven.description))
         return shift(woven, first, self._probe)
+
+
+def _without_slices(constant: object) -> object:
+    """The same with a tuple in place of each slice: 3.14 makes constants of these, which marshal knows from version 5
+    on."""
+    match constant:
+        case slice():
+            return ("slice", *map(_without_slices, (constant.start, constant.stop, constant.step)))
+        case tuple():
+            return tuple(map(_without_slices, constant))
+        case CodeType():
+            return constant.replace(co_consts=tuple(map(_without_slices, constant.co_consts)))
+        case _:
+            return constant

@@ -67,8 +67,7 @@ def _candidates(window: Window, seen: Survey, table: SiteTable, interned: Intern
     first_thread = np.full(1 << bits, no_thread, np.uint32)
     many = np.zeros(1 << bits, bool)
     written = np.zeros(1 << bits, bool)
-    found: list[tuple[Array, Array]] = []
-    always: list[Array] = []  # a location with two containers lies in two buckets
+    found: list[tuple[Array, Array, Array]] = []
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
@@ -78,8 +77,7 @@ def _candidates(window: Window, seen: Survey, table: SiteTable, interned: Intern
             chunk, kind = chunk[where], kind[where]
         keys = canonical_keys(chunk, table.indexes(chunk["site"]), table, interned)
         mixed = chunk["container"] & np.uint64(ADDRESS_MASK)
-        if len(aliases.addresses):
-            always.append(where[np.isin(mixed, aliases.addresses)] + start)
+        two_buckets = np.isin(mixed, aliases.addresses)  # a location with two containers lies in two
         mixed *= np.uint64(FIRST_SALT)
         mixed ^= keys.words
         mixed *= np.uint64(SECOND_SALT)
@@ -94,10 +92,10 @@ def _candidates(window: Window, seen: Survey, table: SiteTable, interned: Intern
         many[buckets[before != thread]] = True
         written[buckets[kind != Kind.READ]] = True
         where += start
-        found.append((where, mixed.astype(np.uint32)))
+        found.append((where, mixed.astype(np.uint32), two_buckets))
     shared = many & written
-    candidates = np.concatenate([np.empty(0, np.int64), *(seqs[shared[buckets]] for seqs, buckets in found)])
-    return np.union1d(candidates, np.concatenate(always)) if always else candidates
+    stays = (seqs[shared[buckets] | two_buckets] for seqs, buckets, two_buckets in found)
+    return np.concatenate([np.empty(0, np.int64), *stays])
 
 
 @dataclass(slots=True)
