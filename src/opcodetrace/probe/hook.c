@@ -1,5 +1,6 @@
 #include "hook.h"
 #include "code.h"
+#include "iterator.h"
 #include "switch.h"
 #include "sync.h"
 
@@ -716,6 +717,23 @@ PERFORMER(LEN)
     if (value == len_function && is_container(key)) {
         emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
         told(thread, hook);
+    }
+    leave(thread);
+}
+
+/* ---- loops ---- */
+
+/* After FOR_ITER. Of a pair, only the second is the item: that is the next site's. */
+PERFORMER(NEXT)
+{
+    Taken taken;
+    if (iterator_took(key, value, &taken) && (!taken.second || hook->index == 1)) {
+        Datum item = taken.key != NULL ? mapping_key(thread, taken.key)
+                                       : (Datum){.word = (uint64_t)taken.index, .sort = TAG_INT | PLAIN};
+        Datum datum = value_datum(thread, taken.value);
+        uint64_t word = container_word(thread, taken.container);
+        emit(thread, key_flags(READ, item), hook->site + taken.second, word, item, datum, here(),
+             !FREE_THREADED && taken.exact ? EXACT : thread->last, thread->last_quiet);
     }
     leave(thread);
 }

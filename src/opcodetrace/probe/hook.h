@@ -41,7 +41,8 @@
     X(CALLED)                                                                                                          \
     X(APPEND_BEGIN)                                                                                                    \
     X(APPEND)                                                                                                          \
-    X(LEN)
+    X(LEN)                                                                                                             \
+    X(NEXT)
 
 typedef enum {
 #define X(name) DO_##name,
