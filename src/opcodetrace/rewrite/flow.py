@@ -84,9 +84,12 @@ _WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL"
 
 # C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). Names alone:
 # whether it was that code shows in the trace, by an event at this site.
-_READING_CALLS = frozenset(["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__"])
+_READING_CALLS = frozenset(["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"])
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
-_WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update"])
+_WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
+
+# Among them those that do not read what they write, not even in the same step.
+_BLINDLY_WRITING_CALLS = _WRITING_CALLS - {"setdefault"}
 
 
 class Sources(NamedTuple):
@@ -124,6 +127,7 @@ class DataFlow(NamedTuple):
     # FOR_ITERs whose value flows into a write; True where what they give is taken apart at once (`for i, v in ...`),
     # by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
+    blind_calls: frozenset[int]  # calls that write without reading
 
 
 class FlowError(Exception):
@@ -200,6 +204,7 @@ class _Interpreter:
         self.subscript_keys: dict[int, Nodes] = {}
         self.reading_calls: set[int] = set()
         self.writing_calls: set[int] = set()
+        self.blind_calls: set[int] = set()
         self.appends: dict[int, int] = {}
         self.lens: set[int] = set()
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
@@ -445,6 +450,8 @@ class _Interpreter:
             self.reading_calls.add(instruction.ordinal)
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
+            if names <= _BLINDLY_WRITING_CALLS:
+                self.blind_calls.add(instruction.ordinal)
             self._stored(instruction, operands[-1])
         self._note_inlined(instruction, operands, names)
 
@@ -464,7 +471,13 @@ class _Interpreter:
 
 
 # How the argument of an instruction that loads a callee holds the number of its name.
-_NAME_SHIFT = {"LOAD_GLOBAL": 1, "LOAD_NAME": 0, "LOAD_METHOD": 0, "LOAD_ATTR": 1 if VERSION >= (3, 12) else 0}
+_NAME_SHIFT = {
+    "LOAD_GLOBAL": 1,
+    "LOAD_NAME": 0,
+    "LOAD_METHOD": 0,
+    "LOAD_ATTR": 1 if VERSION >= (3, 12) else 0,
+    "LOAD_SUPER_ATTR": 2,
+}
 
 
 class _Resolver:
@@ -872,6 +885,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
+        frozenset(run.blind_calls),
     )
 
 

@@ -343,7 +343,7 @@ class _WovenCode:
             sources = flow.writes.get(call.ordinal)
             # A call that changes what it reads (list.append, dict.pop) does it in one step.
             value_flow = Flow(reads=(site,), opaque=True) if sources is None else self._flow(sources)
-            if site not in value_flow.reads:
+            if site not in value_flow.reads and call.ordinal not in flow.blind_calls:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
             self._describe(site, call, str(Operation.CALL), flow=value_flow)
 

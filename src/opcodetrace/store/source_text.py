@@ -76,12 +76,18 @@ def operands(expression: str, is_whole: bool = False) -> Operands | None:
     return Operands(ast.get_source_segment(expression, node.value), key)
 
 
+# What a call by these names is given first is the object: operator.setitem(d, k, v), dict.__setitem__(d, k, v).
+_OWNERS = ("operator", "heapq", "object", "type", "list", "dict", "set", "bytearray", "deque", "OrderedDict")
+
+
 def _of_call(expression: str, node: ast.Call) -> Operands:
     first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
     if isinstance(node.func, ast.Attribute) and not (
-        isinstance(node.func.value, ast.Name) and node.func.value.id in ("operator", "heapq")
+        isinstance(node.func.value, ast.Name) and node.func.value.id in _OWNERS
     ):
         container: ast.expr | None = node.func.value
+        if isinstance(container, ast.Call) and isinstance(container.func, ast.Name) and container.func.id == "super":
+            container = None
         key = first
     else:
         container = first
