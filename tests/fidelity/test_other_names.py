@@ -231,6 +231,50 @@ print(len(items), len(queue), len(seen))
     assert kinds["items"] == kinds["queue"] == "whole"
 
 
+DEFAULTS = """\
+import threading, time
+from collections import defaultdict
+has_read, has_written = threading.Event(), threading.Event()
+def zero():
+    if threading.current_thread().name == "slow":
+        has_read.set(); has_written.wait()
+    return 0
+counts, quick = defaultdict(zero), defaultdict(int)
+def slow():
+    counts[KEY] += 1
+def fast():
+    has_read.wait()
+    counts[KEY] = 5
+    has_written.set()
+key = "k"
+threads = [threading.Thread(target=each, name=each.__name__) for each in (slow, fast)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+def add():
+    quick[KEY] += 1
+    quick[KEY] += 1
+for _ in range(2):
+    thread = threading.Thread(target=add); thread.start(); thread.join()
+print(counts[KEY], quick[KEY])
+"""
+
+
+@pytest.mark.parametrize("key", ["'k'", "key"])
+def test_the_item_that_a_defaultdict_makes(key: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "defaults.py"
+    script.write_text(DEFAULTS.replace("KEY", key))
+    recording = record(script)
+    keeps = recording.stdout == "6 4\n"  # 3.14: what was put there meanwhile is not overwritten
+    assert keeps or recording.stdout == "1 4\n", recording.stderr
+    recording.assert_lost({} if keeps else {"counts['k']": 1})
+    values = recording.query(
+        "SELECT value, source_seq IS NOT NULL FROM events JOIN locations ON locations.id = location_id"
+        " WHERE label LIKE 'quick[%' AND events.kind = 2 ORDER BY seq"
+    )
+    assert values == [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)]
+    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+
+
 def test_deletions_and_the_whole_by_name(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "by_name.py"
     script.write_text("""

@@ -20,7 +20,6 @@ APART = {
     "__alloc__",
     "fromkeys",
     "maketrans",
-    "__missing__",  # the item that it makes: read right after, with its value
 }
 TEXT_METHODS = set(dir(bytes)) - {"copy", "__getitem__", "__contains__"}  # bytearray's: they give another
 

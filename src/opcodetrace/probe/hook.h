@@ -74,4 +74,7 @@ PyObject *hook_make(uint32_t site, int action, PyObject *name);
 /* Makes the hooks in a woven code object, and in those nested in it, hooks of the run to come. */
 void hook_adopt(PyCodeObject *code);
 
+/* The site of the subscript that the newest frame, of woven code, stands at, told by the hook behind it; or NO_SITE. */
+uint32_t hook_site_behind(Frame *frame, PyCodeObject *code);
+
 #endif

@@ -1,5 +1,6 @@
 #include "intercept.h"
 #include "code.h"
+#include "hook.h"
 #include "location.h"
 #include "switch.h"
 #include "sync.h"
@@ -17,6 +18,8 @@ typedef struct {
     uint64_t earliest;
     uint32_t quiet;
     Py_ssize_t size; /* of the container before */
+    uint64_t switches; /* that there were before (GIL builds) */
+    bool plain;      /* nothing can come between the lookup and the record of it */
     uint32_t lane;   /* before */
     uint32_t step;   /* the lane of the task whose step it is */
     uint64_t clock;
@@ -219,6 +222,68 @@ item_default(Call *call, PyObject *result)
     write_record(call, READ, call->container, key, added ? ABSENT : value_of(call, result));
     if (added) {
         write_record(call, WRITE, call->container, key, value_of(call, result));
+    }
+}
+
+/* Has no other thread recorded anything since the call began? */
+static bool
+is_undisturbed(const Call *call)
+{
+#if FREE_THREADED
+    return spool_next() - call->earliest == call->thread->quiet - call->quiet;
+#else
+    return switch_count == call->switches;
+#endif
+}
+
+/* defaultdict.__missing__, for a subscript or called by name: the item was not found, and is made. */
+static void
+item_missed(Call *call, const Seen *seen)
+{
+    (void)seen;
+    Thread *thread = call->thread;
+    if (call->container == NULL || call->given < 1) {
+        call->thread = NULL;
+        return;
+    }
+    Datum key = mapping_key(thread, call->first);
+    call->plain = (key.sort & PLAIN) && mapping_is_plain(call->container, call->first);
+    if (!call->plain) {
+        call->earliest = thread->last;
+        call->quiet = thread->last_quiet;
+    }
+    write_record(call, READ, call->container, key, ABSENT);
+    call->earliest = thread->last = spool_next();
+    call->quiet = thread->last_quiet = thread->quiet;
+#if !FREE_THREADED
+    call->switches = switch_count;
+#endif
+}
+
+/* From 3.14 on `__missing__` keeps an item that was made meanwhile, and gives that. */
+static bool keeps_what_was_made;
+
+static void
+item_made(Call *call, PyObject *result)
+{
+    Thread *thread = call->thread;
+    if (result == NULL) {
+        return;
+    }
+    if (!keeps_what_was_made || is_undisturbed(call)) {
+        if (call->plain) { /* what makes the value comes before the store, and nothing behind */
+            call->earliest = spool_next();
+            call->quiet = thread->quiet;
+        }
+        write_record(call, WRITE, call->container, mapping_key(thread, call->first), value_of(call, result));
+    }
+    else if (FREE_THREADED) {
+        return;
+    }
+    Pending *pending = &thread->pending[thread->top];
+    if (thread->depth > 0 && pending->site == call->site && pending->frame == frame_word(current_frame())) {
+        pending->earliest = spool_next(); /* the subscript gives what is there now */
+        pending->quiet = thread->quiet;
     }
 }
 
@@ -543,8 +608,8 @@ step_ends(Call *call, PyObject *result)
     X(OrderedDict, items, NULL, whole_read, NULL)                                                                      \
     X(OrderedDict, __reversed__, NULL, whole_read, NULL)
 
-/* The same of defaultdict: what they copy. */
 #define DEFAULTDICT(X)                                                                                                 \
+    X(defaultdict, __missing__, item_missed, item_made, NULL)                                                          \
     X(defaultdict, copy, NULL, whole_read, NULL)                                                                       \
     X(defaultdict, __copy__, NULL, whole_read, NULL)
 
@@ -723,6 +788,9 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
             return;
         }
         site = code_site_of(woven, frame_instruction(frame, code));
+        if (site == NO_SITE && entry == &seen[AT_defaultdict___missing__]) {
+            site = hook_site_behind(frame, code);
+        }
         if (site == NO_SITE) {
             return;
         }
@@ -1018,6 +1086,36 @@ prepare_wrapper(int index, PyObject *owner)
     }
 }
 
+static PyObject *
+make_meanwhile(PyObject *dict, PyObject *unused)
+{
+    (void)unused;
+    return PyDict_SetItemString(dict, "key", Py_True) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Sees what this interpreter's defaultdict does with an item that its factory has put there. 0, or -1 with an exception. */
+static int
+learn_missing(PyObject *type)
+{
+    static PyMethodDef definition = {"make_meanwhile", make_meanwhile, METH_NOARGS, NULL};
+    PyObject *dict = PyObject_CallNoArgs(type);
+    PyObject *factory = dict == NULL ? NULL : PyCFunction_New(&definition, dict);
+    PyObject *key = factory == NULL ? NULL : PyUnicode_FromString("key");
+    PyObject *value = NULL;
+    if (key != NULL && PyObject_SetAttrString(dict, "default_factory", factory) == 0) {
+        value = PyObject_GetItem(dict, key);
+        if (PyObject_SetAttrString(dict, "default_factory", Py_None) < 0) { /* no cycle is left */
+            Py_CLEAR(value);
+        }
+    }
+    keeps_what_was_made = value == Py_True;
+    Py_XDECREF(key);
+    Py_XDECREF(factory);
+    Py_XDECREF(dict);
+    Py_XDECREF(value);
+    return value == NULL ? -1 : 0;
+}
+
 static void
 prepare_owner(const char *owner_name, PyObject *owner)
 {
@@ -1071,7 +1169,11 @@ intercept_prepare(void)
             continue;
         }
         prepare_owner(owners[i].owner, owner);
+        int failed = strcmp(owners[i].owner, "defaultdict") == 0 ? learn_missing(owner) : 0;
         Py_DECREF(owner);
+        if (failed) {
+            return -1;
+        }
     }
     if (seen[AT_list___len__].base == NULL || seen[AT_set___len__].base == NULL ||
         seen[AT_list___len__].wrapper != seen[AT_set___len__].wrapper) {
