@@ -275,6 +275,28 @@ def test_the_item_that_a_defaultdict_makes(key: str, record: Callable[..., Recor
     assert recording.query("SELECT unseen FROM runs") == [(0,)]
 
 
+def test_counter_update(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "counting.py"
+    script.write_text("""
+import threading
+from collections import Counter
+counts = Counter()
+def work():
+    for _ in range(20):
+        counts.update("ab")
+        counts["a"] += 1
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+""")
+    recording = record("--keep", "all", script)
+    assert recording.exit_code == 0, recording.stderr
+    sql = "SELECT count(*) FROM events JOIN locations ON locations.id = location_id WHERE label = 'counts' AND events.kind = 2"
+    assert recording.query(sql) == [(40,)]
+    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+    assert FREE_THREADED or recording.lost() == {}
+
+
 def test_deletions_and_the_whole_by_name(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "by_name.py"
     script.write_text("""

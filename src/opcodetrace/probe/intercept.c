@@ -622,6 +622,9 @@ step_ends(Call *call, PyObject *result)
     X(builtins, vars, NULL, attributes_of, NULL)                                                                       \
     X(builtins, sorted, NULL, whole_read, NULL)
 
+/* What Counter.update and the like call, whoever called them. */
+#define COUNTER(X) X(_collections, _count_elements, NULL, change, NULL)
+
 #define OPERATOR(X)                                                                                                    \
     X(_operator, getitem, NULL, item_get, NULL)                                                                        \
     X(_operator, setitem, NULL, item_set, NULL)                                                                        \
@@ -690,7 +693,8 @@ step_ends(Call *call, PyObject *result)
     DEFAULTDICT(X)                                                                                                     \
     BUILTINS(X)                                                                                                        \
     OPERATOR(X)                                                                                                        \
-    HEAPQ(X)
+    HEAPQ(X)                                                                                                           \
+    COUNTER(X)
 
 #define THREADS_AND_TASKS(X)                                                                                           \
     LOCK(X)                                                                                                            \
@@ -779,6 +783,12 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
             return;
         }
         site = sync_site(0, &call->direct);
+    }
+    else if (entry == &seen[AT__collections__count_elements]) {
+        site = sync_site(0, &call->direct);
+        if (site == NO_SITE) {
+            return;
+        }
     }
     else {
         Frame *frame = current_frame();
@@ -1009,6 +1019,7 @@ static const struct {
     {"defaultdict", "_collections", "defaultdict"},
     {"builtins", "builtins", NULL},
     {"_operator", "_operator", NULL},
+    {"_collections", "_collections", NULL},
     {"_heapq", "_heapq", NULL},
     {"lock", "_thread", "LockType"},
     {"RLock", "_thread", "RLock"},
