@@ -291,7 +291,10 @@ for thread in threads: thread.join()
 """)
     recording = record("--keep", "all", script)
     assert recording.exit_code == 0, recording.stderr
-    sql = "SELECT count(*) FROM events JOIN locations ON locations.id = location_id WHERE label = 'counts' AND events.kind = 2"
+    sql = (
+        "SELECT count(*) FROM events JOIN locations ON locations.id = location_id"
+        " WHERE label = 'counts' AND events.kind = 2"
+    )
     assert recording.query(sql) == [(40,)]
     assert recording.query("SELECT unseen FROM runs") == [(0,)]
     assert FREE_THREADED or recording.lost() == {}

@@ -96,8 +96,8 @@ def slots(base, namespace):
     fields = word(id(made), HEAD + 17)
     sequence, mapping, getattro, setattro = (fields[HEAD + n] for n in (10, 11, 15, 16))
     length, subscript, store = word(mapping, 3)
-    # 3.14 gives subclasses of list and dict the slot itself for mp_subscript if __getitem__ is the very C function; while it
-    # is replaced they get the slot that calls the method, which 3.11 to 3.13 give them always.
+    # 3.14 gives subclasses of list and dict the slot itself for mp_subscript if __getitem__ is the very C function;
+    # while it is replaced they get the slot that calls the method, which 3.11 to 3.13 give them always.
     return word(sequence, 10), length, store, getattro, setattro
 def look():
     return [slots(base, namespace) for base in BASES for namespace in (

@@ -84,7 +84,9 @@ _WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL"
 
 # C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). Names alone:
 # whether it was that code shows in the trace, by an event at this site.
-_READING_CALLS = frozenset(["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"])
+_READING_CALLS = frozenset(
+    ["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"]
+)
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
 
