@@ -148,8 +148,8 @@ def test_which_stores_are_exact(program: str, exact: bool) -> None:
 
 @gil_only
 def test_a_read_after_which_alone_a_hook_comes() -> None:
-    """Where it may have run Python code, it lies behind this thread's last hook; unless the container holds what was read
-    even now (a defaultdict)."""
+    """Where it may have run Python code, it lies behind this thread's last hook, unless the container holds what was
+    read even now (a defaultdict)."""
     result = trace("""
         import collections, threading
         r, m = hook('ITEM_READ', 1, 0), hook('COMPUTE', 2)
