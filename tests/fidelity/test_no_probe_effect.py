@@ -112,3 +112,39 @@ def test_what_is_no_switch_point_does_not_become_one(
     ((overwriters,),) = recording.query("SELECT coalesce(sum(overwriters), 0) FROM lost_counts")
     assert int(str(overwriters)) <= 20, recording.stderr
     recording.assert_lost({"counter[0]": int(recording.stdout)})
+
+
+# A loop that takes the item and writes it has no switch point in between.
+LOOPS = [
+    "for i, v in enumerate(items): items[i] = v + 1",
+    "for v in items: items[0] = v + 1",
+    "for k, v in table.items(): table[k] = v + 1",
+    "for v in table.values(): table['key'] = v + 1",
+    "for v in queue: queue[0] = v + 1",
+]
+LOOPING = """\
+import sys
+from collections import deque
+from threading import Barrier, Thread
+items, table, queue, barrier = [0], {"key": 0}, deque([0]), Barrier(2)
+def work():
+    barrier.wait()
+    for _ in range(40_000):
+        LOOP
+sys.setswitchinterval(1e-6)
+threads = [Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(items[0] + table["key"] + queue[0])
+"""
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="without the GIL the untraced program loses increments too")
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_loop_over_items_loses_nothing(loop: str, tmp_path: Path, record: Callable[..., Recording]) -> None:
+    script = tmp_path / "looping.py"
+    script.write_text(LOOPING.replace("LOOP", loop))
+    recording = record(script)
+    assert recording.stdout == "80000\n", recording.stderr
+    recording.assert_lost({})
+    assert recording.query("SELECT count(*) FROM switches WHERE run_id = 1")[0][0] != 0  # otherwise nothing was tried

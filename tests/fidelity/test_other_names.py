@@ -9,7 +9,7 @@ from opcodetrace.rewrite.opcodes import FREE_THREADED
 from tests.recording import Recording
 
 COMMON = """\
-import operator, sys, threading, time
+import collections, operator, sys, threading, time
 THREADS, TIMES = 3, 60
 
 class Account:
@@ -29,6 +29,22 @@ def run(work):
     for thread in threads: thread.start()
     for thread in threads: thread.join()
 
+class Careful:
+    def __init__(self):
+        self.total = 0
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+    def __delattr__(self, name):
+        super().__delattr__(name)
+
+class Counts(dict):
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+
+class Class:
+    total = 0
+
+careful, counts, row, queue = Careful(), Counts(n=0), [0], collections.deque([0])
 account = Account()
 table = {"account": account, "n": 0}
 counter = 0
@@ -103,6 +119,51 @@ WAYS = {
         "table['late']",
         "table['late']",
     ),
+    "object.__setattr__": (
+        ["value = account.total", "time.sleep(0)", "object.__setattr__(account, 'total', value + 1)"],
+        "account.total",
+        "account.total",
+    ),
+    "object.__getattribute__": (
+        ["value = object.__getattribute__(account, 'total')", "time.sleep(0)", "account.total = value + 1"],
+        "account.total",
+        "account.total",
+    ),
+    "type.__setattr__": (
+        ["value = Class.total", "time.sleep(0)", "type.__setattr__(Class, 'total', value + 1)"],
+        "Class.total",
+        "Class.total",
+    ),
+    "a bound __setattr__": (
+        ["value = account.total", "time.sleep(0)", "account.__setattr__('total', value + 1)"],
+        "account.total",
+        "account.total",
+    ),
+    "super().__setattr__": (
+        ["value = careful.total", "time.sleep(0)", "careful.total = value + 1"],
+        "careful.total",
+        "careful.total",
+    ),
+    "super().__setitem__": (
+        ["value = counts['n']", "time.sleep(0)", "counts['n'] = value + 1"],
+        "counts['n']",
+        "counts['n']",
+    ),
+    "list.__setitem__": (
+        ["value = row.__getitem__(0)", "time.sleep(0)", "row.__setitem__(0, value + 1)"],
+        "row[0]",
+        "row[0]",
+    ),
+    "dict.__setitem__": (
+        ["value = dict.__getitem__(table, 'n')", "time.sleep(0)", "dict.__setitem__(table, 'n', value + 1)"],
+        "table['n']",
+        "table['n']",
+    ),
+    "deque.__setitem__": (
+        ["value = queue.__getitem__(0)", "time.sleep(0)", "queue.__setitem__(0, value + 1)"],
+        "queue[0]",
+        "queue[0]",
+    ),
     "a method": (["account.add(1)"], "account.total", "self.total"),
 }
 
@@ -168,6 +229,120 @@ print(len(items), len(queue), len(seen))
     assert recording.query("SELECT unseen FROM runs") == [(0,)]
     kinds = {str(label): kind for label, kind in recording.query("SELECT label, kind FROM locations")}
     assert kinds["items"] == kinds["queue"] == "whole"
+
+
+DEFAULTS = """\
+import threading, time
+from collections import defaultdict
+has_read, has_written = threading.Event(), threading.Event()
+def zero():
+    if threading.current_thread().name == "slow":
+        has_read.set(); has_written.wait()
+    return 0
+counts, quick = defaultdict(zero), defaultdict(int)
+def slow():
+    counts[KEY] += 1
+def fast():
+    has_read.wait()
+    counts[KEY] = 5
+    has_written.set()
+key = "k"
+threads = [threading.Thread(target=each, name=each.__name__) for each in (slow, fast)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+def add():
+    quick[KEY] += 1
+    quick[KEY] += 1
+for _ in range(2):
+    thread = threading.Thread(target=add); thread.start(); thread.join()
+print(counts[KEY], quick[KEY])
+"""
+
+
+@pytest.mark.parametrize("key", ["'k'", "key"])
+def test_the_item_that_a_defaultdict_makes(key: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "defaults.py"
+    script.write_text(DEFAULTS.replace("KEY", key))
+    recording = record(script)
+    keeps = recording.stdout == "6 4\n"  # 3.14: what was put there meanwhile is not overwritten
+    assert keeps or recording.stdout == "1 4\n", recording.stderr
+    recording.assert_lost({} if keeps else {"counts['k']": 1})
+    values = recording.query(
+        "SELECT value, source_seq IS NOT NULL FROM events JOIN locations ON locations.id = location_id"
+        " WHERE label LIKE 'quick[%' AND events.kind = 2 ORDER BY seq"
+    )
+    assert values == [(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)]
+    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+
+
+def test_counter_update(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "counting.py"
+    script.write_text("""
+import threading
+from collections import Counter
+counts = Counter()
+def work():
+    for _ in range(20):
+        counts.update("ab")
+        counts["a"] += 1
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+""")
+    recording = record("--keep", "all", script)
+    assert recording.exit_code == 0, recording.stderr
+    sql = (
+        "SELECT count(*) FROM events JOIN locations ON locations.id = location_id"
+        " WHERE label = 'counts' AND events.kind = 2"
+    )
+    assert recording.query(sql) == [(40,)]
+    assert recording.query("SELECT unseen FROM runs") == [(0,)]
+    assert FREE_THREADED or recording.lost() == {}
+
+
+def test_deletions_and_the_whole_by_name(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "by_name.py"
+    script.write_text("""
+import threading
+class Careful:
+    def __delattr__(self, name):
+        super().__delattr__(name)
+careful, table, items, members, queue = Careful(), {}, [1], {1}, None
+careful.x, table["x"], table["y"] = 1, 1, 1
+object.__setattr__(careful, "y", 1)
+def first():
+    del careful.x; object.__delattr__(careful, "y")
+    table.__delitem__("x"); dict.__delitem__(table, "y")
+def second():
+    items.__len__(), list.__len__(items), items.__contains__(1), set.__len__(members)
+    try: object.__setattr__(1, "x", 2)
+    except AttributeError: print("refused")
+    try: object.__setattr__(second)
+    except TypeError: print("refused")
+for each in (first, second):
+    thread = threading.Thread(target=each)
+    thread.start()
+    thread.join()
+""")
+    recording = record("--keep", "all", script)
+    assert (recording.exit_code, recording.stdout) == (0, "refused\nrefused\n"), recording.stderr
+    rows = recording.query(
+        "SELECT label, count(*) FROM events JOIN locations ON locations.id = location_id"
+        " WHERE events.kind = 3 GROUP BY label"
+    )
+    assert {str(label).rpartition(".")[2]: count for label, count in rows} == {
+        "x": 1,
+        "y": 1,
+        "table['x']": 1,
+        "table['y']": 1,
+    }
+    whole = dict(
+        recording.query(
+            "SELECT label, count(*) FROM events JOIN locations ON locations.id = location_id"
+            " WHERE locations.kind = 'whole' AND events.kind = 1 GROUP BY label"
+        )
+    )
+    assert whole == {"items": 3, "members": 1}
 
 
 def test_two_tasks_of_asyncio(record: Callable[..., Recording], tmp_path: Path) -> None:

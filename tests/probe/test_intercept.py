@@ -20,7 +20,6 @@ APART = {
     "__alloc__",
     "fromkeys",
     "maketrans",
-    "__missing__",  # the item that it makes: read right after, with its value
 }
 TEXT_METHODS = set(dir(bytes)) - {"copy", "__getitem__", "__contains__"}  # bytearray's: they give another
 
@@ -31,6 +30,7 @@ TEXT_METHODS = set(dir(bytes)) - {"copy", "__getitem__", "__contains__"}  # byte
 def test_every_method_of_a_container_is_seen(owner: type) -> None:
     methods = {name for name, value in vars(owner).items() if isinstance(value, types.MethodDescriptorType)}
     seen = {name for type_name, name in SEEN if type_name == owner.__name__}
+    seen -= {name for name, value in vars(owner).items() if isinstance(value, types.WrapperDescriptorType)}
     apart = APART | (TEXT_METHODS | {"copy", "resize"} if owner is bytearray else set())
     assert methods - seen - apart == set()
     assert seen <= methods
@@ -76,5 +76,40 @@ with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window"):
     after = look(), mistakes()
 assert before == during == after, (before, during, after)
 """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_classes_made_meanwhile_have_the_slots_that_they_would_have() -> None:
+    """The wrappers of slots are asked for when a class inherits: see wrapper_of in probe/intercept.c."""
+    import subprocess
+    import sys
+
+    program = """
+import collections, ctypes, tempfile
+from opcodetrace.probe import _probe
+from opcodetrace.probe.window import Window
+BASES = (object, list, dict, set, bytearray, collections.deque, collections.OrderedDict, collections.defaultdict, type)
+def slots(base, namespace):
+    made = type("Made", (base,), dict(namespace))
+    word = lambda address, count: tuple((ctypes.c_size_t * count).from_address(address))
+    fields = word(id(made), HEAD + 17)
+    sequence, mapping, getattro, setattro = (fields[HEAD + n] for n in (10, 11, 15, 16))
+    length, subscript, store = word(mapping, 3)
+    # 3.14 gives subclasses of list and dict the slot itself for mp_subscript if __getitem__ is the very C function;
+    # while it is replaced they get the slot that calls the method, which 3.11 to 3.13 give them always.
+    return word(sequence, 10), length, store, getattro, setattro
+def look():
+    return [slots(base, namespace) for base in BASES for namespace in (
+        {}, {"__len__": lambda self: 0}, {"__len__": base.__len__} if hasattr(base, "__len__") else {},
+        {"__setattr__": base.__setattr__}, {"__setitem__": lambda *given: None})]
+before = look()
+with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window"):
+    _probe.attach(folder + "/window")
+    _probe.start()
+    during = look()
+    _probe.stop()
+assert before == during == look()
+""".replace("HEAD", str(object.__basicsize__ // 8 + 1))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

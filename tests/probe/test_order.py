@@ -148,7 +148,8 @@ def test_which_stores_are_exact(program: str, exact: bool) -> None:
 
 @gil_only
 def test_a_read_after_which_alone_a_hook_comes() -> None:
-    """Where it may have run Python code, it lies behind this thread's last hook."""
+    """Where it may have run Python code, it lies behind this thread's last hook, unless the container holds what was
+    read even now (a defaultdict)."""
     result = trace("""
         import collections, threading
         r, m = hook('ITEM_READ', 1, 0), hook('COMPUTE', 2)
@@ -161,7 +162,7 @@ def test_a_read_after_which_alone_a_hook_comes() -> None:
             t = threading.Thread(target=other); t.start(); t.join()
             r[c] = value
     """)
-    assert [event.before > 0 for event in result.accesses] == [False, False, True, True, True]
+    assert [event.before > 0 for event in result.accesses] == [False, False, False, True, True]
 
 
 def test_numbers_of_records_between_do_not_blur_the_order() -> None:

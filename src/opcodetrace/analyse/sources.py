@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import ABSENT, Event, Kind
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Flow, Site
@@ -161,6 +161,7 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
     certainties: dict[int, Certainty] = {}
     activations: dict[int, Activation] = {}  # frame address
     latest: dict[int, dict[int, int]] = {}  # thread: location: its latest read since its own last write there
+    absent: dict[tuple[int, int], Event] = {}  # frame and site: the newest read there that found nothing
     at = -1  # the frame that `activation` and `newest` belong to
     activation = Activation()
     newest = activation.newest
@@ -180,6 +181,8 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
         if kind == read:
             if site in remembered:
                 newest[site] = event
+            if event[6] is ABSENT:
+                absent[frame, site] = event
             if unknown:
                 if thread in latest:
                     latest[thread][location] = seq
@@ -195,7 +198,12 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
                 where = sites.get(site)
                 flow = where.flow if where is not None else None
                 if flow is None and kind == write:
-                    flow = UNKNOWN
+                    missing = absent.pop((frame, site), None)
+                    if missing is not None and missing[5] == location:  # defaultdict makes what it did not find
+                        sources[seq] = missing[0]
+                        certainties[seq] = proven
+                    else:
+                        flow = UNKNOWN
                 if flow is not None:
                     found, sure, opaque = activation.source(location, flow)
                     if found < 0 and opaque and thread in latest:

@@ -48,6 +48,7 @@ CALLED: Final[int]
 APPEND_BEGIN: Final[int]
 APPEND: Final[int]
 LEN: Final[int]
+NEXT: Final[int]
 
 @final
 class Hook:

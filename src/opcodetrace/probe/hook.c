@@ -1,7 +1,10 @@
 #include "hook.h"
 #include "code.h"
+#include "iterator.h"
 #include "switch.h"
 #include "sync.h"
+
+#include <opcode.h>
 
 /* Everything here runs between two instructions of the program. It calls no Python code, keeps no reference to the program's
    objects, allocates no Python object and never fails. */
@@ -122,6 +125,21 @@ item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
     pending->kind = (uint8_t)key_flags(READ, datum);
 }
 
+/* Where __missing__ may have run (GIL builds): does the dictionary hold that very value now, so that it is as if it had been
+   read just now? */
+static bool
+is_there_now(Thread *thread, Hook *hook, PyObject *dict, PyObject *value)
+{
+    if (!(constant_key(thread, hook).sort & PLAIN) || !mapping_is_plain(dict, hook->name)) {
+        return false;
+    }
+    Raised raised = put_error_aside();
+    bool there = PyDict_GetItemWithError(dict, hook->name) == value;
+    PyErr_Clear();
+    put_error_back(raised);
+    return there;
+}
+
 static inline void
 item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
 {
@@ -133,7 +151,11 @@ item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
     Datum datum = value_datum(thread, value);
     uint64_t word = container_word(thread, container);
     emit(thread, key_flags(READ, key), hook->site, word, key, datum, here(),
-         !FREE_THREADED && (key.sort & PLAIN) ? EXACT : thread->last, thread->last_quiet);
+         !FREE_THREADED && ((key.sort & PLAIN) ||
+                            (service == DICT_ITEM_OR_MISSING && is_there_now(thread, hook, container, value)))
+             ? EXACT
+             : thread->last,
+         thread->last_quiet);
 }
 
 /* Of a store or (value NULL) a deletion. */
@@ -720,6 +742,23 @@ PERFORMER(LEN)
     leave(thread);
 }
 
+/* ---- loops ---- */
+
+/* After FOR_ITER. Of a pair, only the second is the item: that is the next site's. */
+PERFORMER(NEXT)
+{
+    Taken taken;
+    if (iterator_took(key, value, &taken) && (!taken.second || hook->index == 1)) {
+        Datum item = taken.key != NULL ? mapping_key(thread, taken.key)
+                                       : (Datum){.word = (uint64_t)taken.index, .sort = TAG_INT | PLAIN};
+        Datum datum = value_datum(thread, taken.value);
+        uint64_t word = container_word(thread, taken.container);
+        emit(thread, key_flags(READ, item), hook->site + taken.second, word, item, datum, here(),
+             !FREE_THREADED && taken.exact ? EXACT : thread->last, thread->last_quiet);
+    }
+    leave(thread);
+}
+
 /* ENTER with the caller: the newest woven frame below, and where it stands. */
 PERFORMER(CALLED)
 {
@@ -829,6 +868,37 @@ hook_adopt(PyCodeObject *code)
             hook_adopt((PyCodeObject *)constant);
         }
     }
+}
+
+#if PY_VERSION_HEX >= 0x030E0000
+enum { CACHES = INLINE_CACHE_ENTRIES_BINARY_OP };
+#else
+enum { CACHES = INLINE_CACHE_ENTRIES_BINARY_SUBSCR };
+#endif
+
+uint32_t
+hook_site_behind(Frame *frame, PyCodeObject *code)
+{
+    /* COPY 1, LOAD_CONST hook; the interpreter may have put another kind of LOAD_CONST there. */
+    const Py_ssize_t at = frame_instruction(frame, code) + 1 + CACHES + 1, end = Py_SIZE(code);
+    const _Py_CODEUNIT *units = frame_code_units(frame, code);
+    Py_ssize_t index = 0;
+    for (Py_ssize_t i = at; i < end && i < at + 3; i++) {
+        uint16_t unit;
+        memcpy(&unit, &units[i], sizeof(unit));
+        const unsigned char *bytes = (const unsigned char *)&unit;
+        index = index << 8 | bytes[1];
+        if (bytes[0] == EXTENDED_ARG) {
+            continue;
+        }
+        PyObject *constant = index < PyTuple_GET_SIZE(code->co_consts) ? PyTuple_GET_ITEM(code->co_consts, index) : NULL;
+        if (constant != NULL && Py_IS_TYPE(constant, &Hook_Type)) {
+            Hook *hook = (Hook *)constant;
+            return hook->action == DO_READ_END || hook->action == DO_ITEM_READ ? hook->site : NO_SITE;
+        }
+        break;
+    }
+    return NO_SITE;
 }
 
 static PyObject *

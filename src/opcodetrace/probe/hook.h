@@ -41,7 +41,8 @@
     X(CALLED)                                                                                                          \
     X(APPEND_BEGIN)                                                                                                    \
     X(APPEND)                                                                                                          \
-    X(LEN)
+    X(LEN)                                                                                                             \
+    X(NEXT)
 
 typedef enum {
 #define X(name) DO_##name,
@@ -74,5 +75,8 @@ PyObject *hook_make(uint32_t site, int action, PyObject *name);
 PyObject *hook_unpickle(PyObject *module, PyObject *args);
 /* Makes the hooks in a woven code object, and in those nested in it, hooks of the run to come. */
 void hook_adopt(PyCodeObject *code);
+
+/* The site of the subscript that the newest frame, of woven code, stands at, told by the hook behind it; or NO_SITE. */
+uint32_t hook_site_behind(Frame *frame, PyCodeObject *code);
 
 #endif

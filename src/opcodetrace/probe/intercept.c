@@ -1,5 +1,6 @@
 #include "intercept.h"
 #include "code.h"
+#include "hook.h"
 #include "location.h"
 #include "switch.h"
 #include "sync.h"
@@ -17,9 +18,12 @@ typedef struct {
     uint64_t earliest;
     uint32_t quiet;
     Py_ssize_t size; /* of the container before */
+    uint64_t switches; /* that there were before (GIL builds) */
+    bool plain;      /* nothing can come between the lookup and the record of it */
     uint32_t lane;   /* before */
     uint32_t step;   /* the lane of the task whose step it is */
     uint64_t clock;
+    const void *wrapped; /* of a wrapper: the slot function that it calls */
 } Call;
 
 typedef struct Seen Seen;
@@ -33,6 +37,8 @@ struct Seen {
     const char *waits_while; /* a method of the same type that says whether the call will wait */
     PyMethodDef *definition; /* NULL: this version has none */
     PyCFunction original;
+    struct wrapperbase *base; /* of a wrapper, in place of `definition`; NULL: this version has none */
+    wrapperfunc wrapper;
     PyCFunction waits;
     PyCFunction replacement;
     bool is_function; /* of a module: the container is the first argument */
@@ -219,6 +225,68 @@ item_default(Call *call, PyObject *result)
     }
 }
 
+/* Has no other thread recorded anything since the call began? */
+static bool
+is_undisturbed(const Call *call)
+{
+#if FREE_THREADED
+    return spool_next() - call->earliest == call->thread->quiet - call->quiet;
+#else
+    return switch_count == call->switches;
+#endif
+}
+
+/* defaultdict.__missing__, for a subscript or called by name: the item was not found, and is made. */
+static void
+item_missed(Call *call, const Seen *seen)
+{
+    (void)seen;
+    Thread *thread = call->thread;
+    if (call->container == NULL || call->given < 1) {
+        call->thread = NULL;
+        return;
+    }
+    Datum key = mapping_key(thread, call->first);
+    call->plain = (key.sort & PLAIN) && mapping_is_plain(call->container, call->first);
+    if (!call->plain) {
+        call->earliest = thread->last;
+        call->quiet = thread->last_quiet;
+    }
+    write_record(call, READ, call->container, key, ABSENT);
+    call->earliest = thread->last = spool_next();
+    call->quiet = thread->last_quiet = thread->quiet;
+#if !FREE_THREADED
+    call->switches = switch_count;
+#endif
+}
+
+/* From 3.14 on `__missing__` keeps an item that was made meanwhile, and gives that. */
+static bool keeps_what_was_made;
+
+static void
+item_made(Call *call, PyObject *result)
+{
+    Thread *thread = call->thread;
+    if (result == NULL) {
+        return;
+    }
+    if (!keeps_what_was_made || is_undisturbed(call)) {
+        if (call->plain) { /* what makes the value comes before the store, and nothing behind */
+            call->earliest = spool_next();
+            call->quiet = thread->quiet;
+        }
+        write_record(call, WRITE, call->container, mapping_key(thread, call->first), value_of(call, result));
+    }
+    else if (FREE_THREADED) {
+        return;
+    }
+    Pending *pending = &thread->pending[thread->top];
+    if (thread->depth > 0 && pending->site == call->site && pending->frame == frame_word(current_frame())) {
+        pending->earliest = spool_next(); /* the subscript gives what is there now */
+        pending->quiet = thread->quiet;
+    }
+}
+
 static void
 item_popped(Call *call, PyObject *result)
 {
@@ -291,11 +359,10 @@ member_popped(Call *call, PyObject *result)
 
 /* The object that holds the attribute, and the flags of its record; NULL where it is no memory. */
 static PyObject *
-attribute_holder(PyObject *object, PyObject *name, Operation operation, unsigned *flags)
+attribute_holder(PyObject *object, PyObject *name, Service service, Operation operation, unsigned *flags)
 {
-    Verdict verdict = 0;
     *flags = ATTRIBUTE;
-    switch (service_of_attribute(&verdict, object, name, operation)) {
+    switch (service) {
     case INSTANCE_IF_THERE:
         if (operation == READING && !instance_has(object, name)) {
             return NULL;
@@ -320,8 +387,12 @@ attribute_record(Call *call, unsigned kind, Operation operation, PyObject *value
     if (call->container == NULL || name == NULL || !PyUnicode_CheckExact(name)) {
         return;
     }
+    Verdict verdict = 0;
+    Service service = call->wrapped == NULL
+                          ? service_of_attribute(&verdict, call->container, name, operation)
+                          : service_of_generic_attribute(call->container, name, operation, call->wrapped);
     unsigned flags;
-    PyObject *holder = attribute_holder(call->container, name, operation, &flags);
+    PyObject *holder = attribute_holder(call->container, name, service, operation, &flags);
     if (holder != NULL) {
         write_record(call, kind | flags, holder, mapping_key(call->thread, name), value_of(call, value));
     }
@@ -537,8 +608,8 @@ step_ends(Call *call, PyObject *result)
     X(OrderedDict, items, NULL, whole_read, NULL)                                                                      \
     X(OrderedDict, __reversed__, NULL, whole_read, NULL)
 
-/* The same of defaultdict: what they copy. */
 #define DEFAULTDICT(X)                                                                                                 \
+    X(defaultdict, __missing__, item_missed, item_made, NULL)                                                          \
     X(defaultdict, copy, NULL, whole_read, NULL)                                                                       \
     X(defaultdict, __copy__, NULL, whole_read, NULL)
 
@@ -550,6 +621,9 @@ step_ends(Call *call, PyObject *result)
     X(builtins, hasattr, NULL, attribute_has, NULL)                                                                    \
     X(builtins, vars, NULL, attributes_of, NULL)                                                                       \
     X(builtins, sorted, NULL, whole_read, NULL)
+
+/* What Counter.update and the like call, whoever called them. */
+#define COUNTER(X) X(_collections, _count_elements, NULL, change, NULL)
 
 #define OPERATOR(X)                                                                                                    \
     X(_operator, getitem, NULL, item_get, NULL)                                                                        \
@@ -563,6 +637,22 @@ step_ends(Call *call, PyObject *result)
     X(_heapq, heapify, NULL, change, NULL)                                                                             \
     X(_heapq, heapreplace, NULL, change, NULL)                                                                         \
     X(_heapq, heappushpop, NULL, change, NULL)
+
+/* Wrappers of type slots, by one of the types that have them: what they are called with says more. A class's own method
+   calls them by super(). `__iadd__` is not among them: see wrapper_of. */
+#define WRAPPERS(X)                                                                                                    \
+    X(object, __setattr__, NULL, attribute_set, NULL)                                                                  \
+    X(object, __delattr__, NULL, attribute_delete, NULL)                                                               \
+    X(object, __getattribute__, NULL, attribute_get, NULL)                                                             \
+    X(list, __setitem__, NULL, item_set, NULL)                                                                         \
+    X(list, __delitem__, NULL, item_delete, NULL)                                                                      \
+    X(list, __contains__, NULL, item_has, NULL)                                                                        \
+    X(deque, __getitem__, NULL, item_get, NULL)                                                                        \
+    X(deque, __setitem__, NULL, item_set, NULL)                                                                        \
+    X(deque, __delitem__, NULL, item_delete, NULL)                                                                     \
+    X(list, __len__, NULL, whole_read, NULL)                                                                           \
+    X(set, __len__, NULL, whole_read, NULL)                                                                            \
+    X(dict, __ior__, NULL, change, NULL)
 
 #define LOCK(X)                                                                                                        \
     X(lock, acquire, will_wait, waited, "locked")                                                                      \
@@ -593,7 +683,7 @@ step_ends(Call *call, PyObject *result)
 
 #define CONTEXT(X) X(Context, run, step_begins, step_ends, NULL)
 
-#define ALL(X)                                                                                                         \
+#define ACCESSES(X)                                                                                                    \
     LIST(X)                                                                                                            \
     DICT(X)                                                                                                            \
     SET(X)                                                                                                             \
@@ -604,17 +694,26 @@ step_ends(Call *call, PyObject *result)
     BUILTINS(X)                                                                                                        \
     OPERATOR(X)                                                                                                        \
     HEAPQ(X)                                                                                                           \
+    COUNTER(X)
+
+#define THREADS_AND_TASKS(X)                                                                                           \
     LOCK(X)                                                                                                            \
     QUEUE(X)                                                                                                           \
     THREAD_START(X)                                                                                                    \
     HANDLE(X)                                                                                                          \
     CONTEXT(X)
 
+#define ALL(X)                                                                                                         \
+    ACCESSES(X)                                                                                                        \
+    WRAPPERS(X)                                                                                                        \
+    THREADS_AND_TASKS(X)
+
 enum {
 #define X(owner, name, ...) AT_##owner##_##name,
     ALL(X)
 #undef X
         SEEN_COUNT,
+    FIRST_OF_WRAPPERS = AT_object___setattr__,
     FIRST_OF_SYNC = AT_lock_acquire,
     FIRST_OF_TASKS = AT_Context_run
 };
@@ -685,6 +784,12 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
         }
         site = sync_site(0, &call->direct);
     }
+    else if (entry == &seen[AT__collections__count_elements]) {
+        site = sync_site(0, &call->direct);
+        if (site == NO_SITE) {
+            return;
+        }
+    }
     else {
         Frame *frame = current_frame();
         PyCodeObject *code = frame == NULL ? NULL : frame_code(frame);
@@ -693,6 +798,9 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
             return;
         }
         site = code_site_of(woven, frame_instruction(frame, code));
+        if (site == NO_SITE && entry == &seen[AT_defaultdict___missing__]) {
+            site = hook_site_behind(frame, code);
+        }
         if (site == NO_SITE) {
             return;
         }
@@ -720,6 +828,7 @@ begin(const Seen *entry, Call *call, PyObject *self, PyObject *const *args, Py_s
     call->keywords = keywords;
     call->size = 0;
     call->clock = 0;
+    call->wrapped = NULL;
     call->earliest = spool_next();
     call->quiet = thread->quiet;
     if (entry->before != NULL) {
@@ -839,8 +948,32 @@ call_of_class(Seen *entry, PyObject *self, PyTypeObject *class, PyObject *const 
     {                                                                                                                  \
         return call_of_class(&seen[AT_##owner##_##name], self, class, args, given, names);                             \
     }
-ALL(X)
+ACCESSES(X)
+THREADS_AND_TASKS(X)
 #undef X
+
+static PyObject *
+call_wrapper(Seen *entry, PyObject *self, PyObject *args, void *wrapped)
+{
+    Call call;
+    begin(entry, &call, self, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
+    call.wrapped = wrapped;
+    return end(entry, &call, entry->wrapper(self, args, wrapped));
+}
+
+#define X(owner, name, ...)                                                                                            \
+    static PyObject *wrapper_##owner##_##name(PyObject *self, PyObject *args, void *wrapped)                           \
+    {                                                                                                                  \
+        return call_wrapper(&seen[AT_##owner##_##name], self, args, wrapped);                                          \
+    }
+WRAPPERS(X)
+#undef X
+
+static const wrapperfunc wrapper_replacements[SEEN_COUNT] = {
+#define X(owner, name, ...) [AT_##owner##_##name] = wrapper_##owner##_##name,
+    WRAPPERS(X)
+#undef X
+};
 
 static const struct {
     PyCFunction plain;
@@ -850,9 +983,10 @@ static const struct {
     OfClass class;
 } replacements[SEEN_COUNT] = {
 #define X(owner, name, ...)                                                                                            \
-    {plain_##owner##_##name, keywords_##owner##_##name, fast_##owner##_##name, fast_keywords_##owner##_##name,          \
-     class_##owner##_##name},
-    ALL(X)
+    [AT_##owner##_##name] = {plain_##owner##_##name, keywords_##owner##_##name, fast_##owner##_##name,                 \
+                             fast_keywords_##owner##_##name, class_##owner##_##name},
+    ACCESSES(X)
+    THREADS_AND_TASKS(X)
 #undef X
 };
 
@@ -875,6 +1009,7 @@ replacement_of(int index, int flags)
 static const struct {
     const char *owner, *module, *attribute; /* attribute NULL: the module itself */
 } owners[] = {
+    {"object", "builtins", "object"},
     {"list", "builtins", "list"},
     {"dict", "builtins", "dict"},
     {"set", "builtins", "set"},
@@ -884,6 +1019,7 @@ static const struct {
     {"defaultdict", "_collections", "defaultdict"},
     {"builtins", "builtins", NULL},
     {"_operator", "_operator", NULL},
+    {"_collections", "_collections", NULL},
     {"_heapq", "_heapq", NULL},
     {"lock", "_thread", "LockType"},
     {"RLock", "_thread", "RLock"},
@@ -893,8 +1029,9 @@ static const struct {
     {"_ThreadHandle", "_thread", "_ThreadHandle"},
 };
 
-static PyMethodDef *
-definition_of(PyObject *owner, const char *name)
+/* What the owner itself holds under that name, or NULL; a new reference. */
+static PyObject *
+held_by(PyObject *owner, const char *name)
 {
     PyObject *object;
     if (PyType_Check(owner)) { /* not what it inherits */
@@ -907,18 +1044,87 @@ definition_of(PyObject *owner, const char *name)
     else {
         object = PyObject_GetAttrString(owner, name);
     }
-    PyMethodDef *definition = NULL;
     if (object == NULL) {
         PyErr_Clear();
     }
-    else if (Py_IS_TYPE(object, &PyMethodDescr_Type)) {
+    return object;
+}
+
+static PyMethodDef *
+definition_of(PyObject *owner, const char *name)
+{
+    PyObject *object = held_by(owner, name);
+    PyMethodDef *definition = NULL;
+    if (object != NULL && Py_IS_TYPE(object, &PyMethodDescr_Type)) {
         definition = ((PyMethodDescrObject *)object)->d_method;
     }
-    else if (PyCFunction_CheckExact(object)) {
+    else if (object != NULL && PyCFunction_CheckExact(object)) {
         definition = ((PyCFunctionObject *)object)->m_ml;
     }
     Py_XDECREF(object);
     return definition;
+}
+
+/* The entry of the table of slots (slotdefs in Objects/typeobject.c) that a method of a built-in type wraps. All types with
+   that slot share it. Its `wrapper` is what calls of the method go through, and is asked for nowhere else but in
+   update_one_slot: there, whether two entries of one name have the same. So either both are replaced by the same function
+   (`__len__`), or neither is (`__iadd__`: one of them belongs to no built-in type). `d_wrapped` is not touched: classes that
+   are made meanwhile would take it over as their own slot. */
+static struct wrapperbase *
+wrapper_of(PyObject *owner, const char *name)
+{
+    PyObject *object = held_by(owner, name);
+    struct wrapperbase *base = NULL;
+    if (object != NULL && Py_IS_TYPE(object, &PyWrapperDescr_Type)) {
+        base = ((PyWrapperDescrObject *)object)->d_base;
+    }
+    Py_XDECREF(object);
+    return base;
+}
+
+static void
+prepare_wrapper(int index, PyObject *owner)
+{
+    struct wrapperbase *base = wrapper_of(owner, seen[index].name);
+    for (int other = FIRST_OF_WRAPPERS; other < FIRST_OF_SYNC && base != NULL; other++) {
+        if (seen[other].base == base) {
+            base = NULL;
+        }
+    }
+    if (base != NULL && !(base->flags & PyWrapperFlag_KEYWORDS)) {
+        seen[index].wrapper = base->wrapper;
+        seen[index].base = base;
+    }
+}
+
+static PyObject *
+make_meanwhile(PyObject *dict, PyObject *unused)
+{
+    (void)unused;
+    return PyDict_SetItemString(dict, "key", Py_True) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Sees what this interpreter's defaultdict does with an item that its factory has put there. 0, or -1 with an exception. */
+static int
+learn_missing(PyObject *type)
+{
+    static PyMethodDef definition = {"make_meanwhile", make_meanwhile, METH_NOARGS, NULL};
+    PyObject *dict = PyObject_CallNoArgs(type);
+    PyObject *factory = dict == NULL ? NULL : PyCFunction_New(&definition, dict);
+    PyObject *key = factory == NULL ? NULL : PyUnicode_FromString("key");
+    PyObject *value = NULL;
+    if (key != NULL && PyObject_SetAttrString(dict, "default_factory", factory) == 0) {
+        value = PyObject_GetItem(dict, key);
+        if (PyObject_SetAttrString(dict, "default_factory", Py_None) < 0) { /* no cycle is left */
+            Py_CLEAR(value);
+        }
+    }
+    keeps_what_was_made = value == Py_True;
+    Py_XDECREF(key);
+    Py_XDECREF(factory);
+    Py_XDECREF(dict);
+    Py_XDECREF(value);
+    return value == NULL ? -1 : 0;
 }
 
 static void
@@ -926,6 +1132,10 @@ prepare_owner(const char *owner_name, PyObject *owner)
 {
     for (int i = 0; i < SEEN_COUNT; i++) {
         if (strcmp(seen[i].owner, owner_name) != 0) {
+            continue;
+        }
+        if (i >= FIRST_OF_WRAPPERS && i < FIRST_OF_SYNC) {
+            prepare_wrapper(i, owner);
             continue;
         }
         PyMethodDef *definition = definition_of(owner, seen[i].name);
@@ -970,7 +1180,15 @@ intercept_prepare(void)
             continue;
         }
         prepare_owner(owners[i].owner, owner);
+        int failed = strcmp(owners[i].owner, "defaultdict") == 0 ? learn_missing(owner) : 0;
         Py_DECREF(owner);
+        if (failed) {
+            return -1;
+        }
+    }
+    if (seen[AT_list___len__].base == NULL || seen[AT_set___len__].base == NULL ||
+        seen[AT_list___len__].wrapper != seen[AT_set___len__].wrapper) {
+        seen[AT_list___len__].base = seen[AT_set___len__].base = NULL;
     }
     prepared = true;
     return 0;
@@ -983,6 +1201,9 @@ intercept_install(void)
         if (seen[i].definition != NULL) {
             STORE_RELEASE(&seen[i].definition->ml_meth, seen[i].replacement);
         }
+        if (seen[i].base != NULL) {
+            STORE_RELEASE(&seen[i].base->wrapper, wrapper_replacements[i == AT_set___len__ ? AT_list___len__ : i]);
+        }
     }
 }
 
@@ -993,6 +1214,9 @@ intercept_remove(void)
         if (seen[i].definition != NULL) {
             STORE_RELEASE(&seen[i].definition->ml_meth, seen[i].original);
         }
+        if (seen[i].base != NULL) {
+            STORE_RELEASE(&seen[i].base->wrapper, seen[i].wrapper);
+        }
     }
 }
 
@@ -1001,7 +1225,7 @@ intercept_names(void)
 {
     PyObject *names = PyList_New(0);
     for (int i = 0; names != NULL && i < SEEN_COUNT; i++) {
-        if (seen[i].definition == NULL) {
+        if (seen[i].definition == NULL && seen[i].base == NULL) {
             continue;
         }
         PyObject *pair = Py_BuildValue("(ss)", seen[i].owner, seen[i].name);

@@ -144,6 +144,19 @@ frame_instruction(Frame *frame, PyCodeObject *code)
 #endif
 }
 
+/* The instructions that a frame runs. */
+static inline const _Py_CODEUNIT *
+frame_code_units(Frame *frame, PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    (void)code;
+    return _PyFrame_GetBytecode(frame);
+#else
+    (void)frame;
+    return _PyCode_CODE(code);
+#endif
+}
+
 static inline uint32_t
 type_version(PyTypeObject *type)
 {

@@ -367,3 +367,29 @@ service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Op
     }
     return service;
 }
+
+Service
+service_of_generic_attribute(PyObject *object, PyObject *name, Operation operation, const void *wrapped)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    bool is_class = PyType_Check(object), is_module = PyModule_Check(object);
+    if (lookup_may_run_code(type) || (is_class && lookup_may_run_code((PyTypeObject *)object))) {
+        return SERVED_BY_CODE;
+    }
+    const void *expected = operation == READING
+                               ? (is_class    ? (const void *)PyType_Type.tp_getattro
+                                  : is_module ? (const void *)PyModule_Type.tp_getattro
+                                              : (const void *)PyObject_GenericGetAttr)
+                               : (is_class ? (const void *)PyType_Type.tp_setattro : (const void *)PyObject_GenericSetAttr);
+    if (wrapped != expected) {
+        return SERVED_BY_CODE;
+    }
+    if (is_class) {
+        return class_service(type, (PyTypeObject *)object, name, operation);
+    }
+    PyObject *found = type_lookup(type, name);
+    Service service = is_module ? (found == NULL ? MODULE_GLOBAL : SERVED_BY_CODE)
+                                : instance_service(type, found, operation, false);
+    type_lookup_done(found);
+    return service;
+}

@@ -25,6 +25,10 @@ typedef enum {
 /* A verdict remembered for one version of one type: version << 8 | metatype << 7 | service. */
 typedef uint64_t Verdict;
 
+/* Of an operation that goes straight to a slot function of object, type or module (`wrapped`), whatever the class has made of
+   the operation itself: super().__setattr__(name, value). Any other function is SERVED_BY_CODE. */
+Service service_of_generic_attribute(PyObject *object, PyObject *name, Operation operation, const void *wrapped);
+
 /* Learns the interpreter's slot functions. 0, or -1 with an exception. */
 int location_prepare(void);
 

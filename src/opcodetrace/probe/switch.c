@@ -8,6 +8,7 @@
 enum { GONE = 1, TOP = 2, IN_CALL = 4, YIELD = 8, AWAITS = 16 }; /* SwitchFlag */
 
 uint32_t running_thread = UNNUMBERED;
+uint64_t switch_count;
 
 #if FREE_THREADED
 
@@ -336,6 +337,7 @@ switch_to(Thread *thread)
         emit_switch(thread, running_thread);
     }
     running_thread = thread->number;
+    switch_count++;
     running.state = current_thread_state();
     running.state_id = running.state->id;
     running.ident = PyThread_get_thread_ident();

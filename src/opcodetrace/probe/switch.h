@@ -7,6 +7,8 @@
 
 /* The number of the thread that passed the last hook. */
 extern uint32_t running_thread;
+/* How often that changed by switch_to. */
+extern uint64_t switch_count;
 
 /* Where a task stands whose step is over; code NO_SITE: in no woven code. */
 typedef struct {

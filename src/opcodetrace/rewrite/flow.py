@@ -84,8 +84,14 @@ _WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL"
 
 # C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). Names alone:
 # whether it was that code shows in the trace, by an event at this site.
-_READING_CALLS = frozenset(["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__"])
-_WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update"])
+_READING_CALLS = frozenset(
+    ["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"]
+)
+_PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
+_WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
+
+# Among them those that do not read what they write, not even in the same step.
+_BLINDLY_WRITING_CALLS = _WRITING_CALLS - {"setdefault"}
 
 
 class Sources(NamedTuple):
@@ -120,6 +126,10 @@ class DataFlow(NamedTuple):
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
     lens: frozenset[int]  # calls of `len`
+    # FOR_ITERs whose value flows into a write; True where what they give is taken apart at once (`for i, v in ...`),
+    # by the instruction that follows: its second value is then a read of its own
+    iterations: dict[int, bool]
+    blind_calls: frozenset[int]  # calls that write without reading
 
 
 class FlowError(Exception):
@@ -196,8 +206,11 @@ class _Interpreter:
         self.subscript_keys: dict[int, Nodes] = {}
         self.reading_calls: set[int] = set()
         self.writing_calls: set[int] = set()
+        self.blind_calls: set[int] = set()
         self.appends: dict[int, int] = {}
         self.lens: set[int] = set()
+        self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
+        self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
         self.depth = [-1] * len(self.instructions)
         self.successors: list[list[int]] = [[] for _ in self.instructions]
         self.handlers_of: list[tuple[int, int, bool] | None] = [None] * len(self.instructions)
@@ -330,6 +343,7 @@ class _Interpreter:
                 # Exhausted, 3.11 pops the iterator; later versions leave END_FOR something to pop.
                 iterator = stack[-1] if stack else pop()
                 given = self._node(first, "opaque", iterator)
+                self.taken.add(first)
                 exhausted = state.copy()
                 stack.append(given)
                 exhausted.stack[-1:] = [iterator, given] if VERSION >= (3, 12) else []
@@ -341,6 +355,11 @@ class _Interpreter:
                 stack.append(given)
                 returned.stack[-1:] = [returned.stack[-1], given] if VERSION >= (3, 12) else [given]
                 return returned
+            case "UNPACK_SEQUENCE" if self.takes_pair(instruction.ordinal - 1):
+                # Of (index, item) or (key, value) only the second is memory.
+                pair = pop()
+                stack += [self._node(second, "op", pair), self._node(first, "op", pair)]
+                self.taken.add(second)
             case "STORE_SUBSCR":
                 key = pop()
                 pop()
@@ -362,6 +381,13 @@ class _Interpreter:
             case _:
                 return self._general(instruction, state)
         return state if instruction.target is not None else None
+
+    def takes_pair(self, index: int) -> bool:
+        """Whether the FOR_ITER at `index` gives a pair that the next instruction takes apart."""
+        if index < 0 or index + 1 >= len(self.instructions) or self.instructions[index].name != "FOR_ITER":
+            return False
+        following = self.instructions[index + 1]
+        return following.name == "UNPACK_SEQUENCE" and following.arg == 2
 
     def _stored(self, instruction: Instruction, value: Nodes) -> None:
         self.stored[instruction.ordinal] = self.stored.get(instruction.ordinal, NOTHING) | value
@@ -420,10 +446,14 @@ class _Interpreter:
             for shift in [_NAME_SHIFT.get(made_by.name, -1)]
             if shift >= 0
         }
+        if names & _PAIRING_CALLS:
+            self.pairing_calls.add(instruction.ordinal)
         if names & _READING_CALLS:
             self.reading_calls.add(instruction.ordinal)
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
+            if names <= _BLINDLY_WRITING_CALLS:
+                self.blind_calls.add(instruction.ordinal)
             self._stored(instruction, operands[-1])
         self._note_inlined(instruction, operands, names)
 
@@ -443,7 +473,13 @@ class _Interpreter:
 
 
 # How the argument of an instruction that loads a callee holds the number of its name.
-_NAME_SHIFT = {"LOAD_GLOBAL": 1, "LOAD_NAME": 0, "LOAD_METHOD": 0, "LOAD_ATTR": 1 if VERSION >= (3, 12) else 0}
+_NAME_SHIFT = {
+    "LOAD_GLOBAL": 1,
+    "LOAD_NAME": 0,
+    "LOAD_METHOD": 0,
+    "LOAD_ATTR": 1 if VERSION >= (3, 12) else 0,
+    "LOAD_SUPER_ATTR": 2,
+}
 
 
 class _Resolver:
@@ -556,7 +592,10 @@ class _Resolver:
         run = self.run
         index = node // 2
         kind = run.kind[node]
-        if node >= 0 and index in run.reading_calls:
+        if node >= 0 and self._is_number_or_key(node):
+            (found.called_reads if called else found.reads).add(index - 1)  # it may be a list of pairs all the same
+            return
+        if node >= 0 and (index in run.reading_calls or node in run.taken):
             (found.called_reads if called else found.reads).add(index)
         elif node >= 0 and node % 2 == 0:
             own = self.keys.get(index)
@@ -579,6 +618,20 @@ class _Resolver:
         for operand in run.inputs[node]:
             if operand:
                 self._visit_set(operand, max(index, 0), key, called, found, above)
+
+    def _is_number_or_key(self, node: Node) -> bool:
+        """Whether the value is the first of a pair that enumerate() or items() gave to a loop."""
+        run = self.run
+        if node % 2 or not run.takes_pair(node // 2 - 1):
+            return False
+        made_by = self.root(run.inputs[node - 2][0])  # the loop's iterator
+        while len(made_by) == 1:
+            (maker,) = made_by
+            if maker >= 0 and run.instructions[maker // 2].name == "GET_ITER":
+                made_by = self.root(run.inputs[maker][0])
+                continue
+            return maker // 2 in run.pairing_calls
+        return False
 
     def _own_writes(self, root: Nodes, consumer: int, key: Key, called: bool, found: _Found) -> None:
         """The writes of this very value that come before `consumer` takes it: their versions flow on with it."""
@@ -814,6 +867,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
                 enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     definitions = list(resolver.definitions.values())
+    iterations = _iterations(run, [*writes.values(), *(definition.sources for definition in definitions)])
     for definition in definitions:
         if definition.after in writes:
             continue  # its source is the write that has just been made
@@ -823,8 +877,26 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         if resolver.may_be_of_another_activation(reads, definition.after):
             enter = True
     return DataFlow(
-        writes, definitions, computed, frozenset(arithmetic), enter, keys, run.depth, run.appends, frozenset(run.lens)
+        writes,
+        definitions,
+        computed,
+        frozenset(arithmetic),
+        enter,
+        keys,
+        run.depth,
+        run.appends,
+        frozenset(run.lens),
+        iterations,
+        frozenset(run.blind_calls),
     )
+
+
+def _iterations(run: _Interpreter, found: list[Sources]) -> dict[int, bool]:
+    """Loops that no write depends on need no hook."""
+    taken = {node // 2 for node in run.taken}
+    used = taken & {read for sources in found for read in sources.reads | sources.called_reads}
+    loops = {index if run.instructions[index].name == "FOR_ITER" else index - 1 for index in used}
+    return {index: run.takes_pair(index) for index in loops}
 
 
 def _is_arithmetic(instruction: Instruction) -> bool:
@@ -834,7 +906,7 @@ def _is_arithmetic(instruction: Instruction) -> bool:
 def _results_on_the_way(run: _Interpreter, resolver: _Resolver, write: int, sources: Sources) -> set[int]:
     """Arithmetic whose operands come from one of the reads and whose result is not stored as it is."""
     final = resolver.root(run.stored[write])
-    reads = sources.reads
+    reads = {read for read in sources.reads if 2 * read not in run.taken and 2 * read + 1 not in run.taken}  # a range?
     found: set[int] = set()
     memory: dict[Node, bool] = {}
 

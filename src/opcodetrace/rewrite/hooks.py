@@ -85,6 +85,8 @@ def _attribute_name(instruction: Instruction, code: CodeType) -> str:
 
 _HAS_BEGIN = HookTemplate(Action.HAS_BEGIN, _COPIES[2], _COPIES[3])  # [item container]
 _WHOLE_READ = HookTemplate(Action.WHOLE_READ, b"", _COPIES[3])  # [container]
+# [iterator value]; whether the next instruction takes the value apart: then the second of a pair is the next site's
+_NEXT = tuple(HookTemplate(Action.NEXT, _COPIES[1], _COPIES[4], takes_pair) for takes_pair in (0, 1))
 
 
 def synchronisation(code: CodeType, decoded: Decoded) -> tuple[dict[int, HookTemplate], dict[int, HookTemplate]]:
@@ -154,6 +156,8 @@ class Planner:
             return Plan(Operation.CONTAINS, None, (_HAS_BEGIN,), (_WRITE_END,))
         if name == "GET_ITER":
             return Plan(Operation.ITERATE, None, (_WHOLE_READ,), ())
+        if name == "FOR_ITER" and flow is not None and index in flow.iterations:
+            return Plan(Operation.ITERATE, None, (), (_NEXT[flow.iterations[index]],))
         if index not in self.accesses:
             return None
         if name == "BINARY_OP" and instruction.arg == SUBSCRIPT_OPERATOR:

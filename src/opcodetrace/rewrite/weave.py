@@ -343,7 +343,7 @@ class _WovenCode:
             sources = flow.writes.get(call.ordinal)
             # A call that changes what it reads (list.append, dict.pop) does it in one step.
             value_flow = Flow(reads=(site,), opaque=True) if sources is None else self._flow(sources)
-            if site not in value_flow.reads:
+            if site not in value_flow.reads and call.ordinal not in flow.blind_calls:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
             self._describe(site, call, str(Operation.CALL), flow=value_flow)
 
@@ -352,7 +352,15 @@ class _WovenCode:
         reached = [i for i in self.decoded.instructions if flow is None or flow.depth[i.ordinal] >= 0]
         plans = [(i, self.planner.plan(i, flow)) for i in reached]
         # Sites are numbered first: the flow of a write names the sites of reads.
-        numbers = {i.ordinal: next(self.site_ids) for i, plan in plans if plan is not None}
+        numbers = {}
+        for instruction, plan in plans:
+            if plan is None:
+                continue
+            if flow is not None and flow.iterations.get(instruction.ordinal):
+                numbers[instruction.ordinal] = _block(self.site_ids, 2)  # the second of each pair is a read by itself
+                numbers[instruction.ordinal + 1] = numbers[instruction.ordinal] + 1
+            else:
+                numbers[instruction.ordinal] = next(self.site_ids)
         numbers |= {ordinal: self.first_call + place for ordinal, place in self.call_sites.items()}
         self.phis = (
             {}
@@ -374,6 +382,8 @@ class _WovenCode:
                     computed = operation_of(made_by.name, made_by.arg)
             operation = str(plan.operation)
             self._describe(numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed)
+            if flow is not None and flow.iterations.get(index):
+                self._describe(numbers[index + 1], instruction, operation)
             if plan.before:
                 before[index] = [_Placed(numbers[index], template) for template in plan.before]
             if plan.after:

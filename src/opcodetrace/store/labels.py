@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from opcodetrace.store.source_text import Operands, SourceText, operands
+from opcodetrace.store.source_text import Operands, SourceText, iterated, operands
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
@@ -107,6 +107,9 @@ class Labels:
         if site not in self._operands:
             known, expression = self._sites[site], self._expression(site)
             enters = known.operation == Operation.CALL and not (expression or "").endswith(")")
+            if known.opcode == "FOR_ITER":
+                self._operands[site] = Operands(iterated(expression), None) if expression else None
+                return self._operands[site]
             is_whole = enters or known.opcode in WHOLE_OPERAND
             self._operands[site] = None if not expression else operands(expression, is_whole)
         return self._operands[site]

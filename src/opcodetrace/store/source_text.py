@@ -76,12 +76,18 @@ def operands(expression: str, is_whole: bool = False) -> Operands | None:
     return Operands(ast.get_source_segment(expression, node.value), key)
 
 
+# What a call by these names is given first is the object: operator.setitem(d, k, v), dict.__setitem__(d, k, v).
+_OWNERS = ("operator", "heapq", "object", "type", "list", "dict", "set", "bytearray", "deque", "OrderedDict")
+
+
 def _of_call(expression: str, node: ast.Call) -> Operands:
     first = node.args[0] if node.args and not isinstance(node.args[0], ast.Starred) else None
     if isinstance(node.func, ast.Attribute) and not (
-        isinstance(node.func.value, ast.Name) and node.func.value.id in ("operator", "heapq")
+        isinstance(node.func.value, ast.Name) and node.func.value.id in _OWNERS
     ):
         container: ast.expr | None = node.func.value
+        if isinstance(container, ast.Call) and isinstance(container.func, ast.Name) and container.func.id == "super":
+            container = None
         key = first
     else:
         container = first
@@ -92,15 +98,40 @@ def _of_call(expression: str, node: ast.Call) -> Operands:
     )
 
 
+def iterated(expression: str) -> str | None:
+    """The container that a loop over the expression takes items out of: of `enumerate(items)`, `reversed(items)`,
+    `items.values()` and the like, `items`. Of a `for` statement (3.11 and 3.12 give all of it): what it loops over."""
+    try:
+        node: ast.AST = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        head, statement = _compound(expression)
+        if not isinstance(statement, ast.For | ast.AsyncFor):
+            return None
+        expression, node = head, statement.iter
+    while isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "values") and not node.args:
+            node = node.func.value
+        elif isinstance(node.func, ast.Name) and node.func.id in ("enumerate", "reversed", "iter") and node.args:
+            node = node.args[0]
+        else:
+            return None
+    return ast.get_source_segment(expression, node)
+
+
 def _of_with(statement: str) -> Operands | None:
     """Of a `with` statement that enters one object: 3.11 gives the whole statement as the source of the call."""
-    for colon in (place for place, letter in enumerate(statement) if letter == ":"):
-        head = f"{statement[:colon]}: pass".removeprefix("async ")
+    head, parsed = _compound(statement)
+    if isinstance(parsed, ast.With) and len(parsed.items) == 1:
+        return Operands(ast.get_source_segment(head, parsed.items[0].context_expr), None)
+    return None
+
+
+def _compound(text: str) -> tuple[str, ast.stmt | None]:
+    """The head of a compound statement with an empty body, and what it is; None where it is no statement."""
+    for colon in (place for place, letter in enumerate(text) if letter == ":"):
+        head = f"{text[:colon]}: pass".removeprefix("async ")
         try:
-            parsed = ast.parse(head).body[0]
+            return head, ast.parse(head).body[0]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        if isinstance(parsed, ast.With) and len(parsed.items) == 1:
-            return Operands(ast.get_source_segment(head, parsed.items[0].context_expr), None)
-        return None
-    return None
+    return text, None

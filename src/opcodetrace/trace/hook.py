@@ -50,6 +50,7 @@ class Action(IntEnum):
     APPEND_BEGIN = 32
     APPEND = 33
     LEN = 34
+    NEXT = 35
 
 
 class Probe(Protocol):

@@ -1,0 +1,19 @@
+/* What an iterator has just given: which item of which container. */
+
+#ifndef OPCODETRACE_ITERATOR_H
+#define OPCODETRACE_ITERATOR_H
+
+#include "interpreter.h"
+
+typedef struct {
+    PyObject *container, *value;
+    PyObject *key;    /* of a mapping; NULL: an item of a sequence, at */
+    Py_ssize_t index;
+    bool second; /* `value` is the second of the pair that the iterator gave */
+    bool exact;  /* the container still holds it (GIL builds): so it is as if it had been read just now */
+} Taken;
+
+/* False where `given`, the latest that the iterator gave, is no item of a container, or it is not known of which. */
+bool iterator_took(PyObject *iterator, PyObject *given, Taken *taken);
+
+#endif
