@@ -64,6 +64,12 @@ def verdict(events: Sequence[Event], sources: Mapping[int, int]) -> Verdict:
     return Verdict(lost, unseen)
 
 
+def changed_something(seq: int, events: Sequence[Event], sources: Mapping[int, int]) -> bool:
+    """Whether a write wrote another value than that which it was made of."""
+    values = {event.seq: event.value for event in events}
+    return values[seq] is ABSENT or repr(values[seq]) != repr(values.get(sources.get(seq, -1), ABSENT))
+
+
 def linearisations(events: Sequence[Event]) -> Iterator[list[Event]]:
     """All orders that agree with the intervals, with each thread's own order and with the values read."""
 

@@ -27,6 +27,33 @@ def test_two_threads() -> None:
     assert findings.unseen == []
 
 
+@pytest.mark.parametrize("value", [7, 0.5, "text", None, Opaque("dict", 0x1000)])
+def test_what_is_put_back_as_it_was_is_not_lost(value: Value) -> None:
+    """But it may overwrite what another wrote meanwhile."""
+    story = Story()
+    story.read(1, value)
+    story.read(2, value)
+    story.write(2, value)
+    story.write(1, value)
+    assert story.find().lost == []
+    assert story.find().counts == []
+    story.read(1, value)
+    story.read(2, value)
+    lost = story.write(2, 1)
+    over = story.write(1, value)
+    assert pairs(story.find()) == [(lost, over)]
+
+
+def test_in_parallel_what_is_put_back_lowers_what_is_proven() -> None:
+    story = Story()
+    story.read(1, 0, earliest=0)
+    story.read(2, 0, earliest=0)
+    story.write(2, 0, earliest=0)
+    story.write(1, 0, earliest=0)
+    assert story.find().lost == []
+    assert [count.low for count in story.find().counts] in ([], [0])
+
+
 def test_one_stale_write_loses_a_thousand() -> None:
     """Thread 2 reads 0, thread 1 writes 1 to 1000, thread 2 writes 1."""
     story = Story()

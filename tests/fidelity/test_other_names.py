@@ -336,12 +336,13 @@ for each in (first, second):
         "table['x']": 1,
         "table['y']": 1,
     }
-    whole = dict(
-        recording.query(
+    whole = {
+        str(label): count
+        for label, count in recording.query(
             "SELECT label, count(*) FROM events JOIN locations ON locations.id = location_id"
             " WHERE locations.kind = 'whole' AND events.kind = 1 GROUP BY label"
         )
-    )
+    }
     assert whole == {"items": 3, "members": 1}
 
 

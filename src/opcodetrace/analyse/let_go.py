@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opcodetrace.analyse.versions import Lost
 from opcodetrace.trace.event import ABSENT, Event, Kind
-from opcodetrace.trace.finding import LostCount
 
 
 def without_doubt(events: Sequence[Event], first: int) -> tuple[Sequence[Event], set[int]]:
@@ -31,14 +29,3 @@ def without_doubt(events: Sequence[Event], first: int) -> tuple[Sequence[Event],
         event._replace(value=ABSENT) if event.kind == read and event.earliest <= written else event for event in events
     ]
     return known, {event.seq for event in early if event.kind != read}
-
-
-def without(writes: set[int], lost: Lost, count: LostCount) -> tuple[Lost, LostCount]:
-    """The lost updates but for these."""
-    updates = [update for update in lost.updates if update.lost not in writes]
-    overwriters = len({update.overwritten_by for update in updates})
-    low = max(0, count.low - len(writes))
-    return (
-        Lost(updates, overwriters, lost.unseen),
-        LostCount(count.location, low, max(low, count.high), overwriters, count.exhausted),
-    )

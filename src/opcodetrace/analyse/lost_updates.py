@@ -54,14 +54,19 @@ def analysed(trace: Trace) -> Findings:
             continue  # each step that changes a container as a whole reads and writes it at once
         totals = LostCount(location, 0, 0, 0, exhausted=False)
         for part in _between(events, trace.restructured.get(location, ())):
-            if any(event[0] != event[1] for event in part):
-                result, count = orders.search(location, part, sources, certainties, budget)
-                if early_writes:
-                    result, count = let_go.without(early_writes, result, count)
-            else:
+            exact = all(event[0] == event[1] for event in part)
+            if exact:
                 result = versions.lost_updates(location, part, sources, certainties)
                 number = len(result.updates)
                 count = LostCount(location, number, number, result.overwriters, exhausted=False)
+            else:
+                result, count = orders.search(location, part, sources, certainties, budget)
+            if count.high:
+                left_out = versions.unchanging(part, sources) | early_writes
+                result = versions.without(left_out, result)
+                number = len(result.updates)
+                low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
+                count = LostCount(location, low, high, result.overwriters, count.exhausted)
             lost += result.updates
             unseen += result.unseen
             totals = LostCount(

@@ -28,6 +28,27 @@ def same_value(one: Value, other: Value) -> bool:
     return one == other
 
 
+def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
+    """The writes (their seqs) that put back the very value that they were made of: nothing of them can be lost.
+
+    Of objects the identity counts. That is certain as long as the location holds the object that was read; where it
+    did not, another write was lost, to this one."""
+    values = {event.seq: event.value for event in events}
+    return {
+        event.seq
+        for event in events
+        if event.kind == Kind.WRITE
+        and event.value is not ABSENT
+        and same_value(event.value, values.get(sources.get(event.seq, -1), ABSENT))
+    }
+
+
+def without(writes: set[int], lost: Lost) -> Lost:
+    """The lost updates but for these."""
+    updates = [update for update in lost.updates if update.lost not in writes]
+    return Lost(updates, len({update.overwritten_by for update in updates}), lost.unseen)
+
+
 def lost_updates(
     location: int,
     events: Sequence[Event],
