@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sys
 from collections import defaultdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # the script starts before what shows and stores its trace is
     from opcodetrace.trace.run import StoredRun
 
 MIN_WINDOW = 1 << 16
+MANY_RECORDS = 1_000_000  # to store so many takes long enough for a word on it
 INCLUDE = (
     "Weave modules of this name too, wherever they lie: queue, requests.* (and requests itself). Repeat it for more. "
     "Replaces what the configuration includes."
@@ -107,7 +109,8 @@ def record(
     patterns = configuration.patterns(include, exclude)
     options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
     if runs == 1:
-        (recording,) = recorder.record_many(target, database, options, 1)
+        storing = silent if quiet else functools.partial(tell_of_storing, database)
+        (recording,) = recorder.record_many(target, database, options, 1, before_storing=storing)
         report_failure(recording, database)
         report_remarks([recording])
         if recording.run is not None and not quiet:
@@ -177,6 +180,17 @@ def say(text: str) -> None:
     """A line on stderr."""
     if sys.stderr is not None:
         click.echo(f"opcodetrace: {text}", err=True)
+
+
+def silent(records: int) -> None:
+    """Says nothing."""
+
+
+def tell_of_storing(database: Path, records: int) -> None:
+    """Say what takes long, and that it may be put off."""
+    if records >= MANY_RECORDS:
+        with contextlib.suppress(OSError):
+            say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
 
 
 def report_failure(recording: Recording, database: Path) -> None:

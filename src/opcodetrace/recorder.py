@@ -107,11 +107,13 @@ def record_many(
     runs: int,
     *,
     before_output: Callable[[], None] = lambda: None,
+    before_storing: Callable[[int], None] = lambda records: None,
 ) -> Iterator[Recording]:
     """Run it `runs` times, one after the other; each recording is given as soon as it is stored.
 
     Nothing is run if the script or the database cannot be used. With more than one run, what the script prints passes
-    through us (`before_output` is called before), and only the first has our stdin.
+    through us (`before_output` is called before), and only the first has our stdin. `before_storing` is told how many
+    records there are to read, which takes some seconds for each million.
     """
     check_options(options)
     target.check()
@@ -119,7 +121,7 @@ def record_many(
     check_database(database)
     recover(database, lambda text: None, again=False)
     for number in range(runs):
-        yield _record_once(target, database, options, number, runs > 1, before_output)
+        yield _record_once(target, database, options, number, runs > 1, before_output, before_storing)
 
 
 def _is_archive(path: str) -> bool:
@@ -167,6 +169,7 @@ def _record_once(
     number: int,
     is_one_of_many: bool,
     before_output: Callable[[], None],
+    before_storing: Callable[[int], None],
 ) -> Recording:
     script = f"-m {target.name}" if target.is_module else target.name
     info = run_info(script, target.args, options)
@@ -187,6 +190,7 @@ def _record_once(
         script_process.wait(child, window, output, signals)
         outcome = script_process.outcome_of(child.returncode, time.monotonic() - started, output)
         attached = bool(window.flags & HeaderFlag.ATTACHED)
+        records = window.next if options.last is None else min(window.next, options.last)
         meta = replace(meta, outcome=outcome, disk_full=window.disk_full)
         with contextlib.suppress(OSError):
             spool.write_meta(meta)
@@ -197,6 +201,7 @@ def _record_once(
             return Recording(info, outcome, None, failure, None, signals.asked_to_stop)
         signals.child_has_ended()
         try:
+            before_storing(records)
             from opcodetrace import stages  # NumPy and SQLite are loaded when the script has ended
 
             run, remarks = stages.store_run(spool, meta, database)

@@ -201,6 +201,16 @@ def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monk
     assert runs(scripts) == [(str(script), 0, 1)]
 
 
+def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:
+    target = recorder.Target(str(scripts.write("script.py", "print(sum([1, 2]))")))
+    told: list[int] = []
+    for _ in recorder.record_many(target, scripts.database, recorder.Options(), 2, before_storing=told.append):
+        pass
+    with sqlite3.connect(scripts.database) as connection:
+        assert told == [records for (records,) in connection.execute("SELECT records FROM runs ORDER BY id")]
+    connection.close()
+
+
 def test_what_a_collector_left_half_made_is_swept(tmp_path: Path) -> None:
     left = tmp_path / ".t.db.spool-1-1.unfinished"
     left.mkdir()
