@@ -84,7 +84,7 @@ print(counter)
         "SELECT path, function, count(*) FROM accesses WHERE kind = 'write' GROUP BY path, function"
     )
     assert {(str(path).rpartition("/")[2], function): count for path, function, count in writes} == {
-        ("<string>", "<module>"): 200,
+        ("<string>", "<module>"): 300,
         ("<made>", "<module>"): 100,
         ("<string>", "named"): 2,
     }

@@ -126,8 +126,8 @@ class DataFlow(NamedTuple):
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
     lens: frozenset[int]  # calls of `len`
-    # FOR_ITERs whose value flows into a write; True where what they give is taken apart at once (`for i, v in ...`),
-    # by the instruction that follows: its second value is then a read of its own
+    # FOR_ITERs whose value flows into a write of an item or attribute; True where what they give is taken apart at once
+    # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
     blind_calls: frozenset[int]  # calls that write without reading
 
@@ -867,7 +867,8 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
                 enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     definitions = list(resolver.definitions.values())
-    iterations = _iterations(run, [*writes.values(), *(definition.sources for definition in definitions)])
+    into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
+    iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
     for definition in definitions:
         if definition.after in writes:
             continue  # its source is the write that has just been made
@@ -892,11 +893,16 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
 
 
 def _iterations(run: _Interpreter, found: list[Sources]) -> dict[int, bool]:
-    """Loops that no write depends on need no hook."""
+    """Loops that no write depends on need no hook, nor those whose items only become variables: what is read of a
+    container is the source of a write there."""
     taken = {node // 2 for node in run.taken}
     used = taken & {read for sources in found for read in sources.reads | sources.called_reads}
     loops = {index if run.instructions[index].name == "FOR_ITER" else index - 1 for index in used}
     return {index: run.takes_pair(index) for index in loops}
+
+
+def _writes_name(instruction: Instruction) -> bool:
+    return instruction.name in ("STORE_NAME", "STORE_GLOBAL", "STORE_DEREF")
 
 
 def _is_arithmetic(instruction: Instruction) -> bool:
