@@ -111,3 +111,43 @@ for _ in range(2):
         WHERE write.kind = 2 AND locations.kind = 'whole' AND label = 'members'
     """)
     assert rows == [("proven", 1, 1)] * 4
+
+
+# Each thread's own dictionary: nothing but the counter of records makes them meet.
+STEPS = """
+import threading
+barrier = threading.Barrier(3)
+def work():
+    table = {}
+    barrier.wait()
+    for key in range(3000):
+        table.update(a=key, b=key, c=key, d=key)
+        table.pop("a")
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+# Accesses by calls that lie in an interval, and where that begins behind an earlier record of the same call.
+OF_SEVERAL = """
+    WITH accesses AS (
+        SELECT seq, earliest, events.kind, site_id, lag(seq) OVER own AS before, lag(site_id) OVER own AS site_before
+        FROM events JOIN sites ON sites.id = site_id WHERE operation = 'CALL' AND events.kind <= 3 AND events.run_id = ?
+        WINDOW own AS (PARTITION BY thread ORDER BY seq)
+    )
+    SELECT count(*), coalesce(sum(earliest > before), 0) FROM accesses
+    WHERE site_before = site_id AND earliest IS NOT NULL AND kind >= 2
+"""
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="with the GIL nothing comes between the records of one call")
+def test_all_that_a_call_does_is_done_before_its_first_record(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "steps.py"
+    script.write_text(STEPS)
+    for run in range(1, 11):  # on a busy machine the threads may take turns
+        recording = record("--keep", "all", script)
+        assert recording.exit_code == 0, recording.stderr
+        [(intervals, later)] = recording.query(OF_SEVERAL, run)
+        assert later == 0
+        if int(str(intervals)) >= 100:
+            return
+    pytest.skip("the threads did not run in parallel")

@@ -51,13 +51,10 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
 {
     Thread *thread = call->thread;
     uint64_t word = container_word(thread, container);
-    bool alone = spool_next() - call->earliest == thread->quiet - call->quiet;
     emit(thread, key_flags(kind, key), call->site, word, key, value, frame_word(current_frame()), call->earliest,
          call->quiet);
-    if (alone) { /* what else the call did came after this, and nothing in between */
-        call->earliest = spool_next();
-        call->quiet = thread->quiet;
-    }
+    /* Of what the call did besides: this is no other thread's record, and no later time to begin at, for all of it is done. */
+    call->quiet--;
 }
 
 static Py_ssize_t
