@@ -151,3 +151,27 @@ def test_all_that_a_call_does_is_done_before_its_first_record(record: Callable[.
         if int(str(intervals)) >= 100:
             return
     pytest.skip("the threads did not run in parallel")
+
+
+def test_the_size_alone_does_not_show_what_a_call_did(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "sizes.py"
+    script.write_text("""
+class Key:
+    def __hash__(self):
+        table[len(table)] = None
+        return 1000
+table = {}
+key = Key()
+table[key] = 7
+table.setdefault(key, 5)
+table.pop(key)
+table[key] = 8
+table.pop(key, None)
+""")
+    recording = record("--keep", "all", script)
+    assert (recording.exit_code, recording.stdout) == (0, ""), recording.stderr
+    kinds = recording.query("""
+        SELECT events.kind, value FROM events JOIN sites ON sites.id = site_id
+        WHERE operation = 'CALL' AND expression LIKE 'table.%' ORDER BY seq
+    """)
+    assert kinds == [(1, 7), (1, 7), (3, None), (1, 8), (3, None)]

@@ -193,6 +193,14 @@ item_delete(Call *call, PyObject *result)
     }
 }
 
+/* Did the call give something else than the default that it was given? By the size alone it does not show what the call did:
+   another thread, or the key's own __hash__, may have changed that too. */
+static bool
+is_no_default(const Call *call, const PyObject *result)
+{
+    return call->keywords == NULL && result != (call->given >= 2 ? call->second : Py_None);
+}
+
 /* dict.pop: the version that it makes comes from the one that it removed. */
 static void
 item_pop(Call *call, PyObject *result)
@@ -201,7 +209,8 @@ item_pop(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool gone = size_of(call->container) != call->size;
+    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises where there is none */
+    bool gone = must || is_no_default(call, result) || size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, gone ? value_of(call, result) : ABSENT);
     if (gone) {
         write_record(call, DELETE, call->container, key, ABSENT);
@@ -215,7 +224,7 @@ item_default(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool added = size_of(call->container) != call->size;
+    bool added = !is_no_default(call, result) && size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, added ? ABSENT : value_of(call, result));
     if (added) {
         write_record(call, WRITE, call->container, key, value_of(call, result));
