@@ -194,3 +194,32 @@ def test_write_of_an_unknown_site_is_not_taken_for_blind() -> None:
     findings = story.find()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.INFERRED}
+
+
+def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
+    """`table.update(n=value)` in a loop: what an earlier turn wrote at the site is no read of it."""
+    story = Story(site(STORE2, Operation.CALL, Flow(reads=(STORE2,), opaque=True)))
+    first_read = story.read(0, 0)
+    first = story.write(0, 1, STORE2)
+    other_read = story.read(1, 1)
+    other = story.write(1, 2)
+    read = story.read(0, 2)
+    second = story.write(0, 3, STORE2)
+    findings = story.find()
+    assert findings.sources == {first: first_read, other: other_read, second: read}
+    assert findings.source_certainty[second] == Certainty.INFERRED
+    assert findings.lost == []
+
+
+def test_a_call_that_reads_and_writes_in_one_step() -> None:
+    """`list.append`, `dict.pop`: the version that it makes comes from the one that it read."""
+    story = Story(site(STORE2, Operation.CALL, Flow(reads=(STORE2,))))
+    first_read = story.read(0, 0, STORE2)
+    first = story.write(0, 1, STORE2)
+    read = story.read(0, 2, STORE2)
+    second = story.write(0, 3, STORE2)
+    blind = story.write(0, 4, STORE2)  # it read nothing this time
+    findings = story.find()
+    assert findings.sources == {first: first_read, second: read}
+    assert set(findings.source_certainty) == {first, second}
+    assert blind not in findings.sources

@@ -84,13 +84,19 @@ class Activation:
             labels.shared = True
             self.variables[phi] = labels
 
-    def source(self, location: int, flow: Flow) -> tuple[int, bool, bool]:
-        """The newest event of `location` that flows into a value: its seq or -1, whether that is proven,
-        and whether an unknown part of the value may hold one."""
+    def source(self, at: int, location: int, flow: Flow) -> tuple[int, bool, bool]:
+        """The newest event of `location` that flows into the value that the site `at` writes: its seq or -1, whether
+        that is proven, and whether an unknown part of the value may hold one."""
         newest, variables = self.newest, self.variables
         found = -1
         opaque = may_be_unknown(flow)
-        for site in flow.reads + flow.writes:
+        for site in flow.reads:
+            event = newest.get(site)
+            if event is not None and event.location == location and event.seq > found:
+                if site == at and event.kind != Kind.READ:
+                    continue  # this step read nothing: what an earlier one wrote here does not flow in by itself
+                found = event.seq
+        for site in flow.writes:
             event = newest.get(site)
             if event is not None and event.location == location and event.seq > found:
                 found = event.seq
@@ -146,7 +152,7 @@ class Lookups:
                 continue
             self.remembered.update(flow.reads, flow.writes, flow.called_reads, flow.called_writes)
             self.unknown |= may_be_unknown(flow)
-            if flow == Flow(reads=flow.reads[:1]) and flow.reads:
+            if flow == Flow(reads=flow.reads[:1]) and flow.reads and flow.reads[0] != site.id:
                 self.reads[site.id] = flow.reads[0]
             if flow == Flow(phis=flow.phis[:1]) and flow.phis:
                 self.copies[site.id] = flow.phis[0]
@@ -205,7 +211,7 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
                     else:
                         flow = UNKNOWN
                 if flow is not None:
-                    found, sure, opaque = activation.source(location, flow)
+                    found, sure, opaque = activation.source(site, location, flow)
                     if found < 0 and opaque and thread in latest:
                         found = latest[thread].get(location, -1)
                     if found >= 0:

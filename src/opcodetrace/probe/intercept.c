@@ -51,13 +51,10 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
 {
     Thread *thread = call->thread;
     uint64_t word = container_word(thread, container);
-    bool alone = spool_next() - call->earliest == thread->quiet - call->quiet;
     emit(thread, key_flags(kind, key), call->site, word, key, value, frame_word(current_frame()), call->earliest,
          call->quiet);
-    if (alone) { /* what else the call did came after this, and nothing in between */
-        call->earliest = spool_next();
-        call->quiet = thread->quiet;
-    }
+    /* Of what the call did besides: this is no other thread's record, and no later time to begin at, for all of it is done. */
+    call->quiet--;
 }
 
 static Py_ssize_t
@@ -196,6 +193,14 @@ item_delete(Call *call, PyObject *result)
     }
 }
 
+/* Did the call give something else than the default that it was given? By the size alone it does not show what the call did:
+   another thread, or the key's own __hash__, may have changed that too. */
+static bool
+is_no_default(const Call *call, const PyObject *result)
+{
+    return call->keywords == NULL && result != (call->given >= 2 ? call->second : Py_None);
+}
+
 /* dict.pop: the version that it makes comes from the one that it removed. */
 static void
 item_pop(Call *call, PyObject *result)
@@ -204,7 +209,8 @@ item_pop(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool gone = size_of(call->container) != call->size;
+    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises where there is none */
+    bool gone = must || is_no_default(call, result) || size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, gone ? value_of(call, result) : ABSENT);
     if (gone) {
         write_record(call, DELETE, call->container, key, ABSENT);
@@ -218,7 +224,7 @@ item_default(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool added = size_of(call->container) != call->size;
+    bool added = !is_no_default(call, result) && size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, added ? ABSENT : value_of(call, result));
     if (added) {
         write_record(call, WRITE, call->container, key, value_of(call, result));

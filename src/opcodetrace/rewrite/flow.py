@@ -90,9 +90,6 @@ _READING_CALLS = frozenset(
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
 
-# Among them those that do not read what they write, not even in the same step.
-_BLINDLY_WRITING_CALLS = _WRITING_CALLS - {"setdefault"}
-
 
 class Sources(NamedTuple):
     """What flows into a value, in indexes of instructions; the fields are those of `trace.site.Flow`."""
@@ -129,7 +126,6 @@ class DataFlow(NamedTuple):
     # FOR_ITERs whose value flows into a write of an item or attribute; True where what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
-    blind_calls: frozenset[int]  # calls that write without reading
 
 
 class FlowError(Exception):
@@ -206,7 +202,6 @@ class _Interpreter:
         self.subscript_keys: dict[int, Nodes] = {}
         self.reading_calls: set[int] = set()
         self.writing_calls: set[int] = set()
-        self.blind_calls: set[int] = set()
         self.appends: dict[int, int] = {}
         self.lens: set[int] = set()
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
@@ -424,6 +419,8 @@ class _Interpreter:
             taken, put = instruction.arg + 2, 1
             if taken <= len(state.stack):
                 self._call(instruction, state.stack[len(state.stack) - taken :])
+        elif instruction.name == "CALL_KW" and taken <= len(state.stack):
+            self._call(instruction, state.stack[len(state.stack) - taken : -1])  # the last are the keywords' names
         stack = state.stack
         if taken > len(stack):
             raise FlowError(f"{instruction.name} takes {taken} of {len(stack)} values")
@@ -452,10 +449,28 @@ class _Interpreter:
             self.reading_calls.add(instruction.ordinal)
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
-            if names <= _BLINDLY_WRITING_CALLS:
-                self.blind_calls.add(instruction.ordinal)
-            self._stored(instruction, operands[-1])
-        self._note_inlined(instruction, operands, names)
+            self._stored(instruction, self._given_to_write(instruction, operands, "update" in names))
+        if instruction.name == "CALL":
+            self._note_inlined(instruction, operands, names)
+
+    def _given_to_write(self, instruction: Instruction, operands: list[Nodes], updates: bool) -> Nodes:
+        """What a call writes: its last argument. An update writes what its only keyword is given, or the value of a
+        dictionary with one item that stands there as such; else which argument a value comes from is not followed."""
+        if not updates:
+            return operands[-1]
+        if len(operands) == 3:
+            if self._has_keywords(instruction):
+                return operands[-1]
+            node = next(iter(operands[-1]), -1) if len(operands[-1]) == 1 else -1
+            if node >= 0 and self.instructions[node // 2].name == "BUILD_MAP" and len(self.inputs[node]) == 2:
+                return self.inputs[node][1]
+        return self._node(2 * instruction.ordinal + 1, "opaque", *operands[2:])
+
+    def _has_keywords(self, instruction: Instruction) -> bool:
+        before = self.instructions[max(instruction.ordinal - 2, 0) : instruction.ordinal]
+        if before and before[-1].name == "PRECALL":  # 3.11
+            before.pop()
+        return instruction.name == "CALL_KW" or (bool(before) and before[-1].name == "KW_NAMES")
 
     def _note_inlined(self, instruction: Instruction, operands: list[Nodes], names: set[str]) -> None:
         """The calls that the interpreter may run without the C function: `x.append(y)` as a statement, and `len(x)`."""
@@ -638,6 +653,8 @@ class _Resolver:
         made_at = [node // 2 for node in root if node >= 0]
         for write, value in self.write_roots.items():
             if value == root:
+                if write in made_at and len(root) == 1:
+                    continue  # what an update writes is made by it, anew each time
                 proven = not called
             elif len(value) > 1 and any(self.root(frozenset((node,))) == root for node in value):
                 proven = False  # `c = a if p else b`: it may have been this value that was written
@@ -888,7 +905,6 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
-        frozenset(run.blind_calls),
     )
 
 

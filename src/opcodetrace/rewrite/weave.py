@@ -341,9 +341,10 @@ class _WovenCode:
                 continue
             described.add(site)
             sources = flow.writes.get(call.ordinal)
-            # A call that changes what it reads (list.append, dict.pop) does it in one step.
-            value_flow = Flow(reads=(site,), opaque=True) if sources is None else self._flow(sources)
-            if site not in value_flow.reads and call.ordinal not in flow.blind_calls:
+            # A call that changes what it reads (list.append, dict.pop) does it in one step, by a read at its own site.
+            # One that only writes has none there: `analyse/sources.py` takes no earlier write of the site for it.
+            value_flow = Flow(opaque=True) if sources is None else self._flow(sources)
+            if site not in value_flow.reads:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
             self._describe(site, call, str(Operation.CALL), flow=value_flow)
 
