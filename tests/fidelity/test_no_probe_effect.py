@@ -13,7 +13,7 @@ import pytest
 from opcodetrace.rewrite.opcodes import FREE_THREADED
 from tests.recording import Recording
 
-INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "50000"))  # of each thread, of each counter
+INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "25000"))  # of each thread, of each counter
 COUNTERS = [
     "items[0]",
     "items[index]",
@@ -88,7 +88,7 @@ counter, barrier = [0], Barrier(2)
 def work():
     row, table = [1], {}
     barrier.wait()
-    for _ in range(60_000):
+    for _ in range(30_000):
         value = counter[0]
         BETWEEN
         counter[0] = value + 1
@@ -96,7 +96,7 @@ sys.setswitchinterval(1e-6)
 threads = [Thread(target=work) for _ in range(2)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print(120_000 - counter[0])
+print(60_000 - counter[0])
 """
 
 
@@ -129,7 +129,7 @@ from threading import Barrier, Thread
 items, table, queue, barrier = [0], {"key": 0}, deque([0]), Barrier(2)
 def work():
     barrier.wait()
-    for _ in range(40_000):
+    for _ in range(20_000):
         LOOP
 sys.setswitchinterval(1e-6)
 threads = [Thread(target=work) for _ in range(2)]
@@ -145,6 +145,6 @@ def test_a_loop_over_items_loses_nothing(loop: str, tmp_path: Path, record: Call
     script = tmp_path / "looping.py"
     script.write_text(LOOPING.replace("LOOP", loop))
     recording = record(script)
-    assert recording.stdout == "80000\n", recording.stderr
+    assert recording.stdout == "40000\n", recording.stderr
     recording.assert_lost({})
     assert recording.query("SELECT count(*) FROM switches WHERE run_id = 1")[0][0] != 0  # otherwise nothing was tried

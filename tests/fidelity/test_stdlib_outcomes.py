@@ -2,13 +2,14 @@
 
 import pytest
 
+from tests.fidelity import stdlib_outcomes
 from tests.fidelity.stdlib_outcomes import compare
 
 
 @pytest.mark.slow
 def test_cpythons_own_tests_have_the_same_outcomes() -> None:
-    comparison = compare("test_contextlib", "test_coroutines", "test_dataclasses", "test_descr", "test_json")
-    assert comparison.passed > 500
+    comparison = compare("test_contextlib", "test_descr", "test_json")
+    assert comparison.passed > 350
     assert comparison.records > 1_000_000
     assert comparison.unknown() == {}
     assert comparison.unwoven == []
@@ -16,13 +17,14 @@ def test_cpythons_own_tests_have_the_same_outcomes() -> None:
 
 @pytest.mark.slow
 def test_those_of_what_threads_wait_by_too() -> None:
-    comparison = compare("test_queue", "test_thread", way="described")
-    assert comparison.passed > 70
-    assert comparison.records > 100_000
+    comparison = compare("test_sched", "test_thread", way="described")
+    assert comparison.passed > 40
+    assert comparison.records > 50_000
     assert comparison.unknown() == {}
 
 
-def test_a_module_that_cannot_be_run_is_no_agreement() -> None:
+def test_a_module_that_cannot_be_run_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stdlib_outcomes, "TRIES", 1)
     comparison = compare("test_of_nothing")
     assert comparison.differences == {}
     assert comparison.passed == 0
