@@ -17,7 +17,7 @@ from tests.analyse.programs import ALL, CELLS, Program, Run, trace_of
 
 randoms = st.randoms(use_true_random=False)
 many = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 programs = st.sampled_from([ALL, ("increment",), ("increment", "set"), ("read", "add", "write", "set", "delete")])
 

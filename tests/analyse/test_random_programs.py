@@ -14,8 +14,8 @@ from tests.analyse import reference
 from tests.analyse.programs import ALL, CELLS, Program, Run
 
 randoms = st.randoms(use_true_random=False)
-many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-some = settings(many, max_examples=80)
+many = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+some = settings(many, max_examples=50)
 
 
 @many
