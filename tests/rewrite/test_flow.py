@@ -7,7 +7,7 @@ import pytest
 from tests.recording import record
 from tests.rewrite.taint import oracle, program
 
-PROGRAMS = 150
+PROGRAMS = 80
 _DRIVER = """
 import random
 
