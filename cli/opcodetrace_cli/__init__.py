@@ -67,11 +67,10 @@ def _unavailable(name: str, reason: str) -> click.Command:
 
 def _internal(error: Exception) -> str:
     """An error that is ours to mend, with the place that a report of it needs."""
-    place = error.__traceback__
-    assert place is not None
-    while place.tb_next is not None:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename.rpartition('/')[2]}:{place.tb_lineno}"
+    import traceback  # which a recording's start need not wait for
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
     return f"internal error at {where}: {type(error).__name__}: {error}; please report it"
 
 

@@ -109,7 +109,7 @@ def record(
     patterns = configuration.patterns(include, exclude)
     options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
     if runs == 1:
-        storing = silent if quiet else functools.partial(tell_of_storing, database)
+        storing = functools.partial(tell_of_storing, database, quiet)
         (recording,) = recorder.record_many(target, database, options, 1, before_storing=storing)
         report_failure(recording, database)
         report_remarks([recording])
@@ -142,7 +142,7 @@ def record_runs(target: Target, database: Path, options: Options, runs: int, qui
 @contextlib.contextmanager
 def bar(runs: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
     """A progress bar that is taken away while the script prints."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield (lambda: None), (lambda: None)
         return
     from rich.console import Console
@@ -182,13 +182,9 @@ def say(text: str) -> None:
         click.echo(f"opcodetrace: {text}", err=True)
 
 
-def silent(records: int) -> None:
-    """Says nothing."""
-
-
-def tell_of_storing(database: Path, records: int) -> None:
+def tell_of_storing(database: Path, quiet: bool, records: int) -> None:
     """Say what takes long, and that it may be put off."""
-    if records >= MANY_RECORDS:
+    if records >= MANY_RECORDS and not quiet:
         with contextlib.suppress(OSError):
             say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
 

@@ -145,3 +145,11 @@ def test_several_runs_are_told_apart_by_what_they_print(scripts: Scripts) -> Non
     done = scripts.run(command)
     rows = [line.split() for line in done.stderr.decode().splitlines() if "even" in line or "odd" in line]
     assert [(row[1], row[5]) for row in rows] == [("2", "odd"), ("1", "even")], done.stderr.decode()
+
+
+@pytest.mark.parametrize("options", [(), ("--runs", "2")], ids=["one run", "two runs"])
+def test_a_closed_stderr_is_no_reason_not_to_record(options: tuple[str, ...], scripts: Scripts) -> None:
+    scripts.write("script.py", "print('done')")
+    command = [each for each in scripts.recording_command(*options, "script.py") if each != "-q"]
+    done = scripts.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command])
+    assert (done.returncode, done.stdout) == (0, b"done\n" * (2 if options else 1))

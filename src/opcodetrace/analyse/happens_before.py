@@ -82,7 +82,7 @@ class Operations:
     """The outermost operations of a run, and which of them each record is a part of.
 
     One that raised has no end. It is known to be over as its thread does something at another place of woven code, or
-    begins the same again; `Synchronisation.inside` cannot tell."""
+    begins the same again; in older trace files `Synchronisation.inside` goes on to name it."""
 
     def __init__(self, synchronisation: Sequence[Synchronisation]) -> None:
         self.all: list[Operation] = []
