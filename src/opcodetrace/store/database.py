@@ -17,7 +17,6 @@ import sqlite_utils
 from opcodetrace.errors import DatabaseError, RunNotFound
 from opcodetrace.store import read_only, schema
 from opcodetrace.store.site_rows import SiteRows
-from opcodetrace.store.source_text import SourceText
 from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, from_sql, to_sql
 from opcodetrace.store.trace_file import check_place, told, uri
 from opcodetrace.trace.event import Event, Kind
@@ -25,10 +24,11 @@ from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Update
+from opcodetrace.trace.report_model import UnwovenFunction
 from opcodetrace.trace.run import LostGroup, StoredRun, StoredSite, Thread, Trace, Truncation
-from opcodetrace.trace.story import UnwovenFunction
+from opcodetrace.trace.source_text import SourceText
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 LOST_UPDATE = "lost update"
 UNSEEN_WRITE = "unseen write"

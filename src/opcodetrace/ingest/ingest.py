@@ -1,4 +1,4 @@
-"""From a spool to a Trace: which accesses threads share, and what the records say of them (layout: trace/record.py)."""
+"""From a spool to a Trace: which accesses threads share, and what the records say of them (layout: spool/layout.py)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.store.call_structure import CallStructure
-from opcodetrace.store.labels import Labels, Unlabelled
-from opcodetrace.store.row_hash import FIRST_SALT, mixed_hash
-from opcodetrace.store.shared_accesses import Kept, restructured, shared_accesses
-from opcodetrace.store.site_table import FAMILIES, SiteTable
-from opcodetrace.store.switches import switches_of
-from opcodetrace.store.synchronisation import started_by, synchronisation_of
-from opcodetrace.store.values import Interned
-from opcodetrace.store.window import Survey, Window, survey
-from opcodetrace.trace.event import Event, Kind
-from opcodetrace.trace.location import Location
-from opcodetrace.trace.record import (
+from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.labels import Labels, Unlabelled
+from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
+from opcodetrace.ingest.shared_accesses import Kept, restructured, shared_accesses
+from opcodetrace.ingest.site_table import FAMILIES, SiteTable
+from opcodetrace.ingest.switches import switches_of
+from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
+from opcodetrace.ingest.values import Interned
+from opcodetrace.spool.layout import (
     ADDRESS_BITS,
     MAX_THREADS,
     RECORD_KIND_MASK,
@@ -31,6 +28,9 @@ from opcodetrace.trace.record import (
     RecordKind,
     Tag,
 )
+from opcodetrace.spool.records import SpooledRecords, Survey, survey
+from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.location import Location
 from opcodetrace.trace.run import Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile
 from opcodetrace.trace.switch import Switch
@@ -52,7 +52,7 @@ def ingest(
     `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
     so many records count, if that is given."""
     files, codes = list(files), list(codes)
-    spool = Window.open(window, last)
+    spool = SpooledRecords.open(window, last)
     seen = survey(spool)
     interned = Interned(seen)
     sites = SiteTable(codes, interned)
@@ -160,7 +160,7 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
         yield location_and_reading // 2, site
 
 
-def _markers(window: Window, seen: Survey, table: SiteTable, kept: Kept | None) -> Array:
+def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept | None) -> Array:
     """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all)."""
     wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
     if kept is None:
@@ -177,7 +177,7 @@ def _markers(window: Window, seen: Survey, table: SiteTable, kept: Kept | None) 
     return np.concatenate(found)
 
 
-def _elsewhere(window: Window, seen: Survey, table: SiteTable, kept: Kept) -> Array:
+def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept) -> Array:
     """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value
     that a write there is made of is then not the kept one's."""
     asked = np.zeros(table.unknown + 1, bool)
@@ -220,7 +220,7 @@ def _elsewhere(window: Window, seen: Survey, table: SiteTable, kept: Kept) -> Ar
 
 
 def _events(
-    window: Window, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
+    window: SpooledRecords, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
 ) -> tuple[list[Event], Array]:
     """The events, and the addresses of frames by the numbers that they have there."""
     seqs = np.concatenate([kept.seqs, markers, elsewhere])
@@ -260,7 +260,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _threads(spool: Window, seen: Survey, interned: Interned, switches: Sequence[Switch]) -> list[Thread]:
+def _threads(spool: SpooledRecords, seen: Survey, interned: Interned, switches: Sequence[Switch]) -> list[Thread]:
     known: dict[int, tuple[str | None, int, int]] = {}
     births = seen.control[seen.control_kinds == RecordKind.THREAD]
     for row in births:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from opcodetrace.analyse.interleaving import interleave, lanes_of
+from opcodetrace.explain.interleaving import interleave, lanes_of
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.finding import Certainty, LostUpdate
 from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.report_model import AccessStep, ComputeStep, FoldStep, Interleaving, Role, SwitchStep
 from opcodetrace.trace.run import StoredSite, Thread
-from opcodetrace.trace.story import AccessStep, ComputeStep, FoldStep, Interleaving, Role, SwitchStep
 from opcodetrace.trace.switch import Switch
 from tests.report.cases import COUNTER, archetype
 from tests.report.threads_at_work import Recorded

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.store.window import Survey, assemble
+from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
+from opcodetrace.spool.records import Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
-from opcodetrace.trace.record import ADDRESS_BITS, RecordKind, Tag
 
 Array = npt.NDArray[Any]
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.store.shared_accesses import Kept
-from opcodetrace.store.site_table import SiteTable
-from opcodetrace.store.values import ADDRESS_MASK
-from opcodetrace.store.window import Records, Survey, Window
+from opcodetrace.ingest.shared_accesses import Kept
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.ingest.values import ADDRESS_MASK
+from opcodetrace.spool.layout import Tag
+from opcodetrace.spool.records import Records, SpooledRecords, Survey
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import Kind
-from opcodetrace.trace.record import Tag
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +29,7 @@ class CallStructure:
     needed: Array
 
     @classmethod
-    def of(cls, window: Window, seen: Survey, kept: Kept) -> CallStructure:
+    def of(cls, window: SpooledRecords, seen: Survey, kept: Kept) -> CallStructure:
         found = [np.empty(0, np.int64)]
         for start, chunk in window.chunks():
             kind = seen.kinds[start - seen.first :][: len(chunk)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opcodetrace.store.labels import Labels
-from opcodetrace.store.values import Interned
-from opcodetrace.store.window import Survey
-from opcodetrace.trace.record import RecordKind, SwitchFlag
+from opcodetrace.ingest.labels import Labels
+from opcodetrace.ingest.values import Interned
+from opcodetrace.spool.layout import RecordKind, SwitchFlag
+from opcodetrace.spool.records import Survey
 from opcodetrace.trace.site import Code, SwitchPoint
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 

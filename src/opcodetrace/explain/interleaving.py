@@ -15,8 +15,7 @@ from opcodetrace.trace.event import ABSENT, Event, Kind, Value
 from opcodetrace.trace.finding import Certainty, LostUpdate
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.protection import Update
-from opcodetrace.trace.run import StoredSite, Thread
-from opcodetrace.trace.story import (
+from opcodetrace.trace.report_model import (
     AccessStep,
     ComputeStep,
     FoldStep,
@@ -27,8 +26,9 @@ from opcodetrace.trace.story import (
     SwitchStep,
     SyncStep,
 )
+from opcodetrace.trace.run import StoredSite, Thread
 from opcodetrace.trace.switch import Switch
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 MAX_EXTRA = 8  # other accesses of the location that are all shown; where there are more they are folded ...
 MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown

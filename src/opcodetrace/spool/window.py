@@ -1,7 +1,7 @@
 """The window file as the collector sees it: made, allocated ahead of the probe, read at the end.
 
 Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`, in a ring at its seq modulo the ring's size; layout in
-`opcodetrace.trace.record`.
+`opcodetrace.spool.layout`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.trace.record import (
+from opcodetrace.spool.layout import (
     ENDED_OFFSET,
     FLAGS_OFFSET,
     HEADER,

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from opcodetrace.store.source_text import Operands, SourceText, iterated, operands
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
+from opcodetrace.trace.source_text import Operands, SourceText, iterated, operands
 
 WHOLE_OPERAND = frozenset(["GET_ITER", "BEFORE_WITH"])  # whose source text is the object itself; 3.14 calls on `with`
 MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")  # of a class, by its name: Color.RED

@@ -6,8 +6,8 @@ import pathlib
 import struct
 from dataclasses import dataclass, field
 
-from opcodetrace.trace import record
-from opcodetrace.trace.record import HeaderFlag, RecordKind, Tag
+from opcodetrace.spool import layout
+from opcodetrace.spool.layout import HeaderFlag, RecordKind, Tag
 from opcodetrace.trace.site import Code, Flow, Site, SwitchPoint
 
 RECORD = struct.Struct("<IIIHBBQQQQ")
@@ -26,7 +26,7 @@ def real(value: float) -> Word:
 
 
 def thing(type_id: int, address: int) -> int:
-    return type_id << record.ADDRESS_BITS | address
+    return type_id << layout.ADDRESS_BITS | address
 
 
 @dataclass
@@ -95,7 +95,7 @@ class WindowBuilder:
         return self.access(RecordKind.WRITE, site, thread, container, key, value, **more)
 
     def hole(self) -> int:
-        self.records.append(bytes(record.RECORD_SIZE))
+        self.records.append(bytes(layout.RECORD_SIZE))
         return self.seq - 1
 
     def text(self, content: bytes, *, kind: RecordKind = RecordKind.TEXT, number: int | None = None) -> int:
@@ -103,7 +103,7 @@ class WindowBuilder:
         if number is None:
             number = self.texts
             self.texts += 1
-        size = record.TEXT_CHUNK
+        size = layout.TEXT_CHUNK
         for chunk in range(max(1, -(-len(content) // size))):
             words = struct.unpack("<QQQQ", content[chunk * size : (chunk + 1) * size].ljust(size, b"\0"))
             container, key, value, frame = words
@@ -134,7 +134,7 @@ class WindowBuilder:
         from_thread: int,
         to_thread: int,
         *,
-        code: int = record.NO_SITE,
+        code: int = layout.NO_SITE,
         offset: int = 0,
         flags: int = 0,
         callee: Word = ABSENT,
@@ -154,17 +154,17 @@ class WindowBuilder:
         return self.add(RecordKind.BIRTH, container=address, thread=thread)
 
     def save(self, path: pathlib.Path) -> pathlib.Path:
-        head = bytearray(record.HEADER_SIZE)
+        head = bytearray(layout.HEADER_SIZE)
         flags = self.flags | (HeaderFlag.STOPPED if self.stop_seq is not None else 0)
         limit = len(self.records) + 100 if self.limit is None else self.limit
-        record.HEADER.pack_into(
-            head, 0, record.MAGIC, record.VERSION, record.RECORD_SIZE, 1, flags, limit, self.stop_seq or 0
+        layout.HEADER.pack_into(
+            head, 0, layout.MAGIC, layout.VERSION, layout.RECORD_SIZE, 1, flags, limit, self.stop_seq or 0
         )
-        struct.pack_into("<Q", head, record.NEXT_OFFSET, len(self.records))
-        struct.pack_into("<Q", head, record.MISSED_OFFSET, self.missed)
+        struct.pack_into("<Q", head, layout.NEXT_OFFSET, len(self.records))
+        struct.pack_into("<Q", head, layout.MISSED_OFFSET, self.missed)
         for thread in self.ended:
-            head[record.ENDED_OFFSET + thread] = 1
-        path.write_bytes(bytes(head) + b"".join(self.records) + bytes(record.RECORD_SIZE * 10))
+            head[layout.ENDED_OFFSET + thread] = 1
+        path.write_bytes(bytes(head) + b"".join(self.records) + bytes(layout.RECORD_SIZE * 10))
         return path
 
 

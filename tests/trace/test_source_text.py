@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opcodetrace.store.source_text import SourceText, operands
+from opcodetrace.trace.source_text import SourceText, operands
 
 
 @pytest.mark.parametrize(

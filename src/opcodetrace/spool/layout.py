@@ -1,6 +1,6 @@
 """The spool's layout: one header, then fixed-size records in the order of the run.
 
-`probe/_probe.c` writes it, `store/ingest.py` reads it; this file is the readable specification of both.
+`probe/_probe.c` writes it, `ingest/ingest.py` reads it; this file is the readable specification of both.
 A record's position in the spool is its sequence number (`seq`), in a ring (`record --last`) its seq modulo the ring's
 size.
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from opcodetrace.analyse import lost_updates
-from opcodetrace.probe.spool import Meta, Spool
+from opcodetrace.ingest.ingest import ingest
+from opcodetrace.spool.folder import Meta, Spool
+from opcodetrace.spool.sites import read_sites
 from opcodetrace.store.database import Database
-from opcodetrace.store.ingest import ingest
-from opcodetrace.store.sites import read_sites
 
 
 def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:

@@ -11,15 +11,16 @@ from typing import ClassVar, TextIO
 import pytest
 from click.testing import CliRunner, Result
 
-from opcodetrace import export
 from opcodetrace.errors import UsageError
+from opcodetrace.explain import run_report
 from opcodetrace.report.text import TextReporter
+from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings, LostCount
+from opcodetrace.trace.report_model import RunReport
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Site, SourceFile
-from opcodetrace.trace.story import RunReport
 from opcodetrace_cli import main
 from tests.report.cases import archetype, two_threads
 from tests.report.threads_at_work import PATH, Recorded
@@ -65,7 +66,7 @@ def invoke(*arguments: object) -> Result:
 def test_a_stored_run_reads_like_the_recording(database: Path) -> None:
     stream = io.StringIO()
     with Database.open(database) as opened:
-        report = export.compose(opened, opened.run(1))
+        report = run_report.compose(opened, opened.run(1))
     TextReporter().write(report, stream)
     expected = io.StringIO()
     TextReporter().write(two_threads(), expected)
@@ -74,7 +75,7 @@ def test_a_stored_run_reads_like_the_recording(database: Path) -> None:
 
 def test_groups_beyond_the_limit_are_counted(database: Path) -> None:
     with Database.open(database) as opened:
-        report = export.compose(opened, opened.run(1), max_stories=0)
+        report = run_report.compose(opened, opened.run(1), max_stories=0)
     assert (report.stories, report.more_stories, report.more_lost) == ((), 1, 1)
 
 
@@ -122,7 +123,7 @@ def test_a_report_that_fails_leaves_nothing_half_written(tmp_path: Path) -> None
     target = tmp_path / "report.txt"
     target.write_text("the report before")
     with pytest.raises(RuntimeError):
-        export.write_report(two_threads(), FailingReporter(), target)
+        write_report(two_threads(), FailingReporter(), target)
     assert target.read_text() == "the report before"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -133,7 +134,7 @@ def test_a_report_replaces_the_one_before_and_keeps_its_mode(tmp_path: Path) -> 
     target.chmod(0o600)
     link = tmp_path / "link.txt"
     link.symlink_to(target)
-    export.write_report(two_threads(), TextReporter(), link)
+    write_report(two_threads(), TextReporter(), link)
     assert "LOST to Thread-2" in target.read_text()
     assert link.is_symlink()
     assert target.stat().st_mode & 0o777 == 0o600
@@ -143,9 +144,9 @@ def test_a_report_replaces_the_one_before_and_keeps_its_mode(tmp_path: Path) -> 
 def test_a_place_that_cannot_be_written_is_named(make: Callable[[Path], Path], tmp_path: Path) -> None:
     target = make(tmp_path)
     with pytest.raises(UsageError, match=target.name):
-        export.write_report(two_threads(), TextReporter(), target)
+        write_report(two_threads(), TextReporter(), target)
 
 
 def test_a_device_is_written_to_as_it_is() -> None:
-    export.write_report(two_threads(), TextReporter(), Path("/dev/null"))
+    write_report(two_threads(), TextReporter(), Path("/dev/null"))
     assert not Path("/dev/null").is_file()

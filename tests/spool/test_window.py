@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from opcodetrace.errors import OpcodetraceError
-from opcodetrace.probe import window as window_module
-from opcodetrace.probe.window import Window
-from opcodetrace.trace.record import HEADER_SIZE, MAGIC, RECORD_SIZE, HeaderFlag, RecordKind
+from opcodetrace.spool import window as window_module
+from opcodetrace.spool.layout import HEADER_SIZE, MAGIC, RECORD_SIZE, HeaderFlag, RecordKind
+from opcodetrace.spool.window import Window
 from tests.probe.traced import read, start, trace
 
 

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.store import row_hash
-from opcodetrace.store import window as window_module
-from opcodetrace.store.ingest import ingest
+from opcodetrace.ingest import row_hash
+from opcodetrace.ingest.ingest import ingest
+from opcodetrace.spool import records as window_module
+from opcodetrace.spool.layout import HeaderFlag, RecordFlag, RecordKind, SwitchFlag, Tag
 from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
 from opcodetrace.trace.location import LocationKind
-from opcodetrace.trace.record import HeaderFlag, RecordFlag, RecordKind, SwitchFlag, Tag
 from opcodetrace.trace.run import Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, SwitchPoint
 from opcodetrace.trace.switch import Reason
-from tests.store.window_builder import ABSENT as NOTHING
-from tests.store.window_builder import (
+from tests.ingest.window_builder import ABSENT as NOTHING
+from tests.ingest.window_builder import (
     NAME,
     WindowBuilder,
     Word,

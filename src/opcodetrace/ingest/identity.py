@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.store.values import ADDRESS_MASK
-from opcodetrace.store.window import Survey
-from opcodetrace.trace.record import ADDRESS_BITS, RecordKind
+from opcodetrace.ingest.values import ADDRESS_MASK
+from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind
+from opcodetrace.spool.records import Survey
 
 Array = npt.NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""The `window` file of a spool: its header, its records, and the texts in them (layout: trace/record.py)."""
+"""The `window` file of a spool: its header, its records, and the texts in them (layout: spool/layout.py)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.trace import record
-from opcodetrace.trace.record import HeaderFlag
+from opcodetrace.spool import layout
+from opcodetrace.spool.layout import HeaderFlag
 
-RECORD_DTYPE = np.dtype(record.RECORD_FIELDS)
+RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
-CONTROL = record.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
-OF_TEXTS = [record.RecordKind.TEXT, record.RecordKind.TYPE]
-OF_NO_THREAD = [*OF_TEXTS, record.RecordKind.BIRTH]
-REFERRED_TO = [*OF_TEXTS, record.RecordKind.THREAD, record.RecordKind.LANE]
+CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
+OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
+OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH]
+REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
 HOLE = 0  # the kind of a record that was begun and not finished
 
 Records = npt.NDArray[np.void]
@@ -28,8 +28,8 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A spool's window, mapped read-only. Records are named by their seq."""
+class SpooledRecords:
+    """The records of a spool, mapped read-only and named by their seq."""
 
     flags: HeaderFlag
     limit: int
@@ -43,29 +43,29 @@ class Window:
     stored: Records  # as they lie in the file
 
     @classmethod
-    def open(cls, path: pathlib.Path, last: int | None = None) -> Window:
+    def open(cls, path: pathlib.Path, last: int | None = None) -> SpooledRecords:
         """Only the `last` so many records count, if that is given."""
         try:
             with path.open("rb") as stream:
-                head = stream.read(record.HEADER_SIZE)
+                head = stream.read(layout.HEADER_SIZE)
                 size = stream.seek(0, 2)
         except OSError as error:
             raise SpoolError(f"cannot read {path}: {error.strerror}") from error
-        if len(head) < record.HEADER_SIZE:
+        if len(head) < layout.HEADER_SIZE:
             raise SpoolError(f"cannot read {path}: {len(head)} bytes hold no header; nothing was recorded")
-        magic, version, record_size, _, flag_bits, limit, stop_seq = record.HEADER.unpack_from(head)
-        if magic != record.MAGIC:
+        magic, version, record_size, _, flag_bits, limit, stop_seq = layout.HEADER.unpack_from(head)
+        if magic != layout.MAGIC:
             raise SpoolError(f"cannot read {path}: it is no window of opcodetrace")
-        if (version, record_size) != (record.VERSION, record.RECORD_SIZE):
+        if (version, record_size) != (layout.VERSION, layout.RECORD_SIZE):
             raise SpoolError(
-                f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {record.VERSION}"
+                f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {layout.VERSION}"
             )
         flags = HeaderFlag(flag_bits)
-        room = (size - record.HEADER_SIZE) // record.RECORD_SIZE
-        (ring,) = struct.unpack_from("<Q", head, record.RING_OFFSET)
+        room = (size - layout.HEADER_SIZE) // layout.RECORD_SIZE
+        (ring,) = struct.unpack_from("<Q", head, layout.RING_OFFSET)
         if ring > room:
             raise SpoolError(f"cannot read {path}: it holds {room} records of a ring of {ring}")
-        begun = min(struct.unpack_from("<Q", head, record.NEXT_OFFSET)[0], limit)
+        begun = min(struct.unpack_from("<Q", head, layout.NEXT_OFFSET)[0], limit)
         stop = begun if ring else min(begun, room)
         if flags & HeaderFlag.STOPPED:
             stop = min(stop, stop_seq)
@@ -74,9 +74,9 @@ class Window:
             flags=flags,
             limit=limit,
             stop_seq=stop_seq,
-            missed=struct.unpack_from("<Q", head, record.MISSED_OFFSET)[0],
-            children=struct.unpack_from("<Q", head, record.CHILDREN_OFFSET)[0],
-            ended=head[record.ENDED_OFFSET :],
+            missed=struct.unpack_from("<Q", head, layout.MISSED_OFFSET)[0],
+            children=struct.unpack_from("<Q", head, layout.CHILDREN_OFFSET)[0],
+            ended=head[layout.ENDED_OFFSET :],
             oldest=oldest,
             first=oldest if last is None else max(oldest, stop - last),
             stop=stop,
@@ -106,7 +106,7 @@ class Window:
 def _map(path: pathlib.Path, count: int) -> Records:
     if not count:
         return np.empty(0, RECORD_DTYPE)
-    records: Records = np.asarray(np.memmap(path, RECORD_DTYPE, "r", record.HEADER_SIZE, (count,)))
+    records: Records = np.asarray(np.memmap(path, RECORD_DTYPE, "r", layout.HEADER_SIZE, (count,)))
     return records
 
 
@@ -123,16 +123,16 @@ class Survey:
     last_seq: dict[int, int]
 
 
-def survey(window: Window) -> Survey:
+def survey(window: SpooledRecords) -> Survey:
     kinds = np.empty(len(window), np.uint8)
-    first = np.full(record.MAX_THREADS, -1, np.int64)
-    last = np.full(record.MAX_THREADS, -1, np.int64)
+    first = np.full(layout.MAX_THREADS, -1, np.int64)
+    last = np.full(layout.MAX_THREADS, -1, np.int64)
     seqs: list[Array] = [np.empty(0, np.int64)]
     control_kinds: list[Array] = [np.empty(0, np.uint8)]
     control: list[Records] = [np.empty(0, RECORD_DTYPE)]
     for start, chunk in window.chunks(window.oldest, window.first):
         positions = np.arange(start, start + len(chunk))
-        kind = chunk["kind"] & np.uint8(record.RECORD_KIND_MASK)
+        kind = chunk["kind"] & np.uint8(layout.RECORD_KIND_MASK)
         (where,) = np.nonzero(np.isin(kind, REFERRED_TO) & (chunk["commit"] == (positions + 1).astype(np.uint32)))
         seqs.append(positions[where])
         control_kinds.append(kind[where])
@@ -140,7 +140,7 @@ def survey(window: Window) -> Survey:
     for start, chunk in window.chunks():
         stop = start + len(chunk)
         kind = kinds[start - window.first : stop - window.first]
-        np.bitwise_and(chunk["kind"], record.RECORD_KIND_MASK, out=kind)
+        np.bitwise_and(chunk["kind"], layout.RECORD_KIND_MASK, out=kind)
         positions = np.arange(start, stop)
         finished = chunk["commit"] == (positions + 1).astype(np.uint32)
         threads = chunk["thread"]
@@ -176,8 +176,8 @@ def assemble(pieces: Records) -> dict[int, bytes]:
     parts: dict[int, dict[int, bytes]] = {}
     lengths: dict[int, int] = {}
     offset = RECORD_DTYPE.fields["container"][1]  # type: ignore[index]
-    data = np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, record.RECORD_SIZE)[:, offset:].tobytes()
-    size = record.TEXT_CHUNK
+    data = np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, layout.RECORD_SIZE)[:, offset:].tobytes()
+    size = layout.TEXT_CHUNK
     fields = zip(pieces["site"].tolist(), pieces["before"].tolist(), pieces["tags"].tolist(), strict=True)
     for number, (text, length, chunk) in enumerate(fields):
         parts.setdefault(text, {})[chunk] = data[number * size : (number + 1) * size]

@@ -10,16 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from opcodetrace.store.identity import objects_at
-from opcodetrace.store.labels import Labels
-from opcodetrace.store.site_table import SiteTable
-from opcodetrace.store.values import ADDRESS_MASK, Interned
-from opcodetrace.store.window import Survey
+from opcodetrace.ingest.identity import objects_at
+from opcodetrace.ingest.labels import Labels
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.ingest.values import ADDRESS_MASK, Interned
+from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
+from opcodetrace.spool.records import Survey
 from opcodetrace.trace.library import LIBRARY
-from opcodetrace.trace.record import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.site import SourceFile
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 LOCKS = frozenset(["_thread.lock", "_thread.RLock"])
 OF_THREADS = frozenset(["start", "join"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.store.values import UNKNOWN_TEXT, Interned
+from opcodetrace.ingest.values import UNKNOWN_TEXT, Interned
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Operation, Site
 

@@ -11,7 +11,7 @@ from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Holding, Verdict
 from opcodetrace.trace.run import StoredRun, StoredSite, Thread
 from opcodetrace.trace.switch import Switch
-from opcodetrace.trace.synchronisation import SyncObject
+from opcodetrace.trace.sync import SyncObject
 
 
 @dataclass(frozen=True, slots=True)

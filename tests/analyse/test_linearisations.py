@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from opcodetrace.analyse import orders
+from opcodetrace.analyse import linearisations
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.finding import Certainty, UnseenWrite
 from tests.analyse import reference
@@ -77,9 +77,9 @@ def test_order_agrees_with_intervals_threads_and_values() -> None:
     for seed in range(50):
         run = Run(Program(random.Random(seed)), threads=3, calls=4, intervals=True)
         for cell in range(3):
-            history = orders.History(run.accesses(cell), run.sources)
-            bounds = orders.Bounds(history, set())
-            witness = orders.Witness(history, bounds.candidates, set(), steps=100_000)
+            history = linearisations.History(run.accesses(cell), run.sources)
+            bounds = linearisations.Bounds(history, set())
+            witness = linearisations.Witness(history, bounds.candidates, set(), steps=100_000)
             assert not witness.forced
             order = [history.events[i] for i in witness.order]
             assert sorted(order) == history.events
@@ -106,12 +106,12 @@ def test_contradictory_histories_have_a_witness_too() -> None:
                 if event.kind == Kind.READ and choose.random() < 0.1:
                     event = event._replace(value=choose.randrange(9))
                 events.append(event)
-            history = orders.History(events, run.sources)
+            history = linearisations.History(events, run.sources)
             unseen: set[int] = set()
-            bounds = orders.Bounds(history, unseen)
-            witness = orders.Witness(history, bounds.candidates, unseen, steps=choose.choice((0, 100_000)))
+            bounds = linearisations.Bounds(history, unseen)
+            witness = linearisations.Witness(history, bounds.candidates, unseen, steps=choose.choice((0, 100_000)))
             assert sorted(witness.order) == list(range(len(events)))
-            lost, count = orders.search(cell, events, run.sources, {}, orders.Budget(2000))
+            lost, count = linearisations.search(cell, events, run.sources, {}, linearisations.Budget(2000))
             assert count.low <= count.high <= history.writes
             contradicted = {event.seq for event in lost.unseen}
             assert contradicted <= {event.seq for event in events if event.kind == Kind.READ}
@@ -158,7 +158,7 @@ def increments(threads: int, rounds: int, seed: int, held: float = 0.0) -> tuple
 def test_increments_in_parallel_are_counted_exactly(threads: int, held: float) -> None:
     for seed in range(10):
         events, sources, truth = increments(threads, 60, seed, held)
-        lost, count = orders.search(0, events, sources, {}, orders.Budget())
+        lost, count = linearisations.search(0, events, sources, {}, linearisations.Budget())
         assert count.low == count.high == truth == len(lost.updates)
         assert not count.exhausted and not lost.unseen
 
@@ -166,7 +166,7 @@ def test_increments_in_parallel_are_counted_exactly(threads: int, held: float) -
 @pytest.mark.parametrize("held", [0.0, 0.02])
 def test_long_history_ends_within_its_budget(held: float) -> None:
     events, sources, truth = increments(8, 2_000, 1, held)
-    lost, count = orders.search(0, events, sources, {}, orders.Budget(states=1000))
+    lost, count = linearisations.search(0, events, sources, {}, linearisations.Budget(states=1000))
     assert count.low <= truth <= count.high
     assert not lost.unseen
 
@@ -177,6 +177,6 @@ def test_without_budget_the_bounds_still_hold() -> None:
         for cell in range(3):
             events = run.accesses(cell)
             truth = len(reference.verdict(events, run.sources).lost)
-            lost, count = orders.search(cell, events, run.sources, {}, orders.Budget(states=0))
+            lost, count = linearisations.search(cell, events, run.sources, {}, linearisations.Budget(states=0))
             assert count.low <= truth <= count.high
             assert count.low <= len(lost.updates) <= count.high

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.store.identity import Aliases, objects_at
-from opcodetrace.store.row_hash import FIRST_SALT, SECOND_SALT, numbered
-from opcodetrace.store.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SLICE, WHOLE, SiteTable
-from opcodetrace.store.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
-from opcodetrace.store.window import Records, Survey, Window
+from opcodetrace.ingest.identity import Aliases, objects_at
+from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT, numbered
+from opcodetrace.ingest.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SLICE, WHOLE, SiteTable
+from opcodetrace.ingest.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
+from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RECORD_KIND_MASK, RecordFlag, Tag
+from opcodetrace.spool.records import Records, SpooledRecords, Survey
 from opcodetrace.trace.event import Kind
-from opcodetrace.trace.record import ADDRESS_BITS, MAX_THREADS, RECORD_KIND_MASK, RecordFlag, Tag
 
 Array = npt.NDArray[Any]
 
@@ -56,7 +56,7 @@ def canonical_keys(records: Records, sites: Array, table: SiteTable, interned: I
     return Keys(tags, words)
 
 
-def _candidates(window: Window, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
+def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
     """The seqs of all accesses to locations that may be shared: every shared one, and few others.
 
     Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds nothing
@@ -119,7 +119,9 @@ class Kept:
     unplaced: int  # accesses at unknown sites
 
 
-def shared_accesses(window: Window, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool) -> Kept:
+def shared_accesses(
+    window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool
+) -> Kept:
     aliases = Aliases.of(seen)
     if keep_all:
         (seqs,) = np.nonzero((seen.kinds >= Kind.READ) & (seen.kinds <= Kind.DELETE))
@@ -198,7 +200,7 @@ def _unknown(keys: Keys, first: Array) -> Array:
     return unknown
 
 
-def restructured(window: Window, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
+def restructured(window: SpooledRecords, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
     """When items may have moved, by the location of each item: `del items[0]`, pop(), items[1:2] = ..., clear()."""
     of_container: defaultdict[int, list[int]] = defaultdict(list)
     for location in np.flatnonzero(kept.families == ITEM).tolist():

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from opcodetrace.errors import SpoolError
+from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.record import HEADER, MAGIC, HeaderFlag
 
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 

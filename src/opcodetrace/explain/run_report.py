@@ -1,32 +1,25 @@
-"""Reports of stored runs: reads the store, has the analysis tell the interleavings, hands over to a reporter."""
+"""The report of a stored run: what was found, each with its interleaving, and why nothing was lost elsewhere."""
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
 import re
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TextIO
 
 from opcodetrace.analyse.happens_before import Operations, orders
-from opcodetrace.analyse.interleaving import SyncSteps, hand_over, interleave, lanes_of
 from opcodetrace.analyse.lockset import Judge, holding, tightest
-from opcodetrace.errors import UsageError
-from opcodetrace.report import Reporter
+from opcodetrace.explain.interleaving import SyncSteps, hand_over, interleave, lanes_of
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
+from opcodetrace.trace.report_model import Interleaving, Lane, LostStory, Protected, RunReport, WatchedLocation
 from opcodetrace.trace.run import StoredRun, StoredSite, Thread
-from opcodetrace.trace.story import Interleaving, Lane, LostStory, Protected, RunReport, WatchedLocation
 from opcodetrace.trace.switch import Switch
-from opcodetrace.trace.synchronisation import Synchronisation
+from opcodetrace.trace.sync import Synchronisation
 
 MAX_STORIES = 10  # pairs of source lines that are told
 MAX_PROTECTED = 5  # labels of which it is told why nothing was lost
@@ -251,37 +244,3 @@ def watched(
 def _natural(label: str) -> list[tuple[int, str]]:
     """Orders c[2] before c[10]."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label) if part]
-
-
-def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -> None:
-    """Write to a stream, or to a file that appears only when it is whole."""
-    if not isinstance(target, Path):
-        reporter.write(report, target)
-        return
-    try:
-        _write_whole(report, reporter, target)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write the report to {target}: {error.strerror or error}; give another path with -o"
-        ) from error
-
-
-def _write_whole(report: RunReport, reporter: Reporter, path: Path) -> None:
-    """Write beside the file and rename, so that no half-written report is ever left."""
-    if path.exists() and not path.is_file():  # a pipe or a device: nothing to rename
-        with path.open("w", encoding="utf-8") as stream:
-            reporter.write(report, stream)
-        return
-    path = path.resolve()
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            reporter.write(report, stream)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
