@@ -25,8 +25,8 @@ class AlreadyRecording(OpcodetraceError):
     exit_code = 2
 
 
-class UpdatesLost(OpcodetraceError, AssertionError):
-    """A recording that was asked to check has seen updates being lost."""
+class FindingsError(OpcodetraceError, AssertionError):
+    """A recording that was asked to check has found that something went wrong."""
 
     exit_code = 1
 
