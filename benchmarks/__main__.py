@@ -31,8 +31,8 @@ from rich.table import Table
 from opcodetrace import recorder
 from opcodetrace import stages as stages_of_run
 from opcodetrace.analyse import lost_updates
+from opcodetrace.spool.layout import RECORD_SIZE
 from opcodetrace.store.database import Database
-from opcodetrace.trace.record import RECORD_SIZE
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from opcodetrace.trace.record import NEXT_OFFSET, PID_OFFSET, RECORD_SIZE
+from opcodetrace.spool.layout import NEXT_OFFSET, PID_OFFSET, RECORD_SIZE
 
 COUNTER = Path(__file__).parent / "programs" / "counter.py"
 SERVER = Path(__file__).parent / "programs" / "server.py"

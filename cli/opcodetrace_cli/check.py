@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from opcodetrace import export
+from opcodetrace.explain import run_report
 from opcodetrace.report import wording
 from opcodetrace.store.database import Database
-from opcodetrace.trace.story import LostStory, RunReport
+from opcodetrace.trace.report_model import LostStory, RunReport
 from opcodetrace_cli.database import database_option, run_option
 
 LOST = 1  # exit code
@@ -23,7 +23,7 @@ LOST = 1  # exit code
 def check(database: Path, run: int | None, possible: bool) -> None:
     """Say in short what a run lost; exit with 1 if that is anything, else with 0."""
     with Database.open(database) as opened:
-        report = export.compose(opened, opened.run(run))
+        report = run_report.compose(opened, opened.run(run))
     for line in lines(report):
         click.echo(wording.encodable(line, sys.stdout.encoding))
     if report.lost or (possible and report.possibly_lost):

@@ -16,7 +16,7 @@ import click
 from opcodetrace import recorder, script_process
 from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
-from opcodetrace.trace.record import MAX_LAST
+from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
 
@@ -253,11 +253,11 @@ def summarize(number: int, database: Path) -> None:
 
 def tell(database: Database, run: StoredRun) -> None:
     """The interleaving of the pair of lines that lost most."""
-    from opcodetrace import export
+    from opcodetrace.explain import run_report
     from opcodetrace.report.text import TextReporter
 
     click.echo("", err=True)
-    TextReporter().write(export.compose(database, run, max_stories=1), sys.stderr)
+    TextReporter().write(run_report.compose(database, run, max_stories=1), sys.stderr)
 
 
 def tabulate(recordings: list[Recording], database: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from opcodetrace import export
 from opcodetrace.errors import UsageError
+from opcodetrace.explain import run_report
 from opcodetrace.report import REPORTERS
+from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
 from opcodetrace_cli.database import database_option, run_option
 
@@ -27,7 +28,7 @@ from opcodetrace_cli.database import database_option, run_option
 @click.option(
     "--findings",
     type=click.IntRange(min=0),
-    default=export.MAX_STORIES,
+    default=run_report.MAX_STORIES,
     show_default=True,
     metavar="N",
     help="How many pairs of source lines to show, those that lost most first.",
@@ -40,8 +41,8 @@ def report(database: Path, run: int | None, format_name: str | None, output: Pat
     """
     reporter = REPORTERS[format_name or format_of(output)]()
     with Database.open(database) as opened:
-        composed = export.compose(opened, opened.run(run), findings)
-    export.write_report(composed, reporter, sys.stdout if output is None or str(output) == "-" else output)
+        composed = run_report.compose(opened, opened.run(run), findings)
+    write_report(composed, reporter, sys.stdout if output is None or str(output) == "-" else output)
 
 
 def format_of(output: Path | None) -> str:

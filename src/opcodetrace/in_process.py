@@ -21,19 +21,21 @@ from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from opcodetrace import export, recorder, stages
+from opcodetrace import pipeline, recorder
 from opcodetrace.errors import AlreadyRecording, OpcodetraceError, SpoolError, UpdatesLost, UsageError
+from opcodetrace.explain import run_report
 from opcodetrace.probe import _probe
-from opcodetrace.probe.spool import Meta, Process, Spool
-from opcodetrace.probe.window import Window
 from opcodetrace.recorder import Options
 from opcodetrace.report import REPORTERS
+from opcodetrace.report.write import write_report
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
+from opcodetrace.spool.folder import Meta, Process, Spool
+from opcodetrace.spool.layout import RECORD_SIZE
+from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome
-from opcodetrace.trace.record import RECORD_SIZE
+from opcodetrace.trace.report_model import LostStory, RunReport
 from opcodetrace.trace.run import StoredRun, Truncation
-from opcodetrace.trace.story import LostStory, RunReport
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -214,14 +216,14 @@ class Recording:
         if format not in REPORTERS:
             raise UsageError(f"there is no report format {format!r}; take one of {', '.join(REPORTERS)}")
         page = io.StringIO()
-        export.write_report(self._composed(), REPORTERS[format](), page)
+        write_report(self._composed(), REPORTERS[format](), page)
         return page.getvalue()
 
     def _composed(self) -> RunReport:
         if self._report is None:
             stored = self.stored
             with contextlib.closing(Database.open(self.database)) as database:
-                self._report = export.compose(database, stored)
+                self._report = run_report.compose(database, stored)
         return self._report
 
     def __repr__(self) -> str:
@@ -306,7 +308,7 @@ class _Session:
         try:
             with contextlib.suppress(OSError):  # a full disk: recover then knows less
                 self._spool.write_meta(meta)
-            self._recording.run, _ = stages.store_run(self._spool, meta, self._recording.database)
+            self._recording.run, _ = pipeline.store_run(self._spool, meta, self._recording.database)
         except Exception as error:
             self._spool.release()
             what = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"

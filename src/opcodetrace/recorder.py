@@ -16,11 +16,11 @@ from pathlib import Path
 
 from opcodetrace import script_process
 from opcodetrace.errors import DatabaseError, OpcodetraceError, ScriptError, SpoolError, UsageError
-from opcodetrace.probe.spool import Meta, Process, Spool, orphans
-from opcodetrace.probe.window import Window
+from opcodetrace.spool.folder import Meta, Process, Spool, orphans
+from opcodetrace.spool.layout import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
+from opcodetrace.spool.window import Window
 from opcodetrace.store import trace_file
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.record import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
 
 DEFAULT_WINDOW = 1 << 30
 
@@ -202,9 +202,9 @@ def _record_once(
         signals.child_has_ended()
         try:
             before_storing(records)
-            from opcodetrace import stages  # NumPy and SQLite are loaded when the script has ended
+            from opcodetrace import pipeline  # NumPy and SQLite are loaded when the script has ended
 
-            run, remarks = stages.store_run(spool, meta, database)
+            run, remarks = pipeline.store_run(spool, meta, database)
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
@@ -288,10 +288,10 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
         spool.delete()  # the collector died before the script began
         return None
     outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
-    from opcodetrace import stages
+    from opcodetrace import pipeline
 
     try:
-        run, _ = stages.store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+        run, _ = pipeline.store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
     except DatabaseError:
         raise
     except Exception as error:

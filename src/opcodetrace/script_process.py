@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from opcodetrace.errors import OpcodetraceError, UsageError
-from opcodetrace.probe.window import Window
+from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome
 
 _CHILD = Path(__file__).with_name("child.py")

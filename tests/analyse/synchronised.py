@@ -8,7 +8,7 @@ from opcodetrace.analyse.happens_before import Operations, Order, orders
 from opcodetrace.analyse.lockset import Judge
 from opcodetrace.trace.protection import Update, Verdict
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 LOCK, RLOCK = "_thread.lock", "_thread.RLock"
 

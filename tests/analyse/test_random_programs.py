@@ -7,7 +7,7 @@ import random
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from opcodetrace.analyse import orders
+from opcodetrace.analyse import linearisations
 from opcodetrace.analyse.lost_updates import find
 from opcodetrace.trace.event import Kind
 from tests.analyse import reference
@@ -96,8 +96,8 @@ def test_counts_in_parallel_hold_the_truth(choose: random.Random, threads: int, 
     for cell in range(CELLS):
         events = run.accesses(cell)
         truth = len(reference.verdict(events, run.sources).lost)
-        budget = orders.Budget() if generous else orders.Budget(0)
-        lost, count = orders.search(cell, events, run.sources, run.certainty, budget)
+        budget = linearisations.Budget() if generous else linearisations.Budget(0)
+        lost, count = linearisations.search(cell, events, run.sources, run.certainty, budget)
         assert not lost.unseen
         assert count.low <= truth <= count.high
         assert count.low <= len(lost.updates) <= count.high
@@ -112,11 +112,11 @@ def test_range_is_that_of_all_orders(choose: random.Random, threads: int, verbs:
     events = run.accesses(0)
     assume(4 <= len(events) <= 12)
     counts = reference.lost_counts(events, run.sources)
-    lost, count = orders.search(0, events, run.sources, run.certainty, orders.Budget())
+    lost, count = linearisations.search(0, events, run.sources, run.certainty, linearisations.Budget())
     assert not count.exhausted
     assert (count.low, count.high) == (min(counts), max(counts))
-    history = orders.History(events, run.sources)
-    bounds = orders.Bounds(history, set())
+    history = linearisations.History(events, run.sources)
+    bounds = linearisations.Bounds(history, set())
     assert not bounds.unseen
     assert bounds.low <= count.low <= count.high <= bounds.high
     assert len(lost.updates) in counts

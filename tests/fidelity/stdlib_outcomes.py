@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import opcodetrace
-from opcodetrace.trace.record import NEXT_OFFSET
+from opcodetrace.spool.layout import NEXT_OFFSET
 
 # Not test_concurrent_futures.test_interpreter_pool: it gives nested functions to other interpreters, by marshal, which
 # refuses woven code.

@@ -31,13 +31,13 @@ _kept: list[ModuleType] = []  # the modules that the weaver lives on
 
 def make_window(path: str) -> None:
     """As the collector makes it, but sparse, and all of it at once."""
-    from opcodetrace.trace import record
+    from opcodetrace.spool import layout
 
     with open(path, "wb") as file:
-        file.write(record.HEADER.pack(record.MAGIC, record.VERSION, record.RECORD_SIZE, 0, 0, 1 << 62, 0))
-        file.seek(record.RING_OFFSET)
+        file.write(layout.HEADER.pack(layout.MAGIC, layout.VERSION, layout.RECORD_SIZE, 0, 0, 1 << 62, 0))
+        file.seek(layout.RING_OFFSET)
         file.write(RECORDS.to_bytes(8, "little"))
-        file.truncate(record.HEADER_SIZE + RECORDS * record.RECORD_SIZE)
+        file.truncate(layout.HEADER_SIZE + RECORDS * layout.RECORD_SIZE)
 
 
 def weave_library(window: str, *, describe: bool = False) -> list[str]:

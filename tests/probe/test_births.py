@@ -2,7 +2,7 @@
 
 import pytest
 
-from opcodetrace.trace.record import HeaderFlag, RecordKind
+from opcodetrace.spool.layout import HeaderFlag, RecordKind
 from tests.probe.traced import trace
 
 MADE = {

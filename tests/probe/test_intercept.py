@@ -50,7 +50,7 @@ def test_the_functions_stay_what_they_are() -> None:
     program = """
 import _thread, inspect, pickle, sys, tempfile
 from opcodetrace.probe import _probe
-from opcodetrace.probe.window import Window
+from opcodetrace.spool.window import Window
 lock = _thread.allocate_lock()
 items = []
 def look():
@@ -88,7 +88,7 @@ def test_classes_made_meanwhile_have_the_slots_that_they_would_have() -> None:
     program = """
 import collections, ctypes, tempfile
 from opcodetrace.probe import _probe
-from opcodetrace.probe.window import Window
+from opcodetrace.spool.window import Window
 BASES = (object, list, dict, set, bytearray, collections.deque, collections.OrderedDict, collections.defaultdict, type)
 def slots(base, namespace):
     made = type("Made", (base,), dict(namespace))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opcodetrace.trace.record import RecordFlag, RecordKind, Tag
+from opcodetrace.spool.layout import RecordFlag, RecordKind, Tag
 from tests.probe.traced import trace, uncertain
 
 CONTAINERS = """

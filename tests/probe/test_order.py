@@ -4,7 +4,7 @@ import sysconfig
 
 import pytest
 
-from opcodetrace.trace.record import RecordKind
+from opcodetrace.spool.layout import RecordKind
 from tests.probe.traced import Event, Trace, by_thread, trace
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -4,7 +4,7 @@ import sysconfig
 
 import pytest
 
-from opcodetrace.trace.record import NO_SITE, RecordKind, SwitchFlag, Tag
+from opcodetrace.spool.layout import NO_SITE, RecordKind, SwitchFlag, Tag
 from tests.probe.traced import Event, trace
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from opcodetrace.trace.record import RecordKind, Tag
+from opcodetrace.spool.layout import RecordKind, Tag
 from tests.probe.traced import Object, trace, uncertain
 
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from opcodetrace.probe.window import Window
-from opcodetrace.trace.record import (
+from opcodetrace.spool.layout import (
     ADDRESS_BITS,
     HEADER_SIZE,
     RECORD_KIND_MASK,
@@ -24,6 +23,7 @@ from opcodetrace.trace.record import (
     RecordKind,
     Tag,
 )
+from opcodetrace.spool.window import Window
 
 RECORD = struct.Struct("<IIIHBBQQQQ")
 ADDRESS = (1 << ADDRESS_BITS) - 1

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import opcodetrace
-from opcodetrace import recorder, stages
+from opcodetrace import pipeline, recorder
 from opcodetrace.errors import AlreadyRecording, DatabaseError, OpcodetraceError, UpdatesLost, UsageError
 from opcodetrace.trace.run import Truncation
 from tests.recorder import racing
@@ -457,7 +457,7 @@ def test_what_cannot_be_stored_is_kept(
         raise DatabaseError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "store_run", failing)
+        patch.setattr(pipeline, "store_run", failing)
         told = r"could not be stored: no room; .* opcodetrace recover -d "
         with pytest.raises(OpcodetraceError, match=told), opcodetrace.record(racing, database=database):
             racing.lose()

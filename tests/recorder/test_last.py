@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace import recorder, stages
+from opcodetrace import pipeline, recorder
 from opcodetrace.analyse.lost_updates import find
-from opcodetrace.probe.spool import Meta, Spool
-from opcodetrace.probe.window import Window
+from opcodetrace.ingest.ingest import ingest
 from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.spool.folder import Meta, Spool
+from opcodetrace.spool.layout import HEADER_SIZE, MAX_THREADS, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
+from opcodetrace.spool.sites import read_sites
+from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
-from opcodetrace.store.ingest import ingest
-from opcodetrace.store.sites import read_sites
 from opcodetrace.trace.event import ABSENT, Kind
 from opcodetrace.trace.finding import Findings
-from opcodetrace.trace.record import HEADER_SIZE, MAX_THREADS, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
 from opcodetrace.trace.run import Trace
 from tests.recorder.processes import Scripts
 from tests.recording import record
@@ -235,13 +235,13 @@ for t in threads: t.join()
 @pytest.fixture
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What a run with many short interleavings left."""
-    store = stages.store_run
+    store = pipeline.store_run
 
     def copied(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
         shutil.copytree(spool.folder, tmp_path / "spool")
         return store(spool, meta, database)
 
-    monkeypatch.setattr(stages, "store_run", copied)
+    monkeypatch.setattr(pipeline, "store_run", copied)
     script = tmp_path / "script.py"
     script.write_text(MIXED)
     done = recorder.record(script, database=tmp_path / "t.db")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace import recorder, stages
+from opcodetrace import pipeline, recorder
 from opcodetrace.errors import DatabaseError, SpoolError
-from opcodetrace.probe.spool import Meta, Process, Spool, orphans
+from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.trace.execution import Outcome, RunInfo
 from tests.recorder.processes import Scripts
 
@@ -176,7 +176,7 @@ def test_what_cannot_be_recovered_disturbs_no_recording(scripts: Scripts, monkey
 
     said: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "store_run", failing)
+        patch.setattr(pipeline, "store_run", failing)
         assert recorder.recover(scripts.database, said.append) == []
         assert said == [f"{folder} is left as it is: of ours"]
         assert recorder.recover(scripts.database, said.append, again=False) == []
@@ -193,7 +193,7 @@ def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monk
         raise DatabaseError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "store_run", full)
+        patch.setattr(pipeline, "store_run", full)
         recording = recorder.record(script, database=scripts.database)
     assert (recording.outcome.exit_code, recording.exit_code, recording.run) == (0, 74, None)
     assert scripts.spools() == [recording.spool]

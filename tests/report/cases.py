@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from opcodetrace.trace.event import ABSENT, Kind, Opaque
 from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.report_model import RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.run import Truncation
-from opcodetrace.trace.story import RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.switch import Reason
 from tests.report.threads_at_work import Recorded
 

@@ -9,7 +9,7 @@ import pytest
 
 from opcodetrace.report import REPORTERS, Reporter
 from opcodetrace.report.text import TextReporter
-from opcodetrace.trace.story import RunReport
+from opcodetrace.trace.report_model import RunReport
 from tests.report.cases import (
     CASES,
     different_locks,

@@ -11,7 +11,7 @@ import pytest
 
 from opcodetrace.report.json_report import SCHEMA, JsonReporter
 from opcodetrace.trace.event import Value
-from opcodetrace.trace.story import RunReport
+from opcodetrace.trace.report_model import RunReport
 from tests.report.cases import CASES
 from tests.report.test_gold import written
 from tests.report.threads_at_work import Recorded

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from opcodetrace.report.markdown import MarkdownReporter, code, escaped, name
-from opcodetrace.trace.story import RunReport
+from opcodetrace.trace.report_model import RunReport
 from tests.report.cases import CASES, long_lines
 from tests.report.test_gold import written
 

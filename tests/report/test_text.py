@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from opcodetrace.report.text import TextReporter
-from opcodetrace.trace.story import RunReport
+from opcodetrace.trace.report_model import RunReport
 from tests.report.cases import CASES, LONG, two_threads, unicode_source
 from tests.report.test_gold import written
 from tests.report.threads_at_work import Recorded

@@ -6,17 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from opcodetrace.analyse.happens_before import Operations, orders
-from opcodetrace.analyse.interleaving import SyncSteps, hand_over, interleave, lanes_of
 from opcodetrace.analyse.lockset import Judge, holding, tightest
+from opcodetrace.explain.interleaving import SyncSteps, hand_over, interleave, lanes_of
 from opcodetrace.trace.event import Event, Kind, Value
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, LostUpdate
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Update
+from opcodetrace.trace.report_model import LostStory, Protected, RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.run import StoredRun, StoredSite, Thread, Truncation
-from opcodetrace.trace.story import LostStory, Protected, RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 from tests.analyse.synchronised import Waits
 
 PATH = "/home/ada/counter.py"

@@ -16,8 +16,8 @@ from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
 from opcodetrace.trace.event import Event, Kind, Opaque, Value
 from opcodetrace.trace.finding import LostUpdate, UnseenWrite
+from opcodetrace.trace.report_model import UnwovenFunction
 from opcodetrace.trace.run import Truncation
-from opcodetrace.trace.story import UnwovenFunction
 from tests.store.test_stored_value import VALUES
 from tests.store.traces import (
     FILE,

@@ -42,7 +42,7 @@ for number in range({RUNS_EACH}):
 
 KILLED = """
 import os, pathlib, signal, sys
-from opcodetrace.store import database as store
+from opcodetrace.store import writer as store
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event, Kind
 from tests.store.traces import INFO, NO_FINDINGS, OUTCOME, make_trace

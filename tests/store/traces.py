@@ -11,8 +11,8 @@ from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Module, Thread, Trace
 from opcodetrace.trace.site import EARLIER, Code, SourceFile
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
-from tests.store.window_builder import make_code, make_site
+from opcodetrace.trace.sync import Synchronisation, SyncObject
+from tests.ingest.window_builder import make_code, make_site
 
 INFO = RunInfo(
     started_at="2026-11-22T16:00:00+00:00",

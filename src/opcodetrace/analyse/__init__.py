@@ -1,1 +1,1 @@
-"""What a trace proves: lost updates and their interleavings."""
+"""The evidence that findings rest on: sources, versions, orders of accesses, happens-before, locksets."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from opcodetrace.trace.protection import Carrier, Doubt
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 LOCK = "_thread.lock"
 EVENT = "threading.Event"

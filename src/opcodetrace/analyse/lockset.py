@@ -23,7 +23,7 @@ from opcodetrace.analyse.happens_before import Clocks, Operations, Order
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 LOCK = "_thread.lock"
 REENTRANT = "_thread.RLock"

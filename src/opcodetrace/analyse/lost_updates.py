@@ -6,7 +6,7 @@ import gc
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from opcodetrace.analyse import let_go, orders, versions
+from opcodetrace.analyse import evicted, linearisations, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
 from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
@@ -18,7 +18,7 @@ def find(trace: Trace) -> Findings:
     """All lost updates and unseen writes of a run.
 
     Locations whose every access has its exact place take time linear in the events; the others are searched
-    (`orders`). A location of uncertain identity makes no finding, it is counted."""
+    (`linearisations`). A location of uncertain identity makes no finding, it is counted."""
     collecting = gc.isenabled()
     gc.disable()  # nothing here makes cycles, and walking millions of events takes longer than the analysis
     try:
@@ -44,9 +44,9 @@ def analysed(trace: Trace) -> Findings:
     counts: list[LostCount] = []
     unseen: list[UnseenWrite] = []
     uncertain = 0
-    budget = orders.Budget()
+    budget = linearisations.Budget()
     for location in sorted(accesses):
-        events, early_writes = let_go.without_doubt(accesses[location], trace.let_go)
+        events, early_writes = evicted.without_doubt(accesses[location], trace.let_go)
         if location in trace.locations and not trace.locations[location].certain:
             uncertain += 1
             continue
@@ -60,7 +60,7 @@ def analysed(trace: Trace) -> Findings:
                 number = len(result.updates)
                 count = LostCount(location, number, number, result.overwriters, exhausted=False)
             else:
-                result, count = orders.search(location, part, sources, certainties, budget)
+                result, count = linearisations.search(location, part, sources, certainties, budget)
             if count.high:
                 left_out = versions.unchanging(part, sources) | early_writes
                 result = versions.without(left_out, result)

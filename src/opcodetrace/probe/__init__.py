@@ -1,1 +1,1 @@
-"""The native probe that hooks write to, and the spool that it writes."""
+"""The native probe that hooks write to."""

@@ -1,6 +1,6 @@
 """The native probe: hooks that woven code stores to, and the records that they write into the window.
 
-Everything here is for the process of the traced program. The records' layout is `opcodetrace.trace.record`; what the
+Everything here is for the process of the traced program. The records' layout is `opcodetrace.spool.layout`; what the
 weaver must put where is DESIGN.md, section 3.
 """
 

@@ -1,4 +1,4 @@
-/* The window that the probe writes its records to. Layout and meaning: ../trace/record.py. */
+/* The window that the probe writes its records to. Layout and meaning: ../spool/layout.py. */
 
 #ifndef OPCODETRACE_SPOOL_H
 #define OPCODETRACE_SPOOL_H

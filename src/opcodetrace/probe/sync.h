@@ -1,4 +1,4 @@
-/* SYNC records: what threads do to wait for each other. Layout: ../trace/record.py. */
+/* SYNC records: what threads do to wait for each other. Layout: ../spool/layout.py. */
 
 #ifndef OPCODETRACE_SYNC_H
 #define OPCODETRACE_SYNC_H

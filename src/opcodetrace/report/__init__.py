@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol, TextIO
 from opcodetrace.report.json_report import JsonReporter
 from opcodetrace.report.markdown import MarkdownReporter
 from opcodetrace.report.text import TextReporter
-from opcodetrace.trace.story import RunReport
+from opcodetrace.trace.report_model import RunReport
 
 
 class Reporter(Protocol):

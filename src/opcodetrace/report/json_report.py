@@ -61,8 +61,7 @@ from typing import ClassVar, TextIO
 from opcodetrace.report import wording
 from opcodetrace.report.wording import Wording
 from opcodetrace.trace.event import Absent, Opaque, Value
-from opcodetrace.trace.run import StoredSite, Thread
-from opcodetrace.trace.story import (
+from opcodetrace.trace.report_model import (
     AccessStep,
     ComputeStep,
     FoldStep,
@@ -75,7 +74,8 @@ from opcodetrace.trace.story import (
     SyncStep,
     WatchedLocation,
 )
-from opcodetrace.trace.synchronisation import SyncObject
+from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.sync import SyncObject
 
 SCHEMA = "opcodetrace-report/1"
 

@@ -8,8 +8,7 @@ from typing import ClassVar, TextIO
 
 from opcodetrace.report import wording
 from opcodetrace.report.wording import Wording, encodable, printable, quantity
-from opcodetrace.trace.run import StoredSite
-from opcodetrace.trace.story import (
+from opcodetrace.trace.report_model import (
     AccessStep,
     ComputeStep,
     FoldStep,
@@ -21,6 +20,7 @@ from opcodetrace.trace.story import (
     SwitchStep,
     SyncStep,
 )
+from opcodetrace.trace.run import StoredSite
 
 MAX_WATCHED = 10
 MAX_SOURCE = 80  # characters of a source line

@@ -15,8 +15,7 @@ from rich.text import Text
 from opcodetrace.report import wording
 from opcodetrace.report.wording import Wording, encodable, printable, quantity
 from opcodetrace.trace.event import ABSENT
-from opcodetrace.trace.run import StoredSite
-from opcodetrace.trace.story import (
+from opcodetrace.trace.report_model import (
     AccessStep,
     ComputeStep,
     FoldStep,
@@ -29,6 +28,7 @@ from opcodetrace.trace.story import (
     SyncStep,
     WatchedLocation,
 )
+from opcodetrace.trace.run import StoredSite
 
 PIPE_WIDTH = 80
 MIN_WIDTH = 60

@@ -13,8 +13,7 @@ from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
 from opcodetrace.trace.execution import RunInfo
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Carrier, Doubt, Holding, Why
-from opcodetrace.trace.run import StoredRun, StoredSite
-from opcodetrace.trace.story import (
+from opcodetrace.trace.report_model import (
     AccessStep,
     ComputeStep,
     FoldStep,
@@ -28,8 +27,9 @@ from opcodetrace.trace.story import (
     SyncStep,
     WatchedLocation,
 )
+from opcodetrace.trace.run import StoredRun, StoredSite
 from opcodetrace.trace.switch import Reason
-from opcodetrace.trace.synchronisation import SyncObject
+from opcodetrace.trace.sync import SyncObject
 
 MAX_VALUE = 40  # characters of a value in a sentence
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in

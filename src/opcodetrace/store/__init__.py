@@ -1,1 +1,1 @@
-"""The trace file: schema, ingest, writing and reading."""
+"""The trace file: schema, writing and reading."""

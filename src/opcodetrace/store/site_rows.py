@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import sqlite3
 
-from opcodetrace.store.source_text import SourceText
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import SourceFile
+from opcodetrace.trace.source_text import SourceText
 from opcodetrace.trace.switch import SwitchPlace
 
 SITE_COLUMNS = (

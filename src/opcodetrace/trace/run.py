@@ -12,7 +12,7 @@ from opcodetrace.trace.finding import LostUpdate
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace.trace.switch import Switch
-from opcodetrace.trace.synchronisation import Synchronisation, SyncObject
+from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,543 @@
+"""The interleaving by which one update was lost, as the steps that a person reads."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from opcodetrace.analyse.happens_before import Operations
+from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.finding import Certainty, LostUpdate
+from opcodetrace.trace.location import Location
+from opcodetrace.trace.protection import Update
+from opcodetrace.trace.report_model import (
+    AccessStep,
+    ComputeStep,
+    FoldStep,
+    Interleaving,
+    Lane,
+    Role,
+    Step,
+    SwitchStep,
+    SyncStep,
+)
+from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.switch import Switch
+from opcodetrace.trace.sync import Synchronisation, SyncObject
+
+MAX_EXTRA = 8  # other accesses of the location that are all shown; where there are more they are folded ...
+MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown
+MAX_TOLD_APART = 2_000  # folded accesses of the location that are read, to tell reads from writes and by whom
+MAX_SWITCHES_SPAN = 20_000  # seqs between two steps within which all switches are read
+COMPUTE_SPAN = 2_000  # seqs between a read and its write within which recorded operations are looked for
+MAX_COMPUTATIONS = 3  # recorded operations between them that are shown; where there are more, none is
+MAX_SYNC_IN_GAP = (
+    5  # steps of synchronisation between two accesses that are shown; of more, the first and the last ones
+)
+MAX_AROUND = 64  # seqs before and after a hand-over in which the locks are looked for that it was about
+ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
+
+ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
+WRITES = frozenset({Kind.WRITE, Kind.DELETE})
+
+
+class Recording(Protocol):
+    """The stored events of a run, by range of seq, both ends included."""
+
+    def events(self, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]: ...
+
+    def count_events(self, first: int, last: int, locations: Collection[int] | None = None) -> int: ...
+
+    def switches(self, first: int, last: int) -> list[Switch]: ...
+
+    def stack(self, seq: int) -> list[int]: ...
+
+
+GIVES = frozenset(
+    ["release", "notify", "set", "clear", "put", "task_done", "set_result", "set_exception", "submit", "start"]
+)  # what does not wait, or not for another to give something
+
+
+class SyncSteps:
+    """What the threads of a run did to wait for each other, as steps."""
+
+    def __init__(
+        self, operations: Operations, objects: Mapping[int, SyncObject], sites: Mapping[int, StoredSite]
+    ) -> None:
+        self._operations = operations
+        self._objects = objects
+        self._sites = sites
+        self._led_to = [operation for operation in operations.all if operation.first.site is not None]
+        self._firsts = [operation.first.seq for operation in self._led_to]
+        # those that took longer than one record, where an earlier one may reach into a range
+        self._long = [
+            operation
+            for operation in self._led_to
+            if operation.last is not None and operation.last is not operation.first
+        ]
+        self._ends = sorted((operation.last.seq, operation.first.seq) for operation in self._long if operation.last)
+
+    def between(
+        self, first: int, last: int, threads: Collection[int], busy: Sequence[tuple[int, int]]
+    ) -> list[SyncStep]:
+        """The steps of some threads from `first` to `last`, in order. `busy`: seq and thread of what else is shown.
+
+        An operation is one step, but where it waits while another thread does something that is shown."""
+        begun = range(bisect.bisect_left(self._firsts, first), bisect.bisect_right(self._firsts, last))
+        found = {self._firsts[place]: self._led_to[place] for place in begun}
+        for place in range(bisect.bisect_left(self._ends, (first, 0)), len(self._ends)):
+            until, start = self._ends[place]
+            if until > last:
+                break
+            found.setdefault(start, self._led_to[bisect.bisect_left(self._firsts, start)])
+        steps: list[SyncStep] = []
+        mine = [operation for operation in found.values() if operation.first.thread in threads]
+        active = sorted([*busy, *((each.first.seq, each.first.thread) for each in mine)])
+        for operation in mine:
+            begin, end = operation.first, operation.last
+            if end is begin and begin.earliest < begin.seq and (begin.holder, begin.woken_by) != (None, None):
+                # an RLock's wait is told only when it is over; it began behind the record before `earliest`
+                begin = begin._replace(seq=begin.earliest - 1, begins=True, waited=None, woken_by=None)
+            if end is None or end is begin:
+                steps.append(self._step(begin, begin))
+            elif begin.operation in GIVES and end.woken_by is None:
+                steps.append(self._step(begin, end))
+            else:
+                place = bisect.bisect_right(active, (begin.seq, begin.thread))
+                others = (thread != begin.thread for seq, thread in active[place : place + 64] if seq < end.seq)
+                if any(others) or end.seq > last:
+                    steps.append(self._step(begin, begin))
+                steps.append(self._step(end, end))
+        return sorted((step for step in steps if first <= step.seq <= last), key=lambda step: step.seq)
+
+    def _step(self, at: Synchronisation, result: Synchronisation) -> SyncStep:
+        other = None
+        if at.operation in ("start", "join") and at.object is not None:
+            other = self._operations.thread_of.get(at.object)
+        waits = result.holder is not None or result.woken_by is not None
+        return SyncStep(
+            seq=at.seq,
+            thread=at.thread,
+            operation=at.operation,
+            object=None if at.object is None else self._objects.get(at.object),
+            begins=bool(result.begins),
+            failed=bool(result.failed),
+            waited=result.waited if waits and at.operation not in GIVES else None,
+            holder=result.holder,
+            woken_by=result.woken_by,
+            other=other,
+            site=None if at.site is None else self._sites.get(at.site),
+        )
+
+
+def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
+    """A lane for each thread, with a name that belongs to it alone."""
+    threads = list(threads)
+    titles = {thread.thread: thread.name or f"thread {thread.thread}" for thread in threads}
+    task_of = {thread.thread: thread.task_of for thread in threads}
+    short = {number: title.partition(" (")[0] or title for number, title in titles.items()}
+    of_short = Counter(short.values())
+    of_title = Counter(titles.values())
+    lanes = []
+    for number, title in titles.items():
+        if of_title[title] > 1:
+            name, title = f"{short[number]}/{number}", f"{title}/{number}"
+        else:
+            name = short[number] if of_short[short[number]] == 1 else title
+        lanes.append(Lane(number, name, title, task_of[number]))
+    return tuple(lanes)
+
+
+def interleave(
+    lost: LostUpdate,
+    location: Location,
+    recording: Recording,
+    sites: Mapping[int, StoredSite],
+    lanes: Mapping[int, Lane],
+    free_threaded: bool = False,
+    synchronised: SyncSteps | None = None,
+) -> Interleaving:
+    """The steps around a lost update, with what does not matter folded."""
+    roles = _roles(lost)
+    events = {seq: event for seq in roles if (event := _event_at(recording, seq)) is not None}
+    first, last = min(roles), max(roles)
+    same_version = _same_version(lost, events, location, recording)
+    origin = _origin(first, location, events, recording)
+    if origin is not None:
+        roles[origin.seq] = Role.ORIGIN
+        events[origin.seq] = origin
+    for event in _extra(events, first, last, location, recording):
+        events.setdefault(event.seq, event)
+    order = _order([*events.values(), *_computations(lost, events, recording)], lost)
+    operands = _operands(lost, events)
+    taking_part = {event.thread for event in order if roles.get(event.seq) is not Role.ORIGIN}
+    making = _Steps(location, recording, sites, roles, operands, free_threaded)
+    steps = making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised))
+    return Interleaving(
+        label=location.label,
+        lanes=tuple(lanes[thread] for thread in sorted(taking_part)),
+        steps=tuple(steps),
+        certainty=lost.certainty,
+        same_version=same_version,
+        stacks={
+            role: stack
+            for seq, role in roles.items()
+            if role in (Role.LOST_WRITE, Role.OVERWRITING_WRITE)
+            and (stack := tuple(sites[site] for site in recording.stack(seq) if site in sites))
+        },
+    )
+
+
+def hand_over(
+    one: Update,
+    other: Update,
+    location: Location,
+    recording: Recording,
+    sites: Mapping[int, StoredSite],
+    lanes: Mapping[int, Lane],
+    synchronised: SyncSteps,
+    certainty: Certainty,
+    free_threaded: bool = False,
+    held: tuple[int, int] | None = None,
+) -> Interleaving:
+    """How an update of one thread followed that of another, with what the two did to wait for each other. `held`: the
+    seqs at which the first one got the lock that it was about, and the other released it."""
+    seqs = dict.fromkeys((one.began, one.seq, other.began, other.seq))
+    events = {seq: event for seq in seqs if (event := _event_at(recording, seq)) is not None}
+    threads = {one.thread, other.thread}
+    first, last = (one.began, other.seq) if held is None else held
+    if held is None:
+        before = synchronised.between(first - MAX_AROUND, first - 1, {one.thread}, ())
+        first = next((step.seq for step in reversed(before) if step.operation not in GIVES), first)
+        behind = synchronised.between(last + 1, last + MAX_AROUND, {other.thread}, ())
+        last = next((step.seq for step in behind if step.operation in GIVES), last)
+    for event in _extra(events, one.began, other.seq, location, recording):
+        if event.thread in threads:
+            events.setdefault(event.seq, event)
+    order = sorted(events.values(), key=lambda event: event.seq)
+    making = _Steps(location, recording, sites, {}, {}, free_threaded)
+    return Interleaving(
+        label=location.label,
+        lanes=tuple(lanes[thread] for thread in sorted(threads)),
+        steps=tuple(making.steps(making.with_synchronisation(order, first, last, threads, synchronised))),
+        certainty=certainty,
+        same_version=False,
+    )
+
+
+def _roles(lost: LostUpdate) -> dict[int, Role]:
+    """Who plays what; a read that serves both writes is told as the overwriting write's."""
+    roles = {lost.lost: Role.LOST_WRITE}
+    if lost.overwritten_by is not None:
+        roles[lost.overwritten_by] = Role.OVERWRITING_WRITE
+    if lost.source_read is not None:
+        roles.setdefault(lost.source_read, Role.SOURCE_READ)
+    if lost.read is not None and roles.get(lost.read, Role.SOURCE_READ) is Role.SOURCE_READ:
+        roles[lost.read] = Role.STALE_READ
+    return roles
+
+
+def _event_at(recording: Recording, seq: int) -> Event | None:
+    return next((event for event in recording.events(seq, seq) if event.kind in ACCESSES), None)
+
+
+def _same_version(lost: LostUpdate, events: Mapping[int, Event], location: Location, recording: Recording) -> bool:
+    """Whether both updates began with a read of one and the same version."""
+    if lost.source_read is None or lost.read is None:
+        return False
+    if lost.source_read not in events or lost.read not in events:
+        return False
+    if events[lost.source_read].value != events[lost.read].value:
+        return False
+    first, last = sorted((lost.source_read, lost.read))
+    if recording.count_events(first, last, [location.id]) > MAX_TOLD_APART:
+        return False
+    return not any(event.kind in WRITES for event in recording.events(first, last, [location.id]))
+
+
+def _origin(first: int, location: Location, events: Mapping[int, Event], recording: Recording) -> Event | None:
+    """The write that made the version which the first step reads."""
+    if first not in events or events[first].kind != Kind.READ:
+        return None
+    reach = 256
+    end = first - 1
+    while end >= 0 and reach <= ORIGIN_SPAN:
+        start = max(0, end - reach)
+        writes = [event for event in recording.events(start, end, [location.id]) if event.kind in WRITES]
+        if writes:
+            return writes[-1] if writes[-1].value == events[first].value else None
+        end, reach = start - 1, reach * 4
+    return None
+
+
+def _extra(
+    events: Mapping[int, Event], first: int, last: int, location: Location, recording: Recording
+) -> Iterator[Event]:
+    """Other accesses of the location between the first and the last step: all of a few, else those of small gaps."""
+    if recording.count_events(first, last, [location.id]) <= len(events) + MAX_EXTRA:
+        yield from _accesses(recording.events(first, last, [location.id]))
+        return
+    shown = sorted(seq for seq in events if seq >= first)
+    for before, after in itertools.pairwise(shown):
+        if 0 < recording.count_events(before + 1, after - 1, [location.id]) <= MAX_EXTRA_IN_GAP:
+            yield from _accesses(recording.events(before + 1, after - 1, [location.id]))
+
+
+def _accesses(events: Iterable[Event]) -> Iterator[Event]:
+    return (event for event in events if event.kind in ACCESSES)
+
+
+def _computations(lost: LostUpdate, events: Mapping[int, Event], recording: Recording) -> Iterator[Event]:
+    """What was recorded of the operations between the reads and the writes that they flow into."""
+    for write, read in _pairs(lost, events):
+        if not 0 < write - read <= COMPUTE_SPAN:
+            continue
+        by = events[write]
+        computations = [
+            event
+            for event in recording.events(read + 1, write - 1)
+            if event.kind == Kind.COMPUTE and event.thread == by.thread and event.frame == by.frame
+        ]
+        if len(computations) <= MAX_COMPUTATIONS:
+            yield from computations
+
+
+def _order(events: Iterable[Event], lost: LostUpdate) -> list[Event]:
+    """The order shown. Intervals leave some room: the stale read comes before the lost write, which comes before
+    the one that overwrote it."""
+
+    def place(event: Event) -> tuple[float, int]:
+        if event.seq in (lost.read, lost.source_read) and event.seq > lost.lost:
+            return lost.lost - 0.5, event.seq
+        if event.seq == lost.overwritten_by and event.seq < lost.lost:
+            return lost.lost + 0.5, event.seq
+        return event.seq, event.seq
+
+    return sorted(events, key=place)
+
+
+def _operands(lost: LostUpdate, events: Mapping[int, Event]) -> dict[int, Value]:
+    """For a write: the value of the read that flows into it, only where that is proven."""
+    if lost.certainty is Certainty.INFERRED:
+        return {}
+    return {write: events[read].value for write, read in _pairs(lost, events)}
+
+
+def _pairs(lost: LostUpdate, events: Mapping[int, Event]) -> Iterator[tuple[int, int]]:
+    """The two writes, each with the read that flows into it, where there is one."""
+    for write, read in ((lost.lost, lost.source_read), (lost.overwritten_by, lost.read)):
+        if write is not None and read is not None and write in events and read in events:
+            yield write, read
+
+
+@dataclass(slots=True)
+class _Steps:
+    """Turns the events to show into steps, with the switches and folds between them."""
+
+    location: Location
+    recording: Recording
+    sites: Mapping[int, StoredSite]
+    roles: Mapping[int, Role]
+    operands: Mapping[int, Value]
+    free_threaded: bool
+    shown: list[Event] = field(default_factory=list)
+    untold: list[int] = field(default_factory=list)  # seqs of synchronisation that is not shown
+    reached: int = -1  # the greatest seq gone past; the order shown need not be that of the seqs
+
+    def with_synchronisation(
+        self, order: Sequence[Event], first: int, last: int, threads: Collection[int], synchronised: SyncSteps | None
+    ) -> list[Event | SyncStep]:
+        """The events to show, and between them what the threads did to wait for each other, or the most of it."""
+        if synchronised is None:
+            return list(order)
+        busy = [(event.seq, event.thread) for event in order]
+        steps = synchronised.between(first, last, threads, busy)
+        merged: list[Event | SyncStep] = []
+        for event in (*order, None):
+            if event is None:
+                gap, steps = steps, []
+            elif self.roles.get(event.seq) is Role.ORIGIN:
+                gap = []
+            else:
+                place = next((place for place, step in enumerate(steps) if step.seq >= event.seq), len(steps))
+                gap, steps = steps[:place], steps[place:]
+            if len(gap) > MAX_SYNC_IN_GAP:
+                head = MAX_SYNC_IN_GAP // 2
+                tail = len(gap) - (MAX_SYNC_IN_GAP - head)
+                self.untold += [step.seq for step in gap[head:tail]]
+                gap = gap[:head] + gap[tail:]
+            merged += gap
+            if event is not None:
+                merged.append(event)
+        return merged
+
+    def steps(self, order: Sequence[Event | SyncStep]) -> list[Step]:
+        """All steps, for what is shown in the order shown."""
+        events = [event for event in order if isinstance(event, Event)]
+        self.shown = [event for event in events if event.kind in ACCESSES]
+        steps: list[Step] = []
+        last_of_lane: dict[int, Event] = {}
+        for index, event in enumerate(order):
+            if index and self.roles.get(order[index - 1].seq) is not Role.ORIGIN:
+                steps += self._between(order[index - 1], event)
+            if isinstance(event, SyncStep):
+                steps.append(event)
+                continue
+            before = last_of_lane.get(event.thread)
+            last_of_lane[event.thread] = event
+            continues = _continues(before, event, self.sites)
+            if event.kind == Kind.COMPUTE:
+                steps.append(self._computed(event, continues))
+                continue
+            if self.roles.get(event.seq) is not Role.ORIGIN and self._computed_meanwhile(before, event):
+                steps.append(self._computed(event, continues))
+                continues = True
+            steps.append(
+                AccessStep(
+                    seq=event.seq,
+                    earliest=event.earliest,
+                    thread=event.thread,
+                    kind=Kind(event.kind),
+                    site=self.sites[event.site],
+                    value=event.value,
+                    role=self.roles.get(event.seq),
+                    unordered=any(_overlap(event, other) for other in events),
+                    continues=continues,
+                )
+            )
+        return steps
+
+    def _computed(self, event: Event, continues: bool) -> ComputeStep:
+        """What an operation gave: recorded as such, or known from the write that stored it as it was."""
+        site = self.sites[event.site]
+        operand = self.operands.get(event.seq, ABSENT)
+        return ComputeStep(
+            event.seq, event.thread, site, site.computed or site.operation, event.value, operand, continues
+        )
+
+    def _computed_meanwhile(self, before: Event | None, event: Event) -> bool:
+        """Whether a write stored, as it was, what its own line computed after the thread was last suspended.
+
+        That is so where it was suspended on another line, or not at all since its step before."""
+        site = self.sites[event.site]
+        if event.kind != Kind.WRITE or event.value is ABSENT or not _computes(site):
+            return False
+        if self.free_threaded:
+            return True
+        since = event.seq - MAX_SWITCHES_SPAN if before is None else before.seq
+        if event.seq - since > MAX_SWITCHES_SPAN:
+            return False
+        away = [each for each in self.recording.switches(since, event.seq) if each.from_thread == event.thread]
+        return _elsewhere(away[-1], site) if away else before is not None
+
+    def _between(self, before: Event | SyncStep, after: Event | SyncStep) -> Iterator[Step]:
+        """The switches between two steps that explain the change of thread, and folds for the rest."""
+        first, last = max(before.seq, self.reached) + 1, after.seq
+        self.reached = max(self.reached, after.seq)
+        switches = [] if self.free_threaded or first > last else self._switches(first, last)
+        if before.thread == after.thread:
+            yield from self._fold(first, last - 1, switches)
+            return
+        if not switches:
+            yield from self._fold(first, last - 1, [])
+        if not switches and not self.free_threaded:
+            yield SwitchStep(Switch(after.seq, before.thread, after.thread, None, None, None), recorded=False)
+        if not switches:
+            return
+        yield from self._fold(first, switches[0].seq - 1, [])
+        yield self._switch(switches[0])
+        if len(switches) > 1:
+            yield from self._fold(switches[0].seq + 1, switches[-1].seq - 1, switches[1:-1])
+            yield self._switch(switches[-1])
+        yield from self._fold(switches[-1].seq + 1, last - 1, [])
+
+    def _switch(self, switch: Switch) -> SwitchStep:
+        """A switch, with the file that the outgoing thread stood in where that is beyond doubt."""
+        place = switch.place
+        if place is None:
+            return SwitchStep(switch)
+        where = (place.function, place.line, place.opcode, place.expression)
+        paths = {
+            site.path
+            for site in self.sites.values()
+            if (site.function, site.line, site.opcode, site.expression) == where
+        }
+        return SwitchStep(switch, paths.pop() if len(paths) == 1 else None)
+
+    def _switches(self, first: int, last: int) -> list[Switch]:
+        """The switches in a range; of a long one those near its ends."""
+        if last - first <= MAX_SWITCHES_SPAN:
+            return self.recording.switches(first, last)
+        reach = 256
+        head: list[Switch] = []
+        while not head and reach < last - first:
+            head = self.recording.switches(first, first + reach)
+            reach *= 4
+        reach = 256
+        tail: list[Switch] = []
+        while not tail and reach < last - first:
+            tail = self.recording.switches(last - reach, last)
+            reach *= 4
+        return head[:1] + [switch for switch in tail[-1:] if switch not in head[:1]]
+
+    def _fold(self, first: int, last: int, switches: Sequence[Switch]) -> Iterator[FoldStep]:
+        """One fold for what lies in a range, if anything does."""
+        if first > last:
+            return
+        shown = {event.seq for event in self.shown if first <= event.seq <= last}
+        here = self.recording.count_events(first, last, [self.location.id]) - len(shown)
+        elsewhere = self.recording.count_events(first, last) - len(shown) - here
+        untold = sum(first <= seq <= last for seq in self.untold)
+        if not here and not elsewhere and not switches and not untold:
+            return
+        fold = FoldStep(seq=first, elsewhere=elsewhere, switches=len(switches), synchronisation=untold)
+        if here > MAX_TOLD_APART:
+            fold = replace(fold, accesses=here)
+        elif here:
+            events = _accesses(self.recording.events(first, last, [self.location.id]))
+            folded = [event for event in events if event.seq not in shown]
+            reads = sum(event.kind == Kind.READ for event in folded)
+            threads = tuple(sorted({event.thread for event in folded}))
+            fold = replace(fold, reads=reads, writes=len(folded) - reads, threads=threads)
+        yield fold
+
+
+def _continues(before: Event | None, event: Event, sites: Mapping[int, StoredSite]) -> bool:
+    """Whether an access belongs to the same pass of the same line as its lane's access before it."""
+    if before is None or before.frame != event.frame or before.kind in WRITES:
+        return False
+    one, other = sites[before.site], sites[event.site]
+    return one.path == other.path and one.line == other.line and before.site != event.site
+
+
+def _overlap(one: Event, other: Event) -> bool:
+    """Whether the intervals of two threads' accesses overlap, so that either may have come first."""
+    if one.thread == other.thread or other.kind == Kind.COMPUTE:
+        return False
+    return one.earliest <= other.seq and other.earliest <= one.seq
+
+
+def _computes(site: StoredSite) -> bool:
+    """Whether the line of a write is one assignment of an operation's result."""
+    if site.computed is None or site.line != site.end_line:
+        return False
+    try:
+        body = ast.parse(site.source_line).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    match body:
+        case [ast.AugAssign()] | [ast.Assign(value=ast.BinOp())] | [ast.AnnAssign(value=ast.BinOp())]:
+            return True
+        case _:
+            return False
+
+
+def _elsewhere(switch: Switch, site: StoredSite) -> bool:
+    """Whether a thread was surely suspended on another line of the same function."""
+    place = switch.place
+    return place is not None and place.function == site.function and place.line not in (None, site.line)

@@ -1,0 +1,87 @@
+"""From where functions were called (`record --calls`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.ingest.shared_accesses import Kept
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.ingest.values import ADDRESS_MASK
+from opcodetrace.spool.layout import Tag
+from opcodetrace.spool.records import Records, SpooledRecords, Survey
+from opcodetrace.trace.call import Call
+from opcodetrace.trace.event import Kind
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CallStructure:
+    """The ENTER records that say from where a function was called, as far as kept accesses need them."""
+
+    seqs: Array
+    records: Records
+    parents: Array  # indexes; -1 where no woven function called it
+    needed: Array
+
+    @classmethod
+    def of(cls, window: SpooledRecords, seen: Survey, kept: Kept) -> CallStructure:
+        found = [np.empty(0, np.int64)]
+        for start, chunk in window.chunks():
+            kind = seen.kinds[start - seen.first :][: len(chunk)]
+            found.append(start + np.flatnonzero((kind == Kind.ENTER) & (chunk["tags"] & 15 == Tag.INT)))
+        seqs = np.concatenate(found)
+        records = window.take(seqs)
+        frames, ranks = np.unique(records["frame"] & np.uint64(ADDRESS_MASK), return_inverse=True)
+        span = np.int64(seen.first + len(seen.kinds) + 1)
+        order = np.argsort(ranks * span + seqs)
+        keys = (ranks * span + seqs)[order]
+
+        def activation(addresses: Array, before: Array) -> Array:
+            """The latest one at each address that began before a seq; -1 where there is none."""
+            if not len(frames):
+                return np.full(len(addresses), -1, np.int64)
+            rank = np.minimum(np.searchsorted(frames, addresses), len(frames) - 1).astype(np.int64)
+            place = np.searchsorted(keys, rank * span + before) - 1
+            there = (frames[rank] == addresses) & (place >= 0) & (keys[place] // span == rank)
+            return np.where(there, order[place], -1)
+
+        parents = activation(records["container"] & np.uint64(ADDRESS_MASK), seqs)
+        needed = np.zeros(len(seqs) + 1, bool)  # the last entry is that of no activation
+        fresh = np.unique(activation(kept.records["frame"] & np.uint64(ADDRESS_MASK), kept.seqs))
+        while len(fresh := fresh[(fresh >= 0) & ~needed[fresh]]):
+            needed[fresh] = True
+            fresh = np.unique(parents[fresh])
+        return cls(seqs, records, parents, np.flatnonzero(needed[:-1]))
+
+    def numbered(self, frames: Array, table: SiteTable) -> list[Call]:
+        """`frames`: addresses by the numbers that events have for them."""
+        records = self.records[self.needed]
+        place = np.minimum(np.searchsorted(frames, records["frame"]), max(len(frames) - 1, 0))
+        known = frames[place] == records["frame"] if len(frames) else np.zeros(len(records), bool)
+        parents = self.parents[self.needed]
+        return [
+            Call(
+                seq=seq,
+                thread=thread,
+                site=site,
+                frame=frame if is_known else None,
+                caller_seq=int(self.seqs[parent]) if parent >= 0 else None,
+                call_site=call_site if call_site in table.sites else None,
+            )
+            for seq, thread, site, frame, is_known, parent, call_site in zip(
+                self.seqs[self.needed].tolist(),
+                records["thread"].tolist(),
+                records["site"].tolist(),
+                place.tolist(),
+                known.tolist(),
+                parents.tolist(),
+                records["key"].tolist(),
+                strict=True,
+            )
+            if site in table.sites
+        ]

@@ -1,0 +1,298 @@
+"""From a spool to a Trace: which accesses threads share, and what the records say of them (layout: spool/layout.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.labels import Labels, Unlabelled
+from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
+from opcodetrace.ingest.shared_accesses import Kept, restructured, shared_accesses
+from opcodetrace.ingest.site_table import FAMILIES, SiteTable
+from opcodetrace.ingest.switches import switches_of
+from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
+from opcodetrace.ingest.values import Interned
+from opcodetrace.spool.layout import (
+    ADDRESS_BITS,
+    MAX_THREADS,
+    RECORD_KIND_MASK,
+    HeaderFlag,
+    RecordKind,
+    Tag,
+)
+from opcodetrace.spool.records import SpooledRecords, Survey, survey
+from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.location import Location
+from opcodetrace.trace.run import Thread, Trace, Truncation
+from opcodetrace.trace.site import Code, SourceFile
+from opcodetrace.trace.switch import Switch
+
+Array = npt.NDArray[Any]
+
+
+def ingest(
+    window: pathlib.Path,
+    files: Iterable[SourceFile],
+    codes: Iterable[Code],
+    *,
+    keep_all: bool = False,
+    disk_full: bool = False,
+    max_records: int | None = None,
+    last: int | None = None,
+) -> Trace:
+    """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
+    `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
+    so many records count, if that is given."""
+    files, codes = list(files), list(codes)
+    spool = SpooledRecords.open(window, last)
+    seen = survey(spool)
+    interned = Interned(seen)
+    sites = SiteTable(codes, interned)
+    kept = shared_accesses(spool, seen, sites, interned, keep_all=keep_all)
+    labels = Labels(files, sites.sites, sites.codes)
+    locations = _locations(kept, sites, interned, labels, certain=bool(spool.flags & HeaderFlag.BIRTHS))
+    free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
+    switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
+    threads = _threads(spool, seen, interned, switches)
+    sync_objects, synchronisation = synchronisation_of(seen, sites, interned, labels, threads, files)
+    markers = _markers(spool, seen, sites, None if keep_all else kept)
+    elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
+    calls = CallStructure.of(spool, seen, kept)
+    events, frames = _events(spool, kept, markers, elsewhere, interned)
+    stopped = bool(spool.flags & HeaderFlag.STOPPED)
+    kinds = np.bincount(seen.kinds, minlength=32)
+    accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
+    notes = []
+    if kept.unplaced:
+        notes.append(f"{kept.unplaced} accesses left out: the spool does not say which instructions made them")
+    return Trace(
+        free_threaded=free_threaded,
+        threads=started_by(threads, synchronisation),
+        files=files,
+        codes=codes,
+        sites=sites.sites,
+        site_codes=sites.codes,
+        locations=locations,
+        events=events,
+        calls=calls.numbered(frames, sites),
+        switches=switches,
+        sync_objects=sync_objects,
+        synchronisation=synchronisation,
+        restructured=restructured(spool, seen, kept, interned),
+        records=len(spool),
+        accesses=accesses,
+        stored=len(kept.seqs),
+        missed=spool.missed,
+        children=spool.children,
+        holes=int(kinds[0]),
+        truncated=_truncation(spool.limit, max_records, disk_full=disk_full) if stopped else None,
+        truncated_seq=spool.stop_seq if stopped else None,
+        births=bool(spool.flags & HeaderFlag.BIRTHS),
+        notes=notes,
+        last=last,
+        let_go=spool.first,
+    )
+
+
+def _truncation(limit: int, max_records: int | None, *, disk_full: bool) -> Truncation:
+    if limit == max_records:
+        return Truncation.LIMIT
+    return Truncation.DISK if disk_full else Truncation.WINDOW
+
+
+def _locations(
+    kept: Kept, table: SiteTable, interned: Interned, labels: Labels, *, certain: bool
+) -> dict[int, Location]:
+    keys = interned.keys(kept.key_tags, kept.key_words)
+    unlabelled = [
+        Unlabelled(FAMILIES[family], container, interned.type_name(word >> ADDRESS_BITS), key, key_object)
+        for family, container, word, key, key_object in zip(
+            kept.families.tolist(),
+            kept.containers.tolist(),
+            kept.container_words.tolist(),
+            keys,
+            kept.key_objects.tolist(),
+            strict=True,
+        )
+    ][1:]
+    for location, site in _preferred_sites(kept, len(table.family)):
+        unlabelled[location - 1].sites.append(site)
+    texts = labels.label_all(unlabelled)
+    columns = zip(
+        unlabelled,
+        texts,
+        kept.uncertain[1:].tolist(),
+        kept.reads[1:].tolist(),
+        kept.writes[1:].tolist(),
+        kept.threads[1:].tolist(),
+        strict=True,
+    )
+    return {
+        number: Location(
+            id=number,
+            kind=location.kind,
+            container_type=location.container_type,
+            key=location.key,
+            label=text,
+            certain=certain and not uncertain,
+            reads=reads,
+            writes=writes,
+            threads=threads,
+        )
+        for number, (location, text, uncertain, reads, writes, threads) in enumerate(columns, 1)
+    }
+
+
+def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
+    """(location, site) pairs; a location's writing sites before its reading ones, the busier first."""
+    reading = (kept.records["kind"] & RECORD_KIND_MASK) == Kind.READ
+    pairs, counts = np.unique((kept.locations * 2 + reading) * size + kept.sites, return_counts=True)
+    for index in np.lexsort((pairs, -counts, pairs // size)).tolist():
+        location_and_reading, site = divmod(int(pairs[index]), size)
+        yield location_and_reading // 2, site
+
+
+def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept | None) -> Array:
+    """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all)."""
+    wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
+    if kept is None:
+        wanted[:-1] = True
+    else:
+        writing = (kept.records["kind"] & RECORD_KIND_MASK) != Kind.READ
+        wanted[table.code[kept.sites[writing]]] = True
+    found = [np.empty(0, np.int64)]
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
+        (where,) = np.nonzero((kind >= Kind.COMPUTE) & (kind <= Kind.DEFINE))
+        sites = table.indexes(chunk["site"][where])
+        found.append(start + where[wanted[table.code[sites]]])
+    return np.concatenate(found)
+
+
+def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept) -> Array:
+    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value
+    that a write there is made of is then not the kept one's."""
+    asked = np.zeros(table.unknown + 1, bool)
+    for site in table.sites.values():
+        if site.flow is not None:
+            flow = site.flow
+            asked[[*flow.reads, *flow.writes, *flow.called_reads, *flow.called_writes]] = True
+    of_kept = asked[kept.sites]
+    places = mixed_hash((kept.records["frame"][of_kept], kept.sites[of_kept]), FIRST_SALT)
+    known = np.unique(places)
+    found = [np.empty(0, np.int64)]
+    if not len(known):
+        return found[0]
+    asked[np.setdiff1d(np.arange(len(asked)), kept.sites[of_kept])] = False
+    kept_last = np.zeros(len(known), bool)  # by place: whether its newest access is a kept one
+    for start, chunk in window.chunks():
+        kind = seen.kinds[start - seen.first :][: len(chunk)]
+        (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
+        sites = table.indexes(chunk["site"][where])
+        at_site = asked[sites]
+        where, sites = where[at_site], sites[at_site]
+        if not len(where):
+            continue
+        mixed = mixed_hash((chunk["frame"][where], sites), FIRST_SALT)
+        place = np.minimum(np.searchsorted(known, mixed), len(known) - 1)
+        at_place = known[place] == mixed
+        seqs, place = where[at_place] + start, place[at_place]
+        if not len(seqs):
+            continue
+        first, last = np.searchsorted(kept.seqs, (start, start + len(chunk)))
+        is_kept = np.isin(seqs, kept.seqs[first:last])
+        order = np.argsort(place, kind="stable")
+        seqs, place, is_kept = seqs[order], place[order], is_kept[order]
+        begins = np.r_[True, place[1:] != place[:-1]]
+        before = np.where(begins, kept_last[place], np.r_[False, is_kept[:-1]])
+        found.append(seqs[before & ~is_kept])
+        ends = np.r_[begins[1:], True]
+        kept_last[place[ends]] = is_kept[ends]
+    return np.sort(np.concatenate(found))
+
+
+def _events(
+    window: SpooledRecords, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
+) -> tuple[list[Event], Array]:
+    """The events, and the addresses of frames by the numbers that they have there."""
+    seqs = np.concatenate([kept.seqs, markers, elsewhere])
+    order = np.argsort(seqs, kind="stable")
+    seqs = seqs[order]
+    others = window.take(elsewhere)
+    others["kind"] = Kind.ELSEWHERE
+    others["tags"] = others["before"] = 0
+    rows = np.concatenate([kept.records, window.take(markers), others])[order]
+    locations = np.concatenate([kept.locations, np.full(len(markers) + len(elsewhere), -1)])[order]
+    # the addresses of frames only tell activations apart: small numbers do as well
+    addresses, frames = np.unique(rows["frame"], return_inverse=True)
+    with _collector_paused():
+        columns = zip(
+            seqs.tolist(),
+            np.maximum(seqs - rows["before"].astype(np.int64), 0).tolist(),
+            rows["thread"].tolist(),
+            rows["site"].tolist(),
+            (rows["kind"] & RECORD_KIND_MASK).tolist(),
+            locations.tolist(),
+            interned.values(rows["tags"] >> 4, rows["value"].copy()),
+            frames.tolist(),
+            strict=True,
+        )
+        return list(map(functools.partial(tuple.__new__, Event), columns)), addresses
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Millions of new tuples make the garbage collector look through all of them again and again, in vain."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _threads(spool: SpooledRecords, seen: Survey, interned: Interned, switches: Sequence[Switch]) -> list[Thread]:
+    known: dict[int, tuple[str | None, int, int]] = {}
+    births = seen.control[seen.control_kinds == RecordKind.THREAD]
+    for row in births:
+        thread, named = int(row["thread"]), int(row["tags"]) >> 4 == Tag.STR
+        name = interned.text(int(row["value"])) if named else None
+        known[thread] = (name, int(row["container"]), int(row["key"]))
+    tasks: dict[int, int] = {}
+    for row in seen.control[seen.control_kinds == RecordKind.LANE]:
+        thread, task_of = int(row["thread"]), int(row["container"])
+        tasks[thread] = task_of
+        _, ident, native_id = known.get(task_of, (None, 0, 0))
+        known[thread] = (interned.text(int(row["value"])), ident, native_id)
+    first_seq, last_seq = dict(seen.first_seq), dict(seen.last_seq)
+    for switch in switches:  # from a thread whose own records were all let go
+        if switch.from_thread >= MAX_THREADS:
+            continue  # a damaged record
+        first_seq.setdefault(switch.from_thread, switch.seq)
+        last_seq.setdefault(switch.from_thread, switch.seq)
+    threads = []
+    for thread in sorted(first_seq):
+        name, ident, native_id = known.get(thread, (None, 0, 0))
+        threads.append(
+            Thread(
+                thread=thread,
+                name=name,
+                ident=ident,
+                native_id=native_id,
+                started_by=None,
+                first_seq=first_seq[thread],
+                last_seq=last_seq[thread],
+                ended=spool.ended[thread] != 0,
+                task_of=tasks.get(thread),
+            )
+        )
+    return threads

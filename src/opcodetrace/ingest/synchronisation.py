@@ -1,0 +1,232 @@
+"""What SYNC records say: who waited, for whom, for how long."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from opcodetrace.ingest.identity import objects_at
+from opcodetrace.ingest.labels import Labels
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.ingest.values import ADDRESS_MASK, Interned
+from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
+from opcodetrace.spool.records import Survey
+from opcodetrace.trace.library import LIBRARY
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.site import SourceFile
+from opcodetrace.trace.sync import Synchronisation, SyncObject
+
+LOCKS = frozenset(["_thread.lock", "_thread.RLock"])
+OF_THREADS = frozenset(["start", "join"])
+GIVE = frozenset(["release", "put"])  # what lets another thread go on
+TAKE = frozenset(["acquire", "get"])  # what waits for that, in C code
+OPERATIONS = {  # what C code and the protocols call it
+    "__enter__": "acquire",
+    "__exit__": "release",
+    "acquire_lock": "acquire",
+    "release_lock": "release",
+    "_acquire_restore": "acquire",
+    "_release_save": "release",
+    "put_nowait": "put",
+    "get_nowait": "get",
+}
+AT_ONCE = frozenset(["release", "notify", "set", "clear", "cancel", "task_done", "set_result", "set_exception"])
+
+
+def synchronisation_of(
+    seen: Survey,
+    table: SiteTable,
+    interned: Interned,
+    labels: Labels,
+    threads: Sequence[Thread],
+    files: Sequence[SourceFile],
+) -> tuple[list[SyncObject], list[Synchronisation]]:
+    """What threads did to wait for each other, by objects that two of them used; and the starts of threads."""
+    which = seen.control_kinds == RecordKind.SYNC
+    seqs, rows = seen.control_seqs[which], seen.control[which]
+    if not len(rows):
+        return [], []
+    addresses = rows["container"] & np.uint64(ADDRESS_MASK)
+    objects = objects_at(addresses, seqs, seen)
+    used, first, place = np.unique(objects, return_index=True, return_inverse=True)
+    users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
+    names = interned.values(rows["tags"] & 15, rows["key"].copy())
+    of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
+    of_threads[place[np.array([name in OF_THREADS for name in names], bool)]] = True
+    shared = ((np.bincount(users, minlength=len(used)) >= 2) | of_threads) & (addresses[first] != 0)
+    numbers = np.cumsum(shared)
+    stays = shared[place] | (addresses == 0)
+    seqs, rows, place = seqs[stays], rows[stays], place[stays]
+    names = list(itertools.compress(names, stays.tolist()))
+    sites = [site if site in table.sites else None for site in rows["site"].tolist()]
+    types: dict[int, str] = {}
+    written: dict[int, str] = {}
+    direct: dict[int, bool] = {}
+    held = _Holders()
+    of_library = {file.id for file in files if file.module in LIBRARY}
+    waking = _Waking(threads, {site for site, code in table.codes.items() if code.file in of_library})
+    starts = _Starts(threads)
+    made = []
+    columns = zip(
+        seqs.tolist(),
+        np.maximum(seqs - rows["before"].astype(np.int64), 0).tolist(),
+        rows["thread"].tolist(),
+        sites,
+        place.tolist(),
+        shared[place].tolist(),
+        (rows["container"] >> np.uint64(ADDRESS_BITS)).tolist(),
+        names,
+        rows["value"].tolist(),
+        rows["frame"].tolist(),
+        strict=True,
+    )
+    for seq, earliest, thread, site, where, is_shared, type_id, name, value, flags in columns:
+        number = int(numbers[where]) if is_shared else None
+        operation = OPERATIONS.get(str(name), str(name))
+        begins, failed = bool(flags & SyncFlag.BEGINS), bool(flags & SyncFlag.FAILED)
+        if number is not None and number not in types:
+            types[number] = interned.type_name(type_id)
+        is_direct = bool(flags & SyncFlag.DIRECT)
+        if number is not None and site is not None and (number not in written or is_direct > direct[number]):
+            written[number] = labels.synchronised(site, types[number], direct=is_direct)
+            direct[number] = is_direct
+        holder = started = None
+        if number is not None and types[number] in LOCKS:
+            holder = held.note(number, types[number], operation, seq, earliest, thread, done=not begins and not failed)
+        if number is None:
+            started = starts.thread(value, seq)
+            waking.note_start(thread, started)
+        inside, woken_by = waking.note(number, operation, site, seq, earliest, thread, begins=begins, failed=failed)
+        waits = operation not in AT_ONCE and not begins
+        made.append(
+            Synchronisation(
+                seq=seq,
+                earliest=earliest,
+                thread=thread,
+                site=site,
+                object=number,
+                operation=operation,
+                begins=begins,
+                failed=failed,
+                waited=value / 1e9 if waits and number is not None else None,
+                holder=holder,
+                woken_by=woken_by,
+                inside=inside,
+                started=started,
+            )
+        )
+    named = labels.label_objects([(types[number], written.get(number)) for number in sorted(types)])
+    return [SyncObject(number, types[number], label) for number, label in zip(sorted(types), named, strict=True)], made
+
+
+class _Holders:
+    """Who held each lock, and when."""
+
+    def __init__(self) -> None:
+        self._seqs: defaultdict[int, list[int]] = defaultdict(list)
+        self._holders: defaultdict[int, list[int | None]] = defaultdict(list)
+        self._depth: Counter[int] = Counter()
+
+    def note(
+        self, lock: int, type_name: str, operation: str, seq: int, earliest: int, thread: int, *, done: bool
+    ) -> int | None:
+        """Gives the thread that held the lock as an acquisition began."""
+        seqs, holders = self._seqs[lock], self._holders[lock]
+        place = bisect.bisect_left(seqs, earliest)
+        before = holders[place - 1] if place else None
+        if operation == "acquire" and done:
+            self._depth[lock] = self._depth[lock] + 1 if holders and holders[-1] == thread else 1
+            seqs.append(seq)
+            holders.append(thread)
+        elif operation == "release":
+            self._depth[lock] -= 1
+            if type_name != "_thread.RLock" or self._depth[lock] <= 0:
+                self._depth[lock] = 0
+                seqs.append(seq)
+                holders.append(None)
+        return before if operation == "acquire" and before != thread else None
+
+
+class _Waking:
+    """Who ended each wait, and which operations are parts of others."""
+
+    def __init__(self, threads: Sequence[Thread], library_sites: set[int]) -> None:
+        """`library_sites` are those in library code that operations are made of, where that is woven."""
+        self._library_sites = library_sites
+        self._given: dict[int, tuple[int, int]] = {}  # object: seq and thread
+        # By thread: seq, object, operation and site of what began and has not ended; one that raised never does.
+        self._within: defaultdict[int, list[tuple[int, int, str, int | None]]] = defaultdict(list)
+        self._woken: dict[int, tuple[int, int]] = {}  # thread: the seq at which it was last woken, and by whom
+        self._thread_of: dict[int, int] = {}  # object of a thread: its number
+        self._last_seqs = {thread.thread: thread.last_seq for thread in threads}
+
+    def note_start(self, starter: int, started: int | None) -> None:
+        within = self._within[starter]
+        if within and started is not None:
+            self._thread_of[within[-1][1]] = started
+
+    def note(
+        self,
+        number: int | None,
+        operation: str,
+        site: int | None,
+        seq: int,
+        earliest: int,
+        thread: int,
+        *,
+        begins: bool,
+        failed: bool,
+    ) -> tuple[int | None, int | None]:
+        """Gives the seq at which the enclosing operation began, and the thread that ended the wait."""
+        within = self._within[thread]
+        woken_by = None
+        for place in range(len(within) - 1, -1, -1):
+            if within[place][1:] == (number, operation, site):
+                began = within[place][0]
+                del within[place:]  # what began behind it was left by an exception; so was it, where it begins again
+                woken_at, by = self._woken.get(thread, (-1, -1))
+                woken_by = by if woken_at > began and not begins else None
+                break
+        # The same call of woven code led to an operation and to its parts; elsewhere the program is outside of it.
+        part = site in self._library_sites
+        inside = next((each[0] for each in reversed(within) if part or each[3] == site), None)
+        if begins and number is not None:
+            within.append((seq, number, operation, site))
+            return inside, None
+        if operation == "join" and not failed and number in self._thread_of:
+            joined = self._thread_of[number]
+            if earliest <= self._last_seqs[joined] < seq:
+                woken_by = joined
+        if number is not None and operation in GIVE:
+            self._given[number] = (seq, thread)
+        elif number is not None and operation in TAKE and not failed and woken_by is None:
+            given_at, giver = self._given.get(number, (-1, -1))
+            if given_at >= earliest and giver != thread:
+                woken_by = giver
+                self._woken[thread] = (seq, giver)
+        return inside, woken_by
+
+
+class _Starts:
+    """Which thread began with an ident: idents are used again."""
+
+    def __init__(self, threads: Sequence[Thread]) -> None:
+        self._of: defaultdict[int, list[Thread]] = defaultdict(list)
+        for thread in threads:
+            if thread.task_of is None:
+                self._of[thread.ident].append(thread)
+
+    def thread(self, ident: int, seq: int) -> int | None:
+        """The thread that was started at about `seq`: it may make its first record before its starter comes back."""
+        found = [each for each in self._of[ident] if each.last_seq >= seq or each.first_seq >= seq]
+        return found[0].thread if found else None
+
+
+def started_by(threads: Sequence[Thread], synchronisation: Sequence[Synchronisation]) -> list[Thread]:
+    starters = {each.started: each.thread for each in synchronisation if each.started is not None}
+    return [replace(thread, started_by=starters.get(thread.thread)) for thread in threads]

@@ -1,0 +1,47 @@
+"""Where a report goes: to a stream, or to a file that appears only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+from opcodetrace.errors import UsageError
+from opcodetrace.report import Reporter
+from opcodetrace.trace.report_model import RunReport
+
+
+def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -> None:
+    """Write to a stream, or to a file that appears only when it is whole."""
+    if not isinstance(target, Path):
+        reporter.write(report, target)
+        return
+    try:
+        _write_whole(report, reporter, target)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the report to {target}: {error.strerror or error}; give another path with -o"
+        ) from error
+
+
+def _write_whole(report: RunReport, reporter: Reporter, path: Path) -> None:
+    """Write beside the file and rename, so that no half-written report is ever left."""
+    if path.exists() and not path.is_file():  # a pipe or a device: nothing to rename
+        with path.open("w", encoding="utf-8") as stream:
+            reporter.write(report, stream)
+        return
+    path = path.resolve()
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+            reporter.write(report, stream)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise

@@ -1,0 +1,190 @@
+"""The `window` file of a spool: its header, its records, and the texts in them (layout: spool/layout.py)."""
+
+from __future__ import annotations
+
+import pathlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.errors import SpoolError
+from opcodetrace.spool import layout
+from opcodetrace.spool.layout import HeaderFlag
+
+RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
+CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
+CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
+OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
+OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH]
+REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
+HOLE = 0  # the kind of a record that was begun and not finished
+
+Records = npt.NDArray[np.void]
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledRecords:
+    """The records of a spool, mapped read-only and named by their seq."""
+
+    flags: HeaderFlag
+    limit: int
+    stop_seq: int
+    missed: int
+    children: int
+    ended: bytes  # one byte a thread
+    oldest: int  # the first record that is there
+    first: int  # the first one that counts; what comes before only tells the texts, types and threads it refers to
+    stop: int  # after the last one
+    stored: Records  # as they lie in the file
+
+    @classmethod
+    def open(cls, path: pathlib.Path, last: int | None = None) -> SpooledRecords:
+        """Only the `last` so many records count, if that is given."""
+        try:
+            with path.open("rb") as stream:
+                head = stream.read(layout.HEADER_SIZE)
+                size = stream.seek(0, 2)
+        except OSError as error:
+            raise SpoolError(f"cannot read {path}: {error.strerror}") from error
+        if len(head) < layout.HEADER_SIZE:
+            raise SpoolError(f"cannot read {path}: {len(head)} bytes hold no header; nothing was recorded")
+        magic, version, record_size, _, flag_bits, limit, stop_seq = layout.HEADER.unpack_from(head)
+        if magic != layout.MAGIC:
+            raise SpoolError(f"cannot read {path}: it is no window of opcodetrace")
+        if (version, record_size) != (layout.VERSION, layout.RECORD_SIZE):
+            raise SpoolError(
+                f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {layout.VERSION}"
+            )
+        flags = HeaderFlag(flag_bits)
+        room = (size - layout.HEADER_SIZE) // layout.RECORD_SIZE
+        (ring,) = struct.unpack_from("<Q", head, layout.RING_OFFSET)
+        if ring > room:
+            raise SpoolError(f"cannot read {path}: it holds {room} records of a ring of {ring}")
+        begun = min(struct.unpack_from("<Q", head, layout.NEXT_OFFSET)[0], limit)
+        stop = begun if ring else min(begun, room)
+        if flags & HeaderFlag.STOPPED:
+            stop = min(stop, stop_seq)
+        oldest = max(0, begun - ring) if ring else 0
+        return cls(
+            flags=flags,
+            limit=limit,
+            stop_seq=stop_seq,
+            missed=struct.unpack_from("<Q", head, layout.MISSED_OFFSET)[0],
+            children=struct.unpack_from("<Q", head, layout.CHILDREN_OFFSET)[0],
+            ended=head[layout.ENDED_OFFSET :],
+            oldest=oldest,
+            first=oldest if last is None else max(oldest, stop - last),
+            stop=stop,
+            stored=_map(path, ring or stop),
+        )
+
+    def __len__(self) -> int:
+        """How many records count."""
+        return self.stop - self.first
+
+    def chunks(self, start: int | None = None, stop: int | None = None) -> Iterator[tuple[int, Records]]:
+        """The records that count, or those of a range, in pieces, each with the seq of its first."""
+        seq = self.first if start is None else start
+        stop = self.stop if stop is None else stop
+        while seq < stop:
+            place = seq % len(self.stored)
+            size = min(CHUNK, stop - seq, len(self.stored) - place)
+            yield seq, self.stored[place : place + size]
+            seq += size
+
+    def take(self, seqs: Array) -> Records:
+        """A copy of these records."""
+        records: Records = self.stored[seqs % max(1, len(self.stored))]
+        return records
+
+
+def _map(path: pathlib.Path, count: int) -> Records:
+    if not count:
+        return np.empty(0, RECORD_DTYPE)
+    records: Records = np.asarray(np.memmap(path, RECORD_DTYPE, "r", layout.HEADER_SIZE, (count,)))
+    return records
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one pass over all records finds out."""
+
+    first: int  # the seq of the first record that counts
+    kinds: Array  # of each record that counts: a RecordKind, HOLE where it was not finished
+    control_seqs: Array
+    control_kinds: Array
+    control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before
+    first_seq: dict[int, int]  # by thread
+    last_seq: dict[int, int]
+
+
+def survey(window: SpooledRecords) -> Survey:
+    kinds = np.empty(len(window), np.uint8)
+    first = np.full(layout.MAX_THREADS, -1, np.int64)
+    last = np.full(layout.MAX_THREADS, -1, np.int64)
+    seqs: list[Array] = [np.empty(0, np.int64)]
+    control_kinds: list[Array] = [np.empty(0, np.uint8)]
+    control: list[Records] = [np.empty(0, RECORD_DTYPE)]
+    for start, chunk in window.chunks(window.oldest, window.first):
+        positions = np.arange(start, start + len(chunk))
+        kind = chunk["kind"] & np.uint8(layout.RECORD_KIND_MASK)
+        (where,) = np.nonzero(np.isin(kind, REFERRED_TO) & (chunk["commit"] == (positions + 1).astype(np.uint32)))
+        seqs.append(positions[where])
+        control_kinds.append(kind[where])
+        control.append(chunk[where])
+    for start, chunk in window.chunks():
+        stop = start + len(chunk)
+        kind = kinds[start - window.first : stop - window.first]
+        np.bitwise_and(chunk["kind"], layout.RECORD_KIND_MASK, out=kind)
+        positions = np.arange(start, stop)
+        finished = chunk["commit"] == (positions + 1).astype(np.uint32)
+        threads = chunk["thread"]
+        if not finished.all():
+            kind[~finished] = HOLE
+        is_control = kind >= CONTROL
+        by_threads = finished & ~np.isin(kind, OF_NO_THREAD) if is_control.any() else finished
+        if not by_threads.all():
+            positions, threads = positions[by_threads], threads[by_threads]
+        last[threads] = positions
+        fresh = first[threads] < 0
+        if fresh.any():
+            first[threads[fresh][::-1]] = positions[fresh][::-1]
+        (where,) = np.nonzero(is_control)
+        if len(where):
+            seqs.append(where + start)
+            control_kinds.append(kind[where])
+            control.append(chunk[where])
+    (seen,) = np.nonzero(first >= 0)
+    return Survey(
+        first=window.first,
+        kinds=kinds,
+        control_seqs=np.concatenate(seqs),
+        control_kinds=np.concatenate(control_kinds),
+        control=np.concatenate(control),
+        first_seq=dict(zip(seen.tolist(), first[seen].tolist(), strict=True)),
+        last_seq=dict(zip(seen.tolist(), last[seen].tolist(), strict=True)),
+    )
+
+
+def assemble(pieces: Records) -> dict[int, bytes]:
+    """The texts in TEXT or TYPE records by id; one that lacks a piece is left out."""
+    parts: dict[int, dict[int, bytes]] = {}
+    lengths: dict[int, int] = {}
+    offset = RECORD_DTYPE.fields["container"][1]  # type: ignore[index]
+    data = np.ascontiguousarray(pieces).view(np.uint8).reshape(-1, layout.RECORD_SIZE)[:, offset:].tobytes()
+    size = layout.TEXT_CHUNK
+    fields = zip(pieces["site"].tolist(), pieces["before"].tolist(), pieces["tags"].tolist(), strict=True)
+    for number, (text, length, chunk) in enumerate(fields):
+        parts.setdefault(text, {})[chunk] = data[number * size : (number + 1) * size]
+        lengths[text] = length
+    whole = {}
+    for text, pieces_of in parts.items():
+        needed = -(-lengths[text] // size)
+        if all(chunk in pieces_of for chunk in range(needed)):
+            whole[text] = b"".join(pieces_of[chunk] for chunk in range(needed))[: lengths[text]]
+    return whole

@@ -1,0 +1,294 @@
+"""Runs into a trace file: each in one transaction, visible only when it is whole."""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from opcodetrace.store.connection import Connection
+from opcodetrace.store.site_rows import SiteRows
+from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, to_sql
+from opcodetrace.store.trace_file import told
+from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.execution import Outcome, RunInfo
+from opcodetrace.trace.finding import Certainty, Findings, LostUpdate
+from opcodetrace.trace.run import Trace
+
+LOST_UPDATE = "lost update"
+UNSEEN_WRITE = "unseen write"
+_plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
+CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
+
+
+class Writer(Connection):
+    """Adds runs."""
+
+    def add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> int:
+        """Store a run, in one transaction; gives its number."""
+        with told(self.path):
+            self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            with self._transaction():
+                return self._add_run(info, outcome, trace, findings)
+
+    def _add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> int:
+        made = Counter(map(operator.attrgetter("site", "kind"), trace.events))
+        events_at: Counter[int] = Counter()
+        for (site, kind), count in made.items():
+            if kind <= Kind.COMPUTE:
+                events_at[site] += count
+        run = self._insert("runs", _run_row(info, outcome, trace, findings) | {"events": events_at.total()})
+        rows = SiteRows(self._connection, trace)
+        site_rows = {site: rows.site(site) for site in events_at}
+        location_rows = self._add_locations(run, trace)
+        self._add_events(run, trace, findings, site_rows, location_rows)
+        place_rows = self._add_switches(run, trace, rows) | self._add_synchronisation(run, trace, rows)
+        place_rows |= self._add_calls(run, trace, rows)
+        self._add_findings(run, trace, findings, site_rows, location_rows)
+        events_of_row = Counter(dict.fromkeys(place_rows, 0))
+        for site, count in events_at.items():
+            events_of_row[site_rows[site]] += count
+        self._insert_all("run_sites", ((run, site, count) for site, count in sorted(events_of_row.items())))
+        self._insert_all(
+            "unwoven",
+            (
+                (run, rows.file(code.file), code.function, code.first_line, code.unwoven)
+                for code in trace.codes
+                if code.unwoven is not None
+            ),
+        )
+        self._insert_all(
+            "modules",
+            (
+                (
+                    *(run, each.name, None if each.file is None else rows.file(each.file)),
+                    *(each.functions, each.unwoven, each.reason),
+                )
+                for each in trace.modules
+            ),
+        )
+        self._insert_all(
+            "threads",
+            (
+                (
+                    *(run, each.thread, each.name, _signed(each.ident), _signed(each.native_id), each.started_by),
+                    *(each.first_seq, each.last_seq, each.ended, each.task_of),
+                )
+                for each in trace.threads
+            ),
+        )
+        return run
+
+    def _insert(self, table: str, row: Mapping[str, object]) -> int:
+        names, holes = ", ".join(row), ", ".join("?" * len(row))
+        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", tuple(row.values()))
+        return int(added.lastrowid or 0)
+
+    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Insert rows of all columns, in order."""
+        width = len(self._connection.execute(f"SELECT * FROM {table} LIMIT 0").description)
+        self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
+
+    def _next_id(self, table: str) -> int:
+        (highest,) = self._connection.execute(f"SELECT max(id) FROM {table}").fetchone()
+        return int(highest or 0) + 1
+
+    def _add_locations(self, run: int, trace: Trace) -> dict[int, int]:
+        rows = {location: row for row, location in enumerate(trace.locations, self._next_id("locations"))}
+        self._insert_all(
+            "locations",
+            (
+                (
+                    *(rows[number], run, each.kind.value, each.container_type, *to_sql(each.key), each.label),
+                    *(each.certain, each.reads, each.writes, each.threads),
+                )
+                for number, each in trace.locations.items()
+            ),
+        )
+        return rows
+
+    def _add_events(
+        self,
+        run: int,
+        trace: Trace,
+        findings: Findings,
+        site_rows: Mapping[int, int],
+        location_rows: Mapping[int, int],
+    ) -> None:
+        events = [event for event in trace.events if event.kind <= Kind.COMPUTE]
+        certainties = {seq: _plain(certainty) for seq, certainty in findings.source_certainty.items()}
+
+        def column(name: str) -> Iterator[Any]:
+            return map(operator.itemgetter(Event._fields.index(name)), events)
+
+        # column by column, so that no Python code runs for each of a million rows
+        rows = zip(
+            column("seq"),
+            (None if event.earliest == event.seq else event.earliest for event in events),
+            column("thread"),
+            map(site_rows.__getitem__, column("site")),
+            column("kind"),
+            map(location_rows.get, column("location")),
+            *columns_to_sql(list(column("value"))),
+            column("frame"),
+            map(findings.sources.get, column("seq")),
+            map(certainties.get, column("seq")),
+            strict=True,
+        )
+        # the run's number is in the statement: each bound value costs
+        self._connection.executemany(f"INSERT INTO events VALUES ({run}{', ?' * 11})", rows)
+
+    def _add_switches(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
+        """Gives the rows of the sites where the switches took place."""
+        place_rows = {place: rows.switch_place(place) for place in {switch.place for switch in trace.switches} if place}
+        self._insert_all(
+            "switches",
+            (
+                (
+                    *(run, switch.seq, switch.from_thread, switch.to_thread),
+                    *(switch.place and place_rows[switch.place], switch.callee, switch.reason),
+                )
+                for switch in trace.switches
+            ),
+        )
+        return set(place_rows.values())
+
+    def _add_synchronisation(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
+        """Gives the rows of the sites that led there."""
+        first = self._next_id("sync_objects")
+        object_rows = {each.id: row for row, each in enumerate(trace.sync_objects, first)}
+        self._insert_all(
+            "sync_objects",
+            ((object_rows[each.id], run, each.type_name, each.label) for each in trace.sync_objects),
+        )
+        sites = {each.site for each in trace.synchronisation} - {None}
+        site_rows = {site: rows.site(site) for site in sites if site is not None}
+        self._insert_all(
+            "synchronisation",
+            (
+                (
+                    *(run, each.seq, each.earliest, each.thread, None if each.site is None else site_rows[each.site]),
+                    *(None if each.object is None else object_rows[each.object], each.operation),
+                    *(each.begins, each.failed, each.waited, each.holder, each.woken_by, each.inside, each.started),
+                )
+                for each in trace.synchronisation
+            ),
+        )
+        return set(site_rows.values())
+
+    def _add_calls(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
+        """Gives the rows of the sites that they refer to."""
+        sites = {each.site for each in trace.calls} | {
+            each.call_site for each in trace.calls if each.call_site is not None
+        }
+        site_rows = {site: rows.site(site) for site in sites}
+        self._insert_all(
+            "calls",
+            (
+                (
+                    *(run, each.seq, each.thread, site_rows[each.site], each.frame, each.caller_seq),
+                    None if each.call_site is None else site_rows[each.call_site],
+                )
+                for each in trace.calls
+            ),
+        )
+        return set(site_rows.values())
+
+    def _add_findings(
+        self,
+        run: int,
+        trace: Trace,
+        findings: Findings,
+        site_rows: Mapping[int, int],
+        location_rows: Mapping[int, int],
+    ) -> None:
+        told = [(LOST_UPDATE, each.location, each.certainty, _roles(each)) for each in findings.lost] + [
+            (UNSEEN_WRITE, each.location, Certainty.PROVEN, {"read": each.seq}) for each in findings.unseen
+        ]
+        wanted = {seq for _, _, _, roles in told for seq in roles.values()}
+        site_at = {event.seq: site_rows.get(event.site) for event in trace.events if event.seq in wanted}
+        first = self._next_id("findings")
+        self._insert_all(
+            "findings",
+            (
+                (
+                    *(number, run, kind, location_rows[location], certainty),
+                    site_at.get(roles["lost" if kind is LOST_UPDATE else "read"]),
+                    site_at.get(roles.get("overwritten by", -1)),
+                    min(roles.values()),
+                    max(roles.values()),
+                )
+                for number, (kind, location, certainty, roles) in enumerate(told, first)
+            ),
+        )
+        self._insert_all(
+            "finding_events",
+            (
+                (number, role, seq)
+                for number, (_, _, _, roles) in enumerate(told, first)
+                for role, seq in sorted(roles.items())
+            ),
+        )
+        self._insert_all(
+            "lost_counts",
+            (
+                (run, location_rows[each.location], each.low, each.high, each.overwriters, each.exhausted)
+                for each in findings.counts
+            ),
+        )
+
+
+def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> dict[str, object]:
+    return {
+        "started_at": info.started_at,
+        "script": info.script,
+        "argv": json.dumps(info.argv),
+        "python": info.python,
+        "implementation": info.implementation,
+        "gil": info.gil,
+        "switch_interval": info.switch_interval,
+        "cwd": info.cwd,
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "duration": outcome.duration,
+        "recovered": outcome.recovered,
+        "stdout_sha256": outcome.stdout_sha256,
+        "stdout_tail": outcome.stdout_tail,
+        "threads": sum(thread.task_of is None for thread in trace.threads),
+        "tasks": sum(thread.task_of is not None for thread in trace.threads),
+        "records": trace.records,
+        "accesses": trace.accesses,
+        "stored": trace.stored,
+        "switches": len(trace.switches),
+        "lost": sum(count.low for count in findings.counts),
+        "lost_at_most": sum(count.high for count in findings.counts),
+        "unseen": len(findings.unseen),
+        "uncertain": findings.uncertain_locations,
+        "missed": trace.missed,
+        "holes": trace.holes,
+        "truncated": trace.truncated,
+        "truncated_seq": trace.truncated_seq,
+        "last": trace.last,
+        "let_go": trace.let_go,
+        "births": trace.births,
+        "functions": sum(code.unwoven is None for code in trace.codes),
+        "notes": json.dumps(trace.notes),
+        "children": trace.children,
+    }
+
+
+def _roles(lost: LostUpdate) -> dict[str, int]:
+    roles = {
+        "lost": lost.lost,
+        "source read": lost.source_read,
+        "overwritten by": lost.overwritten_by,
+        "read": lost.read,
+    }
+    return {role: seq for role, seq in roles.items() if seq is not None}
+
+
+def _signed(number: int) -> int:
+    """An unsigned 64-bit number as SQLite can store it."""
+    return number - (1 << 64) if number > MAX_INTEGER else number

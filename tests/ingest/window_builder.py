@@ -1,0 +1,201 @@
+"""Spool windows made by hand, as the probe would write them."""
+
+from __future__ import annotations
+
+import pathlib
+import struct
+from dataclasses import dataclass, field
+
+from opcodetrace.spool import layout
+from opcodetrace.spool.layout import HeaderFlag, RecordKind, Tag
+from opcodetrace.trace.site import Code, Flow, Site, SwitchPoint
+
+RECORD = struct.Struct("<IIIHBBQQQQ")
+Word = tuple[Tag, int]
+
+ABSENT: Word = (Tag.ABSENT, 0)
+NAME: Word = (Tag.NAME, 0)
+
+
+def integer(value: int) -> Word:
+    return (Tag.INT, value & (1 << 64) - 1)
+
+
+def real(value: float) -> Word:
+    return (Tag.FLOAT, struct.unpack("<Q", struct.pack("<d", value))[0])
+
+
+def thing(type_id: int, address: int) -> int:
+    return type_id << layout.ADDRESS_BITS | address
+
+
+@dataclass
+class WindowBuilder:
+    """Appends records and writes the file."""
+
+    flags: HeaderFlag = HeaderFlag.ATTACHED | HeaderFlag.BIRTHS
+    missed: int = 0
+    limit: int | None = None
+    records: list[bytes] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+    texts: int = 0
+    stop_seq: int | None = None
+
+    @property
+    def seq(self) -> int:
+        return len(self.records)
+
+    def add(
+        self,
+        kind: int,
+        *,
+        site: int = 0,
+        thread: int = 0,
+        before: int = 0,
+        tags: int = 0,
+        container: int = 0,
+        key: int = 0,
+        value: int = 0,
+        frame: int = 0,
+    ) -> int:
+        seq = self.seq
+        commit = (seq + 1) & 0xFFFFFFFF
+        self.records.append(RECORD.pack(commit, before, site, thread, kind, tags, container, key, value, frame))
+        return seq
+
+    def access(
+        self,
+        kind: RecordKind,
+        site: int,
+        thread: int,
+        container: int,
+        key: Word,
+        value: Word = ABSENT,
+        *,
+        frame: int = 0,
+        before: int = 0,
+        flags: int = 0,
+    ) -> int:
+        return self.add(
+            kind | flags,
+            site=site,
+            thread=thread,
+            before=before,
+            tags=key[0] | value[0] << 4,
+            container=container,
+            key=key[1],
+            value=value[1],
+            frame=frame,
+        )
+
+    def read(self, site: int, thread: int, container: int, key: Word, value: Word = ABSENT, **more: int) -> int:
+        return self.access(RecordKind.READ, site, thread, container, key, value, **more)
+
+    def write(self, site: int, thread: int, container: int, key: Word, value: Word = ABSENT, **more: int) -> int:
+        return self.access(RecordKind.WRITE, site, thread, container, key, value, **more)
+
+    def hole(self) -> int:
+        self.records.append(bytes(layout.RECORD_SIZE))
+        return self.seq - 1
+
+    def text(self, content: bytes, *, kind: RecordKind = RecordKind.TEXT, number: int | None = None) -> int:
+        """Intern a text; gives its id."""
+        if number is None:
+            number = self.texts
+            self.texts += 1
+        size = layout.TEXT_CHUNK
+        for chunk in range(max(1, -(-len(content) // size))):
+            words = struct.unpack("<QQQQ", content[chunk * size : (chunk + 1) * size].ljust(size, b"\0"))
+            container, key, value, frame = words
+            self.add(
+                kind,
+                site=number,
+                before=len(content),
+                tags=chunk,
+                container=container,
+                key=key,
+                value=value,
+                frame=frame,
+            )
+        return number
+
+    def string(self, content: str) -> Word:
+        return (Tag.STR, self.text(content.encode("utf-8", "surrogatepass")))
+
+    def type(self, number: int, name: str) -> int:
+        return self.text(name.encode(), kind=RecordKind.TYPE, number=number)
+
+    def thread(self, number: int, name: str | None, ident: int = 0, native_id: int = 0) -> int:
+        tag, word = self.string(name) if name is not None else (Tag.NONE, 0)
+        return self.add(RecordKind.THREAD, thread=number, container=ident, key=native_id, value=word, tags=tag << 4)
+
+    def switch(
+        self,
+        from_thread: int,
+        to_thread: int,
+        *,
+        code: int = layout.NO_SITE,
+        offset: int = 0,
+        flags: int = 0,
+        callee: Word = ABSENT,
+    ) -> int:
+        return self.add(
+            RecordKind.SWITCH,
+            site=code,
+            thread=to_thread,
+            before=flags,
+            tags=callee[0] << 4,
+            container=from_thread,
+            key=offset,
+            value=callee[1],
+        )
+
+    def birth(self, address: int, thread: int = 0) -> int:
+        return self.add(RecordKind.BIRTH, container=address, thread=thread)
+
+    def save(self, path: pathlib.Path) -> pathlib.Path:
+        head = bytearray(layout.HEADER_SIZE)
+        flags = self.flags | (HeaderFlag.STOPPED if self.stop_seq is not None else 0)
+        limit = len(self.records) + 100 if self.limit is None else self.limit
+        layout.HEADER.pack_into(
+            head, 0, layout.MAGIC, layout.VERSION, layout.RECORD_SIZE, 1, flags, limit, self.stop_seq or 0
+        )
+        struct.pack_into("<Q", head, layout.NEXT_OFFSET, len(self.records))
+        struct.pack_into("<Q", head, layout.MISSED_OFFSET, self.missed)
+        for thread in self.ended:
+            head[layout.ENDED_OFFSET + thread] = 1
+        path.write_bytes(bytes(head) + b"".join(self.records) + bytes(layout.RECORD_SIZE * 10))
+        return path
+
+
+def make_site(
+    number: int,
+    operation: str,
+    *,
+    line: int | None = 1,
+    columns: tuple[int, int] | None = None,
+    name: str | None = None,
+    flow: Flow | None = None,
+    offset: int | None = None,
+) -> Site:
+    column, end_column = columns or (None, None)
+    return Site(
+        id=number,
+        operation=operation,
+        opcode=operation,
+        offset=number * 2 if offset is None else offset,
+        line=line,
+        end_line=line,
+        column=column,
+        end_column=end_column,
+        name=name,
+        flow=flow,
+        phi=None,
+        computed=None,
+    )
+
+
+def make_code(
+    *sites: Site, number: int = 0, file: int = 0, function: str = "work", points: tuple[SwitchPoint, ...] = ()
+) -> Code:
+    return Code(id=number, file=file, function=function, first_line=1, sites=sites, switch_points=points)

@@ -1,0 +1,87 @@
+"""The `sites` file of a spool."""
+
+from __future__ import annotations
+
+import marshal
+import pathlib
+from typing import Any
+
+import pytest
+
+from opcodetrace.errors import SpoolError
+from opcodetrace.spool.sites import Sites, read_sites
+from opcodetrace.trace.run import Module
+from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, SourceFile, SwitchPoint
+from tests.ingest.window_builder import make_code, make_site
+
+FILE = SourceFile(0, "/home/me/bank.py", "bank", b"counter[0] += 1\n")
+POINT = SwitchPoint(24, 10, "RESUME", 1, 1, 0, 0, True)
+CODE = make_code(
+    make_site(0, "LOAD_SUBSCR", columns=(0, 10)),
+    make_site(1, "STORE_SUBSCR", flow=Flow(reads=(0,), opaque=True)),
+    points=(POINT,),
+)
+LEFT = LeftModule("os", EARLIER)
+PATTERNS = Patterns(("os", "bank.*"), ("queue",))
+UNWOVEN = Code(1, 0, "hard", 9, (), (), "too hard")
+
+
+def plain(value: Any) -> Any:
+    return tuple(map(plain, value)) if isinstance(value, tuple) else value
+
+
+def entries() -> list[bytes]:
+    codes = [marshal.dumps(("code", *plain(code))) for code in (CODE, UNWOVEN)]
+    return [marshal.dumps(("file", *FILE)), *codes]
+
+
+def test_counts_what_was_woven_by_module() -> None:
+    again = FILE._replace(id=1)
+    codes = [CODE, UNWOVEN, CODE._replace(id=2, file=1), UNWOVEN._replace(id=3, file=1)]
+
+    modules = Sites([FILE, again], codes, [LEFT, LEFT], Patterns()).modules()
+
+    assert modules == [Module("bank", 0, 1, 1), Module("os", None, 0, 0, EARLIER)]
+
+
+def test_remarks_name_patterns_that_did_nothing_and_failures() -> None:
+    failed = LeftModule("bank.gui", "ValueError: no")
+    patterns = Patterns(("os", "bank.*", "nobody"), ("bank.gui", "queue"))
+    out = LeftModule("queue", EXCLUDED)
+
+    remarks = Sites([FILE], [CODE], [LEFT, failed, out], patterns).remarks()
+
+    named = [remark.partition(":")[0] for remark in remarks]
+    assert named == ["--include os", "--include nobody", "--exclude bank.gui", "module bank.gui ran as it is, unseen"]
+    assert "os was imported by Python itself" in remarks[0]
+
+
+def test_reads_back_what_the_child_sent(tmp_path: pathlib.Path) -> None:
+    more = [marshal.dumps(("patterns", *PATTERNS)), marshal.dumps(("left", *LEFT))]
+    (tmp_path / "sites").write_bytes(b"".join([*entries(), *more]))
+
+    files, codes, left, patterns = read_sites(tmp_path / "sites")
+
+    assert files == [FILE]
+    assert codes == [CODE, UNWOVEN]
+    assert (left, patterns) == ([LEFT], PATTERNS)
+    assert isinstance(codes[0].sites[1].flow, Flow)
+    assert isinstance(codes[0].switch_points[0], SwitchPoint)
+
+
+def test_a_tuple_cut_off_anywhere_is_ignored(tmp_path: pathlib.Path) -> None:
+    first, second, third = entries()
+    for length in range(len(third)):
+        (tmp_path / "sites").write_bytes(first + second + third[:length])
+        assert read_sites(tmp_path / "sites") == ([FILE], [CODE], [], Patterns())
+
+
+def test_no_file_is_no_sites(tmp_path: pathlib.Path) -> None:
+    assert read_sites(tmp_path / "sites") == ([], [], [], Patterns())
+
+
+@pytest.mark.parametrize("entry", [("thread", 1), 7, ("file", 1)])
+def test_what_is_no_site_is_named(tmp_path: pathlib.Path, entry: Any) -> None:
+    (tmp_path / "sites").write_bytes(marshal.dumps(entry))
+    with pytest.raises(SpoolError, match="sites"):
+        read_sites(tmp_path / "sites")
