@@ -16,7 +16,7 @@ import pytest
 from opcodetrace.probe import _probe
 from opcodetrace.rewrite import cache as cache_module
 from opcodetrace.rewrite.cache import Cache, version_of_weaver
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, describe, shift, weave
 from opcodetrace.trace.library import LIBRARY as SYNCHRONISATION
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import bytecode
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
 from opcodetrace.trace import hook, library, site
 from opcodetrace.trace.hook import Probe

@@ -12,7 +12,7 @@ from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import Node
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
 from opcodetrace.rewrite.flow.sources import Definition, Sources
-from opcodetrace.rewrite.opcodes import SUBSCRIPT_OPERATOR, VERSION
+from opcodetrace.rewrite.interpreters import is_subscript
 
 
 class DataFlow(NamedTuple):
@@ -103,7 +103,7 @@ def _writes_name(instruction: Instruction) -> bool:
 
 
 def _is_arithmetic(instruction: Instruction) -> bool:
-    return instruction.name == "BINARY_OP" and not (VERSION >= (3, 14) and instruction.arg == SUBSCRIPT_OPERATOR)
+    return instruction.name == "BINARY_OP" and not is_subscript(instruction.name, instruction.arg)
 
 
 def _results_on_the_way(run: Interpreter, resolver: Resolver, write: int, sources: Sources) -> set[int]:

@@ -5,48 +5,9 @@ from __future__ import annotations
 import functools
 from types import CodeType
 
-from bytecode import ConcreteInstr
-
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbound
-from opcodetrace.rewrite.opcodes import NO_FALL_THROUGH, SUBSCRIPT_OPERATOR, VERSION
-
-_OPAQUE = frozenset(
-    [
-        "CALL",
-        "CALL_KW",
-        "CALL_FUNCTION_EX",
-        "FOR_ITER",
-        "SEND",
-        "YIELD_VALUE",
-        "GET_ANEXT",
-        "GET_AWAITABLE",
-        "BEFORE_WITH",
-        "BEFORE_ASYNC_WITH",
-        "WITH_EXCEPT_START",
-        "LOAD_SPECIAL",
-        "LOAD_SUPER_ATTR",
-        "MATCH_CLASS",
-        "MATCH_KEYS",
-        "ASYNC_GEN_WRAP",
-    ]
-)
-_SOURCELESS = frozenset(
-    [
-        "LOAD_CONST",
-        "LOAD_SMALL_INT",
-        "LOAD_ASSERTION_ERROR",
-        "LOAD_BUILD_CLASS",
-        "LOAD_COMMON_CONSTANT",
-        "PUSH_NULL",
-        "LOAD_CLOSURE",
-        "LOAD_LOCALS",
-        "MAKE_FUNCTION",
-        "IMPORT_NAME",
-        "IMPORT_FROM",
-        "PUSH_EXC_INFO",
-    ]
-)
+from opcodetrace.rewrite.interpreters import HERE, Jump, Makes, is_subscript
 
 # C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). Names alone:
 # whether it was that code shows in the trace, by an event at this site.
@@ -56,26 +17,19 @@ _READING_CALLS = frozenset(
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
 
-# How the argument of an instruction that loads a callee holds the number of its name.
-_NAME_SHIFT = {
-    "LOAD_GLOBAL": 1,
-    "LOAD_NAME": 0,
-    "LOAD_METHOD": 0,
-    "LOAD_ATTR": 1 if VERSION >= (3, 12) else 0,
-    "LOAD_SUPER_ATTR": 2,
-}
-
 
 class FlowError(Exception):
     """The stack of this code object cannot be followed."""
 
 
 @functools.lru_cache(maxsize=4096)
-def _effect(name: str, opcode: int, arg: int, jump: bool | None) -> tuple[int, int]:
-    """How many values an instruction takes from the stack and puts on it."""
-    instruction = ConcreteInstr._from_opcode(name, opcode, arg, None)
-    taken, put = instruction.pre_and_post_stack_effect(jump)
-    return (0, taken + put) if taken > 0 else (-taken, put)
+def _effect(name: str, arg: int) -> tuple[int, int, int, str]:
+    """How many values an instruction takes from the stack, leaves there all the same, and puts on it; and what kind of
+    node those are."""
+    opcode = HERE.opcodes[name]
+    takes, puts = (count if isinstance(count, int) else count(arg) for count in (opcode.takes, opcode.puts))
+    kind = {Makes.OPAQUE: "opaque", Makes.SOURCELESS: "none"}.get(opcode.makes, "op")
+    return takes, opcode.keeps, puts, kind
 
 
 class _State:
@@ -146,6 +100,9 @@ class Interpreter:
         for node in (n for nodes in slots.values() for n in nodes):
             self.inputs[node] = []
             self.kind[node] = "opaque" if node % 2 == 0 else "none"
+        unknown = {i.name for i in self.instructions} - HERE.opcodes.keys()
+        if unknown:
+            raise FlowError(f"unknown instructions: {', '.join(sorted(unknown))}")
         leaders = {0} | {i.target for i in self.instructions if i.target is not None}
         entry: dict[int, _State] = {0: _State([], slots)}
         pending = [0]
@@ -163,7 +120,7 @@ class Interpreter:
                     self._enter_handler(handler, state, entry, pending, at)
                 if jumped is not None and instruction.target is not None:
                     self._flow_to(instruction.target, jumped, entry, pending, at)
-                if instruction.name in NO_FALL_THROUGH:
+                if not HERE.opcodes[instruction.name].falls_through:
                     break
                 following = at + 1
                 if following >= len(self.instructions):
@@ -244,10 +201,12 @@ class Interpreter:
                 if arg > len(stack):
                     raise FlowError("SWAP beyond the stack")
                 stack[-1], stack[-arg] = stack[-arg], stack[-1]
-            case "PRECALL" | "KW_NAMES" | "NOP" | "RESUME" | "NOT_TAKEN" | "CACHE":
+            case "PRECALL":
                 pass
-            case "RETURN_GENERATOR":  # what the caller is given; dis of 3.11 does not count it
-                stack.append(self._node(first, "none"))
+            case "JUMP_IF_FALSE_OR_POP" | "JUMP_IF_TRUE_OR_POP":
+                jumped = state.copy()
+                pop()
+                return jumped
             case "FOR_ITER":
                 # Exhausted, 3.11 pops the iterator; later versions leave END_FOR something to pop.
                 iterator = stack[-1] if stack else pop()
@@ -255,14 +214,14 @@ class Interpreter:
                 self.taken.add(first)
                 exhausted = state.copy()
                 stack.append(given)
-                exhausted.stack[-1:] = [iterator, given] if VERSION >= (3, 12) else []
+                exhausted.stack[-1:] = [iterator, given] if HERE.exhausted_loop_keeps_iterator else []
                 return exhausted
             case "SEND":
                 # [receiver, value] -> [receiver, what it yields or returns]; 3.11 drops the receiver when it returns.
                 given = self._node(first, "opaque", pop(), stack[-1] if stack else pop())
                 returned = state.copy()
                 stack.append(given)
-                returned.stack[-1:] = [returned.stack[-1], given] if VERSION >= (3, 12) else [given]
+                returned.stack[-1:] = [returned.stack[-1], given] if HERE.exhausted_loop_keeps_iterator else [given]
                 return returned
             case "UNPACK_SEQUENCE" if self.takes_pair(instruction.ordinal - 1):
                 # Of (index, item) or (key, value) only the second is memory.
@@ -289,7 +248,7 @@ class Interpreter:
                 self._stored(instruction, pop())
             case _:
                 return self._general(instruction, state)
-        return state if instruction.target is not None else None
+        return None
 
     def takes_pair(self, index: int) -> bool:
         """Whether the FOR_ITER at `index` gives a pair that the next instruction takes apart."""
@@ -305,47 +264,29 @@ class Interpreter:
         self.subscript_keys[instruction.ordinal] = self.subscript_keys.get(instruction.ordinal, NOTHING) | key
 
     def _general(self, instruction: Instruction, state: _State) -> _State | None:
-        name = instruction.name
-        if name == "BINARY_SUBSCR" or (
-            name == "BINARY_OP" and VERSION >= (3, 14) and instruction.arg == SUBSCRIPT_OPERATOR
-        ):
-            self._subscript_key(instruction, state.stack[-1])
-        if name in ("LIST_APPEND", "SET_ADD", "MAP_ADD"):
-            # The container stays where it is: what it holds now comes from the value too.
-            added = [state.stack.pop() for _ in range(2 if name == "MAP_ADD" else 1)]
-            held = state.stack[-instruction.arg]
-            state.stack[-instruction.arg] = self._node(2 * instruction.ordinal, "op", held, *added)
-            return None
-        jumped = None
-        if instruction.target is not None:
-            jumped = state.copy()
-            self._apply(instruction, jumped, _effect(name, instruction.opcode, instruction.arg, True))
-        if name not in NO_FALL_THROUGH:
-            falls = _effect(
-                name, instruction.opcode, instruction.arg, False if instruction.target is not None else None
-            )
-            self._apply(instruction, state, falls)
-        return jumped
-
-    def _apply(self, instruction: Instruction, state: _State, effect: tuple[int, int]) -> None:
-        taken, put = effect
-        if instruction.name == "CALL":
-            taken, put = instruction.arg + 2, 1
-            if taken <= len(state.stack):
-                self._call(instruction, state.stack[len(state.stack) - taken :])
-        elif instruction.name == "CALL_KW" and taken <= len(state.stack):
-            self._call(instruction, state.stack[len(state.stack) - taken : -1])  # the last are the keywords' names
-        stack = state.stack
-        if taken > len(stack):
-            raise FlowError(f"{instruction.name} takes {taken} of {len(stack)} values")
-        operands = stack[len(stack) - taken :]
-        del stack[len(stack) - taken :]
-        if put == 0:
-            return
-        name = instruction.name
-        kind = "none" if name in _SOURCELESS else "opaque" if name in _OPAQUE else "op"
-        inputs = () if kind == "none" else operands
-        stack.extend([self._node(2 * instruction.ordinal, kind, *inputs)] * put)
+        name, arg, stack = instruction.name, instruction.arg, state.stack
+        opcode = HERE.opcodes[name]
+        takes, keeps, puts, kind = _effect(name, arg)
+        if takes > len(stack):
+            raise FlowError(f"{name} takes {takes} of {len(stack)} values")
+        if is_subscript(name, arg):
+            self._subscript_key(instruction, stack[-1])
+        operands = stack[len(stack) - takes :]
+        if name == "CALL":
+            self._call(instruction, operands)
+        elif name == "CALL_KW":
+            self._call(instruction, operands[:-1])  # the last are the keywords' names
+        del stack[len(stack) - takes + keeps :]
+        if puts:
+            inputs = () if kind == "none" else operands
+            stack.extend([self._node(2 * instruction.ordinal, kind, *inputs)] * puts)
+        elif opcode.makes is Makes.GROWS:
+            if arg > len(stack):
+                raise FlowError(f"{name} beyond the stack")
+            stack[-arg] = self._node(2 * instruction.ordinal, "op", stack[-arg], *operands)
+        elif opcode.makes in (Makes.INTERNAL, Makes.MOVES):
+            raise FlowError(f"{name} is not expected here")
+        return state.copy() if opcode.jump in (Jump.FORWARD, Jump.BACKWARD) else None
 
     def _call(self, instruction: Instruction, operands: list[Nodes]) -> None:
         """Notes a call that may read or write by C code, as the callee's name has it."""
@@ -354,7 +295,7 @@ class Interpreter:
             for node in operands[0] | operands[1]
             if node >= 0
             for made_by in [self.instructions[node // 2]]
-            for shift in [_NAME_SHIFT.get(made_by.name, -1)]
+            for shift in [HERE.name_shifts.get(made_by.name, -1)]
             if shift >= 0
         }
         if names & _PAIRING_CALLS:

@@ -6,7 +6,7 @@ from types import CodeType
 
 from opcodetrace.rewrite.decode import Decoded
 from opcodetrace.rewrite.flow.nodes import NOTHING, Nodes
-from opcodetrace.rewrite.opcodes import SUBSCRIPT_OPERATOR, VERSION
+from opcodetrace.rewrite.interpreters import HERE, is_subscript
 
 # What a location may be: ("item", constant key), ("name", attribute or global), ("cell", index), ("any", None).
 Key = tuple[str, object]
@@ -33,17 +33,17 @@ def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Node
     for instruction in decoded.instructions:
         name, arg = instruction.name, instruction.arg
         match name:
-            case "BINARY_SUBSCR" | "STORE_SUBSCR" | "DELETE_SUBSCR":
+            case "STORE_SUBSCR" | "DELETE_SUBSCR":
                 pass
-            case "BINARY_OP" if VERSION >= (3, 14) and arg == SUBSCRIPT_OPERATOR:
+            case "BINARY_SUBSCR" | "BINARY_OP" if is_subscript(name, arg):
                 pass
             case "BINARY_SLICE" | "STORE_SLICE":
                 keys[instruction.ordinal] = ("item", ANY_KEY)
                 continue
             case "LOAD_ATTR":
-                if VERSION >= (3, 12) and arg & 1:
+                if HERE.loads_methods_as_attributes and arg & 1:
                     continue
-                keys[instruction.ordinal] = ("name", code.co_names[arg >> 1 if VERSION >= (3, 12) else arg])
+                keys[instruction.ordinal] = ("name", code.co_names[arg >> HERE.name_shifts[name]])
                 continue
             case "STORE_ATTR" | "DELETE_ATTR" | "STORE_GLOBAL" | "DELETE_GLOBAL" | "STORE_NAME" | "DELETE_NAME":
                 keys[instruction.ordinal] = ("name", code.co_names[arg])
