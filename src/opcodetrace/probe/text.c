@@ -205,15 +205,7 @@ type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
     size_t length = 0;
     PyObject *dict = type->tp_dict;
     if (name != NULL && dict != NULL && PyDict_CheckExact(dict)) {
-#if FREE_THREADED
-        Raised raised = put_error_aside();
-        PyObject *module = NULL;
-        (void)PyDict_GetItemRef(dict, name, &module);
-        PyErr_Clear();
-        put_error_back(raised);
-#else
         PyObject *module = dict_find(dict, name);
-#endif
         if (module != NULL && PyUnicode_CheckExact(module)) {
             length = text_cut(module, buffer, MAX_TEXT - 1);
             if (length == 8 && memcmp(buffer, "builtins", 8) == 0) {
@@ -223,9 +215,6 @@ type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
                 buffer[length++] = '.';
             }
         }
-#if FREE_THREADED
-        Py_XDECREF(module);
-#endif
     }
     PyObject *qualified = ((PyHeapTypeObject *)type)->ht_qualname;
     if (qualified != NULL && PyUnicode_CheckExact(qualified)) {
