@@ -38,11 +38,15 @@
 #  pragma GCC diagnostic pop
 #endif
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #if PY_VERSION_HEX < 0x030B0000
 #  error "opcodetrace needs CPython 3.11 or later"
+#endif
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030E0000
+#  error "without the GIL opcodetrace needs CPython 3.14 or later"
 #endif
 #if SIZEOF_VOID_P != 8
 #  error "opcodetrace needs a 64-bit machine"
@@ -154,6 +158,47 @@ frame_code_units(Frame *frame, PyCodeObject *code)
 #else
     (void)frame;
     return _PyCode_CODE(code);
+#endif
+}
+
+/* Around a walk through the interpreter's thread states: foreign threads add theirs without the GIL. Who holds the lock waits for
+   nobody, least of all for the GIL, which we keep. (GIL builds) */
+static inline void
+lock_thread_states(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    /* PyMutex_Lock would give the GIL up where it has to wait. */
+    uint8_t *bits = &_PyRuntime.interpreters.mutex._bits, seen = LOAD(bits) & (uint8_t)~_Py_LOCKED;
+    while (!__atomic_compare_exchange_n(bits, &seen, seen | _Py_LOCKED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (seen & _Py_LOCKED) {
+            sched_yield();
+            seen &= (uint8_t)~_Py_LOCKED;
+        }
+    }
+#else
+    PyThread_acquire_lock(_PyRuntime.interpreters.mutex, WAIT_LOCK);
+#endif
+}
+
+static inline void
+unlock_thread_states(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+#else
+    PyThread_release_lock(_PyRuntime.interpreters.mutex);
+#endif
+}
+
+/* Are the string's characters where they are looked for? 3.11 still has strings of Py_UNICODE, which old extensions make. */
+static inline bool
+text_is_ready(PyObject *string)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    (void)string;
+    return true;
+#else
+    return PyUnicode_IS_READY(string);
 #endif
 }
 
@@ -451,7 +496,7 @@ instance_memory(PyObject *object)
 
 /* The attribute of this name that the instance itself holds, as long as the hook lasts; NULL: none. */
 static inline PyObject *
-instance_find(PyObject *object, PyObject *name)
+instance_value(PyObject *object, PyObject *name)
 {
     InstanceMemory memory = instance_memory(object);
     if (memory.dict != NULL) {
@@ -475,7 +520,7 @@ instance_find(PyObject *object, PyObject *name)
 static inline bool
 instance_has(PyObject *object, PyObject *name)
 {
-    return instance_find(object, name) != NULL;
+    return instance_value(object, name) != NULL;
 }
 
 /* Can a store of an attribute into this instance run Python code before it stores? (GIL builds) */

@@ -212,7 +212,7 @@ own_attribute(PyObject *object, PyObject *name)
 {
     PyTypeObject *type = Py_TYPE(object);
     bool plain = type->tp_getattro == PyObject_GenericGetAttr && type_lookup(type, name) == NULL;
-    return plain ? instance_find(object, name) : NULL;
+    return plain ? instance_value(object, name) : NULL;
 }
 
 /* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
