@@ -45,6 +45,9 @@
 #if PY_VERSION_HEX < 0x030B0000
 #  error "opcodetrace needs CPython 3.11 or later"
 #endif
+#if PY_VERSION_HEX >= 0x030F0000
+#  error "this opcodetrace knows CPython up to 3.14: a later one is laid out otherwise"
+#endif
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030E0000
 #  error "without the GIL opcodetrace needs CPython 3.14 or later"
 #endif
@@ -67,6 +70,23 @@
 #define STORE(address, value) __atomic_store_n((address), (value), __ATOMIC_RELAXED)
 #define LOAD_ACQUIRE(address) __atomic_load_n((address), __ATOMIC_ACQUIRE)
 #define STORE_RELEASE(address, value) __atomic_store_n((address), (value), __ATOMIC_RELEASE)
+
+/* 3.13 and later tell of each object that is made; before, the allocator must be wrapped. */
+#define HAS_REF_TRACER (PY_VERSION_HEX >= 0x030D0000)
+
+/* Code units of cache behind a subscript. */
+#if PY_VERSION_HEX >= 0x030E0000
+enum { SUBSCRIPT_CACHES = INLINE_CACHE_ENTRIES_BINARY_OP };
+#else
+enum { SUBSCRIPT_CACHES = INLINE_CACHE_ENTRIES_BINARY_SUBSCR };
+#endif
+
+/* By how many code units beyond it a frame may stand that called Python code: before 3.13 at the last of the call's caches. */
+#if PY_VERSION_HEX >= 0x030D0000
+enum { CALL_STANDS_BEHIND = 0 };
+#else
+enum { CALL_STANDS_BEHIND = INLINE_CACHE_ENTRIES_CALL };
+#endif
 
 typedef struct _PyInterpreterFrame Frame;
 
@@ -221,6 +241,112 @@ modules_dict(void)
     PyObject *modules = PyInterpreterState_Get()->modules;
 #endif
     return modules != NULL && PyDict_CheckExact(modules) ? modules : NULL;
+}
+
+/* The frame of a generator or coroutine that does not run. */
+static inline Frame *
+generator_frame(PyGenObject *generator)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    return &generator->gi_iframe;
+#else
+    return (Frame *)(void *)generator->gi_iframe;
+#endif
+}
+
+/* ---- frames put out of sight ---- */
+
+static inline int *
+recursion_remaining(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return &state->py_recursion_remaining;
+#else
+    return &state->recursion_remaining;
+#endif
+}
+
+static inline int
+recursion_limit(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return state->py_recursion_limit;
+#else
+    return state->recursion_limit;
+#endif
+}
+
+/* How deep in C calls the thread is, by the interpreter's own count; 0 where it keeps none. */
+static inline int
+c_recursion(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030E0000 || PY_VERSION_HEX < 0x030C0000
+    (void)state;
+    return 0;
+#elif PY_VERSION_HEX >= 0x030D0000
+    return Py_C_RECURSION_LIMIT - state->c_recursion_remaining;
+#else
+    return C_RECURSION_LIMIT - state->c_recursion_remaining;
+#endif
+}
+
+static inline void
+forgive_c_recursion(PyThreadState *state, int depth)
+{
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+    state->c_recursion_remaining += depth;
+#else
+    (void)state;
+    (void)depth;
+#endif
+}
+
+static inline int *
+unhandled_keyboard_interrupt(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return &_PyRuntime.signals.unhandled_keyboard_interrupt;
+#else
+    return &_Py_UnhandledKeyboardInterrupt;
+#endif
+}
+
+/* ---- objects ---- */
+
+/* Gives an object a reference count that never falls to zero. */
+static inline void
+make_immortal(PyObject *object)
+{
+#if FREE_THREADED
+    object->ob_tid = _Py_UNOWNED_TID;
+    object->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+    object->ob_ref_shared = 0;
+#elif PY_VERSION_HEX >= 0x030E0000
+    object->ob_refcnt = _Py_IMMORTAL_INITIAL_REFCNT;
+#elif PY_VERSION_HEX >= 0x030C0000
+    object->ob_refcnt = _Py_IMMORTAL_REFCNT;
+#else
+    object->ob_refcnt = PY_SSIZE_T_MAX / 2; /* 3.11 knows no immortal objects: this one just never gets there */
+#endif
+}
+
+/* The value of an exact int of one digit at most. */
+static inline bool
+compact_int(PyObject *value, int64_t *number)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    if (LIKELY(PyUnstable_Long_IsCompact((PyLongObject *)value))) {
+        *number = PyUnstable_Long_CompactValue((PyLongObject *)value);
+        return true;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(value);
+    if (LIKELY(size >= -1 && size <= 1)) {
+        *number = size == 0 ? 0 : (int64_t)size * ((PyLongObject *)value)->ob_digit[0];
+        return true;
+    }
+#endif
+    return false;
 }
 
 static inline uint32_t

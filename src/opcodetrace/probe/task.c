@@ -165,11 +165,7 @@ lane_ends(Thread *thread, uint64_t address)
 static void
 note_place(Left *left, PyGenObject *generator)
 {
-#  if PY_VERSION_HEX >= 0x030E0000
-    Frame *frame = &generator->gi_iframe;
-#  else
-    Frame *frame = (Frame *)(void *)generator->gi_iframe;
-#  endif
+    Frame *frame = generator_frame(generator);
     PyCodeObject *code = frame_code(frame);
     Code *woven = code == NULL ? NULL : code_of(code);
     if (woven != NULL && woven->id != NO_SITE) {
