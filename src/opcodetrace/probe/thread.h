@@ -138,12 +138,32 @@ thread_goes_inside(Thread *thread, uint32_t run)
 #endif
 }
 
+#if FREE_THREADED
+/* References that this thread gives up once the hook is through. A hook needs a handful. */
+typedef struct {
+    uint32_t count;
+    PyObject *references[63];
+} Held;
+
+#  if defined(__ELF__)
+extern __thread Held held __attribute__((tls_model("initial-exec")));
+#  else
+extern __thread Held held;
+#  endif
+
+/* Gives them up. Finalisers may run. */
+void held_let_go(void);
+#endif
+
 static inline void
 thread_goes_outside(Thread *thread)
 {
 #if FREE_THREADED
     if (thread != NULL) {
         STORE_RELEASE(&thread->inside, 0);
+        if (UNLIKELY(held.count != 0)) {
+            held_let_go();
+        }
     }
 #else
     (void)thread;
