@@ -17,7 +17,7 @@ from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
 from opcodetrace.trace.event import Opaque
 from opcodetrace_cli import COMMANDS, main, query
-from tests.store.traces import FINDINGS, INFO, OUTCOME, lost_increment, make_trace
+from tests.traces import FINDINGS, INFO, OUTCOME, lost_increment, make_trace
 
 
 @pytest.fixture

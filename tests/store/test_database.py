@@ -19,7 +19,7 @@ from opcodetrace.trace.finding import LostUpdate, UnseenWrite
 from opcodetrace.trace.report_model import UnwovenFunction
 from opcodetrace.trace.run import Truncation
 from tests.store.test_stored_value import VALUES
-from tests.store.traces import (
+from tests.traces import (
     FILE,
     FINDINGS,
     INFO,

@@ -12,7 +12,7 @@ from opcodetrace.trace.run import Module, Thread, Trace
 from opcodetrace.trace.site import EARLIER, Code, SourceFile
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.sync import Synchronisation, SyncObject
-from tests.ingest.window_builder import make_code, make_site
+from tests.windows import make_code, make_site
 
 INFO = RunInfo(
     started_at="2026-11-22T16:00:00+00:00",
