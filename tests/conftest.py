@@ -17,7 +17,7 @@ for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
 
 pytest.register_assert_rewrite("tests.recording")
 
-from tests.recording import Recording  # noqa: E402
+from tests.recording import Recording, Scripts  # noqa: E402
 from tests.recording import record as make_recording  # noqa: E402
 
 
@@ -29,3 +29,9 @@ def record(tmp_path: Path) -> Callable[..., Recording]:
         return make_recording(tmp_path / "trace.db", *arguments)
 
     return recorded
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Scripts:
+    """A fresh folder in which scripts are run plainly and recorded."""
+    return Scripts(tmp_path)

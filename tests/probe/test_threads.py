@@ -5,7 +5,8 @@ import sysconfig
 import pytest
 
 from opcodetrace.spool.layout import NO_SITE, RecordKind, SwitchFlag, Tag
-from tests.probe.traced import Event, trace
+from tests.probe.traced import trace
+from tests.windows import Event
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 gil_only = pytest.mark.skipif(FREE_THREADED, reason="without the GIL there are no switches")

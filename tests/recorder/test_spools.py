@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from opcodetrace import pipeline, recorder
 from opcodetrace.errors import DatabaseError, SpoolError
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.trace.execution import Outcome, RunInfo
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts
 
 INFO = RunInfo("2026-01-01T00:00:00.000+00:00", "s.py", ("a", "é"), "3.13.0", "3.13.0 (main)", True, 0.5, "/tmp")
 META = Meta(INFO, keep_all=False, max_records=None)
@@ -37,8 +36,7 @@ print(input(), flush=True)
 
 
 def runs(scripts: Scripts) -> list[tuple[object, ...]]:
-    with sqlite3.connect(scripts.database) as connection:
-        return connection.execute("SELECT script, exit_code, recovered FROM runs ORDER BY id").fetchall()
+    return scripts.query("SELECT script, exit_code, recovered FROM runs ORDER BY id")
 
 
 def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
@@ -206,9 +204,7 @@ def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:
     told: list[int] = []
     for _ in recorder.record_many(target, scripts.database, recorder.Options(), 2, before_storing=told.append):
         pass
-    with sqlite3.connect(scripts.database) as connection:
-        assert told == [records for (records,) in connection.execute("SELECT records FROM runs ORDER BY id")]
-    connection.close()
+    assert [(records,) for records in told] == scripts.query("SELECT records FROM runs ORDER BY id")
 
 
 def test_what_a_collector_left_half_made_is_swept(tmp_path: Path) -> None:

@@ -12,17 +12,18 @@ import pytest
 
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event, Kind
+from tests.recording import ROOT, environment
 from tests.traces import FINDINGS, INFO, NO_FINDINGS, OUTCOME, make_trace
 
-ROOT = pathlib.Path(__file__).parents[2]
 RUNS_EACH = 8
 
 
 def start(code: str, *arguments: object) -> subprocess.Popen[bytes]:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    inherited = environment()
+    paths = os.pathsep.join([*filter(None, [inherited.get("PYTHONPATH")]), str(ROOT)])  # these tests as well
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": paths},
+        env=inherited | {"PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
     )
