@@ -10,8 +10,13 @@ import pytest
 hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing
 hypothesis.settings.load_profile("untimed")
 
-# A shell starts what it runs in the background with these ignored, and what tests start would ignore them, too.
-for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+# A shell starts what it runs in the background with the first two ignored, nohup with the third; what tests start would
+# ignore them, too.
+for _signum, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
     if signal.getsignal(_signum) is signal.SIG_IGN:
         signal.signal(_signum, _handler)
 
