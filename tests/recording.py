@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opcodetrace.errors import SpoolError
 from opcodetrace.rewrite.opcodes import FREE_THREADED
 from opcodetrace.spool.layout import RecordKind, SyncFlag
 from opcodetrace.spool.window import Window
@@ -101,22 +102,29 @@ class Underway:
         )
 
     def until_waiting(self, *threads: str) -> None:
-        """Returns as soon as each of these threads said last that it is about to wait: it does nothing more until
-        another one lets it go on."""
+        """Returns as soon as the last that each of these threads recorded is that it is about to wait.
+
+        They may have waited before, for what others were about to give: let them print when that is behind them, and
+        take that by `said` first."""
         while not set(threads) <= self._waiting():
             assert self.process.poll() is None, self.process.communicate()
             os.sched_yield()
 
     def _waiting(self) -> set[object]:
         try:
-            (folder,) = spools(self.database)
+            (folder,) = self.database.parent.glob(f"{self.database.name}.spool-*")
             with Window.open(folder / "window") as window:
                 trace = windows.read(window, underway=True)
-        except (ValueError, FileNotFoundError):  # there is none yet
+        except (ValueError, FileNotFoundError, SpoolError):  # there is none yet
             return set()
         names = {event.thread: event.value for event in trace.of(RecordKind.THREAD)}
         last = {event.thread: SyncFlag(event.frame) for event in trace.of(RecordKind.SYNC)}
         return {names[thread] for thread, flags in last.items() if SyncFlag.BEGINS in flags}
+
+    def said(self) -> str:
+        """The next line that the script prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
 
     def tell(self, line: str = "") -> None:
         """Gives the script a line."""
