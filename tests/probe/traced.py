@@ -18,11 +18,17 @@ from tests.windows import Event, Trace, read
 PRELUDE = """
 import sys
 from opcodetrace.probe import _probe
+from opcodetrace.spool.layout import ENDED_OFFSET
 _probe.attach(sys.argv[1])
 def hook(action, site=1, name=None):
     return _probe.Hook(site, getattr(_probe, action), name)
 def pair(begin, end, name=None, site=1):
     return hook(begin, site, name), hook(end, site)
+def ended(thread):
+    # does the window say that this thread has ended?
+    with open(sys.argv[1], 'rb') as window:
+        window.seek(ENDED_OFFSET + thread)
+        return window.read(1) != bytes(1)
 _probe.start()
 """
 
