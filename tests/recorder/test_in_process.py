@@ -559,12 +559,13 @@ for _ in range(2):
 STRAGGLERS = """
 import gc, sys, threading, time
 import opcodetrace
-data, table, over = [0], {"key": ""}, False
+data, table, turns, over = [0], {"key": ""}, [0], False
 
 def spin():
     number = 0
     while not over:
         number += 1
+        turns[0] += 1
         data[0] += 1
         table["key"] = str(number)
         table[f"key {number % 7}"] = [number]
@@ -586,7 +587,8 @@ for _ in range(int(sys.argv[2])):
             thread = threading.Thread(target=brief)
             thread.start()
             thread.join()
-        time.sleep(0.005)
+        until = turns[0] + 10
+        while turns[0] < until: time.sleep(0)
     seen.append(recording.stored.accesses)
 over = True
 for thread in threads:

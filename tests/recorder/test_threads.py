@@ -24,6 +24,7 @@ def forever(event):
     while True:
         own['n'] = counter[0]
         event.set()
+        sum(range(10_000))  # however long the end takes, the window has room for what they do
 for n, event in enumerate(started):
     threading.Thread(target=forever, args=(event,), daemon=True, name=f'daemon {n}').start()
 for event in started:
@@ -225,14 +226,11 @@ own = Own()
 own.shared = 0
 def work():
     before = own.shared
-    go.wait()
+    both_have_read.wait()
     own.shared = before + 1
-go = threading.Event()
+both_have_read = threading.Barrier(2)
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads: thread.start()
-while not all(thread.is_alive() for thread in threads): pass
-import time; time.sleep(0.2)
-go.set()
 for thread in threads: thread.join()
 print(own.shared)
 """
