@@ -23,8 +23,8 @@ def recorded(record: Callable[..., Recording], tmp_path: Path, program: str) -> 
     return recording
 
 
-# What makes the thing, what the giver does and the taker does, the operation that waits, and the thing's label. `told()`
-# is where the giver waits until the taker waits for what it gives.
+# What makes the thing, what the giver and the taker do, the operation that waits, and the thing's label. At `told()`
+# the giver waits until the taker waits for what it gives.
 WAITS = {
     "lock": ("lock = threading.Lock()", "with lock: told()", "with lock: pass", "acquire", "lock"),
     "rlock": (

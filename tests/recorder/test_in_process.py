@@ -510,7 +510,7 @@ def test_a_forked_child_leaves_the_block_too(database: Path) -> None:
 
 def run(program: str, *arguments: object, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *options, "-c", textwrap.dedent(program), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=environment())
 
 
 def test_import_is_light() -> None:
