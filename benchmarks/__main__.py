@@ -32,6 +32,7 @@ from opcodetrace import recorder
 from opcodetrace import stages as stages_of_run
 from opcodetrace.analyse import lost_updates
 from opcodetrace.spool.layout import RECORD_SIZE
+from opcodetrace.spool.options import Options
 from opcodetrace.store.database import Database
 
 P = ParamSpec("P")
@@ -159,7 +160,7 @@ def stages(folder: Path) -> dict[str, float]:
         mock.patch.object(Database, "add_run", timed("SQLite", Database.add_run)),
         silence(),
     ):
-        options = recorder.Options()
+        options = Options()
         target = recorder.Target(str(HERE / "programs" / "counter.py"), (str(EVENTS // 4),))
         list(recorder.record_many(target, folder / "stages.db", options, 1))
     return took

@@ -15,8 +15,9 @@ import click
 
 from opcodetrace import recorder, script_process
 from opcodetrace.errors import OpcodetraceError
-from opcodetrace.recorder import DEFAULT_WINDOW, Options, Recording, Target
+from opcodetrace.recorder import Recording, Target
 from opcodetrace.spool.layout import MAX_LAST
+from opcodetrace.spool.options import DEFAULT_WINDOW, Options
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
 

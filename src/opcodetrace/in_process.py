@@ -25,12 +25,12 @@ from opcodetrace import pipeline, recorder
 from opcodetrace.errors import AlreadyRecording, OpcodetraceError, SpoolError, UpdatesLost, UsageError
 from opcodetrace.explain import run_report
 from opcodetrace.probe import _probe
-from opcodetrace.recorder import Options
 from opcodetrace.report import REPORTERS
 from opcodetrace.report.write import write_report
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
 from opcodetrace.spool.folder import Meta, Process, Spool
 from opcodetrace.spool.layout import RECORD_SIZE
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome
@@ -257,14 +257,10 @@ class _Session:
                 )
             recorder.check_database(recording.database)
             weaving = (_weavings_with_calls if options.calls else _weavings).weave(functions())
-            self._meta = Meta(
-                recorder.run_info(recording.script, (), options),
-                options.keep_all,
-                options.max_events,
-                Process.of(self._pid),
-            )
+            info = recorder.run_info(recording.script, (), options)
+            self._meta = Meta(info, Process.of(self._pid))
             with contextlib.ExitStack() as undo_spool:
-                self._spool = Spool.create(recording.database, self._meta)
+                self._spool = Spool.create(recording.database, self._meta, StoredOptions(options))
                 undo_spool.callback(self._spool.delete)
                 self._window = _window(self._spool, options)
                 undo_spool.callback(self._window.close)

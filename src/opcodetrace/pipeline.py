@@ -16,15 +16,16 @@ from opcodetrace.store.database import Database
 def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
     """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
     assert meta.outcome is not None
+    options = spool.read_options()
     sites = read_sites(spool.sites)
     trace = ingest(
         spool.window,
         sites.files,
         sites.codes,
-        keep_all=meta.keep_all,
+        keep_all=options.keep_all,
         disk_full=meta.disk_full,
-        max_records=meta.max_records,
-        last=meta.last,
+        max_records=options.max_events,
+        last=options.last,
     )
     remarks = sites.remarks()
     trace.modules = sites.modules()

@@ -18,6 +18,7 @@ from opcodetrace.ingest.ingest import ingest
 from opcodetrace.rewrite.opcodes import FREE_THREADED
 from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.layout import HEADER_SIZE, MAX_THREADS, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
+from opcodetrace.spool.options import Options
 from opcodetrace.spool.sites import read_sites
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
@@ -191,7 +192,7 @@ def test_the_numbers_of_events_go_beyond_32_bits(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("sys.stdin", None)
     script = tmp_path / "script.py"
     script.write_text(losing())
-    done = recorder.record(script, database=tmp_path / "t.db", options=recorder.Options(last=50_000))
+    done = recorder.record(script, database=tmp_path / "t.db", options=Options(last=50_000))
     assert (done.outcome.exit_code, done.failure) == (0, None)
     with Database.open(tmp_path / "t.db") as database:
         run = database.run()
