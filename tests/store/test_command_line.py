@@ -156,6 +156,21 @@ class TestCommands:
         assert result.stderr.startswith("opcodetrace: internal error at test_command_line.py:")
         assert result.stderr.count("\n") == 1
 
+    def test_an_error_of_ours_is_shown_whole_if_that_is_asked_for(
+        self, database: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_: object) -> str:
+            raise KeyError("of ours")
+
+        monkeypatch.setitem(query.WRITERS, "csv", fails)
+        monkeypatch.setenv("OPCODETRACE_TRACEBACK", "1")
+        result = run("query", "threads", "--format", "csv")
+        lines = result.stderr.splitlines()
+        assert result.exit_code == 70
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[-2:-1] == ["KeyError: 'of ours'"]
+        assert lines[-1].startswith("opcodetrace: internal error at test_command_line.py:")
+
     def test_what_cannot_be_loaded_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(opcodetrace_cli, "COMMANDS", COMMANDS | {"record": "opcodetrace_cli.nowhere:record"})
         assert "(cannot be loaded: No module named 'opcodetrace_cli.nowhere')" in " ".join(run("--help").stdout.split())
