@@ -72,8 +72,8 @@ def check_place(path: pathlib.Path, *, create: bool) -> None:
 
 @contextlib.contextmanager
 def told(path: pathlib.Path) -> Iterator[None]:
-    """What makes a file useless to us, in a line that names it and the next step. Any other error of SQLite is a fault of
-    ours and passes as it is."""
+    """What makes a file useless to us, in a line that names it and the next step. Any other error of SQLite is a
+    fault of ours and passes as it is."""
     try:
         yield
     except sqlite3.Error as error:
