@@ -1,7 +1,7 @@
 """The tables and views of a trace file: what makes a new one, and the steps that bring an older one up to date.
 
-schema.sql is the schema as it is now, with a comment on each table and column, so that `.schema` shows them; a test holds
-it equal to what the steps give. Steps are append-only: never change one that was released.
+schema.sql is the schema as it is now, with a comment on each table and column, so that `.schema` shows them; a test
+holds it equal to what the steps give. Steps are append-only: never change one that was released.
 """
 
 from __future__ import annotations
