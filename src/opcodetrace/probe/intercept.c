@@ -162,7 +162,8 @@ item_get_or_default(Call *call, PyObject *result)
     Datum key = mapping_key(call->thread, call->first), value = ABSENT;
     PyObject *otherwise = call->given >= 2 ? call->second : Py_None;
     bool there = result != otherwise;
-    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) && mapping_is_plain(call->container, call->first)) {
+    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) &&
+        mapping_is_plain(call->container, call->first)) {
         there = PyDict_Contains(call->container, call->first) == 1;
     }
     write_record(call, READ, call->container, key, there ? value_of(call, result) : value);
@@ -181,7 +182,8 @@ static void
 item_set(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result) && call->given >= 2) {
-        write_record(call, WRITE, call->container, key_in(call, call->container, call->first), value_of(call, call->second));
+        write_record(call, WRITE, call->container, key_in(call, call->container, call->first),
+                     value_of(call, call->second));
     }
 }
 
@@ -329,7 +331,8 @@ items_update(Call *call, PyObject *result)
         return;
     }
     bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first, false));
-    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords, true)));
+    known =
+        known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords, true)));
     if (!known) {
         write_record(call, WRITE, call->container, WHOLE, ABSENT);
     }
@@ -725,8 +728,9 @@ enum {
 };
 
 static Seen seen[SEEN_COUNT] = {
-#define X(type, function, begins, ends, waits_until) \
-    [AT_##type##_##function] = {.owner = #type, .name = #function, .before = begins, .after = ends, .waits_while = waits_until},
+#define X(type, function, begins, ends, waits_until)                                                                   \
+    [AT_##type##_##function] = {                                                                                       \
+        .owner = #type, .name = #function, .before = begins, .after = ends, .waits_while = waits_until},
     ALL(X)
 #undef X
 };
@@ -991,8 +995,7 @@ static const struct {
 #define X(owner, name, ...)                                                                                            \
     [AT_##owner##_##name] = {plain_##owner##_##name, keywords_##owner##_##name, fast_##owner##_##name,                 \
                              fast_keywords_##owner##_##name, class_##owner##_##name},
-    ACCESSES(X)
-    THREADS_AND_TASKS(X)
+    ACCESSES(X) THREADS_AND_TASKS(X)
 #undef X
 };
 
@@ -1006,7 +1009,8 @@ replacement_of(int index, int flags)
         return flags & METH_KEYWORDS ? (PyCFunction)(void (*)(void))replacements[index].fast_keywords
                                      : (PyCFunction)(void (*)(void))replacements[index].fast;
     }
-    return flags & METH_KEYWORDS ? (PyCFunction)(void (*)(void))replacements[index].keywords : replacements[index].plain;
+    return flags & METH_KEYWORDS ? (PyCFunction)(void (*)(void))replacements[index].keywords
+                                 : replacements[index].plain;
 }
 
 /* ---- finding the functions ---- */
@@ -1175,7 +1179,8 @@ intercept_prepare(void)
         PyObject *module = PyImport_ImportModule(owners[i].module);
         PyObject *owner = NULL;
         if (module != NULL) {
-            owner = owners[i].attribute == NULL ? Py_NewRef(module) : PyObject_GetAttrString(module, owners[i].attribute);
+            owner =
+                owners[i].attribute == NULL ? Py_NewRef(module) : PyObject_GetAttrString(module, owners[i].attribute);
         }
         Py_XDECREF(module);
         if (owner == NULL) { /* this version or this build has none */

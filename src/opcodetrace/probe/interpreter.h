@@ -268,8 +268,8 @@ keys_find(const PyDictKeysObject *keys, PyObject *name)
             else {
                 key = ((const PyDictUnicodeEntry *)dict_entries(keys))[index].me_key;
             }
-            if (key == name ||
-                (key != NULL && PyUnicode_CheckExact(key) && ((PyASCIIObject *)key)->hash == hash && same_text(key, name))) {
+            if (key == name || (key != NULL && PyUnicode_CheckExact(key) && ((PyASCIIObject *)key)->hash == hash &&
+                                same_text(key, name))) {
                 return index;
             }
         }

@@ -183,7 +183,8 @@ call_at(Frame *frame, PyCodeObject *code, const CallSite *site)
         call.after_call = true;
     }
 #endif
-    if (call.in_call && call.callee != NULL && PyCFunction_Check(call.callee) && arguments == 1 && shape == CALL_PLAIN) {
+    if (call.in_call && call.callee != NULL && PyCFunction_Check(call.callee) && arguments == 1 &&
+        shape == CALL_PLAIN) {
         call.only_argument = stack_at(frame, code, lowest + 2);
     }
     return call;

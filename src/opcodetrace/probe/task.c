@@ -18,7 +18,8 @@ task_type(PyTypeObject *type)
 static bool
 is_step(const char *type_name)
 {
-    return strcmp(type_name, "_asyncio.TaskStepMethWrapper") == 0 || strcmp(type_name, "TaskStepMethWrapper") == 0; /* 3.11 */
+    return strcmp(type_name, "_asyncio.TaskStepMethWrapper") == 0 ||
+           strcmp(type_name, "TaskStepMethWrapper") == 0; /* 3.11 */
 }
 
 PyObject *

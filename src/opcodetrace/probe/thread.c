@@ -272,7 +272,8 @@ static PyTypeObject *
 class_of_threads(void)
 {
     PyObject *modules = PyImport_GetModuleDict();
-    PyObject *module = modules != NULL && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
+    PyObject *module =
+        modules != NULL && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
     if (module == NULL || !PyModule_CheckExact(module)) {
         return NULL;
     }
