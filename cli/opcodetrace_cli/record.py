@@ -18,7 +18,7 @@ from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import Recording, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
-from opcodetrace_cli import configuration
+from opcodetrace_cli import configuration, say_failure
 from opcodetrace_cli.database import database_option
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
@@ -195,7 +195,7 @@ def report_failure(recording: Recording, database: Path) -> None:
     """Say why a script that ran is not in the database."""
     if recording.failure is None:
         return
-    say(str(recording.failure))
+    say_failure(recording.failure)
     if recording.spool is not None:
         say(f"what was recorded is kept in {recording.spool}; add it with: {command('recover', database)}")
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.trace.event import ABSENT, Event, Kind, Value
 from opcodetrace.trace.site import Flow, Operation, Site
-from tests.analyse.programs import site, trace_of
+from tests.analyse.programs import trace_of
+from tests.traces import make_site
 
 READ, WRITE, ADD, DELETE, ENTER = range(5)  # sites: `ADD` stores what `READ` read and something more; `WRITE` is blind
 SITES = [
-    site(READ, Operation.LOAD_SUBSCR),
-    site(WRITE, Operation.STORE_SUBSCR, Flow()),
-    site(ADD, Operation.STORE_SUBSCR, Flow(reads=(READ,))),
-    site(DELETE, Operation.DELETE_SUBSCR),
-    site(ENTER, Operation.ENTER),
+    make_site(READ, Operation.LOAD_SUBSCR),
+    make_site(WRITE, Operation.STORE_SUBSCR, Flow()),
+    make_site(ADD, Operation.STORE_SUBSCR, Flow(reads=(READ,))),
+    make_site(DELETE, Operation.DELETE_SUBSCR),
+    make_site(ENTER, Operation.ENTER),
 ]
 
 

@@ -11,7 +11,7 @@ from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.site import Flow, Operation
 from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 from tests.analyse.hand_built import READ, WRITE, Story, pairs
-from tests.analyse.programs import site
+from tests.traces import make_site
 
 POP, CALL = 20, 21
 
@@ -145,7 +145,7 @@ def test_deletion_settles_and_can_be_lost() -> None:
 
 def test_pop_takes_the_version_that_it_removed() -> None:
     """A deletion into which a read flows: what it removed is an ancestor."""
-    story = Story(site(POP, Operation.DELETE_SUBSCR, Flow(reads=(READ,))))
+    story = Story(make_site(POP, Operation.DELETE_SUBSCR, Flow(reads=(READ,))))
     story.read(1, 0)
     write = story.write(1, 1)
     read = story.read(2, 1)
@@ -158,7 +158,7 @@ def test_pop_takes_the_version_that_it_removed() -> None:
 
 
 def test_inferred_source_makes_an_inferred_finding() -> None:
-    story = Story(site(CALL, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
+    story = Story(make_site(CALL, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
     story.read(1, 0)
     story.read(2, 0)
     story.write(1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.site import Flow, Operation
 from tests.analyse.hand_built import ADD, READ, Story, pairs
-from tests.analyse.programs import site
+from tests.traces import make_site
 
 LOAD2, STORE2, SET_PREV, SET_CUR, USE_CUR, USE_PREV = range(10, 16)
 PREV, CUR = 0, 1
@@ -22,7 +22,7 @@ def test_read_in_the_same_activation() -> None:
 
 def test_own_write_in_a_loop() -> None:
     """`n += 1; c[0] = n`: the second write goes on from the first, whatever came between."""
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(writes=(STORE2,))))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(writes=(STORE2,))))
     first = story.write(0, 1, STORE2)
     other_read = story.read(1, 1)
     other = story.write(1, 2)
@@ -35,7 +35,7 @@ def test_own_write_in_a_loop() -> None:
 
 
 def test_newest_of_a_read_and_an_own_write() -> None:
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), writes=(STORE2,))))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), writes=(STORE2,))))
     story.read(0, 0)
     first = story.write(0, 1, STORE2)
     second = story.write(0, 2, STORE2)
@@ -87,10 +87,10 @@ def test_without_enter_the_frame_address_is_all() -> None:
 def test_previous_and_current_value() -> None:
     """`prev = cur; cur = c[0]` in a loop: what was read two rounds ago is in prev."""
     story = Story(
-        site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
-        site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
-        site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
+        make_site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+        make_site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
     )
     reads = []
     for _ in range(3):
@@ -105,9 +105,9 @@ def test_previous_and_current_value() -> None:
 def test_copied_variable_is_its_own() -> None:
     """After `prev = cur` a change of cur does not reach prev, nor the other way round."""
     story = Story(
-        site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
-        site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
+        make_site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
+        make_site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
     )
     first = story.read(0, 0)
     story.define(0, SET_CUR)
@@ -120,8 +120,8 @@ def test_copied_variable_is_its_own() -> None:
 
 def test_variable_that_is_not_assigned_has_no_source() -> None:
     story = Story(
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
-        site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
     )
     story.enter(0)
     story.read(0, 0)
@@ -132,7 +132,7 @@ def test_variable_that_is_not_assigned_has_no_source() -> None:
 
 
 def test_through_a_call_is_inferred() -> None:
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
     read = story.read(0, 0)
     story.read(0, 0, site=LOAD2)
     write = story.write(0, 1, STORE2)
@@ -142,7 +142,7 @@ def test_through_a_call_is_inferred() -> None:
 
 
 def test_data_flow_goes_before_what_is_inferred() -> None:
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), called_reads=(LOAD2,), opaque=True)))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), called_reads=(LOAD2,), opaque=True)))
     read = story.read(0, 0)
     story.read(0, 0, site=LOAD2)
     write = story.write(0, 1, STORE2)
@@ -153,7 +153,7 @@ def test_data_flow_goes_before_what_is_inferred() -> None:
 
 def test_unknown_value_falls_back_on_the_latest_read() -> None:
     """The read was in another activation: `def put(v): c[0] = v` called with `c[0] + 1`."""
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(opaque=True)))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(opaque=True)))
     story.enter(0, frame=1)
     read = story.read(0, 0, frame=1)
     story.read(1, 0)  # another thread's read is none of ours
@@ -167,7 +167,7 @@ def test_unknown_value_falls_back_on_the_latest_read() -> None:
 
 def test_known_value_does_not_fall_back() -> None:
     """`while not flag: ...; flag = True`: whatever was read before, a constant is blind."""
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow()))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow()))
     story.read(0, False)
     story.write(0, True, STORE2)
     assert story.gather().sources == {}
@@ -177,8 +177,8 @@ def test_long_sum_takes_linear_time() -> None:
     """`total += c[i]` over many cells: the variable's labels grow, but are not copied in each round."""
     cells = 20_000
     story = Story(
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
-        site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
     )
     for cell in range(cells):
         story.read(0, cell, location=cell)
@@ -188,7 +188,7 @@ def test_long_sum_takes_linear_time() -> None:
 
 
 def test_write_of_an_unknown_site_is_not_taken_for_blind() -> None:
-    story = Story(site(ADD, Operation.STORE_SUBSCR, None))
+    story = Story(make_site(ADD, Operation.STORE_SUBSCR, None))
     read = story.read(0, 0)
     write = story.write(0, 1)
     findings = story.gather()
@@ -198,7 +198,7 @@ def test_write_of_an_unknown_site_is_not_taken_for_blind() -> None:
 
 def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
     """`table.update(n=value)` in a loop: what an earlier turn wrote at the site is no read of it."""
-    story = Story(site(STORE2, Operation.CALL, Flow(reads=(STORE2,), opaque=True)))
+    story = Story(make_site(STORE2, Operation.CALL, Flow(reads=(STORE2,), opaque=True)))
     first_read = story.read(0, 0)
     first = story.write(0, 1, STORE2)
     other_read = story.read(1, 1)
@@ -213,7 +213,7 @@ def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
 
 def test_a_call_that_reads_and_writes_in_one_step() -> None:
     """`list.append`, `dict.pop`: the version that it makes comes from the one that it read."""
-    story = Story(site(STORE2, Operation.CALL, Flow(reads=(STORE2,))))
+    story = Story(make_site(STORE2, Operation.CALL, Flow(reads=(STORE2,))))
     first_read = story.read(0, 0, STORE2)
     first = story.write(0, 1, STORE2)
     read = story.read(0, 2, STORE2)

@@ -24,8 +24,7 @@ from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import ABSENT, Kind
 from opcodetrace.trace.run import Trace
-from tests.recorder.processes import Scripts
-from tests.recording import record
+from tests.recording import Scripts, record
 
 # A long time of nothing much, then an update that is lost for sure.
 LONG = """

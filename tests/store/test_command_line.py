@@ -18,7 +18,7 @@ from opcodetrace.store.queries import KEPT
 from opcodetrace.trace.event import Opaque
 from opcodetrace.trace.finding import Tally
 from opcodetrace_cli import COMMANDS, main, query
-from tests.store.traces import FINDINGS, INFO, OUTCOME, lost_increment, make_trace
+from tests.traces import FINDINGS, INFO, OUTCOME, lost_increment, make_trace
 
 
 @pytest.fixture
@@ -189,6 +189,21 @@ class TestCommands:
         assert result.exit_code == 70
         assert result.stderr.startswith("opcodetrace: internal error at test_command_line.py:")
         assert result.stderr.count("\n") == 1
+
+    def test_an_error_of_ours_is_shown_whole_if_that_is_asked_for(
+        self, database: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_: object) -> str:
+            raise KeyError("of ours")
+
+        monkeypatch.setitem(query.WRITERS, "csv", fails)
+        monkeypatch.setenv("OPCODETRACE_TRACEBACK", "1")
+        result = run("query", "threads", "--format", "csv")
+        lines = result.stderr.splitlines()
+        assert result.exit_code == 70
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[-2:-1] == ["KeyError: 'of ours'"]
+        assert lines[-1].startswith("opcodetrace: internal error at test_command_line.py:")
 
     def test_what_cannot_be_loaded_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(opcodetrace_cli, "COMMANDS", COMMANDS | {"record": "opcodetrace_cli.nowhere:record"})

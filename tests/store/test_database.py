@@ -19,7 +19,7 @@ from opcodetrace.trace.finding import Tally
 from opcodetrace.trace.report_model import UnwovenFunction
 from opcodetrace.trace.run import Truncation
 from tests.store.test_stored_value import VALUES
-from tests.store.traces import (
+from tests.traces import (
     FILE,
     FINDINGS,
     INFO,
@@ -261,7 +261,7 @@ class TestRuns:
     def test_a_run_that_cannot_be_stored_leaves_nothing(self, database: Database) -> None:
         database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
         event = lost_increment()[1]
-        with pytest.raises(DatabaseError):
+        with pytest.raises(sqlite3.IntegrityError):  # a fault of ours, not of the file
             database.add_run(INFO, OUTCOME, make_trace([event, event]), NO_FINDINGS)
         assert [run.id for run in database.runs()] == [1]
         assert database.add_run(INFO, OUTCOME, make_trace(), FINDINGS) == 2
@@ -342,6 +342,26 @@ class TestOpening:
                 database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
             assert database.runs() == []
             other.close()
+
+    def test_no_regular_file(self) -> None:
+        assert "is no regular file" in self.error(pathlib.Path(os.devnull))
+
+    def test_full(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True) as database:
+            (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
+            database._connection.execute(f"PRAGMA max_page_count = {pages}")
+            events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(5000)]
+            with pytest.raises(DatabaseError, match="full; free some space"):
+                database.add_run(INFO, OUTCOME, make_trace(events), NO_FINDINGS)
+
+    def test_what_is_a_fault_of_ours_is_not_laid_to_the_file(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True) as database:
+            database._connection.execute("DROP VIEW lost_updates")
+            database._connection.execute("DROP TABLE runs")
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                database.runs()
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
     def test_read_only_folder(self, path: pathlib.Path) -> None:

@@ -1,10 +1,12 @@
-"""The tables and views of a trace file: all DDL, and the migrations that bring an older file up to date.
+"""The tables and views of a trace file: what makes a new one, and the steps that bring an older one up to date.
 
-Comments are inside the statements, so `.schema` shows them. Steps are append-only: never change one that was released.
+schema.sql is the schema as it is now, with a comment on each table and column, so that `.schema` shows them; a test
+holds it equal to what the steps give. Steps are append-only: never change one that was released.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Migrations
@@ -556,6 +558,30 @@ CREATE VIEW lost_updates AS
 def findings_of_every_kind(database: Any) -> None:
     for statement in FINDINGS_OF_EVERY_KIND:
         database.conn.execute(statement.strip())
+
+
+def published() -> str:
+    """The schema as it is now: the text of schema.sql."""
+    return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+
+
+_all_at_once = Migrations(MIGRATIONS)  # of a new file: the same steps, all of them done by the first
+
+
+@_all_at_once(name=STEPS[0])
+def _everything(database: Any) -> None:
+    # one by one: executescript would commit the transaction that this is a part of
+    for statement in published().split("\n\n"):
+        database.conn.execute(statement)
+
+
+for _step in STEPS[1:]:
+    _all_at_once(name=_step)(lambda database: None)
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Makes what the file lacks of the schema as it is now."""
+    (migrations if is_trace_file(database) else _all_at_once).apply(database)
 
 
 def is_trace_file(database: Database) -> bool:

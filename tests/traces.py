@@ -13,10 +13,44 @@ from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Module, Thread, Trace
-from opcodetrace.trace.site import EARLIER, Code, SourceFile
+from opcodetrace.trace.site import EARLIER, Code, Flow, Site, SourceFile, SwitchPoint
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.sync import Synchronisation, SyncObject
-from tests.ingest.window_builder import make_code, make_site
+
+
+def make_site(
+    number: int,
+    operation: str,
+    flow: Flow | None = None,
+    phi: int | None = None,
+    *,
+    line: int | None = 1,
+    columns: tuple[int, int] | None = None,
+    name: str | None = None,
+    offset: int | None = None,
+) -> Site:
+    column, end_column = columns or (None, None)
+    return Site(
+        id=number,
+        operation=operation,
+        opcode=operation,
+        offset=number * 2 if offset is None else offset,
+        line=line,
+        end_line=line,
+        column=column,
+        end_column=end_column,
+        name=name,
+        flow=flow,
+        phi=phi,
+        computed=None,
+    )
+
+
+def make_code(
+    *sites: Site, number: int = 0, file: int = 0, function: str = "work", points: tuple[SwitchPoint, ...] = ()
+) -> Code:
+    return Code(id=number, file=file, function=function, first_line=1, sites=sites, switch_points=points)
+
 
 INFO = RunInfo(
     started_at="2026-11-22T16:00:00+00:00",
