@@ -476,10 +476,21 @@ INSERT INTO new_findings
     "CREATE INDEX findings_by_run ON findings (run_id, kind)",
     "CREATE INDEX findings_by_group ON findings (group_id)",
     """
-UPDATE finding_events SET role = CASE role
-        WHEN 'lost' THEN 'lost write' WHEN 'overwritten by' THEN 'overwriting write' WHEN 'read' THEN 'stale read'
-        ELSE role END
-    WHERE finding_id IN (SELECT id FROM findings WHERE kind = 'lost update')""",
+CREATE TABLE new_finding_events (
+    -- The events, or the synchronisation, that make a finding.
+    finding_id INTEGER NOT NULL REFERENCES findings (id),  -- the finding
+    role TEXT NOT NULL,                                    -- what it is to the finding: lost write, stale read
+    seq INTEGER NOT NULL,                                  -- the event
+    PRIMARY KEY (finding_id, role)
+) WITHOUT ROWID""",
+    """
+INSERT INTO new_finding_events
+    SELECT finding_id, CASE finding.kind || ' ' || role
+        WHEN 'lost update lost' THEN 'lost write' WHEN 'lost update overwritten by' THEN 'overwriting write'
+        WHEN 'lost update read' THEN 'stale read' ELSE role END, seq
+    FROM finding_events JOIN findings AS finding ON finding.id = finding_id""",
+    "DROP TABLE finding_events",
+    "ALTER TABLE new_finding_events RENAME TO finding_events",
     """
 CREATE TABLE finding_locations (
     -- Further locations of findings that are about several.
