@@ -133,6 +133,9 @@ thread_ends(void *value)
     Thread *thread = value;
     current_thread = NULL;
     pthread_mutex_lock(&pool_lock);
+#if !FREE_THREADED
+    thread->inside.call = NULL;
+#endif
     if (spool.header != NULL && thread->number < STALE) {
         for (size_t i = 0; i < thread->lane_capacity; i++) {
             if (thread->lanes[i].address != 0) {

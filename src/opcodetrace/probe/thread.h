@@ -70,6 +70,15 @@ typedef struct {
     uint32_t round; /* in which its record was written last */
 } Lane;
 
+/* The C function that a thread is in and that may give the GIL up: noted before it is called, read by the next thread that
+   passes a hook. It is that very function as long as `frame` is the thread's newest frame. */
+typedef struct {
+    const void *call; /* NULL: none */
+    Frame *frame;
+    const char *callee;
+    bool yields; /* it does no more than that: sleep(0) */
+} Inside;
+
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
     struct Thread *all;  /* the next of all that were ever made */
@@ -97,6 +106,9 @@ typedef struct Thread {
     /* The call that a hook has just told of: if it goes through the C function, that does not count it again. */
     uint64_t told_frame;
     uint32_t told_site;
+#if !FREE_THREADED
+    Inside inside;
+#endif
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];

@@ -533,7 +533,7 @@ class Wording:
         elif explained and place.opcode == "RESUME":
             where = f"on entry to {self.code(printable(place.function.rpartition('.')[2]))}{line} (RESUME)"
         elif explained and place.opcode.startswith("CALL") and place.expression:
-            where = f"after {self.code(call_text(place.expression, length))}{line} ({place.opcode})"
+            where = f"{'after' if switch.reason is Reason.PREEMPTED else 'at'} {self.code(call_text(place.expression, length))}{line} ({place.opcode})"
         else:
             where = f"at {place.opcode}{line}"
         match switch.reason:
