@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "opcodetrace"]

@@ -19,6 +19,12 @@ class ScriptError(OpcodetraceError):
     exit_code = 2
 
 
+class UnsupportedInterpreter(OpcodetraceError):
+    """This Python's bytecode is none that is known: nothing can be recorded with it."""
+
+    exit_code = 2
+
+
 class AlreadyRecording(OpcodetraceError):
     """This process is being recorded already: one recording at a time, by one thread, in a process."""
 

@@ -15,7 +15,7 @@ import pytest
 from opcodetrace import pipeline, recorder
 from opcodetrace.analyse.lost_updates import find
 from opcodetrace.ingest.ingest import ingest
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.layout import HEADER_SIZE, MAX_THREADS, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
 from opcodetrace.spool.options import Options

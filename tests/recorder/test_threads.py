@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recorder.processes import Scripts
 
 

@@ -187,7 +187,8 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kep
     for site in table.sites.values():
         if site.flow is not None:
             flow = site.flow
-            asked[[*flow.reads, *flow.writes, *flow.called_reads, *flow.called_writes]] = True
+            reads = (*flow.reads, *flow.called_reads, *flow.tested, *flow.failed)
+            asked[[*reads, *flow.writes, *flow.called_writes]] = True
     of_kept = asked[kept.sites]
     places = mixed_hash((kept.records["frame"][of_kept], kept.sites[of_kept]), FIRST_SALT)
     known = np.unique(places)
