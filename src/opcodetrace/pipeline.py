@@ -33,4 +33,4 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     findings = lost_updates.find(trace)
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings), remarks
+        return opened.add_run(info, meta.outcome, trace, findings, spool.folder), remarks

@@ -24,7 +24,7 @@ programs = st.sampled_from([ALL, ("increment",), ("increment", "set"), ("read", 
 
 def find_after(run: Run, first: int) -> Findings:
     trace = run.trace
-    return find(replace(trace, events=[event for event in trace.events if event.seq >= first], let_go=first))
+    return find(replace(trace, events=trace.events[trace.events.seq >= first], let_go=first))
 
 
 @many

@@ -16,6 +16,7 @@ from opcodetrace.explain import run_report
 from opcodetrace.report.text import TextReporter
 from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings, LostCount
 from opcodetrace.trace.report_model import RunReport
@@ -41,7 +42,7 @@ def stored(run: Recorded, findings: Findings, database: Path) -> int:
     code = Code(0, 0, "increment", 6, tuple(sites.values()), ())
     trace = Trace(
         False, list(run.threads), [SourceFile(0, PATH, "__main__", run.source.encode())], [code], sites,
-        dict.fromkeys(sites, code), {0: run.location}, run.event_list, run.switch_list, run.seq + 1,
+        dict.fromkeys(sites, code), {0: run.location}, Events.of(run.event_list), run.switch_list, run.seq + 1,
         len(run.event_list), len(run.event_list), 0, 0, None, None, True,
     )  # fmt: skip
     with Database.open(database, create=True) as opened:
@@ -54,8 +55,10 @@ def database(tmp_path: Path) -> Path:
     run = archetype()
     lost = run.lost(105, 101, 107, 103)
     path = tmp_path / "trace.db"
-    stored(run, Findings([lost], [LostCount(0, 1, 1, 1, False)], [], {105: 101, 107: 103}, {}), path)
-    stored(run, Findings([], [], [], {}, {}), path)
+    events = Events.of(run.event_list)
+    sources = Sources.of(events, {105: 101, 107: 103}, {})
+    stored(run, Findings([lost], [LostCount(0, 1, 1, 1, False)], [], sources), path)
+    stored(run, Findings([], [], [], Sources.none(events)), path)
     return path
 
 

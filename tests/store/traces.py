@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import Location, LocationKind
@@ -72,7 +73,7 @@ def make_trace(events: Sequence[Event] | None = None, *, switches: Sequence[Swit
         sites={site.id: site for site in WORK.sites},
         site_codes={site.id: WORK for site in WORK.sites},
         locations={LOCATION.id: LOCATION},
-        events=stored,
+        events=Events.of(stored),
         switches=list(switches),
         records=20,
         accesses=9,
@@ -97,8 +98,10 @@ FINDINGS = Findings(
     lost=[LOST],
     counts=[LostCount(3, 1, 2, 1, True)],
     unseen=[UnseenWrite(3, 3)],
-    sources={6: 1, 8: 3},
-    source_certainty={6: Certainty.PROVEN, 8: Certainty.INFERRED},
+    sources=Sources.of(Events.of(lost_increment()), {6: 1, 8: 3}, {6: Certainty.PROVEN, 8: Certainty.INFERRED}),
     uncertain_locations=5,
 )
-NO_FINDINGS = Findings([], [], [], {}, {})
+
+
+def no_findings(trace: Trace) -> Findings:
+    return Findings([], [], [], Sources.none(trace.events))

@@ -5,13 +5,21 @@ from __future__ import annotations
 import gc
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.analyse import evicted, linearisations, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
+
+Array = npt.NDArray[Any]
 
 
 def find(trace: Trace) -> Findings:
@@ -29,40 +37,32 @@ def find(trace: Trace) -> Findings:
 
 
 def analysed(trace: Trace) -> Findings:
-    sources, certainties = resolve(trace)
-    accesses: dict[int, list[Event]] = {}
-    for event in trace.events:
-        location = event[5]
-        if location < 0:
-            continue
-        if location in accesses:
-            accesses[location].append(event)
-        else:
-            accesses[location] = [event]
-
+    events = trace.events
+    sources = Sources.of(events, *resolve(trace))
     lost: list[LostUpdate] = []
     counts: list[LostCount] = []
     unseen: list[UnseenWrite] = []
     uncertain = 0
     budget = linearisations.Budget()
-    for location in sorted(accesses):
-        events, early_writes = evicted.without_doubt(accesses[location], trace.let_go)
+    for location, places in by_location(events):
         if location in trace.locations and not trace.locations[location].certain:
             uncertain += 1
             continue
         if location in trace.locations and trace.locations[location].kind is LocationKind.WHOLE:
             continue  # each step that changes a container as a whole reads and writes it at once
+        accesses, early_writes = evicted.without_doubt(list(events[places]), trace.let_go)
+        made_of, certainties = sources.at(places)
         totals = LostCount(location, 0, 0, 0, exhausted=False)
-        for part in _between(events, trace.restructured.get(location, ())):
+        for part in _between(accesses, trace.restructured.get(location, ())):
             exact = all(event[0] == event[1] for event in part)
             if exact:
-                result = versions.lost_updates(location, part, sources, certainties)
+                result = versions.lost_updates(location, part, made_of, certainties)
                 number = len(result.updates)
                 count = LostCount(location, number, number, result.overwriters, exhausted=False)
             else:
-                result, count = linearisations.search(location, part, sources, certainties, budget)
+                result, count = linearisations.search(location, part, made_of, certainties, budget)
             if count.high:
-                left_out = versions.unchanging(part, sources) | early_writes
+                left_out = versions.unchanging(part, made_of) | early_writes
                 result = versions.without(left_out, result)
                 number = len(result.updates)
                 low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
@@ -78,7 +78,18 @@ def analysed(trace: Trace) -> Findings:
             )
         if totals.high:
             counts.append(totals)
-    return Findings(lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
+    return Findings(lost, counts, unseen, sources, uncertain_locations=uncertain)
+
+
+def by_location(events: Events) -> Iterator[tuple[int, Array]]:
+    """The locations in order, each with the places of its accesses."""
+    places = np.flatnonzero(events.location >= 0)
+    locations = events.location[places]
+    order = np.argsort(locations, kind="stable")
+    places, locations = places[order], locations[order]
+    bounds = np.flatnonzero(np.diff(locations, prepend=-1, append=-1)).tolist()
+    for begin, end in pairwise(bounds):
+        yield int(locations[begin]), places[begin:end]
 
 
 def _between(events: Sequence[Event], restructured: Sequence[int]) -> Iterator[Sequence[Event]]:

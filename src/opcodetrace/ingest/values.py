@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
 from opcodetrace.spool.records import Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
+from opcodetrace.trace.events import ValueTag
 
 Array = npt.NDArray[Any]
 
@@ -39,6 +40,19 @@ class Interned:
         self._table = np.full(max(places, default=-1) + 2, UNKNOWN_TEXT, np.uint64)
         for place, text in places.items():
             self._table[place] = self.canonical(text)
+        self._names = self._type_table()
+
+    def _type_table(self) -> Array:
+        """By type id: the first of the same name (those whose records are missing have one), << ADDRESS_BITS."""
+        ids = 1 << (64 - ADDRESS_BITS)
+        of_name: dict[str, int] = {}
+        for number in self._types:
+            of_name.setdefault(self.type_name(number), number)
+        missing = next(number for number in range(ids) if number not in self._types)
+        table = np.full(ids, of_name.get(UNKNOWN_TYPE, missing), np.uint64)
+        for number in self._types:
+            table[number] = of_name[self.type_name(number)]
+        return table << np.uint64(ADDRESS_BITS)
 
     def canonical(self, text: bytes) -> int:
         number = self._canonical.setdefault(text, len(self._texts))
@@ -66,11 +80,34 @@ class Interned:
 
     def values(self, tags: Array, words: Array) -> list[Value]:
         """What records hold: `tags` are Tags."""
-        if (tags == Tag.INT).all():
-            return words.view(np.int64).tolist()  # type: ignore[no-any-return]
         texts = np.isin(tags, TEXT_TAGS)
         words[texts] = self.canonical_ids(words[texts])
         return self.keys(tags, words)
+
+    def columns(self, tags: Array, words: Array) -> tuple[Array, Array, Sequence[Value]]:
+        """What records hold, as `Events` has it: `tags` are Tags. The values that are texts or objects come third."""
+        made, numbers = tags.copy(), words.view(np.int64).copy()
+        distinct: list[tuple[int, Array]] = []
+        begin = 0
+        for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
+            if tag <= Tag.TRUE:
+                continue
+            where = tags == tag
+            found = words[where]
+            if tag in TEXT_TAGS:
+                found = self.canonical_ids(found)
+            elif tag == Tag.OBJECT:
+                found = self._names[found >> np.uint64(ADDRESS_BITS)] | (found & np.uint64(ADDRESS_MASK))
+            used, places = np.unique(found, return_inverse=True)
+            known = np.full(len(places), ValueTag.OTHER, np.uint8)
+            if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
+                known[places == 0] = ValueTag.ABSENT
+            made[where] = known
+            numbers[where] = places + begin
+            distinct.append((tag, used))
+            begin += len(used)
+        numbers[made > ValueTag.OTHER] = 0
+        return made, numbers, Distinct(self, distinct)
 
     def keys(self, tags: Array, words: Array) -> list[Value]:
         """The same, where texts have their canonical ids."""
@@ -97,11 +134,38 @@ class Interned:
                     values[where] = _each(found, _slice_text)
         return values.tolist()
 
+    def key(self, tag: int, word: int) -> Value:
+        """One of those that are a text or an object."""
+        if tag == Tag.OBJECT:
+            return self.opaque(word)
+        return self._bytes(word) if tag == Tag.BYTES else self._string(word)
+
     def _string(self, canonical: int) -> str | Absent:
         return ABSENT if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])
 
     def _bytes(self, canonical: int) -> bytes | Absent:
         return ABSENT if canonical == UNKNOWN_TEXT else self._texts[canonical]
+
+
+class Distinct(Sequence[Value]):
+    """Texts and objects, each made when it is asked for."""
+
+    def __init__(self, interned: Interned, parts: Sequence[tuple[int, Array]]) -> None:
+        self._interned = interned
+        self._tags = np.repeat([tag for tag, _ in parts], [len(words) for _, words in parts])
+        self._words = np.concatenate([np.empty(0, np.uint64), *(words for _, words in parts)])
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    @overload
+    def __getitem__(self, place: int) -> Value: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Value]: ...
+    def __getitem__(self, place: int | slice) -> Value | list[Value]:
+        if isinstance(place, slice):
+            return self._interned.keys(self._tags[place], self._words[place])
+        return self._interned.key(int(self._tags[place]), int(self._words[place]))
 
 
 def _lowest(ids: Collection[int]) -> int:

@@ -55,6 +55,7 @@ class Connection:
                 f"{self.path} has a newer schema than this opcodetrace knows; upgrade opcodetrace or name another file"
             )
         if not schema.migrations.pending(self._tables):
+            self._check_places()
             return
         if not names and not create:
             raise DatabaseError(
@@ -62,6 +63,16 @@ class Connection:
             )
         with self._transaction():  # another recorder may do the same: what is pending is asked for again
             schema.migrations.apply(self._tables)
+
+    def _check_places(self) -> None:
+        """If somebody deleted a run by hand, VACUUM numbers the events of the others anew."""
+        misplaced = """
+            SELECT EXISTS (SELECT * FROM runs LEFT JOIN events ON events.rowid = first_event
+            WHERE runs.events AND run_id IS NOT runs.id)"""
+        if self._connection.execute(misplaced).fetchone()[0]:
+            with self._transaction():
+                places = self._connection.execute("SELECT min(rowid), run_id FROM events GROUP BY run_id").fetchall()
+                self._connection.executemany("UPDATE runs SET first_event = ? WHERE id = ?", places)
 
     def close(self) -> None:
         self._connection.close()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opcodetrace.trace.events import Sources
 
 
 class Certainty(StrEnum):
@@ -56,11 +60,15 @@ class Findings:
     """All that the analysis says of a run.
 
     `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
-    blind write has none. `source_certainty` says how sure that is."""
+    blind write has none."""
 
     lost: list[LostUpdate]
     counts: list[LostCount]
     unseen: list[UnseenWrite]
-    sources: dict[int, int]
-    source_certainty: dict[int, Certainty]
+    sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
+
+    @property
+    def source_certainty(self) -> dict[int, Certainty]:
+        """How sure each write's source is."""
+        return self.sources.certainties()
