@@ -375,7 +375,8 @@ class FirstUnknown:
         if first >= last:
             return self._size
         level = (last - first).bit_length() - 1
-        return min(self._least[level][first], self._least[level][last - 2**level])
+        least = self._least[level]
+        return min(least[first], least[last - (1 << level)])
 
 
 def _carried(updates: Sequence[Update], cuts: Sequence[int], clocks: Clocks) -> list[Order]:
