@@ -14,10 +14,11 @@ setup(
             depends=sorted(glob("src/opcodetrace/probe/*.h")),
             extra_compile_args=ARGUMENTS,
         ),
-        Extension(
-            "opcodetrace.store._btree",
-            sources=["src/opcodetrace/store/_btree.c"],
-            extra_compile_args=ARGUMENTS,
+        *(
+            Extension(
+                f"opcodetrace.{name.replace('/', '.')}", [f"src/opcodetrace/{name}.c"], extra_compile_args=ARGUMENTS
+            )
+            for name in ("analyse/_passes", "store/_btree")
         ),
     ]
 )

@@ -99,14 +99,13 @@ class Interned:
             elif tag == Tag.OBJECT:
                 found = self._names[found >> np.uint64(ADDRESS_BITS)] | (found & np.uint64(ADDRESS_MASK))
             used, places = np.unique(found, return_inverse=True)
-            known = np.full(len(places), ValueTag.OTHER, np.uint8)
+            known = np.full(len(places), ValueTag.OBJECT if tag == Tag.OBJECT else ValueTag.OTHER, np.uint8)
             if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
                 known[places == 0] = ValueTag.ABSENT
             made[where] = known
             numbers[where] = places + begin
             distinct.append((tag, used))
             begin += len(used)
-        numbers[made > ValueTag.OTHER] = 0
         return made, numbers, Distinct(self, distinct)
 
     def keys(self, tags: Array, words: Array) -> list[Value]:

@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.trace.event import ABSENT, Event, Value
+from opcodetrace.trace.event import ABSENT, Event, Opaque, Value
 from opcodetrace.trace.finding import Certainty
 
 Array = npt.NDArray[Any]
@@ -33,12 +33,14 @@ class ValueTag(IntEnum):
     NONE = 3
     FALSE = 4
     TRUE = 5
-    OTHER = 6  # its place in `Events.others`
+    OTHER = 6  # its place in `Events.others`, as of what follows
+    OBJECT = 7  # it is known which one
+    SOME_OBJECT = 8  # it may be any other of those, and any of the former
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events(Sequence[Event]):
-    """A run's events in order of `seq`. Two values are the same where their tags and words are."""
+    """A run's events in order of `seq`. Two values are the same if their tags and words are, but for SOME_OBJECT."""
 
     seq: Array  # int64
     before: Array  # uint32: seq - earliest; 0 where the order is exact
@@ -119,7 +121,7 @@ class Events(Sequence[Event]):
                     values[where] = None
                 case ValueTag.FALSE | ValueTag.TRUE:
                     values[where] = tag == ValueTag.TRUE
-                case ValueTag.OTHER:
+                case ValueTag.OTHER | ValueTag.OBJECT | ValueTag.SOME_OBJECT:
                     used, places = np.unique(words, return_inverse=True)
                     found = np.empty(len(used), object)
                     found[:] = [self.others[number] for number in used.tolist()]
@@ -148,6 +150,8 @@ def _encoded(value: Value, others: dict[tuple[type, Value], int]) -> tuple[Value
             return ValueTag.NONE, 0
         case _ if value is ABSENT:
             return ValueTag.ABSENT, 0
+        case Opaque():
+            return ValueTag.OBJECT, others.setdefault((type(value), value), len(others))
         case _:
             return ValueTag.OTHER, others.setdefault((type(value), value), len(others))
 
