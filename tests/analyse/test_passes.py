@@ -9,29 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcodetrace.analyse import _passes, lost_updates, versions
+from opcodetrace.analyse import _passes, evidence, versions
 from opcodetrace.analyse.all_sources import sources_of
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.site import Flow, Operation
-from tests.analyse.programs import ALL, Program, Run, site, trace_of
+from tests.analyse.programs import ALL, Program, Run, trace_of
 from tests.analyse.test_random_programs import many, randoms
+from tests.traces import make_site
 
 VALUES: st.SearchStrategy[Value] = st.sampled_from(
     [0, 1, True, 1.0, 0.0, -0.0, None, "one", b"one", ABSENT, Opaque("T", 1), Opaque("T", 2), Opaque("U", 3)]
 )
 SITES = [
-    site(0, Operation.LOAD_SUBSCR),
-    site(1, Operation.STORE_SUBSCR, Flow(reads=(0,))),
-    site(2, Operation.STORE_SUBSCR, Flow()),
-    site(3, Operation.DELETE_SUBSCR),
-    site(4, Operation.STORE_SUBSCR, Flow(reads=(5,))),
-    site(5, "CALL", Flow(reads=(0,))),
-    site(6, Operation.STORE_SUBSCR, Flow(reads=(0,), opaque=True)),
-    site(7, Operation.STORE_SUBSCR),
-    site(8, Operation.ENTER),
+    make_site(0, Operation.LOAD_SUBSCR),
+    make_site(1, Operation.STORE_SUBSCR, Flow(reads=(0,))),
+    make_site(2, Operation.STORE_SUBSCR, Flow()),
+    make_site(3, Operation.DELETE_SUBSCR),
+    make_site(4, Operation.STORE_SUBSCR, Flow(reads=(5,))),
+    make_site(5, "CALL", Flow(reads=(0,))),
+    make_site(6, Operation.STORE_SUBSCR, Flow(reads=(0,), opaque=True)),
+    make_site(7, Operation.STORE_SUBSCR),
+    make_site(8, Operation.ENTER),
 ]
 KINDS = {0: [Kind.READ, Kind.ELSEWHERE], 3: [Kind.DELETE], 5: [Kind.READ, Kind.WRITE], 8: [Kind.ENTER]}
 
@@ -73,14 +74,14 @@ def test_sources_of_random_programs(choose: random.Random, threads: int) -> None
 def test_lost_updates_are_those_of_each_location_by_itself(events: list[Event], cuts: list[int]) -> None:
     trace = trace_of(events, SITES)
     trace.restructured = {0: sorted(cuts), 1: []}
-    found = lost_updates.find(trace)
+    found = evidence.gather(trace)
     sources, certainties = resolve(trace)
     for location in range(3):
         accesses = [event for event in events if event.location == location]
         updates, unseen, overwriters = [], [], 0
-        for part in lost_updates._between(accesses, trace.restructured.get(location, [])):
+        for part in evidence._between(accesses, trace.restructured.get(location, [])):
             expected = versions.lost_updates(location, part, sources, certainties)
-            expected = versions.without(versions.unchanging(part, sources), expected)
+            expected = versions.without(versions.unchanging(accesses, sources), expected)
             updates += expected.updates
             unseen += expected.unseen
             overwriters += expected.overwriters
@@ -106,7 +107,7 @@ def test_one_location_that_lost_something_among_many() -> None:
             for thread in (0, 1):
                 event(thread, 1, Kind.WRITE, location, 1)
     # THEN that one is found, and nothing else
-    (lost,) = lost_updates.find(trace_of(events, SITES)).lost
+    (lost,) = evidence.gather(trace_of(events, SITES)).lost
     assert (lost.location, lost.lost_thread, lost.overwritten_by_thread, lost.certainty) == (
         700,
         0,

@@ -277,7 +277,7 @@ static void look_into(Part *part, const int32_t *order, int32_t count) {
         version++;
         part->parents[version] = from;
         part->writers[version] = place;
-        part->unchanging[version] = part->kind[place] == WRITE && part->tag[place] != ABSENT && from >= 0 &&
+        part->unchanging[version] = part->kind[place] == WRITE && part->tag[place] != ABSENT && part->source[place] >= 0 &&
                                     same_value(part, place, part->source[place]);
         part->seen[at] = version;
         value = part->tag[place] == ABSENT ? -1 : place;

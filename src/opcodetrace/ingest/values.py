@@ -46,11 +46,12 @@ class Interned:
         """By type id: the first of the same name (those whose records are missing have one), << ADDRESS_BITS."""
         ids = 1 << (64 - ADDRESS_BITS)
         of_name: dict[str, int] = {}
-        for number in self._types:
+        known = [number for number in self._types if number < ids]
+        for number in known:
             of_name.setdefault(self.type_name(number), number)
-        missing = next(number for number in range(ids) if number not in self._types)
+        missing = next((number for number in range(ids) if number not in self._types), 0)
         table = np.full(ids, of_name.get(UNKNOWN_TYPE, missing), np.uint64)
-        for number in self._types:
+        for number in known:
             table[number] = of_name[self.type_name(number)]
         return table << np.uint64(ADDRESS_BITS)
 

@@ -1,4 +1,4 @@
-"""Lost updates of a run: the door of the analysis."""
+"""The evidence of a run that findings of every kind share: the door of the analysis."""
 
 from __future__ import annotations
 
@@ -15,15 +15,36 @@ from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import sources_of
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources
-from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 
 Array = npt.NDArray[Any]
 
 
-def find(trace: Trace) -> Findings:
-    """All lost updates and unseen writes of a run.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the analysis shows of a trace.
+
+    `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
+    blind write has none."""
+
+    trace: Trace
+    lost: list[LostUpdate]
+    counts: list[LostCount]
+    unseen: list[UnseenWrite]
+    sources: Sources
+    uncertain_locations: int = 0  # left out: their identity is not certain
+
+    @property
+    def source_certainty(self) -> dict[int, Certainty]:
+        """How sure each write's source is."""
+        return self.sources.certainties()
+
+
+def gather(trace: Trace) -> Evidence:
+    """The sources of all writes, and the versions of all locations.
 
     Locations whose every access has its exact place take time linear in the events; the others are searched
     (`linearisations`). A location of uncertain identity makes no finding, it is counted."""
@@ -36,7 +57,7 @@ def find(trace: Trace) -> Findings:
             gc.enable()
 
 
-def analysed(trace: Trace) -> Findings:
+def analysed(trace: Trace) -> Evidence:
     sources = sources_of(trace)
     accesses = Accesses.of(trace)
     told = _in_known_order(trace, sources, accesses)
@@ -53,7 +74,7 @@ def analysed(trace: Trace) -> Findings:
         unseen += found.unseen
         if count.high:
             counts.append(count)
-    return Findings(lost, counts, unseen, sources, uncertain_locations=accesses.uncertain)
+    return Evidence(trace, lost, counts, unseen, sources, uncertain_locations=accesses.uncertain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +122,13 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
     """What is lost at the locations whose accesses have a known order; those that nothing is told of are left out."""
     events, order = trace.events, accesses.order
     begins, ends = accesses.begins[accesses.exact], accesses.ends[accesses.exact]
-    cuts = [
-        begin + np.searchsorted(events.seq[order[begin:end]], trace.restructured[location], side="right")
-        for location, begin, end in accesses.by_location(
-            accesses.exact & _among(accesses.locations, trace.restructured)
-        )
-    ]
+    restructured = accesses.exact & _among(accesses.locations, trace.restructured)
+    cuts = []
+    for location, begin, end in accesses.by_location(restructured):
+        places = np.searchsorted(events.seq[order[begin:end]], trace.restructured[location], side="right")
+        cuts.append(begin + places[(places > 0) & (places < end - begin)])
     if cuts:  # after a cut it is another cell
         begins, ends = (np.unique(np.concatenate([bounds, *cuts])) for bounds in (begins, ends))
-        begins, ends = begins[: len(ends)], ends
     over = np.full(len(events), -1, np.int32)
     unseen = np.zeros(len(events), np.uint8)
     _passes.overwritten(
@@ -160,10 +179,8 @@ def _updates(
     for write in (lost, over):
         number = CERTAINTIES.index(Certainty.INFERRED)
         inferred |= (sources.place[write] >= 0) & (sources.certainty[write] == number)
-    certainties = [
-        Certainty.POSSIBLE if doubt else Certainty.INFERRED if guess else Certainty.PROVEN
-        for doubt, guess in zip(doubtful.tolist(), inferred.tolist(), strict=True)
-    ]
+    certainties = [Certainty.INFERRED if guess else Certainty.PROVEN for guess in inferred.tolist()]
+    severities = [Severity.POSSIBLE if doubt else Severity.HAPPENED for doubt in doubtful.tolist()]
     return map(
         LostUpdate,
         events.location[lost].tolist(),
@@ -174,6 +191,7 @@ def _updates(
         events.thread[over].tolist(),
         read(over),
         certainties,
+        severities,
     )
 
 
@@ -197,7 +215,8 @@ def _searched(
         else:
             result, count = linearisations.search(location, part, sources, certainties, budget)
         if count.high:
-            left_out = versions.unchanging(part, sources) | early_writes
+            # of all as they were recorded: whose version a read saw may be in doubt, what it gave is not
+            left_out = versions.unchanging(accesses, sources) | early_writes
             result = versions.without(left_out, result)
             number = len(result.updates)
             low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
