@@ -21,7 +21,7 @@ from tests.analyse.test_random_programs import many, randoms
 from tests.traces import make_site
 
 VALUES: st.SearchStrategy[Value] = st.sampled_from(
-    [0, 1, True, 1.0, 0.0, -0.0, None, "one", b"one", ABSENT, Opaque("T", 1), Opaque("T", 2), Opaque("U", 3)]
+    [0, 1, True, 1.0, 0.0, -0.0, None, "one", b"one", ABSENT, Opaque("T", 1), Opaque("T", 2), Opaque("U", None)]
 )
 SITES = [
     make_site(0, Operation.LOAD_SUBSCR),

@@ -216,7 +216,8 @@ typedef struct {
     /* by version, of one part; version 0 is what was there before */
     int32_t *parents, *writers, *settled;
     uint8_t *kept, *unchanging; /* unchanging: it put back the value that it was made of */
-    int32_t *seen; /* by access: the version that it saw or made */
+    int32_t *seen;  /* by access: the version that it saw or made */
+    int32_t *since; /* by access: the one that gave the location the object that it then held */
 } Part;
 
 static bool same_value(const Part *part, int32_t one, int32_t other) {
@@ -246,12 +247,31 @@ static int32_t access_at(const int32_t *order, int32_t at, int32_t place) {
     return low < at && order[low] == place ? low : -1;
 }
 
+/* Whether a write puts back the very value that it was made of. An object must have been there all the time: out of it,
+ * it may have been changed. */
+static bool puts_back(const Part *part, int32_t write, int32_t begun, int32_t since) {
+    int32_t source = part->source[write];
+    uint8_t tag = part->tag[write];
+    if (part->kind[write] != WRITE || tag == ABSENT || source < 0 || !same_value(part, write, source)) {
+        return false;
+    }
+    return (tag != OBJECT && tag != SOME_OBJECT) || since == begun;
+}
+
 static void look_into(Part *part, const int32_t *order, int32_t count) {
     int32_t version = 0, settled = 0;
     int32_t value = -1; /* the access that shows it; -1: unknown */
+    int32_t held = -1, begun = -1;
     part->parents[0] = part->writers[0] = -1;
     for (int32_t at = 0; at < count; at++) {
         int32_t place = order[at];
+        bool unknown = part->tag[place] == ABSENT;
+        int32_t shown = !unknown ? place : part->kind[place] == READ ? held : -1;
+        if (shown < 0 || held < 0 || !same_value(part, shown, held)) {
+            held = shown;
+            begun = at;
+        }
+        part->since[at] = begun;
         if (part->kind[place] == READ) {
             if (part->tag[place] != ABSENT) {
                 if (value >= 0 && !same_value(part, place, value)) { /* code that is not woven wrote there */
@@ -264,9 +284,9 @@ static void look_into(Part *part, const int32_t *order, int32_t count) {
             part->seen[at] = version;
             continue;
         }
-        int32_t from = -1;
+        int32_t from = -1, source = -1;
         if (part->source[place] >= 0) {
-            int32_t source = access_at(order, at, part->source[place]);
+            source = access_at(order, at, part->source[place]);
             from = source < 0 ? -1 : part->seen[source];
             if (part->kind[place] == DELETE) {
                 part->settled[settled++] = version;
@@ -277,8 +297,7 @@ static void look_into(Part *part, const int32_t *order, int32_t count) {
         version++;
         part->parents[version] = from;
         part->writers[version] = place;
-        part->unchanging[version] = part->kind[place] == WRITE && part->tag[place] != ABSENT && part->source[place] >= 0 &&
-                                    same_value(part, place, part->source[place]);
+        part->unchanging[version] = puts_back(part, place, begun, source < 0 ? -1 : part->since[source]);
         part->seen[at] = version;
         value = part->tag[place] == ABSENT ? -1 : place;
     }
@@ -349,11 +368,12 @@ static PyObject *overwritten(PyObject *Py_UNUSED(module), PyObject *args) {
         part.writers = PyMem_Malloc(room * sizeof *part.writers);
         part.settled = PyMem_Malloc(room * sizeof *part.settled);
         part.seen = PyMem_Malloc(room * sizeof *part.seen);
+        part.since = PyMem_Malloc(room * sizeof *part.since);
         part.kept = PyMem_Malloc(room);
         part.unchanging = PyMem_Malloc(room);
         if (!fits) {
             PyErr_SetString(PyExc_ValueError, "a place that is no event's");
-        } else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL ||
+        } else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL || part.since == NULL ||
                    part.kept == NULL || part.unchanging == NULL) {
             PyErr_NoMemory();
         } else {
@@ -368,6 +388,7 @@ static PyObject *overwritten(PyObject *Py_UNUSED(module), PyObject *args) {
         PyMem_Free(part.writers);
         PyMem_Free(part.settled);
         PyMem_Free(part.seen);
+        PyMem_Free(part.since);
         PyMem_Free(part.kept);
         PyMem_Free(part.unchanging);
     }

@@ -62,7 +62,9 @@ def analysed(trace: Trace) -> Evidence:
     accesses = Accesses.of(trace)
     told = _in_known_order(trace, sources, accesses)
     budget = linearisations.Budget()
-    for location, begin, end in accesses.by_location(~accesses.exact):
+    # what a write put back may have been read before its container was restructured
+    again = _among(accesses.locations, told.keys() & trace.restructured.keys())
+    for location, begin, end in accesses.by_location(~accesses.exact | again):
         places = accesses.order[begin:end]
         told[location] = _searched(trace, location, list(trace.events[places]), *sources.at(places), budget)
     lost: list[LostUpdate] = []

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
 from opcodetrace.spool.records import Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
@@ -33,6 +34,7 @@ class Interned:
         texts = assemble(control[kinds == RecordKind.TEXT])
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
+        self._objects: dict[int, int] = {}
         # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
         # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
         self._lowest = np.uint64(_lowest(texts))
@@ -76,40 +78,66 @@ class Interned:
         name = as_text(self._types.get(number, b"")) or UNKNOWN_TYPE
         return name.removeprefix("builtins.").removeprefix("__main__.")
 
-    def opaque(self, word: int) -> Opaque:
-        return Opaque(self.type_name(word >> ADDRESS_BITS), word & ADDRESS_MASK)
+    def _opaque(self, words: Array, objects: Array) -> Array:
+        """Objects are numbered from 1, in the order in which they come here."""
+        places, first = numbered((objects, words >> np.uint64(ADDRESS_BITS)))
+        found = []
+        for word, identity in zip(words[first].tolist(), objects[first].tolist(), strict=True):
+            number = self._objects.setdefault(identity, len(self._objects) + 1) if identity else None
+            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number))
+        return _objects(found)[places]
 
-    def values(self, tags: Array, words: Array) -> list[Value]:
-        """What records hold: `tags` are Tags."""
+    def values(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
+        """What records hold: `tags` are Tags, `objects` tell apart what is tagged OBJECT (0: unknown)."""
         texts = np.isin(tags, TEXT_TAGS)
         words[texts] = self.canonical_ids(words[texts])
-        return self.keys(tags, words)
+        return self.keys(tags, words, objects)
 
-    def columns(self, tags: Array, words: Array) -> tuple[Array, Array, Sequence[Value]]:
-        """What records hold, as `Events` has it: `tags` are Tags. The values that are texts or objects come third."""
+    def columns(self, tags: Array, words: Array, objects: Array) -> tuple[Array, Array, Sequence[Value]]:
+        """The same as `Events` has it. The values that are texts or objects come third."""
         made, numbers = tags.copy(), words.view(np.int64).copy()
-        distinct: list[tuple[int, Array]] = []
-        begin = 0
+        distinct = Distinct(self)
         for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
             if tag <= Tag.TRUE:
                 continue
             where = tags == tag
-            found = words[where]
-            if tag in TEXT_TAGS:
-                found = self.canonical_ids(found)
-            elif tag == Tag.OBJECT:
-                found = self._names[found >> np.uint64(ADDRESS_BITS)] | (found & np.uint64(ADDRESS_MASK))
+            if tag == Tag.OBJECT:
+                made[where], numbers[where] = self._object_columns(words[where], objects[where], distinct)
+                continue
+            found = self.canonical_ids(words[where]) if tag in TEXT_TAGS else words[where]
             used, places = np.unique(found, return_inverse=True)
-            known = np.full(len(places), ValueTag.OBJECT if tag == Tag.OBJECT else ValueTag.OTHER, np.uint8)
+            known = np.full(len(places), ValueTag.OTHER, np.uint8)
             if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
                 known[places == 0] = ValueTag.ABSENT
             made[where] = known
-            numbers[where] = places + begin
-            distinct.append((tag, used))
-            begin += len(used)
-        return made, numbers, Distinct(self, distinct)
+            numbers[where] = places + distinct.add(tag, used, np.zeros(len(used), np.int64))
+        return made, numbers, distinct
 
-    def keys(self, tags: Array, words: Array) -> list[Value]:
+    def _object_columns(self, words: Array, objects: Array, distinct: Distinct) -> tuple[Array, Array]:
+        """Tags and places among the distinct values.
+
+        An object is numbered as `_opaque` does; its type is the first that it was seen with. Those that are unknown are
+        told apart by type alone."""
+        known = objects != 0
+        numbers = np.zeros(len(words), np.int64)
+        used, first, places = np.unique(objects[known], return_index=True, return_inverse=True)
+        rank = np.empty(len(used), np.int64)
+        rank[np.argsort(first)] = np.arange(len(used))
+        fresh = np.ones(len(used), bool)
+        identities = np.empty(len(used), np.int64)
+        for identity, number in self._objects.items():
+            place = int(np.searchsorted(used, identity))
+            if place < len(used) and used[place] == identity:
+                fresh[place], identities[place] = False, number
+        order = np.argsort(np.where(fresh, rank, len(used)), kind="stable")[: int(fresh.sum())]
+        identities[order] = len(self._objects) + 1 + np.arange(len(order))
+        numbers[known] = places + distinct.add(Tag.OBJECT, words[known][first], identities)
+        types = self._names[words[~known] >> np.uint64(ADDRESS_BITS)]
+        used, places = np.unique(types, return_inverse=True)
+        numbers[~known] = places + distinct.add(Tag.OBJECT, used, np.zeros(len(used), np.int64))
+        return np.where(known, ValueTag.OBJECT, ValueTag.SOME_OBJECT).astype(np.uint8), numbers
+
+    def keys(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
         """The same, where texts have their canonical ids."""
         values = np.full(len(tags), ABSENT, object)
         for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
@@ -129,15 +157,17 @@ class Interned:
                 case Tag.BYTES:
                     values[where] = _each(found, self._bytes)
                 case Tag.OBJECT:
-                    values[where] = _each(found, self.opaque)
+                    values[where] = self._opaque(
+                        found, np.zeros(len(found), np.int64) if objects is None else objects[where]
+                    )
                 case Tag.SLICE:
                     values[where] = _each(found, _slice_text)
         return values.tolist()
 
-    def key(self, tag: int, word: int) -> Value:
-        """One of those that are a text or an object."""
+    def distinct(self, tag: int, word: int, number: int) -> Value:
+        """One of the values that are a text or an object."""
         if tag == Tag.OBJECT:
-            return self.opaque(word)
+            return Opaque(self.type_name(word >> ADDRESS_BITS), number or None)
         return self._bytes(word) if tag == Tag.BYTES else self._string(word)
 
     def _string(self, canonical: int) -> str | Absent:
@@ -150,13 +180,20 @@ class Interned:
 class Distinct(Sequence[Value]):
     """Texts and objects, each made when it is asked for."""
 
-    def __init__(self, interned: Interned, parts: Sequence[tuple[int, Array]]) -> None:
+    def __init__(self, interned: Interned) -> None:
         self._interned = interned
-        self._tags = np.repeat([tag for tag, _ in parts], [len(words) for _, words in parts])
-        self._words = np.concatenate([np.empty(0, np.uint64), *(words for _, words in parts)])
+        self._tags, self._words, self._numbers = np.empty(0, np.uint8), np.empty(0, np.uint64), np.empty(0, np.int64)
+
+    def add(self, tag: int, words: Array, numbers: Array) -> int:
+        """Add some of one tag; gives the place of the first. `numbers` are those of objects, 0 where unknown."""
+        first = len(self)
+        self._tags = np.concatenate([self._tags, np.full(len(words), tag, np.uint8)])
+        self._words = np.concatenate([self._words, words])
+        self._numbers = np.concatenate([self._numbers, numbers])
+        return first
 
     def __len__(self) -> int:
-        return len(self._words)
+        return len(self._tags)
 
     @overload
     def __getitem__(self, place: int) -> Value: ...
@@ -164,8 +201,8 @@ class Distinct(Sequence[Value]):
     def __getitem__(self, place: slice) -> list[Value]: ...
     def __getitem__(self, place: int | slice) -> Value | list[Value]:
         if isinstance(place, slice):
-            return self._interned.keys(self._tags[place], self._words[place])
-        return self._interned.key(int(self._tags[place]), int(self._words[place]))
+            return [self[each] for each in range(len(self))[place]]
+        return self._interned.distinct(int(self._tags[place]), int(self._words[place]), int(self._numbers[place]))
 
 
 def _lowest(ids: Collection[int]) -> int:

@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.trace.event import ABSENT, Event, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Absent, Event, Opaque, Value
 from opcodetrace.trace.finding import Certainty
 
 Array = npt.NDArray[Any]
@@ -57,7 +57,7 @@ class Events(Sequence[Event]):
     def of(cls, events: Iterable[Event]) -> Events:
         """Columns of a few events."""
         rows = list(events)
-        others: dict[tuple[type, Value], int] = {}
+        others: dict[object, tuple[int, Value]] = {}
         values = [_encoded(event.value, others) for event in rows]
 
         def column(number: int, dtype: type) -> Array:
@@ -73,7 +73,7 @@ class Events(Sequence[Event]):
             tag=np.array([tag for tag, _ in values], np.uint8),
             word=np.array([word for _, word in values], np.int64),
             frame=column(7, np.int32),
-            others=[value for _, value in others],
+            others=[value for _, value in others.values()],
         )
 
     def __len__(self) -> int:
@@ -137,7 +137,8 @@ class Events(Sequence[Event]):
         return dict(zip(wanted[there].tolist(), place[there].tolist(), strict=True))
 
 
-def _encoded(value: Value, others: dict[tuple[type, Value], int]) -> tuple[ValueTag, int]:
+def _encoded(value: Value, others: dict[object, tuple[int, Value]]) -> tuple[ValueTag, int]:
+    tag, key = ValueTag.OTHER, (type(value), value)
     match value:
         case bool():
             return ValueTag.TRUE if value else ValueTag.FALSE, 0
@@ -148,12 +149,13 @@ def _encoded(value: Value, others: dict[tuple[type, Value], int]) -> tuple[Value
             return ValueTag.FLOAT, word
         case None:
             return ValueTag.NONE, 0
-        case _ if value is ABSENT:
+        case Absent():
             return ValueTag.ABSENT, 0
+        case Opaque(identity=None):
+            tag, key = ValueTag.SOME_OBJECT, (Opaque, value.type_name)
         case Opaque():
-            return ValueTag.OBJECT, others.setdefault((type(value), value), len(others))
-        case _:
-            return ValueTag.OTHER, others.setdefault((type(value), value), len(others))
+            tag = ValueTag.OBJECT
+    return tag, others.setdefault(key, (len(others), value))[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
