@@ -32,6 +32,7 @@ STEPS = (
     "count_children",
     "calls",
     "findings_of_every_kind",
+    "events_in_order",
 )
 
 
