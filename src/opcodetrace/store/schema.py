@@ -424,6 +424,15 @@ def calls(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
+@migrations()
+def count_inferred_functions(database: Any) -> None:
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN inferred_functions INTEGER"
+        " /* woven functions of whose writes some have only inferred sources: values could not be followed all the way;"
+        " NULL where not counted */"
+    )
+
+
 def is_trace_file(database: Database) -> bool:
     """Whether the file holds our tables."""
     return bool(migrations.applied(database))

@@ -15,7 +15,15 @@ from opcodetrace.errors import DatabaseError
 
 MIGRATIONS = "opcodetrace"  # the name of our set of migrations
 # Every step of the schema there ever was, the oldest first (store/schema.py).
-STEPS = ("first_schema", "synchronisation", "modules_of_runs", "keep_the_last_events", "count_children", "calls")
+STEPS = (
+    "first_schema",
+    "synchronisation",
+    "modules_of_runs",
+    "keep_the_last_events",
+    "count_children",
+    "calls",
+    "count_inferred_functions",
+)
 
 
 def is_current(path: pathlib.Path) -> bool:

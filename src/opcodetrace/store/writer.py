@@ -16,6 +16,7 @@ from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Findings, LostUpdate
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Followed
 
 LOST_UPDATE = "lost update"
 UNSEEN_WRITE = "unseen write"
@@ -276,6 +277,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "functions": sum(code.unwoven is None for code in trace.codes),
         "notes": json.dumps(trace.notes),
         "children": trace.children,
+        "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
     }
 
 
