@@ -41,7 +41,8 @@ CREATE TABLE runs (
     last INTEGER,                   -- how many records were to be kept, the last ones (record --last); NULL: all
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
     children INTEGER,               -- processes that it started, which were not recorded; NULL where not counted
-    first_event INTEGER             -- rowid in events of its first one; the others follow in the order of seq
+    first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
+    inferred_functions INTEGER      -- woven ones through which values were not followed all the way: NULL if not counted
 );
 
 CREATE TABLE threads (

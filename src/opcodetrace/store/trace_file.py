@@ -33,6 +33,7 @@ STEPS = (
     "calls",
     "findings_of_every_kind",
     "events_in_order",
+    "count_inferred_functions",
 )
 
 
