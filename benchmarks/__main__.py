@@ -28,10 +28,9 @@ from unittest import mock
 from rich.console import Console
 from rich.table import Table
 
-from opcodetrace import recorder
-from opcodetrace import stages as stages_of_run
-from opcodetrace.analyse import lost_updates
+from opcodetrace import pipeline, recorder
 from opcodetrace.spool.layout import RECORD_SIZE
+from opcodetrace.spool.options import Options
 from opcodetrace.store.database import Database
 
 P = ParamSpec("P")
@@ -154,12 +153,12 @@ def stages(folder: Path) -> dict[str, float]:
         return wrapper
 
     with (
-        mock.patch.object(stages_of_run, "ingest", timed("reading the spool", stages_of_run.ingest)),
-        mock.patch.object(lost_updates, "find", timed("the analysis", lost_updates.find)),
+        mock.patch.object(pipeline, "ingest", timed("reading the spool", pipeline.ingest)),
+        mock.patch.object(pipeline, "gather", timed("the analysis", pipeline.gather)),
         mock.patch.object(Database, "add_run", timed("SQLite", Database.add_run)),
         silence(),
     ):
-        options = recorder.Options()
+        options = Options()
         target = recorder.Target(str(HERE / "programs" / "counter.py"), (str(EVENTS // 4),))
         list(recorder.record_many(target, folder / "stages.db", options, 1))
     return took

@@ -1,7 +1,7 @@
 """The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
 
-script_process.py starts `python [OPTION]... child.py SPOOL SWITCH_INTERVAL BYTECODE_FOLDER INCLUDE EXCLUDE CALLS
-script|module TARGET [ARG]...`; patterns are joined by commas.
+script_process.py starts `python [OPTION]... child.py SPOOL script|module TARGET [ARG]...`; how to record it is in the
+spool's `options.json`.
 CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
 ours becomes. Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
 """
@@ -41,10 +41,7 @@ class _Target:
     def __init__(self, argv: list[str], orig_argv: list[str]) -> None:
         from os import getcwd, path
 
-        _, self.spool, self.switch_interval, self.bytecode_folder, include, exclude, *rest = argv
-        calls, kind, self.name, *self.args = rest
-        self.calls = bool(calls)
-        self.include, self.exclude = (tuple(filter(None, each.split(","))) for each in (include, exclude))
+        _, self.spool, kind, self.name, *self.args = argv
         self.is_module = kind == "module"
         self.options = orig_argv[1 : len(orig_argv) - len(argv)]
         self.command = ["-m", self.name, *self.args] if self.is_module else [self.name, *self.args]
@@ -142,10 +139,21 @@ def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
     return send
 
 
+def _check_interpreter() -> None:
+    """Raises UnsupportedInterpreter, which says more than the error of a probe that cannot be imported."""
+    import opcodetrace.rewrite.interpreters  # noqa: F401
+
+
 class _Recording:
     """The weaver, the probe and the import hook, all imported and ready."""
 
     def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
+        from opcodetrace.spool.options import StoredOptions
+
+        with open(f"{target.spool}/options.json", "rb") as file:
+            options, libraries = StoredOptions.from_json(file.read())
+        self.switch_interval = options.switch_interval
+        sys.path.append(libraries)
         from opcodetrace.probe import _probe
         from opcodetrace.rewrite import cache, executed, importer
         from opcodetrace.rewrite.module_weaver import ModuleWeaver
@@ -153,14 +161,14 @@ class _Recording:
         from opcodetrace.trace.site import EARLIER, EXCLUDED, Patterns
 
         send = _sender(f"{target.spool}/sites")
-        patterns = Patterns(target.include, target.exclude)
+        patterns = Patterns(options.include, options.exclude)
         send(("patterns", *patterns))
         self.probe = _probe
         try:
-            kept = cache.Cache(_probe, cache.version_of_weaver() + ("-calls" if target.calls else ""))
+            kept = cache.Cache(_probe, cache.version_of_weaver() + ("-calls" if options.calls else ""))
         except OSError:  # a weaver without sources
             kept = None
-        self.weaver = ModuleWeaver(send, _probe, kept, calls=target.calls)
+        self.weaver = ModuleWeaver(send, _probe, kept, calls=options.calls)
         self.selection = Selection(target.roots(), patterns)
         for module in self.selection.imported_earlier(modules):
             self.weaver.leave(module, EARLIER)
@@ -272,8 +280,8 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
     """Run the target in `namespace`, the dict of `__main__`. Raises SystemExit unless a script ran to its end."""
     target = _Target(sys.argv, sys.orig_argv)
     imports = _Imports(modules, importers)
-    sys.path.append(target.bytecode_folder)
     try:
+        _check_interpreter()
         recording = _Recording(target, modules)
         kept: list[object] = [imports.restore()]
         _become(target, namespace)
@@ -283,12 +291,15 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
         else:
             code = recording.weave_script(target)
             recording.install_hook()
-        if target.switch_interval:
-            sys.setswitchinterval(float(target.switch_interval))
+        if recording.switch_interval is not None:
+            sys.setswitchinterval(recording.switch_interval)
         frozen = _settle(counts, kept)
         recording.probe.start()
     except Exception as error:
-        _say(f"the script runs unrecorded: {type(error).__name__}: {error}")
+        from opcodetrace.errors import OpcodetraceError
+
+        reason = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"
+        _say(f"the script runs unrecorded: {reason}")
         target.run_unrecorded()
     if target.is_module:
         exit_code = recording.probe.run_callable(_run_module_as_main, target.name)

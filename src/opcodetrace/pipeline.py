@@ -6,7 +6,9 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from opcodetrace.analyse import lost_updates
+from opcodetrace.analyse.evidence import gather
+from opcodetrace.findings import KINDS
+from opcodetrace.findings.protocol import find_all, needs_of
 from opcodetrace.ingest.ingest import ingest
 from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.sites import read_sites
@@ -16,20 +18,22 @@ from opcodetrace.store.database import Database
 def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
     """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
     assert meta.outcome is not None
+    options = spool.read_options()
     sites = read_sites(spool.sites)
     trace = ingest(
         spool.window,
         sites.files,
         sites.codes,
-        keep_all=meta.keep_all,
+        keep_all=options.keep_all,
         disk_full=meta.disk_full,
-        max_records=meta.max_records,
-        last=meta.last,
+        max_records=options.max_events,
+        last=options.last,
+        needs=needs_of(KINDS),
     )
     remarks = sites.remarks()
     trace.modules = sites.modules()
     trace.notes += remarks
-    findings = lost_updates.find(trace)
+    findings = find_all(KINDS, gather(trace))
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
         return opened.add_run(info, meta.outcome, trace, findings), remarks

@@ -15,28 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opcodetrace import script_process
-from opcodetrace.errors import DatabaseError, OpcodetraceError, ScriptError, SpoolError, UsageError
+from opcodetrace.errors import DatabaseError, InternalError, OpcodetraceError, ScriptError, SpoolError, UsageError
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.spool.layout import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.store import trace_file
 from opcodetrace.trace.execution import Outcome, RunInfo
-
-DEFAULT_WINDOW = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to record."""
-
-    switch_interval: float | None = None
-    max_events: int | None = None
-    window_bytes: int = DEFAULT_WINDOW
-    keep_all: bool = False
-    include: tuple[str, ...] = ()  # patterns of module names (trace.module_pattern)
-    exclude: tuple[str, ...] = ()
-    last: int | None = None  # keep the last so many events; not together with `max_events`
-    calls: bool = False  # record from where each function is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +158,13 @@ def _record_once(
 ) -> Recording:
     script = f"-m {target.name}" if target.is_module else target.name
     info = run_info(script, target.args, options)
-    meta = Meta(info, options.keep_all, options.max_events, last=options.last)
+    meta = Meta(info)
     with script_process.Signals() as signals:
-        spool = Spool.create(database, meta)
+        spool = Spool.create(database, meta, StoredOptions(options, _libraries()))
         try:
             window = _window(spool, options)
             output = script_process.Output(before_output) if is_one_of_many else None
-            child = script_process.start(_arguments(target, options, spool), output, reads_stdin=number == 0)
+            child = script_process.start(_arguments(target, spool), output, reads_stdin=number == 0)
         except BaseException:
             spool.delete()
             raise
@@ -208,7 +193,7 @@ def _record_once(
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
-            failure = OpcodetraceError(f"the trace could not be stored: {type(error).__name__}: {error}")
+            failure = InternalError.of(error)
         else:
             spool.delete()
             return Recording(info, outcome, run, None, None, signals.asked_to_stop, tuple(remarks))
@@ -216,20 +201,15 @@ def _record_once(
     return Recording(info, outcome, None, failure, spool.folder, signals.asked_to_stop)
 
 
-def _arguments(target: Target, options: Options, spool: Spool) -> list[str]:
-    """What child.py is told."""
+def _libraries() -> str:
+    """Where the script's process finds `bytecode`: its path need not be ours."""
     bytecode = importlib.util.find_spec("bytecode")
-    return [
-        os.fspath(spool.folder),
-        "" if options.switch_interval is None else repr(options.switch_interval),
-        os.path.dirname(os.path.dirname(bytecode.origin)) if bytecode and bytecode.origin else "",
-        ",".join(options.include),
-        ",".join(options.exclude),
-        "calls" if options.calls else "",
-        "module" if target.is_module else "script",
-        target.name,
-        *target.args,
-    ]
+    return os.path.dirname(os.path.dirname(bytecode.origin)) if bytecode and bytecode.origin else ""
+
+
+def _arguments(target: Target, spool: Spool) -> list[str]:
+    """What child.py is told."""
+    return [os.fspath(spool.folder), "module" if target.is_module else "script", target.name, *target.args]
 
 
 def _window(spool: Spool, options: Options) -> Window:
@@ -266,7 +246,10 @@ def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -
         try:
             run = _recover(spool, database, say, again)
         except Exception as error:  # one bad spool must keep neither the others nor a recording
-            say(f"{spool.folder} is left as it is: {error or type(error).__name__}")
+            fault = error if isinstance(error, OpcodetraceError) else InternalError.of(error)
+            say(f"{spool.folder} is left as it is: {fault}")
+            if isinstance(fault, InternalError) and fault.traceback():
+                say(fault.traceback())
             run = None
         finally:
             spool.release()

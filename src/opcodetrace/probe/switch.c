@@ -30,18 +30,19 @@ static struct {
 static PyThreadState *
 outgoing_state(void)
 {
-    PyThreadState *same_thread = NULL;
-    PyInterpreterState *interpreter = current_thread_state()->interp;
-    for (PyThreadState *state = PyInterpreterState_ThreadHead(interpreter); state != NULL;
-         state = PyThreadState_Next(state)) {
+    PyThreadState *found = NULL;
+    lock_thread_states();
+    for (PyThreadState *state = current_thread_state()->interp->threads.head; state != NULL; state = state->next) {
         if (state == running.state && state->id == running.state_id) {
-            return state;
+            found = state;
+            break;
         }
         if (state->thread_id == running.ident) {
-            same_thread = state; /* it has let go of its state and made another */
+            found = state; /* it has let go of its state and made another */
         }
     }
-    return same_thread;
+    unlock_thread_states();
+    return found;
 }
 
 static Left left = {.lane = UNNUMBERED};

@@ -1,7 +1,8 @@
 """The spool: the folder beside the trace file that holds a run until it is in the database.
 
-`<database>.spool-<pid>-<n>/` holds `window` (the records), `sites` (what the weaver sent) and `meta.json` (how the run
-was made, and how it ended). The living collector holds a lock on `meta.json`; a spool without one is an orphan.
+`<database>.spool-<pid>-<n>/` holds `window` (the records), `sites` (what the weaver sent), `options.json` (how to
+record) and `meta.json` (how the run was made, and how it ended). The living collector holds a lock on `meta.json`; a
+spool without one is an orphan.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.trace.execution import Outcome, RunInfo
 
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
@@ -76,13 +78,10 @@ class Meta:
     """What `recover` needs to know of a run that is not in its spool's window."""
 
     info: RunInfo
-    keep_all: bool
-    max_records: int | None
     process: Process | None = None
     disk_full: bool = False
     unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
-    last: int | None = None
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1).encode("ascii")
@@ -94,13 +93,10 @@ class Meta:
         info["argv"] = tuple(info["argv"])
         return cls(
             info=RunInfo(**info),
-            keep_all=read["keep_all"],
-            max_records=read["max_records"],
             process=Process(**read["process"]) if read["process"] else None,
             disk_full=read["disk_full"],
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
-            last=read.get("last"),
         )
 
 
@@ -120,7 +116,7 @@ class Spool:
         return self.folder / "sites"
 
     @classmethod
-    def create(cls, database: Path, meta: Meta) -> Spool:
+    def create(cls, database: Path, meta: Meta, options: StoredOptions) -> Spool:
         """Make the folder; it gets its name only when its lock is held, so that nobody takes it for an orphan."""
         folder = database.with_name(f"{database.name}.spool-{os.getpid()}-{next(_numbers)}")
         unlocked = _unfinished(folder)
@@ -129,12 +125,13 @@ class Spool:
                 if stale is unlocked or not (stale / "meta.json").exists():
                     _remove(stale)
             if folder.exists():
-                return cls.create(database, meta)
+                return cls.create(database, meta, options)
             unlocked.mkdir()
             lock = os.open(unlocked / "meta.json", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 (unlocked / "sites").touch()
+                (unlocked / "options.json").write_bytes(options.to_json())
                 spool = cls(folder, lock)
                 spool.write_meta(meta)
                 unlocked.rename(folder)
@@ -178,6 +175,15 @@ class Spool:
             return Meta.from_json(os.pread(self._lock, 1 << 24, 0))
         except (ValueError, KeyError, TypeError) as error:
             raise SpoolError(f"{self.folder / 'meta.json'} is damaged: {error}") from error
+
+    def read_options(self) -> Options:
+        path = self.folder / "options.json"
+        try:
+            return StoredOptions.from_json(path.read_bytes()).options
+        except OSError as error:
+            raise SpoolError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise SpoolError(f"{path} is damaged: {error}") from error
 
     def running(self, meta: Meta) -> int | None:
         """The id of the script's process if it still runs."""

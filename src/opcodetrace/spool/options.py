@@ -1,0 +1,45 @@
+"""How to record: what the user chose. It travels in the spool's `options.json`, by name.
+
+The file is written before the script's process starts and never changed: that process may read it at any time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+DEFAULT_WINDOW = 1 << 30  # bytes
+
+
+class Options(NamedTuple):
+    """No dataclass: the script's process reads it too, and is to load little."""
+
+    switch_interval: float | None = None  # seconds
+    max_events: int | None = None
+    window_bytes: int = DEFAULT_WINDOW
+    keep_all: bool = False
+    include: tuple[str, ...] = ()  # patterns of module names (trace.module_pattern)
+    exclude: tuple[str, ...] = ()
+    last: int | None = None  # keep the last so many events; not together with `max_events`
+    calls: bool = False  # record from where each function is called
+
+
+class StoredOptions(NamedTuple):
+    """What the file holds."""
+
+    options: Options
+    libraries: str = ""  # the folder where the script's process finds the package `bytecode`; "": on its own path
+
+    def to_json(self) -> bytes:
+        from json import dumps
+
+        return dumps({"options": self.options._asdict(), "libraries": self.libraries}, indent=1).encode("ascii")
+
+    @classmethod
+    def from_json(cls, text: bytes) -> StoredOptions:
+        """ValueError, KeyError or TypeError if it is damaged, or of an opcodetrace with other options."""
+        from json import loads
+
+        read = loads(text)
+        options = Options(**read["options"])
+        options = options._replace(include=tuple(options.include), exclude=tuple(options.exclude))
+        return cls(options, read["libraries"])
