@@ -14,6 +14,7 @@ typedef struct {
     Function original, replacement;
     int convention;      /* METH_... */
     bool is_function;    /* of a module: the container is the first argument */
+    PyTypeObject *vectorcalls; /* of TYPE_CALL: the type, if the interpreter calls its instances past `tp_call` */
     bool wrapped_over;   /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
     PyCFunction waits;
     char callee[48]; /* "time.sleep", "_thread.lock.acquire" */
@@ -72,7 +73,7 @@ site_of_call(const Intercepted *row, Call *call)
 {
     call->site = NO_SITE;
     call->direct = 0;
-    if (row->flags & STEP) {
+    if (row->flags & (STEP | IMPORT)) {
         return true;
     }
     if (row->flags & (ANYWHERE | BELOW)) {
@@ -116,7 +117,7 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     if (thread == NULL) {
         return;
     }
-    if (!(row->flags & STEP)) {
+    if (!(row->flags & (STEP | IMPORT))) {
         came_to_run(thread);
     }
     call->thread = thread;
@@ -139,6 +140,9 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     call->wrapped = NULL;
     call->earliest = spool_next();
     call->quiet = thread->quiet;
+#if !FREE_THREADED
+    call->switches = switch_count;
+#endif
     if (row->effect->before != NULL) {
         row->effect->before(call);
     }
@@ -212,7 +216,7 @@ end(const Seen *entry, Call *call, PyObject *result)
     }
 #endif
     if (call->thread != NULL && row->effect->after != NULL && thread_goes_inside(call->thread, call->run)) {
-        if (!(row->flags & STEP)) {
+        if (!(row->flags & (STEP | IMPORT))) {
             came_to_run(call->thread);
         }
         Raised raised = {0};
@@ -448,6 +452,15 @@ wrapper_of(PyObject *owner, const char *name)
 static Function *
 find_place(Seen *entry, PyObject *owner)
 {
+    if (entry->row->flags & TYPE_CALL) {
+        PyTypeObject *type = (PyTypeObject *)owner;
+        if (!PyType_Check(owner) || type->tp_call == NULL) {
+            return NULL;
+        }
+        entry->convention = METH_VARARGS | METH_KEYWORDS;
+        entry->vectorcalls = PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL) ? type : NULL;
+        return (Function *)(void *)&type->tp_call;
+    }
     if (entry->row->flags & WRAPPER) {
         struct wrapperbase *base = wrapper_of(owner, entry->row->name);
         return base == NULL ? NULL : (Function *)(void *)&base->wrapper;
@@ -558,21 +571,43 @@ exchange(Function *place, Function was, Function becomes)
     return __atomic_compare_exchange_n(place, &was, becomes, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+static void
+install(Seen *entry)
+{
+    if (entry->place == NULL) {
+        return;
+    }
+    Function now = LOAD_ACQUIRE(entry->place);
+    if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
+        return; /* it is there still, or whoever wrapped it calls it */
+    }
+    entry->wrapped_over = false;
+    entry->original = now;
+    if (exchange(entry->place, now, entry->replacement) && entry->vectorcalls != NULL) {
+        /* Each instance has a function of its own: the flag alone says whether that, or `tp_call`, is called. */
+        (void)__atomic_and_fetch(&entry->vectorcalls->tp_flags, ~Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
+    }
+}
+
+static void
+take_out(Seen *entry)
+{
+    if (entry->place == NULL) {
+        return;
+    }
+    if (!exchange(entry->place, entry->replacement, entry->original)) {
+        entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
+    }
+    else if (entry->vectorcalls != NULL) {
+        (void)__atomic_or_fetch(&entry->vectorcalls->tp_flags, Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
+    }
+}
+
 void
 intercept_install(void)
 {
     for (int i = 0; i < intercepted_count; i++) {
-        Seen *entry = &seen[i];
-        if (entry->place == NULL) {
-            continue;
-        }
-        Function now = LOAD_ACQUIRE(entry->place);
-        if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
-            continue; /* it is there still, or whoever wrapped it calls it */
-        }
-        entry->wrapped_over = false;
-        entry->original = now;
-        (void)exchange(entry->place, now, entry->replacement);
+        install(&seen[i]);
     }
 }
 
@@ -580,10 +615,47 @@ void
 intercept_remove(void)
 {
     for (int i = 0; i < intercepted_count; i++) {
-        Seen *entry = &seen[i];
-        if (entry->place != NULL && !exchange(entry->place, entry->replacement, entry->original)) {
-            entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
+        take_out(&seen[i]);
+    }
+}
+
+/* The place of a row in a type that was made just now; the type lives on for ever. */
+static void
+move_place(Seen *entry, PyObject *type)
+{
+    Function *before = entry->place;
+    PyTypeObject *vectorcalls = entry->vectorcalls;
+    Function *place = find_place(entry, type);
+    if (before == NULL || place == NULL || place == before) {
+        entry->vectorcalls = vectorcalls;
+        return;
+    }
+    PyTypeObject *now = entry->vectorcalls;
+    entry->vectorcalls = vectorcalls;
+    take_out(entry);
+    entry->vectorcalls = now;
+    entry->place = place;
+    entry->wrapped_over = false;
+    Py_INCREF(type);
+    install(entry);
+}
+
+void
+intercept_module(PyObject *module)
+{
+    PyModuleDef *definition = PyModule_GetDef(module);
+    for (int i = 0; i < owner_count && definition != NULL; i++) {
+        if (owners[i].attribute == NULL || strcmp(owners[i].module, definition->m_name) != 0) {
+            continue;
         }
+        PyObject *type = PyObject_GetAttrString(module, owners[i].attribute);
+        for (int row = 0; row < intercepted_count && type != NULL; row++) {
+            if ((intercepted[row].flags & TYPE_CALL) && strcmp(intercepted[row].owner, owners[i].name) == 0) {
+                move_place(&seen[row], type);
+            }
+        }
+        Py_XDECREF(type);
+        PyErr_Clear();
     }
 }
 

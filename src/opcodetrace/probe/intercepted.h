@@ -14,7 +14,9 @@ enum {
     TOLD = 32,        /* the interpreter runs it without the C function where it is hot: a hook may have told of it */
     BLOCKS = 64,      /* gives the GIL up: which thread is inside of it is noted */
     YIELDS = 128,     /* no more than that with an argument of 0 */
-    STEP = 256,       /* a step of a task, itself no event */
+    TYPE_CALL = 256,  /* a call of an instance of the type */
+    IMPORT = 512,     /* makes a module: what of the table is found in it is the module's own, not the interpreter's */
+    STEP = 1024,       /* a step of a task, itself no event */
 };
 
 typedef struct {
