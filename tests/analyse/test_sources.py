@@ -5,7 +5,7 @@ from __future__ import annotations
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.site import Flow, Operation
 from tests.analyse.hand_built import ADD, READ, Story, pairs
-from tests.analyse.programs import site
+from tests.traces import make_site
 
 LOAD2, STORE2, SET_PREV, SET_CUR, USE_CUR, USE_PREV = range(10, 16)
 PREV, CUR = 0, 1
@@ -15,19 +15,19 @@ def test_read_in_the_same_activation() -> None:
     story = Story()
     read = story.read(0, 0)
     write = story.write(0, 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.PROVEN}
 
 
 def test_own_write_in_a_loop() -> None:
     """`n += 1; c[0] = n`: the second write goes on from the first, whatever came between."""
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(writes=(STORE2,))))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(writes=(STORE2,))))
     first = story.write(0, 1, STORE2)
     other_read = story.read(1, 1)
     other = story.write(1, 2)
     second = story.write(0, 2, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {other: other_read, second: first}
     assert pairs(findings) == [(other, second)]
     assert findings.lost[0].read is None  # nobody read: the thread had the value at hand
@@ -35,13 +35,13 @@ def test_own_write_in_a_loop() -> None:
 
 
 def test_newest_of_a_read_and_an_own_write() -> None:
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), writes=(STORE2,))))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), writes=(STORE2,))))
     story.read(0, 0)
     first = story.write(0, 1, STORE2)
     second = story.write(0, 2, STORE2)
     read = story.read(0, 2)
     third = story.write(0, 3, STORE2)
-    assert {seq: story.find().sources[seq] for seq in (second, third)} == {second: first, third: read}
+    assert {seq: story.gather().sources[seq] for seq in (second, third)} == {second: first, third: read}
 
 
 def test_another_location_is_no_source() -> None:
@@ -49,7 +49,7 @@ def test_another_location_is_no_source() -> None:
     story.read(0, 0, location=0)
     story.read(0, 5, location=1)
     write = story.write(0, 1, location=0)  # the newest value read at that site came from location 1
-    assert write not in story.find().sources
+    assert write not in story.gather().sources
 
 
 def test_recursion_keeps_activations_apart() -> None:
@@ -60,7 +60,7 @@ def test_recursion_keeps_activations_apart() -> None:
     inner_read = story.read(0, 0, frame=2)
     inner = story.write(0, 1, frame=2)
     outer = story.write(0, 1, frame=1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {inner: inner_read, outer: outer_read}
     assert pairs(findings) == [(inner, outer)]
     assert findings.lost[0].lost_thread == findings.lost[0].overwritten_by_thread == 0
@@ -72,25 +72,25 @@ def test_reused_frame_address_is_a_new_activation() -> None:
     story.read(0, 0, frame=1)
     story.enter(1, frame=1)  # another thread's frame, where the first one's was
     write = story.write(1, 1, frame=1)
-    assert write not in story.find().sources
+    assert write not in story.gather().sources
 
 
 def test_without_enter_the_frame_address_is_all() -> None:
     story = Story()
     read = story.read(0, 0, frame=1)
     story.read(0, 0, frame=2)
-    assert story.find().sources == {}
+    assert story.gather().sources == {}
     write = story.write(0, 1, frame=1)
-    assert story.find().sources == {write: read}
+    assert story.gather().sources == {write: read}
 
 
 def test_previous_and_current_value() -> None:
     """`prev = cur; cur = c[0]` in a loop: what was read two rounds ago is in prev."""
     story = Story(
-        site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
-        site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
-        site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
+        make_site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+        make_site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
     )
     reads = []
     for _ in range(3):
@@ -99,15 +99,15 @@ def test_previous_and_current_value() -> None:
         story.define(0, SET_CUR)
     use_prev = story.write(0, 0, USE_PREV)
     use_cur = story.write(0, 0, USE_CUR)
-    assert story.find().sources == {use_prev: reads[1], use_cur: reads[2]}
+    assert story.gather().sources == {use_prev: reads[1], use_cur: reads[2]}
 
 
 def test_copied_variable_is_its_own() -> None:
     """After `prev = cur` a change of cur does not reach prev, nor the other way round."""
     story = Story(
-        site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
-        site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
+        make_site(SET_PREV, Operation.DEFINE, Flow(phis=(CUR,)), PREV),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
+        make_site(USE_PREV, Operation.STORE_SUBSCR, Flow(phis=(PREV,))),
     )
     first = story.read(0, 0)
     story.define(0, SET_CUR)
@@ -115,97 +115,97 @@ def test_copied_variable_is_its_own() -> None:
     story.read(0, 0)
     story.define(0, SET_CUR)  # cur = cur + c[0]
     write = story.write(0, 0, USE_PREV)
-    assert story.find().sources == {write: first}
+    assert story.gather().sources == {write: first}
 
 
 def test_variable_that_is_not_assigned_has_no_source() -> None:
     story = Story(
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
-        site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
     )
     story.enter(0)
     story.read(0, 0)
     story.define(0, SET_CUR)
     story.enter(0)
     story.write(0, 0, USE_CUR)
-    assert story.find().sources == {}
+    assert story.gather().sources == {}
 
 
 def test_through_a_call_is_inferred() -> None:
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
     read = story.read(0, 0)
     story.read(0, 0, site=LOAD2)
     write = story.write(0, 1, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.INFERRED}
 
 
 def test_data_flow_goes_before_what_is_inferred() -> None:
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), called_reads=(LOAD2,), opaque=True)))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(reads=(READ,), called_reads=(LOAD2,), opaque=True)))
     read = story.read(0, 0)
     story.read(0, 0, site=LOAD2)
     write = story.write(0, 1, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.PROVEN}
 
 
 def test_unknown_value_falls_back_on_the_latest_read() -> None:
     """The read was in another activation: `def put(v): c[0] = v` called with `c[0] + 1`."""
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow(opaque=True)))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(opaque=True)))
     story.enter(0, frame=1)
     read = story.read(0, 0, frame=1)
     story.read(1, 0)  # another thread's read is none of ours
     story.enter(0, frame=2)
     first = story.write(0, 1, STORE2, frame=2)
     story.write(0, 2, STORE2, frame=2)  # no read since the own write: blind
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {first: read}
     assert findings.source_certainty == {first: Certainty.INFERRED}
 
 
 def test_known_value_does_not_fall_back() -> None:
     """`while not flag: ...; flag = True`: whatever was read before, a constant is blind."""
-    story = Story(site(STORE2, Operation.STORE_SUBSCR, Flow()))
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow()))
     story.read(0, False)
     story.write(0, True, STORE2)
-    assert story.find().sources == {}
+    assert story.gather().sources == {}
 
 
 def test_long_sum_takes_linear_time() -> None:
     """`total += c[i]` over many cells: the variable's labels grow, but are not copied in each round."""
     cells = 20_000
     story = Story(
-        site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
-        site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+        make_site(SET_CUR, Operation.DEFINE, Flow(reads=(READ,), phis=(CUR,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
     )
     for cell in range(cells):
         story.read(0, cell, location=cell)
         story.define(0, SET_CUR)
     write = story.write(0, 1, USE_CUR, location=7)
-    assert story.find().sources == {write: 14}
+    assert story.gather().sources == {write: 14}
 
 
 def test_write_of_an_unknown_site_is_not_taken_for_blind() -> None:
-    story = Story(site(ADD, Operation.STORE_SUBSCR, None))
+    story = Story(make_site(ADD, Operation.STORE_SUBSCR, None))
     read = story.read(0, 0)
     write = story.write(0, 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.INFERRED}
 
 
 def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
     """`table.update(n=value)` in a loop: what an earlier turn wrote at the site is no read of it."""
-    story = Story(site(STORE2, Operation.CALL, Flow(reads=(STORE2,), opaque=True)))
+    story = Story(make_site(STORE2, Operation.CALL, Flow(reads=(STORE2,), opaque=True)))
     first_read = story.read(0, 0)
     first = story.write(0, 1, STORE2)
     other_read = story.read(1, 1)
     other = story.write(1, 2)
     read = story.read(0, 2)
     second = story.write(0, 3, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {first: first_read, other: other_read, second: read}
     assert findings.source_certainty[second] == Certainty.INFERRED
     assert findings.lost == []
@@ -213,13 +213,13 @@ def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
 
 def test_a_call_that_reads_and_writes_in_one_step() -> None:
     """`list.append`, `dict.pop`: the version that it makes comes from the one that it read."""
-    story = Story(site(STORE2, Operation.CALL, Flow(reads=(STORE2,))))
+    story = Story(make_site(STORE2, Operation.CALL, Flow(reads=(STORE2,))))
     first_read = story.read(0, 0, STORE2)
     first = story.write(0, 1, STORE2)
     read = story.read(0, 2, STORE2)
     second = story.write(0, 3, STORE2)
     blind = story.write(0, 4, STORE2)  # it read nothing this time
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {first: first_read, second: read}
     assert set(findings.source_certainty) == {first, second}
     assert blind not in findings.sources

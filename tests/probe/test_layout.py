@@ -32,7 +32,7 @@ def installed_for(version: bytes, folder: Path) -> dict[str, str]:
 def test_a_script_runs_unrecorded_by_a_probe_of_another_version(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import sys\nprint('it ran', sys.argv[1:])\n")
-    command = [*COMMAND, "record", "-d", os.fspath(tmp_path / "trace.db"), os.fspath(script), "argument"]
+    command: list[str | Path] = [*COMMAND, "record", "-d", tmp_path / "trace.db", script, "argument"]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env=installed_for(b"3.99", tmp_path / "other")
     )

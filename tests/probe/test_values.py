@@ -7,7 +7,8 @@ from typing import cast
 import pytest
 
 from opcodetrace.spool.layout import RecordKind, Tag
-from tests.probe.traced import Object, trace, uncertain
+from tests.probe.traced import trace, uncertain
+from tests.windows import Object
 
 
 def computed(*expressions: str) -> list[object]:

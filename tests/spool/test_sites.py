@@ -12,7 +12,7 @@ from opcodetrace.errors import SpoolError
 from opcodetrace.spool.sites import Sites, read_sites
 from opcodetrace.trace.run import Module
 from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, SourceFile, SwitchPoint
-from tests.ingest.window_builder import make_code, make_site
+from tests.traces import make_code, make_site
 
 FILE = SourceFile(0, "/home/me/bank.py", "bank", b"counter[0] += 1\n")
 POINT = SwitchPoint(24, 10, "RESUME", 1, 1, 0, 0, True)

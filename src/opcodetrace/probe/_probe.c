@@ -248,7 +248,7 @@ PyInit__probe(void)
     bool failed = location_prepare() < 0 || layout_check() < 0 || unpickle_prepare(module) < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
                   PyModule_AddType(module, &Code_Type) < 0
 #define X(name) || PyModule_AddIntConstant(module, #name, DO_##name) < 0
-        ACTIONS(X)
+                      ACTIONS(X)
 #undef X
         ;
     if (failed) {

@@ -117,7 +117,8 @@ code_unpickle(PyObject *module, PyObject *args)
 
 static PyMemberDef code_members[] = {
     {"code_id", T_UINT, offsetof(Code, id), READONLY, "the code object's number in the run"},
-    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY, "its calls: packed <IHHI (instruction, depth, oparg, site)"},
+    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY,
+     "its calls: packed <IHHI (instruction, depth, oparg, site)"},
     {"first_site", T_UINT, offsetof(Code, first_site), READONLY, "the site of its first call"},
     {0},
 };

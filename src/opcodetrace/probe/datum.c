@@ -23,7 +23,8 @@ bytes_datum(Thread *thread, PyObject *bytes, Datum *datum)
     if (PyBytes_GET_SIZE(bytes) > MAX_TEXT) {
         return false;
     }
-    *datum = (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .sort = TAG_BYTES};
+    *datum =
+        (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .sort = TAG_BYTES};
     return true;
 }
 
@@ -41,7 +42,14 @@ value_datum_slow(Thread *thread, PyObject *value)
     if (type == &PyBytes_Type && bytes_datum(thread, value, &datum)) {
         return datum;
     }
-    return (Datum){.word = object_word(thread, value), .sort = TAG_OBJECT};
+    uint64_t word = object_word(thread, value);
+    if (birth_is_seen(type)) {
+        birth_know(word);
+    }
+    else {
+        word &= ~ADDRESS_MASK;
+    }
+    return (Datum){.word = word, .sort = TAG_OBJECT};
 }
 
 /* ---- keys ---- */
@@ -93,7 +101,8 @@ mapping_is_plain_slow(PyObject *dict, PyObject *key)
     /* The lookup compares the key with those of the same hash, until one is the same object or equal. */
     int64_t number;
     Py_hash_t hash;
-    if (PyLong_CheckExact(key) && int_value(key, &number) && number > -(INT64_C(1) << 60) && number < INT64_C(1) << 60) {
+    if (PyLong_CheckExact(key) && int_value(key, &number) && number > -(INT64_C(1) << 60) &&
+        number < INT64_C(1) << 60) {
         hash = number == -1 ? -2 : (Py_hash_t)number; /* what an int's hash is */
     }
     else {

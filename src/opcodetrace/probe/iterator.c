@@ -73,8 +73,8 @@ took_from_sequence(PyObject *iterator, Py_ssize_t step, PyObject *given, Taken *
     }
     *taken = (Taken){.container = state->sequence, .value = given, .index = index};
 #if !FREE_THREADED
-    taken->exact = PyByteArray_Check(state->sequence) || (index < PyList_GET_SIZE(state->sequence) &&
-                   PyList_GET_ITEM(state->sequence, index) == given);
+    taken->exact = PyByteArray_Check(state->sequence) ||
+                   (index < PyList_GET_SIZE(state->sequence) && PyList_GET_ITEM(state->sequence, index) == given);
 #endif
     return true;
 }

@@ -266,7 +266,8 @@ type_number(Thread *thread, const uint8_t *name, size_t length)
                 memcpy(copy, name, length);
                 id = ++this_run.types;
                 *named = (NamedType){hash, copy, (uint32_t)length, id, thread->round};
-                emit_text(thread, TYPE, id, name, length); /* within the lock: no other thread may use the number before */
+                emit_text(thread, TYPE, id, name,
+                          length); /* within the lock: no other thread may use the number before */
             }
         }
     }

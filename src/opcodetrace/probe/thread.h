@@ -18,9 +18,9 @@ typedef struct {
 enum {
     TAG_MASK = 0xF,
     UNSURE = 0x100,  /* equality is the program's own: other keys may be equal to this one */
-    PLAIN = 0x200,   /* hash and comparison are built in: no Python code runs, whatever plain key it is compared with */
+    PLAIN = 0x200, /* hash and comparison are built in: no Python code runs, whatever plain key it is compared with */
     LASTING = 0x400, /* the datum stays right for the whole run (of a constant) */
-    RAISES = 0x800,  /* there is no such item: the operation raises */
+    RAISES = 0x800, /* there is no such item: the operation raises */
 };
 
 static inline unsigned
@@ -39,7 +39,7 @@ typedef struct {
 } Pending;
 
 typedef struct {
-    uint64_t hash;       /* of the bytes; or Python's own of the string, */
+    uint64_t hash; /* of the bytes; or Python's own of the string, */
     uint64_t characters; /* which then has so many; else NO_STRING */
     uint32_t id;
     uint32_t length;
@@ -63,7 +63,7 @@ enum {
 /* An asyncio task of a thread. */
 typedef struct {
     uint64_t address; /* 0: an empty entry */
-    uint64_t name;    /* its hash */
+    uint64_t name; /* its hash */
     uint32_t number;
     uint32_t round; /* in which its record was written last */
 } Lane;
@@ -79,11 +79,11 @@ typedef struct {
 
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
-    struct Thread *all;  /* the next of all that were ever made */
+    struct Thread *all; /* the next of all that were ever made */
 #if FREE_THREADED
     uint32_t inside; /* 1 while a hook is at work: only then may the window not go */
 #endif
-    uint32_t round;  /* what it knows was written in this one; 0: it knows nothing yet */
+    uint32_t round; /* what it knows was written in this one; 0: it knows nothing yet */
     uint32_t number; /* of the lane that runs: `own`, or that of a task. STALE: of an earlier run, or none */
     uint32_t own;
     bool nameless; /* threading did not know it when its record was written */
@@ -222,8 +222,8 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
     uint64_t moved = seq - earliest;
     record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0
-                     : moved < UINT32_MAX                                  ? (uint32_t)moved
-                                                                           : UINT32_MAX; /* no window holds as many */
+                     : moved < UINT32_MAX                                ? (uint32_t)moved
+                                                                         : UINT32_MAX; /* no window holds as many */
     record->site = site;
     record->thread = (uint16_t)thread->number;
     record->kind = (uint8_t)kind;
