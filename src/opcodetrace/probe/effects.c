@@ -198,7 +198,7 @@ is_undisturbed(const Call *call)
 #if FREE_THREADED
     return spool_next() - call->earliest == call->thread->quiet - call->quiet;
 #else
-    return switch_count == call->switches;
+    return this_run.switch_count == call->switches;
 #endif
 }
 
@@ -221,7 +221,7 @@ item_missed(Call *call)
     call->earliest = thread->last = spool_next();
     call->quiet = thread->last_quiet = thread->quiet;
 #if !FREE_THREADED
-    call->switches = switch_count;
+    call->switches = this_run.switch_count;
 #endif
 }
 

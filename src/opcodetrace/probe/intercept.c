@@ -53,7 +53,7 @@ static inline void
 came_to_run(Thread *thread)
 {
 #if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
+    if (UNLIKELY(thread->number != this_run.running_thread)) {
         switch_to(thread);
     }
 #else
@@ -233,7 +233,7 @@ end(const Seen *entry, Call *call, PyObject *result)
         }
         thread_goes_outside(call->thread);
     }
-    else if ((row->flags & STEP) && call->thread != NULL && call->thread->number == call->step) {
+    else if ((row->flags & STEP) && call->thread != NULL && call->run == LOAD(&spool.run) && call->thread->number == call->step) {
         call->thread->number = call->lane; /* recording was turned off during the step */
     }
     return result;
