@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.spool.layout import RecordKind, SyncFlag
 from opcodetrace.spool.window import Window
 from tests import windows

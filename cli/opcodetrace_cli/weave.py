@@ -17,9 +17,10 @@ from rich.text import Text
 
 from opcodetrace.errors import ScriptError, UsageError
 from opcodetrace.probe import _probe
-from opcodetrace.report.wording import encodable, printable, quantity
+from opcodetrace.report.words.text import encodable, printable
 from opcodetrace.rewrite.decode import Instruction, decode
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.site import Code, Site, SwitchPoint
 
 PIPE_WIDTH = 200  # nothing is cut off for a file

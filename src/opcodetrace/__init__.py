@@ -17,6 +17,7 @@ __all__ = ["Recording", "record"]
 def __getattr__(name: str) -> object:
     # NumPy and SQLite are loaded by whoever records, not by whoever imports.
     if name in __all__:
+        import opcodetrace.rewrite.interpreters  # noqa: F401  # first: it says best if this Python is not supported
         from opcodetrace import in_process
 
         return getattr(in_process, name)

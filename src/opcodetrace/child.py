@@ -139,6 +139,11 @@ def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
     return send
 
 
+def _check_interpreter() -> None:
+    """Raises UnsupportedInterpreter, which says more than the error of a probe that cannot be imported."""
+    import opcodetrace.rewrite.interpreters  # noqa: F401
+
+
 class _Recording:
     """The weaver, the probe and the import hook, all imported and ready."""
 
@@ -276,6 +281,7 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
     target = _Target(sys.argv, sys.orig_argv)
     imports = _Imports(modules, importers)
     try:
+        _check_interpreter()
         recording = _Recording(target, modules)
         kept: list[object] = [imports.restore()]
         _become(target, namespace)
@@ -290,7 +296,10 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
         frozen = _settle(counts, kept)
         recording.probe.start()
     except Exception as error:
-        _say(f"the script runs unrecorded: {type(error).__name__}: {error}")
+        from opcodetrace.errors import OpcodetraceError
+
+        reason = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"
+        _say(f"the script runs unrecorded: {reason}")
         target.run_unrecorded()
     if target.is_module:
         exit_code = recording.probe.run_callable(_run_module_as_main, target.name)

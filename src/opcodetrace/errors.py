@@ -50,14 +50,20 @@ class ScriptError(OpcodetraceError):
     exit_code = 2
 
 
+class UnsupportedInterpreter(OpcodetraceError):
+    """This Python's bytecode is none that is known: nothing can be recorded with it."""
+
+    exit_code = 2
+
+
 class AlreadyRecording(OpcodetraceError):
     """This process is being recorded already: one recording at a time, by one thread, in a process."""
 
     exit_code = 2
 
 
-class UpdatesLost(OpcodetraceError, AssertionError):
-    """A recording that was asked to check has seen updates being lost."""
+class FindingsError(OpcodetraceError, AssertionError):
+    """A recording that was asked to check has found that something went wrong."""
 
     exit_code = 1
 

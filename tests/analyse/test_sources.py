@@ -15,7 +15,7 @@ def test_read_in_the_same_activation() -> None:
     story = Story()
     read = story.read(0, 0)
     write = story.write(0, 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.PROVEN}
 
@@ -27,7 +27,7 @@ def test_own_write_in_a_loop() -> None:
     other_read = story.read(1, 1)
     other = story.write(1, 2)
     second = story.write(0, 2, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {other: other_read, second: first}
     assert pairs(findings) == [(other, second)]
     assert findings.lost[0].read is None  # nobody read: the thread had the value at hand
@@ -41,7 +41,7 @@ def test_newest_of_a_read_and_an_own_write() -> None:
     second = story.write(0, 2, STORE2)
     read = story.read(0, 2)
     third = story.write(0, 3, STORE2)
-    assert {seq: story.find().sources[seq] for seq in (second, third)} == {second: first, third: read}
+    assert {seq: story.gather().sources[seq] for seq in (second, third)} == {second: first, third: read}
 
 
 def test_another_location_is_no_source() -> None:
@@ -49,7 +49,7 @@ def test_another_location_is_no_source() -> None:
     story.read(0, 0, location=0)
     story.read(0, 5, location=1)
     write = story.write(0, 1, location=0)  # the newest value read at that site came from location 1
-    assert write not in story.find().sources
+    assert write not in story.gather().sources
 
 
 def test_recursion_keeps_activations_apart() -> None:
@@ -60,7 +60,7 @@ def test_recursion_keeps_activations_apart() -> None:
     inner_read = story.read(0, 0, frame=2)
     inner = story.write(0, 1, frame=2)
     outer = story.write(0, 1, frame=1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {inner: inner_read, outer: outer_read}
     assert pairs(findings) == [(inner, outer)]
     assert findings.lost[0].lost_thread == findings.lost[0].overwritten_by_thread == 0
@@ -72,16 +72,16 @@ def test_reused_frame_address_is_a_new_activation() -> None:
     story.read(0, 0, frame=1)
     story.enter(1, frame=1)  # another thread's frame, where the first one's was
     write = story.write(1, 1, frame=1)
-    assert write not in story.find().sources
+    assert write not in story.gather().sources
 
 
 def test_without_enter_the_frame_address_is_all() -> None:
     story = Story()
     read = story.read(0, 0, frame=1)
     story.read(0, 0, frame=2)
-    assert story.find().sources == {}
+    assert story.gather().sources == {}
     write = story.write(0, 1, frame=1)
-    assert story.find().sources == {write: read}
+    assert story.gather().sources == {write: read}
 
 
 def test_previous_and_current_value() -> None:
@@ -99,7 +99,7 @@ def test_previous_and_current_value() -> None:
         story.define(0, SET_CUR)
     use_prev = story.write(0, 0, USE_PREV)
     use_cur = story.write(0, 0, USE_CUR)
-    assert story.find().sources == {use_prev: reads[1], use_cur: reads[2]}
+    assert story.gather().sources == {use_prev: reads[1], use_cur: reads[2]}
 
 
 def test_copied_variable_is_its_own() -> None:
@@ -115,7 +115,7 @@ def test_copied_variable_is_its_own() -> None:
     story.read(0, 0)
     story.define(0, SET_CUR)  # cur = cur + c[0]
     write = story.write(0, 0, USE_PREV)
-    assert story.find().sources == {write: first}
+    assert story.gather().sources == {write: first}
 
 
 def test_variable_that_is_not_assigned_has_no_source() -> None:
@@ -128,7 +128,7 @@ def test_variable_that_is_not_assigned_has_no_source() -> None:
     story.define(0, SET_CUR)
     story.enter(0)
     story.write(0, 0, USE_CUR)
-    assert story.find().sources == {}
+    assert story.gather().sources == {}
 
 
 def test_through_a_call_is_inferred() -> None:
@@ -136,7 +136,7 @@ def test_through_a_call_is_inferred() -> None:
     read = story.read(0, 0)
     story.read(0, 0, site=LOAD2)
     write = story.write(0, 1, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.INFERRED}
 
@@ -146,7 +146,7 @@ def test_data_flow_goes_before_what_is_inferred() -> None:
     read = story.read(0, 0)
     story.read(0, 0, site=LOAD2)
     write = story.write(0, 1, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.PROVEN}
 
@@ -160,7 +160,7 @@ def test_unknown_value_falls_back_on_the_latest_read() -> None:
     story.enter(0, frame=2)
     first = story.write(0, 1, STORE2, frame=2)
     story.write(0, 2, STORE2, frame=2)  # no read since the own write: blind
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {first: read}
     assert findings.source_certainty == {first: Certainty.INFERRED}
 
@@ -170,7 +170,7 @@ def test_known_value_does_not_fall_back() -> None:
     story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow()))
     story.read(0, False)
     story.write(0, True, STORE2)
-    assert story.find().sources == {}
+    assert story.gather().sources == {}
 
 
 def test_long_sum_takes_linear_time() -> None:
@@ -184,14 +184,14 @@ def test_long_sum_takes_linear_time() -> None:
         story.read(0, cell, location=cell)
         story.define(0, SET_CUR)
     write = story.write(0, 1, USE_CUR, location=7)
-    assert story.find().sources == {write: 14}
+    assert story.gather().sources == {write: 14}
 
 
 def test_write_of_an_unknown_site_is_not_taken_for_blind() -> None:
     story = Story(make_site(ADD, Operation.STORE_SUBSCR, None))
     read = story.read(0, 0)
     write = story.write(0, 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {write: read}
     assert findings.source_certainty == {write: Certainty.INFERRED}
 
@@ -205,7 +205,7 @@ def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
     other = story.write(1, 2)
     read = story.read(0, 2)
     second = story.write(0, 3, STORE2)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {first: first_read, other: other_read, second: read}
     assert findings.source_certainty[second] == Certainty.INFERRED
     assert findings.lost == []
@@ -219,7 +219,7 @@ def test_a_call_that_reads_and_writes_in_one_step() -> None:
     read = story.read(0, 2, STORE2)
     second = story.write(0, 3, STORE2)
     blind = story.write(0, 4, STORE2)  # it read nothing this time
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources == {first: first_read, second: read}
     assert set(findings.source_certainty) == {first, second}
     assert blind not in findings.sources

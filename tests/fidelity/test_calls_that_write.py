@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
 # The first thread writes, the second one adds to that, then the first adds to what the second wrote, at the same site.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
 # The counter that is incremented, and the label of its location where that is another one. All start at 0.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
 INCREMENTS = int(os.environ.get("OPCODETRACE_TEST_INCREMENTS", "25000"))  # of each thread, of each counter

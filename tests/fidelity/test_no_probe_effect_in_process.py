@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.fidelity.test_no_probe_effect import COUNTERS, INCREMENTS, PROGRAM
 from tests.recording import environment
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import VERSION
 from tests.recording import Recording
 
 # Beside two threads that count, three have an interpreter each work with all that the probe looks at.
@@ -90,7 +89,7 @@ def test_interpreters_beside_the_recorded_one(record: Callable[..., Recording], 
     assert events == (20_000,)
 
 
-@pytest.mark.skipif(VERSION < (3, 14), reason="there is no InterpreterPoolExecutor before")
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="there is no InterpreterPoolExecutor before")
 def test_a_pool_of_interpreters(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "pool.py"
     script.write_text(POOL)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED, NUMBER, SWITCH_POINTS
+from opcodetrace.rewrite.interpreters import FREE_THREADED, NUMBER, SWITCH_POINTS
 
 SAMPLES = 20_000
 # Among them every thread that runs Python code for long is suspended at; whichever of them this version has.

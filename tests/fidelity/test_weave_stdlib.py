@@ -5,16 +5,25 @@ import marshal
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
 from opcodetrace.probe import _probe
+from opcodetrace.rewrite.decode import decode
+from opcodetrace.rewrite.flow import FlowError, analyse
 from opcodetrace.rewrite.weave import Weaver
 from tests.recording import environment
 
 LIBRARY = Path(os.__file__).parent
 AT_LEAST = {"lines": 40_000, "code objects": 2_000}
+
+CONSTRUCTS = """
+asyncgen compile contextlib_async coroutines except_star generators grammar listcomps named_expressions patma scope
+syntax tstring type_params unpack_ex with
+""".split()  # noqa: SIM905
 
 IMPORTED = """
 argparse asyncio concurrent.futures dataclasses datetime decimal email.message enum fractions functools inspect json
@@ -36,6 +45,31 @@ def test_every_code_object_of_the_library_is_woven() -> None:
     assert [f"{function}: {unwoven}" for _, _, function, *_, unwoven in codes if unwoven is not None] == []
     assert lines > AT_LEAST["lines"]
     assert len(codes) > AT_LEAST["code objects"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_every_function_of_the_library_has_data_flow() -> None:
+    """The library, and those of its tests that try what the language can do."""
+    without, count = [], 0
+    paths = [*LIBRARY.glob("[n-z]*.py"), *LIBRARY.glob("asyncio/*.py")]
+    paths += [path for name in CONSTRUCTS for path in LIBRARY.glob(f"test/**/test_{name}.py")]
+    for path in paths:
+        for code in _nested(compile(path.read_bytes(), path, "exec", dont_inherit=True)):
+            count += 1
+            try:
+                analyse(code, decode(code), lambda index: True)
+            except FlowError as error:
+                without.append(f"{path.name}: {code.co_qualname}: {error}")
+    assert without == []
+    assert count > AT_LEAST["code objects"]
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)
 
 
 def test_the_woven_library_can_be_imported(tmp_path: Path) -> None:

@@ -227,6 +227,66 @@ main()
 t.join()
 """)
     first = next(event for event in found if event.site == 77)
+    assert (first.container, first.before, first.value) == (0, SwitchFlag.IN_CALL, "_thread.lock.acquire")
+
+
+@gil_only
+def test_a_call_whose_operands_are_being_freed() -> None:
+    """The callable is gone before the argument, a socket that takes a second to close without the GIL. What lies in the
+    value stack is an object no more: nothing is said of why the thread stands there."""
+    found = switches("""
+import functools, socket, struct
+def lingering():
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    keep.append((server, server.accept()))
+    client.setblocking(False)
+    try:
+        while True: client.send(b"x" * 65536)
+    except BlockingIOError: pass
+    client.setblocking(True)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1))
+    return __import__("_socket").socket(fileno=client.detach())
+keep = []
+@woven
+def main():
+    h[h] = 0
+    functools.partial(bool)(lingering())
+    h[h] = 3
+def worker():
+    while not done:
+        a = "".ljust(39); b = "".ljust(39); c = "".ljust(39); d = "".ljust(39)  # what takes the memory
+        h[h] = 1
+        time.sleep(0.01)
+done = False
+t = threading.Thread(target=worker)
+t.start()
+main()
+done = True
+t.join()
+""")
+    during = [event for event in found if event.container == 0 and event.site == 77]
+    assert (SwitchFlag(0), Tag.ABSENT) in {(SwitchFlag(event.before), event.value) for event in during}
+
+
+@gil_only
+def test_a_call_of_c_code_that_nobody_follows() -> None:
+    found = switches("""
+import select
+@woven
+def main():
+    h[h] = 0
+    select.select([], [], [], 0.1)
+    h[h] = 3
+def worker():
+    h[h] = 1
+started = threading.Thread(target=worker)
+main_is_in = threading.Thread(target=lambda: (time.sleep(0.02), started.start()))
+main_is_in.start()
+main()
+main_is_in.join(); started.join()
+""")
+    first = next(event for event in found if event.site == 77)
     assert (first.container, first.before, first.value) == (0, 0, Tag.ABSENT)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from opcodetrace import pipeline, recorder
-from opcodetrace.analyse.lost_updates import find
+from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.ingest.ingest import ingest
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.layout import HEADER_SIZE, MAX_THREADS, MIN_RING, NEXT_OFFSET, RECORD_SIZE, ring_for
 from opcodetrace.spool.options import Options
@@ -23,7 +23,6 @@ from opcodetrace.spool.sites import read_sites
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import ABSENT, Kind
-from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
 from tests.recording import Scripts, record
 
@@ -249,10 +248,10 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "spool"
 
 
-def analysed(window: Path, folder: Path, last: int | None) -> tuple[Trace, Findings]:
+def analysed(window: Path, folder: Path, last: int | None) -> tuple[Trace, Evidence]:
     sites = read_sites(folder / "sites")
     trace = ingest(window, sites.files, sites.codes, last=last)
-    return trace, find(trace)
+    return trace, gather(trace)
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="there the findings are those of one of several orders")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Scripts
 
 

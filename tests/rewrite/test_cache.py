@@ -16,7 +16,7 @@ import pytest
 from opcodetrace.probe import _probe
 from opcodetrace.rewrite import cache as cache_module
 from opcodetrace.rewrite.cache import Cache, version_of_weaver
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, describe, shift, weave
 from opcodetrace.trace.library import LIBRARY as SYNCHRONISATION
 
@@ -253,7 +253,7 @@ def test_writers_at_one_time(tmp_path: Path) -> None:
 def test_the_version_tells_weavers_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     version = version_of_weaver()
     assert version == version_of_weaver()
-    sources = [*Path(str(cache_module.__file__)).parent.glob("*.py")]
+    sources = [*Path(str(cache_module.__file__)).parent.rglob("*.py")]
     read = cache_module.read_file
     for changed in [*sources, Path(sys.modules["opcodetrace.trace.site"].__file__ or "")]:
 

@@ -7,7 +7,6 @@ import pytest
 
 from opcodetrace.probe import _probe
 from opcodetrace.rewrite import weave as weave_module
-from opcodetrace.rewrite.opcodes import VERSION
 from opcodetrace.rewrite.unweave import UnweaveError, check
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.trace.site import Code, Site
@@ -141,7 +140,7 @@ result = f(A())
     + "        c[0] += 1; c[1] = c[0]\n" * 400
     + "    return c\nresult = f([0, 0])\n",
 }
-if VERSION >= (3, 12):
+if sys.version_info >= (3, 12):
     PROGRAMS["type parameters"] = """
         class Box[T]:
             def __init__(self, v: T): self.v = v
@@ -265,7 +264,7 @@ def test_check_sees_every_change() -> None:
 
 
 def _opcode(name: str) -> int:
-    from opcodetrace.rewrite.opcodes import NUMBER
+    from opcodetrace.rewrite.interpreters import NUMBER
 
     return NUMBER[name]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import ROOT, Recording
 
 RUNS = 3

@@ -41,7 +41,7 @@ def relations(database: sqlite_utils.Database) -> list[tuple[str, str]]:
 
 def test_every_table_and_view_has_a_comment(database: sqlite_utils.Database) -> None:
     for name, sql in relations(database):
-        assert re.match(rf"CREATE (TABLE|VIEW) {name} (\(|AS)\n    -- [A-Z].*\.\n", sql), name
+        assert re.match(rf"CREATE (TABLE|VIEW) \"?{name}\"? (\(|AS)\n    -- [A-Z].*\.\n", sql), name
 
 
 def comments(database: sqlite_utils.Database) -> dict[tuple[str, str], str]:

@@ -30,6 +30,7 @@ from opcodetrace.spool.layout import (
 )
 from opcodetrace.spool.records import SpooledRecords, Survey, survey
 from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.run import Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile
@@ -47,10 +48,11 @@ def ingest(
     disk_full: bool = False,
     max_records: int | None = None,
     last: int | None = None,
+    needs: Need = Need.NOTHING,
 ) -> Trace:
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
     `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
-    so many records count, if that is given."""
+    so many records count, if that is given. `needs`: what is kept besides."""
     files, codes = list(files), list(codes)
     spool = SpooledRecords.open(window, last)
     seen = survey(spool)
@@ -63,7 +65,7 @@ def ingest(
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, sites, interned, labels, threads, files)
-    markers = _markers(spool, seen, sites, None if keep_all else kept)
+    markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
     elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
     calls = CallStructure.of(spool, seen, kept)
     events, frames = _events(spool, kept, markers, elsewhere, interned)
@@ -160,14 +162,15 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
         yield location_and_reading // 2, site
 
 
-def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept | None) -> Array:
-    """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all)."""
+def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept | None, *, of_readers: bool) -> Array:
+    """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all), or with
+    `of_readers` any access."""
     wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
     if kept is None:
         wanted[:-1] = True
     else:
         writing = (kept.records["kind"] & RECORD_KIND_MASK) != Kind.READ
-        wanted[table.code[kept.sites[writing]]] = True
+        wanted[table.code[kept.sites[writing | of_readers]]] = True
     found = [np.empty(0, np.int64)]
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
@@ -184,7 +187,8 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kep
     for site in table.sites.values():
         if site.flow is not None:
             flow = site.flow
-            asked[[*flow.reads, *flow.writes, *flow.called_reads, *flow.called_writes]] = True
+            reads = (*flow.reads, *flow.called_reads, *flow.tested, *flow.failed)
+            asked[[*reads, *flow.writes, *flow.called_writes]] = True
     of_kept = asked[kept.sites]
     places = mixed_hash((kept.records["frame"][of_kept], kept.sites[of_kept]), FIRST_SALT)
     known = np.unique(places)

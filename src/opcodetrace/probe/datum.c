@@ -197,7 +197,11 @@ canon_add(Canon *canon, PyObject *item, int depth)
             return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number));
         }
         if (PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == PyFloat_AS_DOUBLE(item)) {
-            return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%.17g", PyFloat_AS_DOUBLE(item)));
+            /* As repr() does: printf would write it as the program's locale has it, (1,5) for (1.5). */
+            char *shortest = PyOS_double_to_string(PyFloat_AS_DOUBLE(item), 'r', 0, 0, NULL);
+            bool fits = shortest != NULL && canon_put(canon, shortest, strlen(shortest));
+            PyMem_Free(shortest);
+            return fits;
         }
         return false;
     }

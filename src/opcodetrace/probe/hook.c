@@ -873,17 +873,11 @@ hook_adopt(PyCodeObject *code)
     }
 }
 
-#if PY_VERSION_HEX >= 0x030E0000
-enum { CACHES = INLINE_CACHE_ENTRIES_BINARY_OP };
-#else
-enum { CACHES = INLINE_CACHE_ENTRIES_BINARY_SUBSCR };
-#endif
-
 uint32_t
 hook_site_behind(Frame *frame, PyCodeObject *code)
 {
     /* COPY 1, LOAD_CONST hook; the interpreter may have put another kind of LOAD_CONST there. */
-    const Py_ssize_t at = frame_instruction(frame, code) + 1 + CACHES + 1, end = Py_SIZE(code);
+    const Py_ssize_t at = frame_instruction(frame, code) + 1 + SUBSCRIPT_CACHES + 1, end = Py_SIZE(code);
     const _Py_CODEUNIT *units = frame_code_units(frame, code);
     Py_ssize_t index = 0;
     for (Py_ssize_t i = at; i < end && i < at + 3; i++) {

@@ -47,7 +47,8 @@ static bool
 is_of_deque(PyTypeObject *type, const char *name)
 {
     const char *dot = strrchr(type->tp_name, '.'); /* 3.11: _collections._deque_iterator, later collections. ... */
-    return type->tp_basicsize == sizeof(DequeIterator) && dot != NULL && strcmp(dot + 1, name) == 0;
+    return type->tp_basicsize == sizeof(DequeIterator) && dot != NULL && strcmp(dot + 1, name) == 0 &&
+           is_c_type(type, type->tp_name);
 }
 
 /* Can no other thread use it meanwhile? */

@@ -70,6 +70,15 @@ typedef struct {
     uint32_t round; /* in which its record was written last */
 } Lane;
 
+/* The C function that a thread is in and that may give the GIL up: noted before it is called, read by the next thread that
+   passes a hook. It is that very function as long as `frame` is the thread's newest frame. */
+typedef struct {
+    const void *call; /* NULL: none */
+    Frame *frame;
+    const char *callee;
+    bool yields; /* it does no more than that: sleep(0) */
+} Inside;
+
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
     struct Thread *all; /* the next of all that were ever made */
@@ -97,6 +106,9 @@ typedef struct Thread {
     /* The call that a hook has just told of: if it goes through the C function, that does not count it again. */
     uint64_t told_frame;
     uint32_t told_site;
+#if !FREE_THREADED
+    Inside inside;
+#endif
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];
@@ -138,12 +150,32 @@ thread_goes_inside(Thread *thread, uint32_t run)
 #endif
 }
 
+#if FREE_THREADED
+/* References that this thread gives up once the hook is through. A hook needs a handful. */
+typedef struct {
+    uint32_t count;
+    PyObject *references[63];
+} Held;
+
+#  if defined(__ELF__)
+extern __thread Held held __attribute__((tls_model("initial-exec")));
+#  else
+extern __thread Held held;
+#  endif
+
+/* Gives them up. Finalisers may run. */
+void held_let_go(void);
+#endif
+
 static inline void
 thread_goes_outside(Thread *thread)
 {
 #if FREE_THREADED
     if (thread != NULL) {
         STORE_RELEASE(&thread->inside, 0);
+        if (UNLIKELY(held.count != 0)) {
+            held_let_go();
+        }
     }
 #else
     (void)thread;

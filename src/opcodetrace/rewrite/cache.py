@@ -12,6 +12,7 @@ import contextlib
 import marshal
 import struct
 import sys
+from collections.abc import Iterator
 from importlib import _bootstrap_external
 from io import FileIO
 from os import path
@@ -20,7 +21,7 @@ from typing import NamedTuple
 
 import bytecode
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
 from opcodetrace.trace import hook, library, site
 from opcodetrace.trace.hook import Probe
@@ -123,11 +124,18 @@ class Cache:
 def version_of_weaver() -> str:
     """A hash of all that the outcome of weaving depends on but the module that is woven: the sources of the weaver, and
     the Python. OSError where a source cannot be read."""
-    folder = path.dirname(str(__file__))
-    names = [*(f"{folder}/{name}" for name in sorted(listdir(folder)) if name.endswith(".py"))]
+    names = [*_sources_in(path.dirname(str(__file__)))]
     names += [str(module.__file__) for module in (hook, library, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
     return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
+
+
+def _sources_in(folder: str) -> Iterator[str]:
+    for name in sorted(listdir(folder)):
+        if name.endswith(".py"):
+            yield f"{folder}/{name}"
+        elif name != "__pycache__" and path.isdir(f"{folder}/{name}"):
+            yield from _sources_in(f"{folder}/{name}")
 
 
 def _hash(data: bytes | memoryview) -> int:

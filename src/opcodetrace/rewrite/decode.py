@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bytecode import ConcreteBytecode
 from bytecode.instr import UNSET
 
-from opcodetrace.rewrite.opcodes import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, FORWARD_JUMPS
+from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, FORWARD_JUMPS
 
 Position = tuple[int | None, int | None, int | None, int | None]  # line, end line, column, end column
 

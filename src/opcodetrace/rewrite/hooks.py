@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys
-from opcodetrace.rewrite.opcodes import CACHES, FREE_THREADED, NUMBER, SUBSCRIPT_OPERATOR, VERSION
+from opcodetrace.rewrite.interpreters import CACHES, FREE_THREADED, HERE, NUMBER, is_subscript
 from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
 from opcodetrace.trace.hook import Action
@@ -20,7 +20,7 @@ from opcodetrace.trace.site import Operation
 _COPY = NUMBER["COPY"]
 _LOAD_CONST = NUMBER["LOAD_CONST"]
 _LOAD_FAST = NUMBER["LOAD_FAST"]
-_LOAD_CELL = NUMBER["LOAD_CLOSURE"] if VERSION < (3, 13) else _LOAD_FAST
+_LOAD_CELL = NUMBER[HERE.load_cell]
 _STORE = bytes((NUMBER["STORE_SUBSCR"], 0)) + bytes(2 * CACHES[NUMBER["STORE_SUBSCR"]])
 _COPIES = tuple(bytes((_COPY, n)) for n in range(6))
 
@@ -62,7 +62,7 @@ CALLED = _bare(Action.CALLED)
 APPEND_BEGIN = HookTemplate(Action.APPEND_BEGIN, b"", _COPIES[3])  # [object]
 APPEND = _bare(Action.APPEND)
 # [NULL callable argument], from 3.13 on [callable NULL argument]
-LEN = HookTemplate(Action.LEN, _COPIES[3 if VERSION >= (3, 13) else 2], _COPIES[3])
+LEN = HookTemplate(Action.LEN, _COPIES[3 if HERE.null_above_callee else 2], _COPIES[3])
 DEFINE = _bare(Action.DEFINE)
 COMPUTE = _value(Action.COMPUTE)
 _READ_END = _value(Action.READ_END)
@@ -80,7 +80,7 @@ _GLOBAL_END = (_WRITE_END,) if FREE_THREADED else ()
 
 
 def _attribute_name(instruction: Instruction, code: CodeType) -> str:
-    return code.co_names[instruction.arg >> 1 if VERSION >= (3, 12) else instruction.arg]
+    return code.co_names[instruction.arg >> HERE.name_shifts["LOAD_ATTR"]]
 
 
 _HAS_BEGIN = HookTemplate(Action.HAS_BEGIN, _COPIES[2], _COPIES[3])  # [item container]
@@ -160,7 +160,7 @@ class Planner:
             return Plan(Operation.ITERATE, None, (), (_NEXT[flow.iterations[index]],))
         if index not in self.accesses:
             return None
-        if name == "BINARY_OP" and instruction.arg == SUBSCRIPT_OPERATOR:
+        if is_subscript(name, instruction.arg):
             name = "BINARY_SUBSCR"
         make = _PLANS[name]
         return make(self, instruction, flow)
@@ -233,7 +233,7 @@ class Planner:
 
     def _load_global(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg >> 1]
-        depth = 2 if VERSION >= (3, 13) and instruction.arg & 1 else 1  # there the NULL lies on top
+        depth = 2 if HERE.null_above_callee and instruction.arg & 1 else 1
         return Plan(Operation.LOAD_GLOBAL, name, (), (_value(Action.GLOBAL_READ, depth, name),))
 
     def _load_name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:

@@ -8,7 +8,7 @@ from collections import Counter
 from types import CodeType
 from typing import NamedTuple
 
-from opcodetrace.rewrite.opcodes import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, NUMBER
+from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, NUMBER
 
 _STORE_NAME = NUMBER["STORE_NAME"]
 _STORES_GLOBAL = (NUMBER["STORE_GLOBAL"], NUMBER["DELETE_GLOBAL"], NUMBER["DELETE_NAME"])

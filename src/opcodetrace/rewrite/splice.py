@@ -10,7 +10,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded
-from opcodetrace.rewrite.opcodes import BACKWARD_JUMPS, CACHES, EXTENDED_ARG
+from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG
 
 HOOK_STACK = 4  # the most values that a hook puts on the stack at a time
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.opcodes import CALLS, FREE_THREADED, PREEMPTION_POINTS, VERSION, may_run_code, operation_of
+from opcodetrace.rewrite.interpreters import FREE_THREADED, HERE, Suspends, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
@@ -143,7 +143,11 @@ class Weaver:
 
 
 def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
-    return [i for i in decoded.instructions if i.name in CALLS and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536]
+    return [
+        i
+        for i in decoded.instructions
+        if HERE.opcodes[i.name].shows_callee and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536
+    ]
 
 
 def _call_table(
@@ -252,7 +256,7 @@ class _WovenCode:
         )
         self.probe.fix_kinds(self.code, woven)
         for instruction in self.decoded.instructions:
-            if may_run_code(instruction.name):
+            if HERE.opcodes[instruction.name].suspends:
                 self.switch_points += self._points(instruction, spliced.at[instruction.ordinal])
         return woven
 
@@ -267,14 +271,14 @@ class _WovenCode:
     @staticmethod
     def _points(instruction: Instruction, at: int) -> list[SwitchPoint]:
         # While 3.11 and 3.12 run a Python function that the instruction called, they point at its last cache entry.
-        places = {at, at + instruction.stop - instruction.at - 1} if VERSION < (3, 13) else {at}
+        places = {at, at + instruction.stop - instruction.at - 1} if HERE.stands_behind_caches else {at}
         return [
             SwitchPoint(
                 2 * place,
                 2 * instruction.at,
                 instruction.name,
                 *instruction.position,
-                instruction.name in PREEMPTION_POINTS,
+                HERE.opcodes[instruction.name].suspends is Suspends.BY_CHECK,
             )
             for place in sorted(places)
         ]
@@ -315,7 +319,7 @@ class _WovenCode:
         self.call_sites: dict[int, int] = {}  # counted from the first
         count = 0
         for call in self.calls:  # 3.11: PRECALL and CALL are one
-            behind_precall = call.name == "CALL" and call.ordinal - 1 in self.call_sites and VERSION < (3, 12)
+            behind_precall = call.name == "CALL" and call.ordinal - 1 in self.call_sites and HERE.has_precall
             self.call_sites[call.ordinal] = count - 1 if behind_precall else count
             count += not behind_precall
         self.first_call = _block(self.site_ids, count) if count else 0
@@ -328,7 +332,7 @@ class _WovenCode:
             if index not in self.call_sites:
                 continue
             site = self.first_call + self.call_sites[index]
-            at = index - 1 if index - 1 in self.call_sites and VERSION < (3, 12) else index  # 3.11: PRECALL
+            at = index - 1 if index - 1 in self.call_sites and HERE.has_precall else index
             if index in flow.lens:
                 before.setdefault(at, []).append(_Placed(site, hooks.LEN))
             else:

@@ -133,6 +133,8 @@ def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
                 sites(flow.called_writes),
                 phis(flow.called_phis),
                 flow.opaque,
+                sites(flow.tested),
+                sites(flow.failed),
             )
         phi = None if site.phi is None else site.phi + first_phi
         return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)

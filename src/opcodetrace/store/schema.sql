@@ -151,39 +151,79 @@ CREATE TABLE switches (
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID;
 
+CREATE TABLE finding_groups (
+    -- Findings of one kind and severity whose grouping roles were played at the same source lines.
+    id INTEGER PRIMARY KEY,                        -- key
+    run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
+    kind TEXT NOT NULL,                            -- the kind of finding: lost update, unseen write
+    severity TEXT NOT NULL,                        -- happened, possible or gil-only
+    fingerprint TEXT                               -- the same in every run of the same code; NULL in old runs
+);
+
+CREATE INDEX finding_groups_by_run ON finding_groups (run_id);
+
 CREATE TABLE findings (
-    -- What the analysis found.
-    id INTEGER PRIMARY KEY,                                  -- key
-    run_id INTEGER NOT NULL REFERENCES runs (id),            -- the run
-    kind TEXT NOT NULL,                                      -- lost update, or unseen write
-    location_id INTEGER NOT NULL REFERENCES locations (id),  -- where
-    certainty TEXT NOT NULL,                                 -- proven, inferred or possible
-    site_id INTEGER,                                         -- the lost write's; of an unseen write: the read's
-    overwriting_site_id INTEGER,                             -- the overwriting write's
-    first_seq INTEGER NOT NULL,                              -- the first of its events
-    last_seq INTEGER NOT NULL                                -- the last of its events
+    -- What was found.
+    id INTEGER PRIMARY KEY,                                      -- key
+    run_id INTEGER NOT NULL REFERENCES runs (id),                -- the run
+    group_id INTEGER NOT NULL REFERENCES finding_groups (id),    -- those that are like it
+    kind TEXT NOT NULL,                                          -- lost update, unseen write
+    severity TEXT NOT NULL,                                      -- happened, possible or gil-only
+    certainty TEXT NOT NULL,                                     -- proven or inferred
+    location_id INTEGER REFERENCES locations (id),               -- where, first of all; NULL if at no location
+    first_seq INTEGER NOT NULL,                                  -- the first of its events
+    last_seq INTEGER NOT NULL                                    -- the last of its events
 );
 
 CREATE INDEX findings_by_run ON findings (run_id, kind);
 
+CREATE INDEX findings_by_group ON findings (group_id);
+
 CREATE TABLE finding_events (
-    -- The events that make a finding.
+    -- The events, or the synchronisation, that make a finding.
     finding_id INTEGER NOT NULL REFERENCES findings (id),  -- the finding
-    role TEXT NOT NULL,                                    -- lost, source read, overwritten by or read
+    role TEXT NOT NULL,                                    -- what it is to the finding: lost write, stale read
     seq INTEGER NOT NULL,                                  -- the event
     PRIMARY KEY (finding_id, role)
 ) WITHOUT ROWID;
 
-CREATE TABLE lost_counts (
-    -- How many updates each location lost.
-    run_id INTEGER NOT NULL REFERENCES runs (id),            -- the run
+CREATE TABLE finding_locations (
+    -- Further locations of findings that are about several.
+    finding_id INTEGER NOT NULL REFERENCES findings (id),    -- the finding
     location_id INTEGER NOT NULL REFERENCES locations (id),  -- the location
-    low INTEGER NOT NULL,                                    -- at least
-    high INTEGER NOT NULL,                                   -- at most; equals low where all consistent orders agree
-    overwriters INTEGER NOT NULL,                            -- distinct writes that overwrote
-    exhausted INTEGER NOT NULL,                              -- 1 where the search gave up, so the bounds may be wide
-    PRIMARY KEY (run_id, location_id)
+    PRIMARY KEY (finding_id, location_id)
 ) WITHOUT ROWID;
+
+CREATE TABLE finding_locks (
+    -- The locks that findings are about.
+    finding_id INTEGER NOT NULL REFERENCES findings (id),         -- the finding
+    sync_object_id INTEGER NOT NULL REFERENCES sync_objects (id), -- the lock
+    PRIMARY KEY (finding_id, sync_object_id)
+) WITHOUT ROWID;
+
+CREATE TABLE finding_counts (
+    -- How many findings of a kind there are at a location, over all orders that agree with the trace.
+    run_id INTEGER NOT NULL REFERENCES runs (id),    -- the run
+    kind TEXT NOT NULL,                              -- the kind of finding
+    location_id INTEGER REFERENCES locations (id),   -- the location; NULL for those at none
+    low INTEGER NOT NULL,                            -- at least
+    high INTEGER NOT NULL,                           -- at most; equals low if all consistent orders agree
+    causes INTEGER NOT NULL,                         -- distinct events that brought them about: overwriting writes
+    exhausted INTEGER NOT NULL                       -- 1 if the search gave up, so the bounds may be wide
+);
+
+CREATE INDEX finding_counts_by_run ON finding_counts (run_id, kind);
+
+CREATE VIEW lost_counts AS
+    -- How many updates each location lost.
+    SELECT
+        run_id,                 -- the run
+        location_id,            -- the location
+        low,                    -- at least
+        high,                   -- at most; equals low if all consistent orders agree
+        causes AS overwriters,  -- distinct writes that overwrote
+        exhausted               -- 1 if the search gave up, so the bounds may be wide
+    FROM finding_counts WHERE kind = 'lost update';
 
 CREATE VIEW accesses AS
     -- Every stored access in order, with names in place of ids.
@@ -240,16 +280,17 @@ CREATE VIEW lost_updates AS
         overwriting.value AS overwritten_by_value,  -- with what
         stale.seq AS read_seq,                      -- the overwriting write's read, which did not see the lost write
         stale.value AS read_value,                  -- what it saw
-        finding.certainty AS certainty,             -- proven, inferred or possible
+        finding.certainty AS certainty,             -- proven or inferred
+        finding.severity AS severity,               -- happened, or possible
         finding.id AS finding_id                    -- the row in findings
     FROM findings AS finding
     JOIN locations AS location ON location.id = finding.location_id
-    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost'
+    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
     JOIN events AS lost ON lost.run_id = finding.run_id AND lost.seq = of_lost.seq
     LEFT JOIN finding_events AS of_overwriting
-        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwritten by'
+        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
     LEFT JOIN events AS overwriting ON overwriting.run_id = finding.run_id AND overwriting.seq = of_overwriting.seq
-    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'read'
+    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
     LEFT JOIN events AS stale ON stale.run_id = finding.run_id AND stale.seq = of_read.seq
     WHERE finding.kind = 'lost update'
     ORDER BY finding.run_id, finding.id;

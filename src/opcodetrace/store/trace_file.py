@@ -24,7 +24,15 @@ USELESS = {
     sqlite3.SQLITE_FULL: "cannot write {path}: {text}; free some space and try again",
 }
 # Every step of the schema there ever was, the oldest first (store/schema.py).
-STEPS = ("first_schema", "synchronisation", "modules_of_runs", "keep_the_last_events", "count_children", "calls")
+STEPS = (
+    "first_schema",
+    "synchronisation",
+    "modules_of_runs",
+    "keep_the_last_events",
+    "count_children",
+    "calls",
+    "findings_of_every_kind",
+)
 
 
 def is_current(path: pathlib.Path) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.recording import record
-from tests.rewrite.taint import oracle, program
+from tests.rewrite.flow.taint import oracle, program
 
 PROGRAMS = 80
 _DRIVER = """

@@ -1,0 +1,23 @@
+"""What flows into what a write stores: an abstract interpretation of one code object.
+
+Reaching definitions over the stack and the fast locals (Aho, Lam, Sethi, Ullman, Compilers, 9.2.4). A **node** is one
+value that an instruction makes; a **set** of nodes is what may lie in a slot at some point. A set of more than one
+node is a phi: which of them it was shows only at run time, by markers (DEFINE) behind each of its members.
+"""
+
+from opcodetrace.rewrite.flow.data_flow import DataFlow, analyse
+from opcodetrace.rewrite.flow.interpretation import FlowError
+from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, key_may_be
+from opcodetrace.rewrite.flow.sources import Definition, Sources
+
+__all__ = [
+    "ANY_KEY",
+    "DataFlow",
+    "Definition",
+    "FlowError",
+    "Key",
+    "Sources",
+    "access_keys",
+    "analyse",
+    "key_may_be",
+]

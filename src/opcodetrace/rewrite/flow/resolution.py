@@ -1,0 +1,273 @@
+"""Which reads flow into a write, and where that depends on the path taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from opcodetrace.rewrite.flow.interpretation import Interpreter
+from opcodetrace.rewrite.flow.keys import Key, key_may_be
+from opcodetrace.rewrite.flow.nodes import Node, Nodes
+from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Found, Sources, union
+
+# Beyond these a write's sources are not followed but inferred at run time: very long sums, very large functions.
+DEEPEST = 100  # operations on the way from a read to a write
+_MOST_VISITS = 100_000  # values looked at, in one code object
+_MOST_STEPS = 1_000_000  # instructions passed while asking for paths, in one code object
+
+WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME", "STORE_DEREF"])
+
+
+class _TooMuch(Exception):
+    """The search for the sources of one write is given up."""
+
+
+class Resolver:
+    """Answers, for each write, what flows into it; places markers where that depends on the path."""
+
+    def __init__(self, run: Interpreter, keys: dict[int, Key], hooked: Callable[[int], bool]) -> None:
+        self.run = run
+        self.keys = keys
+        self.hooked = hooked
+        self.steps = 0
+        self.visits = 0
+        self.level = 0
+        self.definitions: dict[tuple[int, int], Definition] = {}
+        self.phi_ids: dict[tuple[Nodes, str], int] = {}
+        self.reachable_without: dict[tuple[int, frozenset[int]], set[int]] = {}
+        self.write_roots = {index: self.root(nodes) for index, nodes in run.stored.items() if hooked(index)}
+        self.cyclic: dict[int, bool] = {}
+
+    # --- paths
+
+    def path(self, start: int, goal: int, avoiding: Iterable[int]) -> bool:
+        """Whether control can go from behind `start` to `goal` without executing any of `avoiding`."""
+        avoided = frozenset(avoiding)
+        seen = self.reachable_without.get((start, avoided))
+        if seen is None:
+            if self.steps > _MOST_STEPS:
+                raise _TooMuch
+            seen = set()
+            pending = list(self.run.successors[start]) if start >= 0 else [0]
+            while pending:
+                at = pending.pop()
+                if at in seen:
+                    continue
+                seen.add(at)
+                if at not in avoided:
+                    pending.extend(self.run.successors[at])
+            self.steps += len(seen)
+            self.reachable_without[start, avoided] = seen
+        return goal in seen
+
+    def may_be_of_another_activation(self, reads: Iterable[int], use: int) -> bool:
+        """Whether `use` can be reached in this activation without one of `reads`: its newest event may be old."""
+        try:
+            return any(use < 0 or self.path(-1, use, (read,)) for read in reads)
+        except _TooMuch:
+            return True
+
+    def in_cycle(self, index: int) -> bool:
+        if index not in self.cyclic:
+            self.cyclic[index] = self.path(index, index, ())
+        return self.cyclic[index]
+
+    # --- values
+
+    def root(self, nodes: Nodes) -> Nodes:
+        """The value that `nodes` is a copy of: loads and stores of locals are looked through."""
+        seen = set()
+        while len(nodes) == 1:
+            (node,) = nodes
+            if self.run.kind.get(node) != "copy" or node in seen:
+                break
+            seen.add(node)
+            nodes = self.run.inputs[node][0]
+        return nodes
+
+    def sources(self, write: int) -> Sources:
+        before = dict(self.definitions), dict(self.phi_ids)
+        found = Found()
+        try:
+            self._visit_set(self.run.stored[write], write, self.keys[write], False, found, {})
+        except _TooMuch:
+            self.definitions, self.phi_ids = before
+            self.level = 0
+            return EMPTY._replace(opaque=True)
+        return found.sources()
+
+    def _visit_set(
+        self, nodes: Nodes, consumer: int, key: Key, called: bool, found: Found, above: dict[Nodes, bool]
+    ) -> None:
+        """Adds to `found` what flows from `nodes` into the instruction `consumer`.
+
+        `above` holds the phis on the way here; one that is met again below itself is marked True: it updates itself.
+        """
+        root = self.root(nodes)
+        if (root, called) in found.visited:
+            if root in above:
+                above[root] = True
+            if (root, repr(key)) not in self.phi_ids:
+                self._own_writes(root, consumer, key, called, found)
+            return
+        if len(root) == 1:
+            self._own_writes(root, consumer, key, called, found)
+            found.visited.add((root, called))
+            (node,) = root
+            self._visit_node(node, key, called, found, above)
+        elif root in above:
+            above[root] = True
+        elif root:
+            self._visit_phi(root, consumer, key, called, found, above)
+
+    def _visit_node(self, node: Node, key: Key, called: bool, found: Found, above: dict[Nodes, bool]) -> None:
+        self.level += 1
+        self.visits += 1
+        if self.level > DEEPEST or self.visits > _MOST_VISITS:
+            raise _TooMuch
+        self._visit_operands(node, key, called, found, above)
+        self.level -= 1
+
+    def _visit_operands(self, node: Node, key: Key, called: bool, found: Found, above: dict[Nodes, bool]) -> None:
+        run = self.run
+        index = node // 2
+        kind = run.kind[node]
+        if node >= 0 and self._is_number_or_key(node):
+            (found.called_reads if called else found.reads).add(index - 1)  # it may be a list of pairs all the same
+            return
+        if node >= 0 and (index in run.reading_calls or node in run.taken):
+            (found.called_reads if called else found.reads).add(index)
+        elif node >= 0 and node % 2 == 0:
+            own = self.keys.get(index)
+            if own is not None and run.instructions[index].name not in WRITES:
+                if key_may_be(own, key) and self.hooked(index):
+                    (found.called_reads if called else found.reads).add(index)
+                # What chose the cell (container and key) flows into the value read, but whatever it was, the
+                # value itself comes from memory: nothing of it is unknown.
+                chosen = Found()
+                chosen.visited |= found.visited
+                for operand in run.inputs[node]:
+                    if operand:
+                        self._visit_set(operand, index, key, called, chosen, above)
+                chosen.opaque = False
+                found.add(chosen, False)
+                return
+        if kind == "opaque":
+            found.opaque = True
+            called = True
+        for operand in run.inputs[node]:
+            if operand:
+                self._visit_set(operand, max(index, 0), key, called, found, above)
+
+    def _is_number_or_key(self, node: Node) -> bool:
+        """Whether the value is the first of a pair that enumerate() or items() gave to a loop."""
+        run = self.run
+        if node % 2 or not run.takes_pair(node // 2 - 1):
+            return False
+        made_by = self.root(run.inputs[node - 2][0])  # the loop's iterator
+        while len(made_by) == 1:
+            (maker,) = made_by
+            if maker >= 0 and run.instructions[maker // 2].name == "GET_ITER":
+                made_by = self.root(run.inputs[maker][0])
+                continue
+            return maker // 2 in run.pairing_calls
+        return False
+
+    def _own_writes(self, root: Nodes, consumer: int, key: Key, called: bool, found: Found) -> None:
+        """The writes of this very value that come before `consumer` takes it: their versions flow on with it."""
+        made_at = [node // 2 for node in root if node >= 0]
+        for write, value in self.write_roots.items():
+            if value == root:
+                if write in made_at and len(root) == 1:
+                    continue  # what an update writes is made by it, anew each time
+                proven = not called
+            elif len(value) > 1 and any(self.root(frozenset((node,))) == root for node in value):
+                proven = False  # `c = a if p else b`: it may have been this value that was written
+            else:
+                continue
+            if key_may_be(self.keys[write], key) and self.path(write, consumer, made_at):
+                (found.writes if proven else found.called_writes).add(write)
+
+    def _visit_phi(
+        self, nodes: Nodes, consumer: int, key: Key, called: bool, found: Found, above: dict[Nodes, bool]
+    ) -> None:
+        parts: dict[Node, Found] = {}
+        updates: set[Node] = set()
+        for node in nodes:
+            below = {**dict.fromkeys(above, False), nodes: False}
+            part = Found()
+            part.visited.add((nodes, False))
+            part.visited.add((nodes, True))
+            self._visit_set(frozenset((node,)), consumer, key, False, part, below)
+            for outer, met in below.items():
+                if met and outer in above:
+                    above[outer] = True
+            parts[node] = part
+            if below[nodes]:
+                updates.add(node)
+        bases = [node for node in nodes if node not in updates]
+        silent = all(not part.anything() for part in parts.values())
+        if silent:
+            return
+        alike = not updates and len({part.sources() for part in parts.values()}) == 1
+        # A loop's variable needs no marker where it begins once and only takes up what is never watched (n += 1). What
+        # it takes up from memory may be of another cell each time: the newest event of a site would not tell.
+        once = (
+            len(bases) == 1
+            and (bases[0] < 0 or not self.in_cycle(bases[0] // 2))
+            and not any(parts[node].anything() for node in updates)
+        )
+        if (alike or once) and not any(self._stale(node, part, consumer) for node, part in parts.items()):
+            for part in parts.values():
+                found.add(part, called)
+            self._own_writes(nodes, consumer, key, called, found)
+            return
+        phi = self._phi(nodes, key)  # whose markers tell of own writes too
+        (found.called_phis if called else found.phis).add(phi)
+
+    def _stale(self, node: Node, part: Found, consumer: int) -> bool:
+        """Whether a read may have been made again since its value was assigned: its newest event is not the one."""
+        if node < 0:
+            return False
+        made_at = (node // 2,)
+        return any(self.path(read, consumer, made_at) for read in part.reads | part.called_reads if read != node // 2)
+
+    def _phi(self, nodes: Nodes, key: Key) -> int:
+        """The variable's number; makes the markers behind its definitions when it is new."""
+        name = (nodes, repr(key))
+        if name in self.phi_ids:
+            return self.phi_ids[name]
+        phi = self.phi_ids[name] = len(self.phi_ids)
+        for node in nodes:
+            found = Found()
+            if node < 0:
+                found.opaque = self.run.kind[node] == "opaque"
+                after = -1
+            else:
+                after = node // 2
+                self._visit_definition(node, nodes, phi, key, found)
+            known = self.definitions.get((after, phi))
+            sources = found.sources()
+            if known is not None and known.sources != sources:
+                sources = union(known.sources, sources)
+            self.definitions[after, phi] = Definition(after, phi, sources)
+        # A write of the variable's own value: its version is from then on a source of the variable.
+        for write, value in self.write_roots.items():
+            of_variable = value == nodes or self._loaded(self.run.stored[write]) <= nodes
+            if of_variable and key_may_be(self.keys[write], key):
+                sources = EMPTY._replace(writes=frozenset((write,)), phis=frozenset((phi,)))
+                self.definitions[write, phi] = Definition(write, phi, sources)
+        return phi
+
+    def _loaded(self, nodes: Nodes) -> Nodes:
+        """What a plain load of a local put on the stack came from; the nodes themselves if it was something else."""
+        if len(nodes) == 1:
+            (node,) = nodes
+            if node >= 0 and self.run.kind[node] == "copy" and "LOAD" in self.run.instructions[node // 2].name:
+                return self.run.inputs[node][0]
+        return nodes
+
+    def _visit_definition(self, node: Node, nodes: Nodes, phi: int, key: Key, found: Found) -> None:
+        above = {nodes: False}
+        self._visit_set(frozenset((node,)), node // 2, key, False, found, above)
+        if above[nodes]:
+            found.phis.add(phi)
