@@ -121,7 +121,8 @@ item_get_or_default(Call *call, PyObject *result)
     Datum key = mapping_key(call->thread, call->first), value = ABSENT;
     PyObject *otherwise = call->given >= 2 ? call->second : Py_None;
     bool there = result != otherwise;
-    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) && mapping_is_plain(call->container, call->first)) {
+    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) &&
+        mapping_is_plain(call->container, call->first)) {
         there = PyDict_Contains(call->container, call->first) == 1;
     }
     write_record(call, READ, call->container, key, there ? value_of(call, result) : value);
@@ -140,7 +141,8 @@ static void
 item_set(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result) && call->given >= 2) {
-        write_record(call, WRITE, call->container, key_in(call, call->container, call->first), value_of(call, call->second));
+        write_record(call, WRITE, call->container, key_in(call, call->container, call->first),
+                     value_of(call, call->second));
     }
 }
 
@@ -316,7 +318,8 @@ items_update(Call *call, PyObject *result)
         return;
     }
     bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first, false));
-    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords, true)));
+    known =
+        known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords, true)));
     if (!known) {
         write_record(call, WRITE, call->container, WHOLE, ABSENT);
     }
