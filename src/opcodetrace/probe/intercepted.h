@@ -7,7 +7,8 @@
 
 enum {
     WRAPPER = 1,      /* of a type slot: an entry of slotdefs, not a PyMethodDef */
-    SAME_WRAPPER = 2, /* and the interpreter wants the one of the row before to be the same function: both, or neither */
+    SAME_WRAPPER =
+        2, /* and the interpreter wants the one of the row before to be the same function: both, or neither */
     ANYWHERE = 4,     /* followed wherever it takes place, also where no woven code led to it */
     BELOW = 8,        /* an access of the woven call that led to it, however deep below */
     ON_BEHALF = 16,   /* called in the middle of a subscript: its site is that of the hook after the instruction */

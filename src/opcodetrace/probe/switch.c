@@ -122,7 +122,8 @@ typedef struct {
     Frame *frame; /* NULL: in no woven code */
     Code *woven;
     int instruction;
-    bool top; /* the woven frame is the newest, and stands between two instructions or in the C function that is noted */
+    bool
+        top; /* the woven frame is the newest, and stands between two instructions or in the C function that is noted */
 } Place;
 
 static Place

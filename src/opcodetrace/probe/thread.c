@@ -299,8 +299,9 @@ COLD void
 thread_renamed(Thread *thread, PyObject *object, PyObject *name)
 {
     PyTypeObject *type = Py_TYPE(object), *class;
-    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr || (class = class_of_threads()) == NULL ||
-        !PyType_IsSubtype(type, class) || type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
+    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr ||
+        (class = class_of_threads()) == NULL || !PyType_IsSubtype(type, class) ||
+        type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
         return;
     }
     PyObject *ident = own_attribute(object, ident_name);
