@@ -73,7 +73,7 @@ def record(
     is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, from where each function was
     called. With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
-    UsageError where an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
+    UsageError if an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """
     for name, number, least in (("max_events", max_events, 1), ("window_bytes", window_bytes, MIN_WINDOW)):
         if number is not None and (not isinstance(number, int) or number < least):
@@ -216,7 +216,7 @@ class Recording:
         return self._composed().stories
 
     def report(self, format: str = "text") -> str:
-        """The report as text, markdown or json. UsageError where there is no such format."""
+        """The report as text, markdown or json. UsageError if there is no such format."""
         if format not in REPORTERS:
             raise UsageError(f"there is no report format {format!r}; take one of {', '.join(REPORTERS)}")
         page = io.StringIO()
@@ -284,7 +284,7 @@ class _Session:
             self._undo = undo.pop_all()
 
     def end(self, error: BaseException | None, check: bool) -> None:
-        """Ends and stores the run; `error` is what the body raised. OpcodetraceError where it cannot be stored, and
+        """Ends and stores the run; `error` is what the body raised. OpcodetraceError if it cannot be stored, and
         with `check` FindingsError, unless the body has raised."""
         duration = time.monotonic() - self._started
         self._undo.close()

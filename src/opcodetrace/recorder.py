@@ -51,7 +51,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A script that ran. `run` is None where `failure` says why its trace is not in the database."""
+    """A script that ran. `run` is None if `failure` says why its trace is not in the database."""
 
     info: RunInfo
     outcome: Outcome

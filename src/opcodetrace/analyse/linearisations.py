@@ -527,7 +527,7 @@ class Count:
 
     A state holds each thread's place, the current value, and of the current version and each version that a later write
     may have as its source the writes on its chain that are not yet known to be kept, with what the chains share.
-    `low` and `high` are None where the states were more than the budget, or no order is consistent."""
+    `low` and `high` are None if the states were more than the budget, or no order is consistent."""
 
     def __init__(self, history: History, unseen: set[int], states: int) -> None:
         self.history = history

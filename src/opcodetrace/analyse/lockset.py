@@ -40,7 +40,7 @@ class Held(NamedTuple):
     object: int
     thread: int
     first: int
-    last: float  # infinite where it was never released
+    last: float  # infinite if it was never released
 
 
 def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> list[Held]:
@@ -227,7 +227,7 @@ class Judge:
         return place > 0 and waits[place - 1][0] > one.seq and waits[place - 1][1] == one.thread
 
     def verdict(self, updates: Sequence[Update], known: Collection[Doubt] = ()) -> Verdict | None:
-        """Of all updates of one location, by `seq`, none of which was lost. None where one thread alone wrote, or no
+        """Of all updates of one location, by `seq`, none of which was lost. None if one thread alone wrote, or no
         write depended on what was read. `known`: doubts that there are whatever the verdict is."""
         threads = tuple(sorted({update.thread for update in updates}))
         if len(threads) < 2 or all(update.blind for update in updates):

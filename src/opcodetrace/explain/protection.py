@@ -60,7 +60,7 @@ class Synchronised:
     def of(
         cls, database: Database, run: StoredRun, sites: Mapping[int, StoredSite], threads: Collection[Thread]
     ) -> Synchronised | None:
-        """None where there is too much of it."""
+        """None if there is too much of it."""
         if database.count_synchronisation(run.id) > MAX_SYNCHRONISATION:
             return None
 

@@ -18,7 +18,7 @@ _Static_assert(sizeof(CallSite) == 12, "the weaver packs it as <IHHI");
 typedef struct {
     PyObject_HEAD
     uint32_t id;
-    uint32_t first_site; /* of its calls; NO_SITE where they have none */
+    uint32_t first_site; /* of its calls; NO_SITE if they have none */
     PyObject *table;
 } Code;
 

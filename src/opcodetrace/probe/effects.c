@@ -350,7 +350,7 @@ member_popped(Call *call, PyObject *result)
 
 /* ---- attributes by name ---- */
 
-/* The object that holds the attribute, and the flags of its record; NULL where it is no memory. */
+/* The object that holds the attribute, and the flags of its record; NULL if it is no memory. */
 static PyObject *
 attribute_holder(PyObject *object, PyObject *name, Service service, Operation operation, unsigned *flags)
 {

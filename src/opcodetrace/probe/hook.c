@@ -176,7 +176,7 @@ item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObj
     pending_nothing(thread, hook->site, here());
 }
 
-/* The size of a container whose slices are known to be memory; -1 where it is not. */
+/* The size of a container whose slices are known to be memory; -1 if it is not. */
 static inline Py_ssize_t
 slice_size(Service service, PyObject *container)
 {

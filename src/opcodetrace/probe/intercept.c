@@ -23,7 +23,7 @@ static Seen seen[MAX_INTERCEPTED];
 
 /* ---- a call comes in ---- */
 
-/* The calling thread, inside as in a hook; NULL where it cannot be followed. */
+/* The calling thread, inside as in a hook; NULL if it cannot be followed. */
 static Thread *
 following_thread(uint32_t run)
 {
@@ -66,7 +66,7 @@ is_access(const Intercepted *row)
     return !(row->flags & ANYWHERE);
 }
 
-/* The site of a call that is to be recorded; false where it is not. Only calls by woven code itself are accesses. */
+/* The site of a call that is to be recorded; false if it is not. Only calls by woven code itself are accesses. */
 static bool
 site_of_call(const Intercepted *row, Call *call)
 {
@@ -444,7 +444,7 @@ wrapper_of(PyObject *owner, const char *name)
     return base == NULL || base->flags & PyWrapperFlag_KEYWORDS ? NULL : base;
 }
 
-/* Where the interpreter looks for the function of a row; NULL where this version has none. */
+/* Where the interpreter looks for the function of a row; NULL if this version has none. */
 static Function *
 find_place(Seen *entry, PyObject *owner)
 {
@@ -551,7 +551,7 @@ intercept_prepare(void)
 
 /* ---- taking their place ---- */
 
-/* False where somebody else has put another function there since. */
+/* False if somebody else has put another function there since. */
 static bool
 exchange(Function *place, Function was, Function becomes)
 {

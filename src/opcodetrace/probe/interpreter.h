@@ -230,7 +230,7 @@ is_c_type(PyTypeObject *type, const char *name)
     return !by_program && strcmp(type->tp_name, name) == 0;
 }
 
-/* sys.modules as the interpreter itself has it, borrowed; NULL where it is none, and once the interpreter has let go of it as it
+/* sys.modules as the interpreter itself has it, borrowed; NULL if it is none, and once the interpreter has let go of it as it
    ends: finalisers run even then, and PyImport_GetModuleDict() would be fatal. */
 static inline PyObject *
 modules_dict(void)
@@ -276,7 +276,7 @@ recursion_limit(PyThreadState *state)
 #endif
 }
 
-/* How deep in C calls the thread is, by the interpreter's own count; 0 where it keeps none. */
+/* How deep in C calls the thread is, by the interpreter's own count; 0 if it keeps none. */
 static inline int
 c_recursion(PyThreadState *state)
 {
@@ -443,7 +443,7 @@ same_text(PyObject *a, PyObject *b)
                              (size_t)PyUnicode_GET_LENGTH(a) * (size_t)PyUnicode_KIND(a)) == 0);
 }
 
-/* The key of an entry; NULL where it has none, or (without the GIL) not yet. */
+/* The key of an entry; NULL if it has none, or (without the GIL) not yet. */
 static inline PyObject *
 keys_entry_key(const PyDictKeysObject *keys, Py_ssize_t index)
 {

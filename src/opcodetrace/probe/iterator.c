@@ -92,7 +92,7 @@ took_from_deque(PyObject *iterator, bool reverse, PyObject *given, Taken *taken)
 }
 
 #if !FREE_THREADED
-/* The entry of a table of keys, as it is now; false where there is none, or values lie elsewhere. */
+/* The entry of a table of keys, as it is now; false if there is none, or values lie elsewhere. */
 static bool
 entry_at(PyObject *dict, Py_ssize_t at, PyObject **key, PyObject **value)
 {

@@ -7,7 +7,7 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     schema          "opcodetrace-report/2"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
                     exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
-                    children (processes that it started, or null where not counted)
+                    children (processes that it started, or null if not counted)
     found           [tally]: how much was found, by kind
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, found: [tally], uncertain (cells
@@ -51,7 +51,7 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
                           synchronisation (steps)
 
-A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
+A value is null if it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
 str and None, `value`; for other objects `identity`.
 """
 

@@ -45,7 +45,7 @@ class TextReporter:
     extension: ClassVar[str] = ".txt"
 
     def __init__(self, width: int | None = None, colour: bool | None = None) -> None:
-        """Width and colour are the stream's own (80 and none where it is no terminal) unless given."""
+        """Width and colour are the stream's own (80 and none if it is no terminal) unless given."""
         self._width = width
         self._colour = colour
 

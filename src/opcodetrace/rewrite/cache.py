@@ -90,7 +90,7 @@ class Cache:
                 self._write(self._names(source_path, "executed")[1], _hash(executed), (0, 0), woven, source_path)
 
     def origin(self, source_path: str) -> Origin | None:
-        """To be called before the module's code is loaded, for `store`. None where nothing may be written."""
+        """To be called before the module's code is loaded, for `store`. None if nothing may be written."""
         if sys.dont_write_bytecode:
             return None
         try:
@@ -123,7 +123,7 @@ class Cache:
 
 def version_of_weaver() -> str:
     """A hash of all that the outcome of weaving depends on but the module that is woven: the sources of the weaver, and
-    the Python. OSError where a source cannot be read."""
+    the Python. OSError if a source cannot be read."""
     names = [*_sources_in(path.dirname(str(__file__)))]
     names += [str(module.__file__) for module in (hook, library, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)

@@ -41,7 +41,7 @@ class Decoded(NamedTuple):
 
 
 def decode(code: CodeType) -> Decoded:
-    """Raises ValueError where a jump or a handler does not lead to the start of an instruction."""
+    """Raises ValueError if a jump or a handler does not lead to the start of an instruction."""
     concrete = ConcreteBytecode.from_code(code, extended_arg=True)
     units = list(concrete)
     positions = list(code.co_positions())

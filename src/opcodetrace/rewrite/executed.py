@@ -33,7 +33,7 @@ class _Executed:
         self._known: dict[tuple[CodeType, str, str], CodeType] = {}
 
     def wanted(self, executed: CodeType | str | bytes, namespace: dict[str, Any]) -> str | None:
-        """The name of the module that code about to be executed belongs to; None where it is not to be woven."""
+        """The name of the module that code about to be executed belongs to; None if it is not to be woven."""
         if not self._weaver.is_recorded():
             return None
         name = _text(namespace, "__name__")

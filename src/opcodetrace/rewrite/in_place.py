@@ -30,7 +30,7 @@ def functions_of(targets: Iterable[object]) -> list[FunctionType]:
     """All functions that the targets name: functions, classes, modules and names of modules.
 
     Of a class: its methods and those of the bases and nested classes of its module. Of a module: every function that
-    lives and was defined there, wherever it is held. UsageError where a target is none of these.
+    lives and was defined there, wherever it is held. UsageError if a target is none of these.
     """
     found: dict[int, FunctionType] = {}
     for target in targets:
@@ -54,7 +54,7 @@ def functions_of_namespace(namespace: dict[str, Any]) -> list[FunctionType]:
 
 
 def import_named(name: str) -> ModuleType:
-    """The module of this name. UsageError where there is none."""
+    """The module of this name. UsageError if there is none."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -189,7 +189,7 @@ class Weavings:
 
     def _original(self, code: CodeType) -> CodeType | None:
         """The code itself; where it is woven (of a function made while another recording was under way), its original,
-        or None where that is gone."""
+        or None if that is gone."""
         if not code.co_consts or not isinstance(code.co_consts[-1], self._probe.Code):
             return code
         known = self._originals.get(id(code))
@@ -319,7 +319,7 @@ class _Sources:
         self._of: dict[str, bytes] = {}
 
     def of(self, path: str) -> bytes:
-        """Of a file, or of a cell in a notebook; empty where there is none."""
+        """Of a file, or of a cell in a notebook; empty if there is none."""
         if path not in self._of:
             try:
                 with open(path, "rb") as file:

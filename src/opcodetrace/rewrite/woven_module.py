@@ -24,7 +24,7 @@ class Counts(NamedTuple):
 
 class WovenModule(NamedTuple):
     """`code` has never run, and is not to run before `shift`. `description` is for the collector: marshalled, the
-    source and a tuple of plain `Code` tuples (None where the code is only described), numbered from 0 in file 0.
+    source and a tuple of plain `Code` tuples (None if the code is only described), numbered from 0 in file 0.
     """
 
     code: CodeType

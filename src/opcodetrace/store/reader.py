@@ -117,7 +117,7 @@ class Reader(Connection):
         return source.encode() if isinstance(source, str) else source
 
     def source(self, run_id: int, path: str) -> bytes | None:
-        """A source file as the run saw it; None where no site of the run lies in it."""
+        """A source file as the run saw it; None if no site of the run lies in it."""
         sql = """
             SELECT file_id FROM run_sites JOIN sites ON sites.id = site_id JOIN files ON files.id = file_id
             WHERE run_id = ? AND path = ? LIMIT 1"""
@@ -155,7 +155,7 @@ class Reader(Connection):
         return int(self._one(sql, run_id, first, last)["accesses"])
 
     def stack(self, run_id: int, seq: int) -> list[int]:
-        """The sites of the calls that led to the event `seq`, the newest first; none where calls were not recorded."""
+        """The sites of the calls that led to the event `seq`, the newest first; none if calls were not recorded."""
         sql = """
             WITH RECURSIVE stack (depth, call_site_id, caller_seq) AS (
                 SELECT 0, call.call_site_id, call.caller_seq FROM events AS event JOIN calls AS call

@@ -19,7 +19,7 @@ class LocationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A container and a key. `certain` is false where another object may have lived at the same address,
+    """A container and a key. `certain` is false if another object may have lived at the same address,
     or where the key's equality is the program's own: such a location makes no finding by itself."""
 
     id: int

@@ -33,6 +33,6 @@ class Switch:
     seq: int
     from_thread: int
     to_thread: int
-    place: SwitchPlace | None  # None where the outgoing thread stood in no woven code, or had ended
+    place: SwitchPlace | None  # None if the outgoing thread stood in no woven code, or had ended
     callee: str | None  # the C function it was in: time.sleep
-    reason: Reason | None  # None where the trace does not prove one
+    reason: Reason | None  # None if the trace does not prove one

@@ -27,7 +27,7 @@ class DataFlow(NamedTuple):
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
     lens: frozenset[int]  # calls of `len`
-    # FOR_ITERs whose value flows into a write of an item or attribute; True where what they give is taken apart at once
+    # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
 
@@ -35,7 +35,7 @@ class DataFlow(NamedTuple):
 def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> DataFlow:
     """`hooked(index)` says whether the access at that instruction is instrumented.
 
-    Raises FlowError where the stack cannot be followed.
+    Raises FlowError if the stack cannot be followed.
     """
     run = Interpreter(code, decoded)
     run.run()
