@@ -27,7 +27,7 @@ def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None
 
 
 def configured(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The keys that are set. Where both files have a section, pyproject.toml's counts."""
+    """The keys that are set. If both files have a section, pyproject.toml's counts."""
     for path, read in ((folder / "pyproject.toml", _of_pyproject), (folder / "setup.cfg", _of_setup_cfg)):
         try:
             text = path.read_text(encoding="utf-8")

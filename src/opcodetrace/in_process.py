@@ -70,8 +70,8 @@ def record(
 
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
-    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, from where each function was
-    called. With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
+    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, the caller of each function.
+    With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
     UsageError if an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """
@@ -107,7 +107,7 @@ class Recorder:
         namespace: dict[str, Any],
         body: str,
     ) -> None:
-        """`body` names what is recorded; `namespace` is watched where there are no targets."""
+        """`body` names what is recorded; `namespace` is watched if there are no targets."""
         self._targets = targets
         self._database = database
         self._options = options
@@ -202,7 +202,7 @@ class Recording:
     @property
     def lost_at_most(self) -> int:
         """The greatest number of lost updates that some order of the events gives: more than `lost` only without the
-        GIL, or where the recording has gaps."""
+        GIL, or if the recording has gaps."""
         return self.stored.lost_at_most
 
     @property

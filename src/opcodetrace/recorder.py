@@ -119,7 +119,7 @@ def _is_archive(path: str) -> bool:
 
 
 def check_options(options: Options) -> None:
-    """Raise where the options contradict one another."""
+    """Raise if the options contradict one another."""
     if options.last is None:
         return
     if options.max_events is not None:

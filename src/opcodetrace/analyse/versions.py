@@ -1,4 +1,4 @@
-"""The versions of one location in a given order: which are settled, which are lost (DESIGN.md, Words)."""
+"""The versions of one location in a given order: which are settled, which are lost (docs/glossary.md)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def same_value(one: Value, other: Value) -> bool:
 def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
     """The writes (their seqs) that put back the very value that they were made of: nothing of them can be lost.
 
-    Of objects the identity counts. That is certain as long as the location holds the object that was read; where it
-    did not, another write was lost, to this one."""
+    Of objects the identity counts. That is certain as long as the location holds the object that was read. If it did
+    not, another write was lost, to this one."""
     values = {event.seq: event.value for event in events}
     return {
         event.seq
@@ -45,7 +45,7 @@ def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
 
 
 def without(writes: set[int], lost: Lost) -> Lost:
-    """The lost updates but for these."""
+    """The lost updates except these."""
     updates = [update for update in lost.updates if update.lost not in writes]
     return Lost(updates, len({update.overwritten_by for update in updates}), lost.unseen)
 

@@ -1,4 +1,4 @@
-"""From where functions were called (`record --calls`)."""
+"""The callers of functions (`record --calls`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class CallStructure:
-    """The ENTER records that say from where a function was called, as far as kept accesses need them."""
+    """The ENTER records that name a caller, as far as kept accesses need them."""
 
     seqs: Array
     records: Records

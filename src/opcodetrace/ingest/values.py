@@ -73,7 +73,7 @@ class Interned:
         return self.keys(tags, words)
 
     def keys(self, tags: Array, words: Array) -> list[Value]:
-        """The same, where texts have their canonical ids."""
+        """The same, with their canonical ids in place of texts."""
         values = np.full(len(tags), ABSENT, object)
         for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
             where = tags == tag

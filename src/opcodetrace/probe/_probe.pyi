@@ -1,7 +1,7 @@
 """The native probe: hooks that woven code stores to, and the records that they write into the window.
 
 Everything here is for the process of the traced program. The records' layout is `opcodetrace.spool.layout`; what the
-weaver must put where is DESIGN.md, section 3.
+weaver must put where is in docs/hook-protocol.md.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from opcodetrace.trace.hook import Part
 
 _Result = TypeVar("_Result")
 
-# What a store to a hook does, in the order of DESIGN.md's table.
+# What a store to a hook does, in the order of the table in docs/hook-protocol.md.
 ITEM_BEGIN: Final[int]
 SLICE_BOUNDS: Final[int]
 SLICE_BEGIN: Final[int]
@@ -132,7 +132,7 @@ def weave_executed(
     """From now on the builtin `exec` and `eval` ask what to run, once in a process and while recording is on.
 
     `wanted(executed, globals)` gives None for what is to run as it is; else `weave(code, executed, what wanted gave)`
-    gives the code to run in place of it. Both run unseen; where one raises an Exception the code runs as it is. Woven
+    gives the code to run in place of it. Both run unseen; if one raises an Exception the code runs as it is. Woven
     code is not asked about. RuntimeError if the two are not CPython's own functions.
     """
 

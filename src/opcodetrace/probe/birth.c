@@ -86,7 +86,7 @@ birth_check(void)
 
 static PyMemAllocatorEx wrapped;
 
-/* An object begins 0, 16 or 32 bytes into its block: behind the collector's header, and that of the managed dictionary. */
+/* An object begins 0, 16 or 32 bytes into its block: after the collector's header, and that of the managed dictionary. */
 static inline void
 block_born(void *block)
 {
@@ -159,7 +159,7 @@ dict_dies(PyObject *dict)
     Py_TRASHCAN_END
 }
 
-static bool wraps_allocator; /* it does also where another tool has wrapped ours meanwhile, and holds on to it */
+static bool wraps_allocator; /* it does also if another tool has wrapped ours meanwhile, and holds on to it */
 
 static bool
 watch(void)

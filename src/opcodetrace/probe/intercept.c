@@ -466,7 +466,7 @@ prepare_row(Seen *entry, PyObject *owner)
 {
     const Intercepted *row = entry->row;
     if (FREE_THREADED && row->effect == &effect_nothing) {
-        return 0; /* to be inside of something means nothing where there is no GIL to give up */
+        return 0; /* to be inside of something means nothing if there is no GIL to give up */
     }
     Function *place = find_place(entry, owner);
     for (int other = 0; other < intercepted_count && place != NULL; other++) {

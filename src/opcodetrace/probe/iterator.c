@@ -206,7 +206,7 @@ iterator_took(PyObject *iterator, PyObject *given, Taken *taken)
             return false;
         }
         taken->second = true;
-        /* It has let go of what it gave before: that may have run code. */
+        /* It has released what it gave before: that may have run code. */
         taken->exact = taken->exact && (PyList_Check(taken->container) || PyDict_Check(taken->container));
         return true;
     }

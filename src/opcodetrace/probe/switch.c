@@ -38,7 +38,7 @@ outgoing_state(void)
             break;
         }
         if (state->thread_id == running.ident) {
-            found = state; /* it has let go of its state and made another */
+            found = state; /* it has dropped its state and made another */
         }
     }
     unlock_thread_states();
@@ -63,7 +63,7 @@ switch_resume(uint32_t lane)
 
 enum { CALL_PLAIN, CALL_WITH_NAMES, CALL_UNKNOWN };
 
-/* How an instruction calls. What it is specialised to matters not, but for which family. */
+/* How an instruction calls. What it is specialised to does not matter, only which family it is of. */
 static int
 call_shape(uint8_t opcode)
 {

@@ -173,7 +173,7 @@ COLD void
 held_let_go(void)
 {
     while (held.count > 0) {
-        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and let go of their own */
+        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and release their own */
     }
 }
 #endif

@@ -89,7 +89,7 @@ typedef struct Thread {
     uint32_t number; /* of the lane that runs: `own`, or that of a task. STALE: of an earlier run, or none */
     uint32_t own;
     bool nameless; /* threading did not know it when its record was written */
-    /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
+    /* Records of this thread that are no events (TEXT, TYPE, BIRTH). If only those came between two hooks, no other
        thread's hook did. */
     uint32_t quiet;
     uint64_t last; /* the counter as this thread's last hook left it, and `quiet` then */
@@ -188,7 +188,7 @@ void thread_after_fork(void);
 /* A new round has begun: forgets what was written and writes the thread anew. False if its accesses are not recorded. */
 bool thread_renew(Thread *thread);
 
-/* The program is about to give `object`'s attribute `name` a value: where that is a thread's name, THREAD is emitted anew. */
+/* The program is about to give `object`'s attribute `name` a value: if that is a thread's name, THREAD is emitted anew. */
 void thread_renamed(Thread *thread, PyObject *object, PyObject *name);
 /* The interned string "name". */
 extern PyObject *name_of_threads;

@@ -28,9 +28,9 @@ from opcodetrace.trace.stored import StoredSite
 
 PIPE_WIDTH = 80
 MIN_WIDTH = 60
-MIN_LANE = 34  # cells; where the lanes would be narrower they share one column
+MIN_LANE = 34  # cells; if the lanes would be narrower they share one column
 MAX_LANE = 66
-MIN_ACTION = 16  # cells for what a thread does; where there are fewer the operation is left out
+MIN_ACTION = 16  # cells for what a thread does; with fewer the operation is left out
 MARGIN = "  "
 GUTTER = " │ "
 MAX_WATCHED = 10  # locations listed
@@ -205,7 +205,7 @@ class _Cell:
 
 
 class _Table:
-    """An interleaving: lanes side by side where there is room, else one column with the threads' names."""
+    """An interleaving: lanes side by side if there is room, else one column with the threads' names."""
 
     def __init__(
         self, interleaving: Interleaving, words: StepWords, width: int, teller: StoryTeller | None = None
@@ -371,7 +371,7 @@ class _Table:
         return self._aside(words)
 
     def _fold(self, step: FoldStep) -> Text:
-        """What was left out: in its lane where it is one thread's, else across."""
+        """What was left out: in its lane if it is one thread's, else across."""
         own = step.threads[0] if len(step.threads) == 1 and not step.elsewhere and not step.switches else None
         if own is not None and own in [lane.thread for lane in self.interleaving.lanes]:
             indent = " " * (self.number_width + 1)
@@ -385,7 +385,7 @@ class _Table:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """The text in lines, cut between words where it can be."""
+    """The text in lines, cut between words if it can be."""
     lines = [""]
     for word in text.split():
         word = _crop(word, width)
@@ -403,9 +403,9 @@ def _crop(text: str, width: int, keep: str = "") -> str:
         return text
     start = text.find(keep) if keep else -1
     if start > 0 and cell_len(text[: start + len(keep)]) > width - 1:
-        behind = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
+        before = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
         begin = start
-        while begin > 0 and cell_len(text[begin - 1 : start]) <= behind // 2:
+        while begin > 0 and cell_len(text[begin - 1 : start]) <= before // 2:
             begin -= 1
         text = "…" + text[begin:]
         if cell_len(text) <= width:

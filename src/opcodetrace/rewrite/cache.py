@@ -41,7 +41,7 @@ class Origin(NamedTuple):
 
 
 class Cache:
-    """Where woven modules are kept. Nothing of it ever fails: what cannot be read or written is not cached."""
+    """The files in which woven modules are kept. It never fails: what cannot be read or written is not cached."""
 
     def __init__(self, probe: Probe, weaver: str) -> None:
         """`weaver` is `version_of_weaver()`."""

@@ -20,7 +20,7 @@ class Instruction(NamedTuple):
     arg: int
     start: int  # of the first prefix
     at: int  # of the instruction itself
-    stop: int  # behind its caches
+    stop: int  # after its caches
     target: int | None  # of a jump: the index of the instruction it goes to
     position: Position
 

@@ -1,4 +1,4 @@
-"""Which hooks an instruction gets: the hook protocol of DESIGN.md, as bytecode.
+"""Which hooks an instruction gets: the hook protocol (docs/hook-protocol.md), as bytecode.
 
 A hook is `<value> <hook> <key> STORE_SUBSCR`. In the stack comments the top is on the right.
 """
@@ -119,7 +119,7 @@ class Planner:
         self.accesses = {index for index in self.keys if self._watched(decoded.instructions[index])}
 
     def _watched(self, instruction: Instruction) -> bool:
-        """Whether the access is instrumented: all are, but for variables that are assigned just once (scope.py)."""
+        """Whether the access is instrumented: all are, except of variables that are assigned just once (scope.py)."""
         name = instruction.name
         if name in ("LOAD_NAME", "STORE_NAME", "DELETE_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
             return self.keys[instruction.ordinal][1] in self.scope.globals

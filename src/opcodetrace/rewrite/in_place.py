@@ -149,7 +149,7 @@ class Weavings:
     """Weaves functions and gives them their own code back. What it wove it keeps for the next time."""
 
     def __init__(self, probe: Probe, beside: Weavings | None = None, *, calls: bool = False) -> None:
-        """`calls` is as for `Weaver`. `beside` knows the originals of the code that it wove: so does this one then."""
+        """`calls` is as for `Weaver`. Both share what they know of originals: this one can undo what `beside` wove."""
         self._probe = probe
         self._sent: list[Entry] = []
         self._weaver = Weaver(lambda entry: self._sent.append(entry), probe, calls=calls)
@@ -188,7 +188,7 @@ class Weavings:
         )
 
     def _original(self, code: CodeType) -> CodeType | None:
-        """The code itself; where it is woven (of a function made while another recording was under way), its original,
+        """The code itself. If it is woven (its function was made while another recording was under way), its original,
         or None if that is gone."""
         if not code.co_consts or not isinstance(code.co_consts[-1], self._probe.Code):
             return code
@@ -283,8 +283,9 @@ class Weaving:
             function.__code__ = woven
 
     def take_out(self) -> None:
-        """Gives each function its own code back, unless the program has given it another meanwhile; and functions that
-        woven code has made since, that which they would have been made with."""
+        """Gives each function its own code back, unless the program has given it another meanwhile.
+
+        Functions that woven code has made since get the code that they would have been made with."""
         for function, original, woven in self._replacements:
             if function.__code__ is woven:
                 function.__code__ = original

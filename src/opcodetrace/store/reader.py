@@ -216,7 +216,7 @@ class Reader(Connection):
         }
 
     def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
-        """The writes of some locations, with where what flowed into them was read; by seq."""
+        """The updates of some locations, each with the seq at which its value was read; in the order of the writes."""
         sql = f"""
             SELECT location_id, thread, coalesce(source_seq, seq), seq,
                 source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'

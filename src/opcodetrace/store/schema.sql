@@ -325,7 +325,7 @@ CREATE TABLE synchronisation (
 ) WITHOUT ROWID;
 
 CREATE VIEW waits AS
-    -- Who waited for whom: operations that another thread let go on.
+    -- Who waited for whom: operations that another thread ended.
     SELECT
         sync.run_id AS run_id,          -- the run
         sync.seq AS seq,                -- when it was over

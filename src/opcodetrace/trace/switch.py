@@ -9,7 +9,7 @@ from enum import StrEnum
 class Reason(StrEnum):
     BLOCKED = "blocked"  # inside a C function that gave the GIL up
     YIELDED = "yielded"  # inside sleep(0)
-    PREEMPTED = "preempted"  # at an instruction where the interpreter took the GIL away
+    PREEMPTED = "preempted"  # at an instruction at which the interpreter took the GIL away
     AWAITED = "awaited"  # a task, at an await that gave control back to its event loop
     ENDED = "ended"
 

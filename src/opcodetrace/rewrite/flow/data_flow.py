@@ -90,8 +90,10 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
 
 
 def _iterations(run: Interpreter, found: list[Sources]) -> dict[int, bool]:
-    """Loops that no write depends on need no hook, nor those whose items only become variables: what is read of a
-    container is the source of a write there."""
+    """The loops that need a hook: those whose items flow into a write of an item or attribute.
+
+    What a loop reads of a container can only be the source of a write there, so an item that only becomes a variable
+    needs none."""
     taken = {node // 2 for node in run.taken}
     used = taken & {read for sources in found for read in sources.reads | sources.called_reads}
     loops = {index if run.instructions[index].name == "FOR_ITER" else index - 1 for index in used}
