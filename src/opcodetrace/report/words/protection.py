@@ -72,7 +72,7 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
     gave = {carrier.before for carrier in verdict.carriers}
     states = [f"{what} is taken to have been {state}" for operation, what, state in STATES if operation in gave]
     reasons = {
-        Doubt.SOURCE: "a value went through a call, a parameter or a return, and the read before that is taken for its source",
+        Doubt.SOURCE: "a value went through a call, a parameter or a return; the read before is taken for its source",
         Doubt.STATE: f"{listing(states)} as the recording began",
         Doubt.JOIN: "a join is taken to have ended because the thread did, not by its timeout",
         Doubt.UNSEEN: "code that is not woven wrote there too, with or without that",
