@@ -186,7 +186,7 @@ tuple_dies(PyObject *tuple)
     Py_TRASHCAN_END
 }
 
-static bool wraps_allocator; /* it does also where another tool has wrapped ours meanwhile, and holds on to it */
+static bool wraps_allocator; /* it does also if another tool has wrapped ours meanwhile, and holds on to it */
 
 /* Does the allocator pass through ours? Another tool may have wrapped it, or (tracemalloc, started before us and stopped after)
    have put back what there was before both. */

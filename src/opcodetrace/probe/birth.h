@@ -4,7 +4,7 @@
    one of them, BIRTH is emitted, once, and the address is forgotten until a record names it again.
 
    The table is direct-mapped, an entry for every 16 bytes modulo 64 MiB of address space, and the entry holds the rest of the
-   address: so births next to a known object, or 64 MiB away from it, are not mistaken for its own. Where two known addresses
+   address: so births next to a known object, or 64 MiB away from it, are not mistaken for its own. If two known addresses
    meet in one entry, it says CROWDED from then on and is never cleared: every birth there is emitted, for the exact address that
    was born. That costs records, never a birth that stays unseen. */
 

@@ -12,7 +12,7 @@ static const Datum END = {.sort = TAG_END};
 
 Datum value_datum_slow(Thread *thread, PyObject *value);
 
-/* The value of an exact int, where it fits into a record. */
+/* The value of an exact int, if it fits into a record. */
 static inline bool
 int_value(PyObject *value, int64_t *number)
 {

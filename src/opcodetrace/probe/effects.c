@@ -91,7 +91,7 @@ static void
 append(Call *call, PyObject *result)
 {
     bool moves = call->container != NULL && is_deque(call->container) && size_of(call->container) == call->size;
-    whole_changed(call, result, moves ? WHOLE : END); /* a full deque lets go of its first item */
+    whole_changed(call, result, moves ? WHOLE : END); /* a full deque drops its first item */
 }
 
 static void
@@ -169,7 +169,7 @@ item_pop(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises where there is none */
+    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises if there is none */
     bool gone = must || is_no_default(call, result) || size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, gone ? value_of(call, result) : ABSENT);
     if (gone) {
@@ -265,7 +265,7 @@ item_made(Call *call, PyObject *result)
         return;
     }
     if (!keeps_what_was_made || is_undisturbed(call)) {
-        if (call->plain) { /* what makes the value comes before the store, and nothing behind */
+        if (call->plain) { /* what makes the value comes before the store, and nothing after */
             call->earliest = spool_next();
             call->quiet = thread->quiet;
         }
@@ -450,7 +450,7 @@ member_popped(Call *call, PyObject *result)
 
 /* ---- attributes by name ---- */
 
-/* The object that holds the attribute, and the flags of its record; NULL where it is no memory. */
+/* The object that holds the attribute, and the flags of its record; NULL if it is no memory. */
 static PyObject *
 attribute_holder(PyObject *object, PyObject *name, Service service, Operation operation, unsigned *flags)
 {

@@ -24,7 +24,7 @@ static Seen seen[MAX_INTERCEPTED];
 
 /* ---- a call comes in ---- */
 
-/* The calling thread, inside as in a hook; NULL where it cannot be followed. */
+/* The calling thread, inside as in a hook; NULL if it cannot be followed. */
 static Thread *
 following_thread(uint32_t run)
 {
@@ -67,7 +67,7 @@ is_access(const Intercepted *row)
     return !(row->flags & ANYWHERE);
 }
 
-/* The site of a call that is to be recorded; false where it is not. Only calls by woven code itself are accesses. */
+/* The site of a call that is to be recorded; false if it is not. Only calls by woven code itself are accesses. */
 static bool
 site_of_call(const Intercepted *row, Call *call)
 {
@@ -448,7 +448,7 @@ wrapper_of(PyObject *owner, const char *name)
     return base == NULL || base->flags & PyWrapperFlag_KEYWORDS ? NULL : base;
 }
 
-/* Where the interpreter looks for the function of a row; NULL where this version has none. */
+/* Where the interpreter looks for the function of a row; NULL if this version has none. */
 static Function *
 find_place(Seen *entry, PyObject *owner)
 {
@@ -479,7 +479,7 @@ prepare_row(Seen *entry, PyObject *owner)
 {
     const Intercepted *row = entry->row;
     if (FREE_THREADED && row->effect == &effect_nothing) {
-        return 0; /* to be inside of something means nothing where there is no GIL to give up */
+        return 0; /* to be inside of something means nothing if there is no GIL to give up */
     }
     Function *place = find_place(entry, owner);
     for (int other = 0; other < intercepted_count && place != NULL; other++) {
@@ -564,7 +564,7 @@ intercept_prepare(void)
 
 /* ---- taking their place ---- */
 
-/* False where somebody else has put another function there since. */
+/* False if somebody else has put another function there since. */
 static bool
 exchange(Function *place, Function was, Function becomes)
 {

@@ -50,7 +50,7 @@ switch_resume(uint32_t lane)
 
 enum { CALL_PLAIN, CALL_WITH_NAMES, CALL_UNKNOWN };
 
-/* How an instruction calls. What it is specialised to matters not, but for which family. */
+/* How an instruction calls. What it is specialised to does not matter, only which family it is of. */
 static int
 call_shape(uint8_t opcode)
 {

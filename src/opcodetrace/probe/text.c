@@ -86,7 +86,7 @@ text_id(Thread *thread, const void *bytes, size_t length)
     return known->id;
 }
 
-/* Appends a character's UTF-8; false where it does not fit. */
+/* Appends a character's UTF-8; false if it does not fit. */
 static inline bool
 put_character(Py_UCS4 c, uint8_t *buffer, size_t *length, size_t size)
 {

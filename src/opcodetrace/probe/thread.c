@@ -52,7 +52,7 @@ pool_put(Thread *thread)
     pool = thread;
 }
 
-/* `count` new ones, in memory as far as the system can do that; NULL where there is no memory. The lock is held. */
+/* `count` new ones, in memory as far as the system can do that; NULL if there is no memory. The lock is held. */
 static Thread *
 make_threads(size_t count)
 {
@@ -85,7 +85,7 @@ pool_take(void)
     return thread;
 }
 
-/* UNNUMBERED where there is none. The lock is held. */
+/* UNNUMBERED if there is none. The lock is held. */
 static uint32_t
 take_number(void)
 {
@@ -172,12 +172,12 @@ COLD void
 held_let_go(void)
 {
     while (held.count > 0) {
-        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and let go of their own */
+        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and release their own */
     }
 }
 #endif
 
-/* The threading module's own dictionary; NULL where it is not imported, or as the interpreter ends. */
+/* The threading module's own dictionary; NULL if it is not imported, or as the interpreter ends. */
 static PyObject *
 threading_dict(void)
 {
@@ -187,7 +187,7 @@ threading_dict(void)
     return dict != NULL && PyDict_CheckExact(dict) ? dict : NULL;
 }
 
-/* The object that the threading module has for a thread, as long as the hook lasts; NULL where it has none. No Python code runs. */
+/* The object that the threading module has for a thread, as long as the hook lasts; NULL if it has none. No Python code runs. */
 static PyObject *
 thread_object(unsigned long ident)
 {
@@ -217,7 +217,7 @@ own_attribute(PyObject *object, PyObject *name)
     return plain ? instance_value(object, name) : NULL;
 }
 
-/* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
+/* The name that the threading module has for a thread, as a text; NONE if it has none (that can be had without running
    Python code). */
 static Datum
 thread_name(Thread *thread, unsigned long ident)
@@ -274,7 +274,7 @@ thread_name_again(Thread *thread)
     }
 }
 
-/* The number of a living thread; UNNUMBERED where it has none. */
+/* The number of a living thread; UNNUMBERED if it has none. */
 static uint32_t
 number_of(uint64_t ident)
 {
@@ -286,7 +286,7 @@ number_of(uint64_t ident)
     return UNNUMBERED;
 }
 
-/* threading.Thread; NULL where that is not imported. */
+/* threading.Thread; NULL if that is not imported. */
 static PyTypeObject *
 class_of_threads(void)
 {
@@ -368,7 +368,7 @@ thread_number_ends(uint32_t number)
     pthread_mutex_unlock(&pool_lock);
 }
 
-/* The calling thread with a number; NULL where it cannot have one. The lock is held. */
+/* The calling thread with a number; NULL if it cannot have one. The lock is held. */
 static Thread *
 thread_with_number(void)
 {
