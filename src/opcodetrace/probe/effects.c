@@ -122,7 +122,8 @@ item_get_or_default(Call *call, PyObject *result)
     Datum key = mapping_key(call->thread, call->first), value = ABSENT;
     PyObject *otherwise = call->given >= 2 ? call->second : Py_None;
     bool there = result != otherwise;
-    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) && mapping_is_plain(call->container, call->first)) {
+    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) &&
+        mapping_is_plain(call->container, call->first)) {
         there = PyDict_Contains(call->container, call->first) == 1;
     }
     write_record(call, READ, call->container, key, there ? value_of(call, result) : value);
@@ -141,7 +142,8 @@ static void
 item_set(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result) && call->given >= 2) {
-        write_record(call, WRITE, call->container, key_in(call, call->container, call->first), value_of(call, call->second));
+        write_record(call, WRITE, call->container, key_in(call, call->container, call->first),
+                     value_of(call, call->second));
     }
 }
 
@@ -392,7 +394,8 @@ items_counted(Call *call, PyObject *result)
 {
     PyObject *others = call->first;
     bool is_text = others != NULL && PyUnicode_CheckExact(others);
-    bool known = is_text || (others != NULL && (PyTuple_CheckExact(others) || (PyList_CheckExact(others) && is_own(others))));
+    bool known =
+        is_text || (others != NULL && (PyTuple_CheckExact(others) || (PyList_CheckExact(others) && is_own(others))));
     Py_ssize_t size = !known ? 0 : is_text ? PyUnicode_GET_LENGTH(others) : PySequence_Fast_GET_SIZE(others);
     if (!known || size > MOST_ITEMS || !succeeded_on_container(call, result) || !PyDict_Check(call->container)) {
         change(call, result);
@@ -573,7 +576,8 @@ plain_value(PyObject *object, PyObject *name)
         return NULL; /* a slot, or what the class has for its instances: not followed */
     }
     if (PyModule_Check(object)) {
-        return ((PyModuleObject *)object)->md_dict == NULL ? NULL : dict_find(((PyModuleObject *)object)->md_dict, name);
+        return ((PyModuleObject *)object)->md_dict == NULL ? NULL
+                                                           : dict_find(((PyModuleObject *)object)->md_dict, name);
     }
     return instance_value(object, name);
 #endif

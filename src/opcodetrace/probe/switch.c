@@ -162,7 +162,8 @@ emit_switch(Thread *thread, uint32_t from)
         site = this_run.left.code;
         address = this_run.left.frame;
         if (site != NO_SITE) {
-            place = (Datum){.word = (uint64_t)(int64_t)this_run.left.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
+            place =
+                (Datum){.word = (uint64_t)(int64_t)this_run.left.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
         }
     }
     else if (state == NULL) {
