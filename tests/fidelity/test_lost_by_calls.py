@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from opcodetrace.rewrite.opcodes import FREE_THREADED
 
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
 # One thread reads, another one makes five updates, then the first writes what it read and one.

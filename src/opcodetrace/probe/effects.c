@@ -366,7 +366,7 @@ static Datum
 count_now(Call *call, PyObject *key, Py_ssize_t less)
 {
     PyObject *value = NULL;
-    int64_t number;
+    int64_t number = 0;
     if (!is_undisturbed(call) || !PyUnicode_CheckExact(key) || !dict_has_text_keys_only(call->container)) {
         return ABSENT;
     }

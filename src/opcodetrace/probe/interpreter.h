@@ -650,21 +650,6 @@ instance_has(PyObject *object, PyObject *name)
     return instance_value(object, name) != NULL;
 }
 
-#if !FREE_THREADED
-/* What the instance itself holds under this name; borrowed, or NULL. */
-static inline PyObject *
-instance_value(PyObject *object, PyObject *name)
-{
-    InstanceMemory memory = instance_memory(object);
-    if (memory.dict != NULL) {
-        return dict_find(memory.dict, name);
-    }
-    PyDictKeysObject *keys = memory.values == NULL ? NULL : ((PyHeapTypeObject *)Py_TYPE(object))->ht_cached_keys;
-    Py_ssize_t index = keys == NULL ? -1 : keys_find(keys, name);
-    return index < 0 ? NULL : memory.values->values[index];
-}
-#endif
-
 /* Can a store of an attribute into this instance run Python code before it stores? (GIL builds) */
 static inline bool
 instance_store_is_plain(PyObject *object, PyObject *name)

@@ -381,7 +381,7 @@ def keep_the_last_events(database: Any) -> None:
 def count_children(database: Any) -> None:
     database.conn.execute(
         "ALTER TABLE runs ADD COLUMN children INTEGER"
-        " /* processes that it started, which were not recorded; NULL if not counted */"
+        " /* processes that it started, which were not recorded; NULL where not counted */"
     )
 
 
@@ -582,12 +582,12 @@ CREATE TABLE events (
     -- What the threads did, in order. The one big table. A run's rows are those from rowid runs.first_event on.
     run_id INTEGER NOT NULL,   -- the run
     seq INTEGER NOT NULL,      -- number of the record within the run; numbers left out were of no interest
-    earliest INTEGER,          -- it happened at some time from here to seq; NULL where just at seq
+    earliest INTEGER,          -- it happened at some time from here to seq; NULL if just at seq
     thread INTEGER NOT NULL,   -- by which thread
     site_id INTEGER NOT NULL,  -- by which instruction
     kind INTEGER NOT NULL,     -- 1 read, 2 write, 3 deletion, 4 result of an operation
     location_id INTEGER,       -- of what; NULL for kind 4
-    value,                     -- read, written or computed; readable text where value_type is given, else as it is
+    value,                     -- read, written or computed; readable text if value_type is given, else as it is
     value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
     source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL where blind
