@@ -136,6 +136,8 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
     _passes.overwritten(
         events.kind, events.tag, events.word, sources.place, order, begins, ends, over, unseen
     )  # fmt: skip
+    if not unseen.any() and over.max(initial=-1) < 0:
+        return {}
     (surprising,) = np.nonzero(unseen[order])
     (losing,) = np.nonzero(over[order] >= 0)
     part = np.searchsorted(begins, losing, side="right") - 1
