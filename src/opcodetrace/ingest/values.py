@@ -94,23 +94,22 @@ class Interned:
         return self.keys(tags, words, objects)
 
     def columns(self, tags: Array, words: Array, objects: Array) -> tuple[Array, Array, Sequence[Value]]:
-        """The same as `Events` has it. The values that are texts or objects come third."""
-        made, numbers = tags.copy(), words.view(np.int64).copy()
+        """The same as `Events` has it, in the place of `tags` and `words`. The texts and objects come third."""
+        made, numbers = tags, words.view(np.int64)
         distinct = Distinct(self)
-        for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
-            if tag <= Tag.TRUE:
-                continue
-            where = tags == tag
+        used_tags = np.flatnonzero(np.bincount(tags, minlength=16)).tolist()
+        places = {tag: np.flatnonzero(tags == tag) for tag in used_tags if tag > Tag.TRUE}
+        for tag, where in places.items():
             if tag == Tag.OBJECT:
                 made[where], numbers[where] = self._object_columns(words[where], objects[where], distinct)
                 continue
             found = self.canonical_ids(words[where]) if tag in TEXT_TAGS else words[where]
-            used, places = np.unique(found, return_inverse=True)
-            known = np.full(len(places), ValueTag.OTHER, np.uint8)
+            used, inverse = np.unique(found, return_inverse=True)
+            known = np.full(len(inverse), ValueTag.OTHER, np.uint8)
             if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
-                known[places == 0] = ValueTag.ABSENT
+                known[inverse == 0] = ValueTag.ABSENT
             made[where] = known
-            numbers[where] = places + distinct.add(tag, used, np.zeros(len(used), np.int64))
+            numbers[where] = inverse + distinct.add(tag, used, np.zeros(len(used), np.int64))
         return made, numbers, distinct
 
     def _object_columns(self, words: Array, objects: Array, distinct: Distinct) -> tuple[Array, Array]:
