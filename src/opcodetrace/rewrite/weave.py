@@ -417,6 +417,8 @@ class _WovenCode:
             numbered(sources.called_writes),
             variables(sources.called_phis),
             sources.opaque,
+            numbered(sources.tested),
+            numbered(sources.failed),
         )
 
     def _place_markers(self, after: dict[int, list[_Placed]]) -> None:
