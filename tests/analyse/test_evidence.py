@@ -245,7 +245,8 @@ OTHER_NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0]
         ("a", b"a", False),
         (Opaque("list", 1), Opaque("list", 1), True),
         (Opaque("list", 1), Opaque("list", 2), False),
-        (Opaque("list", 1), Opaque("dict", 1), False),
+        (Opaque("list", 1), Opaque("dict", 1), True),  # its __class__ was assigned
+        (Opaque("list", 1), Opaque("list", None), True),
         (ABSENT, 5, True),
         (5, ABSENT, True),
     ],
@@ -264,3 +265,38 @@ def test_unknown_value_is_known_once_it_was_read() -> None:
     story.read(1, 5)
     unseen = story.read(1, 6)
     assert story.gather().unseen == [UnseenWrite(0, unseen)]
+
+
+def puts_back(value: Value, between: Value | None) -> list[int]:
+    """The values of lost writes, where a thread puts back what it read, though another wrote `between` meanwhile (None:
+    nobody did), and a third overwrites that."""
+    story = Story()
+    stale = story.read(2, value)
+    if between is not None:
+        story.write(1, between, WRITE)
+        story.read(3, between)
+    else:
+        story.read(3, value)
+    put = story.write(2, value)
+    over = story.write(3, 99)
+    assert stale < put < over
+    return [row.lost for row in story.gather().lost if row.lost == put]
+
+
+@pytest.mark.parametrize("value", [7, "text", Opaque("list", 1)])
+def test_what_is_put_back_loses_nothing(value: Value) -> None:
+    assert puts_back(value, None) == []
+
+
+def test_an_object_that_was_out_of_the_location_is_not_put_back_unchanged() -> None:
+    assert puts_back(Opaque("list", 1), Opaque("list", 2)) != []
+    assert puts_back(7, 8) == []  # a number is a number
+
+
+def test_an_object_at_the_address_of_another_is_no_other_s() -> None:
+    """Three objects one after the other, as `Births` numbers them: each thread writes one of its own."""
+    story = Story()
+    for thread in range(3):
+        story.read(thread, Opaque("Node", 1))
+    writes = [story.write(thread, Opaque("Node", 2 + thread)) for thread in range(3)]
+    assert pairs(story.gather()) == [(writes[0], writes[2]), (writes[1], writes[2])]

@@ -242,8 +242,8 @@ class TestValues:
             ((Tag.NONE, 0), None),
             ((Tag.FALSE, 0), False),
             ((Tag.TRUE, 0), True),
-            ((Tag.OBJECT, thing(ACCOUNT, 0xABC)), Opaque("bank.Account", 0xABC)),
-            ((Tag.OBJECT, thing(77, 0xABC)), Opaque("object", 0xABC)),
+            ((Tag.OBJECT, thing(ACCOUNT, 0xABC)), Opaque("bank.Account", 1)),
+            ((Tag.OBJECT, thing(77, 0xABC)), Opaque("object", 1)),
             ((Tag.STR, 12345), ABSENT),
         ],
     )
@@ -302,6 +302,45 @@ class TestIdentity:
         assert self.labels(trace) == ["counter[0] (list #1)", "counter[0] (list #2)"]
         assert [(each.reads, each.writes) for each in trace.locations.values()] == [(1, 1), (1, 1)]
 
+    def test_generations_do_not_wrap(self, window: WindowBuilder, path: pathlib.Path) -> None:
+        counter = thing(LIST, ADDRESS)
+        window.write(STORE_ITEM, 0, counter, integer(0))
+        for _ in range(1 << 16):
+            window.birth(ADDRESS)
+        window.read(LOAD_ITEM, 1, counter, integer(0))
+        assert self.labels(read(window, path)) == []
+
+    def values(self, window: WindowBuilder, path: pathlib.Path) -> list[int | None]:
+        values = [event.value for event in read(window, path).events]
+        return [value.identity if isinstance(value, Opaque) else None for value in values]
+
+    def test_a_value_born_at_the_address_is_another_object(self, window: WindowBuilder, path: pathlib.Path) -> None:
+        value = (Tag.OBJECT, thing(ACCOUNT, 0x10))
+        window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0), value)
+        window.birth(0x20)
+        window.write(STORE_ITEM, 1, thing(LIST, ADDRESS), integer(0), value)
+        window.birth(0x10)
+        window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0), value)
+        window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0), (Tag.OBJECT, thing(ACCOUNT, 0x30)))
+        assert self.values(window, path) == [1, 1, 2, 3]
+
+    def test_what_a_write_began_with_may_be_gone_when_it_ends(self, window: WindowBuilder, path: pathlib.Path) -> None:
+        value = (Tag.OBJECT, thing(ACCOUNT, 0x10))
+        window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0), value)
+        window.birth(0x10)
+        window.write(STORE_ITEM, 1, thing(LIST, ADDRESS), integer(0), value, before=1)
+        window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0), value, before=1)
+        assert self.values(window, path) == [1, 1, 2]
+
+    def test_without_births_it_is_unknown_which_object_a_value_is(
+        self, window: WindowBuilder, path: pathlib.Path
+    ) -> None:
+        window.flags = HeaderFlag.ATTACHED
+        value = (Tag.OBJECT, thing(ACCOUNT, 0x10))
+        window.write(STORE_ITEM, 1, thing(LIST, ADDRESS), integer(0), value)
+        window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0), value)
+        assert [event.value for event in read(window, path).events] == [Opaque("bank.Account", None)] * 2
+
     def test_the_container_s_type_does_not_matter(self, window: WindowBuilder, path: pathlib.Path) -> None:
         window.write(STORE_ATTR, 0, thing(ACCOUNT, ADDRESS), NAME)
         window.read(LOAD_ATTR, 1, thing(LIST, ADDRESS), NAME)  # its __class__ was assigned
@@ -319,7 +358,7 @@ class TestIdentity:
         window.write(STORE_ITEM, 0, thing(DICT, ADDRESS), key, flags=RecordFlag.UNCERTAIN)
         window.read(LOAD_ITEM, 1, thing(DICT, ADDRESS), key)
         ((_, location),) = read(window, path).locations.items()
-        assert (location.certain, location.key) == (False, Opaque("bank.Account", 0x10))
+        assert (location.certain, location.key) == (False, Opaque("bank.Account", 1))
         assert location.label == "counter[<Account #1>]"
 
     def test_an_object_born_at_the_address_is_another_key(self, window: WindowBuilder, path: pathlib.Path) -> None:

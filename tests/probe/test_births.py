@@ -4,6 +4,7 @@ import pytest
 
 from opcodetrace.spool.layout import HeaderFlag, RecordKind
 from tests.probe.traced import trace
+from tests.windows import Object
 
 MADE = {
     "list": "[1]",
@@ -62,6 +63,73 @@ for _ in range(50):
     assert len(result.of(RecordKind.BIRTH)) >= 50 - len(set(stored))
 
 
+VALUES = {
+    "tuple": "(k, 1)",
+    "long tuple": "tuple([k] * 30)",
+    "list": "[k]",
+    "dict": "{k: 1}",
+    "set": "{k}",
+    "instance": "C()",
+    "slots": "Slots()",
+    "namedtuple": "Pair(k, 1)",
+    "long string": "str(k) * 200",
+    "big int": "k + (1 << 200)",
+    "complex": "complex(k, 1)",
+    "function": "(lambda: k)",
+    "exception": "ValueError(k)",
+    "generator": "(x for x in [k])",
+    "bytearray": "bytearray(k)",
+}
+
+
+@pytest.mark.parametrize("made", VALUES.values(), ids=VALUES)
+@pytest.mark.parametrize("how", ["stored", "read"])
+def test_a_value_at_an_address_used_again_is_another_one(made: str, how: str) -> None:
+    hook = "s[c] = v; c[0] = v; w[w] = w" if how == "stored" else "c[0] = v; r[c] = c[0]"
+    result = trace(f"""
+import collections
+class C: pass
+class Slots: __slots__ = ('x',)
+Pair = collections.namedtuple('Pair', 'a b')
+s, w = pair('ITEM_STORE', 'WRITE_END', 0)
+r = hook('ITEM_READ', 1, 0)
+c = [None]
+for k in range(50):
+    v = {made}
+    {hook}
+    c[0] = v = None
+""")
+    assert len([event for event in result.accesses if isinstance(event.value, Object)]) == 50
+    born: set[int] = set()
+    met: set[int] = set()
+    for event in result.events:
+        if event.kind is RecordKind.BIRTH:
+            born.add(event.container)
+        elif isinstance(event.value, Object):
+            address = event.value.address
+            assert address not in met or address in born, "the same address, and no birth in between"
+            met.add(address)
+            born.discard(address)
+
+
+def test_a_value_that_lives_is_not_born_again() -> None:
+    result = trace("""
+        r = hook('ITEM_READ', 1, 0)
+        class C: pass
+        values = [C(), (1, 2), "x" * 200, 1 << 100, [1], {1: 2}, {1}, len, 2j, b"y" * 200]
+        for _ in range(300):
+            for value in values:
+                c = [value]
+                r[c] = c[0]
+            [object() for _ in range(10)]; {'a': {}}; (_, []); "a" * _; complex(_, 1); 1 << _; bytes(_)
+        print(*map(id, values))
+    """)
+    living = {int(word) for word in result.output.split()}
+    last = result.accesses[-1].seq
+    assert len(living) == 10
+    assert not living & {event.container for event in result.of(RecordKind.BIRTH) if event.seq < last}
+
+
 def test_cells() -> None:
     result = trace("""
         s, w = pair('CELL_STORE', 'WRITE_END')
@@ -110,7 +178,8 @@ def test_births_between_recordings() -> None:
 
 def test_deep_nesting_dies_without_overflow() -> None:
     trace("""
-        for make in (lambda inner: [inner]), (lambda inner: {0: inner}), (lambda inner: [{1: inner}]):
+        makers = (lambda it: [it]), (lambda it: {0: it}), (lambda it: [{1: it}]), (lambda it: (it,))
+        for make in makers:
             outer = None
             for _ in range(300000): outer = make(outer)
             del outer

@@ -119,7 +119,7 @@ class TestQuery:
 
     def test_a_table_steers_no_terminal(self, database: pathlib.Path) -> None:
         text = run("query", "SELECT value FROM accesses WHERE run_id = 2 AND kind = 'write'").stdout
-        assert "<\\x1b[31mRed\\n[bold] at 0x1>" in text
+        assert "<\\x1b[31mRed\\n[bold] #1>" in text
         assert "\x1b" not in text
 
     def test_a_wide_table_is_not_cut_in_a_pipe(self, database: pathlib.Path) -> None:

@@ -238,7 +238,7 @@ class TestViews:
     def test_readable_values(self, database: Database) -> None:
         trace = make_trace(lost_increment(Opaque("Account", 0x7F)))
         database.add_run(INFO, OUTCOME, trace, FINDINGS)
-        assert database.query("SELECT lost_value FROM lost_updates")[1] == [("<Account at 0x7f>",)]
+        assert database.query("SELECT lost_value FROM lost_updates")[1] == [("<Account #127>",)]
 
 
 class TestRuns:

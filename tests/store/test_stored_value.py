@@ -45,7 +45,8 @@ def test_integers_beyond_64_bits(value: int) -> None:
     [
         (None, ("None", "NoneType")),
         (True, ("True", "bool")),
-        (Opaque("Account", 0x7F), ("<Account at 0x7f>", "object")),
+        (Opaque("Account", 127), ("<Account #127>", "object")),
+        (Opaque("Account", None), ("<Account>", "object")),
         (ABSENT, (None, None)),
         ("None", ("None", None)),
         (1 << 64, ("18446744073709551616", "int")),
@@ -53,3 +54,7 @@ def test_integers_beyond_64_bits(value: int) -> None:
 )
 def test_people_can_read_it(value: Value, columns: tuple[str | None, str | None]) -> None:
     assert to_sql(value) == columns
+
+
+def test_an_object_of_before_objects_were_numbered() -> None:
+    assert from_sql("<bank.Account at 0x7f>", "object") == Opaque("bank.Account", 0x7F)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import pack
 
-from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.version import LostUpdate, UnseenWrite
 
@@ -21,7 +21,10 @@ class Lost:
 
 
 def same_value(one: Value, other: Value) -> bool:
-    """Whether a read of `other` may return `one`: type and value, floats by their bits (1 is not True, NaN is NaN)."""
+    """Whether a read of `other` may return `one`: type and value, floats by their bits (1 is not True, NaN is NaN). Of
+    objects it is which one it is that counts; where that is unknown, any may be any other."""
+    if isinstance(one, Opaque) and isinstance(other, Opaque):
+        return one.identity == other.identity or one.identity is None or other.identity is None
     if type(one) is not type(other):
         return False
     if isinstance(one, float) and isinstance(other, float):
@@ -32,16 +35,26 @@ def same_value(one: Value, other: Value) -> bool:
 def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
     """The writes (their seqs) that put back the very value that they were made of: nothing of them can be lost.
 
-    Of objects the identity counts. That is certain as long as the location holds the object that was read; where it
-    did not, another write was lost, to this one."""
-    values = {event.seq: event.value for event in events}
-    return {
-        event.seq
-        for event in events
-        if event.kind == Kind.WRITE
-        and event.value is not ABSENT
-        and same_value(event.value, values.get(sources.get(event.seq, -1), ABSENT))
-    }
+    An object is put back only if the location held it all the time, in the order of `events`: a string or list that was
+    out of it may have been changed, or grown in place, meanwhile."""
+    values: dict[int, Value] = {}
+    since: dict[int, int] = {}  # seq: when the location was given the object that it then had
+    found = set()
+    held: Value = ABSENT
+    begun = -1
+    for event in events:
+        value = event.value
+        if value is ABSENT and event.kind == Kind.READ:
+            value = held  # unknown; a write of nothing known, or a deletion, ends what was held
+        if value is ABSENT or not same_value(value, held):
+            held, begun = value, event.seq
+        values[event.seq], since[event.seq] = event.value, begun
+        source = sources.get(event.seq, -1)
+        if event.kind != Kind.WRITE or event.value is ABSENT or not same_value(event.value, values.get(source, ABSENT)):
+            continue
+        if not isinstance(event.value, Opaque) or since.get(source) == begun:
+            found.add(event.seq)
+    return found
 
 
 def without(writes: set[int], lost: Lost) -> Lost:

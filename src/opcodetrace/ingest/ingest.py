@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import Kept, restructured, shared_accesses
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
 from opcodetrace.ingest.switches import switches_of
 from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
-from opcodetrace.ingest.values import Interned
+from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import (
     ADDRESS_BITS,
     MAX_THREADS,
@@ -58,17 +59,19 @@ def ingest(
     seen = survey(spool)
     interned = Interned(seen)
     sites = SiteTable(codes, interned)
-    kept = shared_accesses(spool, seen, sites, interned, keep_all=keep_all)
+    births = Births.of(seen)
+    births_seen = bool(spool.flags & HeaderFlag.BIRTHS)
+    kept = shared_accesses(spool, seen, births, sites, interned, keep_all=keep_all)
     labels = Labels(files, sites.sites, sites.codes)
-    locations = _locations(kept, sites, interned, labels, certain=bool(spool.flags & HeaderFlag.BIRTHS))
+    locations = _locations(kept, sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
     threads = _threads(spool, seen, interned, switches)
-    sync_objects, synchronisation = synchronisation_of(seen, sites, interned, labels, threads, files)
+    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files)
     markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
     elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
     calls = CallStructure.of(spool, seen, kept)
-    events, frames = _events(spool, kept, markers, elsewhere, interned)
+    events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     kinds = np.bincount(seen.kinds, minlength=32)
     accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
@@ -88,7 +91,7 @@ def ingest(
         switches=switches,
         sync_objects=sync_objects,
         synchronisation=synchronisation,
-        restructured=restructured(spool, seen, kept, interned),
+        restructured=restructured(spool, seen, births, kept, interned),
         records=len(spool),
         accesses=accesses,
         stored=len(kept.seqs),
@@ -97,7 +100,7 @@ def ingest(
         holes=int(kinds[0]),
         truncated=_truncation(spool.limit, max_records, disk_full=disk_full) if stopped else None,
         truncated_seq=spool.stop_seq if stopped else None,
-        births=bool(spool.flags & HeaderFlag.BIRTHS),
+        births=births_seen,
         notes=notes,
         last=last,
         let_go=spool.first,
@@ -113,7 +116,7 @@ def _truncation(limit: int, max_records: int | None, *, disk_full: bool) -> Trun
 def _locations(
     kept: Kept, table: SiteTable, interned: Interned, labels: Labels, *, certain: bool
 ) -> dict[int, Location]:
-    keys = interned.keys(kept.key_tags, kept.key_words)
+    keys = interned.keys(kept.key_tags, kept.key_words, kept.key_objects.astype(np.int64))
     unlabelled = [
         Unlabelled(FAMILIES[family], container, interned.type_name(word >> ADDRESS_BITS), key, key_object)
         for family, container, word, key, key_object in zip(
@@ -224,7 +227,7 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kep
 
 
 def _events(
-    window: SpooledRecords, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
+    window: SpooledRecords, births: Births | None, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
 ) -> tuple[list[Event], Array]:
     """The events, and the addresses of frames by the numbers that they have there."""
     seqs = np.concatenate([kept.seqs, markers, elsewhere])
@@ -245,11 +248,26 @@ def _events(
             rows["site"].tolist(),
             (rows["kind"] & RECORD_KIND_MASK).tolist(),
             locations.tolist(),
-            interned.values(rows["tags"] >> 4, rows["value"].copy()),
+            interned.values(rows["tags"] >> 4, rows["value"].copy(), _objects_in(rows, births, seqs)),
             frames.tolist(),
             strict=True,
         )
         return list(map(functools.partial(tuple.__new__, Event), columns)), addresses
+
+
+def _objects_in(rows: Array, births: Births | None, seqs: Array) -> Array:
+    """The objects that values are, 0 where they are none or births were not seen.
+
+    What is written was there when the write began, and may have been overwritten and gone before it was recorded; what
+    was read is there at the end."""
+    objects = np.zeros(len(rows), np.int64)
+    if births is None:
+        return objects
+    (which,) = np.nonzero((rows["tags"] >> 4 == Tag.OBJECT) & (rows["value"] & np.uint64(ADDRESS_MASK) != 0))
+    rows, seqs = rows[which], seqs[which]
+    began = np.where(rows["kind"] & RECORD_KIND_MASK == Kind.WRITE, rows["before"].astype(np.int64), 0)
+    objects[which] = births.objects(rows["value"] & np.uint64(ADDRESS_MASK), np.maximum(seqs - began, births.first))
+    return objects
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.ingest.identity import Aliases, objects_at
+from opcodetrace.ingest.identity import Aliases, Births
 from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT, numbered
 from opcodetrace.ingest.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SLICE, WHOLE, SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
@@ -120,9 +120,9 @@ class Kept:
 
 
 def shared_accesses(
-    window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, *, keep_all: bool
+    window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned, *, keep_all: bool
 ) -> Kept:
-    aliases = Aliases.of(seen)
+    aliases = Aliases.of(seen, births)
     if keep_all:
         (seqs,) = np.nonzero((seen.kinds >= Kind.READ) & (seen.kinds <= Kind.DELETE))
         seqs += seen.first
@@ -136,9 +136,9 @@ def shared_accesses(
         seqs, rows, sites, families = seqs[placed], rows[placed], sites[placed], families[placed]
     keys = canonical_keys(rows, sites, table, interned)
     addresses = rows["container"] & np.uint64(ADDRESS_MASK)
-    containers = objects_at(addresses, seqs, seen)
+    containers = births.objects(addresses, seqs)
     by_identity = keys.tags == Tag.OBJECT
-    keys.words[by_identity] = objects_at(keys.words[by_identity], seqs[by_identity], seen)
+    keys.words[by_identity] = births.objects(keys.words[by_identity], seqs[by_identity]).view(np.uint64)
     families = families.copy()
     families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
     families[keys.tags == Tag.WHOLE] = WHOLE
@@ -200,7 +200,9 @@ def _unknown(keys: Keys, first: Array) -> Array:
     return unknown
 
 
-def restructured(window: SpooledRecords, seen: Survey, kept: Kept, interned: Interned) -> dict[int, list[int]]:
+def restructured(
+    window: SpooledRecords, seen: Survey, births: Births, kept: Kept, interned: Interned
+) -> dict[int, list[int]]:
     """When items may have moved, by the location of each item: `del items[0]`, pop(), items[1:2] = ..., clear()."""
     of_container: defaultdict[int, list[int]] = defaultdict(list)
     for location in np.flatnonzero(kept.families == ITEM).tolist():
@@ -215,7 +217,7 @@ def restructured(window: SpooledRecords, seen: Survey, kept: Kept, interned: Int
     seqs = np.concatenate(found) if found else np.empty(0, np.int64)
     rows = window.take(seqs)
     moved: defaultdict[int, list[int]] = defaultdict(list)
-    containers = objects_at(rows["container"] & np.uint64(ADDRESS_MASK), seqs, seen)
+    containers = births.objects(rows["container"] & np.uint64(ADDRESS_MASK), seqs)
     item = (rows["tags"] & 15) == Tag.INT
     types = rows["container"] >> np.uint64(ADDRESS_BITS)
     for seq, container, is_item, type_id in zip(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from opcodetrace.ingest.identity import objects_at
+from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
@@ -40,6 +40,7 @@ AT_ONCE = frozenset(["release", "notify", "set", "clear", "cancel", "task_done",
 
 def synchronisation_of(
     seen: Survey,
+    births: Births,
     table: SiteTable,
     interned: Interned,
     labels: Labels,
@@ -52,7 +53,7 @@ def synchronisation_of(
     if not len(rows):
         return [], []
     addresses = rows["container"] & np.uint64(ADDRESS_MASK)
-    objects = objects_at(addresses, seqs, seen)
+    objects = births.objects(addresses, seqs)
     used, first, place = np.unique(objects, return_index=True, return_inverse=True)
     users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
     names = interned.values(rows["tags"] & 15, rows["key"].copy())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
 from opcodetrace.spool.records import Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
@@ -32,6 +33,7 @@ class Interned:
         texts = assemble(control[kinds == RecordKind.TEXT])
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
+        self._objects: dict[int, int] = {}
         # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
         # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
         self._lowest = np.uint64(_lowest(texts))
@@ -61,18 +63,24 @@ class Interned:
         name = as_text(self._types.get(number, b"")) or UNKNOWN_TYPE
         return name.removeprefix("builtins.").removeprefix("__main__.")
 
-    def opaque(self, word: int) -> Opaque:
-        return Opaque(self.type_name(word >> ADDRESS_BITS), word & ADDRESS_MASK)
+    def _opaque(self, words: Array, objects: Array) -> Array:
+        """Objects are numbered from 1, in the order in which they come here."""
+        places, first = numbered((objects, words >> np.uint64(ADDRESS_BITS)))
+        found = []
+        for word, identity in zip(words[first].tolist(), objects[first].tolist(), strict=True):
+            number = self._objects.setdefault(identity, len(self._objects) + 1) if identity else None
+            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number))
+        return _objects(found)[places]
 
-    def values(self, tags: Array, words: Array) -> list[Value]:
-        """What records hold: `tags` are Tags."""
+    def values(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
+        """What records hold: `tags` are Tags, `objects` tell apart what is tagged OBJECT (0: unknown)."""
         if (tags == Tag.INT).all():
             return words.view(np.int64).tolist()  # type: ignore[no-any-return]
         texts = np.isin(tags, TEXT_TAGS)
         words[texts] = self.canonical_ids(words[texts])
-        return self.keys(tags, words)
+        return self.keys(tags, words, objects)
 
-    def keys(self, tags: Array, words: Array) -> list[Value]:
+    def keys(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
         """The same, where texts have their canonical ids."""
         values = np.full(len(tags), ABSENT, object)
         for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
@@ -92,7 +100,9 @@ class Interned:
                 case Tag.BYTES:
                     values[where] = _each(found, self._bytes)
                 case Tag.OBJECT:
-                    values[where] = _each(found, self.opaque)
+                    values[where] = self._opaque(
+                        found, np.zeros(len(found), np.int64) if objects is None else objects[where]
+                    )
                 case Tag.SLICE:
                     values[where] = _each(found, _slice_text)
         return values.tolist()

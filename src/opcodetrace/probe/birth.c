@@ -88,12 +88,17 @@ static PyMemAllocatorEx wrapped;
 
 /* An object begins 0, 16 or 32 bytes into its block: behind the collector's header, and that of the managed dictionary. */
 static inline void
-block_born(void *block)
+block_born(void *block, size_t size)
 {
     uint64_t address = (uint64_t)(uintptr_t)block;
-    if (LIKELY(block != NULL)) {
-        born(address);
+    if (UNLIKELY(block == NULL)) {
+        return;
+    }
+    born(address);
+    if (size > 16) { /* else another object lies there, and lives */
         born(address + 16);
+    }
+    if (size > 32) {
         born(address + 32);
     }
 }
@@ -103,7 +108,7 @@ born_malloc(void *context, size_t size)
 {
     (void)context;
     void *block = wrapped.malloc(wrapped.ctx, size);
-    block_born(block);
+    block_born(block, size);
     return block;
 }
 
@@ -112,7 +117,7 @@ born_calloc(void *context, size_t count, size_t size)
 {
     (void)context;
     void *block = wrapped.calloc(wrapped.ctx, count, size);
-    block_born(block);
+    block_born(block, count * size);
     return block;
 }
 
@@ -123,7 +128,7 @@ born_realloc(void *context, void *old, size_t size)
     uintptr_t before = (uintptr_t)old;
     void *block = wrapped.realloc(wrapped.ctx, old, size);
     if ((uintptr_t)block != before) {
-        block_born(block);
+        block_born(block, size);
     }
     return block;
 }
@@ -135,9 +140,9 @@ born_free(void *context, void *block)
     wrapped.free(wrapped.ctx, block);
 }
 
-/* Lists and dictionaries go to free lists that do not pass through the allocator: for them the death is taken. The trashcan
+/* Lists, dictionaries and tuples go to free lists that do not pass through the allocator: for them the death is taken. The trashcan
    compares the type's tp_dealloc with the function that opens it, so the wrapper must be the one that does. */
-static destructor list_dealloc, dict_dealloc;
+static destructor list_dealloc, dict_dealloc, tuple_dealloc;
 
 static void
 list_dies(PyObject *list)
@@ -156,6 +161,16 @@ dict_dies(PyObject *dict)
     Py_TRASHCAN_BEGIN(dict, dict_dies)
     born((uint64_t)(uintptr_t)dict);
     dict_dealloc(dict);
+    Py_TRASHCAN_END
+}
+
+static void
+tuple_dies(PyObject *tuple)
+{
+    PyObject_GC_UnTrack(tuple);
+    Py_TRASHCAN_BEGIN(tuple, tuple_dies)
+    born((uint64_t)(uintptr_t)tuple);
+    tuple_dealloc(tuple);
     Py_TRASHCAN_END
 }
 
@@ -178,6 +193,10 @@ watch(void)
         dict_dealloc = PyDict_Type.tp_dealloc;
         PyDict_Type.tp_dealloc = dict_dies;
     }
+    if (PyTuple_Type.tp_dealloc != tuple_dies) {
+        tuple_dealloc = PyTuple_Type.tp_dealloc;
+        PyTuple_Type.tp_dealloc = tuple_dies;
+    }
     return true;
 }
 
@@ -195,6 +214,9 @@ unwatch(void)
     }
     if (PyDict_Type.tp_dealloc == dict_dies) {
         PyDict_Type.tp_dealloc = dict_dealloc;
+    }
+    if (PyTuple_Type.tp_dealloc == tuple_dies) {
+        PyTuple_Type.tp_dealloc = tuple_dealloc;
     }
 }
 

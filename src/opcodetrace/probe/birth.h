@@ -1,6 +1,6 @@
 /* Births: an address is an identity only as long as its object lives.
 
-   A table remembers the addresses that records named as containers (or as keys by identity). When an object comes to life at
+   A table remembers the addresses that records named as containers, as keys by identity, or as values by identity. When an object comes to life at
    one of them, BIRTH is emitted, once, and the address is forgotten until a record names it again.
 
    The table is direct-mapped, an entry for every 16 bytes modulo 64 MiB of address space, and the entry holds the rest of the
@@ -26,6 +26,18 @@ void birth_watch(void);
 void birth_end(void);
 /* Has another tool taken our place? Then identities are uncertain from here on. */
 void birth_check(void);
+
+/* Are births of objects of this type seen? Before 3.13 not of those that lie in a free list that we do not watch. */
+static inline bool
+birth_is_seen(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    (void)type;
+    return true;
+#else
+    return type != &PySlice_Type && type != &PyContext_Type && type != (PyTypeObject *)PyExc_MemoryError;
+#endif
+}
 
 static inline uint32_t
 birth_entry(uint64_t address)

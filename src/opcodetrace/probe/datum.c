@@ -42,7 +42,14 @@ value_datum_slow(Thread *thread, PyObject *value)
     if (type == &PyBytes_Type && bytes_datum(thread, value, &datum)) {
         return datum;
     }
-    return (Datum){.word = object_word(thread, value), .sort = TAG_OBJECT};
+    uint64_t word = object_word(thread, value);
+    if (birth_is_seen(type)) {
+        birth_know(word);
+    }
+    else {
+        word &= ~ADDRESS_MASK;
+    }
+    return (Datum){.word = word, .sort = TAG_OBJECT};
 }
 
 /* ---- keys ---- */

@@ -52,7 +52,8 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
                           synchronisation (steps)
 
 A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
-str and None, `value`; for other objects `identity`.
+str and None, `value`; for other objects `identity`: a number that no other object of the run has,
+null where it is unknown which object it was.
 """
 
 from __future__ import annotations
@@ -353,7 +354,7 @@ def _value(value: Value) -> Json | None:
         case Absent():
             return None
         case Opaque():
-            return {"type": value.type_name, "text": str(value), "identity": f"{value.identity:#x}"}
+            return {"type": value.type_name, "text": str(value), "identity": value.identity}
         case None:
             return {"type": "NoneType", "text": "None", "value": None}
         case bytes():

@@ -68,5 +68,9 @@ def from_sql(value: SqlValue, value_type: str | None) -> Value:
         case "NoneType":
             return None
         case _:
-            name, _, identity = text.removeprefix("<").removesuffix(">").rpartition(" at ")
-            return Opaque(name, int(identity, 16))
+            inside = text.removeprefix("<").removesuffix(">")
+            name, mark, identity = inside.rpartition(" #")
+            if mark and identity.isdecimal():
+                return Opaque(name, int(identity))
+            name, mark, identity = inside.rpartition(" at ")  # an address, in runs of before objects were numbered
+            return Opaque(name, int(identity, 16)) if mark else Opaque(inside, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -21,13 +21,14 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A value of which only the type and the identity are known."""
+    """A value of which only the type is known, and which object it is: a number that no other object of the run has,
+    None where that is unknown."""
 
-    type_name: str
-    identity: int
+    type_name: str = field(compare=False)  # an object may be given another class
+    identity: int | None
 
     def __str__(self) -> str:
-        return f"<{self.type_name} at {self.identity:#x}>"
+        return f"<{self.type_name}>" if self.identity is None else f"<{self.type_name} #{self.identity}>"
 
 
 class Absent:

@@ -57,6 +57,8 @@ class StepWords:
         """A value as Python writes it; an object of which only the type is known by type and a number."""
         if isinstance(value, Opaque):
             name = printable(value.type_name.rpartition(".")[2])
+            if value.identity is None:
+                return f"<{shorten(name, max(4, length - 2))}>"
             same = self._objects[name]
             number = same.setdefault(value.identity, len(same) + 1)
             return f"<{shorten(name, max(4, length - 6))} #{number}>"
