@@ -67,7 +67,7 @@ def ingest(
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
     threads = _threads(spool, seen, interned, switches)
-    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files)
+    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
     markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
     elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
     calls = CallStructure.of(spool, seen, kept)
