@@ -66,7 +66,7 @@ def ingest(
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
     threads = _threads(spool, seen, interned, switches)
-    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files)
+    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
     markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
     kinds = sum(np.bincount(seen.kinds[at : at + CHUNK], minlength=32) for at in range(0, len(seen.kinds) + 1, CHUNK))
     assert isinstance(kinds, np.ndarray)

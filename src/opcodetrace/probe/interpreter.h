@@ -27,6 +27,9 @@
 #endif
 #include <internal/pycore_code.h>
 #include <internal/pycore_dict.h>
+#if PY_VERSION_HEX >= 0x030E0000
+#  include <internal/pycore_lock.h>
+#endif
 #include <internal/pycore_moduleobject.h>
 #include <internal/pycore_object.h>
 #include <internal/pycore_pystate.h>
@@ -668,6 +671,29 @@ instance_store_is_plain(PyObject *object, PyObject *name)
     }
     PyDictKeysObject *keys = ((PyHeapTypeObject *)Py_TYPE(object))->ht_cached_keys;
     return keys != NULL && (keys->dk_usable > 0 || keys_find(keys, name) >= 0);
+#endif
+}
+
+/* ---- locks ---- */
+
+/* The thread that holds an RLock; 0: none. (Modules/_threadmodule.c, rlockobject.) */
+static inline unsigned long long
+rlock_owner(PyObject *lock)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    const struct {
+        PyObject_HEAD
+        _PyRecursiveMutex mutex;
+    } *state = (const void *)lock;
+    return LOAD(&state->mutex.thread);
+#else
+    const struct {
+        PyObject_HEAD
+        PyThread_type_lock lock;
+        unsigned long owner;
+        unsigned long count;
+    } *state = (const void *)lock;
+    return LOAD(&state->count) == 0 ? 0 : LOAD(&state->owner);
 #endif
 }
 
