@@ -60,6 +60,9 @@ def ingest(
     sites = SiteTable(codes, interned)
     births = Births.of(seen)
     births_seen = bool(spool.flags & HeaderFlag.BIRTHS)
+    told = seen.control_kinds == RecordKind.DESCRIBE
+    addresses = seen.control["container"][told] & np.uint64(ADDRESS_MASK)
+    interned.describe(births.objects(addresses, seen.control_seqs[told]), seen.control[told])
     kept = shared_accesses(spool, seen, births, sites, interned, keep_all=keep_all)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)

@@ -352,6 +352,22 @@ compact_int(PyObject *value, int64_t *number)
     return false;
 }
 
+/* The digits of an exact int, the least first; `count` of them, PyLong_SHIFT bits each. */
+static inline const digit *
+int_digits(PyObject *value, Py_ssize_t *count, bool *negative)
+{
+    const PyLongObject *number = (const PyLongObject *)value;
+#if PY_VERSION_HEX >= 0x030C0000
+    *count = (Py_ssize_t)(number->long_value.lv_tag >> 3);
+    *negative = (number->long_value.lv_tag & 3) == 2;
+    return number->long_value.ob_digit;
+#else
+    *count = Py_ABS(Py_SIZE(number));
+    *negative = Py_SIZE(number) < 0;
+    return number->ob_digit;
+#endif
+}
+
 static inline uint32_t
 type_version(PyTypeObject *type)
 {

@@ -86,6 +86,8 @@ class RecordKind(IntEnum):
     BIRTH = 12  # an object came to life at address `container`, at which one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
     LANE = 15  # an asyncio task's first record: container = its thread, value = its name (TEXT)
+    # What can be told of the object `container` besides its type (value, a TEXT). key TRUE: it may be otherwise later.
+    DESCRIBE = 16
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 
