@@ -46,8 +46,8 @@ class TextReporter:
     extension: ClassVar[str] = ".txt"
 
     def __init__(self, width: int | None = None, colour: bool | None = None) -> None:
-        """What is not given is the terminal's own. NO_COLOR, FORCE_COLOR and COLUMNS are obeyed; a pipe or a file gets no
-        colour without FORCE_COLOR, and is as wide as its lines need without COLUMNS."""
+        """What is not given is the terminal's own. NO_COLOR, FORCE_COLOR and COLUMNS are obeyed; a pipe or a file gets
+        no colour without FORCE_COLOR, and is as wide as its lines need without COLUMNS."""
         self._width = width
         self._colour = colour
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import operator
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.site_rows import SiteRows
-from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, to_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, storable, to_sql
 from opcodetrace.store.trace_file import told
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
@@ -19,6 +19,10 @@ from opcodetrace.trace.run import Trace
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
+
+
+def _storable(row: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(storable(field) if isinstance(field, str) else field for field in row)
 
 
 class Writer(Connection):
@@ -48,7 +52,9 @@ class Writer(Connection):
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
             events_of_row[site_rows[site]] += count
-        self._insert_all("run_sites", ((run, site, count) for site, count in sorted(events_of_row.items())))
+        self._insert_all(
+            "run_sites", ours=True, rows=((run, site, count) for site, count in sorted(events_of_row.items()))
+        )
         self._insert_all(
             "unwoven",
             (
@@ -81,11 +87,12 @@ class Writer(Connection):
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         names, holes = ", ".join(row), ", ".join("?" * len(row))
-        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", tuple(row.values()))
+        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", _storable(row.values()))
         return int(added.lastrowid or 0)
 
-    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
-        """Insert rows of all columns, in order."""
+    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]], *, ours: bool = False) -> None:
+        """Insert rows of all columns, in order; `ours`: no text in them is the program's."""
+        rows = rows if ours else map(_storable, rows)
         width = len(self._connection.execute(f"SELECT * FROM {table} LIMIT 0").description)
         self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
 
@@ -173,6 +180,7 @@ class Writer(Connection):
                 )
                 for each in trace.synchronisation
             ),
+            ours=True,
         )
         return set(site_rows.values())
 
