@@ -309,8 +309,7 @@ call_wrapper(const Seen *entry, PyObject *self, PyObject *args, void *wrapped)
 #define TEN(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7) X(d##8) X(d##9)
 #define HUNDRED(X, d)                                                                                                  \
     TEN(X, d##0)                                                                                                       \
-    TEN(X, d##1) TEN(X, d##2) TEN(X, d##3) TEN(X, d##4) TEN(X, d##5) TEN(X, d##6) TEN(X, d##7) TEN(X, d##8)            \
-        TEN(X, d##9)
+    TEN(X, d##1) TEN(X, d##2) TEN(X, d##3) TEN(X, d##4) TEN(X, d##5) TEN(X, d##6) TEN(X, d##7) TEN(X, d##8) TEN(X, d##9)
 #define POOL_OF_200(X) HUNDRED(X, 0) HUNDRED(X, 1)
 #define POOL_OF_100(X) HUNDRED(X, 0)
 #define POOL_OF_30(X) TEN(X, 00) TEN(X, 01) TEN(X, 02)
