@@ -15,6 +15,11 @@ MAX_INTEGER = (1 << 63) - 1
 DECIMAL_BITS = 4096  # longer integers are written in hexadecimal: Python limits the length of decimal ones
 
 
+def storable(text: str) -> str:
+    """The text, with lone surrogates as Python writes them: SQLite's UTF-8 has none, and any may be in a name."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def to_sql(value: Value) -> tuple[SqlValue, str | None]:
     """The columns `value` and `value_type`."""
     match value:
@@ -35,7 +40,7 @@ def to_sql(value: Value) -> tuple[SqlValue, str | None]:
         case None:
             return "None", "NoneType"
         case Opaque():
-            return str(value), "object"
+            return storable(str(value)), "object"
         case Absent():
             return None, None
         case _:
