@@ -10,7 +10,6 @@ import contextlib
 import functools
 import inspect
 import io
-import marshal
 import os
 import sys
 import threading
@@ -32,6 +31,7 @@ from opcodetrace.report.write import write_report
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
 from opcodetrace.spool.folder import Meta, Process, Spool
 from opcodetrace.spool.layout import RECORD_SIZE
+from opcodetrace.spool.messages import encode
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
@@ -334,7 +334,7 @@ def _window(spool: Spool, options: Options) -> Window:
 
 def _write_sites(spool: Spool, weaving: Weaving) -> None:
     try:
-        spool.sites.write_bytes(b"".join(map(marshal.dumps, weaving.entries)))  # type: ignore[arg-type]
+        spool.sites.write_bytes(b"".join(map(encode, weaving.messages)))
     except OSError as error:
         raise SpoolError(f"cannot write {spool.sites}: {error.strerror or error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from opcodetrace.rewrite.interpreters import FREE_THREADED, HERE, Suspends, oper
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
+from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
 from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
 
@@ -24,12 +25,11 @@ _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argume
 
 
 class Weaver:
-    """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
-    marshalled, for each file and code object before its code can run."""
+    """Weaves modules, and gives `send` a SourceFile or Code for each file and code object before its code can run."""
 
     def __init__(
         self,
-        send: Callable[[tuple[object, ...]], None],
+        send: Send,
         probe: Probe,
         *,
         calls: bool = False,
@@ -56,7 +56,7 @@ class Weaver:
     def add_file(self, path: str, module: str, source: bytes) -> int:
         """Names a file whose code is woven; gives its number."""
         file = next(self._files)
-        self._send(("file", *SourceFile(file, path, module, source)))
+        self._send(SourceFile(file, path, module, source))
         return file
 
     def taken(self) -> tuple[int, int, int]:
@@ -121,17 +121,10 @@ class Weaver:
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
             reason = f"{type(error).__name__}: {error}"
-            self._send(("code", *Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason)))
+            self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
-        self._send(
-            (
-                "code",
-                *Code(code_id, file, code.co_qualname, code.co_firstlineno, (), ())[:4],
-                tuple(_plain(site) for site in woven.sites),
-                tuple(tuple(point) for point in woven.switch_points),
-                None,
-            )
-        )
+        sites, points = tuple(woven.sites), tuple(woven.switch_points)
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -171,15 +164,6 @@ def _block(numbers: itertools.count[int], size: int) -> int:
         else:
             first, taken = number, 1
     return first
-
-
-def _plain(site: Site) -> tuple[object, ...]:
-    """marshal takes tuples, but no subclass of them, nor of str."""
-    return (
-        *(str(value) if isinstance(value, str) else value for value in site[:9]),
-        None if site.flow is None else tuple(site.flow),
-        *site[10:],
-    )
 
 
 class _Placed(NamedTuple):
