@@ -88,4 +88,4 @@ def _check_key(key: str, where: str) -> None:
 
 def _check(pattern: str, where: str) -> None:
     if not is_pattern(pattern):
-        raise UsageError(f"{where}: {pattern!r} is no pattern of module names; write it like queue or requests.*")
+        raise UsageError(f"{where}: {pattern!r} is not a pattern of module names; write it like queue or requests.*")

@@ -13,7 +13,7 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
     uint64_t word = container_word(thread, container);
     emit(thread, key_flags(kind, key), call->site, word, key, value, frame_word(current_frame()), call->earliest,
          call->quiet);
-    /* Of what the call did besides: this is no other thread's record, and no later time to begin at, for all of it is done. */
+    /* Of what else the call did: this is not another thread's record, nor a later time to begin at, because all of it is done. */
     call->quiet--;
 }
 

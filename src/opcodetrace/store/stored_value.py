@@ -72,5 +72,5 @@ def from_sql(value: SqlValue, value_type: str | None) -> Value:
             name, mark, identity = inside.rpartition(" #")
             if mark and identity.isdecimal():
                 return Opaque(name, int(identity))
-            name, mark, identity = inside.rpartition(" at ")  # an address, in runs of before objects were numbered
+            name, mark, identity = inside.rpartition(" at ")  # an address, in older runs
             return Opaque(name, int(identity, 16)) if mark else Opaque(inside, None)
