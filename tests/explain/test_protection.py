@@ -154,7 +154,7 @@ def test_different_locks(record: Callable[..., Recording], tmp_path: Path) -> No
     assert any("No lock was seen that both threads held" in line for line in text(tmp_path))
 
 
-def test_a_lock_let_go_of_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
+def test_a_lock_released_between_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "let_go.py"
     body = "    with one: count = counter[0]\n    both_have_read.wait()\n    with one: counter[0] = count + 1"
     script.write_text(LOSES.format(arguments="lock", body=body))

@@ -41,7 +41,7 @@ def make_window(path: str) -> None:
 
 
 def weave_library(window: str, *, describe: bool = False) -> list[str]:
-    """From now on each module of the library is imported anew, but for those that Python itself starts with, and woven;
+    """From now on each module of the library is imported anew, except those that Python itself starts with, and woven;
     the tests of CPython are among them. Gives the list to which code objects that must stay unwoven will be added."""
     from importlib import _bootstrap_external
     from importlib.util import find_spec

@@ -22,7 +22,7 @@ class Kind(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Opaque:
     """A value of which only the type is known, and which object it is: a number that no other object of the run has,
-    None where that is unknown."""
+    None if that is unknown."""
 
     type_name: str = field(compare=False)  # an object may be given another class
     identity: int | None
