@@ -1,4 +1,4 @@
-"""What real recordings say of why a location lost nothing, and which locks were held where one did."""
+"""What real recordings say of why a location lost nothing, and which locks were held if one did."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES: dict[str, tuple[str, set[str], str]] = {
     "counter_rlock": ("lock", {"inferred"}, "lock"),  # the value read comes out of a call
     "counter_condition": ("lock", {"proven"}, "turn_changed"),
     "counter_semaphore": ("semaphore", {"inferred"}, "places"),
-    "counter_event": ("order", {"proven", "inferred"}, "done"),  # proven where the thread did wait
+    "counter_event": ("order", {"proven", "inferred"}, "done"),  # proven if the thread did wait
     "counter_queue": ("order", {"proven", "inferred"}, "owner"),
     "counter_barrier": ("order", {"proven"}, "barrier"),
 }

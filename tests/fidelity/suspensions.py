@@ -1,7 +1,7 @@
 """Where does CPython take the GIL from a thread? Asks the interpreter itself.
 
 One thread runs `work`, untraced; the main thread wakes as often as it can and notes at which instruction the other one
-stands suspended. Only the newest frame counts, and only where it runs code of this file. Prints JSON: how often each
+stands suspended. Only the newest frame counts, and only if it runs code of this file. Prints JSON: how often each
 instruction was seen.
 
     python suspensions.py [SAMPLES]

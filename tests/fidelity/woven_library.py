@@ -3,7 +3,7 @@
     python woven_library.py WAY FOLDER test MODULE       run CPython's own tests; outcomes go to FOLDER/outcomes
     python woven_library.py WAY FOLDER import MODULE...
 
-WAY is `plain`, with nothing woven; `woven`, with all of it; or `described`, where the modules in which threads wait for
+WAY is `plain`, with nothing woven; `woven`, with all of it; or `described`: the modules in which threads wait for
 each other are not woven, but say so all the same, as in a recording by default. FOLDER also gets the window and, as
 FOLDER/unwoven, what could not be woven.
 """
