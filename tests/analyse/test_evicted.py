@@ -23,7 +23,7 @@ programs = st.sampled_from([ALL, ("increment",), ("increment", "set"), ("read", 
 
 def find_after(run: Run, first: int) -> Evidence:
     trace = run.trace
-    return gather(replace(trace, events=[event for event in trace.events if event.seq >= first], let_go=first))
+    return gather(replace(trace, events=trace.events[trace.events.seq >= first], let_go=first))
 
 
 @many

@@ -1,7 +1,8 @@
 """Happens-before edges: which operations of one thread came before which of another, because one waited for the other.
 
 Lamport, "Time, clocks, and the ordering of events in a distributed system" (1978); for threads with vector clocks:
-Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (2009).
+Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (2009). A clock has an entry for each
+thread, so here one names few of them (`Clock`): else 8,000 threads take gigabytes.
 
 Those take a lock's release and its next acquisition (release/acquire) for an edge. Here they are none: the other
 thread might as well have come first, so that does not say why an update was not lost (analyse/lockset.py does). An edge
@@ -20,6 +21,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opcodetrace.trace.protection import Carrier, Doubt
 from opcodetrace.trace.run import Thread
@@ -36,7 +38,8 @@ FUTURE = "concurrent.futures._base.Future"
 SETS_FUTURE = frozenset(["set_result", "set_exception"])
 ASKS_FUTURE = frozenset(["result", "exception"])
 
-Clock = Mapping[int, int]  # by thread: what it recorded below this seq came before
+MAX_ROOM = 1_000_000  # entries of all clocks of a run
+FEW = 16  # threads that a clock names although they are below `whole`, besides as many as it spares
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,29 +335,98 @@ def _of_future(used: Sequence[Operation]) -> Iterator[Order]:
                 yield Order(setter.thread, setter.seq, operation.first.thread, operation.last.seq, carrier)
 
 
+class Clock(NamedTuple):
+    """What came before a record: of each thread, all that it recorded below a seq.
+
+    Of threads below `whole` that is all they ever recorded, unless `some` says otherwise. A thread starts others with
+    the end of all earlier ones in its past: so `some` stays small, however many threads there are."""
+
+    whole: int
+    some: dict[int, int]  # thread: seq; -1: nothing of it
+
+    def get(self, thread: int, default: float = -1) -> float:
+        """The seq below which what a thread recorded came before."""
+        if thread in self.some:
+            return self.some[thread] if self.some[thread] >= 0 else default
+        return math.inf if thread < self.whole else default
+
+
+NOTHING = Clock(0, {})
+
+
+class TooManyOrders(Exception):
+    """Of more threads that are under way at one time than can be looked into."""
+
+
 class Clocks:
     """What each thread's past holds of the other threads, at any seq."""
 
-    def __init__(self, orders: Sequence[Order]) -> None:
-        """Of orders by `until`."""
+    def __init__(self, orders: Sequence[Order], last_seq: Mapping[int, int] | None = None) -> None:
+        """Of orders by `until`. `last_seq` of the threads, by their numbers, makes what is known take less room.
+
+        Raises TooManyOrders where it takes too much all the same."""
         self._orders = orders
         self._until = [order.until for order in orders]
+        self._last_seq = last_seq or {}
+        self._stop = max(self._last_seq, default=-1) + 1
         self._seqs: defaultdict[int, list[int]] = defaultdict(list)
         self._clocks: defaultdict[int, list[Clock]] = defaultdict(list)
+        room = 0
         for order in orders:
-            before = self.at(order.other, order.until)
-            given = self.at(order.one, order.seq)
-            merged = {
-                thread: max(before.get(thread, -1), given.get(thread, -1)) for thread in before.keys() | given.keys()
-            }
-            merged[order.one] = max(merged.get(order.one, -1), order.seq)
+            merged = self._merged(self.at(order.other, order.until), self.at(order.one, order.seq), order)
             self._seqs[order.other].append(order.until)
             self._clocks[order.other].append(merged)
+            room += len(merged.some)
+            if room > MAX_ROOM:
+                raise TooManyOrders
+
+    def _merged(self, one: Clock, other: Clock, order: Order) -> Clock:
+        """The clock of what knows all that both know, and what the order says."""
+        if one.whole < other.whole:
+            one, other = other, one
+        some = {
+            thread: max(seq, other.some.get(thread, -1))
+            for thread, seq in one.some.items()
+            if thread >= other.whole or thread in other.some
+        }
+        for thread, seq in other.some.items():
+            if thread >= one.whole and thread not in some:
+                some[thread] = seq
+        if order.one >= one.whole or order.one in some:
+            some[order.one] = max(some.get(order.one, -1), order.seq)
+        for thread in [thread for thread in some if thread < one.whole and some[thread] > self._last_seq[thread]]:
+            del some[thread]
+        return self._shortened(one.whole, some)
+
+    def _shortened(self, whole: int, some: dict[int, int]) -> Clock:
+        """The same, with `whole` as far up as that makes it no longer."""
+        known: list[int] = []  # threads that need not be named any more
+        unknown: list[int] = []  # those that would have to be
+        size, fresh = max(len(some), FEW), 0
+        named, left_out, spared = whole, 0, 0
+        last_seq = self._last_seq
+        for thread in range(whole, self._stop):
+            last = last_seq.get(thread)  # None: there is no thread of this number
+            if last is not None and some.get(thread, -1) <= last:
+                unknown.append(thread)
+                fresh += thread not in some
+                if len(unknown) > len(known) + FEW:
+                    break
+                continue
+            if thread in some:
+                known.append(thread)
+            if len(some) - len(known) + fresh <= size:
+                named, left_out, spared = thread + 1, len(unknown), len(known)
+        for thread in known[:spared]:
+            del some[thread]
+        for thread in unknown[:left_out]:
+            some.setdefault(thread, -1)
+        return Clock(named, some)
 
     def at(self, thread: int, seq: int) -> Clock:
         """The clock of a thread at one of its records."""
         place = bisect.bisect_right(self._seqs[thread], seq)
-        return self._clocks[thread][place - 1] if place else {}
+        return self._clocks[thread][place - 1] if place else NOTHING
 
     def path(self, one: int, seq: int, other: int, until: int) -> list[Order]:
         """The orders that lead from what a thread recorded at `seq` to what another did at `until`; none if none do."""

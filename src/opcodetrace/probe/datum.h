@@ -84,10 +84,10 @@ container_word(Thread *thread, PyObject *container)
 {
     uint64_t address = (uint64_t)(uintptr_t)container & ADDRESS_MASK, word;
     if (PyList_CheckExact(container)) {
-        word = LOAD(&list_word) | address;
+        word = LOAD(&this_run.list_word) | address;
     }
     else if (PyDict_CheckExact(container)) {
-        word = LOAD(&dict_word) | address;
+        word = LOAD(&this_run.dict_word) | address;
     }
     else {
         word = object_word(thread, container);

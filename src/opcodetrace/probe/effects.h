@@ -51,6 +51,7 @@ typedef struct {
     X(item_missed)                                                                                                     \
     X(item_popped)                                                                                                     \
     X(items_update)                                                                                                    \
+    X(items_counted)                                                                                                   \
     X(member_add)                                                                                                      \
     X(member_remove)                                                                                                   \
     X(member_popped)                                                                                                   \
@@ -59,9 +60,12 @@ typedef struct {
     X(attribute_set)                                                                                                   \
     X(attribute_delete)                                                                                                \
     X(attributes_of)                                                                                                   \
+    X(items_got)                                                                                                       \
+    X(attributes_got)                                                                                                  \
     X(wait)                                                                                                            \
     X(release)                                                                                                         \
     X(start)                                                                                                           \
+    X(import)                                                                                                          \
     X(step)                                                                                                            \
     X(nothing)
 

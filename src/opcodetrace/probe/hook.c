@@ -842,7 +842,7 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
         thread_renew(thread);
     }
 #if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
+    if (UNLIKELY(thread->number != this_run.running_thread)) {
         perform_first(thread, hook, key, value);
         return 0;
     }

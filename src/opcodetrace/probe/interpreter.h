@@ -481,7 +481,8 @@ keys_find(const PyDictKeysObject *keys, PyObject *name)
         hash = PyObject_Hash(name);
     }
     KEYS_SEARCH(keys, hash,
-                key == name || (PyUnicode_CheckExact(key) && LOAD(&((PyASCIIObject *)key)->hash) == hash && same_text(key, name)))
+                key == name ||
+                    (PyUnicode_CheckExact(key) && LOAD(&((PyASCIIObject *)key)->hash) == hash && same_text(key, name)))
 }
 
 /* The entry of an exact int, or -1; one that is its own hash. */
@@ -510,12 +511,12 @@ dict_value_place(PyDictObject *table, Py_ssize_t index)
 /* Without the GIL another thread may put a new table in a dictionary's place and free the old one: it is locked as long as we look. */
 #if FREE_THREADED
 #  define LOCK_OBJECT_WHILE(object, statement)                                                                         \
-      do {                                                                                                             \
-          PyCriticalSection section;                                                                                   \
-          PyCriticalSection_Begin(&section, (object));                                                                 \
-          statement;                                                                                                   \
-          PyCriticalSection_End(&section);                                                                             \
-      } while (0)
+    do {                                                                                                               \
+        PyCriticalSection section;                                                                                     \
+        PyCriticalSection_Begin(&section, (object));                                                                   \
+        statement;                                                                                                     \
+        PyCriticalSection_End(&section);                                                                               \
+    } while (0)
 #else
 #  define LOCK_OBJECT_WHILE(object, statement) statement
 #endif

@@ -46,10 +46,8 @@ type_word(Thread *thread, PyTypeObject *type)
     return type_word_slow(thread, type);
 }
 
-/* Of the containers met most, known from the start (and written once a round). */
-extern uint64_t list_word, dict_word;
 void type_prepare(Thread *thread);
-/* The run is over: its numbers are nobody's. */
+/* The numbers of the types are nobody's. */
 void text_forget(void);
 
 void text_before_fork(void);

@@ -13,13 +13,12 @@ __thread Thread *current_thread;
 
 static pthread_key_t end_key;
 static bool prepared; /* once in a process */
-static uint32_t numbered;
 
 /* Interned, so that a hook makes none. */
 PyObject *name_of_threads;
 static PyObject *threading_name, *active_name, *class_name, *text_name, *ident_name;
 
-/* The operating system's numbers of each thread. */
+/* The operating system's numbers of each thread that has one of ours. */
 static struct {
     uint64_t ident;
     Datum native;
@@ -32,7 +31,6 @@ static struct {
     uint64_t seq;
     uint32_t number;
 } retired[MAX_THREADS];
-static uint32_t first_retired, retired_count;
 #if FREE_THREADED
 static uint32_t births_under_way;
 #endif
@@ -91,17 +89,18 @@ pool_take(void)
 static uint32_t
 take_number(void)
 {
-    if (numbered < MAX_THREADS) {
-        STORE(&numbered, numbered + 1);
-        return numbered - 1;
+    if (this_run.threads < MAX_THREADS) {
+        STORE(&systems[this_run.threads].ident, 0);
+        STORE_RELEASE(&this_run.threads, this_run.threads + 1);
+        return this_run.threads - 1;
     }
     uint64_t ring = spool.mask + 1;
-    if (retired_count == 0 || spool_next() - retired[first_retired].seq <= ring + ring / ROUNDS) {
+    if (this_run.retired_count == 0 || spool_next() - retired[this_run.first_retired].seq <= ring + ring / ROUNDS) {
         return UNNUMBERED;
     }
-    uint32_t number = retired[first_retired].number;
-    first_retired = (first_retired + 1) % MAX_THREADS;
-    retired_count--;
+    uint32_t number = retired[this_run.first_retired].number;
+    this_run.first_retired = (this_run.first_retired + 1) % MAX_THREADS;
+    this_run.retired_count--;
     STORE(&systems[number].ident, 0);
     STORE_RELEASE(&spool.ended[number], 0);
     return number;
@@ -112,8 +111,8 @@ static void
 end_number(uint32_t number)
 {
     STORE_RELEASE(&spool.ended[number], 1);
-    if (spool.mask != UINT64_MAX && retired_count < MAX_THREADS) {
-        uint32_t place = (first_retired + retired_count++) % MAX_THREADS;
+    if (spool.mask != UINT64_MAX && this_run.retired_count < MAX_THREADS) {
+        uint32_t place = (this_run.first_retired + this_run.retired_count++) % MAX_THREADS;
         retired[place].number = number;
         retired[place].seq = spool_next();
     }
@@ -279,7 +278,7 @@ thread_name_again(Thread *thread)
 static uint32_t
 number_of(uint64_t ident)
 {
-    for (uint32_t number = LOAD(&numbered); number-- > 0;) {
+    for (uint32_t number = LOAD_ACQUIRE(&this_run.threads); number-- > 0;) {
         if (number < MAX_THREADS && LOAD(&systems[number].ident) == ident && !LOAD_ACQUIRE(&spool.ended[number])) {
             return number;
         }
@@ -300,8 +299,9 @@ COLD void
 thread_renamed(Thread *thread, PyObject *object, PyObject *name)
 {
     PyTypeObject *type = Py_TYPE(object), *class;
-    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr || (class = class_of_threads()) == NULL ||
-        !PyType_IsSubtype(type, class) || type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
+    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr ||
+        (class = class_of_threads()) == NULL || !PyType_IsSubtype(type, class) ||
+        type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
         return;
     }
     PyObject *ident = own_attribute(object, ident_name);
@@ -431,7 +431,7 @@ thread_emit_birth(uint64_t address)
 #if FREE_THREADED
     __atomic_add_fetch(&births_under_way, 1, __ATOMIC_SEQ_CST);
 #endif
-    if (__atomic_load_n(&birth_table, __ATOMIC_SEQ_CST) != NULL) {
+    if (__atomic_load_n(&this_run.birth_table, __ATOMIC_SEQ_CST) != NULL) {
         Thread *thread = current_thread == NULL || current_thread->number >= STALE ? &nobody : current_thread;
         emit(thread, BIRTH, NO_SITE, address, (Datum){0}, (Datum){0}, 0, EXACT, 0);
         if (thread != &nobody) {
@@ -522,7 +522,6 @@ thread_forget(void (*end)(void))
 {
     pthread_mutex_lock(&pool_lock);
     end();
-    numbered = retired_count = 0;
     for (Thread *thread = all_threads; thread != NULL; thread = thread->all) {
         thread->number = STALE;
 #if FREE_THREADED

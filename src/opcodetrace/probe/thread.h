@@ -58,8 +58,6 @@ enum {
     PENDING = 256, /* nested operations; powers of two */
     KNOWN_TEXTS = 256,
     KNOWN_TYPES = 128,
-    UNNUMBERED = 0xFFFFFFFF,
-    STALE = 0xFFFFFFFE,
 };
 
 /* An asyncio task of a thread. */

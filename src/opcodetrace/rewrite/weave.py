@@ -18,7 +18,7 @@ from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
-from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import Code, Flow, Followed, Operation, Site, SourceFile, SwitchPoint
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
@@ -120,11 +120,13 @@ class Weaver:
             check(code, result, self._probe, woven.decoded)
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
-            reason = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}, {error}" if str(error) else type(error).__name__
+            reason = f"its bytecode could not be rewritten: {why}"
             self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
         sites, points = tuple(woven.sites), tuple(woven.switch_points)
-        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points))
+        followed = woven.followed()
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, followed))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -203,6 +205,11 @@ class _WovenCode:
         self.sites: list[Site] = []
         self.switch_points: list[SwitchPoint] = []
         self.has_reads_without_begin = False
+
+    def followed(self) -> Followed:
+        if self.flow is None:
+            return Followed.NONE
+        return Followed.BUDGET if self.flow.exceeded else Followed.FULL
 
     def assemble(self, constants: tuple[object, ...]) -> CodeType:
         before: dict[int, list[_Placed]] = {}

@@ -571,6 +571,116 @@ def findings_of_every_kind(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
+# No key of its own: rows are only ever put after those that are there, and SQLite takes in rows of such a table several
+# times as fast (bulk_load.py). A run's rows follow each other in the order of seq; `runs` says where they begin.
+EVENTS_IN_ORDER = (
+    "DROP VIEW accesses",
+    "DROP VIEW lost_updates",
+    "ALTER TABLE events RENAME TO events_by_key",
+    """
+CREATE TABLE events (
+    -- What the threads did, in order. The one big table. A run's rows are those from rowid runs.first_event on.
+    run_id INTEGER NOT NULL,   -- the run
+    seq INTEGER NOT NULL,      -- number of the record within the run; numbers left out were of no interest
+    earliest INTEGER,          -- it happened at some time from here to seq; NULL if just at seq
+    thread INTEGER NOT NULL,   -- by which thread
+    site_id INTEGER NOT NULL,  -- by which instruction
+    kind INTEGER NOT NULL,     -- 1 read, 2 write, 3 deletion, 4 result of an operation
+    location_id INTEGER,       -- of what; NULL for kind 4
+    value,                     -- read, written or computed; readable text if value_type is given, else as it is
+    value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
+    frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
+    source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
+    certainty TEXT             -- of source_seq: proven, inferred or possible
+)""",
+    "INSERT INTO events SELECT * FROM events_by_key ORDER BY run_id, seq",
+    "DROP TABLE events_by_key",
+    """
+ALTER TABLE runs ADD COLUMN
+    first_event INTEGER /* rowid in events of its first one; the others follow in the order of seq */""",
+    """
+UPDATE runs SET first_event = (
+    SELECT 1 + coalesce(sum(earlier.events), 0) FROM runs AS earlier WHERE earlier.id < runs.id)""",
+    """
+ALTER TABLE finding_events ADD COLUMN
+    place INTEGER /* of an event: its rowid in events without runs.first_event */""",
+    "CREATE INDEX events_by_seq ON events (run_id, seq)",
+    """
+UPDATE finding_events SET place = (
+    SELECT event.rowid - run.first_event FROM findings AS finding JOIN runs AS run ON run.id = finding.run_id
+    JOIN events AS event ON event.run_id = run.id AND event.seq = finding_events.seq
+    WHERE finding.id = finding_events.finding_id)""",
+    "DROP INDEX events_by_seq",
+    """
+CREATE VIEW accesses AS
+    -- Every stored access in order, with names in place of ids.
+    SELECT
+        run.id AS run_id,                                                              -- the run
+        event.seq AS seq,                                                              -- number of the record
+        event.thread AS thread,                                                        -- number of the thread
+        thread.name AS thread_name,                                                    -- its threading name
+        CASE event.kind WHEN 1 THEN 'read' WHEN 2 THEN 'write' ELSE 'delete' END AS kind,  -- read, write or delete
+        site.function AS function,                                                     -- qualified name
+        file.path AS path,                                                             -- of the source file
+        site.line AS line,                                                             -- in the source file
+        site.operation AS operation,                                                   -- LOAD_SUBSCR
+        location.label AS location,                                                    -- counter[0]
+        event.value AS value,                                                          -- read or written
+        event.source_seq AS source_seq                                                 -- of a write: what flows into it
+    FROM runs AS run
+    CROSS JOIN events AS event ON event.rowid BETWEEN run.first_event AND run.first_event + run.events - 1
+    CROSS JOIN sites AS site ON site.id = event.site_id
+    CROSS JOIN files AS file ON file.id = site.file_id
+    CROSS JOIN locations AS location ON location.id = event.location_id
+    LEFT JOIN threads AS thread ON thread.run_id = run.id AND thread.thread = event.thread
+    WHERE event.kind <= 3
+    ORDER BY run.id, event.rowid""",
+    """
+CREATE VIEW lost_updates AS
+    -- One row for each lost write.
+    SELECT
+        finding.run_id AS run_id,                   -- the run
+        location.label AS location,                 -- counter[0]
+        lost.seq AS lost_seq,                       -- the lost write
+        lost.thread AS lost_thread,                 -- who wrote it
+        lost.value AS lost_value,                   -- what it wrote
+        overwriting.seq AS overwritten_by_seq,      -- the write that overwrote it
+        overwriting.thread AS overwritten_by_thread,  -- who overwrote it
+        overwriting.value AS overwritten_by_value,  -- with what
+        stale.seq AS read_seq,                      -- the overwriting write's read, which did not see the lost write
+        stale.value AS read_value,                  -- what it saw
+        finding.certainty AS certainty,             -- proven or inferred
+        finding.severity AS severity,               -- happened, or possible
+        finding.id AS finding_id                    -- the row in findings
+    FROM findings AS finding
+    JOIN runs AS run ON run.id = finding.run_id
+    JOIN locations AS location ON location.id = finding.location_id
+    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
+    JOIN events AS lost ON lost.rowid = run.first_event + of_lost.place
+    LEFT JOIN finding_events AS of_overwriting
+        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
+    LEFT JOIN events AS overwriting ON overwriting.rowid = run.first_event + of_overwriting.place
+    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
+    LEFT JOIN events AS stale ON stale.rowid = run.first_event + of_read.place
+    WHERE finding.kind = 'lost update'
+    ORDER BY finding.run_id, finding.id""",
+)
+
+
+@migrations()
+def events_in_order(database: Any) -> None:
+    for statement in EVENTS_IN_ORDER:
+        database.conn.execute(statement.strip())
+
+
+@migrations()
+def count_inferred_functions(database: Any) -> None:
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN inferred_functions INTEGER"
+        " /* woven ones through which values were not followed all the way: NULL if not counted */"
+    )
+
+
 def published() -> str:
     """The schema as it is now: the text of schema.sql."""
     return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")

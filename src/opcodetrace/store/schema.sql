@@ -40,7 +40,9 @@ CREATE TABLE runs (
     tasks INTEGER NOT NULL DEFAULT 0,  -- asyncio tasks, not among the threads
     last INTEGER,                   -- how many records were to be kept, the last ones (record --last); NULL: all
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
-    children INTEGER                -- processes that it started, which were not recorded; NULL if not counted
+    children INTEGER,               -- processes that it started, which were not recorded; NULL if not counted
+    first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
+    inferred_functions INTEGER      -- woven ones through which values were not followed all the way: NULL if not counted
 );
 
 CREATE TABLE threads (
@@ -123,7 +125,7 @@ CREATE TABLE locations (
 CREATE INDEX locations_by_run ON locations (run_id);
 
 CREATE TABLE events (
-    -- What the threads did, in order. The one big table.
+    -- What the threads did, in order. The one big table. A run's rows are those from rowid runs.first_event on.
     run_id INTEGER NOT NULL,   -- the run
     seq INTEGER NOT NULL,      -- number of the record within the run; numbers left out were of no interest
     earliest INTEGER,          -- it happened at some time from here to seq; NULL if just at seq
@@ -135,9 +137,8 @@ CREATE TABLE events (
     value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
     source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
-    certainty TEXT,            -- of source_seq: proven, inferred or possible
-    PRIMARY KEY (run_id, seq)
-) WITHOUT ROWID;
+    certainty TEXT             -- of source_seq: proven, inferred or possible
+);
 
 CREATE TABLE switches (
     -- Where the interpreter gave the GIL from one thread to another.
@@ -184,6 +185,7 @@ CREATE TABLE finding_events (
     finding_id INTEGER NOT NULL REFERENCES findings (id),  -- the finding
     role TEXT NOT NULL,                                    -- what it is to the finding: lost write, stale read
     seq INTEGER NOT NULL,                                  -- the event
+    place INTEGER,                                         -- of an event: its rowid in events without runs.first_event
     PRIMARY KEY (finding_id, role)
 ) WITHOUT ROWID;
 
@@ -228,7 +230,7 @@ CREATE VIEW lost_counts AS
 CREATE VIEW accesses AS
     -- Every stored access in order, with names in place of ids.
     SELECT
-        event.run_id AS run_id,                                                        -- the run
+        run.id AS run_id,                                                              -- the run
         event.seq AS seq,                                                              -- number of the record
         event.thread AS thread,                                                        -- number of the thread
         thread.name AS thread_name,                                                    -- its threading name
@@ -240,13 +242,14 @@ CREATE VIEW accesses AS
         location.label AS location,                                                    -- counter[0]
         event.value AS value,                                                          -- read or written
         event.source_seq AS source_seq                                                 -- of a write: what flows into it
-    FROM events AS event
-    JOIN sites AS site ON site.id = event.site_id
-    JOIN files AS file ON file.id = site.file_id
-    JOIN locations AS location ON location.id = event.location_id
-    LEFT JOIN threads AS thread ON thread.run_id = event.run_id AND thread.thread = event.thread
+    FROM runs AS run
+    CROSS JOIN events AS event ON event.rowid BETWEEN run.first_event AND run.first_event + run.events - 1
+    CROSS JOIN sites AS site ON site.id = event.site_id
+    CROSS JOIN files AS file ON file.id = site.file_id
+    CROSS JOIN locations AS location ON location.id = event.location_id
+    LEFT JOIN threads AS thread ON thread.run_id = run.id AND thread.thread = event.thread
     WHERE event.kind <= 3
-    ORDER BY event.run_id, event.seq;
+    ORDER BY run.id, event.rowid;
 
 CREATE VIEW thread_switches AS
     -- Every switch in order, with names in place of ids; empty for a free-threaded run.
@@ -284,14 +287,15 @@ CREATE VIEW lost_updates AS
         finding.severity AS severity,               -- happened, or possible
         finding.id AS finding_id                    -- the row in findings
     FROM findings AS finding
+    JOIN runs AS run ON run.id = finding.run_id
     JOIN locations AS location ON location.id = finding.location_id
     JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
-    JOIN events AS lost ON lost.run_id = finding.run_id AND lost.seq = of_lost.seq
+    JOIN events AS lost ON lost.rowid = run.first_event + of_lost.place
     LEFT JOIN finding_events AS of_overwriting
         ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
-    LEFT JOIN events AS overwriting ON overwriting.run_id = finding.run_id AND overwriting.seq = of_overwriting.seq
+    LEFT JOIN events AS overwriting ON overwriting.rowid = run.first_event + of_overwriting.place
     LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
-    LEFT JOIN events AS stale ON stale.run_id = finding.run_id AND stale.seq = of_read.seq
+    LEFT JOIN events AS stale ON stale.rowid = run.first_event + of_read.place
     WHERE finding.kind = 'lost update'
     ORDER BY finding.run_id, finding.id;
 

@@ -32,6 +32,8 @@ STEPS = (
     "count_children",
     "calls",
     "findings_of_every_kind",
+    "events_in_order",
+    "count_inferred_functions",
 )
 
 

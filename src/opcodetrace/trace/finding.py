@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opcodetrace.trace.events import Sources
 
 
 class Severity(StrEnum):
@@ -61,14 +65,13 @@ class Findings:
     """All that was found in a run, and the sources that it rests on.
 
     `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
-    blind write has none. `source_certainty` says how sure that is."""
+    blind write has none."""
 
     found: Sequence[Finding]
     group_of: Sequence[int]  # of each, in the same order: its place in `groups`
     groups: Sequence[Group]
     counts: Sequence[Count]
-    sources: Mapping[int, int]
-    source_certainty: Mapping[int, Certainty]
+    sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
 
 

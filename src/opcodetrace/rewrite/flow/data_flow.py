@@ -30,6 +30,7 @@ class DataFlow(NamedTuple):
     # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
+    exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 
 def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> DataFlow:
@@ -61,7 +62,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
                 computed[write] = node // 2
         if sources.reads or sources.writes or sources.called_reads or sources.called_writes:
             reads = sources.reads | sources.called_reads
-            if sources.writes or sources.called_writes or any(resolver.path(-1, write, (read,)) for read in reads):
+            if sources.writes or sources.called_writes or resolver.may_be_of_another_activation(reads, write):
                 enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     definitions = list(resolver.definitions.values())
@@ -86,6 +87,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
+        bool(resolver.exceeded),
     )
 
 
