@@ -268,12 +268,12 @@ put_value(Text *text, PyObject *value, bool *fleeting)
     *fleeting = true;
     if (type == &PyList_Type) {
         text->locked = FREE_THREADED;
-        LOCK_OBJECT_WHILE(value,
-                          put_sequence(text, value, ((PyListObject *)value)->ob_item, PyList_GET_SIZE(value)));
+        LOCK_OBJECT_WHILE(value, put_sequence(text, value, ((PyListObject *)value)->ob_item, PyList_GET_SIZE(value)));
         return true;
     }
     if (type == &PyDict_Type || type == &PySet_Type) {
-        Py_ssize_t size = type == &PyDict_Type ? LOAD(&((PyDictObject *)value)->ma_used) : LOAD(&((PySetObject *)value)->used);
+        Py_ssize_t size =
+            type == &PyDict_Type ? LOAD(&((PyDictObject *)value)->ma_used) : LOAD(&((PySetObject *)value)->used);
         put_count(text, "", size, "item");
         return true;
     }

@@ -14,7 +14,7 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
     uint64_t word = container_word(thread, container);
     emit(thread, key_flags(kind, key), call->site, word, key, value, frame_word(current_frame()), call->earliest,
          call->quiet);
-    /* Of what the call did besides: this is no other thread's record, and no later time to begin at, for all of it is done. */
+    /* Of what else the call did: this is not another thread's record, nor a later time to begin at, because all of it is done. */
     call->quiet--;
 }
 
@@ -635,9 +635,8 @@ static bool
 is_zero(PyObject *number)
 {
     int64_t value;
-    return number != NULL &&
-           ((PyLong_CheckExact(number) && int_value(number, &value) && value == 0) ||
-            (PyFloat_CheckExact(number) && PyFloat_AS_DOUBLE(number) == 0.0));
+    return number != NULL && ((PyLong_CheckExact(number) && int_value(number, &value) && value == 0) ||
+                              (PyFloat_CheckExact(number) && PyFloat_AS_DOUBLE(number) == 0.0));
 }
 
 /* acquire(False), acquire(timeout=0), get(block=False), get_nowait(): takes what is there, or gives up. */
@@ -716,8 +715,8 @@ static void
 released(Call *call, PyObject *result)
 {
     if (!call->plain) {
-        sync_emit(call->thread, call->site, call->container, call->name, call->direct | (result == NULL ? SYNC_FAILED : 0), 0,
-                  call->earliest, call->quiet);
+        sync_emit(call->thread, call->site, call->container, call->name,
+                  call->direct | (result == NULL ? SYNC_FAILED : 0), 0, call->earliest, call->quiet);
     }
 }
 

@@ -20,7 +20,7 @@ from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
 from opcodetrace.trace.site import Code, Flow, Followed, Operation, Site, SourceFile, SwitchPoint
 
-DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
+DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
 
 

@@ -57,7 +57,7 @@ class SpooledRecords:
             raise SpoolError(f"cannot read {path}: {len(head)} bytes hold no header; nothing was recorded")
         magic, version, record_size, _, flag_bits, limit, stop_seq = layout.HEADER.unpack_from(head)
         if magic != layout.MAGIC:
-            raise SpoolError(f"cannot read {path}: it is no window of opcodetrace")
+            raise SpoolError(f"cannot read {path}: it is not a window of opcodetrace")
         if (version, record_size) != (layout.VERSION, layout.RECORD_SIZE):
             raise SpoolError(
                 f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {layout.VERSION}"
