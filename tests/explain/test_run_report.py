@@ -18,6 +18,7 @@ from opcodetrace.findings.grouping import grouped
 from opcodetrace.report.text import TextReporter
 from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Count, Finding, Findings
 from opcodetrace.trace.report_model import RunReport
@@ -43,11 +44,12 @@ def stored(run: Recorded, found: Sequence[Finding], database: Path) -> int:
     code = Code(0, 0, "increment", 6, tuple(sites.values()), ())
     trace = Trace(
         False, list(run.threads), [SourceFile(0, PATH, "__main__", run.source.encode())], [code], sites,
-        dict.fromkeys(sites, code), {0: run.location}, run.event_list, run.switch_list, run.seq + 1,
+        dict.fromkeys(sites, code), {0: run.location}, Events.of(run.event_list), run.switch_list, run.seq + 1,
         len(run.event_list), len(run.event_list), 0, 0, None, None, True,
     )  # fmt: skip
+    sources = Sources.of(trace.events, {105: 101, 107: 103}, {})
     counts = [Count(found[0].kind, 0, len(found), len(found), 1)] if found else []
-    findings = Findings(found, *grouped(KINDS, found, trace), counts, {105: 101, 107: 103}, {})
+    findings = Findings(found, *grouped(KINDS, found, trace), counts, sources)
     with Database.open(database, create=True) as opened:
         return opened.add_run(info, Outcome(0, None, 0.25), trace, findings)
 

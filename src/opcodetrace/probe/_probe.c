@@ -58,9 +58,8 @@ forked_child(void)
 {
     after_fork();
     STORE(&spool.recording, 0);
-    STORE(&birth_table, NULL);
+    STORE(&this_run.birth_table, NULL);
     thread_forget(leave_map);
-    running_thread = UNNUMBERED;
 }
 
 static PyObject *
@@ -91,8 +90,7 @@ probe_attach(PyObject *module, PyObject *path)
         return NULL;
     }
     STORE(&spool.header->pid, (uint32_t)getpid());
-    text_forget();
-    running_thread = UNNUMBERED;
+    run_clear();
     if (thread_prepare() < 0 || intercept_prepare() < 0) {
         thread_forget(unmap);
         return NULL;

@@ -14,6 +14,7 @@ typedef struct {
     Function original, replacement;
     int convention;      /* METH_... */
     bool is_function;    /* of a module: the container is the first argument */
+    PyTypeObject *vectorcalls; /* of TYPE_CALL: the type, if the interpreter calls its instances past `tp_call` */
     bool
         wrapped_over; /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
     PyCFunction waits;
@@ -24,7 +25,7 @@ static Seen seen[MAX_INTERCEPTED];
 
 /* ---- a call comes in ---- */
 
-/* The calling thread, inside as in a hook; NULL where it cannot be followed. */
+/* The calling thread, inside as in a hook; NULL if it cannot be followed. */
 static Thread *
 following_thread(uint32_t run)
 {
@@ -53,7 +54,7 @@ static inline void
 came_to_run(Thread *thread)
 {
 #if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
+    if (UNLIKELY(thread->number != this_run.running_thread)) {
         switch_to(thread);
     }
 #else
@@ -67,13 +68,13 @@ is_access(const Intercepted *row)
     return !(row->flags & ANYWHERE);
 }
 
-/* The site of a call that is to be recorded; false where it is not. Only calls by woven code itself are accesses. */
+/* The site of a call that is to be recorded; false if it is not. Only calls by woven code itself are accesses. */
 static bool
 site_of_call(const Intercepted *row, Call *call)
 {
     call->site = NO_SITE;
     call->direct = 0;
-    if (row->flags & STEP) {
+    if (row->flags & (STEP | IMPORT)) {
         return true;
     }
     if (row->flags & (ANYWHERE | BELOW)) {
@@ -118,7 +119,7 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     if (thread == NULL) {
         return;
     }
-    if (!(row->flags & STEP)) {
+    if (!(row->flags & (STEP | IMPORT))) {
         came_to_run(thread);
     }
     call->thread = thread;
@@ -141,6 +142,9 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     call->wrapped = NULL;
     call->earliest = spool_next();
     call->quiet = thread->quiet;
+#if !FREE_THREADED
+    call->switches = this_run.switch_count;
+#endif
     if (row->effect->before != NULL) {
         row->effect->before(call);
     }
@@ -214,7 +218,7 @@ end(const Seen *entry, Call *call, PyObject *result)
     }
 #endif
     if (call->thread != NULL && row->effect->after != NULL && thread_goes_inside(call->thread, call->run)) {
-        if (!(row->flags & STEP)) {
+        if (!(row->flags & (STEP | IMPORT))) {
             came_to_run(call->thread);
         }
         Raised raised = {0};
@@ -231,7 +235,8 @@ end(const Seen *entry, Call *call, PyObject *result)
         }
         thread_goes_outside(call->thread);
     }
-    else if ((row->flags & STEP) && call->thread != NULL && call->thread->number == call->step) {
+    else if ((row->flags & STEP) && call->thread != NULL && call->run == LOAD(&spool.run) &&
+             call->thread->number == call->step) {
         call->thread->number = call->lane; /* recording was turned off during the step */
     }
     return result;
@@ -449,10 +454,19 @@ wrapper_of(PyObject *owner, const char *name)
     return base == NULL || base->flags & PyWrapperFlag_KEYWORDS ? NULL : base;
 }
 
-/* Where the interpreter looks for the function of a row; NULL where this version has none. */
+/* Where the interpreter looks for the function of a row; NULL if this version has none. */
 static Function *
 find_place(Seen *entry, PyObject *owner)
 {
+    if (entry->row->flags & TYPE_CALL) {
+        PyTypeObject *type = (PyTypeObject *)owner;
+        if (!PyType_Check(owner) || type->tp_call == NULL) {
+            return NULL;
+        }
+        entry->convention = METH_VARARGS | METH_KEYWORDS;
+        entry->vectorcalls = PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL) ? type : NULL;
+        return (Function *)(void *)&type->tp_call;
+    }
     if (entry->row->flags & WRAPPER) {
         struct wrapperbase *base = wrapper_of(owner, entry->row->name);
         return base == NULL ? NULL : (Function *)(void *)&base->wrapper;
@@ -471,7 +485,7 @@ prepare_row(Seen *entry, PyObject *owner)
 {
     const Intercepted *row = entry->row;
     if (FREE_THREADED && row->effect == &effect_nothing) {
-        return 0; /* to be inside of something means nothing where there is no GIL to give up */
+        return 0; /* to be inside of something means nothing if there is no GIL to give up */
     }
     Function *place = find_place(entry, owner);
     for (int other = 0; other < intercepted_count && place != NULL; other++) {
@@ -556,28 +570,50 @@ intercept_prepare(void)
 
 /* ---- taking their place ---- */
 
-/* False where somebody else has put another function there since. */
+/* False if somebody else has put another function there since. */
 static bool
 exchange(Function *place, Function was, Function becomes)
 {
     return __atomic_compare_exchange_n(place, &was, becomes, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+static void
+install(Seen *entry)
+{
+    if (entry->place == NULL) {
+        return;
+    }
+    Function now = LOAD_ACQUIRE(entry->place);
+    if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
+        return; /* it is there still, or whoever wrapped it calls it */
+    }
+    entry->wrapped_over = false;
+    entry->original = now;
+    if (exchange(entry->place, now, entry->replacement) && entry->vectorcalls != NULL) {
+        /* Each instance has a function of its own: the flag alone says whether that, or `tp_call`, is called. */
+        (void)__atomic_and_fetch(&entry->vectorcalls->tp_flags, ~Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
+    }
+}
+
+static void
+take_out(Seen *entry)
+{
+    if (entry->place == NULL) {
+        return;
+    }
+    if (!exchange(entry->place, entry->replacement, entry->original)) {
+        entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
+    }
+    else if (entry->vectorcalls != NULL) {
+        (void)__atomic_or_fetch(&entry->vectorcalls->tp_flags, Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
+    }
+}
+
 void
 intercept_install(void)
 {
     for (int i = 0; i < intercepted_count; i++) {
-        Seen *entry = &seen[i];
-        if (entry->place == NULL) {
-            continue;
-        }
-        Function now = LOAD_ACQUIRE(entry->place);
-        if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
-            continue; /* it is there still, or whoever wrapped it calls it */
-        }
-        entry->wrapped_over = false;
-        entry->original = now;
-        (void)exchange(entry->place, now, entry->replacement);
+        install(&seen[i]);
     }
 }
 
@@ -585,10 +621,47 @@ void
 intercept_remove(void)
 {
     for (int i = 0; i < intercepted_count; i++) {
-        Seen *entry = &seen[i];
-        if (entry->place != NULL && !exchange(entry->place, entry->replacement, entry->original)) {
-            entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
+        take_out(&seen[i]);
+    }
+}
+
+/* The place of a row in a type that was made just now; the type lives on for ever. */
+static void
+move_place(Seen *entry, PyObject *type)
+{
+    Function *before = entry->place;
+    PyTypeObject *vectorcalls = entry->vectorcalls;
+    Function *place = find_place(entry, type);
+    if (before == NULL || place == NULL || place == before) {
+        entry->vectorcalls = vectorcalls;
+        return;
+    }
+    PyTypeObject *now = entry->vectorcalls;
+    entry->vectorcalls = vectorcalls;
+    take_out(entry);
+    entry->vectorcalls = now;
+    entry->place = place;
+    entry->wrapped_over = false;
+    Py_INCREF(type);
+    install(entry);
+}
+
+void
+intercept_module(PyObject *module)
+{
+    PyModuleDef *definition = PyModule_GetDef(module);
+    for (int i = 0; i < owner_count && definition != NULL; i++) {
+        if (owners[i].attribute == NULL || strcmp(owners[i].module, definition->m_name) != 0) {
+            continue;
         }
+        PyObject *type = PyObject_GetAttrString(module, owners[i].attribute);
+        for (int row = 0; row < intercepted_count && type != NULL; row++) {
+            if ((intercepted[row].flags & TYPE_CALL) && strcmp(intercepted[row].owner, owners[i].name) == 0) {
+                move_place(&seen[row], type);
+            }
+        }
+        Py_XDECREF(type);
+        PyErr_Clear();
     }
 }
 

@@ -14,7 +14,7 @@ static PyObject *missing_name, *getattribute_name;
 PyObject *dict_name, *len_function;
 static PyObject *append_name, *list_append;
 
-/* Where such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
+/* If such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
    no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
 typedef struct {
     PyObject *name;

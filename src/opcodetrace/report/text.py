@@ -236,7 +236,7 @@ class _Cell:
 
 
 class _Table:
-    """An interleaving: lanes side by side where there is room, else one column with the threads' names."""
+    """An interleaving: lanes side by side if there is room, else one column with the threads' names."""
 
     def __init__(
         self,
@@ -413,7 +413,7 @@ class _Table:
         return self._aside(words)
 
     def _fold(self, step: FoldStep) -> Text:
-        """What was left out: in its lane where it is one thread's, else across."""
+        """What was left out: in its lane if it is one thread's, else across."""
         own = step.threads[0] if len(step.threads) == 1 and not step.elsewhere and not step.switches else None
         if own is not None and own in [lane.thread for lane in self.interleaving.lanes]:
             indent = " " * (self.number_width + 1)
