@@ -1,4 +1,4 @@
-"""The stages behind a recording: what the spool holds is read, analysed and stored."""
+"""The stages after a recording: what the spool holds is read, analysed and stored."""
 
 from __future__ import annotations
 

@@ -109,6 +109,26 @@ def test_the_extension_names_the_format(database: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "report.pdf").exists()
 
 
+def test_the_width_that_is_asked_for(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    lines = invoke("report", "-d", database, "--run", 1).stdout.splitlines()
+    assert 80 < max(map(len, lines)) <= 150
+    lines = invoke("report", "-d", database, "--run", 1, "--width", 70).stdout.splitlines()
+    assert 60 < max(map(len, lines)) <= 70
+    result = invoke("report", "-d", database, "--width", 70, "--format", "json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--width 70" in result.stderr
+
+
+def test_a_file_gets_no_colours(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[" in invoke("report", "-d", database).stdout
+    target = tmp_path / "report.txt"
+    assert invoke("report", "-d", database, "-o", target).exit_code == 0
+    assert "\x1b" not in target.read_text()
+
+
 def test_check_tells_by_its_exit_code(database: Path) -> None:
     found = invoke("check", "-d", database, "--run", 1)
     assert found.exit_code == 1

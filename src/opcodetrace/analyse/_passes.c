@@ -21,7 +21,9 @@ typedef struct {
     int count;
 } Columns;
 
-static void release(Columns *columns) {
+static void
+release(Columns *columns)
+{
     while (columns->count) {
         PyBuffer_Release(&columns->buffers[--columns->count]);
     }
@@ -29,7 +31,9 @@ static void release(Columns *columns) {
 
 /* The items of an array of numbers of `size` bytes; how many there are goes to `*length`, or must be that if it is not
  * negative. NULL where the array is none such. */
-static void *items(Columns *columns, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable) {
+static void *
+items(Columns *columns, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable)
+{
     Py_buffer *buffer = &columns->buffers[columns->count];
     if (PyObject_GetBuffer(array, buffer, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
         return NULL;
@@ -48,7 +52,9 @@ static void *items(Columns *columns, PyObject *array, Py_ssize_t size, Py_ssize_
 
 PyDoc_STRVAR(group_doc, "group($module, location, first, /)\n--\n\nSort places by location; see _passes.pyi.");
 
-static PyObject *group(PyObject *Py_UNUSED(module), PyObject *args) {
+static PyObject *
+group(PyObject *Py_UNUSED(module), PyObject *args)
+{
     PyObject *given_locations, *given_bounds, *given_order;
     if (!PyArg_ParseTuple(args, "OOO", &given_locations, &given_bounds, &given_order)) {
         return NULL;
@@ -110,7 +116,9 @@ typedef struct {
     size_t size, used; /* the size is a power of two */
 } Newest;
 
-static Slot *slot_of(const Newest *newest, uint64_t key) {
+static Slot *
+slot_of(const Newest *newest, uint64_t key)
+{
     uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);
     size_t at = (size_t)(mixed ^ mixed >> 32) & (newest->size - 1);
     while (newest->slots[at].key != 0 && newest->slots[at].key != key) {
@@ -119,7 +127,9 @@ static Slot *slot_of(const Newest *newest, uint64_t key) {
     return &newest->slots[at];
 }
 
-static int grow(Newest *newest) {
+static int
+grow(Newest *newest)
+{
     Newest larger = {.size = newest->size ? 2 * newest->size : 1024, .used = newest->used};
     larger.slots = PyMem_Calloc(larger.size, sizeof *larger.slots);
     if (larger.slots == NULL) {
@@ -136,7 +146,9 @@ static int grow(Newest *newest) {
     return 0;
 }
 
-static int remember(Newest *newest, uint64_t key, int32_t place) {
+static int
+remember(Newest *newest, uint64_t key, int32_t place)
+{
     if (2 * (newest->used + 1) > newest->size && grow(newest) < 0) {
         return -1;
     }
@@ -150,7 +162,9 @@ PyDoc_STRVAR(newest_reads_doc,
              "newest_reads($module, kind, site, location, frame, asked, made_of, entered, source, /)\n--\n\n"
              "Find the one read that a write is made of; see _passes.pyi.");
 
-static PyObject *newest_reads(PyObject *Py_UNUSED(module), PyObject *args) {
+static PyObject *
+newest_reads(PyObject *Py_UNUSED(module), PyObject *args)
+{
     PyObject *given[8];
     if (!PyArg_ParseTuple(args, "OOOOOOOO", &given[0], &given[1], &given[2], &given[3], &given[4], &given[5], &given[6],
                           &given[7])) {
@@ -217,11 +231,14 @@ typedef struct {
     int32_t *parents, *writers, *settled;
     uint8_t *kept, *unchanging; /* unchanging: it put back the value that it was made of */
     int32_t *seen;  /* by access: the version that it saw or made */
-    int32_t *since; /* by access: the one that gave the location the object that it then held; NULL: no object is there */
+    int32_t
+        *since; /* by access: the one that gave the location the object that it then held; NULL: no object is there */
     Py_ssize_t lost, surprises;
 } Part;
 
-static bool same_value(const Part *part, int32_t one, int32_t other) {
+static bool
+same_value(const Part *part, int32_t one, int32_t other)
+{
     uint8_t tag = part->tag[one], other_tag = part->tag[other];
     if (tag == other_tag) {
         return tag == SOME_OBJECT || part->word[one] == part->word[other];
@@ -230,7 +247,9 @@ static bool same_value(const Part *part, int32_t one, int32_t other) {
 }
 
 /* Which access of `order[0 .. at)` is the one at this place; -1 for none. Sources are mostly close by. */
-static int32_t access_at(const int32_t *order, int32_t at, int32_t place) {
+static int32_t
+access_at(const int32_t *order, int32_t at, int32_t place)
+{
     int32_t step = 1, high = at;
     while (high - step >= 0 && order[high - step] > place) {
         high -= step;
@@ -241,7 +260,8 @@ static int32_t access_at(const int32_t *order, int32_t at, int32_t place) {
         int32_t middle = low + (high - low) / 2;
         if (order[middle] < place) {
             low = middle + 1;
-        } else {
+        }
+        else {
             high = middle;
         }
     }
@@ -250,7 +270,9 @@ static int32_t access_at(const int32_t *order, int32_t at, int32_t place) {
 
 /* Whether a write puts back the very value that it was made of. An object must have been there all the time: out of it,
  * it may have been changed. */
-static bool puts_back(const Part *part, int32_t write, int32_t begun, int32_t since) {
+static bool
+puts_back(const Part *part, int32_t write, int32_t begun, int32_t since)
+{
     int32_t source = part->source[write];
     uint8_t tag = part->tag[write];
     if (part->kind[write] != WRITE || tag == ABSENT || source < 0 || !same_value(part, write, source)) {
@@ -259,7 +281,9 @@ static bool puts_back(const Part *part, int32_t write, int32_t begun, int32_t si
     return (tag != OBJECT && tag != SOME_OBJECT) || since == begun;
 }
 
-static void look_into(Part *part, const int32_t *order, int32_t count) {
+static void
+look_into(Part *part, const int32_t *order, int32_t count)
+{
     int32_t version = 0, settled = 0;
     int32_t value = -1; /* the access that shows it; -1: unknown */
     int32_t held = -1, begun = -1;
@@ -295,13 +319,15 @@ static void look_into(Part *part, const int32_t *order, int32_t count) {
             if (part->kind[place] == DELETE) {
                 part->settled[settled++] = version;
             }
-        } else {
+        }
+        else {
             part->settled[settled++] = version;
         }
         version++;
         part->parents[version] = from;
         part->writers[version] = place;
-        part->unchanging[version] = puts_back(part, place, begun, source < 0 || part->since == NULL ? -1 : part->since[source]);
+        part->unchanging[version] =
+            puts_back(part, place, begun, source < 0 || part->since == NULL ? -1 : part->since[source]);
         part->seen[at] = version;
         value = part->tag[place] == ABSENT ? -1 : place;
     }
@@ -323,8 +349,9 @@ static void look_into(Part *part, const int32_t *order, int32_t count) {
                 if (lost == below) {
                     over = lost;
                     below = part->parents[lost];
-                } else if (!part->kept[lost] && part->writers[lost] >= 0 && part->writers[over] >= 0 &&
-                           !part->unchanging[lost]) {
+                }
+                else if (!part->kept[lost] && part->writers[lost] >= 0 && part->writers[over] >= 0 &&
+                         !part->unchanging[lost]) {
                     part->over[part->writers[lost]] = part->writers[over] + 1;
                     part->lost++;
                 }
@@ -334,13 +361,16 @@ static void look_into(Part *part, const int32_t *order, int32_t count) {
     }
 }
 
-PyDoc_STRVAR(overwritten_doc, "overwritten($module, kind, tag, word, source, order, begins, ends, over, unseen, /)\n--\n\n"
-                              "Find the lost writes of locations; see _passes.pyi.");
+PyDoc_STRVAR(overwritten_doc,
+             "overwritten($module, kind, tag, word, source, order, begins, ends, over, unseen, /)\n--\n\n"
+             "Find the lost writes of locations; see _passes.pyi.");
 
-static PyObject *overwritten(PyObject *Py_UNUSED(module), PyObject *args) {
+static PyObject *
+overwritten(PyObject *Py_UNUSED(module), PyObject *args)
+{
     PyObject *given[9];
-    if (!PyArg_ParseTuple(args, "OOOOOOOOO", &given[0], &given[1], &given[2], &given[3], &given[4], &given[5], &given[6],
-                          &given[7], &given[8])) {
+    if (!PyArg_ParseTuple(args, "OOOOOOOOO", &given[0], &given[1], &given[2], &given[3], &given[4], &given[5],
+                          &given[6], &given[7], &given[8])) {
         return NULL;
     }
     Columns columns = {.count = 0};
@@ -382,10 +412,12 @@ static PyObject *overwritten(PyObject *Py_UNUSED(module), PyObject *args) {
         part.unchanging = PyMem_Malloc(room);
         if (!fits) {
             PyErr_SetString(PyExc_ValueError, "a place that is no event's");
-        } else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL || (objects && part.since == NULL) ||
-                   part.kept == NULL || part.unchanging == NULL) {
+        }
+        else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL ||
+                 (objects && part.since == NULL) || part.kept == NULL || part.unchanging == NULL) {
             PyErr_NoMemory();
-        } else {
+        }
+        else {
             Py_BEGIN_ALLOW_THREADS
             for (Py_ssize_t each = 0; each < parts; each++) {
                 look_into(&part, order + begins[each], (int32_t)(ends[each] - begins[each]));
@@ -416,9 +448,11 @@ static PyModuleDef_Slot slots[] = {
 #endif
     {0, NULL}};
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "opcodetrace.analyse._passes", .m_size = 0, .m_methods = methods, .m_slots = slots};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "opcodetrace.analyse._passes", .m_size = 0,
+                                        .m_methods = methods, .m_slots = slots};
 
-PyMODINIT_FUNC PyInit__passes(void) {
+PyMODINIT_FUNC
+PyInit__passes(void)
+{
     return PyModuleDef_Init(&definition);
 }

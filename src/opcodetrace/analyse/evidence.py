@@ -236,7 +236,7 @@ def _searched(
 
 
 def _between(events: Sequence[Event], restructured: Sequence[int]) -> Iterator[Sequence[Event]]:
-    """The accesses of an item, cut where its container was restructured: behind that it is another cell."""
+    """The accesses of an item, cut where its container was restructured. After that the key means another cell."""
     start = 0
     for seq in restructured:
         if start == len(events) or seq < events[start].seq:

@@ -1,13 +1,14 @@
-"""Which operations of one thread came before which of another, because one waited for the other (happens-before).
+"""Happens-before edges: which operations of one thread came before which of another, because one waited for the other.
 
 Lamport, "Time, clocks, and the ordering of events in a distributed system" (1978); for threads with vector clocks:
 Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (2009). A clock has an entry for each
 thread, so here one names few of them (`Clock`): else 8,000 threads take gigabytes.
 
-Those take the release of a lock and its next acquisition for an order. Here they are none: the other thread might as
-well have come first, so that says nothing of why an update was not lost (analyse/lockset.py does). An order is only
-what a thread must wait for: the start and the end of a thread, the set of an Event before a wait that it let through,
-the put of the very item that a get gave, the arrival at a Barrier, the notification or release that ended a wait.
+Those take a lock's release and its next acquisition (release/acquire) for an edge. Here they are none: the other
+thread might as well have come first, so that does not say why an update was not lost (analyse/lockset.py does). An edge
+is only what a thread must wait for: the start and the end of a thread, the set of an Event before a wait that it let
+through, the put of the very item that a get gave, the arrival at a Barrier, the notification or release that ended a
+wait.
 
 All is told by seqs. A record of a release or a put is made before it happens, that of an acquisition or a get after it,
 so an order is never told the wrong way round.
@@ -142,10 +143,11 @@ def orders(
     free_threaded: bool,
     waits_to_the_end: Callable[[Synchronisation], bool] = lambda join: False,
 ) -> list[Order]:
-    """The orders that a run's synchronisation gives, by `until`.
+    """The happens-before edges that a run's synchronisation gives, by `until`.
 
-    `begun`: the trace holds all of the run's synchronisation, so only how objects were before is taken for granted;
-    else what rests on that is left out. `waits_to_the_end`: whether a join was given no timeout."""
+    `begun` says that the trace holds all of the run's synchronisation. How a queue or event was before the run is then
+    assumed (the edge has a doubt); else edges that need it are left out. `waits_to_the_end` says whether a join was
+    given no timeout."""
     found = [
         *_of_threads(synchronisation, operations, {thread.thread: thread for thread in threads}, waits_to_the_end),
         *_of_signals(synchronisation, objects, operations),
@@ -229,7 +231,7 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool)
         if name == "get":
             waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
             if simple and operation.first.begins and operation.first.seq not in unclear:
-                waits = [operation.first.seq]  # told only where it is empty
+                waits = [operation.first.seq]  # told only if it is empty
             steps += [(seq, "empty", operation) for seq in waits]
         if operation.done:
             steps.append((operation.took_effect(), name, operation))

@@ -1,12 +1,12 @@
-"""Why no update of a location got between the read and the write of another: the locks that all of them held.
+"""Locksets: the locks that kept the updates of a location apart.
 
-The locks held at every access of a location: Savage et al., "Eraser: a dynamic data race detector for multithreaded
-programs" (1997). Here a lock must have been held from an update's read to its write without a break. Updates need none
-that came before or after all others because threads waited for each other (analyse/happens_before.py), such as the one
-that first fills a location in.
+After Savage et al., "Eraser: a dynamic data race detector for multithreaded programs" (1997), who take the locks that
+are held at every access of a location. Here a lock must be held from an update's read to its write without a break.
+An update needs no lock if it came before or after all others because threads waited for each other
+(analyse/happens_before.py): the one that first fills a location in, for example.
 
-A lock counts as held from the record of its acquisition, made after it, to the next record of a release, made before it
-happens: so what is called held was. What cannot be told counts as not held.
+An acquisition is recorded after it happened, a release before it happens. A lock counts as held between these two
+records, so a lock that is called held was held. If it cannot be told, the lock counts as not held.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ class Held(NamedTuple):
     object: int
     thread: int
     first: int
-    last: float  # infinite where it was never released
+    last: float  # infinite if it was never released
 
 
 def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> list[Held]:
-    """When each lock was held, by which thread; outermost acquisitions of an RLock, by `first`.
+    """When each lock was held, by which thread, in the order of `first`. Of an RLock only outermost acquisitions count.
 
-    A release inside of a Condition's wait releases an RLock however often it was taken. If another thread gets a lock
-    that was not seen released, its release went unseen: that holding does not count. Nor do the locks that
-    conditions make for each wait: another is to release them."""
+    A release inside of a Condition's wait releases an RLock as often as it was taken. If another thread gets a lock
+    that was not seen released, its release went unseen, so that holding does not count. Nor do the locks that a
+    condition makes for each wait: another thread is meant to release them."""
     found: list[Held] = []
     holder: dict[int, int] = {}
     since: dict[int, int] = {}

@@ -15,7 +15,9 @@ typedef struct {
     int count;
 } Buffers;
 
-static void *items(Buffers *buffers, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable) {
+static void *
+items(Buffers *buffers, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable)
+{
     Py_buffer *buffer = &buffers->buffers[buffers->count];
     if (PyObject_GetBuffer(array, buffer, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
         return NULL;
@@ -30,7 +32,9 @@ static void *items(Buffers *buffers, PyObject *array, Py_ssize_t size, Py_ssize_
     return buffer->buf;
 }
 
-static size_t place_of(const uint64_t *row, int width, size_t mask) {
+static size_t
+place_of(const uint64_t *row, int width, size_t mask)
+{
     uint64_t mixed = 0;
     for (int column = 0; column < width; column++) {
         mixed = (mixed ^ row[column]) * UINT64_C(0x9E3779B97F4A7C15);
@@ -39,7 +43,9 @@ static size_t place_of(const uint64_t *row, int width, size_t mask) {
     return (size_t)(mixed ^ mixed >> 32) & mask;
 }
 
-static bool equal(const uint64_t *one, const uint64_t *other, int width) {
+static bool
+equal(const uint64_t *one, const uint64_t *other, int width)
+{
     for (int column = 0; column < width; column++) {
         if (one[column] != other[column]) {
             return false;
@@ -51,7 +57,9 @@ static bool equal(const uint64_t *one, const uint64_t *other, int width) {
 PyDoc_STRVAR(number_doc, "number($module, table, rows, count, columns, numbers, /)\n--\n\n"
                          "Number rows of columns; see _numbering.pyi.");
 
-static PyObject *number(PyObject *Py_UNUSED(module), PyObject *args) {
+static PyObject *
+number(PyObject *Py_UNUSED(module), PyObject *args)
+{
     PyObject *given_table, *given_rows, *given_columns, *given_numbers;
     Py_ssize_t count;
     if (!PyArg_ParseTuple(args, "OOnO!O", &given_table, &given_rows, &count, &PyTuple_Type, &given_columns,
@@ -113,6 +121,8 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "opcodetrace.ingest._numbering", .m_size = 0,
                                         .m_methods = methods, .m_slots = slots};
 
-PyMODINIT_FUNC PyInit__numbering(void) {
+PyMODINIT_FUNC
+PyInit__numbering(void)
+{
     return PyModuleDef_Init(&definition);
 }

@@ -191,8 +191,9 @@ def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept 
 
 
 def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept) -> Array:
-    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value
-    that a write there is made of is then not the kept one's."""
+    """The seqs of accesses that are not kept, each the next after a kept one at the same site of the same frame.
+
+    A later write of that activation must not be taken to be made of the kept one's value."""
     asked = np.zeros(table.unknown + 1, bool)
     for site in table.sites.values():
         if site.flow is not None:
@@ -306,7 +307,7 @@ def _threads(spool: SpooledRecords, seen: Survey, interned: Interned, switches: 
         _, ident, native_id = known.get(task_of, (None, 0, 0))
         known[thread] = (interned.text(int(row["value"])), ident, native_id)
     first_seq, last_seq = dict(seen.first_seq), dict(seen.last_seq)
-    for switch in switches:  # from a thread whose own records were all let go
+    for switch in switches:  # from a thread whose own records were all evicted
         if switch.from_thread >= MAX_THREADS:
             continue  # a damaged record
         first_seq.setdefault(switch.from_thread, switch.seq)

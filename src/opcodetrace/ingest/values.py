@@ -137,7 +137,7 @@ class Interned:
         return np.where(known, ValueTag.OBJECT, ValueTag.SOME_OBJECT).astype(np.uint8), numbers
 
     def keys(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
-        """The same, where texts have their canonical ids."""
+        """The same, with their canonical ids in place of texts."""
         values = np.full(len(tags), ABSENT, object)
         for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
             where = tags == tag

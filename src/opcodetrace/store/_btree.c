@@ -46,17 +46,23 @@ typedef struct {
     int64_t rowid;      /* of the latest row */
 } Tree;
 
-static void put2(uint8_t *to, uint32_t value) {
+static void
+put2(uint8_t *to, uint32_t value)
+{
     to[0] = (uint8_t)(value >> 8);
     to[1] = (uint8_t)value;
 }
 
-static void put4(uint8_t *to, uint32_t value) {
+static void
+put4(uint8_t *to, uint32_t value)
+{
     put2(to, value >> 16);
     put2(to + 2, value & 0xFFFF);
 }
 
-static int put_varint(uint8_t *to, uint64_t value) {
+static int
+put_varint(uint8_t *to, uint64_t value)
+{
     if (value < 0x80) {
         to[0] = (uint8_t)value;
         return 1;
@@ -83,7 +89,9 @@ static int put_varint(uint8_t *to, uint64_t value) {
 
 /* ---- pages */
 
-static int write_at(int fd, const uint8_t *data, size_t size, int64_t offset) {
+static int
+write_at(int fd, const uint8_t *data, size_t size, int64_t offset)
+{
     while (size) {
         ssize_t done;
         Py_BEGIN_ALLOW_THREADS
@@ -105,7 +113,9 @@ static int write_at(int fd, const uint8_t *data, size_t size, int64_t offset) {
     return 0;
 }
 
-static int flush(Tree *tree) {
+static int
+flush(Tree *tree)
+{
     size_t size = (size_t)tree->waiting * tree->page_size;
     int64_t offset = (int64_t)(tree->next - tree->waiting - 1) * tree->page_size;
     tree->waiting = 0;
@@ -113,7 +123,9 @@ static int flush(Tree *tree) {
 }
 
 /* A page to be filled before the next call; its number is `*number`. NULL where that failed. */
-static uint8_t *new_page(Tree *tree, uint32_t *number) {
+static uint8_t *
+new_page(Tree *tree, uint32_t *number)
+{
     bool is_lock = (int64_t)tree->next - 1 == LOCK_BYTE / tree->page_size;
     if ((tree->waiting == PAGES_AT_ONCE || is_lock) && flush(tree) < 0) {
         return NULL;
@@ -131,19 +143,25 @@ static uint8_t *new_page(Tree *tree, uint32_t *number) {
     return page;
 }
 
-static void begin_leaf(Tree *tree) {
+static void
+begin_leaf(Tree *tree)
+{
     memset(tree->leaf, 0, tree->page_size);
     tree->cells = 0;
     tree->content = tree->usable;
 }
 
-static void end_leaf(Tree *tree) {
+static void
+end_leaf(Tree *tree)
+{
     tree->leaf[0] = LEAF;
     put2(tree->leaf + 3, tree->cells);
     put2(tree->leaf + 5, tree->content & 0xFFFF); /* 0 means 65536 */
 }
 
-static int finish_leaf(Tree *tree) {
+static int
+finish_leaf(Tree *tree)
+{
     if (tree->child_count == tree->child_room) {
         size_t room = tree->child_room ? 2 * tree->child_room : 1024;
         Child *children = PyMem_Realloc(tree->children, room * sizeof *children);
@@ -166,7 +184,9 @@ static int finish_leaf(Tree *tree) {
     return 0;
 }
 
-static void fill_interior(const Tree *tree, uint8_t *page, const Child *children, size_t count) {
+static void
+fill_interior(const Tree *tree, uint8_t *page, const Child *children, size_t count)
+{
     memset(page, 0, tree->page_size);
     uint32_t content = tree->usable;
     for (size_t cell = 0; cell + 1 < count; cell++) {
@@ -183,14 +203,17 @@ static void fill_interior(const Tree *tree, uint8_t *page, const Child *children
     put4(page + 8, children[count - 1].page);
 }
 
-static int finish_tree(Tree *tree) {
+static int
+finish_tree(Tree *tree)
+{
     if (tree->rowid == 0) {
         return 0; /* SQLite's own empty root stays */
     }
     uint8_t *root = tree->leaf;
     if (tree->child_count == 0) {
         end_leaf(tree);
-    } else {
+    }
+    else {
         if (tree->cells && finish_leaf(tree) < 0) {
             return -1;
         }
@@ -226,7 +249,9 @@ static int finish_tree(Tree *tree) {
 /* ---- rows */
 
 /* Put what does not fit into a leaf into pages of its own; gives the first one's number, 0 where that failed. */
-static uint32_t overflow(Tree *tree, const uint8_t *data, size_t size) {
+static uint32_t
+overflow(Tree *tree, const uint8_t *data, size_t size)
+{
     uint32_t first = 0;
     uint32_t room = tree->usable - 4;
     while (size) {
@@ -247,7 +272,9 @@ static uint32_t overflow(Tree *tree, const uint8_t *data, size_t size) {
     return first;
 }
 
-static int add_record(Tree *tree, const uint8_t *record, size_t size) {
+static int
+add_record(Tree *tree, const uint8_t *record, size_t size)
+{
     uint32_t usable = tree->usable;
     size_t local = size, most = usable - 35;
     if (size > most) {
@@ -279,7 +306,9 @@ static int add_record(Tree *tree, const uint8_t *record, size_t size) {
     return 0;
 }
 
-static inline int64_t word_at(const Column *column, Py_ssize_t row) {
+static inline int64_t
+word_at(const Column *column, Py_ssize_t row)
+{
     if (!column->has_words) {
         return column->constant;
     }
@@ -297,7 +326,9 @@ static inline int64_t word_at(const Column *column, Py_ssize_t row) {
 }
 
 /* The smallest of SQLite's integers that holds the word: its type, and how many bytes it takes. */
-static inline int integer_type(int64_t word, int *size) {
+static inline int
+integer_type(int64_t word, int *size)
+{
     uint64_t magnitude = (uint64_t)(word < 0 ? ~word : word);
     if (magnitude < 0x80) {
         bool implied = word == 0 || word == 1;
@@ -325,7 +356,9 @@ static inline int integer_type(int64_t word, int *size) {
 }
 
 /* Encode one row and put it into the tree. */
-static int add_row(Tree *tree, const Column *columns, Py_ssize_t width, Py_ssize_t row, PyObject *texts) {
+static int
+add_row(Tree *tree, const Column *columns, Py_ssize_t width, Py_ssize_t row, PyObject *texts)
+{
     uint8_t types[MAX_COLUMNS * MAX_VARINT];
     uint8_t body[MAX_COLUMNS * 8];
     const char *long_bytes[MAX_COLUMNS]; /* of the cells that are text or bytes, where they lie and their sizes */
@@ -393,7 +426,8 @@ static int add_row(Tree *tree, const Column *columns, Py_ssize_t width, Py_ssize
     to += type_size;
     if (!longs) {
         memcpy(to, body, body_size);
-    } else {
+    }
+    else {
         const uint8_t *from = body;
         for (Py_ssize_t number = 0; number < width; number++) {
             memcpy(to, from, body_sizes[number]);
@@ -410,7 +444,9 @@ static int add_row(Tree *tree, const Column *columns, Py_ssize_t width, Py_ssize
 
 /* ---- columns */
 
-static int open_words(Column *column, PyObject *given, Py_ssize_t rows) {
+static int
+open_words(Column *column, PyObject *given, Py_ssize_t rows)
+{
     if (PyObject_GetBuffer(given, &column->words, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) < 0) {
         return -1;
     }
@@ -429,7 +465,9 @@ static int open_words(Column *column, PyObject *given, Py_ssize_t rows) {
 }
 
 /* None, a number, a buffer of numbers, or a pair of buffers: words, and how each is stored. */
-static int open_column(Column *column, PyObject *given, Py_ssize_t rows) {
+static int
+open_column(Column *column, PyObject *given, Py_ssize_t rows)
+{
     if (given == Py_None) {
         column->tag = NOTHING;
         return 0;
@@ -460,7 +498,9 @@ static int open_column(Column *column, PyObject *given, Py_ssize_t rows) {
     return 0;
 }
 
-static int add_rows(Tree *tree, Py_ssize_t rows, PyObject *given, PyObject *texts) {
+static int
+add_rows(Tree *tree, Py_ssize_t rows, PyObject *given, PyObject *texts)
+{
     Column columns[MAX_COLUMNS];
     Py_ssize_t width = PyTuple_GET_SIZE(given), opened = 0;
     if (width > MAX_COLUMNS || width < 1) {
@@ -494,7 +534,9 @@ static int add_rows(Tree *tree, Py_ssize_t rows, PyObject *given, PyObject *text
     return status;
 }
 
-static int add_pieces(Tree *tree, PyObject *pieces) {
+static int
+add_pieces(Tree *tree, PyObject *pieces)
+{
     PyObject *iterator = PyObject_GetIter(pieces);
     if (iterator == NULL) {
         return -1;
@@ -507,9 +549,11 @@ static int add_pieces(Tree *tree, PyObject *pieces) {
         if (!PyTuple_Check(piece)) {
             PyErr_SetString(PyExc_TypeError, "a piece is a tuple (rows, columns, texts)");
             status = -1;
-        } else if (!PyArg_ParseTuple(piece, "nO!O!", &rows, &PyTuple_Type, &columns, &PyTuple_Type, &texts)) {
+        }
+        else if (!PyArg_ParseTuple(piece, "nO!O!", &rows, &PyTuple_Type, &columns, &PyTuple_Type, &texts)) {
             status = -1;
-        } else {
+        }
+        else {
             status = add_rows(tree, rows, columns, texts);
         }
         Py_DECREF(piece);
@@ -518,11 +562,12 @@ static int add_pieces(Tree *tree, PyObject *pieces) {
     return status == 0 && PyErr_Occurred() ? -1 : status;
 }
 
-PyDoc_STRVAR(fill_doc,
-             "fill($module, fd, page_size, usable, root, pages, pieces, /)\n--\n\n"
-             "Fill an empty table of a database file; see _btree.pyi.");
+PyDoc_STRVAR(fill_doc, "fill($module, fd, page_size, usable, root, pages, pieces, /)\n--\n\n"
+                       "Fill an empty table of a database file; see _btree.pyi.");
 
-static PyObject *fill(PyObject *Py_UNUSED(module), PyObject *args) {
+static PyObject *
+fill(PyObject *Py_UNUSED(module), PyObject *args)
+{
     Tree tree = {0};
     PyObject *pieces;
     unsigned int page_size, usable, root, pages;
@@ -543,7 +588,8 @@ static PyObject *fill(PyObject *Py_UNUSED(module), PyObject *args) {
     PyObject *result = NULL;
     if (tree.pages == NULL || tree.leaf == NULL) {
         PyErr_NoMemory();
-    } else {
+    }
+    else {
         begin_leaf(&tree);
         if (add_pieces(&tree, pieces) == 0 && finish_tree(&tree) == 0) {
             result = Py_BuildValue("LI", (long long)tree.rowid, (unsigned int)(tree.next - 1));
@@ -558,7 +604,9 @@ static PyObject *fill(PyObject *Py_UNUSED(module), PyObject *args) {
 
 static PyMethodDef methods[] = {{"fill", fill, METH_VARARGS, fill_doc}, {NULL, NULL, 0, NULL}};
 
-static int execute(PyObject *module) {
+static int
+execute(PyObject *module)
+{
     static const struct {
         const char *name;
         int value;
@@ -572,16 +620,17 @@ static int execute(PyObject *module) {
     return 0;
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, execute},
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute},
 #ifdef Py_GIL_DISABLED
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+                                   {Py_mod_gil, Py_MOD_GIL_NOT_USED},
 #endif
-    {0, NULL}};
+                                   {0, NULL}};
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "opcodetrace.store._btree", .m_size = 0, .m_methods = methods, .m_slots = slots};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "opcodetrace.store._btree", .m_size = 0,
+                                        .m_methods = methods, .m_slots = slots};
 
-PyMODINIT_FUNC PyInit__btree(void) {
+PyMODINIT_FUNC
+PyInit__btree(void)
+{
     return PyModuleDef_Init(&definition);
 }

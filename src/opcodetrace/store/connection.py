@@ -33,7 +33,7 @@ class Connection:
     """A trace file, open.
 
     It keeps SQLite's rollback journal rather than a write-ahead log: a run is one transaction that appends, so each
-    page is written once; the file stays a single one to copy; and where a writer is killed, the next opener rolls back.
+    page is written once; the file stays a single one to copy; and if a writer is killed, the next opener rolls back.
     """
 
     def __init__(self, path: pathlib.Path, connection: sqlite3.Connection) -> None:
@@ -43,7 +43,7 @@ class Connection:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, wait: float = WAIT) -> Self:
-        """Open a trace file to read; with `create` also to write, and make it where there is none."""
+        """Open a trace file to read; with `create` also to write, and make it if there is none."""
         path = pathlib.Path(path)
         check_place(path, create=create)
         with told(path):

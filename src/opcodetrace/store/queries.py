@@ -85,7 +85,7 @@ KEPT = {
         GROUP BY location.id, site.id ORDER BY writes DESC, location, line""",
     ),
     "unseen-writes": KeptQuery(
-        "where code that is not watched wrote",
+        "writes by code that is not watched",
         """
         SELECT location.label AS location, site.function, site.line, finding.first_seq AS seen_at_seq
         FROM findings AS finding JOIN locations AS location ON location.id = finding.location_id

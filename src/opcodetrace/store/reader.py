@@ -118,7 +118,7 @@ class Reader(Connection):
         return source.encode() if isinstance(source, str) else source
 
     def source(self, run_id: int, path: str) -> bytes | None:
-        """A source file as the run saw it; None where no site of the run lies in it."""
+        """A source file as the run saw it; None if no site of the run lies in it."""
         sql = """
             SELECT file_id FROM run_sites JOIN sites ON sites.id = site_id JOIN files ON files.id = file_id
             WHERE run_id = ? AND path = ? LIMIT 1"""
@@ -170,7 +170,7 @@ class Reader(Connection):
             return int(self._one(sql, *self._rows_of_events(run_id, first, last))["accesses"])
 
     def stack(self, run_id: int, seq: int) -> list[int]:
-        """The sites of the calls that led to the event `seq`, the newest first; none where calls were not recorded."""
+        """The sites of the calls that led to the event `seq`, the newest first; none if calls were not recorded."""
         sql = """
             WITH RECURSIVE stack (depth, call_site_id, caller_seq) AS (
                 SELECT 0, call.call_site_id, call.caller_seq FROM events AS event JOIN calls AS call
@@ -232,7 +232,7 @@ class Reader(Connection):
         }
 
     def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
-        """The writes of some locations, with where what flowed into them was read; by seq."""
+        """The updates of some locations, each with the seq at which its value was read; in the order of the writes."""
         sql = f"""
             SELECT location_id, thread, coalesce(source_seq, seq), seq,
                 source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'

@@ -1,4 +1,4 @@
-"""How values lie in the database: as SQLite's own types where those say it all, else as text that people can read."""
+"""How values lie in the database: as SQLite's own types if those say it all, else as text that people can read."""
 
 from __future__ import annotations
 

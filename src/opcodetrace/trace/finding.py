@@ -96,7 +96,7 @@ class FindingGroup:
     fingerprint: str | None  # the same in every run and checkout; None in runs of before it was stored
     count: int
     locations: int  # how many there are
-    labels: tuple[str, ...]  # of those, each once, the most frequent first; not all where there are many
+    labels: tuple[str, ...]  # of those, each once, the most frequent first; not all if there are many
     sites: Mapping[str, int]  # the role's name: the site of the example
     example: Finding  # the one whose events span the fewest records
     threads: Mapping[int, int] = field(default_factory=dict)  # of the example's events, by seq

@@ -40,7 +40,7 @@ class Module:
     """A module of the program that was woven, or that a pattern means and that ran as it is."""
 
     name: str
-    file: int | None  # None where it was not woven
+    file: int | None  # None if it was not woven
     functions: int  # code objects woven: functions, class bodies, and the module itself
     unwoven: int  # those that ran as they are
     reason: str | None = None  # why the module was not woven
