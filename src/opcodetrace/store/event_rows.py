@@ -35,7 +35,7 @@ def pieces(
         texts = Texts()
         has_source = place >= 0
         values, types = _values(events, texts)
-        named = np.array([texts.place(each.value.encode()) for each in CERTAINTIES], np.uint8)
+        named = np.array([texts.place(each.value.encode()) for each in CERTAINTIES], np.int64)
         columns = (
             run,
             events.seq,
