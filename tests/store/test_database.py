@@ -203,7 +203,7 @@ class TestRoundTrip:
     def test_many_events(self, database: Database, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
         # GIVEN a run of so many that they go by way of a file, of all kinds of values, with markers between them
         values: list[Value] = [*range(-3, 300, 97), 1.5, float("nan"), None, True, False, "text", "\udc80", b"bytes"]
-        values += [1 << 70, Opaque("Account", 0x7F), ABSENT]
+        values += [1 << 70, Opaque("Account", 0x7F), ABSENT, *map(str, range(300))]
         events = [
             Event(3 * seq, max(0, 3 * seq - seq % 3), seq % 3, (LOAD, STORE, ADD, ENTER)[kind - 1 if kind < 4 else 3],
                   (Kind.READ, Kind.WRITE, Kind.COMPUTE, Kind.ENTER)[kind - 1], 3 if kind < 3 else -1,

@@ -34,9 +34,8 @@ def pieces(
             events, place, certainty = events[stored], place[stored], certainty[stored]
         texts = Texts()
         has_source = place >= 0
-        # the first texts, whose places are small, however many values follow
-        named = np.array([texts.place(each.value.encode()) for each in CERTAINTIES], np.uint8)
         values, types = _values(events, texts)
+        named = np.array([texts.place(each.value.encode()) for each in CERTAINTIES], np.int64)
         columns = (
             run,
             events.seq,
