@@ -10,12 +10,12 @@ import pytest
 from opcodetrace.probe import _probe
 from opcodetrace.probe._probe import Code, Hook
 
-DESIGN = Path(__file__).parents[2] / "DESIGN.md"
-TABLE = DESIGN.read_text().split("| action |")[1].split("\n\n")[0]
+PROTOCOL = Path(__file__).parents[2] / "docs" / "hook-protocol.md"
+TABLE = PROTOCOL.read_text(encoding="utf-8").split("| action |")[1].split("\n\n")[0]
 ACTIONS = [name for row in TABLE.splitlines()[2:] for name in row.split("|")[1].replace(",", "").split()]
 
 
-def test_the_actions_are_those_of_the_design() -> None:
+def test_the_actions_are_those_of_the_protocol() -> None:
     assert len(ACTIONS) == 36
     assert [getattr(_probe, action) for action in ACTIONS] == list(range(len(ACTIONS)))
 

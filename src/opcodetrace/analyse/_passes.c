@@ -30,7 +30,7 @@ release(Columns *columns)
 }
 
 /* The items of an array of numbers of `size` bytes; how many there are goes to `*length`, or must be that if it is not
- * negative. NULL where the array is none such. */
+ * negative. NULL if the array is none such. */
 static void *
 items(Columns *columns, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable)
 {

@@ -1,6 +1,6 @@
 """The passes of the analysis that look at every event of a run, over the columns of `Events` and `Sources`.
 
-Each writes into arrays that it is given. All raise ValueError where these do not fit together.
+Each writes into arrays that it is given. All raise ValueError if these do not fit together.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def newest_reads(
     """The sources of writes that are made of what one site reads and of nothing else.
 
     By site, `made_of` (int32) is the site whose newest event in the same activation flows into what is written there,
-    or -1, and `asked` (uint8) whether some site is made of it. Where that event is of the same location, its place goes
+    or -1, and `asked` (uint8) whether some site is made of it. If that event is of the same location, its place goes
     into `source` (int32). `entered` (int32, by frame, all -1) is room to work in.
     """
 

@@ -1,7 +1,7 @@
 """The sources of all writes of a run, in columns.
 
 Most writes store what one read gave, changed by nothing that is recorded (`n += 1`), or a constant. Those are looked up
-by a compiled pass over all events (`_passes.newest_reads`). Only where a write asks for more, `sources.resolve` goes
+by a compiled pass over all events (`_passes.newest_reads`). Only if a write asks for more, `sources.resolve` goes
 through the events of the functions that access the locations it writes, one by one.
 """
 

@@ -364,7 +364,7 @@ class Clocks:
     def __init__(self, orders: Sequence[Order], last_seq: Mapping[int, int] | None = None) -> None:
         """Of orders by `until`. `last_seq` of the threads, by their numbers, makes what is known take less room.
 
-        Raises TooManyOrders where it takes too much all the same."""
+        Raises TooManyOrders if it takes too much all the same."""
         self._orders = orders
         self._until = [order.until for order in orders]
         self._last_seq = last_seq or {}

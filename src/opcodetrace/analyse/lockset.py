@@ -203,7 +203,7 @@ class Judge:
 
     @cached_property
     def _clocks(self) -> list[Clocks]:
-        """Of the orders that are proven, then of all; none where that is too much to look into."""
+        """Of the orders that are proven, then of all; none if that is too much to look into."""
         proven = [order for order in self._orders if order.doubt is None]
         of_both = [proven] if len(proven) == len(self._orders) else [proven, self._orders]
         try:
@@ -237,7 +237,7 @@ class Judge:
         return place > 0 and waits[place - 1][0] > one.seq and waits[place - 1][1] == one.thread
 
     def verdict(self, updates: Sequence[Update], known: Collection[Doubt] = ()) -> Verdict | None:
-        """Of all updates of one location, by `seq`, none of which was lost. None where one thread alone wrote, no write
+        """Of all updates of one location, by `seq`, none of which was lost. None if one thread alone wrote, no write
         depended on what was read, or the orders are too many to look into. `known`: doubts that there are whatever the
         verdict is."""
         threads = tuple(sorted({update.thread for update in updates}))
@@ -361,7 +361,7 @@ class FirstUnknown:
             self._least.append(list(map(min, self._least[-1], self._least[-1][half:])))
 
     def __call__(self, thread: int, clock: Clock) -> int:
-        """Its place, among those of other threads than `thread`; their number where all are known."""
+        """Its place, among those of other threads than `thread`; their number if all are known."""
         found = self._size
         begin = clock.whole
         for other in sorted({thread, *clock.some}):

@@ -281,7 +281,7 @@ def _events(
 
 
 def _objects_in(kinds: Array, before: Array, tags: Array, words: Array, births: Births | None, seqs: Array) -> Array:
-    """The objects that values are, 0 where they are none or births were not seen.
+    """The objects that values are, 0 if they are none or births were not seen.
 
     What is written was there when the write began, and may have been overwritten and gone before it was recorded; what
     was read is there at the end."""

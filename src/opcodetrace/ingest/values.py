@@ -193,7 +193,7 @@ class Distinct(Sequence[Value]):
         self._tags, self._words, self._numbers = np.empty(0, np.uint8), np.empty(0, np.uint64), np.empty(0, np.int64)
 
     def add(self, tag: int, words: Array, numbers: Array) -> int:
-        """Add some of one tag; gives the place of the first. `numbers` are those of objects, 0 where unknown."""
+        """Add some of one tag; gives the place of the first. `numbers` are those of objects, 0 if unknown."""
         first = len(self)
         self._tags = np.concatenate([self._tags, np.full(len(words), tag, np.uint8)])
         self._words = np.concatenate([self._words, words])

@@ -93,7 +93,7 @@ static PyMemAllocatorEx wrapped;
 /* Set while the probe asks whether what is allocated comes by here. */
 static __thread bool asking, came_by;
 
-/* An object begins 0, 16 or 32 bytes into its block: behind the collector's header, and that of the managed dictionary. */
+/* An object begins 0, 16 or 32 bytes into its block: after the collector's header, and that of the managed dictionary. */
 static inline void
 block_born(void *block, size_t size)
 {

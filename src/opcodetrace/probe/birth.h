@@ -17,7 +17,7 @@ enum { BIRTH_BITS = 22 };
 #define CROWDED UINT32_C(0xFFFFFFFF)
 #define ADDRESS_MASK ((UINT64_C(1) << 48) - 1)
 
-/* Starts to watch; without an error, and without effect where that cannot be. */
+/* Starts to watch; without an error, and without effect if that cannot be. */
 void birth_watch(void);
 /* Ends it, and takes out of the interpreter again what was put in. */
 void birth_end(void);

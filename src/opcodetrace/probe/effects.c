@@ -314,7 +314,7 @@ is_pair(PyObject *object)
            PySequence_Fast_GET_SIZE(object) == 2;
 }
 
-/* The items that a dictionary was given; false where they are not known. */
+/* The items that a dictionary was given; false if they are not known. */
 static bool
 items_from(Call *call, PyObject *other)
 {
@@ -361,7 +361,7 @@ items_update(Call *call, PyObject *result)
     }
 }
 
-/* The value of an item now, and of a number `less` than that; ABSENT where it is not known. */
+/* The value of an item now, and of a number `less` than that; ABSENT if it is not known. */
 static Datum
 count_now(Call *call, PyObject *key, Py_ssize_t less)
 {

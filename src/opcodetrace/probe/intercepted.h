@@ -9,7 +9,7 @@ enum {
     WRAPPER = 1,      /* of a type slot: an entry of slotdefs, not a PyMethodDef */
     SAME_WRAPPER =
         2, /* and the interpreter wants the one of the row before to be the same function: both, or neither */
-    ANYWHERE = 4,     /* followed wherever it takes place, also where no woven code led to it */
+    ANYWHERE = 4,     /* followed wherever it takes place, also if no woven code led to it */
     BELOW = 8,        /* an access of the woven call that led to it, however deep below */
     ON_BEHALF = 16,   /* called in the middle of a subscript: its site is that of the hook after the instruction */
     TOLD = 32,        /* the interpreter runs it without the C function once it is hot: a hook may have told of it */

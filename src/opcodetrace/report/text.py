@@ -29,9 +29,9 @@ from opcodetrace.trace.stored import StoredSite
 PIPE_WIDTHS = (80, 100, 120, 150, 200, 280, 420)  # of a pipe or a file: the first at which nothing is cut
 MIN_WIDTH = 60
 MAX_PROSE = 120  # cells of a line of sentences
-MIN_LANE = 34  # cells; where the lanes would be narrower they share one column
-MAX_LANE = 66  # where nothing is cut so
-MIN_ACTION = 16  # cells for what a thread does; where there are fewer the operation is left out
+MIN_LANE = 34  # cells; if the lanes would be narrower they share one column
+MAX_LANE = 66  # wide enough: nothing is cut then
+MIN_ACTION = 16  # cells for what a thread does; with fewer the operation is left out
 MARGIN = "  "
 GUTTER = " │ "
 MAX_WATCHED = 10  # locations listed
@@ -439,9 +439,9 @@ class _Crop:
         self.cut = True
         start = text.find(keep) if keep else -1
         if start > 0 and cell_len(text[: start + len(keep)]) > width - 1:
-            behind = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
+            before = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
             begin = start
-            while begin > 0 and cell_len(text[begin - 1 : start]) <= behind // 2:
+            while begin > 0 and cell_len(text[begin - 1 : start]) <= before // 2:
                 begin -= 1
             text = "…" + text[begin:]
             if cell_len(text) <= width:
@@ -449,7 +449,7 @@ class _Crop:
         return set_cell_size(text, width - 1).rstrip() + "…"
 
     def wrap(self, text: str, width: int) -> list[str]:
-        """The text in lines, cut between words where it can be."""
+        """The text in lines, cut between words if it can be."""
         lines = [""]
         for word in text.split():
             word = self(word, width)

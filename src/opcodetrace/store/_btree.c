@@ -20,8 +20,8 @@ enum { PAGES_AT_ONCE = 64, MAX_TEXT = 1 << 24 };
 typedef struct {
     Py_buffer words, tags;
     bool has_words, has_tags, is_signed;
-    int tag;          /* of all cells, where there are no tags */
-    int64_t constant; /* of all cells, where there are no words */
+    int tag;          /* of all cells, if there are no tags */
+    int64_t constant; /* of all cells, if there are no words */
 } Column;
 
 typedef struct {
@@ -122,7 +122,7 @@ flush(Tree *tree)
     return size ? write_at(tree->fd, tree->pages, size, offset) : 0;
 }
 
-/* A page to be filled before the next call; its number is `*number`. NULL where that failed. */
+/* A page to be filled before the next call; its number is `*number`. NULL if that failed. */
 static uint8_t *
 new_page(Tree *tree, uint32_t *number)
 {
@@ -248,7 +248,7 @@ finish_tree(Tree *tree)
 
 /* ---- rows */
 
-/* Put what does not fit into a leaf into pages of its own; gives the first one's number, 0 where that failed. */
+/* Put what does not fit into a leaf into pages of its own; gives the first one's number, 0 if that failed. */
 static uint32_t
 overflow(Tree *tree, const uint8_t *data, size_t size)
 {
@@ -261,7 +261,7 @@ overflow(Tree *tree, const uint8_t *data, size_t size)
             return 0;
         }
         size_t part = size < room ? size : room;
-        if (part < size) { /* the pages follow each other, but for the lock byte's */
+        if (part < size) { /* the pages follow each other, except the lock byte's */
             put4(page, (int64_t)tree->next - 1 == LOCK_BYTE / tree->page_size ? tree->next + 1 : tree->next);
         }
         memcpy(page + 4, data, part);

@@ -37,6 +37,6 @@ def fill(
     for each column of the table, and the texts that its columns refer to. Gives the number of rows, and that of pages,
     which the caller puts into the file's header. The rows lie one after the other in leaves, as full as they get.
 
-    Raises OSError where the file cannot be written, ValueError or IndexError where a column is none of a table.
+    Raises OSError if the file cannot be written, ValueError or IndexError if a column is none of a table.
     The format: https://www.sqlite.org/fileformat2.html, sections 1.5 and 1.6.
     """

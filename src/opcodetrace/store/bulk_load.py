@@ -1,7 +1,7 @@
 """Many rows that lie in columns, into a table at once.
 
 Binding values to a statement, row by row, is what takes the time. So the rows are put into a table of the same shape in
-a file beside it (`_btree`), and SQLite copies that: where the two shapes agree, it moves the rows without looking into
+a file beside it (`_btree`), and SQLite copies that: if the two shapes agree, it moves the rows without looking into
 them. The file is gone from its folder as soon as SQLite has opened it.
 """
 
@@ -42,7 +42,7 @@ class CannotCopy(Exception):
 def load(
     connection: sqlite3.Connection, table: str, rows: int, pieces: Callable[[], Iterable[Piece]], folder: pathlib.Path
 ) -> None:
-    """Put rows after those of a rowid table without a key of its own; `pieces` begins anew where it is called again.
+    """Put rows after those of a rowid table without a key of its own; `pieces` begins anew if it is called again.
 
     `folder` is for the file. The schema stays attached until `release`, as SQLite lets go of none in a transaction."""
     if rows > FEW_ROWS:

@@ -40,10 +40,10 @@ class ValueTag(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events(Sequence[Event]):
-    """A run's events in order of `seq`. Two values are the same if their tags and words are, but for SOME_OBJECT."""
+    """A run's events in order of `seq`. Two values are the same if their tags and words are, except SOME_OBJECT."""
 
     seq: Array  # int64
-    before: Array  # uint32: seq - earliest; 0 where the order is exact
+    before: Array  # uint32: seq - earliest; 0 if the order is exact
     thread: Array  # uint16
     site: Array  # uint32
     kind: Array  # uint8
@@ -84,7 +84,7 @@ class Events(Sequence[Event]):
     @overload
     def __getitem__(self, place: slice | Array) -> Events: ...
     def __getitem__(self, place: int | slice | Array) -> Event | Events:
-        """One event, or those of a slice, of places or where a mask says so."""
+        """One event, or those of a slice, of places, or of a mask."""
         if isinstance(place, int):
             place = range(len(self))[place]
             return next(self[place : place + 1]._objects())

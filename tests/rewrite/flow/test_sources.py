@@ -58,6 +58,6 @@ def test_sources_are_those_of_a_taint_interpreter(tmp_path: Path, first: int) ->
         if version != wanted and certainty != "inferred":
             wrong[own].append((number, version, wanted))
     assert wrong[False] == []
-    # A value that was written, copied to another variable on some path and written again: DESIGN.md, The weaver.
+    # A value that was written, copied to another variable on some path and written again: docs/weaving.md.
     assert len(wrong[True]) < len(expected) / 20
     assert sum(certainty == "inferred" for _, certainty in found) < len(found) / 10

@@ -68,7 +68,7 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
     if verdict.why is Why.NOTHING:
         if report.free_threaded:
             return "Possible: another run may lose some of them."
-        return "Possible: whether another run would lose some is not known; one without the GIL may."
+        return "Possible: it is not known whether another run would lose some. One without the GIL may."
     gave = {carrier.before for carrier in verdict.carriers}
     states = [f"{what} is taken to have been {state}" for operation, what, state in STATES if operation in gave]
     reasons = {

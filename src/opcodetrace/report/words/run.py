@@ -119,7 +119,7 @@ def caveats(
             "equality is the program's own), so lost updates are not looked for there."
         )
     elif not run.births:
-        yield "Identities: births of objects were not seen in this run."
+        yield "Identities: it was not seen when objects were made, so one address may stand for several of them."
     if report.unwoven:
         names = [code(printable(unwoven.function)) for unwoven in report.unwoven]
         yield (

@@ -45,7 +45,7 @@ class Resolver:
     # --- paths
 
     def path(self, start: int, goal: int, avoiding: Iterable[int]) -> bool:
-        """Whether control can go from behind `start` to `goal` without executing any of `avoiding`.
+        """Whether control can go from right after `start` to `goal` without executing any of `avoiding`.
 
         Raises TooMuch beyond a budget that all questions of this code object share."""
         return self._paths.leads(start, goal, avoiding)
