@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.rewrite.opcodes import FREE_THREADED
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
 # One thread reads, another one makes five updates, then the first writes what it read and one.

@@ -151,7 +151,8 @@ def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Arr
     accesses = np.sort((kept.records["thread"].astype(np.int64) << 44) + kept.seqs)
     first = np.searchsorted(accesses, (threads << 44) + seqs)
     behind = np.searchsorted(accesses, (threads << 44) + until)
-    return np.unique(place[(depth > 0) & (behind > first)])
+    held: Array = np.unique(place[(depth > 0) & (behind > first)])
+    return held
 
 
 def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
@@ -160,7 +161,8 @@ def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
     _, latest = np.unique((place.astype(np.int64) * MAX_THREADS + threads)[::-1], return_index=True)
     latest = len(place) - 1 - latest
     waits = (rows["frame"][latest].astype(np.int64) & SyncFlag.BEGINS) != 0
-    return place[latest[waits & ~np.isin(operations[latest], list(AT_ONCE))]]
+    waiting: Array = place[latest[waits & ~np.isin(operations[latest], list(AT_ONCE))]]
+    return waiting
 
 
 class _Holders:
