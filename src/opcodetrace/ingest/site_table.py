@@ -32,7 +32,12 @@ FAMILY_OF_OPERAND = {
     "NAME": GLOBAL,
     "DEREF": CELL,
 }
-OF_ANY_CONTAINER = (Operation.CALL, Operation.CONTAINS, Operation.ITERATE)  # what they access, the record says
+OF_ANY_CONTAINER = (
+    Operation.CALL,
+    Operation.CONTAINS,
+    Operation.ITERATE,
+    Operation.TEST,
+)  # what they access, the record says
 
 
 class SiteTable:

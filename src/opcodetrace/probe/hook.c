@@ -632,10 +632,11 @@ PERFORMER(HAS_BEGIN)
     leave(thread);
 }
 
+/* Iterated over; or, with a name, asked whether it is true. */
 PERFORMER(WHOLE_READ)
 {
     UNUSED_VALUE;
-    if (is_container(key)) {
+    if (hook->name == Py_True ? tells_its_truth(key) : is_container(key)) {
         emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
     }
     leave(thread);
@@ -738,7 +739,7 @@ PERFORMER(APPEND)
 
 PERFORMER(LEN)
 {
-    if (value == len_function && is_container(key)) {
+    if (value == len_function ? is_container(key) : value == (PyObject *)&PyBool_Type && tells_its_truth(key)) {
         emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
         told(thread, hook);
     }

@@ -12,7 +12,7 @@ static struct {
 
 static PyObject *missing_name, *getattribute_name;
 PyObject *dict_name, *len_function;
-static PyObject *append_name, *list_append;
+static PyObject *append_name, *list_append, *bool_name, *len_name;
 
 /* If such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
    no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
@@ -42,9 +42,11 @@ location_prepare(void)
     getattribute_name = PyUnicode_InternFromString("__getattribute__");
     dict_name = PyUnicode_InternFromString("__dict__");
     append_name = PyUnicode_InternFromString("append");
+    bool_name = PyUnicode_InternFromString("__bool__");
+    len_name = PyUnicode_InternFromString("__len__");
     PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
     len_function = builtins == NULL ? NULL : PyDict_GetItemString(builtins, "len");
-    if (append_name == NULL || len_function == NULL) {
+    if (append_name == NULL || bool_name == NULL || len_name == NULL || len_function == NULL) {
         return -1;
     }
     list_append = type_lookup(&PyList_Type, append_name);
@@ -133,6 +135,23 @@ lookup_may_run_code(PyTypeObject *type)
     }
     return false;
 #endif
+}
+
+bool
+tells_its_truth(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!is_container(object)) {
+        return false;
+    }
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        return true;
+    }
+    if (lookup_may_run_code(type) || type_lookup(type, bool_name) != NULL) {
+        return false;
+    }
+    PyObject *length = type_lookup(type, len_name);
+    return length != NULL && Py_IS_TYPE(length, &PyWrapperDescr_Type);
 }
 
 bool

@@ -43,6 +43,8 @@ extern PyObject *len_function;
 bool is_deque(PyObject *object);
 /* A list, dict, set, bytearray or deque: what can grow and shrink, and is a location as a whole. */
 bool is_container(PyObject *object);
+/* Is it a container that is true if it has items, as its built-in type says and no code of a subclass? */
+bool tells_its_truth(PyObject *object);
 /* Does `in` look among the object's own items, by C code? `by_key`: as a mapping does. */
 bool contains_items(PyObject *object, bool *by_key);
 /* Is `object.__dict__` the memory of its attributes, and of no other's? (A threading.local has one for each thread.) */

@@ -85,6 +85,31 @@ def _attribute_name(instruction: Instruction, code: CodeType) -> str:
 
 _HAS_BEGIN = HookTemplate(Action.HAS_BEGIN, _COPIES[2], _COPIES[3])  # [item container]
 _WHOLE_READ = HookTemplate(Action.WHOLE_READ, b"", _COPIES[3])  # [container]
+_TEST = HookTemplate(Action.WHOLE_READ, b"", _COPIES[3], True)  # [value]: a container whose own code tells its truth
+# What asks whether a value is true. From 3.13 on that is an instruction of its own, and the others are given a bool.
+_TESTS = frozenset(
+    {"TO_BOOL"}
+    if "TO_BOOL" in NUMBER
+    else {
+        name
+        for name in NUMBER
+        if name == "UNARY_NOT" or ("JUMP" in name and ("_IF_TRUE" in name or "_IF_FALSE" in name))
+    }
+)
+# What gives no container that threads share. COMPARE_OP is run together with the jump after it (3.11, 3.12).
+_NO_CONTAINERS = frozenset(
+    [
+        "COMPARE_OP",
+        "CONTAINS_OP",
+        "IS_OP",
+        "UNARY_NOT",
+        "CHECK_EXC_MATCH",
+        "LOAD_CONST",
+        "LOAD_SMALL_INT",
+        "FORMAT_VALUE",
+        *(name for name in NUMBER if name.startswith(("BUILD_", "MATCH_"))),
+    ]
+)
 # [iterator value]; whether the next instruction takes the value apart: then the second of a pair is the next site's
 _NEXT = tuple(HookTemplate(Action.NEXT, _COPIES[1], _COPIES[4], takes_pair) for takes_pair in (0, 1))
 
@@ -156,6 +181,8 @@ class Planner:
             return Plan(Operation.CONTAINS, None, (_HAS_BEGIN,), (_WRITE_END,))
         if name == "GET_ITER":
             return Plan(Operation.ITERATE, None, (_WHOLE_READ,), ())
+        if name in _TESTS and self._tests_container(index):
+            return Plan(Operation.TEST, None, (_TEST,), ())
         if name == "FOR_ITER" and flow is not None and index in flow.iterations:
             return Plan(Operation.ITERATE, None, (), (_NEXT[flow.iterations[index]],))
         if index not in self.accesses:
@@ -164,6 +191,13 @@ class Planner:
             name = "BINARY_SUBSCR"
         make = _PLANS[name]
         return make(self, instruction, flow)
+
+    def _tests_container(self, index: int) -> bool:
+        """Whether what is tested may be a container."""
+        before = self.instructions[index - 1] if index else None
+        if before is None or before.name in _NO_CONTAINERS:
+            return False
+        return before.name != "BINARY_OP" or is_subscript(before.name, before.arg)
 
     def _constant_key(self, index: int, flow: DataFlow | None) -> object:
         if flow is None:

@@ -29,6 +29,7 @@ class Operation(StrEnum):
     CALL = "CALL"  # of C code that accesses memory
     CONTAINS = "CONTAINS"
     ITERATE = "ITERATE"
+    TEST = "TEST"  # of the truth of a value: if items, while items, not items, items and ...
     ENTER = "ENTER"
     DEFINE = "DEFINE"
 

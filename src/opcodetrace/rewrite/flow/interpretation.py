@@ -362,12 +362,17 @@ class Interpreter:
         return instruction.name == "CALL_KW" or (bool(before) and before[-1].name == "KW_NAMES")
 
     def _note_inlined(self, instruction: Instruction, operands: list[Nodes], names: set[str]) -> None:
-        """The calls that the interpreter may run without the C function: `x.append(y)` as a statement, and `len(x)`."""
+        """The calls that the interpreter may run without the C function: `x.append(y)` as a statement, and `len(x)`;
+        and `bool(x)`, which is no function."""
         loads = {node // 2 for node in operands[0] | operands[1]}
         if len(operands) != 3 or len(loads) != 1:
             return
         (load,) = loads
-        if names == {"len"} and self.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME"):
+        if (
+            names <= {"len", "bool"}
+            and len(names) == 1
+            and self.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME")
+        ):
             self.lens.add(instruction.ordinal)
         following = instruction.ordinal + 1
         is_method = self.instructions[load].name in ("LOAD_METHOD", "LOAD_ATTR")
