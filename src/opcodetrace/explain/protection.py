@@ -101,8 +101,10 @@ class Synchronised:
         lanes: Mapping[int, Lane],
         unseen: Collection[int],
     ) -> list[Protected]:
-        """Why the locations lost nothing, by label and reason, those written most first. The first one is shown with
-        its tightest hand-over in `lanes`, if there are any. `unseen`: locations that code wrote that is not woven."""
+        """Why the locations lost nothing, by label and reason, those written most first.
+
+        The first one is shown with its tightest hand-over in `lanes`, if there are any. `unseen` are locations
+        that code wrote that is not woven."""
         labelled: defaultdict[str, list[Location]] = defaultdict(list)
         for location in locations:
             if location.threads > 1 and location.writes > 1:

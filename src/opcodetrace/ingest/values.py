@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
-from opcodetrace.spool.records import Survey, assemble
+from opcodetrace.spool.records import Records, Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
 from opcodetrace.trace.events import ValueTag
 
@@ -35,6 +35,7 @@ class Interned:
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
         self._objects: dict[int, int] = {}
+        self._told: dict[int, tuple[str | None, bool]] = {}
         # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
         # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
         self._lowest = np.uint64(_lowest(texts))
@@ -73,6 +74,13 @@ class Interned:
         canonical = int(self.canonical_ids(np.array([number], np.uint64))[0])
         return None if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])
 
+    def describe(self, objects: Array, rows: Records) -> None:
+        """What DESCRIBE records tell of these objects, for values to come. The first word counts."""
+        changes = (rows["tags"] & 15) == Tag.TRUE
+        for identity, text, change in zip(objects.tolist(), rows["value"].tolist(), changes.tolist(), strict=True):
+            if identity not in self._told:
+                self._told[identity] = self.text(text), change
+
     def type_name(self, number: int) -> str:
         """A type's name as people write it: that of a built-in type or of the script's own without its module."""
         name = as_text(self._types.get(number, b"")) or UNKNOWN_TYPE
@@ -84,7 +92,8 @@ class Interned:
         found = []
         for word, identity in zip(words[first].tolist(), objects[first].tolist(), strict=True):
             number = self._objects.setdefault(identity, len(self._objects) + 1) if identity else None
-            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number))
+            text, changes = self._told.get(identity, (None, False))
+            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number, text, changes))
         return _objects(found)[places]
 
     def values(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:

@@ -21,7 +21,7 @@ RESIDENT = 1 << 20  # records that are mapped and read, before their pages are l
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
 CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
 OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
-OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH]
+OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH, layout.RecordKind.DESCRIBE]
 REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
 HOLE = 0  # the kind of a record that was begun and not finished
 
@@ -57,7 +57,7 @@ class SpooledRecords:
             raise SpoolError(f"cannot read {path}: {len(head)} bytes hold no header; nothing was recorded")
         magic, version, record_size, _, flag_bits, limit, stop_seq = layout.HEADER.unpack_from(head)
         if magic != layout.MAGIC:
-            raise SpoolError(f"cannot read {path}: it is no window of opcodetrace")
+            raise SpoolError(f"cannot read {path}: it is not a window of opcodetrace")
         if (version, record_size) != (layout.VERSION, layout.RECORD_SIZE):
             raise SpoolError(
                 f"cannot read {path}: its layout is version {version}, this opcodetrace reads version {layout.VERSION}"
