@@ -28,7 +28,7 @@ class DataFlow(NamedTuple):
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
     lens: frozenset[int]  # calls of `len`
-    # FOR_ITERs whose value flows into a write of an item or attribute; True where what they give is taken apart at once
+    # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
     exceeded: bool  # the search for the sources of some writes was given up: those are inferred
@@ -37,7 +37,7 @@ class DataFlow(NamedTuple):
 def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> DataFlow:
     """`hooked(index)` says whether the access at that instruction is instrumented.
 
-    Raises FlowError where the stack cannot be followed.
+    Raises FlowError if the stack cannot be followed.
     """
     run = Interpreter(code, decoded)
     run.run()
@@ -109,8 +109,10 @@ def _is_stale(resolver: Resolver, decided: Decided, index: int) -> bool:
 
 
 def _iterations(run: Interpreter, found: list[Sources]) -> dict[int, bool]:
-    """Loops that no write depends on need no hook, nor those whose items only become variables: what is read of a
-    container is the source of a write there."""
+    """The loops that need a hook: those whose items flow into a write of an item or attribute.
+
+    What a loop reads of a container can only be the source of a write there, so an item that only becomes a variable
+    needs none."""
     taken = {node // 2 for node in run.taken}
     used = taken & {read for sources in found for read in sources.reads | sources.called_reads}
     loops = {index if run.instructions[index].name == "FOR_ITER" else index - 1 for index in used}

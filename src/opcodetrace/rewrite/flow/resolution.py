@@ -1,4 +1,4 @@
-"""Which reads flow into a write, and where that depends on the path taken."""
+"""Which reads flow into a write, and whether that depends on the path taken."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL",
 
 
 class Resolver:
-    """Answers, for each write, what flows into it; places markers where that depends on the path."""
+    """Answers, for each write, what flows into it; places markers if that depends on the path."""
 
     def __init__(self, run: Interpreter, keys: dict[int, Key], hooked: Callable[[int], bool]) -> None:
         self.run = run
@@ -201,7 +201,7 @@ class Resolver:
         if silent:
             return
         alike = not updates and len({part.sources() for part in parts.values()}) == 1
-        # A loop's variable needs no marker where it begins once and only takes up what is never watched (n += 1). What
+        # A loop's variable needs no marker if it begins once and only takes up what is never watched (n += 1). What
         # it takes up from memory may be of another cell each time: the newest event of a site would not tell.
         once = (
             len(bases) == 1
@@ -224,7 +224,7 @@ class Resolver:
         return any(self.path(read, consumer, made_at) for read in part.reads | part.called_reads if read != node // 2)
 
     def _phi(self, nodes: Nodes, key: Key) -> int:
-        """The variable's number; makes the markers behind its definitions when it is new."""
+        """The variable's number; makes the markers after its definitions if it is new."""
         name = (nodes, repr(key))
         if name in self.phi_ids:
             return self.phi_ids[name]
