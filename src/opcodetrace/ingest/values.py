@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
-from opcodetrace.spool.records import Records, Survey, assemble
+from opcodetrace.spool.records import RECORD_DTYPE, Records, Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
 from opcodetrace.trace.events import ValueTag
 
@@ -35,7 +35,10 @@ class Interned:
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
         self._objects: dict[int, int] = {}
-        self._told: dict[int, tuple[str | None, bool]] = {}
+        # What DESCRIBE records tell: of which objects, in order; and by an object's number, which of them tells of it.
+        self._told_objects = np.empty(0, np.int64)
+        self._told = np.empty(0, RECORD_DTYPE)
+        self._told_numbers: dict[int, int] = {}
         # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
         # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
         self._lowest = np.uint64(_lowest(texts))
@@ -76,10 +79,24 @@ class Interned:
 
     def describe(self, objects: Array, rows: Records) -> None:
         """What DESCRIBE records tell of these objects, for values to come. The first word counts."""
-        changes = (rows["tags"] & 15) == Tag.TRUE
-        for identity, text, change in zip(objects.tolist(), rows["value"].tolist(), changes.tolist(), strict=True):
-            if identity not in self._told:
-                self._told[identity] = self.text(text), change
+        self._told_objects, first = np.unique(objects, return_index=True)
+        self._told = rows[first]
+
+    def _telling(self, objects: Array) -> tuple[Array, Array]:
+        """Which of these objects something is told of, and by which of the records."""
+        if not len(self._told_objects):
+            return np.zeros(len(objects), bool), np.zeros(len(objects), np.int64)
+        places = np.minimum(np.searchsorted(self._told_objects, objects), len(self._told_objects) - 1)
+        return self._told_objects[places] == objects, places
+
+    def _object(self, word: int, number: int | None) -> Opaque:
+        """An object with what is told of it."""
+        row = None if number is None else self._told_numbers.get(number)
+        name = self.type_name(word >> ADDRESS_BITS)
+        if row is None:
+            return Opaque(name, number)
+        told = self._told[row]
+        return Opaque(name, number, self.text(int(told["value"])), int(told["tags"]) & 15 == Tag.TRUE)
 
     def type_name(self, number: int) -> str:
         """A type's name as people write it: that of a built-in type or of the script's own without its module."""
@@ -90,10 +107,13 @@ class Interned:
         """Objects are numbered from 1, in the order in which they come here."""
         places, first = numbered((objects, words >> np.uint64(ADDRESS_BITS)))
         found = []
-        for word, identity in zip(words[first].tolist(), objects[first].tolist(), strict=True):
+        told, rows = self._telling(objects[first])
+        of_objects = zip(words[first].tolist(), objects[first].tolist(), told.tolist(), rows.tolist(), strict=True)
+        for word, identity, is_told, row in of_objects:
             number = self._objects.setdefault(identity, len(self._objects) + 1) if identity else None
-            text, changes = self._told.get(identity, (None, False))
-            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number, text, changes))
+            if is_told and number is not None:
+                self._told_numbers[number] = row
+            found.append(self._object(word, number))
         return _objects(found)[places]
 
     def values(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
@@ -139,6 +159,8 @@ class Interned:
                 fresh[place], identities[place] = False, number
         order = np.argsort(np.where(fresh, rank, len(used)), kind="stable")[: int(fresh.sum())]
         identities[order] = len(self._objects) + 1 + np.arange(len(order))
+        told, rows = self._telling(used)
+        self._told_numbers.update(zip(identities[told].tolist(), rows[told].tolist(), strict=True))
         numbers[known] = places + distinct.add(Tag.OBJECT, words[known][first], identities)
         types = self._names[words[~known] >> np.uint64(ADDRESS_BITS)]
         used, places = np.unique(types, return_inverse=True)
@@ -175,7 +197,7 @@ class Interned:
     def distinct(self, tag: int, word: int, number: int) -> Value:
         """One of the values that are a text or an object."""
         if tag == Tag.OBJECT:
-            return Opaque(self.type_name(word >> ADDRESS_BITS), number or None)
+            return self._object(word, number or None)
         return self._bytes(word) if tag == Tag.BYTES else self._string(word)
 
     def _string(self, canonical: int) -> str | Absent:
