@@ -91,7 +91,7 @@ static void
 append(Call *call, PyObject *result)
 {
     bool moves = call->container != NULL && is_deque(call->container) && size_of(call->container) == call->size;
-    whole_changed(call, result, moves ? WHOLE : END); /* a full deque lets go of its first item */
+    whole_changed(call, result, moves ? WHOLE : END); /* a full deque drops its first item */
 }
 
 static void
@@ -122,7 +122,8 @@ item_get_or_default(Call *call, PyObject *result)
     Datum key = mapping_key(call->thread, call->first), value = ABSENT;
     PyObject *otherwise = call->given >= 2 ? call->second : Py_None;
     bool there = result != otherwise;
-    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) && mapping_is_plain(call->container, call->first)) {
+    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) &&
+        mapping_is_plain(call->container, call->first)) {
         there = PyDict_Contains(call->container, call->first) == 1;
     }
     write_record(call, READ, call->container, key, there ? value_of(call, result) : value);
@@ -141,7 +142,8 @@ static void
 item_set(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result) && call->given >= 2) {
-        write_record(call, WRITE, call->container, key_in(call, call->container, call->first), value_of(call, call->second));
+        write_record(call, WRITE, call->container, key_in(call, call->container, call->first),
+                     value_of(call, call->second));
     }
 }
 
@@ -169,7 +171,7 @@ item_pop(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises where there is none */
+    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises if there is none */
     bool gone = must || is_no_default(call, result) || size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, gone ? value_of(call, result) : ABSENT);
     if (gone) {
@@ -198,7 +200,7 @@ is_undisturbed(const Call *call)
 #if FREE_THREADED
     return spool_next() - call->earliest == call->thread->quiet - call->quiet;
 #else
-    return switch_count == call->switches;
+    return this_run.switch_count == call->switches;
 #endif
 }
 
@@ -221,7 +223,7 @@ item_missed(Call *call)
     call->earliest = thread->last = spool_next();
     call->quiet = thread->last_quiet = thread->quiet;
 #if !FREE_THREADED
-    call->switches = switch_count;
+    call->switches = this_run.switch_count;
 #endif
 }
 
@@ -265,7 +267,7 @@ item_made(Call *call, PyObject *result)
         return;
     }
     if (!keeps_what_was_made || is_undisturbed(call)) {
-        if (call->plain) { /* what makes the value comes before the store, and nothing behind */
+        if (call->plain) { /* what makes the value comes before the store, and nothing after */
             call->earliest = spool_next();
             call->quiet = thread->quiet;
         }
@@ -364,7 +366,7 @@ static Datum
 count_now(Call *call, PyObject *key, Py_ssize_t less)
 {
     PyObject *value;
-    int64_t number;
+    int64_t number = 0;
     if (!is_undisturbed(call) || !PyUnicode_CheckExact(key) || !dict_has_text_keys_only(call->container)) {
         return ABSENT;
     }
@@ -385,7 +387,8 @@ items_counted(Call *call, PyObject *result)
 {
     PyObject *others = call->first;
     bool is_text = others != NULL && PyUnicode_CheckExact(others);
-    bool known = is_text || (others != NULL && (PyTuple_CheckExact(others) || (PyList_CheckExact(others) && is_own(others))));
+    bool known =
+        is_text || (others != NULL && (PyTuple_CheckExact(others) || (PyList_CheckExact(others) && is_own(others))));
     Py_ssize_t size = !known ? 0 : is_text ? PyUnicode_GET_LENGTH(others) : PySequence_Fast_GET_SIZE(others);
     if (!known || size > MOST_ITEMS || !succeeded_on_container(call, result) || !PyDict_Check(call->container)) {
         change(call, result);
@@ -443,7 +446,7 @@ member_popped(Call *call, PyObject *result)
 
 /* ---- attributes by name ---- */
 
-/* The object that holds the attribute, and the flags of its record; NULL where it is no memory. */
+/* The object that holds the attribute, and the flags of its record; NULL if it is no memory. */
 static PyObject *
 attribute_holder(PyObject *object, PyObject *name, Service service, Operation operation, unsigned *flags)
 {

@@ -12,7 +12,7 @@ typedef struct {
     unsigned direct;
     const char *name;
     PyObject *container, *first, *second;
-    PyObject *const *args; /* after the container; those given by keywords follow where `keywords` is a tuple */
+    PyObject *const *args; /* after the container; those given by keywords follow if `keywords` is a tuple */
     Py_ssize_t given;      /* positional arguments after the container */
     PyObject *keywords;    /* a dict, a tuple of names, or NULL */
     uint64_t earliest;

@@ -15,7 +15,8 @@ typedef struct {
     int convention;      /* METH_... */
     bool is_function;    /* of a module: the container is the first argument */
     PyTypeObject *vectorcalls; /* of TYPE_CALL: the type, if the interpreter calls its instances past `tp_call` */
-    bool wrapped_over;   /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
+    bool
+        wrapped_over; /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
     PyCFunction waits;
     char callee[48]; /* "time.sleep", "_thread.lock.acquire" */
 } Seen;
@@ -24,7 +25,7 @@ static Seen seen[MAX_INTERCEPTED];
 
 /* ---- a call comes in ---- */
 
-/* The calling thread, inside as in a hook; NULL where it cannot be followed. */
+/* The calling thread, inside as in a hook; NULL if it cannot be followed. */
 static Thread *
 following_thread(uint32_t run)
 {
@@ -53,7 +54,7 @@ static inline void
 came_to_run(Thread *thread)
 {
 #if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
+    if (UNLIKELY(thread->number != this_run.running_thread)) {
         switch_to(thread);
     }
 #else
@@ -67,7 +68,7 @@ is_access(const Intercepted *row)
     return !(row->flags & ANYWHERE);
 }
 
-/* The site of a call that is to be recorded; false where it is not. Only calls by woven code itself are accesses. */
+/* The site of a call that is to be recorded; false if it is not. Only calls by woven code itself are accesses. */
 static bool
 site_of_call(const Intercepted *row, Call *call)
 {
@@ -77,7 +78,8 @@ site_of_call(const Intercepted *row, Call *call)
         return true;
     }
     if (row->flags & (ANYWHERE | BELOW)) {
-        if ((row->flags & ANYWHERE) && (current_thread == NULL || current_thread->number >= STALE) && !thread_has_name()) {
+        if ((row->flags & ANYWHERE) && (current_thread == NULL || current_thread->number >= STALE) &&
+            !thread_has_name()) {
             return false;
         }
         call->site = sync_site(0, &call->direct);
@@ -142,7 +144,7 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     call->earliest = spool_next();
     call->quiet = thread->quiet;
 #if !FREE_THREADED
-    call->switches = switch_count;
+    call->switches = this_run.switch_count;
 #endif
     if (row->effect->before != NULL) {
         row->effect->before(call);
@@ -234,7 +236,8 @@ end(const Seen *entry, Call *call, PyObject *result)
         }
         thread_goes_outside(call->thread);
     }
-    else if ((row->flags & STEP) && call->thread != NULL && call->thread->number == call->step) {
+    else if ((row->flags & STEP) && call->thread != NULL && call->run == LOAD(&spool.run) &&
+             call->thread->number == call->step) {
         call->thread->number = call->lane; /* recording was turned off during the step */
     }
     return result;
@@ -291,7 +294,8 @@ call_fast_with_keywords(const Seen *entry, PyObject *self, PyObject *const *args
 }
 
 static PyObject *
-call_of_class(const Seen *entry, PyObject *self, PyTypeObject *class, PyObject *const *args, size_t given, PyObject *names)
+call_of_class(const Seen *entry, PyObject *self, PyTypeObject *class, PyObject *const *args, size_t given,
+              PyObject *names)
 {
     Call call;
     begin(entry, &call, self, args, (Py_ssize_t)given, names);
@@ -310,8 +314,8 @@ call_wrapper(const Seen *entry, PyObject *self, PyObject *args, void *wrapped)
 /* A C function is told nothing but its arguments: so each row that is found gets one of its own out of a pool. */
 #define TEN(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7) X(d##8) X(d##9)
 #define HUNDRED(X, d)                                                                                                  \
-    TEN(X, d##0) TEN(X, d##1) TEN(X, d##2) TEN(X, d##3) TEN(X, d##4)                                                   \
-    TEN(X, d##5) TEN(X, d##6) TEN(X, d##7) TEN(X, d##8) TEN(X, d##9)
+    TEN(X, d##0)                                                                                                       \
+    TEN(X, d##1) TEN(X, d##2) TEN(X, d##3) TEN(X, d##4) TEN(X, d##5) TEN(X, d##6) TEN(X, d##7) TEN(X, d##8) TEN(X, d##9)
 #define POOL_OF_200(X) HUNDRED(X, 0) HUNDRED(X, 1)
 #define POOL_OF_100(X) HUNDRED(X, 0)
 #define POOL_OF_30(X) TEN(X, 00) TEN(X, 01) TEN(X, 02)
@@ -373,7 +377,8 @@ static const Wrapper wrapper_pool[] = {POOL_OF_30(WRAPPER_AT)};
 
 /* The next function of a pool, which is this row's from now on; NULL if none is left. */
 #define TAKE(pool, rows, entry)                                                                                        \
-    (rows##_taken == (int)Py_ARRAY_LENGTH(pool) ? NULL : ((rows)[rows##_taken] = (entry), (Function)(pool)[rows##_taken++]))
+    (rows##_taken == (int)Py_ARRAY_LENGTH(pool) ? NULL                                                                 \
+                                                : ((rows)[rows##_taken] = (entry), (Function)(pool)[rows##_taken++]))
 
 static int plain_seen_taken, keywords_seen_taken, fast_seen_taken, fast_keywords_seen_taken, class_seen_taken,
     wrapper_seen_taken;
@@ -389,7 +394,8 @@ take_replacement(const Seen *entry)
         return TAKE(class_pool, class_seen, entry);
     }
     if (flags & METH_FASTCALL) {
-        return flags & METH_KEYWORDS ? TAKE(fast_keywords_pool, fast_keywords_seen, entry) : TAKE(fast_pool, fast_seen, entry);
+        return flags & METH_KEYWORDS ? TAKE(fast_keywords_pool, fast_keywords_seen, entry)
+                                     : TAKE(fast_pool, fast_seen, entry);
     }
     return flags & METH_KEYWORDS ? TAKE(keywords_pool, keywords_seen, entry) : TAKE(plain_pool, plain_seen, entry);
 }
@@ -449,7 +455,7 @@ wrapper_of(PyObject *owner, const char *name)
     return base == NULL || base->flags & PyWrapperFlag_KEYWORDS ? NULL : base;
 }
 
-/* Where the interpreter looks for the function of a row; NULL where this version has none. */
+/* Where the interpreter looks for the function of a row; NULL if this version has none. */
 static Function *
 find_place(Seen *entry, PyObject *owner)
 {
@@ -480,7 +486,7 @@ prepare_row(Seen *entry, PyObject *owner)
 {
     const Intercepted *row = entry->row;
     if (FREE_THREADED && row->effect == &effect_nothing) {
-        return 0; /* to be inside of something means nothing where there is no GIL to give up */
+        return 0; /* to be inside of something means nothing if there is no GIL to give up */
     }
     Function *place = find_place(entry, owner);
     for (int other = 0; other < intercepted_count && place != NULL; other++) {
@@ -565,7 +571,7 @@ intercept_prepare(void)
 
 /* ---- taking their place ---- */
 
-/* False where somebody else has put another function there since. */
+/* False if somebody else has put another function there since. */
 static bool
 exchange(Function *place, Function was, Function becomes)
 {

@@ -1,4 +1,5 @@
-/* C functions of the interpreter that touch shared memory or synchronise threads, seen from inside. DESIGN.md, Calls.
+/* C functions of the interpreter that touch shared memory or synchronise threads, seen from inside (docs/hook-protocol.md,
+   Calls into C).
 
    The function pointer in their PyMethodDef is replaced: the objects that programs see (`list.append`, a bound `lock.acquire`,
    `setattr`) stay the same, whoever calls them is seen, and a call into C stays one call into C. */

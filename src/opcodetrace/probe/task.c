@@ -39,7 +39,7 @@ task_of_callback(PyObject *callback)
     return self != NULL && task_type(Py_TYPE(self)) != NULL ? self : NULL;
 }
 
-/* What a method of asyncio's own gives, whatever a subclass makes of it; to let go of. NULL without an exception. */
+/* What a method of asyncio's own gives, whatever a subclass makes of it; the caller releases it. NULL without an exception. */
 static PyObject *
 ask(PyObject *task, const char *method)
 {
@@ -149,7 +149,7 @@ lane_ends(Thread *thread, uint64_t address)
     }
     thread_number_ends(thread->number);
     thread->lane_count--;
-    /* Those behind it move up, unless they lie at or before their own place (Knuth, volume 3, 6.4, algorithm R). */
+    /* Those after it move up, unless they lie at or before their own place (Knuth, volume 3, 6.4, algorithm R). */
     for (size_t next = (slot + 1) & last; lanes[next].address != 0; next = (next + 1) & last) {
         size_t home = lane_slot(lanes[next].address, thread->lane_capacity);
         if (((next - home) & last) >= ((next - slot) & last)) {
@@ -161,7 +161,7 @@ lane_ends(Thread *thread, uint64_t address)
 }
 
 #if !FREE_THREADED
-/* Where a coroutine that is suspended stands; left.code stays as it is where that is not woven. */
+/* Where a coroutine that is suspended stands; left.code stays as it is if that is not woven. */
 static void
 note_place(Left *left, PyGenObject *generator)
 {

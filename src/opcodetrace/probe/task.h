@@ -7,7 +7,7 @@
 
 /* The task whose step a callback of the event loop is; borrowed, or NULL. No Python code runs. */
 PyObject *task_of_callback(PyObject *callback);
-/* The number of the task's lane, a new one at its first step; UNNUMBERED where there are no more. */
+/* The number of the task's lane, a new one at its first step; UNNUMBERED if there are no more. */
 uint32_t task_lane(Thread *thread, PyObject *task);
 /* A step of the task whose lane the thread is in is over: notes where it stands, what its coroutine awaits, or that it has ended. */
 void task_leaves(Thread *thread, PyObject *task);

@@ -7,7 +7,7 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     schema          "opcodetrace-report/2"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
                     exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
-                    children (processes that it started, or null where not counted)
+                    children (processes that it started, or null if not counted)
     found           [tally]: how much was found, by kind
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, found: [tally], uncertain (cells
@@ -26,7 +26,7 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     more_findings   [kind, severity, count, locations, labels, fingerprint]: what `findings` leaves out
     limits          truncated (reason or null), truncated_seq, last (how many events were to be kept, or null), let_go
                     (events that came before those), unseen_writes, missed_accesses, holes, recovered,
-                    births_seen, untold_synchronisation (steps, where they are too many to look into),
+                    births_seen, untold_synchronisation (steps, if they are too many to look into),
                     unwoven: [function, path, line, reason], notes: [text]
 
 A tally is {kind, least, most, causes (distinct events that brought them about), exhausted}: how many findings there
@@ -45,15 +45,15 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
                           reason (blocked, yielded, preempted, awaited, ended or null), callee,
                           place: {path (or null), function, line, opcode, offset, expression} or null
-    synchronise           seq (where an RLock's wait begins: of the record before that), thread, site or null,
+    synchronise           seq (if an RLock's wait begins: of the record before that), thread, site or null,
                           operation, object or null, begins (the thread may wait now), failed, waited (seconds or
                           null), holder, woken_by, other (the thread started or joined): numbers or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
                           synchronisation (steps)
 
-A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
+A value is null if it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
 str and None, `value`; for other objects `identity`: a number that no other object of the run has,
-null where it is unknown which object it was.
+null if it is unknown which object it was.
 """
 
 from __future__ import annotations
