@@ -1,4 +1,5 @@
 #include "intercept.h"
+#include "activation.h"
 #include "code.h"
 #include "hook.h"
 #include "location.h"
@@ -51,7 +52,7 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
 {
     Thread *thread = call->thread;
     uint64_t word = container_word(thread, container);
-    emit(thread, key_flags(kind, key), call->site, word, key, value, frame_word(current_frame()), call->earliest,
+    emit(thread, key_flags(kind, key), call->site, word, key, value, activation_word(thread), call->earliest,
          call->quiet);
     /* Of what the call did besides: this is no other thread's record, and no later time to begin at, for all of it is done. */
     call->quiet--;

@@ -11,7 +11,19 @@ from typing import Any, BinaryIO, NamedTuple
 from opcodetrace.errors import SpoolError
 from opcodetrace.trace.module_pattern import matches
 from opcodetrace.trace.run import Module
-from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import (
+    EARLIER,
+    EXCLUDED,
+    Code,
+    Flow,
+    Given,
+    LeftModule,
+    Patterns,
+    Signature,
+    Site,
+    SourceFile,
+    SwitchPoint,
+)
 
 
 class Sites(NamedTuple):
@@ -109,6 +121,19 @@ def _code(fields: list[Any]) -> Code:
     return code._replace(
         sites=tuple(map(_site, code.sites)),
         switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
+        signature=Signature._make(code.signature),
+        returned=Flow._make(code.returned),
+        given=tuple(
+            Given(
+                offset,
+                callee,
+                tuple(map(Flow._make, positional)),
+                tuple((name, Flow._make(flow)) for name, flow in keywords),
+                Flow._make(receiver),
+                Flow._make(others),
+            )
+            for offset, callee, positional, keywords, receiver, others in code.given
+        ),
     )
 
 
@@ -122,24 +147,40 @@ def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
     def phis(numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([number + first_phi for number in numbers])
 
+    def flow_of(flow: Flow) -> Flow:
+        return flow._replace(
+            reads=sites(flow.reads),
+            writes=sites(flow.writes),
+            phis=phis(flow.phis),
+            called_reads=sites(flow.called_reads),
+            called_writes=sites(flow.called_writes),
+            called_phis=phis(flow.called_phis),
+            tested=sites(flow.tested),
+            failed=sites(flow.failed),
+        )
+
     def shifted(site: Site) -> Site:
-        flow = site.flow
-        if flow is not None:
-            flow = Flow(
-                sites(flow.reads),
-                sites(flow.writes),
-                phis(flow.phis),
-                sites(flow.called_reads),
-                sites(flow.called_writes),
-                phis(flow.called_phis),
-                flow.opaque,
-                sites(flow.tested),
-                sites(flow.failed),
-            )
+        flow = None if site.flow is None else flow_of(site.flow)
         phi = None if site.phi is None else site.phi + first_phi
         return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)
 
-    return code._replace(id=code.id + first_code, file=file, sites=tuple(map(shifted, code.sites)))
+    return code._replace(
+        id=code.id + first_code,
+        file=file,
+        sites=tuple(map(shifted, code.sites)),
+        returned=flow_of(code.returned),
+        given=tuple(
+            Given(
+                each.offset,
+                each.callee,
+                tuple(map(flow_of, each.positional)),
+                tuple((name, flow_of(flow)) for name, flow in each.keywords),
+                flow_of(each.receiver),
+                flow_of(each.others),
+            )
+            for each in code.given
+        ),
+    )
 
 
 def _site(fields: tuple[Any, ...]) -> Site:

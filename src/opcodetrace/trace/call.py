@@ -1,4 +1,4 @@
-"""The call structure of a run (`record --calls`)."""
+"""The call structure of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An activation of a function in woven code, from its beginning at `seq` on."""
+    """An activation of a function in woven code that accessed something or called what did, from its beginning at `seq`
+    on. (With `record --calls` it begins when the function does, else before its first record.)"""
 
     seq: int
     thread: int
@@ -16,4 +17,6 @@ class Call:
     caller_seq: (
         int | None
     )  # the activation that called it, by its beginning; code between that is not woven is left out
-    call_site: int | None  # where that one stood
+    call_site: int | None  # where that one stood, if it was a call
+    place: int | None = None  # the same as a byte offset in the caller's original code
+    stored: bool = True  # asked for by `record --calls`, and needed for accesses that are stored

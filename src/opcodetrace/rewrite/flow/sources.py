@@ -17,6 +17,8 @@ class Sources(NamedTuple):
     called_writes: frozenset[int]
     called_phis: frozenset[int]
     opaque: bool
+    results: frozenset[int]
+    parameters: frozenset[int]
 
 
 class Definition(NamedTuple):
@@ -30,7 +32,18 @@ class Definition(NamedTuple):
 class Found:
     """Sources as they are gathered."""
 
-    __slots__ = ("called_phis", "called_reads", "called_writes", "opaque", "phis", "reads", "visited", "writes")
+    __slots__ = (
+        "called_phis",
+        "called_reads",
+        "called_writes",
+        "opaque",
+        "parameters",
+        "phis",
+        "reads",
+        "results",
+        "visited",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.reads: set[int] = set()
@@ -40,6 +53,8 @@ class Found:
         self.called_writes: set[int] = set()
         self.called_phis: set[int] = set()
         self.opaque = False
+        self.results: set[int] = set()
+        self.parameters: set[int] = set()
         self.visited: set[tuple[Nodes, bool]] = set()
 
     def anything(self) -> bool:
@@ -54,6 +69,8 @@ class Found:
         self.called_writes |= other.called_writes
         self.called_phis |= other.called_phis
         self.opaque |= other.opaque
+        self.results |= other.results
+        self.parameters |= other.parameters
 
     def sources(self) -> Sources:
         return Sources(
@@ -64,6 +81,8 @@ class Found:
             frozenset(self.called_writes),
             frozenset(self.called_phis),
             self.opaque,
+            frozenset(self.results),
+            frozenset(self.parameters),
         )
 
 
@@ -79,4 +98,6 @@ def union(one: Sources, other: Sources) -> Sources:
         one.called_writes | other.called_writes,
         one.called_phis | other.called_phis,
         one.opaque or other.opaque,
+        one.results | other.results,
+        one.parameters | other.parameters,
     )
