@@ -28,9 +28,7 @@ from unittest import mock
 from rich.console import Console
 from rich.table import Table
 
-from opcodetrace import recorder
-from opcodetrace import stages as stages_of_run
-from opcodetrace.analyse import lost_updates
+from opcodetrace import pipeline, recorder
 from opcodetrace.spool.layout import RECORD_SIZE
 from opcodetrace.spool.options import Options
 from opcodetrace.store.database import Database
@@ -155,8 +153,8 @@ def stages(folder: Path) -> dict[str, float]:
         return wrapper
 
     with (
-        mock.patch.object(stages_of_run, "ingest", timed("reading the spool", stages_of_run.ingest)),
-        mock.patch.object(lost_updates, "find", timed("the analysis", lost_updates.find)),
+        mock.patch.object(pipeline, "ingest", timed("reading the spool", pipeline.ingest)),
+        mock.patch.object(pipeline, "gather", timed("the analysis", pipeline.gather)),
         mock.patch.object(Database, "add_run", timed("SQLite", Database.add_run)),
         silence(),
     ):

@@ -10,14 +10,19 @@ import pytest
 hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes says nothing
 hypothesis.settings.load_profile("untimed")
 
-# A shell starts what it runs in the background with these ignored, and what tests start would ignore them, too.
-for _signum, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+# A shell starts what it runs in the background with the first two ignored, nohup with the third; what tests start would
+# ignore them, too.
+for _signum, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
     if signal.getsignal(_signum) is signal.SIG_IGN:
         signal.signal(_signum, _handler)
 
 pytest.register_assert_rewrite("tests.recording")
 
-from tests.recording import Recording  # noqa: E402
+from tests.recording import Recording, Scripts  # noqa: E402
 from tests.recording import record as make_recording  # noqa: E402
 
 
@@ -29,3 +34,9 @@ def record(tmp_path: Path) -> Callable[..., Recording]:
         return make_recording(tmp_path / "trace.db", *arguments)
 
     return recorded
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Scripts:
+    """A fresh folder in which scripts are run plainly and recorded."""
+    return Scripts(tmp_path)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from opcodetrace.errors import SpoolError
 from opcodetrace.rewrite.interpreters import FREE_THREADED
+from opcodetrace.spool.layout import RecordKind, SyncFlag
+from opcodetrace.spool.window import Window
+from tests import windows
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "opcodetrace"]
@@ -25,9 +31,8 @@ class Recording:
     database: Path
 
     def query(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
-        with sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True) as connection:
+        with contextlib.closing(sqlite3.connect(f"{self.database.as_uri()}?mode=ro", uri=True)) as connection:
             rows: list[tuple[object, ...]] = connection.execute(sql, parameters).fetchall()
-        connection.close()
         return rows
 
     def lost(self, run: int = 1) -> dict[str, int]:
@@ -57,13 +62,13 @@ class Recording:
             assert bounds == {label: (count, count) for label, count in expected.items()}
 
 
-def environment() -> dict[str, str]:
+def environment(**changes: str) -> dict[str, str]:
     """For a child: it finds opcodetrace wherever it runs, and no trace file but the one that it is given."""
     inherited = dict(os.environ)
     inherited.pop("OPCODETRACE_DB", None)
-    if "PYTHONPATH" in inherited:
+    if inherited.get("PYTHONPATH"):
         inherited["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, inherited["PYTHONPATH"].split(os.pathsep)))
-    return inherited
+    return inherited | changes
 
 
 def opcodetrace(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -75,3 +80,143 @@ def record(database: Path, *arguments: str | Path) -> Recording:
     """`opcodetrace record` into `database`; the options, the script and its arguments follow."""
     done = opcodetrace("record", "-d", database, *arguments)
     return Recording(done.returncode, done.stdout, done.stderr, database)
+
+
+def spools(database: Path) -> list[Path]:
+    """What lies beside the database."""
+    return sorted(path for path in database.parent.iterdir() if ".spool-" in path.name)
+
+
+class Underway:
+    """A recording that goes on. Its script waits for lines, and is told them when what it has recorded is enough."""
+
+    def __init__(self, database: Path, *arguments: str | Path) -> None:
+        self.database = database
+        self.process = subprocess.Popen(
+            [*COMMAND, "record", "-d", database, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+
+    def until_waiting(self, *threads: str) -> None:
+        """Returns as soon as the last that each of these threads recorded is that it is about to wait.
+
+        They may have waited before, for what others were about to give: let them print when that is behind them, and
+        take that by `said` first."""
+        while not set(threads) <= self._waiting():
+            assert self.process.poll() is None, self.process.communicate()
+            os.sched_yield()
+
+    def _waiting(self) -> set[object]:
+        try:
+            (folder,) = self.database.parent.glob(f"{self.database.name}.spool-*")
+            with Window.open(folder / "window") as window:
+                trace = windows.read(window, underway=True)
+        except (ValueError, FileNotFoundError, SpoolError):  # there is none yet
+            return set()
+        names = {event.thread: event.value for event in trace.of(RecordKind.THREAD)}
+        last = {event.thread: SyncFlag(event.frame) for event in trace.of(RecordKind.SYNC)}
+        return {names[thread] for thread, flags in last.items() if SyncFlag.BEGINS in flags}
+
+    def said(self) -> str:
+        """The next line that the script prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def tell(self, line: str = "") -> None:
+        """Gives the script a line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def end(self) -> Recording:
+        """Waits until the run is stored."""
+        stdout, stderr = self.process.communicate()
+        return Recording(self.process.returncode, stdout, stderr, self.database)
+
+
+class Scripts:
+    """A folder in which scripts are run plainly and recorded, to be compared to the byte."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / "traces" / "trace.db"  # elsewhere, so that the script's folder stays as it is
+        self.database.parent.mkdir()
+
+    def write(self, name: str, source: str | bytes) -> Path:
+        """A file in the folder."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source.encode() if isinstance(source, str) else source)
+        return path
+
+    def run(
+        self,
+        command: Sequence[str | Path],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs a command in the folder."""
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            cwd=self.folder,
+            env=env or environment(),
+            pass_fds=pass_fds,
+            check=False,
+        )
+
+    def plain(
+        self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """`python [OPTION]... ARG...`."""
+        return self.run([sys.executable, *options, *args], stdin=stdin)
+
+    def recording_command(self, *args: str | Path, options: Sequence[str] = ()) -> list[str | Path]:
+        """`python [OPTION]... -m opcodetrace record -q ARG...`."""
+        return [COMMAND[0], *options, *COMMAND[1:], "record", "-d", self.database, "-q", *args]
+
+    def recorded(
+        self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """The same through opcodetrace, which says nothing itself."""
+        return self.run(self.recording_command(*args, options=options), stdin=stdin)
+
+    def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
+        """A recording that goes on, in a session of its own; its stdin and stdout are pipes."""
+        return subprocess.Popen(
+            self.recording_command(*args),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=environment(),
+            start_new_session=True,
+        )
+
+    def opcodetrace(self, *args: str | Path) -> subprocess.CompletedProcess[bytes]:
+        """Another command of opcodetrace."""
+        return self.run([*COMMAND, args[0], "-d", self.database, *args[1:]])
+
+    def spools(self) -> list[Path]:
+        """What lies beside the database."""
+        return spools(self.database)
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """What the database says."""
+        return Recording(0, "", "", self.database).query(sql, *parameters)
+
+    def same(self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b"") -> int:
+        """Assert that a recording does what the plain run does, to the byte; gives the exit code."""
+        plain = self.plain(*args, options=options, stdin=stdin)
+        recorded = self.recorded(*args, options=options, stdin=stdin)
+        assert recorded.stderr.decode() == plain.stderr.decode()
+        assert recorded.stdout.decode() == plain.stdout.decode()
+        assert recorded.returncode == plain.returncode
+        return plain.returncode

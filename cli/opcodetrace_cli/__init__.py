@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 import click
 
-from opcodetrace.errors import OpcodetraceError
+from opcodetrace.errors import InternalError, OpcodetraceError
 
 # Every command, in the order of the help: its name and where its click command is.
 COMMANDS = {
@@ -43,11 +44,20 @@ class Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except OpcodetraceError as error:
-            message, exit_code = str(error), error.exit_code
+            failure = error
         except Exception as error:
-            message, exit_code = _internal(error), OpcodetraceError.exit_code
-        click.echo(f"opcodetrace: {' '.join(message.split())}", err=True)
-        raise click.exceptions.Exit(exit_code)
+            failure = InternalError.of(error)
+        say_failure(failure)
+        raise click.exceptions.Exit(failure.exit_code)
+
+
+def say_failure(error: OpcodetraceError) -> None:
+    """An error as a line on stderr; before it the whole of one of ours, if the environment asks for that."""
+    if sys.stderr is None:
+        return
+    if isinstance(error, InternalError):
+        click.echo(error.traceback(), err=True, nl=False)
+    click.echo(f"opcodetrace: {' '.join(str(error).split())}", err=True)
 
 
 def _unavailable(name: str, reason: str) -> click.Command:
@@ -63,15 +73,6 @@ def _unavailable(name: str, reason: str) -> click.Command:
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
-
-
-def _internal(error: Exception) -> str:
-    """An error that is ours to mend, with the place that a report of it needs."""
-    import traceback  # which a recording's start need not wait for
-
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{place.filename.rpartition('/')[2]}:{place.lineno}"
-    return f"internal error at {where}: {type(error).__name__}: {error}; please report it"
 
 
 def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

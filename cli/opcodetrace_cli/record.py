@@ -18,12 +18,13 @@ from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import Recording, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
-from opcodetrace_cli import configuration
+from opcodetrace_cli import configuration, say_failure
 from opcodetrace_cli.database import database_option
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
     from opcodetrace.store.database import Database
-    from opcodetrace.trace.run import StoredRun
+    from opcodetrace.trace.finding import Tally
+    from opcodetrace.trace.stored import StoredRun
 
 MIN_WINDOW = 1 << 16
 MANY_RECORDS = 1_000_000  # to store so many takes long enough for a word on it
@@ -194,7 +195,7 @@ def report_failure(recording: Recording, database: Path) -> None:
     """Say why a script that ran is not in the database."""
     if recording.failure is None:
         return
-    say(str(recording.failure))
+    say_failure(recording.failure)
     if recording.spool is not None:
         say(f"what was recorded is kept in {recording.spool}; add it with: {command('recover', database)}")
 
@@ -218,13 +219,10 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else plural}"
 
 
-def lost(run: StoredRun) -> str:
-    """4, or 2 to 5."""
-    return f"{run.lost:,}" if run.lost == run.lost_at_most else f"{run.lost:,} to {run.lost_at_most:,}"
-
-
 def summarize(number: int, database: Path) -> None:
-    """What was recorded, where it is, and the interleaving of an update that was lost."""
+    """What was recorded, where it is, and the first of what was found."""
+    from opcodetrace.findings import KINDS
+    from opcodetrace.report.words.finding import found_words
     from opcodetrace.store.database import Database
 
     with contextlib.closing(Database.open(database)) as opened:
@@ -235,7 +233,7 @@ def summarize(number: int, database: Path) -> None:
         parts.append(f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})")
         if run.info.gil:
             parts.append(count(run.switches, "switch"))
-        parts.append(f"{lost(run)} {'update' if run.lost == run.lost_at_most == 1 else 'updates'} lost")
+        parts.append(found_words(run.found, KINDS) or "nothing found")
         say(f"run {run.id}: {', '.join(parts)}")
         if run.let_go:
             say(f"the first {run.let_go:,} events were let go (--last {run.last:,})")
@@ -248,12 +246,12 @@ def summarize(number: int, database: Path) -> None:
         if run.children:
             say(f"not recorded: {count(run.children, 'child process')}")
         say(f"the trace is in {database}; next: {command('report', database)}")
-        if run.lost_at_most:
+        if found_words(run.found, KINDS):
             tell(opened, run)
 
 
 def tell(database: Database, run: StoredRun) -> None:
-    """The interleaving of the pair of lines that lost most."""
+    """The report with the first group of findings alone."""
     from opcodetrace.explain import run_report
     from opcodetrace.report.text import TextReporter
 
@@ -262,13 +260,15 @@ def tell(database: Database, run: StoredRun) -> None:
 
 
 def tabulate(recordings: list[Recording], database: Path) -> None:
-    """How many runs ended how, printed what and lost how many; then the interleaving of the first that lost any."""
+    """How many runs ended how, printed what, and what was found; then the report of the first in which anything was."""
     from rich.console import Console
     from rich.table import Table
 
+    from opcodetrace.findings import KINDS
+    from opcodetrace.report.words.finding import found_words
     from opcodetrace.store.database import Database
 
-    table = Table("runs", "exit code", "last line printed", "updates lost", title=None)
+    table = Table("runs", "exit code", "last line printed", "found", title=None)
     with contextlib.closing(Database.open(database)) as opened:
         stored = [None if recording.run is None else opened.run(recording.run) for recording in recordings]
         groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -282,10 +282,10 @@ def tabulate(recordings: list[Recording], database: Path) -> None:
                 str(len(indexes)),
                 str(outcome.exit_code),
                 outcome.stdout_tail,
-                spread([run.lost for run in runs], [run.lost_at_most for run in runs]),
+                found_words(spread(runs), KINDS) or ("-" if runs else "not recorded"),
             )
         Console(stderr=True).print(table)
-        first = next((run for run in stored if run is not None and run.lost_at_most), None)
+        first = next((run for run in stored if run is not None and found_words(run.found, KINDS)), None)
         numbers = [run.id for run in stored if run is not None]
         if numbers:
             say(f"runs {numbers[0]} to {numbers[-1]} are in {database}; next: {command('runs', database)}")
@@ -293,8 +293,19 @@ def tabulate(recordings: list[Recording], database: Path) -> None:
             tell(opened, first)
 
 
-def spread(low: list[int], high: list[int]) -> str:
-    """From the fewest to the most updates that the runs lost."""
-    if not low:
-        return "not recorded"
-    return f"{min(low):,}" if min(low) == max(high) else f"{min(low):,} to {max(high):,}"
+def spread(runs: list[StoredRun]) -> list[Tally]:
+    """By kind, from the fewest to the most findings that the runs have."""
+    from opcodetrace.trace.finding import Tally
+
+    by_kind: defaultdict[str, list[Tally]] = defaultdict(list)
+    for run in runs:
+        for tally in run.found:
+            by_kind[tally.kind].append(tally)
+    return [
+        Tally(
+            kind,
+            min(tally.low for tally in found) if len(found) == len(runs) else 0,
+            max(tally.high for tally in found),
+        )
+        for kind, found in by_kind.items()
+    ]

@@ -31,10 +31,10 @@ from opcodetrace_cli.database import database_option, run_option
     default=run_report.MAX_STORIES,
     show_default=True,
     metavar="N",
-    help="How many pairs of source lines to show, those that lost most first.",
+    help="How many groups of findings to show step by step: one for each kind and set of source lines.",
 )
 def report(database: Path, run: int | None, format_name: str | None, output: Path | None, findings: int) -> None:
-    """Show which updates a run lost, each with the interleaving that lost it, and why the others were not lost.
+    """Show what was found in a run, each with its interleaving, and why nothing went wrong elsewhere.
 
     The locks that threads held, and the waits that put their updates in an order, are taken from the trace; the report
     says how sure that is: proven, inferred or possible.

@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from opcodetrace.findings import KINDS
 from opcodetrace.recorder import recover
+from opcodetrace.report.words.finding import found_words
 from opcodetrace.store.database import Database
-from opcodetrace.trace.run import StoredRun
+from opcodetrace.trace.stored import StoredRun
 from opcodetrace_cli.database import database_option
 
 UNLIMITED = 10_000  # columns of output that no terminal shows: a pipe cuts nothing off
@@ -44,7 +46,7 @@ def _table(stored: list[StoredRun], *, narrow: bool) -> Table:
     for name in ("run", "when"):
         table.add_column(name, justify="right" if name == "run" else "left", no_wrap=True)
     table.add_column("script", overflow="ellipsis", no_wrap=True, min_width=8)
-    for name in ("python", "exit", "functions", "threads", "events", "switches", "lost", "time"):
+    for name in ("python", "exit", "functions", "threads", "events", "switches", "found", "time"):
         if narrow and name == "functions":
             continue
         table.add_column(name, justify="left" if name == "python" else "right", no_wrap=True)
@@ -67,9 +69,18 @@ def _cells(run: StoredRun, *, narrow: bool) -> tuple[str, ...]:
         str(run.threads),
         _count(run.stored, narrow=narrow) + ("+" if run.truncated or run.let_go else ""),
         _count(run.switches, narrow=narrow) if info.gil else "-",
-        str(run.lost) if run.lost == run.lost_at_most else f"{run.lost}-{run.lost_at_most}",
+        _found(run, narrow=narrow),
         f"{outcome.duration:.2f}s" if outcome.duration < 100 else f"{outcome.duration:.0f}s",
     )
+
+
+def _found(run: StoredRun, *, narrow: bool) -> str:
+    """What was found; of all kinds together if there is little room."""
+    if not narrow:
+        return found_words(run.found, KINDS) or "-"
+    told = [tally for tally in run.found if tally.kind in KINDS and KINDS[tally.kind].is_told]
+    low, high = sum(tally.low for tally in told), sum(tally.high for tally in told)
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def _functions(run: StoredRun) -> str:

@@ -17,10 +17,12 @@ from rich.text import Text
 
 from opcodetrace.errors import ScriptError, UsageError
 from opcodetrace.probe import _probe
-from opcodetrace.report.wording import encodable, printable, quantity
+from opcodetrace.report.words.text import encodable, printable
 from opcodetrace.rewrite.decode import Instruction, decode
 from opcodetrace.rewrite.weave import Weaver
-from opcodetrace.trace.site import Code, Site, SwitchPoint
+from opcodetrace.spool.messages import Message
+from opcodetrace.trace.quantity import quantity
+from opcodetrace.trace.site import Code, Site
 
 PIPE_WIDTH = 200  # nothing is cut off for a file
 MAX_LEFT = 60
@@ -79,11 +81,9 @@ def woven(source: bytes, script: Path) -> list[Pair]:
         raise ScriptError(f"cannot compile {script}: {error}; mend it first") from error
     codes: list[Code] = []
 
-    def send(entry: tuple[object, ...]) -> None:
-        if entry[0] == "code":
-            code = Code(*entry[1:])  # type: ignore[arg-type]
-            sites = tuple(Site(*site) for site in code.sites)
-            codes.append(code._replace(sites=sites, switch_points=tuple(SwitchPoint(*p) for p in code.switch_points)))
+    def send(message: Message) -> None:
+        if isinstance(message, Code):
+            codes.append(message)
 
     after = Weaver(send, _probe).weave_module(module, str(script), "__main__", source)
     described = {code.id: code for code in codes}

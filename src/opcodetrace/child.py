@@ -19,7 +19,6 @@ if __name__ == "__main__":
     _counts = gc.get_count()
     gc.disable()
 
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 _MAIN_NAMES = (
@@ -109,36 +108,6 @@ class _Imports:
         return ours
 
 
-def _sender(path: str) -> Callable[[tuple[object, ...]], None]:
-    """Appends to the spool's `sites`; the file is closed each time, so that the script's descriptors stay its own."""
-    from _thread import allocate_lock
-    from marshal import dumps
-    from posix import O_APPEND, O_CLOEXEC, O_WRONLY, close, fstat, ftruncate, getpid, open, write
-
-    lock = allocate_lock()
-    owner = getpid()
-
-    def send(entry: tuple[object, ...]) -> None:
-        if getpid() != owner:
-            raise OSError("a forked process is not recorded")
-        data = dumps(entry)  # type: ignore[arg-type]  # of plain values all the way down
-        with lock:
-            file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
-            try:
-                size = fstat(file).st_size
-                try:
-                    written = write(file, data)
-                    while written < len(data):
-                        written += write(file, data[written:])
-                except OSError:
-                    ftruncate(file, size)
-                    raise
-            finally:
-                close(file)
-
-    return send
-
-
 def _check_interpreter() -> None:
     """Raises UnsupportedInterpreter, which says more than the error of a probe that cannot be imported."""
     import opcodetrace.rewrite.interpreters  # noqa: F401
@@ -158,11 +127,12 @@ class _Recording:
         from opcodetrace.rewrite import cache, executed, importer
         from opcodetrace.rewrite.module_weaver import ModuleWeaver
         from opcodetrace.rewrite.selection import Selection
+        from opcodetrace.spool.messages import sender
         from opcodetrace.trace.site import EARLIER, EXCLUDED, Patterns
 
-        send = _sender(f"{target.spool}/sites")
+        send = sender(f"{target.spool}/sites")
         patterns = Patterns(options.include, options.exclude)
-        send(("patterns", *patterns))
+        send(patterns)
         self.probe = _probe
         try:
             kept = cache.Cache(_probe, cache.version_of_weaver() + ("-calls" if options.calls else ""))

@@ -1,10 +1,41 @@
 """The errors of opcodetrace: one base, few leaves, each with the exit code that the command line gives."""
 
+from __future__ import annotations
+
+import os
+from typing import Self
+
+SHOW_TRACEBACK = "OPCODETRACE_TRACEBACK"  # the environment variable
+
 
 class OpcodetraceError(Exception):
     """Something that the user can mend; its text is one line that names the value and the next step."""
 
     exit_code = 70
+
+
+class InternalError(OpcodetraceError):
+    """A fault of ours, not of the user: its text names the place that a report of it needs."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """What is said of any other exception that came up to the command line."""
+        import traceback  # which a recording's start need not wait for
+
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+        what = f"internal error{where}: {type(error).__name__}: {error}"
+        made = cls(f"{what}; please report it, with what {SHOW_TRACEBACK}=1 adds")
+        made.__cause__ = error
+        return made
+
+    def traceback(self) -> str:
+        """The whole of it, if the environment asks for that; else nothing."""
+        import traceback
+
+        if not os.environ.get(SHOW_TRACEBACK) or self.__cause__ is None:
+            return ""
+        return "".join(traceback.format_exception(self.__cause__))
 
 
 class UsageError(OpcodetraceError):
@@ -31,14 +62,15 @@ class AlreadyRecording(OpcodetraceError):
     exit_code = 2
 
 
-class UpdatesLost(OpcodetraceError, AssertionError):
-    """A recording that was asked to check has seen updates being lost."""
+class FindingsError(OpcodetraceError, AssertionError):
+    """A recording that was asked to check has found that something went wrong."""
 
     exit_code = 1
 
 
 class DatabaseError(OpcodetraceError):
-    """The trace file cannot be used: not SQLite, of a newer schema, read-only, locked, or its folder is missing."""
+    """The trace file cannot be used: not SQLite, damaged, of a newer schema, read-only, locked, on a full disk, or
+    its folder is missing."""
 
     exit_code = 74
 

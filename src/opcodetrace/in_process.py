@@ -10,7 +10,6 @@ import contextlib
 import functools
 import inspect
 import io
-import marshal
 import os
 import sys
 import threading
@@ -22,20 +21,25 @@ from types import FunctionType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from opcodetrace import pipeline, recorder
-from opcodetrace.errors import AlreadyRecording, OpcodetraceError, SpoolError, UpdatesLost, UsageError
+from opcodetrace.errors import AlreadyRecording, FindingsError, OpcodetraceError, SpoolError, UsageError
 from opcodetrace.explain import run_report
+from opcodetrace.findings import KINDS
 from opcodetrace.probe import _probe
 from opcodetrace.report import REPORTERS
+from opcodetrace.report.words.finding import found_words
 from opcodetrace.report.write import write_report
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
 from opcodetrace.spool.folder import Meta, Process, Spool
 from opcodetrace.spool.layout import RECORD_SIZE
+from opcodetrace.spool.messages import encode
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome
-from opcodetrace.trace.report_model import LostStory, RunReport
-from opcodetrace.trace.run import StoredRun, Truncation
+from opcodetrace.trace.finding_kind import happened
+from opcodetrace.trace.report_model import RunReport, Story
+from opcodetrace.trace.run import Truncation
+from opcodetrace.trace.stored import StoredRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,7 +71,7 @@ def record(
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
     is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, from where each function was
-    called. With `check`, updates that were lost raise UpdatesLost at the end, unless the body has raised something.
+    called. With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
     UsageError where an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """
@@ -207,8 +211,8 @@ class Recording:
         return self.stored.truncated
 
     @property
-    def findings(self) -> tuple[LostStory, ...]:
-        """The lost updates by location and pair of source lines, those that lost most first; each with an example."""
+    def findings(self) -> tuple[Story, ...]:
+        """What was found, by kind and source lines, the most frequent first; each with an example."""
         return self._composed().stories
 
     def report(self, format: str = "text") -> str:
@@ -229,9 +233,8 @@ class Recording:
     def __repr__(self) -> str:
         if self.run is None:
             return f"<opcodetrace.Recording of {self.script}, not stored>"
-        low, high = self.lost, self.lost_at_most
-        count = f"{low}" if low == high else f"{low} to {high}"
-        return f"<opcodetrace.Recording: run {self.run} of {self.database}, updates lost: {count}>"
+        found = found_words(self.stored.found, KINDS) or "nothing found"
+        return f"<opcodetrace.Recording: run {self.run} of {self.database}, {found}>"
 
     def _repr_markdown_(self) -> str:
         """For notebooks."""
@@ -282,7 +285,7 @@ class _Session:
 
     def end(self, error: BaseException | None, check: bool) -> None:
         """Ends and stores the run; `error` is what the body raised. OpcodetraceError where it cannot be stored, and
-        with `check` UpdatesLost, unless the body has raised."""
+        with `check` FindingsError, unless the body has raised."""
         duration = time.monotonic() - self._started
         self._undo.close()
         disk_full = self._window.disk_full
@@ -293,8 +296,8 @@ class _Session:
         outcome = Outcome(exit_code=_exit_code(error), signal=None, duration=duration)
         try:
             self._store(replace(self._meta, outcome=outcome, disk_full=disk_full))
-            if check and error is None and self._recording.lost:
-                raise UpdatesLost(self._recording.report())
+            if check and error is None and happened(KINDS, self._recording.stored.found):
+                raise FindingsError(self._recording.report())
         except OpcodetraceError as failure:
             if error is None:
                 raise
@@ -331,7 +334,7 @@ def _window(spool: Spool, options: Options) -> Window:
 
 def _write_sites(spool: Spool, weaving: Weaving) -> None:
     try:
-        spool.sites.write_bytes(b"".join(map(marshal.dumps, weaving.entries)))  # type: ignore[arg-type]
+        spool.sites.write_bytes(b"".join(map(encode, weaving.messages)))
     except OSError as error:
         raise SpoolError(f"cannot write {spool.sites}: {error.strerror or error}") from error
 

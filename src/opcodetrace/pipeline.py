@@ -6,7 +6,9 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from opcodetrace.analyse import lost_updates
+from opcodetrace.analyse.evidence import gather
+from opcodetrace.findings import KINDS
+from opcodetrace.findings.protocol import find_all, needs_of
 from opcodetrace.ingest.ingest import ingest
 from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.sites import read_sites
@@ -26,11 +28,12 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
         disk_full=meta.disk_full,
         max_records=options.max_events,
         last=options.last,
+        needs=needs_of(KINDS),
     )
     remarks = sites.remarks()
     trace.modules = sites.modules()
     trace.notes += remarks
-    findings = lost_updates.find(trace)
+    findings = find_all(KINDS, gather(trace))
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
         return opened.add_run(info, meta.outcome, trace, findings), remarks

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opcodetrace import script_process
-from opcodetrace.errors import DatabaseError, OpcodetraceError, ScriptError, SpoolError, UsageError
+from opcodetrace.errors import DatabaseError, InternalError, OpcodetraceError, ScriptError, SpoolError, UsageError
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.spool.layout import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
 from opcodetrace.spool.options import Options, StoredOptions
@@ -193,7 +193,7 @@ def _record_once(
         except OpcodetraceError as error:
             failure = error
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
-            failure = OpcodetraceError(f"the trace could not be stored: {type(error).__name__}: {error}")
+            failure = InternalError.of(error)
         else:
             spool.delete()
             return Recording(info, outcome, run, None, None, signals.asked_to_stop, tuple(remarks))
@@ -246,7 +246,10 @@ def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -
         try:
             run = _recover(spool, database, say, again)
         except Exception as error:  # one bad spool must keep neither the others nor a recording
-            say(f"{spool.folder} is left as it is: {error or type(error).__name__}")
+            fault = error if isinstance(error, OpcodetraceError) else InternalError.of(error)
+            say(f"{spool.folder} is left as it is: {fault}")
+            if isinstance(fault, InternalError) and fault.traceback():
+                say(fault.traceback())
             run = None
         finally:
             spool.release()

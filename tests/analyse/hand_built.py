@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from opcodetrace.analyse.lost_updates import find
+from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.trace.event import ABSENT, Event, Kind, Value
-from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.site import Flow, Operation, Site
-from tests.analyse.programs import site, trace_of
+from tests.analyse.programs import trace_of
+from tests.traces import make_site
 
 READ, WRITE, ADD, DELETE, ENTER = range(5)  # sites: `ADD` stores what `READ` read and something more; `WRITE` is blind
 SITES = [
-    site(READ, Operation.LOAD_SUBSCR),
-    site(WRITE, Operation.STORE_SUBSCR, Flow()),
-    site(ADD, Operation.STORE_SUBSCR, Flow(reads=(READ,))),
-    site(DELETE, Operation.DELETE_SUBSCR),
-    site(ENTER, Operation.ENTER),
+    make_site(READ, Operation.LOAD_SUBSCR),
+    make_site(WRITE, Operation.STORE_SUBSCR, Flow()),
+    make_site(ADD, Operation.STORE_SUBSCR, Flow(reads=(READ,))),
+    make_site(DELETE, Operation.DELETE_SUBSCR),
+    make_site(ENTER, Operation.ENTER),
 ]
 
 
@@ -66,10 +66,10 @@ class Story:
     def define(self, thread: int, site: int, frame: int | None = None) -> int:
         return self.event(Kind.DEFINE, thread, site, ABSENT, -1, frame, None)
 
-    def find(self, uncertain: tuple[int, ...] = ()) -> Findings:
-        return find(trace_of(self.events, self.sites.values(), uncertain))
+    def gather(self, uncertain: tuple[int, ...] = ()) -> Evidence:
+        return gather(trace_of(self.events, self.sites.values(), uncertain))
 
 
-def pairs(findings: Findings) -> list[tuple[int, int | None]]:
+def pairs(findings: Evidence) -> list[tuple[int, int | None]]:
     """Each lost write and what overwrote it, by their seqs."""
     return [(row.lost, row.overwritten_by) for row in findings.lost]

@@ -15,14 +15,11 @@ from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Flow, Operation, Site
+from tests.traces import make_site
 
 CELLS = 3
 VARIABLES = 3  # of a function; the number of one is its phi, made unique by the function's
 ROTATING = -1  # the cell whose number is that of the loop's iteration
-
-
-def site(number: int, operation: str, flow: Flow | None = None, phi: int | None = None) -> Site:
-    return Site(number, operation, operation, 0, 1, 1, 0, 0, None, flow, phi, None)
 
 
 def trace_of(events: list[Event], sites: Iterable[Site], uncertain: Iterable[int] = ()) -> Trace:
@@ -103,7 +100,7 @@ class Program:
         self.functions = [self.function(number) for number in range(choose.randint(1, 2))]
 
     def site(self, operation: str, flow: Flow | None = None, phi: int | None = None) -> int:
-        self.sites.append(site(len(self.sites), operation, flow, phi))
+        self.sites.append(make_site(len(self.sites), operation, flow, phi))
         return len(self.sites) - 1
 
     def define(self, number: int, variable: int, flow: Flow) -> int:

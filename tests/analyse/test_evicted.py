@@ -8,10 +8,9 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opcodetrace.analyse.lost_updates import find
+from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.analyse.versions import unchanging
 from opcodetrace.trace.event import Event, Kind
-from opcodetrace.trace.finding import Findings
 from tests.analyse import reference
 from tests.analyse.hand_built import ADD, READ, SITES, WRITE
 from tests.analyse.programs import ALL, CELLS, Program, Run, trace_of
@@ -23,9 +22,9 @@ many = settings(
 programs = st.sampled_from([ALL, ("increment",), ("increment", "set"), ("read", "add", "write", "set", "delete")])
 
 
-def find_after(run: Run, first: int) -> Findings:
+def find_after(run: Run, first: int) -> Evidence:
     trace = run.trace
-    return find(replace(trace, events=[event for event in trace.events if event.seq >= first], let_go=first))
+    return gather(replace(trace, events=[event for event in trace.events if event.seq >= first], let_go=first))
 
 
 @many
@@ -38,7 +37,7 @@ def test_what_is_lost_in_the_end_is_lost_in_the_whole(
     assert not findings.unseen
     # Of a write whose source was let go it is not known that it only put back what it had read.
     put_back = {seq for cell in range(CELLS) for seq in unchanging(run.accesses(cell), run.sources)}
-    assert {row.lost for row in findings.lost} <= {row.lost for row in find(run.trace).lost} | put_back
+    assert {row.lost for row in findings.lost} <= {row.lost for row in gather(run.trace).lost} | put_back
     for cell in range(CELLS):
         lost = reference.verdict(run.accesses(cell), run.sources).lost
         assert {row.lost for row in findings.lost if row.location == cell} <= lost.keys()
@@ -68,10 +67,10 @@ def test_a_write_that_was_let_go_may_have_come_after_one_that_is_there() -> None
         Event(5, 5, 0, READ, Kind.READ, 0, 7, 0),
         Event(6, 6, 1, ADD, Kind.WRITE, 0, 8, 1),
     ]
-    assert find(trace_of(events, SITES)).unseen == []
-    findings = find(replace(trace_of(events[1:], SITES), let_go=3))
+    assert gather(trace_of(events, SITES)).unseen == []
+    findings = gather(replace(trace_of(events[1:], SITES), let_go=3))
     assert (findings.unseen, findings.lost) == ([], [])
-    assert find(trace_of(events[1:], SITES)).unseen != []
+    assert gather(trace_of(events[1:], SITES)).unseen != []
 
 
 def test_a_write_whose_read_was_let_go_loses_nothing() -> None:
@@ -81,6 +80,6 @@ def test_a_write_whose_read_was_let_go_loses_nothing() -> None:
         Event(2, 2, 1, ADD, Kind.WRITE, 0, 1, 1),
         Event(3, 3, 0, ADD, Kind.WRITE, 0, 1, 0),
     ]
-    assert [row.lost for row in find(trace_of(events, SITES)).lost] == [2]
+    assert [row.lost for row in gather(trace_of(events, SITES)).lost] == [2]
     for first in range(1, 4):
-        assert find(replace(trace_of(events[first:], SITES), let_go=first)).lost == []
+        assert gather(replace(trace_of(events[first:], SITES), let_go=first)).lost == []

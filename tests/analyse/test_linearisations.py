@@ -8,7 +8,8 @@ import pytest
 
 from opcodetrace.analyse import linearisations
 from opcodetrace.trace.event import Event, Kind
-from opcodetrace.trace.finding import Certainty, UnseenWrite
+from opcodetrace.trace.finding import Certainty, Severity
+from opcodetrace.trace.version import UnseenWrite
 from tests.analyse import reference
 from tests.analyse.hand_built import WRITE, Story, pairs
 from tests.analyse.programs import Program, Run
@@ -22,7 +23,7 @@ def test_values_tell_the_order() -> None:
     first = story.write(2, 5, earliest=2)
     second = story.write(1, 1, earliest=2)
     story.read(3, 5, earliest=4)
-    findings = story.find()
+    findings = story.gather()
     assert pairs(findings) == [(second, first)]
     assert [row.certainty for row in findings.lost] == [Certainty.PROVEN]
     assert (findings.counts[0].low, findings.counts[0].high) == (1, 1)
@@ -34,10 +35,10 @@ def test_where_orders_disagree_there_is_a_range() -> None:
     story.read(1, 7, earliest=0)
     story.write(2, 0, WRITE, earliest=1)
     story.write(1, 8, earliest=1)
-    findings = story.find()
+    findings = story.gather()
     (count,) = findings.counts
     assert (count.low, count.high, count.exhausted) == (0, 1, False)
-    assert all(row.certainty is Certainty.POSSIBLE for row in findings.lost)
+    assert all(row.severity is Severity.POSSIBLE for row in findings.lost)
 
 
 def test_exact_accesses_beside_intervals_keep_their_place() -> None:
@@ -46,7 +47,7 @@ def test_exact_accesses_beside_intervals_keep_their_place() -> None:
     story.read(2, 0, earliest=0)
     lost = story.write(1, 1)
     over = story.write(2, 1, earliest=2)  # before or after the other: one of the two is lost either way
-    findings = story.find()
+    findings = story.gather()
     assert pairs(findings) in ([(lost, over)], [(over, lost)])
     assert (findings.counts[0].low, findings.counts[0].high) == (1, 1)
 
@@ -57,7 +58,7 @@ def test_unseen_write_where_no_order_explains_a_read() -> None:
     story.write(1, 1, earliest=1)
     unseen = story.read(2, 50, earliest=1)
     story.read(2, 50, earliest=3)
-    findings = story.find()
+    findings = story.gather()
     assert findings.unseen == [UnseenWrite(0, unseen)]
 
 
@@ -70,7 +71,7 @@ def test_unseen_write_where_reads_contradict_each_other() -> None:
     story.read(4, 2, earliest=0)
     story.read(3, 2, earliest=3)
     story.read(4, 1, earliest=4)
-    assert len(story.find().unseen) == 1
+    assert len(story.gather().unseen) == 1
 
 
 def test_order_agrees_with_intervals_threads_and_values() -> None:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from opcodetrace.analyse import linearisations
-from opcodetrace.analyse.lost_updates import find
+from opcodetrace.analyse.evidence import gather
 from opcodetrace.trace.event import Kind
 from tests.analyse import reference
 from tests.analyse.programs import ALL, CELLS, Program, Run
@@ -22,7 +22,7 @@ some = settings(many, max_examples=50)
 @given(randoms, st.integers(1, 4))
 def test_finds_what_the_definition_says(choose: random.Random, threads: int) -> None:
     run = Run(Program(choose), threads, calls=3)
-    findings = find(run.trace)
+    findings = gather(run.trace)
     assert findings.sources == run.sources
     assert findings.source_certainty == run.certainty
     assert not findings.unseen
@@ -45,7 +45,7 @@ def test_finds_what_the_definition_says(choose: random.Random, threads: int) -> 
 @given(randoms, st.integers(1, 4))
 def test_stale_reads_come_before_what_they_miss(choose: random.Random, threads: int) -> None:
     run = Run(Program(choose), threads, calls=3)
-    findings = find(run.trace)
+    findings = gather(run.trace)
     of = {event.seq: event for event in run.events}
     for row in findings.lost:
         assert row.overwritten_by is not None
@@ -61,7 +61,7 @@ def test_stale_reads_come_before_what_they_miss(choose: random.Random, threads: 
 def test_law(choose: random.Random, threads: int) -> None:
     """Where every write adds to what it read, what the kept writes added is the difference between last and first."""
     run = Run(Program(choose, ("increment",)), threads, calls=3)
-    findings = find(run.trace)
+    findings = gather(run.trace)
     for cell in range(CELLS):
         writes = [event for event in run.accesses(cell) if event.kind == Kind.WRITE]
         if writes:
@@ -75,7 +75,7 @@ def test_law(choose: random.Random, threads: int) -> None:
 @given(randoms, st.integers(2, 4))
 def test_law_in_parallel(choose: random.Random, threads: int) -> None:
     run = Run(Program(choose, ("increment",)), threads, calls=3, intervals=True)
-    findings = find(run.trace)
+    findings = gather(run.trace)
     counts = {count.location: count for count in findings.counts}
     for cell in range(CELLS):
         writes = [event for event in run.accesses(cell) if event.kind == Kind.WRITE]
@@ -91,7 +91,7 @@ def test_law_in_parallel(choose: random.Random, threads: int) -> None:
 @given(randoms, st.integers(2, 4), st.booleans())
 def test_counts_in_parallel_hold_the_truth(choose: random.Random, threads: int, generous: bool) -> None:
     run = Run(Program(choose), threads, calls=2, intervals=True)
-    findings = find(run.trace)
+    findings = gather(run.trace)
     assert findings.sources == run.sources
     for cell in range(CELLS):
         events = run.accesses(cell)

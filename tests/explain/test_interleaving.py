@@ -8,17 +8,20 @@ from dataclasses import dataclass
 import pytest
 
 from opcodetrace.explain.interleaving import interleave, lanes_of
+from opcodetrace.findings.lost_update import LOST_UPDATE, LOST_WRITE, OVERWRITING_WRITE, SOURCE_READ, STALE_READ
 from opcodetrace.trace.event import Event, Kind
-from opcodetrace.trace.finding import Certainty, LostUpdate
+from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.report_model import AccessStep, ComputeStep, FoldStep, Interleaving, Role, SwitchStep
-from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.report_model import Interleaving
+from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, SwitchStep
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Switch
 from tests.report.cases import COUNTER, archetype
 from tests.report.threads_at_work import Recorded
 
 
-def told(run: Recorded, lost: LostUpdate) -> Interleaving:
+def told(run: Recorded, lost: Finding) -> Interleaving:
     interleaving = run.story(lost).interleaving
     assert interleaving is not None
     return interleaving
@@ -45,10 +48,10 @@ def test_archetype() -> None:
     interleaving = told(run, run.lost(105, 101, 107, 103))
     assert shape(interleaving) == ["1r0", "/", "2r0", "/", "1c1", "1w1", "/", "2c1", "2w1"]
     assert [step.role for step in interleaving.steps if isinstance(step, AccessStep)] == [
-        Role.SOURCE_READ,
-        Role.STALE_READ,
-        Role.LOST_WRITE,
-        Role.OVERWRITING_WRITE,
+        SOURCE_READ,
+        STALE_READ,
+        LOST_WRITE,
+        OVERWRITING_WRITE,
     ]
     assert interleaving.same_version
 
@@ -87,7 +90,7 @@ def test_a_computation_is_shown_where_its_place_is_known(source: str, suspended_
 
 def test_an_inferred_source_gives_no_operand() -> None:
     run = archetype()
-    for certainty in Certainty:
+    for certainty in (Certainty.PROVEN, Certainty.INFERRED):
         steps = told(run, run.lost(105, 101, 107, 103, certainty)).steps
         operands = [step.operand for step in steps if isinstance(step, ComputeStep)]
         assert (operands == [0, 0]) == (certainty is not Certainty.INFERRED)
@@ -182,9 +185,10 @@ class Million:
 def test_a_million_events_are_not_all_read(lost: int) -> None:
     site = StoredSite(0, "a.py", 1, 0, 1, 1, "f", "STORE_SUBSCR", "STORE_SUBSCR", "c[0]", None, "c[0] += 1")
     location = Location(0, LocationKind.ITEM, "list", 0, "c[0]", True, 500_000, 500_000, 2)
-    update = LostUpdate(0, lost, 1, lost - 2, 999_999, 2, 1, Certainty.PROVEN)
+    roles = {SOURCE_READ: lost - 2, STALE_READ: 1, LOST_WRITE: lost, OVERWRITING_WRITE: 999_999}
+    update = Finding(LOST_UPDATE.name, Severity.HAPPENED, Certainty.PROVEN, roles, (0,))
     threads = [Thread(number, f"T{number}", 0, 0, None, 0, 999_999, True) for number in range(3)]
     lanes = {lane.thread: lane for lane in lanes_of(threads)}
-    interleaving = interleave(update, location, Million(), {0: site}, lanes)
+    interleaving = interleave(update, LOST_UPDATE, location, Million(), {0: site}, lanes)
     assert len(interleaving.steps) < 30
     assert any(isinstance(step, FoldStep) and step.accesses > 900_000 for step in interleaving.steps)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.recording import ROOT, Recording, opcodetrace
+from tests.recording import ROOT, Recording, Underway, opcodetrace
 
 
 def reported(recording: Recording) -> dict[str, Any]:
@@ -51,21 +51,27 @@ def test_why_a_sample_is_right(sample: str, record: Callable[..., Recording]) ->
 
 
 CONTENDED = """
-import threading, time
+import threading
 counter = [0]
 guard = threading.{make}
 inside = threading.Event()
+class Blocking:
+    def __bool__(self):
+        print("second", flush=True)
+        return True
+    def __index__(self): return int(bool(self))  # 3.11 asks so
 def first():
     with guard:
         count = counter[0]
         inside.set()
-        time.sleep(0.3)
+        input()
         counter[0] = count + 1
 def second():
     inside.wait()
-    with guard:
-        count = counter[0]
-        counter[0] = count + 1
+    guard.acquire(Blocking())
+    count = counter[0]
+    counter[0] = count + 1
+    guard.release()
 threads = [threading.Thread(target=first, name="first"), threading.Thread(target=second, name="second")]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
@@ -73,10 +79,15 @@ for thread in threads: thread.join()
 
 
 @pytest.mark.parametrize("make", ["Lock()", "RLock()", "Condition()", "Semaphore()", "BoundedSemaphore(1)"])
-def test_a_hand_over_that_was_waited_for(make: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+def test_a_hand_over_that_was_waited_for(make: str, tmp_path: Path) -> None:
     script = tmp_path / "contended.py"
     script.write_text(CONTENDED.format(make=make))
-    report = reported(record(script))
+    recording = Underway(tmp_path / "trace.db", script)
+    assert recording.said() == "second"  # it is inside of `acquire`
+    if make not in ("RLock()", "Condition()"):  # of an RLock the trace does not say when a thread begins to wait
+        recording.until_waiting("second")
+    recording.tell()
+    report = reported(recording.end())
     (counter,) = [each for each in report["protected"] if each["label"] == "counter[0]"]
     assert counter["why"] == ("semaphore" if "Semaphore" in make else "lock")
     threads = {each["name"]: each["thread"] for each in report["threads"]}
@@ -94,18 +105,20 @@ def test_two_places_exclude_nothing(record: Callable[..., Recording], tmp_path: 
     """One after the other all the same: another run may lose one."""
     script = tmp_path / "places.py"
     script.write_text("""
-import threading, time
+import os, threading
 counter = [0]
 places = threading.Semaphore(2)
+(first_is_in, say_first), (second_is_in, say_second) = os.pipe(), os.pipe()  # of no order that a trace would show
 def first():
     with places:
         counter[0] += 1
-        time.sleep(0.4)
+        os.write(say_first, b".")
+        os.read(second_is_in, 1)
 def second():
-    time.sleep(0.2)
+    os.read(first_is_in, 1)
     with places:
         counter[0] += 1
-        time.sleep(0.4)
+        os.write(say_second, b".")
 threads = [threading.Thread(target=each) for each in (first, second)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
@@ -115,8 +128,9 @@ for thread in threads: thread.join()
 
 
 LOSES = """
-import threading, time
+import threading
 counter = [0]
+both_have_read = threading.Barrier(2)
 one, other = threading.Lock(), threading.Lock()
 with one, other: pass
 def work({arguments}):
@@ -129,7 +143,7 @@ for thread in threads: thread.join()
 
 def test_different_locks(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "different.py"
-    body = "    with lock:\n        count = counter[0]\n        time.sleep(0.2)\n        counter[0] = count + 1"
+    body = "    with lock:\n        count = counter[0]\n        both_have_read.wait()\n        counter[0] = count + 1"
     script.write_text(LOSES.format(arguments="lock", body=body))
     report = reported(record(script))
     (finding,) = report["findings"]
@@ -142,7 +156,7 @@ def test_different_locks(record: Callable[..., Recording], tmp_path: Path) -> No
 
 def test_a_lock_let_go_of_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "let_go.py"
-    body = "    with one: count = counter[0]\n    time.sleep(0.2)\n    with one: counter[0] = count + 1"
+    body = "    with one: count = counter[0]\n    both_have_read.wait()\n    with one: counter[0] = count + 1"
     script.write_text(LOSES.format(arguments="lock", body=body))
     (finding,) = reported(record(script))["findings"]
     for held in finding["held"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, TextIO
 
@@ -13,11 +13,13 @@ from click.testing import CliRunner, Result
 
 from opcodetrace.errors import UsageError
 from opcodetrace.explain import run_report
+from opcodetrace.findings import KINDS
+from opcodetrace.findings.grouping import grouped
 from opcodetrace.report.text import TextReporter
 from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import Findings, LostCount
+from opcodetrace.trace.finding import Count, Finding, Findings
 from opcodetrace.trace.report_model import RunReport
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Site, SourceFile
@@ -26,7 +28,7 @@ from tests.report.cases import archetype, two_threads
 from tests.report.threads_at_work import PATH, Recorded
 
 
-def stored(run: Recorded, findings: Findings, database: Path) -> int:
+def stored(run: Recorded, found: Sequence[Finding], database: Path) -> int:
     """The recording as a run of a trace file."""
     info = RunInfo("2026-11-22T16:00:00+00:00", PATH, (), "3.13.1", "3.13.1 (main)", True, None, "/home/ada")
     sites = {}
@@ -44,6 +46,8 @@ def stored(run: Recorded, findings: Findings, database: Path) -> int:
         dict.fromkeys(sites, code), {0: run.location}, run.event_list, run.switch_list, run.seq + 1,
         len(run.event_list), len(run.event_list), 0, 0, None, None, True,
     )  # fmt: skip
+    counts = [Count(found[0].kind, 0, len(found), len(found), 1)] if found else []
+    findings = Findings(found, *grouped(KINDS, found, trace), counts, {105: 101, 107: 103}, {})
     with Database.open(database, create=True) as opened:
         return opened.add_run(info, Outcome(0, None, 0.25), trace, findings)
 
@@ -54,8 +58,8 @@ def database(tmp_path: Path) -> Path:
     run = archetype()
     lost = run.lost(105, 101, 107, 103)
     path = tmp_path / "trace.db"
-    stored(run, Findings([lost], [LostCount(0, 1, 1, 1, False)], [], {105: 101, 107: 103}, {}), path)
-    stored(run, Findings([], [], [], {}, {}), path)
+    stored(run, [lost], path)
+    stored(run, [], path)
     return path
 
 
@@ -76,7 +80,8 @@ def test_a_stored_run_reads_like_the_recording(database: Path) -> None:
 def test_groups_beyond_the_limit_are_counted(database: Path) -> None:
     with Database.open(database) as opened:
         report = run_report.compose(opened, opened.run(1), max_stories=0)
-    assert (report.stories, report.more_stories, report.more_lost) == ((), 1, 1)
+    assert report.stories == ()
+    assert [group.count for group in report.more] == [1]
 
 
 def test_report_writes_the_latest_run(database: Path) -> None:

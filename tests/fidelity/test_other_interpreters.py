@@ -71,7 +71,7 @@ if __name__ == "__main__":
 
 
 def recorded_as_plain(record: Callable[..., Recording], script: Path) -> Recording:
-    plain = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    plain = subprocess.run([sys.executable, script], capture_output=True, text=True)
     recording = record(script)
     assert (recording.exit_code, recording.stdout) == (plain.returncode, plain.stdout), recording.stderr
     assert plain.returncode == 0, plain.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recording import Recording
+from tests.recording import Recording, Underway
 
 OUTERMOST = """
     SELECT thread.name, sync.operation, label, sync.failed FROM synchronisation AS sync
@@ -16,69 +16,92 @@ OUTERMOST = """
 
 def recorded(record: Callable[..., Recording], tmp_path: Path, program: str) -> Recording:
     script = tmp_path / "waiting.py"
-    script.write_text("import queue, threading, time\n" + program)
+    script.write_text("import queue, threading\n" + program)
     recording = record(script)
     assert recording.exit_code == 0, recording.stderr
     assert recording.lost() == {}
     return recording
 
 
+# What makes the thing, what the giver and the taker do, the operation that waits, and the thing's label. At `told()`
+# the giver waits until the taker waits for what it gives.
 WAITS = {
-    "lock": ("lock = threading.Lock()", "with lock: time.sleep(0.2)", "with lock: pass", "acquire", "lock"),
+    "lock": ("lock = threading.Lock()", "with lock: told()", "with lock: pass", "acquire", "lock"),
     "rlock": (
         "lock = threading.RLock()",
-        "with lock:\n   with lock: time.sleep(0.2)",
-        "with lock: pass",
+        "with lock:\n   with lock: told()",
+        "lock.acquire(Blocking()); lock.release()",
         "acquire",
         "lock",
     ),
     "semaphore": (
         "gate = threading.Semaphore(1)",
-        "gate.acquire(); time.sleep(0.2); gate.release()",
+        "gate.acquire(); told(); gate.release()",
         "gate.acquire()",
         "acquire",
         "gate",
     ),
-    "event": ("flag = threading.Event()", "time.sleep(0.2); flag.set()", "flag.wait()", "wait", "flag"),
-    "barrier": ("wall = threading.Barrier(2)", "time.sleep(0.2); wall.wait()", "wall.wait()", "wait", "wall"),
+    "event": ("flag = threading.Event()", "told(); flag.set()", "flag.wait()", "wait", "flag"),
+    "barrier": ("wall = threading.Barrier(2)", "told(); wall.wait()", "wall.wait()", "wait", "wall"),
     "condition": (
         "ready = threading.Condition(); done = False",
-        "global done\n  time.sleep(0.2)\n  with ready:\n   done = True; ready.notify()",
+        "global done\n  told()\n  with ready:\n   done = True; ready.notify()",
         "with ready:\n   while not done: ready.wait()",
         "wait",
         "ready",
     ),
-    "queue": ("box = queue.Queue()", "time.sleep(0.2); box.put(1)", "box.get()", "get", "box"),
-    "lifo": ("box = queue.LifoQueue()", "time.sleep(0.2); box.put(1)", "box.get()", "get", "box"),
-    "priority": ("box = queue.PriorityQueue()", "time.sleep(0.2); box.put(1)", "box.get()", "get", "box"),
-    "simple": ("box = queue.SimpleQueue()", "time.sleep(0.2); box.put(1)", "box.get()", "get", "box"),
+    "queue": ("box = queue.Queue()", "told(); box.put(1)", "box.get()", "get", "box"),
+    "lifo": ("box = queue.LifoQueue()", "told(); box.put(1)", "box.get()", "get", "box"),
+    "priority": ("box = queue.PriorityQueue()", "told(); box.put(1)", "box.get()", "get", "box"),
+    "simple": ("box = queue.SimpleQueue()", "told(); box.put(1)", "box.get()", "get", "box"),
 }
 
 
+def underway(tmp_path: Path, program: str, *options: str) -> Underway:
+    script = tmp_path / "waiting.py"
+    script.write_text("import queue, threading\n" + program)
+    return Underway(tmp_path / "trace.db", *options, script)
+
+
 @pytest.mark.parametrize("name", WAITS)
-def test_who_waited_for_whom(name: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+def test_who_waited_for_whom(name: str, tmp_path: Path) -> None:
     setup, gives, takes, operation, label = WAITS[name]
-    recording = recorded(
-        record,
+    recording = underway(
         tmp_path,
         f"""
 {setup}
+begun, inside = threading.Event(), threading.Event()
+def told():
+  begun.set()
+  input()
+  {"inside.wait()" if name == "rlock" else ""}
+class Blocking:
+  def __bool__(self):  # asked inside of acquire: the trace does not say when a thread begins to wait for an RLock
+    inside.set()
+    return True
+  def __index__(self): return int(bool(self))  # 3.11 asks so
 def giver():
   {gives}
 def taker():
-  time.sleep(0.05)
+  begun.wait()
+  print("taker\\n", end="", flush=True)
   {takes}
 first = threading.Thread(target=giver, name="giver")
 second = threading.Thread(target=taker, name="taker")
-first.start(); second.start(); first.join(); second.join()
+first.start(); second.start()
+print("main\\n", end="", flush=True)
+first.join(); second.join()
 """,
     )
-    waits = recording.query(
-        "SELECT thread_name, operation, woken_by_name FROM waits WHERE object = ? AND waited > 0.01", label
-    )
+    assert {recording.said(), recording.said()} == {"main", "taker"}
+    recording.until_waiting("MainThread", *(["taker"] if name != "rlock" else []))
+    recording.tell()
+    done = recording.end()
+    assert (done.exit_code, done.lost()) == (0, {}), done.stderr
+    waits = done.query("SELECT thread_name, operation, woken_by_name FROM waits WHERE object = ?", label)
     assert waits == [("taker", operation, "giver")]
-    joins = recording.query("SELECT woken_by_name FROM waits WHERE operation = 'join'")
-    assert ("giver",) in joins or ("taker",) in joins
+    joins = done.query("SELECT woken_by_name FROM waits WHERE operation = 'join' ORDER BY seq")
+    assert joins[0] == ("giver",)
 
 
 def test_a_thread_pool(record: Callable[..., Recording], tmp_path: Path) -> None:
@@ -87,8 +110,9 @@ def test_a_thread_pool(record: Callable[..., Recording], tmp_path: Path) -> None
         tmp_path,
         """
 from concurrent.futures import ThreadPoolExecutor
+both = threading.Barrier(2)
 def work(number):
-    time.sleep(0.1)
+    both.wait()
     return number
 with ThreadPoolExecutor(2, thread_name_prefix="pool") as pool:
     futures = [pool.submit(work, number) for number in range(4)]
@@ -105,24 +129,37 @@ with ThreadPoolExecutor(2, thread_name_prefix="pool") as pool:
     assert set(starters) == {("pool_0", "MainThread"), ("pool_1", "MainThread")}
 
 
-def test_a_lock_from_before_and_in_library_code(record: Callable[..., Recording], tmp_path: Path) -> None:
-    """logging's lock is made and taken by code that is not woven."""
-    recording = recorded(
-        record,
+def test_a_lock_from_before_and_in_library_code(tmp_path: Path) -> None:
+    """The lock is made by queue and taken by logging: neither is woven."""
+    recording = underway(
         tmp_path,
         """
 import logging
+begun = threading.Event()
 class Slow(logging.Handler):
-    def emit(self, record): time.sleep(0.1)
-log = logging.getLogger("here"); log.addHandler(Slow()); log.propagate = False
-threads = [threading.Thread(target=log.warning, args=("hello",), name=f"writer {n}") for n in range(2)]
+    def emit(self, record):
+        begun.set()
+        if record.args: input()
+handler = Slow(); handler.lock = queue.Queue().mutex
+log = logging.getLogger("here"); log.addHandler(handler); log.propagate = False
+def first():
+    log.warning("%s", "hello")
+def second():
+    begun.wait()
+    print("second", flush=True)
+    log.warning("hello")
+threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """,
     )
-    sql = "SELECT thread_name, woken_by_name FROM waits WHERE operation = 'acquire' AND waited > 0.01"
-    waits = recording.query(sql)
-    assert waits in ([("writer 1", "writer 0")], [("writer 0", "writer 1")])
+    assert recording.said() == "second"
+    recording.until_waiting("second")
+    recording.tell()
+    done = recording.end()
+    assert (done.exit_code, done.lost()) == (0, {}), done.stderr
+    sql = "SELECT thread_name, woken_by_name FROM waits WHERE operation = 'acquire' AND type = '_thread.lock'"
+    assert done.query(sql) == [("second", "first")]
 
 
 def test_timeouts_and_refusals(record: Callable[..., Recording], tmp_path: Path) -> None:
@@ -145,44 +182,51 @@ thread.start(); thread.join()
     assert failed == [("second", "acquire", "lock", 1)] * 2
 
 
-def test_a_thread_that_never_comes_out(record: Callable[..., Recording], tmp_path: Path) -> None:
-    recording = recorded(
-        record,
+def test_a_thread_that_never_comes_out(tmp_path: Path) -> None:
+    recording = underway(
         tmp_path,
         """
 import os
 lock = threading.Lock(); lock.acquire()
 threading.Thread(target=lock.acquire, name="stuck").start()
-time.sleep(0.2)
+input()
 os._exit(0)
 """,
     )
-    rows = recording.query("""
+    recording.until_waiting("stuck")
+    recording.tell()
+    done = recording.end()
+    assert (done.exit_code, done.lost()) == (0, {}), done.stderr
+    rows = done.query("""
         SELECT thread.name, operation, begins FROM synchronisation AS sync
         JOIN threads AS thread ON thread.thread = sync.thread WHERE thread.name = 'stuck' ORDER BY seq DESC LIMIT 1""")
     assert rows == [("stuck", "acquire", 1)]
 
 
 @pytest.mark.parametrize("options", [(), ("--include", "queue", "--include", "threading")])
-def test_library_code_that_is_woven_itself(
-    options: tuple[str, ...], record: Callable[..., Recording], tmp_path: Path
-) -> None:
-    script = tmp_path / "waiting.py"
-    script.write_text("""
-import queue, threading, time
+def test_library_code_that_is_woven_itself(options: tuple[str, ...], tmp_path: Path) -> None:
+    recording = underway(
+        tmp_path,
+        """
 box = queue.Queue()
 def put():
-    time.sleep(0.2)
+    input()
     box.put(1)
 thread = threading.Thread(target=put, name="putter")
 thread.start()
+print("started", flush=True)
 box.get()
 thread.join()
-""")
-    recording = record(*options, script)
-    assert recording.exit_code == 0, recording.stderr
-    waits = recording.query("SELECT operation, object, woken_by_name, line FROM waits WHERE waited > 0.05")
-    assert waits == [("get", "box", "putter", 9)]
+""",
+        *options,
+    )
+    assert recording.said() == "started"
+    recording.until_waiting("MainThread")
+    recording.tell()
+    done = recording.end()
+    assert done.exit_code == 0, done.stderr
+    waits = done.query("SELECT operation, object, woken_by_name, line FROM waits WHERE object = 'box'")
+    assert waits == [("get", "box", "putter", 10)]
 
 
 def test_an_operation_that_raised_holds_no_later_one(record: Callable[..., Recording], tmp_path: Path) -> None:
@@ -214,19 +258,21 @@ for thread in threads: thread.join()
     assert done == [("acquire", "lock"), ("set", "ready"), ("release", "lock")]
 
 
-def test_a_join_that_timed_out_was_ended_by_nobody(record: Callable[..., Recording], tmp_path: Path) -> None:
-    recording = recorded(
-        record,
+def test_a_join_that_timed_out_was_ended_by_nobody(tmp_path: Path) -> None:
+    recording = underway(
         tmp_path,
         """
-goes_on = threading.Event()
 def work():
-    goes_on.wait()
+    input()
 thread = threading.Thread(target=work, name="work")
 thread.start()
-thread.join(0.05)
-goes_on.set()
+thread.join(0.001)
+print("timed out", flush=True)
 thread.join()
 """,
     )
-    assert recording.query("SELECT woken_by_name FROM waits WHERE operation = 'join'") == [("work",)]
+    assert recording.said() == "timed out"
+    recording.until_waiting("MainThread")
+    recording.tell()
+    done = recording.end()
+    assert done.query("SELECT woken_by_name, line FROM waits WHERE operation = 'join'") == [("work", 9)]

@@ -15,6 +15,8 @@ from opcodetrace.probe import _probe
 from opcodetrace.rewrite.decode import decode
 from opcodetrace.rewrite.flow import FlowError, analyse
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.spool.messages import Message
+from opcodetrace.trace.site import Code
 from tests.recording import environment
 
 LIBRARY = Path(os.__file__).parent
@@ -34,15 +36,15 @@ logging pathlib pickle queue random re sqlite3 statistics subprocess tempfile th
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_code_object_of_the_library_is_woven() -> None:
-    described: list[tuple[object, ...]] = []
+    described: list[Message] = []
     weaver = Weaver(described.append, _probe)
     lines = 0
     for path in sorted(LIBRARY.glob("[a-m]*.py")):
         source = path.read_bytes()
         lines += source.count(b"\n")
         weaver.weave_module(compile(source, path, "exec", dont_inherit=True), str(path), path.stem, source)
-    codes = [entry for kind, *entry in described if kind == "code"]
-    assert [f"{function}: {unwoven}" for _, _, function, *_, unwoven in codes if unwoven is not None] == []
+    codes = [message for message in described if isinstance(message, Code)]
+    assert [f"{code.function}: {code.unwoven}" for code in codes if code.unwoven is not None] == []
     assert lines > AT_LEAST["lines"]
     assert len(codes) > AT_LEAST["code objects"]
 

@@ -48,13 +48,15 @@ def weave_library(window: str, *, describe: bool = False) -> list[str]:
 
     from opcodetrace.probe import _probe
     from opcodetrace.rewrite.module_weaver import ModuleWeaver
+    from opcodetrace.spool.messages import Message, WovenFile, described
     from opcodetrace.trace.library import LIBRARY
 
     unwoven: list[str] = []
 
-    def send(entry: tuple[Any, ...]) -> None:
-        _, codes = marshal.loads(entry[-1])
-        unwoven.extend(f"{code[2]}: {code[-1]}" for code in codes if code[-1] is not None)
+    def send(message: Message) -> None:
+        if isinstance(message, WovenFile):
+            _, codes = described(message)
+            unwoven.extend(f"{code.function}: {code.unwoven}" for code in codes if code.unwoven is not None)
 
     tests = find_spec("test")
     folders = [os.path.dirname(os.__file__), *((tests and tests.submodule_search_locations) or ())]

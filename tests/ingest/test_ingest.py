@@ -20,14 +20,13 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, SwitchPoint
 from opcodetrace.trace.switch import Reason
-from tests.ingest.window_builder import ABSENT as NOTHING
-from tests.ingest.window_builder import (
+from tests.traces import make_code, make_site
+from tests.windows import ABSENT as NOTHING
+from tests.windows import (
     NAME,
     WindowBuilder,
     Word,
     integer,
-    make_code,
-    make_site,
     real,
     thing,
 )

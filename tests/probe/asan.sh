@@ -23,6 +23,5 @@ export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0
 export UBSAN_OPTIONS=print_stacktrace=1
 case $suffix in *t-*) ;; *) export PYTHONMALLOC=malloc ;; esac # the free-threaded build has its own only
 export PYTHONPATH="$build/src"
-export PROBE_PATH="$build/src"
 cd "$root"
-"$python" -m pytest -q -p no:cacheprovider tests/probe "$@"
+"$python" -m pytest -q -p no:cacheprovider tests/probe tests/spool "$@"

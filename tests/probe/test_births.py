@@ -3,7 +3,8 @@
 import pytest
 
 from opcodetrace.spool.layout import HeaderFlag, RecordKind
-from tests.probe.traced import Object, trace
+from tests.probe.traced import trace
+from tests.windows import Object
 
 MADE = {
     "list": "[1]",

@@ -76,7 +76,7 @@ with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window"):
     after = look(), mistakes()
 assert before == during == after, (before, during, after)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -111,5 +111,60 @@ with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window"):
     _probe.stop()
 assert before == during == look()
 """.replace("HEAD", str(object.__basicsize__ // 8 + 1))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_another_tool_put_in_place_since_stays() -> None:
+    """It took our function for the original and calls it: that goes on to the real one, and tells nothing any more."""
+    import subprocess
+    import sys
+
+    program = """
+import ctypes, tempfile
+from opcodetrace.probe import _probe
+from opcodetrace.spool.window import Window
+METHOD = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_void_p)
+def place(method):
+    definition = ctypes.c_size_t.from_address(id(method) + object.__basicsize__ + 24).value
+    return ctypes.c_size_t.from_address(definition + 8)
+clear, reverse = place(list.clear), place(list.reverse)
+calls = []
+def wrapped(place):
+    original = METHOD(place.value)
+    def function(self, argument):
+        calls.append(place.value)
+        return original(self, argument)
+    return METHOD(function)
+def recorded(body):
+    with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window") as window:
+        _probe.attach(folder + "/window")
+        _probe.start()
+        body()
+        _probe.stop()
+        _probe.detach()
+plain = clear.value, reverse.value
+def wrap():
+    global other
+    assert plain[0] != clear.value and plain[1] != reverse.value
+    other = wrapped(clear)
+    clear.value = ctypes.cast(other, ctypes.c_void_p).value
+recorded(wrap)
+wrapper = ctypes.cast(other, ctypes.c_void_p).value
+assert clear.value == wrapper and reverse.value == plain[1]
+items = [1]
+items.clear()
+assert items == [] and len(calls) == 1
+def again():
+    assert clear.value == wrapper  # it has ours inside of it still
+    items.append(2)
+    items.clear()
+    assert items == [] and len(calls) == 2
+recorded(again)
+assert clear.value == wrapper
+clear.value = plain[0]  # the other tool is gone, and put back what it should not have known
+recorded(lambda: [1].clear())
+assert clear.value == plain[0]
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

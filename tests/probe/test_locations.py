@@ -73,6 +73,44 @@ print(id(c))
     assert result.missed == 0
 
 
+@pytest.mark.parametrize(
+    "owner", ["list", "dict", "deque", "bytearray", "OrderedDict", "defaultdict", "array", "memoryview"]
+)
+def test_subscripts_by_methods_of_a_type_that_the_object_is_not_of(owner: str) -> None:
+    """In plain Python each raises TypeError: no access, and nothing to look into."""
+    result = trace(f"""
+        import array, collections
+        owners = {{'array': array.array, 'memoryview': memoryview, **vars(collections), **vars(__builtins__)}}
+        owner = owners[{owner!r}]
+        names = '__getitem__', '__setitem__', '__delitem__'
+        methods = {{name: getattr(owner, name) for name in names if hasattr(owner, name)}}
+        bases = list, dict, set, bytearray, collections.deque
+        others = [base for base in bases if not issubclass(owner, base)]
+        things = [type('Borrower', (base,), methods)() for base in [object, *others]]
+        named = type('collections.deque', (), {{'__getitem__': lambda self, key: 1, **methods}})()
+        if not hasattr(owner, '__delitem__'):
+            for thing in things:
+                type(thing).__delitem__ = type(thing).__getitem__
+        for key in ('a', 0, -1, slice(1), None):
+            b, e = pair('ITEM_BEGIN', 'READ_END')
+            r, s = hook('ITEM_READ', 2, key), hook('ITEM_STORE', 3, key)
+            t, v, d, w = hook('ITEM_TARGET', 4), hook('ITEM_VALUE', 4), hook('ITEM_DELETE', 5), hook('WRITE_END', 9)
+            for thing in [*things, named]:
+                r[thing] = 1
+                s[thing] = 1
+                t[thing] = key; v[v] = 1
+                b[thing] = key
+                d[thing] = key
+                try:
+                    thing[key]
+                except TypeError as error:
+                    pass
+                else:
+                    assert thing is named
+    """)
+    assert result.accesses == []
+
+
 def test_numpy_arrays_are_memory() -> None:
     pytest.importorskip("numpy")
     result = trace("""
@@ -112,6 +150,16 @@ class WithMeta(metaclass=Meta):
     x = 1
 class Shadow:
     def method(self): pass
+class Borrower:
+    x = Slotted.x
+class TypeSet:
+    __setattr__, __delattr__, __getattribute__ = type.__setattr__, type.__delattr__, type.__getattribute__
+class ObjectMeta(type):
+    __setattr__, __delattr__, __getattribute__ = object.__setattr__, object.__delattr__, object.__getattribute__
+class OfObjectMeta(metaclass=ObjectMeta):
+    x = 1
+def frame():
+    return sys._getframe()
 def module():
     m = types.ModuleType('m')
     m.x = 1
@@ -152,6 +200,10 @@ def make(cls, **values):
         ("(lambda: 0)", "__name__", False, False),
         ("make(type('T', (BaseException,), {}), x=1)", "x", True, True),
         ("1", "real", False, False),
+        ("Borrower()", "x", False, False),
+        ("TypeSet()", "x", False, False),
+        ("OfObjectMeta", "x", False, False),
+        ("frame()", "f_trace_lines", False, False),
     ],
 )
 def test_attributes(instance: str, name: str, reads: bool, writes: bool) -> None:
@@ -165,7 +217,7 @@ for _ in range(3):
     s[o] = 1; w[w] = w
 d, w = pair('ATTR_DELETE', 'WRITE_END', {name!r}, 2)
 d[o] = d; w[w] = w
-print(id(vars(o)) if isinstance(o, types.ModuleType) else id(o))
+print(id(vars(o)) if type(o) is types.ModuleType else id(o))
 """)
     found = [event.kind.name for event in result.accesses]
     assert found == ["READ"] * 3 * reads + ["WRITE"] * 3 * writes + ["DELETE"] * writes

@@ -5,7 +5,8 @@ import sysconfig
 import pytest
 
 from opcodetrace.spool.layout import RecordKind
-from tests.probe.traced import Event, Trace, by_thread, trace
+from tests.probe.traced import by_thread, trace
+from tests.windows import Event, Trace
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 gil_only = pytest.mark.skipif(FREE_THREADED, reason="without the GIL every access is an interval")

@@ -137,7 +137,7 @@ def run(arguments: list[str], folder: Path) -> tuple[int, str, str]:
     source = os.environ.get("PROBE_PATH", str(Path(__file__).parents[2] / "src"))
     environment = {**os.environ, "PYTHONPATH": source}
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
     return done.returncode, done.stdout, done.stderr
 
 

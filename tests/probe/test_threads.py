@@ -5,7 +5,8 @@ import sysconfig
 import pytest
 
 from opcodetrace.spool.layout import NO_SITE, RecordKind, SwitchFlag, Tag
-from tests.probe.traced import Event, trace
+from tests.probe.traced import trace
+from tests.windows import Event
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 gil_only = pytest.mark.skipif(FREE_THREADED, reason="without the GIL there are no switches")
@@ -31,11 +32,9 @@ def test_threads_are_numbered_as_they_appear() -> None:
             @_name.setter
             def _name(self, value): pass
         t = Own(target=work, args=(3,)); t.start(); t.join()
-        import _thread, time
-        done = _thread.allocate_lock(); done.acquire()
-        _thread.start_new_thread(lambda: (work(4), done.release()), ())
-        done.acquire()
-        time.sleep(0.1)
+        import _thread
+        _thread.start_new_thread(work, (4,))
+        while not ended(5): pass
         print(idents, natives)
     """)
     threads = result.of(RecordKind.THREAD)
@@ -61,11 +60,12 @@ def test_a_renamed_main_thread() -> None:
 # `woven` marks a function as the weaver does, with the calls that are in its code.
 WOVEN = """
 import dis, struct, threading, time, _thread
+CALLS = ('CALL', 'PRECALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'BEFORE_WITH')
 def woven(function, number=77):
     code = function.__code__
     table, special = b'', False
     for i in dis.get_instructions(code):
-        if i.opname in ('CALL', 'PRECALL', 'CALL_KW', 'CALL_FUNCTION_EX', 'BEFORE_WITH'):
+        if i.opname in CALLS:
             # every call in these functions is a statement of its own, in no loop over an iterator
             depth = i.arg + 2 + (i.opname == 'CALL_KW') if i.opname != 'BEFORE_WITH' else 1
             if special: depth += 2  # 3.14: below __enter__ lies __exit__
@@ -73,16 +73,16 @@ def woven(function, number=77):
         special = i.opname == 'LOAD_SPECIAL'
     function.__code__ = code.replace(co_consts=code.co_consts + (_probe.Code(number, table),))
     return function
+def until_main_is_inside(function):
+    # As this thread has the GIL, and what is called there does not come back before it lets it, main is inside of it.
+    calls = {i.offset for i in dis.get_instructions(function) if i.opname in CALLS}
+    while True:
+        frame = sys._current_frames()[threading.main_thread().ident]
+        if frame.f_code is function.__code__ and frame.f_lasti in calls:
+            return
+        time.sleep(0)
 h = hook('COMPUTE', 5)
 sys.setswitchinterval(1e-5)
-go = _thread.allocate_lock(); go.acquire()
-def other():
-    h[h] = 1
-    go.release()
-    global spun
-    spun = 0
-    while spun < 3000000: spun += 1
-    h[h] = 2
 """
 
 
@@ -92,17 +92,21 @@ def switches(program: str) -> list[Event]:
 
 @gil_only
 @pytest.mark.parametrize(
-    ("call", "name", "yields"),
+    ("call", "name"),
     [
-        ("time.sleep(0.05)", "time.sleep", False),
-        ("lock.acquire()", "_thread.lock.acquire", False),
-        ("lock.acquire(True)", "_thread.lock.acquire", False),
-        ("lock.acquire(timeout=5)", "_thread.lock.acquire", False),
-        ("bound()", "_thread.lock.acquire", False),
+        ("time.sleep(99)", "time.sleep"),
+        ("lock.acquire()", "_thread.lock.acquire"),
+        ("lock.acquire(True)", "_thread.lock.acquire"),
+        ("lock.acquire(timeout=99)", "_thread.lock.acquire"),
+        ("bound()", "_thread.lock.acquire"),
     ],
 )
-def test_a_thread_inside_a_c_function(call: str, name: str, yields: bool) -> None:
+def test_a_thread_inside_a_c_function(call: str, name: str) -> None:
     program = f"""
+import signal
+class Awake(Exception): pass
+def awake(*_): raise Awake
+signal.signal(signal.SIGUSR1, awake)
 lock = _thread.allocate_lock(); lock.acquire()
 bound = lock.acquire
 @woven
@@ -111,12 +115,13 @@ def main():
     {call}
     h[h] = 3
 def worker():
-    time.sleep(0.02)
+    until_main_is_inside(main)
     h[h] = 1
-    lock.release()
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1) if {name == "time.sleep"} else lock.release()
 t = threading.Thread(target=worker)
 t.start()
-main()
+try: main()
+except Awake: pass
 t.join()
 """
     first = next(event for event in switches(program) if event.site == 77)
@@ -132,13 +137,16 @@ def test_sleeping_for_no_time_is_yielding() -> None:
 @woven
 def main():
     h[h] = 0
-    global done
-    while done < 200:
+    while turns < 3:
         time.sleep({zero})
-        h[h] = done = done + 1
+        h[h] = 3
 def worker():
-    while done < 200: h[h] = 1
-done = 0
+    global turns
+    while turns < 3:
+        h[h] = turns = turns + 1
+        time.sleep(0)
+turns = 0
+sys.setswitchinterval(1e6)  # nobody is preempted: to have a turn, the worker needs one that yields
 t = threading.Thread(target=worker)
 t.start()
 main()
@@ -160,7 +168,7 @@ def main():
     with lock:
         h[h] = 3
 def worker():
-    time.sleep(0.02)
+    until_main_is_inside(main)
     h[h] = 1
     lock.release()
 t = threading.Thread(target=worker)
@@ -176,13 +184,19 @@ t.join()
 @gil_only
 def test_a_thread_preempted() -> None:
     found = switches("""
+steps, over = [0, 0], False
 @woven
-def spin():
-    left = 150000
-    while left:
-        h[h] = left = left - 1
+def spin(me):
+    global over
+    seen, left = steps[1 - me], 3
+    while not over:
+        h[h] = steps[me] = steps[me] + 1
         len(())
-threads = [threading.Thread(target=spin) for _ in range(2)]
+        if steps[1 - me] != seen:  # the other one was running meanwhile
+            seen = steps[1 - me]
+            left = left - 1
+            over = left == 0
+threads = [threading.Thread(target=spin, args=(n,)) for n in range(2)]
 for t in threads: t.start()
 for t in threads: t.join()
 """)
@@ -200,15 +214,77 @@ def main():
     h[h] = 0
     inner()
     h[h] = 3
+lock = _thread.allocate_lock(); lock.acquire()
 def inner():
-    time.sleep(0.05)
+    lock.acquire()
 def worker():
-    time.sleep(0.01)
+    until_main_is_inside(inner)
     h[h] = 1
+    lock.release()
 t = threading.Thread(target=worker)
 t.start()
 main()
 t.join()
+""")
+    first = next(event for event in found if event.site == 77)
+    assert (first.container, first.before, first.value) == (0, SwitchFlag.IN_CALL, "_thread.lock.acquire")
+
+
+@gil_only
+def test_a_call_whose_operands_are_being_freed() -> None:
+    """The callable is gone before the argument, a socket that takes a second to close without the GIL. What lies in the
+    value stack is an object no more: nothing is said of why the thread stands there."""
+    found = switches("""
+import functools, socket, struct
+def lingering():
+    server = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(server.getsockname())
+    keep.append((server, server.accept()))
+    client.setblocking(False)
+    try:
+        while True: client.send(b"x" * 65536)
+    except BlockingIOError: pass
+    client.setblocking(True)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1))
+    return __import__("_socket").socket(fileno=client.detach())
+keep = []
+@woven
+def main():
+    h[h] = 0
+    functools.partial(bool)(lingering())
+    h[h] = 3
+def worker():
+    while not done:
+        a = "".ljust(39); b = "".ljust(39); c = "".ljust(39); d = "".ljust(39)  # what takes the memory
+        h[h] = 1
+        time.sleep(0.01)
+done = False
+t = threading.Thread(target=worker)
+t.start()
+main()
+done = True
+t.join()
+""")
+    during = [event for event in found if event.container == 0 and event.site == 77]
+    assert (SwitchFlag(0), Tag.ABSENT) in {(SwitchFlag(event.before), event.value) for event in during}
+
+
+@gil_only
+def test_a_call_of_c_code_that_nobody_follows() -> None:
+    found = switches("""
+import select
+@woven
+def main():
+    h[h] = 0
+    select.select([], [], [], 0.1)
+    h[h] = 3
+def worker():
+    h[h] = 1
+started = threading.Thread(target=worker)
+main_is_in = threading.Thread(target=lambda: (time.sleep(0.02), started.start()))
+main_is_in.start()
+main()
+main_is_in.join(); started.join()
 """)
     first = next(event for event in found if event.site == 77)
     assert (first.container, first.before, first.value) == (0, 0, Tag.ABSENT)
@@ -219,11 +295,9 @@ def test_a_thread_that_has_ended_or_is_not_woven() -> None:
     found = switches("""
 def worker():
     h[h] = 1
-    go.release()
 h[h] = 0
 _thread.start_new_thread(worker, ())
-go.acquire()
-time.sleep(0.1)
+while not ended(1): pass
 h[h] = 3
 """)
     assert (found[0].container, found[0].thread) == (0, 1)
@@ -245,18 +319,19 @@ def test_a_hook_that_records_nothing_shows_the_switch_all_the_same() -> None:
             step = 1
             while step == 1: pass
             h[h] = 1
-            while step == 2: pass
+            step = 3
+            while step == 3: pass
             b[l] = 0; e[e] = 1
-            step = 4
+            step = 5
         h[h] = 0
         _thread.start_new_thread(worker, ())
         while 'step' not in globals(): pass
         b[l] = 0
         step = 2
-        import time; time.sleep(0.05)
+        while step == 2: pass
         e[e] = 1
-        step = 3
-        while step == 3: time.sleep(0.01)
+        step = 4
+        while step == 4: pass
     """)
     others = (RecordKind.THREAD, RecordKind.BIRTH, RecordKind.SYNC)
     kinds = [(event.kind.name, event.thread) for event in result.events if event.kind not in others]

@@ -1,12 +1,14 @@
 """How values and keys are named in records."""
 
 import math
+import sys
 from typing import cast
 
 import pytest
 
 from opcodetrace.spool.layout import RecordKind, Tag
-from tests.probe.traced import Object, trace, uncertain
+from tests.probe.traced import trace, uncertain
+from tests.windows import Object
 
 
 def computed(*expressions: str) -> list[object]:
@@ -51,6 +53,28 @@ def test_what_does_not_fit_is_named_by_type_and_identity() -> None:
 def test_texts(text: str) -> None:
     # hashed already, and not hashed; as a value read twice
     assert computed(repr(text), f"(lambda: {text!r} + str())()", f"''.join(list({text!r}))") == [text] * 3
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="3.12 has no strings of Py_UNICODE")
+def test_strings_whose_characters_lie_elsewhere() -> None:
+    result = trace("""
+        import ctypes
+        make = ctypes.pythonapi.PyUnicode_FromUnicode
+        make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_ssize_t]
+        h, b, e = hook('COMPUTE'), *pair('ITEM_BEGIN', 'READ_END')
+        for size in 3, 300:
+            h[h] = make(None, size)
+            b[{}] = make(None, size); e[e] = 0
+    """)
+    values = [event.value for event in result.of(RecordKind.COMPUTE)]
+    keys = [event.key for event in result.of(RecordKind.READ)]
+    assert [isinstance(named, Object) and named.type for named in values + keys] == ["str"] * 4
+
+
+def test_a_name_of_an_operation_is_cut() -> None:
+    name = "é" * 100
+    result = trace(f"h = hook('SYNC_BEGIN', name={name!r})\nh[h] = h")
+    assert [event.key for event in result.of(RecordKind.SYNC)] == ["é" * 64]
 
 
 def test_bytes() -> None:
@@ -128,13 +152,13 @@ class Colour(enum.Enum):
 
 
 def test_tuples_as_keys() -> None:
-    expressions = ["()", "(1,)", "(True, 2.0)", "('a', None)", "(('x', 1.5), b'y')", '("it\'s",)']
+    expressions = ["()", "(1,)", "(True, 2.0)", "('a', None)", "(('x', 1.5), b'y')", '("it\'s",)', "(0.1, 1e300)"]
     found = keys("", *expressions, "(object(),)", "('x' * 200,)")
-    assert found[:6] == [
+    assert found[:7] == [
         (("tuple", text), False)
-        for text in ["()", "(1,)", "(1, 2)", "('a', None)", "(('x', 1.5), b'y')", "('it\\'s',)"]
+        for text in ["()", "(1,)", "(1, 2)", "('a', None)", "(('x', 1.5), b'y')", "('it\\'s',)", "(0.1, 1e+300)"]
     ]
-    assert all(isinstance(key, Object) and marked for key, marked in found[6:])
+    assert all(isinstance(key, Object) and marked for key, marked in found[7:])
 
 
 def test_indexes_of_lists() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 counter = [0]
 table = {"key": "none"}
 shared = [0]
+slot = ["nothing"]
 hits = 0
 
 
@@ -49,6 +50,16 @@ def keep_all() -> None:
 
 def add() -> None:
     counter[0] += 1
+
+
+def take_over() -> None:
+    """The second thread writes without a look at what the first wrote."""
+    for text in ("first", "second"):
+        in_threads(functools.partial(fill, text))
+
+
+def fill(text: str) -> None:
+    slot[0] = text
 
 
 def count_hits() -> None:

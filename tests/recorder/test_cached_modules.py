@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.recorder.processes import Scripts, environment
-from tests.recording import Recording
+from tests.recording import Recording, Scripts, environment
 
 MAIN = """
 import threading

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 
 import pytest
 
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts
 
 FINALIZER = """
 def said(text):
@@ -118,9 +117,7 @@ def test_with_several_runs_it_prints_the_same_several_times(ending: str, scripts
 def test_the_run_says_how_it_ended(ending: str, code: int, signum: int | None, scripts: Scripts) -> None:
     scripts.write("script.py", ENDINGS[ending])
     scripts.recorded("script.py", "a", "-q")
-    with sqlite3.connect(scripts.database) as connection:
-        rows = connection.execute("SELECT script, exit_code FROM runs").fetchall()
-    assert rows == [("script.py", code)]
+    assert scripts.query("SELECT script, exit_code FROM runs") == [("script.py", code)]
 
 
 def test_stdin_is_the_scripts(scripts: Scripts) -> None:

@@ -8,8 +8,7 @@ import zipfile
 
 import pytest
 
-from tests.recorder.processes import Scripts, environment
-from tests.recording import Recording
+from tests.recording import Recording, Scripts, environment
 
 THREADS = """
 import threading

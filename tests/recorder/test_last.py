@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from opcodetrace import pipeline, recorder
-from opcodetrace.analyse.lost_updates import find
+from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.ingest.ingest import ingest
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.spool.folder import Meta, Spool
@@ -23,10 +23,8 @@ from opcodetrace.spool.sites import read_sites
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import ABSENT, Kind
-from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
-from tests.recorder.processes import Scripts
-from tests.recording import record
+from tests.recording import Scripts, record
 
 # A long time of nothing much, then an update that is lost for sure.
 LONG = """
@@ -250,10 +248,10 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "spool"
 
 
-def analysed(window: Path, folder: Path, last: int | None) -> tuple[Trace, Findings]:
+def analysed(window: Path, folder: Path, last: int | None) -> tuple[Trace, Evidence]:
     sites = read_sites(folder / "sites")
     trace = ingest(window, sites.files, sites.codes, last=last)
-    return trace, find(trace)
+    return trace, gather(trace)
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="there the findings are those of one of several orders")

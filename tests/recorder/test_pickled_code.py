@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts
 
 BY_VALUE = """
 import io, pickle, sys, types

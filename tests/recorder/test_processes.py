@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-
 import pytest
 
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts
 
 THREADS = """
 import threading
@@ -180,11 +177,9 @@ def test_children(name: str, scripts: Scripts) -> None:
     source, children = SCRIPTS[name]
     script = scripts.write("script.py", source)
     assert scripts.same(script, "argument", options=("-W", "ignore")) == 0  # 3.12 warns of forks beside threads
-    with contextlib.closing(sqlite3.connect(scripts.database)) as connection:
-        runs = connection.execute("SELECT children, truncated, holes, missed FROM runs").fetchall()
-        ((last, last_end),) = connection.execute("SELECT max(seq), (SELECT max(last_seq) FROM threads) FROM events")
-    assert runs == [(children, None, 0, 0)]
-    assert last <= last_end
+    assert scripts.query("SELECT children, truncated, holes, missed FROM runs") == [(children, None, 0, 0)]
+    within = "SELECT max(seq) <= (SELECT max(last_seq) FROM threads) FROM events"
+    assert scripts.query(within) == [(1,)]
     told = f"Child processes: the script started {children} process" in " ".join(
         scripts.opcodetrace("report").stdout.decode().split()
     )

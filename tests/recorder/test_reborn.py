@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts
 
 REBORN = """
 import threading, sys
@@ -70,32 +67,27 @@ KINDS = [
 ]
 
 
-def query(scripts: Scripts, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(scripts.database)) as connection:
-        return connection.execute(sql).fetchall()
-
-
 def test_they_are_no_shared_location_and_no_finding(scripts: Scripts) -> None:
     scripts.write("script.py", REBORN)
     assert scripts.same("script.py") == 0
-    assert query(scripts, "SELECT births, missed, holes, uncertain FROM runs") == [(1, 0, 0, 0)]
-    assert query(scripts, "SELECT label FROM locations") == []
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT births, missed, holes, uncertain FROM runs") == [(1, 0, 0, 0)]
+    assert scripts.query("SELECT label FROM locations") == []
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
 
 
 @pytest.mark.parametrize("options", [(), ("--last", "20000")], ids=["all", "the last of them"])
 def test_nor_where_the_threads_run_beside_each_other(options: tuple[str, ...], scripts: Scripts) -> None:
     scripts.write("script.py", REBORN.replace("sys.setswitchinterval(1e-5)", "sys.setswitchinterval(1e-6)"))
     assert scripts.recorded(*options, "script.py").returncode == 0
-    assert query(scripts, "SELECT label FROM locations") == []
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT label FROM locations") == []
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
 
 
 def test_each_is_a_location_of_its_own(scripts: Scripts) -> None:
     scripts.write("script.py", REBORN)
     assert scripts.recorded("--keep", "all", "script.py").returncode == 0
-    rows = query(
-        scripts, "SELECT container_type, key, count(*), max(threads) FROM locations GROUP BY container_type, kind, key"
+    rows = scripts.query(
+        "SELECT container_type, key, count(*), max(threads) FROM locations GROUP BY container_type, kind, key"
     )
     for kind, key in KINDS:
         assert (kind, key, OBJECTS, 1) in rows

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts
 
 RUNS = "open('it-ran', 'w').close()"
 

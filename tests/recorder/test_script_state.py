@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.recorder.processes import Scripts, environment
+from tests.recording import Scripts, environment
 
 STATE = """
 import sys

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recorder.processes import Scripts
-from tests.recording import Recording
+from tests.recording import Recording, Scripts
 from tests.recording import record as make_recording
 
 MAIN = """

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 
 import pytest
 
-from tests.recorder.processes import Scripts, environment
+from tests.recording import Scripts, environment
 
 # No signal.pause(): one that arrives just before it would be waited for in vain, recorded or not.
 WAITS = "import time\nprint('ready', flush=True)\nwhile True:\n    time.sleep(0.01)\n"
@@ -20,9 +19,8 @@ def ready(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout.readline() == b"ready\n", process.communicate()
 
 
-def exit_codes(scripts: Scripts) -> list[int | None]:
-    with sqlite3.connect(scripts.database) as connection:
-        return [code for (code,) in connection.execute("SELECT exit_code FROM runs ORDER BY id")]
+def exit_codes(scripts: Scripts) -> list[object]:
+    return [code for (code,) in scripts.query("SELECT exit_code FROM runs ORDER BY id")]
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])

@@ -17,7 +17,7 @@ from opcodetrace.errors import DatabaseError, SpoolError
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.trace.execution import Outcome, RunInfo
-from tests.recorder.processes import Scripts
+from tests.recording import Scripts, environment
 
 INFO = RunInfo("2026-01-01T00:00:00.000+00:00", "s.py", ("a", "é"), "3.13.0", "3.13.0 (main)", True, 0.5, "/tmp")
 META = Meta(INFO)
@@ -38,8 +38,7 @@ print(input(), flush=True)
 
 
 def runs(scripts: Scripts) -> list[tuple[object, ...]]:
-    with sqlite3.connect(scripts.database) as connection:
-        return connection.execute("SELECT script, exit_code, recovered FROM runs ORDER BY id").fetchall()
+    return scripts.query("SELECT script, exit_code, recovered FROM runs ORDER BY id")
 
 
 def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
@@ -179,7 +178,9 @@ def test_what_cannot_be_recovered_disturbs_no_recording(scripts: Scripts, monkey
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "store_run", failing)
         assert recorder.recover(scripts.database, said.append) == []
-        assert said == [f"{folder} is left as it is: of ours"]
+        (line,) = said
+        assert line.startswith(f"{folder} is left as it is: internal error at test_spools.py:")
+        assert "ZeroDivisionError: of ours" in line
         assert recorder.recover(scripts.database, said.append, again=False) == []
         assert len(tried) == 1
         assert scripts.spools() == [folder]
@@ -202,14 +203,36 @@ def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monk
     assert runs(scripts) == [(str(script), 0, 1)]
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_fault_of_ours_is_told_as_one_and_the_run_is_kept(whole: bool, scripts: Scripts) -> None:
+    """The trace file has lost a table meanwhile, which is no reason that a file has."""
+    scripts.write("script.py", "print(1)")
+    assert scripts.recorded("script.py").returncode == 0
+    with sqlite3.connect(scripts.database) as connection:
+        connection.execute("ALTER TABLE files RENAME TO lost_files")
+    connection.close()
+    environ = environment(OPCODETRACE_TRACEBACK="1") if whole else environment()
+    done = scripts.run(scripts.recording_command("script.py"), env=environ)
+    (folder,) = scripts.spools()
+    told = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (70, b"1\n")
+    assert told[-2].startswith("opcodetrace: internal error at ")
+    assert "OperationalError: no such table: " in told[-2]
+    assert str(folder) in told[-1]
+    assert f"opcodetrace recover -d {scripts.database}" in told[-1]
+    assert told[:-2] == [] if not whole else told[0].startswith("Traceback")
+    with sqlite3.connect(scripts.database) as connection:
+        connection.execute("ALTER TABLE lost_files RENAME TO files")
+    connection.close()
+    assert scripts.opcodetrace("recover").stdout == b"recovered: run 2\n"
+
+
 def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:
     target = recorder.Target(str(scripts.write("script.py", "print(sum([1, 2]))")))
     told: list[int] = []
     for _ in recorder.record_many(target, scripts.database, Options(), 2, before_storing=told.append):
         pass
-    with sqlite3.connect(scripts.database) as connection:
-        assert told == [records for (records,) in connection.execute("SELECT records FROM runs ORDER BY id")]
-    connection.close()
+    assert [(records,) for records in told] == scripts.query("SELECT records FROM runs ORDER BY id")
 
 
 def test_what_a_collector_left_half_made_is_swept(tmp_path: Path) -> None:

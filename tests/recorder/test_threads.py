@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recorder.processes import Scripts
-
-
-def query(scripts: Scripts, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(scripts.database)) as connection:
-        return connection.execute(sql).fetchall()
+from tests.recording import Scripts
 
 
 def recorded(scripts: Scripts, source: str) -> list[tuple[object, ...]]:
     """Runs it plainly and recorded; gives the threads' numbers, names and whether they ended."""
     scripts.write("script.py", source)
     assert scripts.same("script.py") == 0
-    assert query(scripts, "SELECT missed, holes, uncertain, truncated FROM runs") == [(0, 0, 0, None)]
-    return query(scripts, "SELECT thread, name, ended FROM threads ORDER BY thread")
+    assert scripts.query("SELECT missed, holes, uncertain, truncated FROM runs") == [(0, 0, 0, None)]
+    return scripts.query("SELECT thread, name, ended FROM threads ORDER BY thread")
 
 
 DAEMONS = """
@@ -32,6 +24,7 @@ def forever(event):
     while True:
         own['n'] = counter[0]
         event.set()
+        sum(range(10_000))  # however long the end takes, the window has room for what they do
 for n, event in enumerate(started):
     threading.Thread(target=forever, args=(event,), daemon=True, name=f'daemon {n}').start()
 for event in started:
@@ -47,8 +40,8 @@ def test_daemons_that_run_when_the_script_ends(scripts: Scripts) -> None:
         (n + 1, f"daemon {n}", ended) for n, (_, _, ended) in enumerate(threads[1:])
     ]
     assert len(threads) == 5
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
-    assert query(scripts, "SELECT label, writes FROM locations") == [("counter[0]", 1)]
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT label, writes FROM locations") == [("counter[0]", 1)]
 
 
 FROM_C = """
@@ -75,7 +68,7 @@ def test_threads_that_c_starts(scripts: Scripts) -> None:
     threads = recorded(scripts, FROM_C)
     assert threads == [(0, "MainThread", 0)] + [(n + 1, None, 1) for n in range(5)]
     per_thread = "SELECT thread, count(*) FROM accesses WHERE location = 'counter[0]' GROUP BY thread"
-    assert query(scripts, per_thread) == [(n + 1, 200) for n in range(5)]
+    assert scripts.query(per_thread) == [(n + 1, 200) for n in range(5)]
 
 
 LOW_LEVEL = """
@@ -99,8 +92,8 @@ print(counter)
 def test_threads_without_the_threading_module(scripts: Scripts) -> None:
     threads = recorded(scripts, LOW_LEVEL)
     assert [name for _, name, _ in threads] == ["MainThread"] + [None] * 20
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
-    assert query(scripts, "SELECT writes FROM locations ORDER BY label") == [(20,), (20,)]
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT writes FROM locations ORDER BY label") == [(20,), (20,)]
 
 
 IN_NUMBERS = """
@@ -130,8 +123,8 @@ def test_a_thousand_threads_one_after_the_other_and_200_at_once(scripts: Scripts
     names = ["MainThread", *(f"after {n}" for n in range(1000)), *(f"beside {n}" for n in range(200))]
     assert sorted(str(name) for _, name, _ in threads) == sorted(names)
     assert [name for _, name, _ in threads[:1001]] == names[:1001]
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
-    assert query(scripts, "SELECT label, writes, threads FROM locations") == [("counter[0]", 1200, 1200)]
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT label, writes, threads FROM locations") == [("counter[0]", 1200, 1200)]
 
 
 NAMES = """
@@ -221,8 +214,8 @@ for _ in range(5):
 
 def test_what_is_local_to_a_thread_is_not_shared(scripts: Scripts) -> None:
     recorded(scripts, LOCALS)
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
-    assert query(scripts, "SELECT label, writes FROM locations") == [("one['shared']", 4000)]
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT label, writes FROM locations") == [("one['shared']", 4000)]
 
 
 SLOT = """
@@ -233,14 +226,11 @@ own = Own()
 own.shared = 0
 def work():
     before = own.shared
-    go.wait()
+    both_have_read.wait()
     own.shared = before + 1
-go = threading.Event()
+both_have_read = threading.Barrier(2)
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads: thread.start()
-while not all(thread.is_alive() for thread in threads): pass
-import time; time.sleep(0.2)
-go.set()
 for thread in threads: thread.join()
 print(own.shared)
 """
@@ -250,7 +240,7 @@ def test_a_slot_of_a_threads_local_is_shared_by_all(scripts: Scripts) -> None:
     """`__slots__` of a subclass are not per thread (the documentation of _threading_local says so). As their look-up is
     not the plain one, they make no location: nothing is found, and nothing false."""
     recorded(scripts, SLOT)
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
 
 
 HOOKS = {
@@ -358,5 +348,5 @@ go.set()
 """,
     )
     assert scripts.same("script.py") == 0
-    assert query(scripts, "SELECT count(*), sum(ended) FROM threads") == [(4, 3)]
-    assert query(scripts, "SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
+    assert scripts.query("SELECT count(*), sum(ended) FROM threads") == [(4, 3)]
+    assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]

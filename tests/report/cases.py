@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from opcodetrace.trace.event import ABSENT, Kind, Opaque
-from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.finding import Certainty, FindingGroup, Severity, Tally
 from opcodetrace.trace.report_model import RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.run import Truncation
 from opcodetrace.trace.switch import Reason
@@ -134,15 +134,17 @@ def free_threaded() -> RunReport:
     other = run.read(2, 6, 41, width=3)
     lost = run.write(1, 7, 42, width=1)
     by = run.write(2, 7, 42, width=2)
-    certainty = Certainty.POSSIBLE
-    return run.report([run.story(run.lost(lost, one, by, other, certainty), 4)], [run.watched(2, 5, exhausted=True)])
+    found = run.lost(lost, one, by, other, severity=Severity.POSSIBLE)
+    return run.report([run.story(found, 4)], [run.watched(2, 5, exhausted=True)])
 
 
 def possibly_lost() -> RunReport:
     report = free_threaded()
-    watched = replace(report.watched[0], low=0, high=2, exhausted=False)
+    found = (Tally("lost update", 0, 2, 1),)
+    watched = replace(report.watched[0], found=found)
     story = replace(report.stories[0], count=2)
-    return replace(report, run=replace(report.run, lost=0, lost_at_most=2), watched=(watched,), stories=(story,))
+    run = replace(report.run, lost=0, lost_at_most=2, found=found)
+    return replace(report, run=run, watched=(watched,), stories=(story,))
 
 
 def nothing_lost() -> RunReport:
@@ -153,7 +155,7 @@ def nothing_lost() -> RunReport:
     run.switch(1, 2, reason=Reason.ENDED)
     run.read(2, 7, 3)
     run.write(2, 9, 4)
-    other = WatchedLocation("global ready", 1, 20, 1, 2, 0, 0, 0, False, 0, 0)
+    other = WatchedLocation("global ready", 1, 20, 1, 2)
     return run.report([], [run.watched(0, overwriters=0), other])
 
 
@@ -164,16 +166,20 @@ def nothing_shared() -> RunReport:
 def truncated() -> RunReport:
     """Everything that can limit a recording."""
     run = archetype()
-    reused = WatchedLocation("node.next", 2, 40, 12, 2, 0, 0, 0, False, 2, 0)
+    example = run.lost(105, 101, 107, 103)
+    lost = run.watched(1)
+    reused = WatchedLocation("node.next", 2, 40, 12, 2, uncertain=2)
     unwoven = [
         UnwovenFunction("Worker.run", "/home/ada/counter.py", 40, "the original is not left without its hooks"),
         UnwovenFunction("<lambda>", "/home/ada/counter.py", 44, "its stack is deeper than hooks can go"),
     ]
     return run.report(
         [run.story(run.lost(105, 101, 107, 103))],
-        [replace(run.watched(1), unseen=3), reused],
-        more_stories=12,
-        more_lost=31,
+        [replace(lost, found=(*lost.found, Tally("unseen write", 3, 3))), reused],
+        more=[
+            FindingGroup("lost update", Severity.HAPPENED, Certainty.PROVEN, "f00d", count, 1, ("x",), {}, example)
+            for count in (20, 11)
+        ],
         unwoven=unwoven,
         unseen=3,
         missed=2,

@@ -29,7 +29,9 @@ def test_counts_and_findings(case: Callable[[], RunReport]) -> None:
     report = case()
     document = parsed(report)
     assert document["schema"] == SCHEMA
-    assert document["lost"] == {"least": report.run.lost, "most": report.run.lost_at_most}
+    assert [(each["kind"], each["least"], each["most"]) for each in document["found"]] == [
+        (each.kind, each.low, each.high) for each in report.run.found
+    ]
     assert len(document["findings"]) == len(report.stories)
 
 

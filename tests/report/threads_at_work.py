@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from opcodetrace.analyse.happens_before import Operations, orders
 from opcodetrace.analyse.lockset import Judge, holding, tightest
 from opcodetrace.explain.interleaving import SyncSteps, hand_over, interleave, lanes_of
+from opcodetrace.findings import KINDS
+from opcodetrace.findings.lost_update import LOST_UPDATE, LOST_WRITE, OVERWRITING_WRITE, SOURCE_READ, STALE_READ
 from opcodetrace.trace.event import Event, Kind, Value
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import Certainty, LostUpdate
+from opcodetrace.trace.finding import Certainty, Finding, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Update
-from opcodetrace.trace.report_model import LostStory, Protected, RunReport, UnwovenFunction, WatchedLocation
-from opcodetrace.trace.run import StoredRun, StoredSite, Thread, Truncation
+from opcodetrace.trace.report_model import Protected, RunReport, Story, UnwovenFunction, WatchedLocation
+from opcodetrace.trace.run import Thread, Truncation
+from opcodetrace.trace.stored import StoredRun, StoredSite
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 from tests.analyse.synchronised import Waits
@@ -143,30 +147,29 @@ class Recorded(Waits):
 
     def lost(
         self, lost: int, source_read: int | None = None, by: int | None = None, read: int | None = None,
-        certainty: Certainty = Certainty.PROVEN,
-    ) -> LostUpdate:  # fmt: skip
-        threads = {event.seq: event.thread for event in self.event_list}
-        return LostUpdate(0, lost, threads[lost], source_read, by, None if by is None else threads[by], read, certainty)
+        certainty: Certainty = Certainty.PROVEN, severity: Severity = Severity.HAPPENED,
+    ) -> Finding:  # fmt: skip
+        roles = {SOURCE_READ: source_read, STALE_READ: read, LOST_WRITE: lost, OVERWRITING_WRITE: by}
+        played = {role: seq for role, seq in roles.items() if seq is not None}
+        return Finding(LOST_UPDATE.name, severity, certainty, played, (0,))
 
-    def story(self, lost: LostUpdate, count: int = 1) -> LostStory:
+    def story(self, found: Finding, count: int = 1) -> Story:
         events = {event.seq: event for event in self.event_list}
         lanes = {lane.thread: lane for lane in lanes_of(self.threads)}
+        kind = KINDS[found.kind]
         told = interleave(
-            lost, self.location, self, self.sites, lanes, self.free_threaded, self._steps if self.rows else None
+            found, kind, self.location, self, self.sites, lanes, self.free_threaded, self._steps if self.rows else None
         )
+        seqs: defaultdict[int, list[int]] = defaultdict(list)
+        for role in (LOST_WRITE, OVERWRITING_WRITE, SOURCE_READ, STALE_READ):
+            if role in found.roles and self.rows:
+                seqs[events[found.roles[role]].thread].append(found.roles[role])
         locks = self._judge.locks
-        held = [
-            holding(Update(0, thread, write if read is None else read, write), locks)
-            for thread, read, write in (
-                (lost.lost_thread, lost.source_read, lost.lost),
-                (lost.overwritten_by_thread, lost.read, lost.overwritten_by),
-            )
-            if self.rows and thread is not None and write is not None
-        ]
-        by = lost.overwritten_by
-        return LostStory(
-            self.label, self.sites[events[lost.lost].site],
-            None if by is None else self.sites[events[by].site], count, lost.certainty, told, tuple(held),
+        held = [holding(Update(0, thread, min(of), max(of)), locks) for thread, of in seqs.items()]
+        sites = {role: self.sites[events[seq].site] for role, seq in found.roles.items()}
+        return Story(
+            kind, found.severity, found.certainty, self.label, count, 1, (self.label,), sites, told, tuple(held),
+            "f00d",
         )  # fmt: skip
 
     @property
@@ -197,7 +200,7 @@ class Recorded(Waits):
         assert pair is not None
         lanes = {lane.thread: lane for lane in lanes_of(self.threads)}
         told = hand_over(
-            *pair, self.location, self, self.sites, lanes, self._steps, verdict.certainty, self.free_threaded,
+            *pair, self.location, self, self.sites, lanes, self._steps, self.free_threaded,
             judge.span(verdict, *pair),
         )  # fmt: skip
         return Protected(self.label, 1, verdict, told if shown else None)
@@ -206,18 +209,17 @@ class Recorded(Waits):
         self, low: int, high: int | None = None, overwriters: int = 1, exhausted: bool = False
     ) -> WatchedLocation:
         location = self.location
+        tally = Tally(LOST_UPDATE.name, low, low if high is None else high, overwriters, exhausted)
         return WatchedLocation(
-            self.label, 1, location.reads, location.writes, location.threads, low, low if high is None else high,
-            overwriters, exhausted, 0, 0,
-        )  # fmt: skip
+            self.label, 1, location.reads, location.writes, location.threads, (tally,) if tally.high else ()
+        )
 
     def report(
         self,
-        stories: Collection[LostStory] = (),
+        stories: Collection[Story] = (),
         watched: Collection[WatchedLocation] = (),
         *,
-        more_stories: int = 0,
-        more_lost: int = 0,
+        more: Collection[FindingGroup] = (),
         unwoven: Collection[UnwovenFunction] = (),
         unseen: int = 0,
         missed: int = 0,
@@ -233,14 +235,26 @@ class Recorded(Waits):
             "2026-11-22T16:00:00+00:00", self.path, (), "3.13.1", "3.13.1 (main)", not self.free_threaded, None,
             "/home/ada",
         )  # fmt: skip
+        by_kind: defaultdict[str, list[Tally]] = defaultdict(list)
+        for tally in (tally for each in watched for tally in each.found):
+            by_kind[tally.kind].append(tally)
+        found = [
+            Tally(
+                kind, sum(each.low for each in of), sum(each.high for each in of), sum(each.causes for each in of),
+                any(each.exhausted for each in of),
+            )
+            for kind, of in by_kind.items()
+        ]  # fmt: skip
         run = StoredRun(
             id=1, info=info, outcome=Outcome(exit_code, signal, 0.25), threads=len(self.names),
             records=self.seq + 1, accesses=len(self.event_list), stored=len(self.event_list),
-            switches=len(self.switch_list), lost=sum(each.low for each in watched),
-            lost_at_most=sum(each.high for each in watched), unseen=unseen, missed=missed, holes=holes,
+            switches=len(self.switch_list), lost=sum(each.low for each in found if each.kind == LOST_UPDATE.name),
+            lost_at_most=sum(each.high for each in found if each.kind == LOST_UPDATE.name), unseen=unseen,
+            missed=missed, holes=holes,
             truncated=truncated, truncated_seq=truncated_seq, births=True, functions=3, notes=notes,
+            found=tuple(found),
         )  # fmt: skip
         return RunReport(
-            run, self.threads, lanes_of(self.threads), tuple(watched), tuple(stories), more_stories, more_lost,
+            run, self.threads, lanes_of(self.threads), KINDS, tuple(watched), tuple(stories), tuple(more),
             tuple(unwoven), tuple(protected), objects=self.objects,
         )  # fmt: skip

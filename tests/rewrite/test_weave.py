@@ -10,6 +10,7 @@ from opcodetrace.probe import _probe
 from opcodetrace.rewrite import weave as weave_module
 from opcodetrace.rewrite.unweave import UnweaveError, check
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.spool.messages import Message
 from opcodetrace.trace.site import Code, Site
 
 PROGRAMS = {
@@ -158,10 +159,10 @@ def _dedented(source: str) -> str:
 
 
 def _weave(source: str) -> tuple[CodeType, CodeType, list[Code]]:
-    sent: list[tuple[object, ...]] = []
+    sent: list[Message] = []
     code = compile(source, "program.py", "exec")
     woven = Weaver(sent.append, _probe).weave_module(code, "program.py", "program", source.encode())
-    return code, woven, [Code(*each[1:]) for each in sent if each[0] == "code"]  # type: ignore[arg-type]
+    return code, woven, [message for message in sent if isinstance(message, Code)]
 
 
 def _result(code: CodeType) -> object:

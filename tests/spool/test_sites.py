@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from opcodetrace.errors import SpoolError
+from opcodetrace.spool.messages import WovenFile, describe, encode
 from opcodetrace.spool.sites import Sites, read_sites
 from opcodetrace.trace.run import Module
 from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, SourceFile, SwitchPoint
-from tests.ingest.window_builder import make_code, make_site
+from tests.traces import make_code, make_site
 
 FILE = SourceFile(0, "/home/me/bank.py", "bank", b"counter[0] += 1\n")
 POINT = SwitchPoint(24, 10, "RESUME", 1, 1, 0, 0, True)
@@ -26,13 +27,8 @@ PATTERNS = Patterns(("os", "bank.*"), ("queue",))
 UNWOVEN = Code(1, 0, "hard", 9, (), (), "too hard")
 
 
-def plain(value: Any) -> Any:
-    return tuple(map(plain, value)) if isinstance(value, tuple) else value
-
-
 def entries() -> list[bytes]:
-    codes = [marshal.dumps(("code", *plain(code))) for code in (CODE, UNWOVEN)]
-    return [marshal.dumps(("file", *FILE)), *codes]
+    return [encode(FILE), encode(CODE), encode(UNWOVEN)]
 
 
 def test_counts_what_was_woven_by_module() -> None:
@@ -57,8 +53,7 @@ def test_remarks_name_patterns_that_did_nothing_and_failures() -> None:
 
 
 def test_reads_back_what_the_child_sent(tmp_path: pathlib.Path) -> None:
-    more = [marshal.dumps(("patterns", *PATTERNS)), marshal.dumps(("left", *LEFT))]
-    (tmp_path / "sites").write_bytes(b"".join([*entries(), *more]))
+    (tmp_path / "sites").write_bytes(b"".join([*entries(), encode(PATTERNS), encode(LEFT)]))
 
     files, codes, left, patterns = read_sites(tmp_path / "sites")
 
@@ -67,6 +62,19 @@ def test_reads_back_what_the_child_sent(tmp_path: pathlib.Path) -> None:
     assert (left, patterns) == ([LEFT], PATTERNS)
     assert isinstance(codes[0].sites[1].flow, Flow)
     assert isinstance(codes[0].switch_points[0], SwitchPoint)
+
+
+def test_a_module_that_is_numbered_from_0_is_shifted(tmp_path: pathlib.Path) -> None:
+    woven = WovenFile(7, FILE.path, FILE.module, (10, 100, 1000), describe(FILE.source, [CODE]))
+    (tmp_path / "sites").write_bytes(encode(woven))
+
+    files, (code,), _, _ = read_sites(tmp_path / "sites")
+
+    assert files == [FILE._replace(id=7)]
+    assert (code.id, code.file, [site.id for site in code.sites]) == (10, 7, [100, 101])
+    flow = code.sites[1].flow
+    assert flow is not None
+    assert flow.reads == (100,)
 
 
 def test_a_tuple_cut_off_anywhere_is_ignored(tmp_path: pathlib.Path) -> None:

@@ -11,7 +11,8 @@ from opcodetrace.errors import OpcodetraceError
 from opcodetrace.spool import window as window_module
 from opcodetrace.spool.layout import HEADER_SIZE, MAGIC, RECORD_SIZE, HeaderFlag, RecordKind
 from opcodetrace.spool.window import Window
-from tests.probe.traced import read, start, trace
+from tests.probe.traced import start, trace
+from tests.windows import read
 
 
 def test_a_new_window(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ import opcodetrace_cli
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
 from opcodetrace.trace.event import Opaque
+from opcodetrace.trace.finding import Tally
 from opcodetrace_cli import COMMANDS, main, query
-from tests.store.traces import FINDINGS, INFO, OUTCOME, lost_increment, make_trace
+from tests.traces import FINDINGS, INFO, OUTCOME, lost_increment, make_trace
 
 
 @pytest.fixture
@@ -40,13 +41,46 @@ class TestRuns:
     def test_a_row_for_each(self, database: pathlib.Path) -> None:
         lines = run("runs").stdout.splitlines()
         assert lines[0].split() == [
-            *("run", "when", "script", "python", "exit", "functions", "threads", "events", "switches", "lost", "time")
+            *("run", "when", "script", "python", "exit", "functions", "threads", "events", "switches", "found", "time")
         ]
         assert lines[2].split()[0] == "1"
         assert lines[2].split()[3:] == [
-            *("bank.py", "--fast", "ü", "3.13.0", "3", "1", "of", "2", "2", "4", "3", "1-2", "1.25s")
+            *(
+                "bank.py",
+                "--fast",
+                "ü",
+                "3.13.0",
+                "3",
+                "1",
+                "of",
+                "2",
+                "2",
+                "4",
+                "3",
+                "1",
+                "to",
+                "2",
+                "lost",
+                "updates",
+                "1.25s",
+            )
         ]
-        assert lines[3].split()[6:] == ["3.13.0t", "?", "1", "of", "2", "2", "4", "-", "1-2", "1.25s"]
+        assert lines[3].split()[6:] == [
+            "3.13.0t",
+            "?",
+            "1",
+            "of",
+            "2",
+            "2",
+            "4",
+            "-",
+            "1",
+            "to",
+            "2",
+            "lost",
+            "updates",
+            "1.25s",
+        ]
 
     def test_80_columns_are_enough(self, database: pathlib.Path) -> None:
         from rich.console import Console
@@ -55,7 +89,7 @@ class TestRuns:
 
         with Database.open(database) as opened:
             stored = [
-                replace(each, id=123, stored=12_345_678, switches=98_765, lost=5, lost_at_most=5)
+                replace(each, id=123, stored=12_345_678, switches=98_765, found=(Tally("lost update", 5, 5),))
                 for each in opened.runs()
             ]
         console = Console(width=80, file=io.StringIO())
@@ -122,7 +156,7 @@ class TestQuery:
     @pytest.mark.parametrize(
         ("arguments", "exit_code", "text"),
         [
-            (["query", "nothing"], 2, "opcodetrace: there is no kept query 'nothing'; there are lost-updates"),
+            (["query", "nothing"], 2, "opcodetrace: there is no kept query 'nothing'; there are findings"),
             (["query", "SELECT * FROM nowhere"], 2, "opcodetrace: cannot answer the query: no such table: nowhere\n"),
             (["query", "DELETE FROM runs"], 2, "opcodetrace: cannot answer the query: not authorized"),
             (["query", "threads", "--run", "9"], 2, "holds no run 9; it holds runs 1 to 2\n"),
@@ -155,6 +189,21 @@ class TestCommands:
         assert result.exit_code == 70
         assert result.stderr.startswith("opcodetrace: internal error at test_command_line.py:")
         assert result.stderr.count("\n") == 1
+
+    def test_an_error_of_ours_is_shown_whole_if_that_is_asked_for(
+        self, database: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(*_: object) -> str:
+            raise KeyError("of ours")
+
+        monkeypatch.setitem(query.WRITERS, "csv", fails)
+        monkeypatch.setenv("OPCODETRACE_TRACEBACK", "1")
+        result = run("query", "threads", "--format", "csv")
+        lines = result.stderr.splitlines()
+        assert result.exit_code == 70
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[-2:-1] == ["KeyError: 'of ours'"]
+        assert lines[-1].startswith("opcodetrace: internal error at test_command_line.py:")
 
     def test_what_cannot_be_loaded_stops_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(opcodetrace_cli, "COMMANDS", COMMANDS | {"record": "opcodetrace_cli.nowhere:record"})

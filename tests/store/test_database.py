@@ -15,11 +15,11 @@ from opcodetrace.errors import DatabaseError, RunNotFound
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
 from opcodetrace.trace.event import Event, Kind, Opaque, Value
-from opcodetrace.trace.finding import LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Tally
 from opcodetrace.trace.report_model import UnwovenFunction
 from opcodetrace.trace.run import Truncation
 from tests.store.test_stored_value import VALUES
-from tests.store.traces import (
+from tests.traces import (
     FILE,
     FINDINGS,
     INFO,
@@ -30,6 +30,8 @@ from tests.store.traces import (
     PLACE,
     SWITCHES,
     THREADS,
+    UNSEEN,
+    findings_of,
     lost_increment,
     make_trace,
 )
@@ -130,29 +132,46 @@ class TestRoundTrip:
         database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
         run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
         (location,) = database.locations(run)
-        assert database.lost_counts(run) == [replace(FINDINGS.counts[0], location=location)]
-        assert database.unseen(run) == [UnseenWrite(location, 3)]
-        (group,) = database.lost_groups(run)
+        assert database.counts(run) == [replace(count, location=location) for count in FINDINGS.counts]
+        assert database.run(run).found == (
+            Tally("lost update", 1, 2, 1, exhausted=True), Tally("unseen write", 1, 1, 0)
+        )  # fmt: skip
+        lost, unseen = database.finding_groups(run)
         sites = database.sites(run)
-        assert (group.label, group.count, group.example) == ("counter[0]", 1, replace(LOST, location=location))
-        assert group.overwriting_site is not None
-        assert sites[group.lost_site].operation == sites[group.overwriting_site].operation == "STORE_SUBSCR"
+        assert (lost.labels, lost.count, lost.locations) == (("counter[0]",), 1, 1)
+        assert lost.example == replace(LOST, locations=(location,))
+        assert lost.fingerprint == FINDINGS.groups[0].fingerprint
+        assert {sites[lost.sites[role]].operation for role in ("lost write", "overwriting write")} == {"STORE_SUBSCR"}
+        assert lost.threads == {1: 0, 3: 1, 6: 0, 8: 1}
+        assert unseen.example == replace(UNSEEN, locations=(location,))
 
     def test_a_group_s_example_spans_the_fewest_events(self, database: Database) -> None:
         # GIVEN three lost updates of one pair of lines, the second told by the closest events, one overwritten by none
         events = [Event(seq, seq, seq % 2, 10 + seq % 2, 1 + seq % 2, 3, 0, 0) for seq in range(40)]
-        lost = [
-            LostUpdate(3, 1, 1, 0, 21, 1, 20, LOST.certainty),
-            LostUpdate(3, 23, 1, 22, 25, 1, 24, LOST.certainty),
-            LostUpdate(3, 27, 1, None, 39, 1, 38, LOST.certainty),
-            LostUpdate(3, 31, 1, None, None, None, None, LOST.certainty),
+        roles: list[dict[str, int]] = [
+            {"lost write": 1, "source read": 0, "overwriting write": 21, "stale read": 20},
+            {"lost write": 23, "source read": 22, "overwriting write": 25, "stale read": 24},
+            {"lost write": 27, "overwriting write": 39, "stale read": 38},
+            {"lost write": 31},
         ]
+        lost = [replace(LOST, roles=each) for each in roles]
         # WHEN they are stored
-        run = database.add_run(INFO, OUTCOME, make_trace(events), replace(FINDINGS, lost=lost, unseen=[]))
+        trace = make_trace(events)
+        run = database.add_run(INFO, OUTCOME, trace, findings_of(trace, lost))
         # THEN they make two groups, the greater first
-        first, second = database.lost_groups(run)
-        assert (first.count, first.example.lost) == (3, 23)
-        assert (second.count, second.overwriting_site, second.example) == (1, None, replace(lost[3], location=1))
+        first, second = database.finding_groups(run)
+        assert (first.count, first.example.roles["lost write"]) == (3, 23)
+        assert (second.count, second.example.roles) == (1, {"lost write": 31})
+
+    def test_what_a_finding_is_about_may_be_several_locations_or_locks(self, database: Database) -> None:
+        trace = make_trace()
+        trace.locations[4] = replace(trace.locations[3], id=4, label="counter[1]")
+        about = [replace(LOST, locations=(3, 4)), replace(LOST, locations=(), locks=(1,))]
+        run = database.add_run(INFO, OUTCOME, trace, findings_of(trace, about))
+        (group,) = database.finding_groups(run)
+        assert (group.count, group.locations, group.labels) == (2, 1, ("counter[0]",))
+        assert database.query("SELECT finding_id, location_id FROM finding_locations")[1] == [(1, 2)]
+        assert database.query("SELECT finding_id, sync_object_id FROM finding_locks")[1] == [(2, 1)]
 
     def test_unwoven_and_sources(self, database: Database) -> None:
         run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
@@ -201,7 +220,7 @@ class TestViews:
     def test_lost_updates(self, database: Database) -> None:
         database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
         _, rows = database.query("SELECT * FROM lost_updates")
-        assert rows == [(1, "counter[0]", 6, 0, 1, 8, 1, 1, 3, 0, "proven", 1)]
+        assert rows == [(1, "counter[0]", 6, 0, 1, 8, 1, 1, 3, 0, "proven", "happened", 1)]
 
     def test_waits(self, database: Database) -> None:
         database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
@@ -242,7 +261,7 @@ class TestRuns:
     def test_a_run_that_cannot_be_stored_leaves_nothing(self, database: Database) -> None:
         database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
         event = lost_increment()[1]
-        with pytest.raises(DatabaseError):
+        with pytest.raises(sqlite3.IntegrityError):  # a fault of ours, not of the file
             database.add_run(INFO, OUTCOME, make_trace([event, event]), NO_FINDINGS)
         assert [run.id for run in database.runs()] == [1]
         assert database.add_run(INFO, OUTCOME, make_trace(), FINDINGS) == 2
@@ -323,6 +342,26 @@ class TestOpening:
                 database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
             assert database.runs() == []
             other.close()
+
+    def test_no_regular_file(self) -> None:
+        assert "is no regular file" in self.error(pathlib.Path(os.devnull))
+
+    def test_full(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True) as database:
+            (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
+            database._connection.execute(f"PRAGMA max_page_count = {pages}")
+            events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(5000)]
+            with pytest.raises(DatabaseError, match="full; free some space"):
+                database.add_run(INFO, OUTCOME, make_trace(events), NO_FINDINGS)
+
+    def test_what_is_a_fault_of_ours_is_not_laid_to_the_file(self, path: pathlib.Path) -> None:
+        with Database.open(path, create=True) as database:
+            database._connection.execute("DROP VIEW lost_updates")
+            database._connection.execute("DROP TABLE runs")
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                database.runs()
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
     def test_read_only_folder(self, path: pathlib.Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from opcodetrace.errors import UsageError
 from opcodetrace.store.database import Database
-from tests.store.traces import FINDINGS, INFO, OUTCOME, make_trace
+from tests.traces import FINDINGS, INFO, OUTCOME, make_trace
 
 WRITES = [
     "DELETE FROM runs",

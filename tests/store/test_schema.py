@@ -12,9 +12,21 @@ from opcodetrace.store import schema
 from opcodetrace.store.trace_file import STEPS
 
 
+def new() -> sqlite_utils.Database:
+    return sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
+
+
 @pytest.fixture
 def database() -> sqlite_utils.Database:
-    made = sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
+    made = new()
+    schema.bring_up_to_date(made)
+    return made
+
+
+@pytest.fixture
+def migrated() -> sqlite_utils.Database:
+    """Step by step, as a file of the first version came to what it is."""
+    made = new()
     schema.migrations.apply(made)
     return made
 
@@ -29,15 +41,61 @@ def relations(database: sqlite_utils.Database) -> list[tuple[str, str]]:
 
 def test_every_table_and_view_has_a_comment(database: sqlite_utils.Database) -> None:
     for name, sql in relations(database):
-        assert re.match(rf"CREATE (TABLE|VIEW) {name} (\(|AS)\n    -- [A-Z].*\.\n", sql), name
+        assert re.match(rf"CREATE (TABLE|VIEW) \"?{name}\"? (\(|AS)\n    -- [A-Z].*\.\n", sql), name
 
 
-def test_every_column_has_a_comment(database: sqlite_utils.Database) -> None:
+def comments(database: sqlite_utils.Database) -> dict[tuple[str, str], str]:
+    """What is said of each column, by its table or view and its name."""
+    said = {}
     for name, sql in relations(database):
         for _, column, *_ in database.conn.execute(f"SELECT * FROM pragma_table_info('{name}')"):
             # one that was added later stands in the table's last line
-            told = rf'(^[ ,]*"?{column}"?[ ,]| AS {column}\b).* (--|/\*) \w|, {column} [^,]* /\* \w'
-            assert re.search(told, sql, re.M), f"{name}.{column}"
+            ahead = rf'(?:^[ ,]*"?{column}"?[ ,]| AS {column}\b)'
+            found = re.search(rf"{ahead}.* -- (\w.*)$|, {column} [^,]* /\* (\w.*?) \*/", sql, re.M)
+            assert found, f"{name}.{column}"
+            said[name, column] = found[1] or found[2]
+    return said
+
+
+def test_every_column_has_a_comment(database: sqlite_utils.Database) -> None:
+    assert comments(database)
+
+
+def parts(database: sqlite_utils.Database) -> dict[str, object]:
+    """What SQLite makes of the schema: the columns and keys of each table and view, the indexes, the views' text."""
+    found: dict[str, object] = {}
+    listed = database.conn.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    for type_, name, table, sql in listed:
+        if table.startswith("_"):
+            continue
+        pragmas = ("table_xinfo", "foreign_key_list", "index_xinfo", "table_list")
+        asked = [database.conn.execute(f"PRAGMA {pragma}('{name}')").fetchall() for pragma in pragmas]
+        found[f"{type_} {name} of {table}"] = (asked, sql if type_ != "table" else None)
+    return found
+
+
+def test_what_is_published_is_what_the_steps_give(
+    database: sqlite_utils.Database, migrated: sqlite_utils.Database
+) -> None:
+    assert parts(database) == parts(migrated)
+    assert comments(database) == comments(migrated)
+    assert [step.name for step in schema.migrations.applied(database)] == [
+        step.name for step in schema.migrations.applied(migrated)
+    ]
+    assert database.conn.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
+    assert migrated.conn.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
+
+
+def test_each_statement_of_the_published_schema_is_shown_as_it_is(database: sqlite_utils.Database) -> None:
+    shown = {sql for _, sql in relations(database)}
+    _, *statements = (each.rstrip(";\n") for each in schema.published().split("\n\n")[1:])
+    assert shown == {each for each in statements if not each.startswith("CREATE INDEX")}
+
+
+def test_a_script_of_the_published_schema_alone_makes_it(database: sqlite_utils.Database) -> None:
+    made = new()
+    made.conn.executescript(schema.published())
+    assert parts(made) == parts(database)
 
 
 def test_columns_as_designed(database: sqlite_utils.Database) -> None:
@@ -61,15 +119,15 @@ def test_columns_as_designed(database: sqlite_utils.Database) -> None:
         assert set(columns.split()) <= {row[0] for row in rows}, name
 
 
-def test_the_steps_are_all_known(database: sqlite_utils.Database) -> None:
-    applied = [step.name for step in schema.migrations.applied(database)]
+def test_the_steps_are_all_known(migrated: sqlite_utils.Database) -> None:
+    applied = [step.name for step in schema.migrations.applied(migrated)]
     assert applied == list(STEPS)
-    assert not schema.migrations.pending(database)
+    assert not schema.migrations.pending(migrated)
 
 
 def test_a_file_of_the_first_schema_gets_what_was_added() -> None:
-    old = sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
+    old = new()
     schema.migrations.apply(old, stop_before=STEPS[1])
     assert "modules" not in old.table_names()
-    schema.migrations.apply(old)
+    schema.bring_up_to_date(old)
     assert "modules" in old.table_names()

@@ -12,17 +12,18 @@ import pytest
 
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event, Kind
-from tests.store.traces import FINDINGS, INFO, NO_FINDINGS, OUTCOME, make_trace
+from tests.recording import ROOT, environment
+from tests.traces import FINDINGS, INFO, NO_FINDINGS, OUTCOME, make_trace
 
-ROOT = pathlib.Path(__file__).parents[2]
 RUNS_EACH = 8
 
 
 def start(code: str, *arguments: object) -> subprocess.Popen[bytes]:
-    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    inherited = environment()
+    paths = os.pathsep.join([*filter(None, [inherited.get("PYTHONPATH")]), str(ROOT)])  # these tests as well
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": paths},
+        env=inherited | {"PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
     )
@@ -32,7 +33,7 @@ WRITER = f"""
 import pathlib, sys
 from dataclasses import replace
 from opcodetrace.store.database import Database
-from tests.store.traces import FINDINGS, INFO, OUTCOME, make_trace
+from tests.traces import FINDINGS, INFO, OUTCOME, make_trace
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range({RUNS_EACH}):
@@ -45,7 +46,7 @@ import os, pathlib, signal, sys
 from opcodetrace.store import writer as store
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event, Kind
-from tests.store.traces import INFO, NO_FINDINGS, OUTCOME, make_trace
+from tests.traces import INFO, NO_FINDINGS, OUTCOME, make_trace
 
 store.CACHE_KIB = 100  # so that pages of the unfinished run reach the file
 trace = make_trace([Event(seq, seq, 0, 10, Kind.READ, 3, seq, 0) for seq in range(int(sys.argv[2]))])

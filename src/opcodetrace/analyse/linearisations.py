@@ -19,7 +19,8 @@ from struct import pack
 
 from opcodetrace.analyse import versions
 from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
-from opcodetrace.trace.finding import Certainty, LostCount
+from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.version import LostCount
 
 UNKNOWN = 0  # the number of a value that is not known
 NEVER = 1 << 62  # a seq after all others

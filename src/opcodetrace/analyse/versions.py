@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from struct import pack
 
 from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
-from opcodetrace.trace.finding import Certainty, LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Certainty, Severity
+from opcodetrace.trace.version import LostUpdate, UnseenWrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +137,8 @@ def lost_updates(
                 if over != counted:
                     counted = over
                     overwriters += 1
-                certainty = Certainty.PROVEN
-                if unseen or not order_known:
-                    certainty = Certainty.POSSIBLE
-                elif Certainty.INFERRED in (certainties.get(write.seq), certainties.get(by.seq)):
-                    certainty = Certainty.INFERRED
+                inferred = Certainty.INFERRED in (certainties.get(write.seq), certainties.get(by.seq))
+                surely = order_known and not unseen
                 own, stale = sources.get(write.seq), sources.get(by.seq)
                 rows.append(
                     LostUpdate(
@@ -151,7 +149,8 @@ def lost_updates(
                         overwritten_by=by.seq,
                         overwritten_by_thread=by.thread,
                         read=stale if stale in reads else None,
-                        certainty=certainty,
+                        certainty=Certainty.INFERRED if inferred else Certainty.PROVEN,
+                        severity=Severity.HAPPENED if surely else Severity.POSSIBLE,
                     )
                 )
             updates.extend(reversed(rows))

@@ -1,4 +1,4 @@
-"""The interleaving by which one update was lost, as the steps that a person reads."""
+"""The interleaving of a finding, as the steps that a person reads."""
 
 from __future__ import annotations
 
@@ -12,21 +12,14 @@ from typing import Protocol
 
 from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.trace.event import ABSENT, Event, Kind, Value
-from opcodetrace.trace.finding import Certainty, LostUpdate
+from opcodetrace.trace.finding import Certainty, Finding, Severity
+from opcodetrace.trace.finding_kind import FindingKind
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.protection import Update
-from opcodetrace.trace.report_model import (
-    AccessStep,
-    ComputeStep,
-    FoldStep,
-    Interleaving,
-    Lane,
-    Role,
-    Step,
-    SwitchStep,
-    SyncStep,
-)
-from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.report_model import Interleaving
+from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, Lane, Step, SwitchStep, SyncStep
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
@@ -154,43 +147,51 @@ def lanes_of(threads: Iterable[Thread]) -> tuple[Lane, ...]:
 
 
 def interleave(
-    lost: LostUpdate,
-    location: Location,
+    finding: Finding,
+    kind: FindingKind,
+    location: Location | None,
     recording: Recording,
     sites: Mapping[int, StoredSite],
     lanes: Mapping[int, Lane],
     free_threaded: bool = False,
     synchronised: SyncSteps | None = None,
 ) -> Interleaving:
-    """The steps around a lost update, with what does not matter folded."""
-    roles = _roles(lost)
+    """The steps of a finding that is told of `location`, with what does not matter folded."""
+    cells = [] if location is None else [location.id]
+    roles = {finding.roles[role.name]: role.name for role in kind.roles if role.name in finding.roles}
     events = {seq: event for seq in roles if (event := _event_at(recording, seq)) is not None}
     first, last = min(roles), max(roles)
-    same_version = _same_version(lost, events, location, recording)
-    origin = _origin(first, location, events, recording)
+    flows = _flows(finding, kind, events)
+    same_version = _same_version([read for _, read in flows], events, cells, recording)
+    origin = _origin(first, cells, events, recording)
     if origin is not None:
-        roles[origin.seq] = Role.ORIGIN
+        roles[origin.seq] = ORIGIN
         events[origin.seq] = origin
-    for event in _extra(events, first, last, location, recording):
+    for event in _extra(events, first, last, cells, recording):
         events.setdefault(event.seq, event)
-    order = _order([*events.values(), *_computations(lost, events, recording)], lost)
-    operands = _operands(lost, events)
-    taking_part = {event.thread for event in order if roles.get(event.seq) is not Role.ORIGIN}
-    making = _Steps(location, recording, sites, roles, operands, free_threaded)
+    order = _order([*events.values(), *_computations(flows, events, recording)], finding, kind)
+    operands = {} if _is_guessed(finding) else {write: events[read].value for write, read in flows}
+    taking_part = {event.thread for event in order if roles.get(event.seq) != ORIGIN}
+    making = _Steps(cells, recording, sites, roles, operands, free_threaded)
     steps = making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised))
     return Interleaving(
-        label=location.label,
+        label="" if location is None else location.label,
         lanes=tuple(lanes[thread] for thread in sorted(taking_part)),
         steps=tuple(steps),
-        certainty=lost.certainty,
         same_version=same_version,
         stacks={
-            role: stack
-            for seq, role in roles.items()
-            if role in (Role.LOST_WRITE, Role.OVERWRITING_WRITE)
-            and (stack := tuple(sites[site] for site in recording.stack(seq) if site in sites))
+            role.name: stack
+            for role in kind.roles
+            if role.groups
+            and role.name in finding.roles
+            and (stack := tuple(sites[site] for site in recording.stack(finding.roles[role.name]) if site in sites))
         },
     )
+
+
+def _is_guessed(finding: Finding) -> bool:
+    """Whether it is not proven which read flows into a write."""
+    return finding.severity is Severity.HAPPENED and finding.certainty is not Certainty.PROVEN
 
 
 def hand_over(
@@ -201,12 +202,12 @@ def hand_over(
     sites: Mapping[int, StoredSite],
     lanes: Mapping[int, Lane],
     synchronised: SyncSteps,
-    certainty: Certainty,
     free_threaded: bool = False,
     held: tuple[int, int] | None = None,
 ) -> Interleaving:
     """How an update of one thread followed that of another, with what the two did to wait for each other. `held`: the
     seqs at which the first one got the lock that it was about, and the other released it."""
+    cells = [location.id]
     seqs = dict.fromkeys((one.began, one.seq, other.began, other.seq))
     events = {seq: event for seq in seqs if (event := _event_at(recording, seq)) is not None}
     threads = {one.thread, other.thread}
@@ -216,51 +217,45 @@ def hand_over(
         first = next((step.seq for step in reversed(before) if step.operation not in GIVES), first)
         behind = synchronised.between(last + 1, last + MAX_AROUND, {other.thread}, ())
         last = next((step.seq for step in behind if step.operation in GIVES), last)
-    for event in _extra(events, one.began, other.seq, location, recording):
+    for event in _extra(events, one.began, other.seq, cells, recording):
         if event.thread in threads:
             events.setdefault(event.seq, event)
     order = sorted(events.values(), key=lambda event: event.seq)
-    making = _Steps(location, recording, sites, {}, {}, free_threaded)
+    making = _Steps(cells, recording, sites, {}, {}, free_threaded)
     return Interleaving(
         label=location.label,
         lanes=tuple(lanes[thread] for thread in sorted(threads)),
         steps=tuple(making.steps(making.with_synchronisation(order, first, last, threads, synchronised))),
-        certainty=certainty,
-        same_version=False,
     )
-
-
-def _roles(lost: LostUpdate) -> dict[int, Role]:
-    """Who plays what; a read that serves both writes is told as the overwriting write's."""
-    roles = {lost.lost: Role.LOST_WRITE}
-    if lost.overwritten_by is not None:
-        roles[lost.overwritten_by] = Role.OVERWRITING_WRITE
-    if lost.source_read is not None:
-        roles.setdefault(lost.source_read, Role.SOURCE_READ)
-    if lost.read is not None and roles.get(lost.read, Role.SOURCE_READ) is Role.SOURCE_READ:
-        roles[lost.read] = Role.STALE_READ
-    return roles
 
 
 def _event_at(recording: Recording, seq: int) -> Event | None:
     return next((event for event in recording.events(seq, seq) if event.kind in ACCESSES), None)
 
 
-def _same_version(lost: LostUpdate, events: Mapping[int, Event], location: Location, recording: Recording) -> bool:
-    """Whether both updates began with a read of one and the same version."""
-    if lost.source_read is None or lost.read is None:
-        return False
-    if lost.source_read not in events or lost.read not in events:
-        return False
-    if events[lost.source_read].value != events[lost.read].value:
-        return False
-    first, last = sorted((lost.source_read, lost.read))
-    if recording.count_events(first, last, [location.id]) > MAX_TOLD_APART:
-        return False
-    return not any(event.kind in WRITES for event in recording.events(first, last, [location.id]))
+def _flows(finding: Finding, kind: FindingKind, events: Mapping[int, Event]) -> list[tuple[int, int]]:
+    """The writes that play a role, each with the read that flows into it."""
+    pairs = []
+    for role in kind.roles:
+        read, write = finding.roles.get(role.name), finding.roles.get(role.flows_into or "")
+        if read in events and write in events and read is not None and write is not None:
+            pairs.append((write, read))
+    return pairs
 
 
-def _origin(first: int, location: Location, events: Mapping[int, Event], recording: Recording) -> Event | None:
+def _same_version(
+    reads: Sequence[int], events: Mapping[int, Event], cells: Collection[int], recording: Recording
+) -> bool:
+    """Whether several updates began with a read of one and the same version."""
+    if len(reads) < 2 or any(events[read].value != events[reads[0]].value for read in reads):
+        return False
+    first, last = min(reads), max(reads)
+    if recording.count_events(first, last, cells) > MAX_TOLD_APART:
+        return False
+    return not any(event.kind in WRITES for event in recording.events(first, last, cells))
+
+
+def _origin(first: int, cells: Collection[int], events: Mapping[int, Event], recording: Recording) -> Event | None:
     """The write that made the version which the first step reads."""
     if first not in events or events[first].kind != Kind.READ:
         return None
@@ -268,7 +263,7 @@ def _origin(first: int, location: Location, events: Mapping[int, Event], recordi
     end = first - 1
     while end >= 0 and reach <= ORIGIN_SPAN:
         start = max(0, end - reach)
-        writes = [event for event in recording.events(start, end, [location.id]) if event.kind in WRITES]
+        writes = [event for event in recording.events(start, end, cells) if event.kind in WRITES]
         if writes:
             return writes[-1] if writes[-1].value == events[first].value else None
         end, reach = start - 1, reach * 4
@@ -276,25 +271,27 @@ def _origin(first: int, location: Location, events: Mapping[int, Event], recordi
 
 
 def _extra(
-    events: Mapping[int, Event], first: int, last: int, location: Location, recording: Recording
+    events: Mapping[int, Event], first: int, last: int, cells: Collection[int], recording: Recording
 ) -> Iterator[Event]:
     """Other accesses of the location between the first and the last step: all of a few, else those of small gaps."""
-    if recording.count_events(first, last, [location.id]) <= len(events) + MAX_EXTRA:
-        yield from _accesses(recording.events(first, last, [location.id]))
+    if recording.count_events(first, last, cells) <= len(events) + MAX_EXTRA:
+        yield from _accesses(recording.events(first, last, cells))
         return
     shown = sorted(seq for seq in events if seq >= first)
     for before, after in itertools.pairwise(shown):
-        if 0 < recording.count_events(before + 1, after - 1, [location.id]) <= MAX_EXTRA_IN_GAP:
-            yield from _accesses(recording.events(before + 1, after - 1, [location.id]))
+        if 0 < recording.count_events(before + 1, after - 1, cells) <= MAX_EXTRA_IN_GAP:
+            yield from _accesses(recording.events(before + 1, after - 1, cells))
 
 
 def _accesses(events: Iterable[Event]) -> Iterator[Event]:
     return (event for event in events if event.kind in ACCESSES)
 
 
-def _computations(lost: LostUpdate, events: Mapping[int, Event], recording: Recording) -> Iterator[Event]:
+def _computations(
+    flows: Iterable[tuple[int, int]], events: Mapping[int, Event], recording: Recording
+) -> Iterator[Event]:
     """What was recorded of the operations between the reads and the writes that they flow into."""
-    for write, read in _pairs(lost, events):
+    for write, read in flows:
         if not 0 < write - read <= COMPUTE_SPAN:
             continue
         by = events[write]
@@ -307,42 +304,32 @@ def _computations(lost: LostUpdate, events: Mapping[int, Event], recording: Reco
             yield from computations
 
 
-def _order(events: Iterable[Event], lost: LostUpdate) -> list[Event]:
-    """The order shown. Intervals leave some room: the stale read comes before the lost write, which comes before
-    the one that overwrote it."""
+def _order(events: Iterable[Event], finding: Finding, kind: FindingKind) -> list[Event]:
+    """The order shown. Intervals leave some room: the kind says which roles come before its pivot, and which after."""
+    names = [role.name for role in kind.roles]
+    place_of = names.index(kind.pivot)
+    pivot = finding.roles.get(kind.pivot)
+    before = {finding.roles[name] for name in names[:place_of] if name in finding.roles}
+    after = {finding.roles[name] for name in names[place_of + 1 :] if name in finding.roles}
 
     def place(event: Event) -> tuple[float, int]:
-        if event.seq in (lost.read, lost.source_read) and event.seq > lost.lost:
-            return lost.lost - 0.5, event.seq
-        if event.seq == lost.overwritten_by and event.seq < lost.lost:
-            return lost.lost + 0.5, event.seq
+        if pivot is not None and event.seq in before and event.seq > pivot:
+            return pivot - 0.5, event.seq
+        if pivot is not None and event.seq in after and event.seq < pivot:
+            return pivot + 0.5, event.seq
         return event.seq, event.seq
 
     return sorted(events, key=place)
-
-
-def _operands(lost: LostUpdate, events: Mapping[int, Event]) -> dict[int, Value]:
-    """For a write: the value of the read that flows into it, only where that is proven."""
-    if lost.certainty is Certainty.INFERRED:
-        return {}
-    return {write: events[read].value for write, read in _pairs(lost, events)}
-
-
-def _pairs(lost: LostUpdate, events: Mapping[int, Event]) -> Iterator[tuple[int, int]]:
-    """The two writes, each with the read that flows into it, where there is one."""
-    for write, read in ((lost.lost, lost.source_read), (lost.overwritten_by, lost.read)):
-        if write is not None and read is not None and write in events and read in events:
-            yield write, read
 
 
 @dataclass(slots=True)
 class _Steps:
     """Turns the events to show into steps, with the switches and folds between them."""
 
-    location: Location
+    cells: Collection[int]  # the location, if it is about one
     recording: Recording
     sites: Mapping[int, StoredSite]
-    roles: Mapping[int, Role]
+    roles: Mapping[int, str]
     operands: Mapping[int, Value]
     free_threaded: bool
     shown: list[Event] = field(default_factory=list)
@@ -361,7 +348,7 @@ class _Steps:
         for event in (*order, None):
             if event is None:
                 gap, steps = steps, []
-            elif self.roles.get(event.seq) is Role.ORIGIN:
+            elif self.roles.get(event.seq) == ORIGIN:
                 gap = []
             else:
                 place = next((place for place, step in enumerate(steps) if step.seq >= event.seq), len(steps))
@@ -383,7 +370,7 @@ class _Steps:
         steps: list[Step] = []
         last_of_lane: dict[int, Event] = {}
         for index, event in enumerate(order):
-            if index and self.roles.get(order[index - 1].seq) is not Role.ORIGIN:
+            if index and self.roles.get(order[index - 1].seq) != ORIGIN:
                 steps += self._between(order[index - 1], event)
             if isinstance(event, SyncStep):
                 steps.append(event)
@@ -394,7 +381,7 @@ class _Steps:
             if event.kind == Kind.COMPUTE:
                 steps.append(self._computed(event, continues))
                 continue
-            if self.roles.get(event.seq) is not Role.ORIGIN and self._computed_meanwhile(before, event):
+            if self.roles.get(event.seq) != ORIGIN and self._computed_meanwhile(before, event):
                 steps.append(self._computed(event, continues))
                 continues = True
             steps.append(
@@ -490,7 +477,7 @@ class _Steps:
         if first > last:
             return
         shown = {event.seq for event in self.shown if first <= event.seq <= last}
-        here = self.recording.count_events(first, last, [self.location.id]) - len(shown)
+        here = self.recording.count_events(first, last, self.cells) - len(shown)
         elsewhere = self.recording.count_events(first, last) - len(shown) - here
         untold = sum(first <= seq <= last for seq in self.untold)
         if not here and not elsewhere and not switches and not untold:
@@ -499,7 +486,7 @@ class _Steps:
         if here > MAX_TOLD_APART:
             fold = replace(fold, accesses=here)
         elif here:
-            events = _accesses(self.recording.events(first, last, [self.location.id]))
+            events = _accesses(self.recording.events(first, last, self.cells))
             folded = [event for event in events if event.seq not in shown]
             reads = sum(event.kind == Kind.READ for event in folded)
             threads = tuple(sorted({event.thread for event in folded}))

@@ -31,6 +31,7 @@ from opcodetrace.spool.layout import (
 )
 from opcodetrace.spool.records import SpooledRecords, Survey, survey
 from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.run import Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, flows_of
@@ -48,10 +49,11 @@ def ingest(
     disk_full: bool = False,
     max_records: int | None = None,
     last: int | None = None,
+    needs: Need = Need.NOTHING,
 ) -> Trace:
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
     `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
-    so many records count, if that is given."""
+    so many records count, if that is given. `needs`: what is kept besides."""
     files, codes = list(files), list(codes)
     spool = SpooledRecords.open(window, last)
     seen = survey(spool)
@@ -67,7 +69,8 @@ def ingest(
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files)
     calls = CallStructure.of(spool, seen, kept)
-    markers = _markers(spool, seen, sites, calls, None if keep_all else kept)
+    of_readers = Need.ENTER_OF_READERS in needs
+    markers = _markers(spool, seen, sites, calls, None if keep_all else kept, of_readers=of_readers)
     elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, codes, kept)
     events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
@@ -163,15 +166,23 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
         yield location_and_reading // 2, site
 
 
-def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, calls: CallStructure, kept: Kept | None) -> Array:
-    """The seqs of COMPUTE and DEFINE records, of functions that make a write in `kept` (None: of all), and of the ENTER
-    records that `calls` needs."""
+def _markers(
+    window: SpooledRecords,
+    seen: Survey,
+    table: SiteTable,
+    calls: CallStructure,
+    kept: Kept | None,
+    *,
+    of_readers: bool,
+) -> Array:
+    """The seqs of COMPUTE and DEFINE records, of functions that make a write in `kept` (None: of all), or with
+    `of_readers` any access, and of the ENTER records that `calls` needs."""
     wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
     if kept is None:
         wanted[:-1] = True
     else:
         writing = (kept.records["kind"] & RECORD_KIND_MASK) != Kind.READ
-        wanted[table.code[kept.sites[writing]]] = True
+        wanted[table.code[kept.sites[writing | of_readers]]] = True
     found = [np.empty(0, np.int64)]
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]

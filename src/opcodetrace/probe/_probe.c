@@ -6,6 +6,7 @@
 #include "furnish.h"
 #include "hook.h"
 #include "intercept.h"
+#include "layout.h"
 #include "program.h"
 #include "switch.h"
 
@@ -243,13 +244,13 @@ PyInit__probe(void)
     if (module == NULL) {
         return NULL;
     }
-#ifdef Py_GIL_DISABLED
+#if FREE_THREADED
     PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 #endif
-    bool failed = location_prepare() < 0 || unpickle_prepare(module) < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
+    bool failed = location_prepare() < 0 || layout_check() < 0 || unpickle_prepare(module) < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
                   PyModule_AddType(module, &Code_Type) < 0
 #define X(name) || PyModule_AddIntConstant(module, #name, DO_##name) < 0
-        ACTIONS(X)
+                      ACTIONS(X)
 #undef X
         ;
     if (failed) {

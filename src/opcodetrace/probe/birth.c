@@ -33,7 +33,7 @@ born(uint64_t address)
     thread_emit_birth(address);
 }
 
-#if PY_VERSION_HEX >= 0x030D0000
+#if HAS_REF_TRACER
 
 /* Another tool's (tracemalloc leaves its own behind on 3.13): it is called as before. */
 static PyRefTracer other_tracer;

@@ -67,7 +67,8 @@ birth_know(uint64_t word)
         if (seen == label || seen == CROWDED) {
             return;
         }
-    } while (!__atomic_compare_exchange_n(entry, &seen, seen == 0 ? label : CROWDED, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(entry, &seen, seen == 0 ? label : CROWDED, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
 }
 
 static inline bool

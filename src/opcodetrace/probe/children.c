@@ -67,9 +67,7 @@ COUNT(POSIX_SPAWNP)
 COUNT(SYSTEM)
 
 #define COUNTERS(method)                                                                                               \
-    {                                                                                                                  \
-        method##_varargs, (PyCFunction)(void (*)(void))method##_fast, (PyCFunction)(void (*)(void))method##_keywords   \
-    }
+    {method##_varargs, (PyCFunction)(void (*)(void))method##_fast, (PyCFunction)(void (*)(void))method##_keywords}
 
 static const PyCFunction counters[COUNTED][3] = {COUNTERS(FORK_EXEC), COUNTERS(POSIX_SPAWN), COUNTERS(POSIX_SPAWNP),
                                                  COUNTERS(SYSTEM)};

@@ -23,22 +23,6 @@ unpickle_prepare(PyObject *module)
     return unpickle_hook == NULL || unpickle_code == NULL ? -1 : 0;
 }
 
-void
-make_immortal(PyObject *object)
-{
-#if FREE_THREADED
-    object->ob_tid = _Py_UNOWNED_TID;
-    object->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
-    object->ob_ref_shared = 0;
-#elif PY_VERSION_HEX >= 0x030E0000
-    object->ob_refcnt = _Py_IMMORTAL_INITIAL_REFCNT;
-#elif PY_VERSION_HEX >= 0x030C0000
-    object->ob_refcnt = _Py_IMMORTAL_REFCNT;
-#else
-    object->ob_refcnt = PY_SSIZE_T_MAX / 2; /* 3.11 knows no immortal objects: this one just never gets there */
-#endif
-}
-
 /* The last call at this instruction or before it, else NULL. */
 static const CallSite *
 call_up_to(const Code *code, int instruction)
@@ -67,10 +51,8 @@ code_call_at(const Code *code, int instruction)
 uint32_t
 code_site_of(const Code *code, int instruction)
 {
-    /* Before 3.13 a frame that called Python code stands at the last inline cache entry of the instruction. */
-    int caches = PY_VERSION_HEX < 0x030C0000 ? 4 : PY_VERSION_HEX < 0x030D0000 ? 3 : 0;
     const CallSite *call = code->first_site == NO_SITE ? NULL : call_up_to(code, instruction);
-    return call == NULL || (int)call->instruction + caches < instruction ? NO_SITE : code->first_site + call->site;
+    return call == NULL || (int)call->instruction + CALL_STANDS_BEHIND < instruction ? NO_SITE : code->first_site + call->site;
 }
 
 static PyObject *
@@ -135,7 +117,8 @@ code_unpickle(PyObject *module, PyObject *args)
 
 static PyMemberDef code_members[] = {
     {"code_id", T_UINT, offsetof(Code, id), READONLY, "the code object's number in the run"},
-    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY, "its calls: packed <IHHI (instruction, depth, oparg, site)"},
+    {"table", T_OBJECT_EX, offsetof(Code, table), READONLY,
+     "its calls: packed <IHHI (instruction, depth, oparg, site)"},
     {"first_site", T_UINT, offsetof(Code, first_site), READONLY, "the site of its first call"},
     {0},
 };

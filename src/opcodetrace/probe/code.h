@@ -55,7 +55,4 @@ PyObject *code_unpickle(PyObject *module, PyObject *args);
 /* To be called before a Hook or Code is pickled. */
 int unpickle_prepare(PyObject *module);
 
-/* Gives an object a reference count that never falls to zero. */
-void make_immortal(PyObject *object);
-
 #endif

@@ -23,7 +23,8 @@ bytes_datum(Thread *thread, PyObject *bytes, Datum *datum)
     if (PyBytes_GET_SIZE(bytes) > MAX_TEXT) {
         return false;
     }
-    *datum = (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .sort = TAG_BYTES};
+    *datum =
+        (Datum){.word = text_id(thread, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)), .sort = TAG_BYTES};
     return true;
 }
 
@@ -100,7 +101,8 @@ mapping_is_plain_slow(PyObject *dict, PyObject *key)
     /* The lookup compares the key with those of the same hash, until one is the same object or equal. */
     int64_t number;
     Py_hash_t hash;
-    if (PyLong_CheckExact(key) && int_value(key, &number) && number > -(INT64_C(1) << 60) && number < INT64_C(1) << 60) {
+    if (PyLong_CheckExact(key) && int_value(key, &number) && number > -(INT64_C(1) << 60) &&
+        number < INT64_C(1) << 60) {
         hash = number == -1 ? -2 : (Py_hash_t)number; /* what an int's hash is */
     }
     else {
@@ -202,7 +204,11 @@ canon_add(Canon *canon, PyObject *item, int depth)
             return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number));
         }
         if (PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == PyFloat_AS_DOUBLE(item)) {
-            return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%.17g", PyFloat_AS_DOUBLE(item)));
+            /* As repr() does: printf would write it as the program's locale has it, (1,5) for (1.5). */
+            char *shortest = PyOS_double_to_string(PyFloat_AS_DOUBLE(item), 'r', 0, 0, NULL);
+            bool fits = shortest != NULL && canon_put(canon, shortest, strlen(shortest));
+            PyMem_Free(shortest);
+            return fits;
         }
         return false;
     }

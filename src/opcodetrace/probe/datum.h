@@ -16,18 +16,9 @@ Datum value_datum_slow(Thread *thread, PyObject *value);
 static inline bool
 int_value(PyObject *value, int64_t *number)
 {
-#if PY_VERSION_HEX >= 0x030C0000
-    if (LIKELY(PyUnstable_Long_IsCompact((PyLongObject *)value))) {
-        *number = PyUnstable_Long_CompactValue((PyLongObject *)value);
+    if (LIKELY(compact_int(value, number))) {
         return true;
     }
-#else
-    Py_ssize_t size = Py_SIZE(value);
-    if (LIKELY(size >= -1 && size <= 1)) {
-        *number = size == 0 ? 0 : (int64_t)size * ((PyLongObject *)value)->ob_digit[0];
-        return true;
-    }
-#endif
     int overflow;
     *number = PyLong_AsLongLongAndOverflow(value, &overflow);
     return overflow == 0;

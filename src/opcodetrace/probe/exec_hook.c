@@ -206,8 +206,8 @@ replace(Builtin *builtin, const char *name, _PyCFunctionFastWithKeywords with_ke
     if (is_known) {
         builtin->original = method->ml_meth;
         builtin->takes_keywords = takes_keywords;
-        method->ml_meth = takes_keywords ? (PyCFunction)(void (*)(void))with_keywords
-                                         : (PyCFunction)(void (*)(void))positional;
+        method->ml_meth =
+            takes_keywords ? (PyCFunction)(void (*)(void))with_keywords : (PyCFunction)(void (*)(void))positional;
     }
     else {
         PyErr_Format(PyExc_RuntimeError, "%s is not the builtin function that it was", name);

@@ -51,8 +51,8 @@ furnish_one(Furnishing *all, PyObject *part, PyObject *constants)
     for (Py_ssize_t i = 0; i < count; i++) {
         uint32_t site;
         memcpy(&site, PyBytes_AS_STRING(sites) + i * (Py_ssize_t)sizeof(site), sizeof(site));
-        PyObject *hook = hook_make(site == NO_SITE ? NO_SITE : all->first_site + site, (unsigned char)PyBytes_AS_STRING(actions)[i],
-                                   PyTuple_GET_ITEM(names, i));
+        PyObject *hook = hook_make(site == NO_SITE ? NO_SITE : all->first_site + site,
+                                   (unsigned char)PyBytes_AS_STRING(actions)[i], PyTuple_GET_ITEM(names, i));
         if (place(constants, start + i, hook) < 0) {
             return -1;
         }

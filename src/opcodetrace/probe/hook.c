@@ -43,7 +43,8 @@ store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum
 static inline void
 finish(Thread *thread, const Pending *begun, Datum value)
 {
-    emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame, begun->earliest, begun->quiet);
+    emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame, begun->earliest,
+         begun->quiet);
     if (UNLIKELY(!birth_is_known(begun->container))) {
         thread_emit_birth(begun->container & ADDRESS_MASK);
     }
@@ -97,7 +98,7 @@ item_key(Thread *thread, Hook *hook, Service service, PyObject *container, PyObj
         break;
     default:
         datum = PyDict_Check(container) || Py_IS_TYPE(container, &PyDictProxy_Type) ? mapping_key(thread, key)
-                                                                                   : sequence_key(thread, key, -1);
+                                                                                    : sequence_key(thread, key, -1);
     }
     datum.sort &= ~(uint64_t)PLAIN;
     return datum;
@@ -162,8 +163,8 @@ item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObj
         Datum datum = item_key(thread, hook, service, container, key, constant, !FREE_THREADED && value != NULL);
         if (LIKELY(!(datum.sort & RAISES))) {
             Datum stored = value == NULL ? ABSENT : value_datum(thread, value);
-            store(thread, hook, key_flags(value == NULL ? DELETE : WRITE, datum), container_word(thread, container), datum,
-                  stored, value != NULL && (datum.sort & PLAIN));
+            store(thread, hook, key_flags(value == NULL ? DELETE : WRITE, datum), container_word(thread, container),
+                  datum, stored, value != NULL && (datum.sort & PLAIN));
             return;
         }
     }
@@ -284,7 +285,8 @@ attr_read(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
         break;
     case MODULE_GLOBAL:
         dict = ((PyModuleObject *)object)->md_dict;
-        if (dict == NULL || (FREE_THREADED ? dict_find(dict, hook->name) == NULL : dict_find(dict, hook->name) != value)) {
+        if (dict == NULL ||
+            (FREE_THREADED ? dict_find(dict, hook->name) == NULL : dict_find(dict, hook->name) != value)) {
             return;
         }
         container = globals_word(thread, object, &kind);
@@ -662,8 +664,9 @@ PERFORMER(SYNC_END)
         /* `self` is still there: a local of this very frame that its function never assigns. */
         unsigned direct;
         uint32_t site = sync_site(1, &direct);
-        sync_emit(thread, site, (PyObject *)(uintptr_t)begun->container, name, direct | (value == Py_False ? SYNC_FAILED : 0),
-                  sync_clock() - begun->value.word, begun->earliest, begun->quiet);
+        sync_emit(thread, site, (PyObject *)(uintptr_t)begun->container, name,
+                  direct | (value == Py_False ? SYNC_FAILED : 0), sync_clock() - begun->value.word, begun->earliest,
+                  begun->quiet);
     }
     PyErr_Clear();
     leave(thread);
@@ -860,17 +863,11 @@ hook_adopt(PyCodeObject *code)
     }
 }
 
-#if PY_VERSION_HEX >= 0x030E0000
-enum { CACHES = INLINE_CACHE_ENTRIES_BINARY_OP };
-#else
-enum { CACHES = INLINE_CACHE_ENTRIES_BINARY_SUBSCR };
-#endif
-
 uint32_t
 hook_site_behind(Frame *frame, PyCodeObject *code)
 {
     /* COPY 1, LOAD_CONST hook; the interpreter may have put another kind of LOAD_CONST there. */
-    const Py_ssize_t at = frame_instruction(frame, code) + 1 + CACHES + 1, end = Py_SIZE(code);
+    const Py_ssize_t at = frame_instruction(frame, code) + 1 + SUBSCRIPT_CACHES + 1, end = Py_SIZE(code);
     const _Py_CODEUNIT *units = frame_code_units(frame, code);
     Py_ssize_t index = 0;
     for (Py_ssize_t i = at; i < end && i < at + 3; i++) {
@@ -881,7 +878,8 @@ hook_site_behind(Frame *frame, PyCodeObject *code)
         if (bytes[0] == EXTENDED_ARG) {
             continue;
         }
-        PyObject *constant = index < PyTuple_GET_SIZE(code->co_consts) ? PyTuple_GET_ITEM(code->co_consts, index) : NULL;
+        PyObject *constant =
+            index < PyTuple_GET_SIZE(code->co_consts) ? PyTuple_GET_ITEM(code->co_consts, index) : NULL;
         if (constant != NULL && Py_IS_TYPE(constant, &Hook_Type)) {
             Hook *hook = (Hook *)constant;
             return hook->action == DO_READ_END || hook->action == DO_ITEM_READ ? hook->site : NO_SITE;
@@ -999,7 +997,8 @@ static PyMethodDef hook_methods[] = {
 PyTypeObject Hook_Type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "opcodetrace.probe._probe.Hook",
-    .tp_doc = PyDoc_STR("Hook(site, action, name=None)\n--\n\nWhat woven code stores to, `hook[key] = value`: a record."),
+    .tp_doc =
+        PyDoc_STR("Hook(site, action, name=None)\n--\n\nWhat woven code stores to, `hook[key] = value`: a record."),
     .tp_basicsize = sizeof(Hook),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = hook_new,

@@ -38,11 +38,18 @@
 #  pragma GCC diagnostic pop
 #endif
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #if PY_VERSION_HEX < 0x030B0000
 #  error "opcodetrace needs CPython 3.11 or later"
+#endif
+#if PY_VERSION_HEX >= 0x030F0000
+#  error "this opcodetrace knows CPython up to 3.14: a later one is laid out otherwise"
+#endif
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX < 0x030E0000
+#  error "without the GIL opcodetrace needs CPython 3.14 or later"
 #endif
 #if SIZEOF_VOID_P != 8
 #  error "opcodetrace needs a 64-bit machine"
@@ -63,6 +70,23 @@
 #define STORE(address, value) __atomic_store_n((address), (value), __ATOMIC_RELAXED)
 #define LOAD_ACQUIRE(address) __atomic_load_n((address), __ATOMIC_ACQUIRE)
 #define STORE_RELEASE(address, value) __atomic_store_n((address), (value), __ATOMIC_RELEASE)
+
+/* 3.13 and later tell of each object that is made; before, the allocator must be wrapped. */
+#define HAS_REF_TRACER (PY_VERSION_HEX >= 0x030D0000)
+
+/* Code units of cache behind a subscript. */
+#if PY_VERSION_HEX >= 0x030E0000
+enum { SUBSCRIPT_CACHES = INLINE_CACHE_ENTRIES_BINARY_OP };
+#else
+enum { SUBSCRIPT_CACHES = INLINE_CACHE_ENTRIES_BINARY_SUBSCR };
+#endif
+
+/* By how many code units beyond it a frame may stand that called Python code: before 3.13 at the last of the call's caches. */
+#if PY_VERSION_HEX >= 0x030D0000
+enum { CALL_STANDS_BEHIND = 0 };
+#else
+enum { CALL_STANDS_BEHIND = INLINE_CACHE_ENTRIES_CALL };
+#endif
 
 typedef struct _PyInterpreterFrame Frame;
 
@@ -157,31 +181,205 @@ frame_code_units(Frame *frame, PyCodeObject *code)
 #endif
 }
 
+/* Around a walk through the interpreter's thread states: foreign threads add theirs without the GIL. Who holds the lock waits for
+   nobody, least of all for the GIL, which we keep. (GIL builds) */
+static inline void
+lock_thread_states(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    /* PyMutex_Lock would give the GIL up where it has to wait. */
+    uint8_t *bits = &_PyRuntime.interpreters.mutex._bits, seen = LOAD(bits) & (uint8_t)~_Py_LOCKED;
+    while (!__atomic_compare_exchange_n(bits, &seen, seen | _Py_LOCKED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        if (seen & _Py_LOCKED) {
+            sched_yield();
+            seen &= (uint8_t)~_Py_LOCKED;
+        }
+    }
+#else
+    PyThread_acquire_lock(_PyRuntime.interpreters.mutex, WAIT_LOCK);
+#endif
+}
+
+static inline void
+unlock_thread_states(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+#else
+    PyThread_release_lock(_PyRuntime.interpreters.mutex);
+#endif
+}
+
+/* Are the string's characters where they are looked for? 3.11 still has strings of Py_UNICODE, which old extensions make. */
+static inline bool
+text_is_ready(PyObject *string)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    (void)string;
+    return true;
+#else
+    return PyUnicode_IS_READY(string);
+#endif
+}
+
+/* Is it a type of this name that C code made? A class of the program's may be called the same; its instances are laid out otherwise. */
+static inline bool
+is_c_type(PyTypeObject *type, const char *name)
+{
+    bool by_program = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) && !(type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
+    return !by_program && strcmp(type->tp_name, name) == 0;
+}
+
+/* sys.modules as the interpreter itself has it, borrowed; NULL where it is none, and once the interpreter has let go of it as it
+   ends: finalisers run even then, and PyImport_GetModuleDict() would be fatal. */
+static inline PyObject *
+modules_dict(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyObject *modules = LOAD(&PyInterpreterState_Get()->imports.modules);
+#else
+    PyObject *modules = PyInterpreterState_Get()->modules;
+#endif
+    return modules != NULL && PyDict_CheckExact(modules) ? modules : NULL;
+}
+
+/* The frame of a generator or coroutine that does not run. */
+static inline Frame *
+generator_frame(PyGenObject *generator)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    return &generator->gi_iframe;
+#else
+    return (Frame *)(void *)generator->gi_iframe;
+#endif
+}
+
+/* ---- frames put out of sight ---- */
+
+static inline int *
+recursion_remaining(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return &state->py_recursion_remaining;
+#else
+    return &state->recursion_remaining;
+#endif
+}
+
+static inline int
+recursion_limit(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return state->py_recursion_limit;
+#else
+    return state->recursion_limit;
+#endif
+}
+
+/* How deep in C calls the thread is, by the interpreter's own count; 0 where it keeps none. */
+static inline int
+c_recursion(PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030E0000 || PY_VERSION_HEX < 0x030C0000
+    (void)state;
+    return 0;
+#elif PY_VERSION_HEX >= 0x030D0000
+    return Py_C_RECURSION_LIMIT - state->c_recursion_remaining;
+#else
+    return C_RECURSION_LIMIT - state->c_recursion_remaining;
+#endif
+}
+
+static inline void
+forgive_c_recursion(PyThreadState *state, int depth)
+{
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
+    state->c_recursion_remaining += depth;
+#else
+    (void)state;
+    (void)depth;
+#endif
+}
+
+static inline int *
+unhandled_keyboard_interrupt(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return &_PyRuntime.signals.unhandled_keyboard_interrupt;
+#else
+    return &_Py_UnhandledKeyboardInterrupt;
+#endif
+}
+
+/* ---- objects ---- */
+
+/* Gives an object a reference count that never falls to zero. */
+static inline void
+make_immortal(PyObject *object)
+{
+#if FREE_THREADED
+    object->ob_tid = _Py_UNOWNED_TID;
+    object->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+    object->ob_ref_shared = 0;
+#elif PY_VERSION_HEX >= 0x030E0000
+    object->ob_refcnt = _Py_IMMORTAL_INITIAL_REFCNT;
+#elif PY_VERSION_HEX >= 0x030C0000
+    object->ob_refcnt = _Py_IMMORTAL_REFCNT;
+#else
+    object->ob_refcnt = PY_SSIZE_T_MAX / 2; /* 3.11 knows no immortal objects: this one just never gets there */
+#endif
+}
+
+/* The value of an exact int of one digit at most. */
+static inline bool
+compact_int(PyObject *value, int64_t *number)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    if (LIKELY(PyUnstable_Long_IsCompact((PyLongObject *)value))) {
+        *number = PyUnstable_Long_CompactValue((PyLongObject *)value);
+        return true;
+    }
+#else
+    Py_ssize_t size = Py_SIZE(value);
+    if (LIKELY(size >= -1 && size <= 1)) {
+        *number = size == 0 ? 0 : (int64_t)size * ((PyLongObject *)value)->ob_digit[0];
+        return true;
+    }
+#endif
+    return false;
+}
+
 static inline uint32_t
 type_version(PyTypeObject *type)
 {
     return (uint32_t)LOAD(&type->tp_version_tag);
 }
 
-/* Looks a name up in the type and its bases; a borrowed reference on GIL builds, a new one on free-threaded builds.
-   An exact interned string as name: no Python code runs. */
+#if FREE_THREADED
+/* thread.c: takes a reference over (NULL is none) and gives it up once the hook is through: the last one runs a finaliser. */
+PyObject *hold(PyObject *reference);
+#endif
+
+/* Gives a reference up that a hook was given. With the GIL another is left: nothing else has run since. */
+static inline void
+let_go(PyObject *reference)
+{
+#if FREE_THREADED
+    (void)hold(reference);
+#else
+    Py_XDECREF(reference);
+#endif
+}
+
+/* Looks a name up in the type and its bases: what it finds is there as long as the hook lasts. An exact interned string as name:
+   no Python code runs. */
 static inline PyObject *
 type_lookup(PyTypeObject *type, PyObject *name)
 {
 #if FREE_THREADED
-    return _PyType_LookupRef(type, name);
+    return hold(_PyType_LookupRef(type, name));
 #else
     return _PyType_Lookup(type, name);
-#endif
-}
-
-static inline void
-type_lookup_done(PyObject *found)
-{
-#if FREE_THREADED
-    Py_XDECREF(found);
-#else
-    (void)found;
 #endif
 }
 
@@ -245,72 +443,122 @@ same_text(PyObject *a, PyObject *b)
                              (size_t)PyUnicode_GET_LENGTH(a) * (size_t)PyUnicode_KIND(a)) == 0);
 }
 
+/* The key of an entry; NULL where it has none, or (without the GIL) not yet. */
+static inline PyObject *
+keys_entry_key(const PyDictKeysObject *keys, Py_ssize_t index)
+{
+    if (keys->dk_kind == DICT_KEYS_GENERAL) {
+        return LOAD_ACQUIRE(&((const PyDictKeyEntry *)dict_entries(keys))[index].me_key);
+    }
+    return LOAD_ACQUIRE(&((const PyDictUnicodeEntry *)dict_entries(keys))[index].me_key);
+}
+
+/* The entry of a key with this hash that is the one looked for, or -1. */
+#define KEYS_SEARCH(keys, hash, is_it)                                                                                 \
+    size_t mask = ((size_t)1 << (keys)->dk_log2_size) - 1;                                                             \
+    size_t perturb = (size_t)(hash), slot = (size_t)(hash) & mask;                                                     \
+    for (;;) {                                                                                                         \
+        Py_ssize_t index = dict_index_at((keys), slot);                                                                \
+        if (index == DKIX_EMPTY) {                                                                                     \
+            return -1;                                                                                                 \
+        }                                                                                                              \
+        if (index >= 0) {                                                                                              \
+            PyObject *key = keys_entry_key((keys), index);                                                             \
+            if (key != NULL && (is_it)) {                                                                              \
+                return index;                                                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+        perturb >>= 5;                                                                                                 \
+        slot = (slot * 5 + perturb + 1) & mask;                                                                        \
+    }
+
 /* The entry of an exact string in a table of keys, or -1. Compares exact strings alone. */
 static inline Py_ssize_t
 keys_find(const PyDictKeysObject *keys, PyObject *name)
 {
-    Py_hash_t hash = ((PyASCIIObject *)name)->hash;
+    Py_hash_t hash = LOAD(&((PyASCIIObject *)name)->hash);
     if (hash == -1) {
         hash = PyObject_Hash(name);
     }
-    size_t mask = ((size_t)1 << keys->dk_log2_size) - 1;
-    size_t perturb = (size_t)hash, slot = (size_t)hash & mask;
-    for (;;) {
-        Py_ssize_t index = dict_index_at(keys, slot);
-        if (index == DKIX_EMPTY) {
-            return -1;
-        }
-        if (index >= 0) {
-            PyObject *key;
-            if (keys->dk_kind == DICT_KEYS_GENERAL) {
-                key = ((const PyDictKeyEntry *)dict_entries(keys))[index].me_key;
-            }
-            else {
-                key = ((const PyDictUnicodeEntry *)dict_entries(keys))[index].me_key;
-            }
-            if (key == name ||
-                (key != NULL && PyUnicode_CheckExact(key) && ((PyASCIIObject *)key)->hash == hash && same_text(key, name))) {
-                return index;
-            }
-        }
-        perturb >>= 5;
-        slot = (slot * 5 + perturb + 1) & mask;
-    }
+    KEYS_SEARCH(keys, hash,
+                key == name || (PyUnicode_CheckExact(key) && LOAD(&((PyASCIIObject *)key)->hash) == hash && same_text(key, name)))
 }
 
-/* Does the dictionary hold this exact string as a key? No code of the dictionary's keys runs. */
-static inline PyObject *
-dict_find(PyObject *dict, PyObject *name)
+/* The entry of an exact int, or -1; one that is its own hash. */
+static inline Py_ssize_t
+keys_find_int(const PyDictKeysObject *keys, unsigned long number)
 {
-#if FREE_THREADED
-    /* Keys of any type: to look the name up may run their __eq__. Then nothing is said to be there. */
-    if (LOAD_ACQUIRE(&((PyDictObject *)dict)->ma_keys)->dk_kind == DICT_KEYS_GENERAL) {
-        return NULL;
+    if (keys->dk_kind != DICT_KEYS_GENERAL) {
+        return -1;
     }
-    Raised raised = put_error_aside();
-    PyObject *value = NULL;
-    (void)PyDict_GetItemRef(dict, name, &value);
-    PyErr_Clear();
-    put_error_back(raised);
-    /* For comparison with NULL and with other addresses only. */
-    Py_XDECREF(value);
-    return value;
-#else
-    PyDictObject *table = (PyDictObject *)dict;
-    Py_ssize_t index = keys_find(table->ma_keys, name);
-    if (index < 0) {
-        return NULL;
-    }
+    KEYS_SEARCH(keys, number, PyLong_CheckExact(key) && PyLong_AsUnsignedLongMask(key) == number)
+}
+
+/* Where the value of a dictionary's entry lies. */
+static inline PyObject **
+dict_value_place(PyDictObject *table, Py_ssize_t index)
+{
     if (table->ma_values != NULL) {
-        return table->ma_values->values[index];
+        return &table->ma_values->values[index];
     }
     if (table->ma_keys->dk_kind == DICT_KEYS_GENERAL) {
-        return ((const PyDictKeyEntry *)dict_entries(table->ma_keys))[index].me_value;
+        return &((PyDictKeyEntry *)(uintptr_t)dict_entries(table->ma_keys))[index].me_value;
     }
-    return ((const PyDictUnicodeEntry *)dict_entries(table->ma_keys))[index].me_value;
+    return &((PyDictUnicodeEntry *)(uintptr_t)dict_entries(table->ma_keys))[index].me_value;
+}
+
+/* Without the GIL another thread may put a new table in a dictionary's place and free the old one: it is locked as long as we look. */
+#if FREE_THREADED
+#  define LOCK_OBJECT_WHILE(object, statement)                                                                         \
+      do {                                                                                                             \
+          PyCriticalSection section;                                                                                   \
+          PyCriticalSection_Begin(&section, (object));                                                                 \
+          statement;                                                                                                   \
+          PyCriticalSection_End(&section);                                                                             \
+      } while (0)
+#else
+#  define LOCK_OBJECT_WHILE(object, statement) statement
+#endif
+
+/* The object is locked. */
+static inline PyObject *
+dict_value(PyDictObject *table, Py_ssize_t index)
+{
+    PyObject *value = index < 0 ? NULL : LOAD(dict_value_place(table, index));
+#if FREE_THREADED
+    return Py_XNewRef(value);
+#else
+    return value;
 #endif
 }
 
+/* What the dictionary holds for this exact string, as long as the hook lasts; NULL: nothing. None of the code of its keys runs. */
+static inline PyObject *
+dict_find(PyObject *dict, PyObject *name)
+{
+    PyDictObject *table = (PyDictObject *)dict;
+    PyObject *value;
+    LOCK_OBJECT_WHILE(dict, value = dict_value(table, keys_find(table->ma_keys, name)));
+#if FREE_THREADED
+    hold(value);
+#endif
+    return value;
+}
+
+/* The same for an exact int that is its own hash. */
+static inline PyObject *
+dict_find_int(PyObject *dict, unsigned long number)
+{
+    PyDictObject *table = (PyDictObject *)dict;
+    PyObject *value;
+    LOCK_OBJECT_WHILE(dict, value = dict_value(table, keys_find_int(table->ma_keys, number)));
+#if FREE_THREADED
+    hold(value);
+#endif
+    return value;
+}
+
+/* (GIL builds) */
 static inline bool
 dict_has_text_keys_only(PyObject *dict)
 {
@@ -332,7 +580,13 @@ instance_memory(PyObject *object)
     InstanceMemory memory = {NULL, NULL, false};
     if (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
         memory.able = true;
-#if PY_VERSION_HEX >= 0x030D0000
+#if FREE_THREADED
+        memory.dict = hold(_Py_TryXGetRef((PyObject **)&_PyObject_ManagedDictPointer(object)->dict));
+        if (memory.dict == NULL && (type->tp_flags & Py_TPFLAGS_INLINE_VALUES)) {
+            PyDictValues *values = _PyObject_InlineValues(object);
+            memory.values = LOAD_ACQUIRE(&values->valid) ? values : NULL;
+        }
+#elif PY_VERSION_HEX >= 0x030D0000
         memory.dict = (PyObject *)_PyObject_GetManagedDict(object);
         if (memory.dict == NULL && (type->tp_flags & Py_TPFLAGS_INLINE_VALUES)) {
             PyDictValues *values = _PyObject_InlineValues(object);
@@ -354,7 +608,11 @@ instance_memory(PyObject *object)
     else if (type->tp_dictoffset != 0) {
         PyObject **place = _PyObject_GetDictPtr(object); /* creates nothing: the dictionary is not a managed one */
         memory.able = place != NULL;
-        memory.dict = place == NULL ? NULL : LOAD(place);
+#if FREE_THREADED
+        memory.dict = place == NULL ? NULL : hold(_Py_TryXGetRef(place));
+#else
+        memory.dict = place == NULL ? NULL : *place;
+#endif
     }
     if (memory.dict != NULL && !PyDict_Check(memory.dict)) {
         memory.dict = NULL;
@@ -362,20 +620,33 @@ instance_memory(PyObject *object)
     return memory;
 }
 
-/* Does the instance itself hold an attribute of this name? */
-static inline bool
-instance_has(PyObject *object, PyObject *name)
+/* The attribute of this name that the instance itself holds, as long as the hook lasts; NULL: none. */
+static inline PyObject *
+instance_value(PyObject *object, PyObject *name)
 {
     InstanceMemory memory = instance_memory(object);
     if (memory.dict != NULL) {
-        return dict_find(memory.dict, name) != NULL;
+        return dict_find(memory.dict, name);
     }
     if (memory.values != NULL) {
         PyDictKeysObject *keys = ((PyHeapTypeObject *)Py_TYPE(object))->ht_cached_keys;
         Py_ssize_t index = keys == NULL ? -1 : keys_find(keys, name);
-        return index >= 0 && LOAD(&memory.values->values[index]) != NULL;
+        if (index >= 0) {
+#if FREE_THREADED
+            return hold(_Py_TryXGetRef(&memory.values->values[index]));
+#else
+            return memory.values->values[index];
+#endif
+        }
     }
-    return false;
+    return NULL;
+}
+
+/* Does the instance itself hold an attribute of this name? */
+static inline bool
+instance_has(PyObject *object, PyObject *name)
+{
+    return instance_value(object, name) != NULL;
 }
 
 /* Can a store of an attribute into this instance run Python code before it stores? (GIL builds) */

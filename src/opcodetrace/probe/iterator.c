@@ -47,7 +47,8 @@ static bool
 is_of_deque(PyTypeObject *type, const char *name)
 {
     const char *dot = strrchr(type->tp_name, '.'); /* 3.11: _collections._deque_iterator, later collections. ... */
-    return type->tp_basicsize == sizeof(DequeIterator) && dot != NULL && strcmp(dot + 1, name) == 0;
+    return type->tp_basicsize == sizeof(DequeIterator) && dot != NULL && strcmp(dot + 1, name) == 0 &&
+           is_c_type(type, type->tp_name);
 }
 
 /* Can no other thread use it meanwhile? */
@@ -72,8 +73,8 @@ took_from_sequence(PyObject *iterator, Py_ssize_t step, PyObject *given, Taken *
     }
     *taken = (Taken){.container = state->sequence, .value = given, .index = index};
 #if !FREE_THREADED
-    taken->exact = PyByteArray_Check(state->sequence) || (index < PyList_GET_SIZE(state->sequence) &&
-                   PyList_GET_ITEM(state->sequence, index) == given);
+    taken->exact = PyByteArray_Check(state->sequence) ||
+                   (index < PyList_GET_SIZE(state->sequence) && PyList_GET_ITEM(state->sequence, index) == given);
 #endif
     return true;
 }

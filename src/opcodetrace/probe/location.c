@@ -81,8 +81,7 @@ static const char deque_name[] = "collections.deque";
 static bool
 is_sized(PyTypeObject *type)
 {
-    return type == &PyByteArray_Type || strcmp(type->tp_name, deque_name) == 0 ||
-           strcmp(type->tp_name, "array.array") == 0;
+    return type == &PyByteArray_Type || is_c_type(type, deque_name) || is_c_type(type, "array.array");
 }
 
 static bool lookup_may_run_code(PyTypeObject *type);
@@ -95,7 +94,6 @@ list_appends(PyObject *object)
         return false;
     }
     PyObject *found = type_lookup(type, append_name);
-    type_lookup_done(found);
     return found == list_append;
 }
 
@@ -103,7 +101,7 @@ bool
 is_deque(PyObject *object)
 {
     for (PyTypeObject *type = Py_TYPE(object); type != NULL; type = type->tp_base) {
-        if (strcmp(type->tp_name, deque_name) == 0) {
+        if (is_c_type(type, deque_name)) {
             return true;
         }
     }
@@ -146,8 +144,7 @@ has_plain_dict(PyObject *object)
         return false;
     }
     PyObject *served = type_lookup(type, dict_name);
-    bool plain = served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type);
-    type_lookup_done(served);
+    bool plain = served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(served));
     return plain;
 }
 
@@ -159,14 +156,13 @@ contains_items(PyObject *object, bool *by_key)
     *by_key = (PyDict_Check(object) && contains == PyDict_Type.tp_as_sequence->sq_contains) ||
               (PySet_Check(object) && contains == PySet_Type.tp_as_sequence->sq_contains);
     return *by_key || (PyList_Check(object) && contains == PyList_Type.tp_as_sequence->sq_contains) ||
-           PyByteArray_CheckExact(object) || (contains != NULL && strcmp(Py_TYPE(object)->tp_name, deque_name) == 0);
+           PyByteArray_CheckExact(object) || (contains != NULL && is_c_type(Py_TYPE(object), deque_name));
 }
 
 static Service
 dict_service(PyTypeObject *type, Operation operation)
 {
     PyObject *missing = operation == READING ? type_lookup(type, missing_name) : NULL;
-    type_lookup_done(missing);
     return missing == NULL ? DICT_ITEM : DICT_ITEM_OR_MISSING;
 }
 
@@ -199,12 +195,12 @@ item_service(PyObject *container, Operation operation)
     }
     if (by_python) {
         PyObject *method = type_lookup(type, item_methods[operation].name);
-        type_lookup_done(method);
         like_list = method != NULL && method == item_methods[operation].first;
         like_dict = method != NULL && method == item_methods[operation].second;
         none = !like_list && !like_dict;
     }
-    if (none) {
+    /* A class may borrow the method of a type that it does not derive from: the call then raises TypeError. */
+    if (none || (like_list && !PyList_Check(container)) || (like_dict && !PyDict_Check(container))) {
         return SERVED_BY_CODE;
     }
     if (like_list) {
@@ -228,7 +224,7 @@ service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation)
     }
     uint32_t before = type_version(type);
     if (before == 0) {
-        type_lookup_done(type_lookup(type, missing_name)); /* gives the type a version, if it can have one */
+        (void)type_lookup(type, missing_name); /* gives the type a version, if it can have one */
         before = type_version(type);
     }
     Service service = item_service(container, operation);
@@ -240,15 +236,16 @@ service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation)
 
 /* ---- attributes ---- */
 
-static bool
-is_slot_member(PyObject *descriptor, bool *fixed)
+/* What a member descriptor, as a slot makes one, serves in instances of this type. One that was borrowed from a type that this
+   one does not derive from raises TypeError; one that does not hold an object converts what is stored, which may raise or run
+   code. */
+static Service
+member_service(PyTypeObject *type, PyObject *descriptor)
 {
-    if (!Py_IS_TYPE(descriptor, &PyMemberDescr_Type)) {
-        return false;
-    }
     PyMemberDef *member = ((PyMemberDescrObject *)descriptor)->d_member;
-    *fixed = (member->flags & READONLY) != 0;
-    return true;
+    bool holds_object = member->type == T_OBJECT_EX || member->type == T_OBJECT;
+    bool fixed = (member->flags & READONLY) != 0;
+    return holds_object && !fixed && PyType_IsSubtype(type, PyDescr_TYPE(descriptor)) ? SLOT : SERVED_BY_CODE;
 }
 
 /* Of what the type lookup found, and an instance that looks into its own memory too. */
@@ -256,9 +253,8 @@ static Service
 instance_service(PyTypeObject *type, PyObject *found, Operation operation, bool may_fall_back)
 {
     if (found != NULL) {
-        bool fixed;
-        if (is_slot_member(found, &fixed)) {
-            return fixed ? SERVED_BY_CODE : SLOT;
+        if (Py_IS_TYPE(found, &PyMemberDescr_Type)) {
+            return member_service(type, found);
         }
         PyTypeObject *kind = Py_TYPE(found);
         if (kind->tp_descr_set != NULL && (operation != READING || kind->tp_descr_get != NULL)) {
@@ -284,7 +280,6 @@ class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Opera
 {
     PyObject *meta = type_lookup(metatype, name);
     bool data = meta != NULL && Py_TYPE(meta)->tp_descr_set != NULL;
-    type_lookup_done(meta);
     if (data) {
         return SERVED_BY_CODE;
     }
@@ -295,7 +290,6 @@ class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Opera
     PyObject *found = type_lookup(class, name);
     Service service =
         found == NULL || Py_TYPE(found)->tp_descr_get != NULL ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
-    type_lookup_done(found);
     return service;
 }
 
@@ -303,14 +297,15 @@ static Service
 attribute_service(PyObject *object, PyObject *name, Operation operation)
 {
     PyTypeObject *type = Py_TYPE(object);
-    bool may_fall_back = false;
+    bool may_fall_back = false, is_class = PyType_Check(object);
     if (operation != READING) {
-        bool plain = type->tp_setattro == PyObject_GenericSetAttr || type->tp_setattro == PyType_Type.tp_setattro;
+        /* A class takes over what `type` does, anything else what `object` does: the other's method raises TypeError, or does not
+           tell the type that it has changed. */
+        bool plain = type->tp_setattro == (is_class ? PyType_Type.tp_setattro : PyObject_GenericSetAttr);
         if (type->tp_setattro == served_by_python.setattr) {
-            PyObject *method = type_lookup(type, attribute_methods[operation].name);
-            type_lookup_done(method);
-            plain = method != NULL &&
-                    (method == attribute_methods[operation].first || method == attribute_methods[operation].second);
+            const Method *known = &attribute_methods[operation];
+            PyObject *method = type_lookup(type, known->name);
+            plain = method != NULL && method == (is_class ? known->second : known->first);
         }
         if (!plain) {
             return SERVED_BY_CODE;
@@ -318,22 +313,20 @@ attribute_service(PyObject *object, PyObject *name, Operation operation)
     }
     else if (type->tp_getattro == served_by_python.getattr_hook) {
         /* __getattr__ serves what the plain lookup does not find; a __getattribute__ of its own serves all. */
-        PyTypeObject *base = PyType_Check(object)     ? &PyType_Type
+        PyTypeObject *base = is_class                 ? &PyType_Type
                              : PyModule_Check(object) ? &PyModule_Type
                                                       : &PyBaseObject_Type;
         PyObject *own = type_lookup(type, getattribute_name), *plain = type_lookup(base, getattribute_name);
-        type_lookup_done(own);
-        type_lookup_done(plain);
         if (own != plain) {
             return SERVED_BY_CODE;
         }
         may_fall_back = true;
     }
-    else if (type->tp_getattro != PyObject_GenericGetAttr && type->tp_getattro != PyType_Type.tp_getattro &&
+    else if (type->tp_getattro != (is_class ? PyType_Type.tp_getattro : PyObject_GenericGetAttr) &&
              type->tp_getattro != PyModule_Type.tp_getattro) {
         return SERVED_BY_CODE;
     }
-    if (PyType_Check(object)) {
+    if (is_class) {
         return class_service(type, (PyTypeObject *)object, name, operation);
     }
     PyObject *found = type_lookup(type, name);
@@ -344,7 +337,6 @@ attribute_service(PyObject *object, PyObject *name, Operation operation)
     else {
         service = instance_service(type, found, operation, may_fall_back);
     }
-    type_lookup_done(found);
     return service;
 }
 
@@ -358,7 +350,7 @@ service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Op
     }
     uint32_t before = type_version(type);
     if (before == 0) {
-        type_lookup_done(type_lookup(type, name));
+        (void)type_lookup(type, name);
         before = type_version(type);
     }
     Service service = attribute_service(object, name, operation);
@@ -390,6 +382,5 @@ service_of_generic_attribute(PyObject *object, PyObject *name, Operation operati
     PyObject *found = type_lookup(type, name);
     Service service = is_module ? (found == NULL ? MODULE_GLOBAL : SERVED_BY_CODE)
                                 : instance_service(type, found, operation, false);
-    type_lookup_done(found);
     return service;
 }

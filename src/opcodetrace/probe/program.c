@@ -9,9 +9,7 @@ typedef struct {
     PyThreadState *state;
     Frame *newest;
     int depth;
-#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
     int c_depth;
-#endif
     PyObject *held;
 } Hidden;
 
@@ -44,26 +42,6 @@ hold_frames(Frame *frame)
 }
 #endif
 
-static int *
-recursion_remaining(PyThreadState *state)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return &state->py_recursion_remaining;
-#else
-    return &state->recursion_remaining;
-#endif
-}
-
-static int
-recursion_limit(PyThreadState *state)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return state->py_recursion_limit;
-#else
-    return state->recursion_limit;
-#endif
-}
-
 static int
 hide(Hidden *hidden)
 {
@@ -79,13 +57,8 @@ hide(Hidden *hidden)
 #endif
     hidden->depth = recursion_limit(state) - *recursion_remaining(state);
     *recursion_remaining(state) += hidden->depth;
-#if PY_VERSION_HEX >= 0x030D0000 && PY_VERSION_HEX < 0x030E0000
-    hidden->c_depth = Py_C_RECURSION_LIMIT - state->c_recursion_remaining;
-    state->c_recursion_remaining += hidden->c_depth;
-#elif PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
-    hidden->c_depth = C_RECURSION_LIMIT - state->c_recursion_remaining;
-    state->c_recursion_remaining += hidden->c_depth;
-#endif
+    hidden->c_depth = c_recursion(state);
+    forgive_c_recursion(state, hidden->c_depth);
     set_newest_frame(state, NULL);
     return 0;
 }
@@ -96,20 +69,8 @@ show(Hidden *hidden)
     PyThreadState *state = hidden->state;
     set_newest_frame(state, hidden->newest);
     *recursion_remaining(state) -= hidden->depth;
-#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030E0000
-    state->c_recursion_remaining -= hidden->c_depth;
-#endif
+    forgive_c_recursion(state, -hidden->c_depth);
     Py_CLEAR(hidden->held);
-}
-
-static int *
-unhandled_keyboard_interrupt(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return &_PyRuntime.signals.unhandled_keyboard_interrupt;
-#else
-    return &_Py_UnhandledKeyboardInterrupt;
-#endif
 }
 
 /* What Py_RunMain does at its very end, for a caller that leaves by sys.exit instead of by its own end. */

@@ -94,8 +94,8 @@ typedef struct {
        this counts how often, from 1 on; what was written in an earlier round counts as not written. */
     uint32_t round;
     uint64_t next_round; /* the seq at which it goes up */
-    size_t size;      /* of the map */
-    uint32_t run;       /* counts the windows that this process attached, from 1: that of the next hook to be made */
+    size_t size; /* of the map */
+    uint32_t run; /* counts the windows that this process attached, from 1: that of the next hook to be made */
     uint32_t recording; /* `run` while recording is on, else 0: a hook of another run does nothing */
     /* The interpreter that is recorded. What is the same for all of the process (C functions, the tracer of births) is also called
        by others, whose objects are not ours and who may have a GIL of their own. */

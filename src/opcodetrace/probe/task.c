@@ -8,7 +8,7 @@ static PyTypeObject *
 task_type(PyTypeObject *type)
 {
     for (; type != NULL; type = type->tp_base) {
-        if (strcmp(type->tp_name, "_asyncio.Task") == 0) {
+        if (is_c_type(type, "_asyncio.Task")) {
             return type;
         }
     }
@@ -16,9 +16,9 @@ task_type(PyTypeObject *type)
 }
 
 static bool
-is_step(const char *type_name)
+is_step(PyTypeObject *type)
 {
-    return strcmp(type_name, "_asyncio.TaskStepMethWrapper") == 0 || strcmp(type_name, "TaskStepMethWrapper") == 0; /* 3.11 */
+    return is_c_type(type, "_asyncio.TaskStepMethWrapper") || is_c_type(type, "TaskStepMethWrapper"); /* 3.11 */
 }
 
 PyObject *
@@ -28,18 +28,18 @@ task_of_callback(PyObject *callback)
     if (PyCFunction_Check(callback)) { /* task.__wakeup */
         self = PyCFunction_GET_SELF(callback);
     }
-    else if (is_step(Py_TYPE(callback)->tp_name)) {
+    else if (is_step(Py_TYPE(callback))) {
         self = PyObject_GetAttrString(callback, "__self__");
         if (self == NULL) {
             PyErr_Clear();
             return NULL;
         }
-        Py_DECREF(self); /* the callback holds it */
+        let_go(self); /* the callback holds it */
     }
     return self != NULL && task_type(Py_TYPE(self)) != NULL ? self : NULL;
 }
 
-/* What a method of asyncio's own gives, whatever a subclass makes of it. A new reference, or NULL without an exception. */
+/* What a method of asyncio's own gives, whatever a subclass makes of it; to let go of. NULL without an exception. */
 static PyObject *
 ask(PyObject *task, const char *method)
 {
@@ -106,7 +106,7 @@ task_lane(Thread *thread, PyObject *task)
     if (name != NULL && PyUnicode_CheckExact(name)) {
         length = text_cut(name, text, sizeof(text));
     }
-    Py_XDECREF(name);
+    let_go(name);
     uint64_t hash = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
     for (size_t i = 0; i < length; i++) {
         hash = (hash ^ text[i]) * UINT64_C(0x100000001B3);
@@ -165,11 +165,7 @@ lane_ends(Thread *thread, uint64_t address)
 static void
 note_place(Left *left, PyGenObject *generator)
 {
-#  if PY_VERSION_HEX >= 0x030E0000
-    Frame *frame = &generator->gi_iframe;
-#  else
-    Frame *frame = (Frame *)(void *)generator->gi_iframe;
-#  endif
+    Frame *frame = generator_frame(generator);
     PyCodeObject *code = frame_code(frame);
     Code *woven = code == NULL ? NULL : code_of(code);
     if (woven != NULL && woven->id != NO_SITE) {
@@ -196,5 +192,5 @@ task_leaves(Thread *thread, PyObject *task)
     if (ended) {
         lane_ends(thread, (uint64_t)(uintptr_t)task);
     }
-    Py_XDECREF(coroutine);
+    let_go(coroutine);
 }

@@ -59,9 +59,25 @@ learn_text(Thread *thread, KnownText *known, uint64_t hash, uint64_t characters,
     emit_text(thread, TEXT, known->id, known->bytes, length);
 }
 
+/* How much of a UTF-8 text fits, whole characters. */
+static inline size_t
+length_that_fits(const void *text, size_t length)
+{
+    const uint8_t *bytes = text;
+    if (LIKELY(length <= MAX_TEXT)) {
+        return length;
+    }
+    length = MAX_TEXT;
+    while (length > 0 && (bytes[length] & 0xC0) == 0x80) {
+        length--;
+    }
+    return length;
+}
+
 uint32_t
 text_id(Thread *thread, const void *bytes, size_t length)
 {
+    length = length_that_fits(bytes, length);
     uint64_t hash = hash_bytes(bytes, length);
     KnownText *known = &thread->texts[hash % KNOWN_TEXTS];
     if (LIKELY(known->id != 0 && known->hash == hash && known->characters == NO_STRING && known->length == length &&
@@ -108,6 +124,9 @@ size_t
 text_cut(PyObject *string, uint8_t *buffer, size_t size)
 {
     size_t length = 0;
+    if (!text_is_ready(string)) {
+        return 0;
+    }
     Py_ssize_t characters = PyUnicode_GET_LENGTH(string);
     int kind = (int)PyUnicode_KIND(string);
     const void *data = PyUnicode_DATA(string);
@@ -122,10 +141,10 @@ text_cut(PyObject *string, uint8_t *buffer, size_t size)
 Py_ssize_t
 text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes)
 {
-    Py_ssize_t characters = PyUnicode_GET_LENGTH(string);
-    if (characters > MAX_TEXT) {
+    if (!text_is_ready(string) || PyUnicode_GET_LENGTH(string) > MAX_TEXT) {
         return -1;
     }
+    Py_ssize_t characters = PyUnicode_GET_LENGTH(string);
     if (PyUnicode_IS_COMPACT_ASCII(string)) {
         *bytes = PyUnicode_DATA(string);
         return characters;
@@ -188,8 +207,7 @@ static size_t
 type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
 {
     if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-        size_t length = strlen(type->tp_name);
-        length = length < MAX_TEXT ? length : MAX_TEXT;
+        size_t length = length_that_fits(type->tp_name, strlen(type->tp_name));
         memcpy(buffer, type->tp_name, length);
         return length;
     }
@@ -205,15 +223,7 @@ type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
     size_t length = 0;
     PyObject *dict = type->tp_dict;
     if (name != NULL && dict != NULL && PyDict_CheckExact(dict)) {
-#if FREE_THREADED
-        Raised raised = put_error_aside();
-        PyObject *module = NULL;
-        (void)PyDict_GetItemRef(dict, name, &module);
-        PyErr_Clear();
-        put_error_back(raised);
-#else
         PyObject *module = dict_find(dict, name);
-#endif
         if (module != NULL && PyUnicode_CheckExact(module)) {
             length = text_cut(module, buffer, MAX_TEXT - 1);
             if (length == 8 && memcmp(buffer, "builtins", 8) == 0) {
@@ -223,9 +233,6 @@ type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
                 buffer[length++] = '.';
             }
         }
-#if FREE_THREADED
-        Py_XDECREF(module);
-#endif
     }
     PyObject *qualified = ((PyHeapTypeObject *)type)->ht_qualname;
     if (qualified != NULL && PyUnicode_CheckExact(qualified)) {
@@ -262,7 +269,8 @@ type_number(Thread *thread, const uint8_t *name, size_t length)
                 memcpy(copy, name, length);
                 id = ++types;
                 *named = (NamedType){hash, copy, (uint32_t)length, id, thread->round};
-                emit_text(thread, TYPE, id, name, length); /* within the lock: no other thread may use the number before */
+                emit_text(thread, TYPE, id, name,
+                          length); /* within the lock: no other thread may use the number before */
             }
         }
     }

@@ -5,7 +5,7 @@
 
 #include "thread.h"
 
-/* The number of a text of at most MAX_TEXT bytes; emits it where this thread has not lately. */
+/* The number of a text, of which MAX_TEXT bytes count; emits it where this thread has not lately. */
 uint32_t text_id(Thread *thread, const void *bytes, size_t length);
 
 /* The same for a string, by the hash that it already has: 64 bits of SipHash and the length stand for the content. 0 where the

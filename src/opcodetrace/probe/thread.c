@@ -14,7 +14,10 @@ __thread Thread *current_thread;
 static pthread_key_t end_key;
 static bool prepared; /* once in a process */
 static uint32_t numbered;
+
+/* Interned, so that a hook makes none. */
 PyObject *name_of_threads;
+static PyObject *threading_name, *active_name, *class_name, *text_name, *ident_name;
 
 /* The operating system's numbers of each thread. */
 static struct {
@@ -130,6 +133,9 @@ thread_ends(void *value)
     Thread *thread = value;
     current_thread = NULL;
     pthread_mutex_lock(&pool_lock);
+#if !FREE_THREADED
+    thread->inside.call = NULL;
+#endif
     if (spool.header != NULL && thread->number < STALE) {
         for (size_t i = 0; i < thread->lane_capacity; i++) {
             if (thread->lanes[i].address != 0) {
@@ -146,38 +152,70 @@ thread_ends(void *value)
     pthread_mutex_unlock(&pool_lock);
 }
 
-/* The object that the threading module has for a thread: borrowed; NULL where it has none, or is not yet imported (`imported`). No
-   Python code runs. An exception may be left. */
-static PyObject *
-thread_object(unsigned long ident, bool *imported)
+#if FREE_THREADED
+#  if defined(__ELF__)
+__thread Held held __attribute__((tls_model("initial-exec")));
+#  else
+__thread Held held;
+#  endif
+
+PyObject *
+hold(PyObject *reference)
 {
-    *imported = true;
-    PyObject *modules = PyImport_GetModuleDict(), *object = NULL;
-    PyObject *key = PyUnicode_InternFromString("threading"), *active = PyUnicode_InternFromString("_active");
-    PyObject *number = PyLong_FromUnsignedLong(ident);
-    if (modules != NULL && PyDict_CheckExact(modules) && key != NULL && active != NULL && number != NULL) {
-        PyObject *module = PyDict_GetItemWithError(modules, key);
-        *imported = module != NULL;
-        if (module != NULL && PyModule_CheckExact(module)) {
-            PyObject *threads = PyDict_GetItemWithError(PyModule_GetDict(module), active);
-            object = threads == NULL || !PyDict_CheckExact(threads) ? NULL : PyDict_GetItemWithError(threads, number);
-        }
+    /* Were there no room, the object would stay for good. */
+    if (reference != NULL && !_Py_IsImmortal(reference) && held.count < Py_ARRAY_LENGTH(held.references)) {
+        held.references[held.count++] = reference;
     }
-    Py_XDECREF(key);
-    Py_XDECREF(active);
-    Py_XDECREF(number);
-    return object;
+    return reference;
+}
+
+COLD void
+held_let_go(void)
+{
+    while (held.count > 0) {
+        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and let go of their own */
+    }
+}
+#endif
+
+/* The threading module's own dictionary; NULL where it is not imported, or as the interpreter ends. */
+static PyObject *
+threading_dict(void)
+{
+    PyObject *modules = modules_dict();
+    PyObject *module = modules == NULL ? NULL : dict_find(modules, threading_name);
+    PyObject *dict = module == NULL || !PyModule_CheckExact(module) ? NULL : ((PyModuleObject *)module)->md_dict;
+    return dict != NULL && PyDict_CheckExact(dict) ? dict : NULL;
+}
+
+/* The object that the threading module has for a thread, as long as the hook lasts; NULL where it has none. No Python code runs. */
+static PyObject *
+thread_object(unsigned long ident)
+{
+    PyObject *dict = threading_dict();
+    PyObject *threads = dict == NULL ? NULL : dict_find(dict, active_name);
+    return threads == NULL || !PyDict_CheckExact(threads) ? NULL : dict_find_int(threads, ident);
 }
 
 bool
 thread_has_name(void)
 {
-    Raised raised = put_error_aside();
-    bool imported;
-    bool known = thread_object(PyThread_get_thread_ident(), &imported) != NULL;
-    PyErr_Clear();
-    put_error_back(raised);
+    bool known = thread_object(PyThread_get_thread_ident()) != NULL;
+#if FREE_THREADED
+    if (current_thread == NULL || current_thread->number >= STALE) { /* in no hook */
+        held_let_go();
+    }
+#endif
     return known;
+}
+
+/* An attribute that lies in the instance itself and is read from there: neither its class nor a __getattribute__ has a say. */
+static PyObject *
+own_attribute(PyObject *object, PyObject *name)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    bool plain = type->tp_getattro == PyObject_GenericGetAttr && type_lookup(type, name) == NULL;
+    return plain ? instance_value(object, name) : NULL;
 }
 
 /* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
@@ -185,35 +223,17 @@ thread_has_name(void)
 static Datum
 thread_name(Thread *thread, unsigned long ident)
 {
-    Datum name = {.sort = TAG_NONE};
-    Raised raised = put_error_aside();
-    PyObject *key = NULL, *text = NULL;
-    bool imported;
-    PyObject *object = thread_object(ident, &imported);
-    if (!imported && thread->number == 0) { /* what threading will call it */
-        name = (Datum){.word = text_id(thread, "MainThread", 10), .sort = TAG_STR};
+    if (thread->number == 0 && threading_dict() == NULL) { /* what threading will call it */
+        return (Datum){.word = text_id(thread, "MainThread", 10), .sort = TAG_STR};
     }
-    key = PyUnicode_InternFromString("_name");
-    if (object == NULL || key == NULL) {
-        goto done;
+    PyObject *object = thread_object(ident);
+    PyObject *text = object == NULL ? NULL : own_attribute(object, text_name);
+    if (text == NULL || !PyUnicode_CheckExact(text)) {
+        return (Datum){.sort = TAG_NONE};
     }
-    PyObject *served = type_lookup(Py_TYPE(object), key); /* a descriptor: its code might run */
-    type_lookup_done(served);
-    if (served != NULL || Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
-        goto done;
-    }
-    text = PyObject_GenericGetAttr(object, key);
-    if (text != NULL && PyUnicode_CheckExact(text)) {
-        uint8_t buffer[MAX_TEXT];
-        size_t length = text_cut(text, buffer, MAX_TEXT);
-        name = (Datum){.word = text_id(thread, buffer, length), .sort = TAG_STR};
-    }
-done:
-    Py_XDECREF(text);
-    Py_XDECREF(key);
-    PyErr_Clear();
-    put_error_back(raised);
-    return name;
+    uint8_t buffer[MAX_TEXT];
+    size_t length = text_cut(text, buffer, MAX_TEXT);
+    return (Datum){.word = text_id(thread, buffer, length), .sort = TAG_STR};
 }
 
 /* Texts and types that it knows are as good as new. */
@@ -267,51 +287,30 @@ number_of(uint64_t ident)
     return UNNUMBERED;
 }
 
-/* threading.Thread, borrowed from its module; NULL where that is not imported. */
+/* threading.Thread; NULL where that is not imported. */
 static PyTypeObject *
 class_of_threads(void)
 {
-    PyObject *modules = PyImport_GetModuleDict();
-    PyObject *module = modules != NULL && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
-    if (module == NULL || !PyModule_CheckExact(module)) {
-        return NULL;
-    }
-    PyObject *class = PyDict_GetItemString(PyModule_GetDict(module), "Thread");
+    PyObject *dict = threading_dict();
+    PyObject *class = dict == NULL ? NULL : dict_find(dict, class_name);
     return class != NULL && PyType_CheckExact(class) ? (PyTypeObject *)class : NULL;
 }
 
 COLD void
 thread_renamed(Thread *thread, PyObject *object, PyObject *name)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr ||
-        type->tp_getattro != PyObject_GenericGetAttr) {
+    PyTypeObject *type = Py_TYPE(object), *class;
+    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr || (class = class_of_threads()) == NULL ||
+        !PyType_IsSubtype(type, class) || type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
         return;
     }
-    Raised raised = put_error_aside();
-    PyObject *key = NULL, *ident = NULL;
-    PyTypeObject *class = class_of_threads();
-    if (class == NULL || !PyType_IsSubtype(type, class)) {
-        goto done;
-    }
-    PyObject *served = type_lookup(type, name_of_threads), *plain = type_lookup(class, name_of_threads);
-    type_lookup_done(served);
-    type_lookup_done(plain);
-    if (served != plain || (key = PyUnicode_InternFromString("_ident")) == NULL) {
-        goto done;
-    }
-    served = type_lookup(type, key);
-    type_lookup_done(served);
-    if (served != NULL) {
-        goto done;
-    }
-    ident = PyObject_GenericGetAttr(object, key);
+    PyObject *ident = own_attribute(object, ident_name);
     if (ident == NULL || !PyLong_CheckExact(ident)) {
-        goto done; /* it has not been started: its first hook looks */
+        return; /* it has not been started: its first hook looks */
     }
-    uint32_t number = number_of(PyLong_AsUnsignedLong(ident));
+    uint32_t number = number_of(PyLong_AsUnsignedLongMask(ident));
     if (number == UNNUMBERED) {
-        goto done;
+        return;
     }
     uint8_t buffer[MAX_TEXT];
     size_t length = text_cut(name, buffer, MAX_TEXT);
@@ -331,11 +330,6 @@ thread_renamed(Thread *thread, PyObject *object, PyObject *name)
         spool_commit(record, seq);
         thread->quiet++;
     }
-done:
-    Py_XDECREF(ident);
-    Py_XDECREF(key);
-    PyErr_Clear();
-    put_error_back(raised);
 }
 
 COLD bool
@@ -449,10 +443,30 @@ thread_emit_birth(uint64_t address)
 #endif
 }
 
+static int
+prepare_names(void)
+{
+    static const struct {
+        PyObject **name;
+        const char *text;
+    } names[] = {{&name_of_threads, "name"}, {&threading_name, "threading"}, {&active_name, "_active"},
+                 {&class_name, "Thread"},    {&text_name, "_name"},          {&ident_name, "_ident"}};
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
+        *names[i].name = PyUnicode_InternFromString(names[i].text);
+        if (*names[i].name == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 thread_prepare(void)
 {
     if (!prepared) {
+        if (prepare_names() < 0) {
+            return -1;
+        }
         if (pthread_key_create(&end_key, thread_ends) != 0) {
             PyErr_SetString(PyExc_RuntimeError, "no thread-specific key is left");
             return -1;
@@ -468,10 +482,6 @@ thread_prepare(void)
     Thread *thread = thread_enter(0);
     if (thread == NULL || thread->number == UNNUMBERED) {
         PyErr_NoMemory();
-        return -1;
-    }
-    name_of_threads = PyUnicode_InternFromString("name");
-    if (name_of_threads == NULL) {
         return -1;
     }
 #if FREE_THREADED

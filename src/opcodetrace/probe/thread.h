@@ -18,9 +18,9 @@ typedef struct {
 enum {
     TAG_MASK = 0xF,
     UNSURE = 0x100,  /* equality is the program's own: other keys may be equal to this one */
-    PLAIN = 0x200,   /* hash and comparison are built in: no Python code runs, whatever plain key it is compared with */
+    PLAIN = 0x200, /* hash and comparison are built in: no Python code runs, whatever plain key it is compared with */
     LASTING = 0x400, /* the datum stays right for the whole run (of a constant) */
-    RAISES = 0x800,  /* there is no such item: the operation raises */
+    RAISES = 0x800, /* there is no such item: the operation raises */
 };
 
 static inline unsigned
@@ -39,7 +39,7 @@ typedef struct {
 } Pending;
 
 typedef struct {
-    uint64_t hash;       /* of the bytes; or Python's own of the string, */
+    uint64_t hash; /* of the bytes; or Python's own of the string, */
     uint64_t characters; /* which then has so many; else NO_STRING */
     uint32_t id;
     uint32_t length;
@@ -65,18 +65,27 @@ enum {
 /* An asyncio task of a thread. */
 typedef struct {
     uint64_t address; /* 0: an empty entry */
-    uint64_t name;    /* its hash */
+    uint64_t name; /* its hash */
     uint32_t number;
     uint32_t round; /* in which its record was written last */
 } Lane;
 
+/* The C function that a thread is in and that may give the GIL up: noted before it is called, read by the next thread that
+   passes a hook. It is that very function as long as `frame` is the thread's newest frame. */
+typedef struct {
+    const void *call; /* NULL: none */
+    Frame *frame;
+    const char *callee;
+    bool yields; /* it does no more than that: sleep(0) */
+} Inside;
+
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
-    struct Thread *all;  /* the next of all that were ever made */
+    struct Thread *all; /* the next of all that were ever made */
 #if FREE_THREADED
     uint32_t inside; /* 1 while a hook is at work: only then may the window not go */
 #endif
-    uint32_t round;  /* what it knows was written in this one; 0: it knows nothing yet */
+    uint32_t round; /* what it knows was written in this one; 0: it knows nothing yet */
     uint32_t number; /* of the lane that runs: `own`, or that of a task. STALE: of an earlier run, or none */
     uint32_t own;
     bool nameless; /* threading did not know it when its record was written */
@@ -98,6 +107,9 @@ typedef struct Thread {
     /* The call that a hook has just told of: if it goes through the C function, that does not count it again. */
     uint64_t told_frame;
     uint32_t told_site;
+#if !FREE_THREADED
+    Inside inside;
+#endif
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];
@@ -139,12 +151,32 @@ thread_goes_inside(Thread *thread, uint32_t run)
 #endif
 }
 
+#if FREE_THREADED
+/* References that this thread gives up once the hook is through. A hook needs a handful. */
+typedef struct {
+    uint32_t count;
+    PyObject *references[63];
+} Held;
+
+#  if defined(__ELF__)
+extern __thread Held held __attribute__((tls_model("initial-exec")));
+#  else
+extern __thread Held held;
+#  endif
+
+/* Gives them up. Finalisers may run. */
+void held_let_go(void);
+#endif
+
 static inline void
 thread_goes_outside(Thread *thread)
 {
 #if FREE_THREADED
     if (thread != NULL) {
         STORE_RELEASE(&thread->inside, 0);
+        if (UNLIKELY(held.count != 0)) {
+            held_let_go();
+        }
     }
 #else
     (void)thread;
@@ -193,8 +225,8 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
     uint64_t moved = seq - earliest;
     record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0
-                     : moved < UINT32_MAX                                  ? (uint32_t)moved
-                                                                           : UINT32_MAX; /* no window holds as many */
+                     : moved < UINT32_MAX                                ? (uint32_t)moved
+                                                                         : UINT32_MAX; /* no window holds as many */
     record->site = site;
     record->thread = (uint16_t)thread->number;
     record->kind = (uint8_t)kind;

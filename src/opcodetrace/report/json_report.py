@@ -1,41 +1,45 @@
 """The report as JSON, for programs.
 
-The document's `schema` is `opcodetrace-report/1`. Within version 1 members may be added, never removed, renamed or
+The document's `schema` is `opcodetrace-report/2`. Within version 2 members may be added, never removed, renamed or
 given another meaning. What is not known is null. Seqs are positions in the recording: a greater one is later, unless
 an access has an `earliest` below its `seq`: then it happened somewhere from `earliest` to `seq`.
 
-    schema          "opcodetrace-report/1"
+    schema          "opcodetrace-report/2"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
                     exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
                     children (processes that it started, or null where not counted)
-    lost            least, most: how many updates the run lost; equal where every consistent order agrees
+    found           [tally]: how much was found, by kind
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
-    locations       [label, cells (locations that bear it), reads, writes, threads, lost: {least, most, overwriters,
-                    exhausted (the search for orders was cut short)}, uncertain (cells left out because their identity
-                    is not certain), unseen_writes]
-    findings        [label, count, certainty, lost_at (site), overwritten_at (site or null), interleaving or null,
+    locations       [label, cells (locations that bear it), reads, writes, threads, found: [tally], uncertain (cells
+                    left out because their identity is not certain)]
+    findings        [kind, severity (happened, possible or gil-only), certainty (proven or inferred), label, count,
+                    locations (how many), labels: [text] (of the first of these), fingerprint (the same in every run of
+                    the same code, or null), sites: {role: site}, sentences: [text], interleaving or null,
                     held: [thread, throughout, at_read, at_write: [object]]]
-                    one for each location's label and pair of source lines, the most frequent first; `held`: the locks
-                    of the thread whose write was lost, and of the other; only those that several threads used are known
+                    one for each kind, severity and set of source lines: what happened before what is possible, the most
+                    frequent first; `held`: the locks of the threads that play its roles
     protected       [label, cells, why (lock, semaphore, order or nothing), certainty, doubts: [text], updates, threads:
                     [number], objects: [object], phases (not all had the same one), apart (updates made without it, but
                     ordered), carriers: [before, after, object or null], sentences: [text], hand_over (interleaving or
                     null)]: why locations that several threads updated lost nothing
     more_protected  how many more of those there are
-    more_findings   pairs, lost: what `findings` leaves out
+    more_findings   [kind, severity, count, locations, labels, fingerprint]: what `findings` leaves out
     limits          truncated (reason or null), truncated_seq, last (how many events were to be kept, or null), let_go
                     (events that came before those), unseen_writes, missed_accesses, holes, recovered,
                     births_seen, untold_synchronisation (steps, where they are too many to look into),
                     unwoven: [function, path, line, reason], notes: [text]
 
+A tally is {kind, least, most, causes (distinct events that brought them about), exhausted}: how many findings there
+are in every order that agrees with the trace, and in some; `exhausted`: the search for orders was cut short.
+
 An object (of synchronisation) is {label, type}.
 
 A site is {path, line, column, end_line, end_column, function, operation, opcode, expression, source}.
 
-An interleaving is {label, certainty, same_version, sentences: [text], threads: [number], steps}. A step's `step` is:
+An interleaving is {label, same_version, threads: [number], steps}. A step's `step` is:
 
     read, write, delete   seq, earliest, thread, site, value, role, unordered, remark
-                          role: origin, source read, stale read, lost write, overwriting write, or null
+                          role: one of the kind's roles, origin (of what the first step reads), or null
     compute               seq (its own, or of the write that stored the result as it was), thread, site, operation,
                           value, operand (the value read that flowed into it)
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
@@ -59,26 +63,18 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar, TextIO
 
-from opcodetrace.report import wording
-from opcodetrace.report.wording import Wording
+from opcodetrace.report.words import finding as finding_words
+from opcodetrace.report.words import protection as protection_words
+from opcodetrace.report.words.finding import StoryTeller
 from opcodetrace.trace.event import Absent, Opaque, Value
-from opcodetrace.trace.report_model import (
-    AccessStep,
-    ComputeStep,
-    FoldStep,
-    Interleaving,
-    LostStory,
-    Protected,
-    RunReport,
-    Step,
-    SwitchStep,
-    SyncStep,
-    WatchedLocation,
-)
-from opcodetrace.trace.run import StoredSite, Thread
+from opcodetrace.trace.finding import FindingGroup, Tally
+from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
+from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Step, SwitchStep, SyncStep
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.sync import SyncObject
 
-SCHEMA = "opcodetrace-report/1"
+SCHEMA = "opcodetrace-report/2"
 
 Json = dict[str, object]
 
@@ -122,13 +118,13 @@ def _document(report: RunReport) -> Json:
             "tasks": run.tasks,
             "children": run.children,
         },
-        "lost": {"least": run.lost, "most": run.lost_at_most},
+        "found": [_tally(tally) for tally in run.found],
         "threads": [_thread(thread) for thread in report.threads],
         "locations": [_watched(watched) for watched in report.watched],
         "findings": [_story(story, report) for story in report.stories],
         "protected": [_protected(each, report) for each in report.protected],
         "more_protected": report.more_protected,
-        "more_findings": {"pairs": report.more_stories, "lost": report.more_lost},
+        "more_findings": [_group(group) for group in report.more],
         "limits": {
             "truncated": run.truncated and run.truncated.value,
             "truncated_seq": run.truncated_seq,
@@ -167,26 +163,46 @@ def _watched(watched: WatchedLocation) -> Json:
         "reads": watched.reads,
         "writes": watched.writes,
         "threads": watched.threads,
-        "lost": {
-            "least": watched.low,
-            "most": watched.high,
-            "overwriters": watched.overwriters,
-            "exhausted": watched.exhausted,
-        },
+        "found": [_tally(tally) for tally in watched.found],
         "uncertain": watched.uncertain,
-        "unseen_writes": watched.unseen,
     }
 
 
-def _story(story: LostStory, report: RunReport) -> Json:
-    told = story.interleaving
+def _tally(tally: Tally) -> Json:
     return {
+        "kind": tally.kind,
+        "least": tally.low,
+        "most": tally.high,
+        "causes": tally.causes,
+        "exhausted": tally.exhausted,
+    }
+
+
+def _group(group: FindingGroup) -> Json:
+    return {
+        "kind": group.kind,
+        "severity": group.severity.value,
+        "count": group.count,
+        "locations": group.locations,
+        "labels": list(group.labels),
+        "fingerprint": group.fingerprint,
+    }
+
+
+def _story(story: Story, report: RunReport) -> Json:
+    told, teller = story.interleaving, finding_words.teller(story, report)
+    return {
+        "kind": story.kind.name,
+        "severity": story.severity.value,
+        "certainty": story.certainty.value,
         "label": story.label,
         "count": story.count,
-        "certainty": story.certainty.value,
-        "lost_at": _site(story.lost_site),
-        "overwritten_at": None if story.overwriting_site is None else _site(story.overwriting_site),
-        "interleaving": None if told is None else _interleaving(told, report),
+        "locations": story.locations,
+        "labels": list(story.labels),
+        "fingerprint": story.fingerprint,
+        "sites": {role: _site(site) for role, site in story.sites.items()},
+        "sentences": [] if teller is None else [*teller.sentences(), teller.how_sure()],
+        "interleaving": None if told is None else _interleaving(told, teller),
         "held": [
             {
                 "thread": each.thread,
@@ -220,8 +236,11 @@ def _protected(protected: Protected, report: RunReport) -> Json:
             }
             for each in verdict.carriers
         ],
-        "sentences": [wording.protection(protected, report), wording.protection_certainty(protected, report)],
-        "hand_over": None if protected.hand_over is None else _interleaving(protected.hand_over, report),
+        "sentences": [
+            protection_words.protection(protected, report),
+            protection_words.protection_certainty(protected, report),
+        ],
+        "hand_over": None if protected.hand_over is None else _interleaving(protected.hand_over),
     }
 
 
@@ -233,19 +252,16 @@ def _object(each: SyncObject) -> Json:
     return {"label": each.label, "type": each.type_name}
 
 
-def _interleaving(interleaving: Interleaving, report: RunReport) -> Json:
-    words = wording.wording(interleaving, report.lanes)
+def _interleaving(interleaving: Interleaving, teller: StoryTeller | None = None) -> Json:
     return {
         "label": interleaving.label,
-        "certainty": interleaving.certainty.value,
         "same_version": interleaving.same_version,
-        "sentences": words.sentences(interleaving),
         "threads": [lane.thread for lane in interleaving.lanes],
-        "steps": [_step(step, interleaving, words) for step in interleaving.steps],
+        "steps": [_step(step, teller) for step in interleaving.steps],
     }
 
 
-def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
+def _step(step: Step, teller: StoryTeller | None) -> Json:
     match step:
         case AccessStep():
             return {
@@ -255,9 +271,9 @@ def _step(step: Step, interleaving: Interleaving, words: Wording) -> Json:
                 "thread": step.thread,
                 "site": _site(step.site),
                 "value": _value(step.value),
-                "role": step.role and step.role.value,
+                "role": step.role,
                 "unordered": step.unordered,
-                "remark": words.remark(step, interleaving),
+                "remark": None if teller is None else teller.remark(step),
             }
         case ComputeStep():
             return {

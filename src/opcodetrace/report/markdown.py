@@ -6,21 +6,17 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, TextIO
 
-from opcodetrace.report import wording
-from opcodetrace.report.wording import Wording, encodable, printable, quantity
-from opcodetrace.trace.report_model import (
-    AccessStep,
-    ComputeStep,
-    FoldStep,
-    Interleaving,
-    Lane,
-    LostStory,
-    Role,
-    RunReport,
-    SwitchStep,
-    SyncStep,
-)
-from opcodetrace.trace.run import StoredSite
+from opcodetrace.report.words import finding as finding_words
+from opcodetrace.report.words import protection as protection_words
+from opcodetrace.report.words import run as run_words
+from opcodetrace.report.words import steps as steps_words
+from opcodetrace.report.words import text as text_words
+from opcodetrace.report.words.finding import StoryTeller
+from opcodetrace.report.words.steps import StepWords
+from opcodetrace.report.words.text import encodable, printable
+from opcodetrace.trace.report_model import Interleaving, RunReport, Story
+from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
+from opcodetrace.trace.stored import StoredSite
 
 MAX_WATCHED = 10
 MAX_SOURCE = 80  # characters of a source line
@@ -69,52 +65,53 @@ class MarkdownReporter:
 
 def _lines(report: RunReport) -> Iterator[str]:
     run = report.run
-    yield f"## {wording.headline(report, code).rstrip('.')}"
+    yield f"## {run_words.headline(report, code).rstrip('.')}"
     yield ""
-    yield f"{code(wording.script(run))} · {' · '.join(escaped(part) for part in wording.title(report))}"
-    if not report.possibly_lost:
+    yield f"{code(run_words.script(run))} · {' · '.join(escaped(part) for part in run_words.title(report))}"
+    if not report.told:
         yield ""
-        yield escaped(" ".join(wording.origin_of_confidence(report)))
+        yield escaped(" ".join(run_words.origin_of_confidence(report)))
     if report.watched:
         yield ""
-        yield "| shared location | writes | reads | threads | lost |"
+        yield "| shared location | writes | reads | threads | found |"
         yield "|---|--:|--:|--:|--:|"
         for watched in report.watched[:MAX_WATCHED]:
             label = code(watched.label) + (f" (×{watched.cells:,})" if watched.cells > 1 else "")
             numbers = f"{watched.writes:,} | {watched.reads:,} | {watched.threads:,}"
-            yield f"| {in_table(label)} | {numbers} | {wording.lost_words(watched)} |"
+            yield f"| {in_table(label)} | {numbers} | {finding_words.location_words(watched, report)} |"
         rest = report.watched[MAX_WATCHED:]
         if rest:
-            lost = any(watched.high for watched in rest)
+            found = any(finding_words.found_words(watched.found, report.kinds) for watched in rest)
             yield ""
-            yield f"… and {len(rest):,} more{'' if lost else ', of which none lost an update'}."
+            yield f"… and {len(rest):,} more{'' if found else ', at which nothing was found'}."
     for number, story in enumerate(report.stories, 1):
         yield ""
         yield from _story(number, story, report)
     if report.protected:
         yield ""
-        yield f"### {wording.PROTECTED_ELSEWHERE if report.possibly_lost else wording.PROTECTED}"
+        yield f"### {protection_words.PROTECTED_ELSEWHERE if report.told else protection_words.PROTECTED}"
     for protected in report.protected:
         yield ""
-        yield wording.protection(protected, report, code)
+        yield protection_words.protection(protected, report, code)
         yield ""
-        yield f"*{wording.protection_certainty(protected, report)}*"
+        yield f"*{protection_words.protection_certainty(protected, report)}*"
         if protected.hand_over is not None:
             yield ""
-            yield wording.HAND_OVER
+            yield protection_words.HAND_OVER
             yield ""
-            yield from _table(protected.hand_over, wording.wording(protected.hand_over, report.lanes, code, name))
+            yield from _table(
+                protected.hand_over, steps_words.step_words(protected.hand_over, report.lanes, code, name)
+            )
     if report.more_protected:
         yield ""
-        yield wording.more_protected(report.more_protected)
-    if report.possibly_lost and not report.stories:
+        yield protection_words.more_protected(report.more_protected)
+    if report.told and not report.stories:
         yield ""
-        yield wording.UNTOLD
-    if report.more_stories:
+        yield finding_words.UNTOLD
+    for line in finding_words.further(report):
         yield ""
-        more, lost_updates = quantity(report.more_stories, "more pair"), quantity(report.more_lost, "lost update")
-        yield f"… and {more} of source lines, with {lost_updates}."
-    caveats = list(wording.caveats(report, code, escaped))
+        yield f"{line}."
+    caveats = list(run_words.caveats(report, code, escaped))
     if caveats:
         yield ""
         yield "### What to know of this recording"
@@ -123,31 +120,30 @@ def _lines(report: RunReport) -> Iterator[str]:
             yield f"- {caveat}"
 
 
-def _story(number: int, story: LostStory, report: RunReport) -> Iterator[str]:
-    total = len(report.stories) + report.more_stories
+def _story(number: int, story: Story, report: RunReport) -> Iterator[str]:
+    total = len(report.stories) + len(report.more)
     ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
-    yield f"### {ordinal}: {wording.story_heading(story, report.run.info, code)}"
-    interleaving = story.interleaving
-    if interleaving is None:
+    yield f"### {ordinal}: {finding_words.heading(story, report.run.info, code)}"
+    teller, interleaving = finding_words.teller(story, report, code, name), story.interleaving
+    if teller is None or interleaving is None:
         return
-    words = wording.wording(interleaving, report.lanes, code, name)
     yield ""
     first = "One of them: " if story.count > 1 else ""
-    held = wording.holdings(story, report, code)
-    yield first + " ".join([*words.sentences(interleaving), *([held] if held else [])])
+    held = protection_words.holdings(story, report, code)
+    yield first + " ".join([*teller.sentences(), *([held] if held else [])])
     yield ""
-    yield f"*{wording.certainty(interleaving, report)}*"
+    yield f"*{teller.how_sure()}*"
     if report.free_threaded:
         yield ""
-        yield wording.order(interleaving)
+        yield steps_words.order(interleaving)
     if any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps):
         yield ""
-        yield f"∥ {wording.UNORDERED}."
+        yield f"∥ {steps_words.UNORDERED}."
     yield ""
-    yield from _table(interleaving, words)
+    yield from _table(interleaving, teller.words, teller)
 
 
-def _table(interleaving: Interleaving, words: Wording) -> Iterator[str]:
+def _table(interleaving: Interleaving, words: StepWords, teller: StoryTeller | None = None) -> Iterator[str]:
     """One column a thread; a step of the table is one instruction, a switch or a fold."""
     lanes = interleaving.lanes
     yield "| " + " | ".join(in_table(name(printable(lane.title))) for lane in lanes) + " |"
@@ -168,25 +164,25 @@ def _table(interleaving: Interleaving, words: Wording) -> Iterator[str]:
                 place = "" if step.site is None else f"{words.place(step.site)}: "
                 yield _row(lanes, step.thread, f"{place}*{words.synchronised(step)}*")
                 at = None
-            case AccessStep(role=Role.ORIGIN):
+            case AccessStep() if step.role == ORIGIN:
                 text = f"*earlier: {words.lane(step.thread)} {words.action(step)}, {words.place(step.site)}*"
                 yield _row(lanes, step.thread, text)
             case _:
                 source = "" if step.continues and at == step.thread else _source(step.site, words) + "<br>"
-                yield _row(lanes, step.thread, source + _action(step, interleaving, words))
+                yield _row(lanes, step.thread, source + _action(step, words, teller))
                 at = step.thread
 
 
-def _source(site: StoredSite, words: Wording) -> str:
+def _source(site: StoredSite, words: StepWords) -> str:
     text = site.source_line or site.expression or f"in {site.function}"
-    return f"{words.place(site)}: {code(wording.shorten(text, MAX_SOURCE))}"
+    return f"{words.place(site)}: {code(text_words.shorten(text, MAX_SOURCE))}"
 
 
-def _action(step: AccessStep | ComputeStep, interleaving: Interleaving, words: Wording) -> str:
+def _action(step: AccessStep | ComputeStep, words: StepWords, teller: StoryTeller | None) -> str:
     operation = step.operation if isinstance(step, ComputeStep) else step.site.operation
     action = f"{words.action(step)} ({code(operation)})"
     if isinstance(step, AccessStep):
-        remark = words.remark(step, interleaving)
+        remark = None if teller is None else teller.remark(step)
         action = ("∥ " if step.unordered else "") + action + (f" **{remark}**" if remark else "")
     return action
 

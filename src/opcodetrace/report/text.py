@@ -12,23 +12,19 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from opcodetrace.report import wording
-from opcodetrace.report.wording import Wording, encodable, printable, quantity
+from opcodetrace.report.words import finding as finding_words
+from opcodetrace.report.words import protection as protection_words
+from opcodetrace.report.words import run as run_words
+from opcodetrace.report.words import steps as steps_words
+from opcodetrace.report.words import sync as sync_words
+from opcodetrace.report.words.finding import StoryTeller
+from opcodetrace.report.words.steps import StepWords
+from opcodetrace.report.words.text import encodable, printable
 from opcodetrace.trace.event import ABSENT
-from opcodetrace.trace.report_model import (
-    AccessStep,
-    ComputeStep,
-    FoldStep,
-    Interleaving,
-    LostStory,
-    Protected,
-    Role,
-    RunReport,
-    SwitchStep,
-    SyncStep,
-    WatchedLocation,
-)
-from opcodetrace.trace.run import StoredSite
+from opcodetrace.trace.finding_kind import Mark
+from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
+from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, SwitchStep, SyncStep
+from opcodetrace.trace.stored import StoredSite
 
 PIPE_WIDTH = 80
 MIN_WIDTH = 60
@@ -39,11 +35,7 @@ MARGIN = "  "
 GUTTER = " │ "
 MAX_WATCHED = 10  # locations listed
 
-STYLES = {
-    Role.LOST_WRITE: "bold red",
-    Role.OVERWRITING_WRITE: "bold red",
-    Role.STALE_READ: "bold yellow",
-}
+STYLES = {Mark.PLAIN: "", Mark.WARNING: "bold yellow", Mark.WRONG: "bold red"}
 
 
 class TextReporter:
@@ -85,18 +77,18 @@ class _Page:
     def lines(self) -> Iterator[Text]:
         """All lines."""
         report = self.report
-        script, facts = wording.script(report.run), " · ".join(wording.title(report))
+        script, facts = run_words.script(report.run), " · ".join(run_words.title(report))
         if cell_len(script) + cell_len(facts) + 3 <= self.width:
             yield Text.assemble((script, "bold"), (f" · {facts}", "dim"))
         else:
             yield Text(script, "bold")
             yield from self._wrapped(Text(facts, "dim"), "")
         yield Text()
-        style = "bold red" if report.lost else "bold yellow" if report.possibly_lost else "bold green"
-        yield from self._wrapped(Text(wording.headline(report), style), "")
-        if not report.possibly_lost:
+        style = "bold red" if report.went_wrong else "bold yellow" if report.told else "bold green"
+        yield from self._wrapped(Text(run_words.headline(report), style), "")
+        if not report.told:
             yield Text()
-            for sentence in wording.origin_of_confidence(report):
+            for sentence in run_words.origin_of_confidence(report):
                 yield from self._wrapped(Text(sentence))
         if report.watched:
             yield Text()
@@ -106,23 +98,20 @@ class _Page:
             yield from self._story(number, story)
         if report.protected:
             yield Text()
-            yield Text(wording.PROTECTED_ELSEWHERE if report.possibly_lost else wording.PROTECTED, "bold")
+            yield Text(protection_words.PROTECTED_ELSEWHERE if report.told else protection_words.PROTECTED, "bold")
             for protected in report.protected:
                 yield from self._protected(protected)
         if report.more_protected:
             yield Text()
-            yield Text(MARGIN + wording.more_protected(report.more_protected), "dim")
-        if report.possibly_lost and not report.stories:
+            yield Text(MARGIN + protection_words.more_protected(report.more_protected), "dim")
+        if report.told and not report.stories:
             yield Text()
-            yield from self._wrapped(Text(wording.UNTOLD))
-        if report.more_stories:
+            yield from self._wrapped(Text(finding_words.UNTOLD))
+        if report.more:
             yield Text()
-            yield Text(
-                f"… and {quantity(report.more_stories, 'more pair')} of source lines, "
-                f"with {quantity(report.more_lost, 'lost update')}.",
-                "dim",
-            )
-        caveats = list(wording.caveats(report))
+            for line in finding_words.further(report):
+                yield Text(f"{line}.", "dim")
+        caveats = list(run_words.caveats(report))
         if caveats:
             yield Text()
             yield Text("What to know of this recording", "bold")
@@ -139,10 +128,10 @@ class _Page:
     def _watched(self) -> Iterator[Text]:
         """The shared locations, those that lost most first."""
         shown = self.report.watched[:MAX_WATCHED]
-        rows = [("shared location", "writes", "reads", "threads", "lost")]
+        rows = [("shared location", "writes", "reads", "threads", "found")]
         rows += [
             (_label(watched), f"{watched.writes:,}", f"{watched.reads:,}", f"{watched.threads:,}",
-             wording.lost_words(watched))
+             finding_words.location_words(watched, self.report))
             for watched in shown
         ]  # fmt: skip
         widths = [max(cell_len(row[column]) for row in rows) for column in range(5)]
@@ -151,49 +140,54 @@ class _Page:
             cells = [set_cell_size(_crop(row[0], widths[0]), widths[0])]
             cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
             line = Text(MARGIN + "  ".join(cells[:-1]), "dim" if index == 0 else "")
-            style = "dim" if index == 0 else "bold red" if shown[index - 1].high else "green"
+            style = (
+                "dim"
+                if index == 0
+                else "bold red"
+                if finding_words.found_words(shown[index - 1].found, self.report.kinds)
+                else "green"
+            )
             yield line.append("  " + cells[-1], style)
         rest = self.report.watched[MAX_WATCHED:]
         if rest:
-            lost = any(watched.high for watched in rest)
-            yield Text(f"{MARGIN}… and {len(rest):,} more{'' if lost else ', of which none lost an update'}", "dim")
+            found = any(finding_words.found_words(watched.found, self.report.kinds) for watched in rest)
+            yield Text(f"{MARGIN}… and {len(rest):,} more{'' if found else ', at which nothing was found'}", "dim")
 
-    def _story(self, number: int, story: LostStory) -> Iterator[Text]:
+    def _story(self, number: int, story: Story) -> Iterator[Text]:
         """One pair of source lines and its worked interleaving."""
-        total = len(self.report.stories) + self.report.more_stories
+        total = len(self.report.stories) + len(self.report.more)
         ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
-        heading = f"{ordinal}: {wording.story_heading(story, self.report.run.info)}"
+        heading = f"{ordinal}: {finding_words.heading(story, self.report.run.info)}"
         yield from self._wrapped(Text(heading, "bold"), "", MARGIN)
-        interleaving = story.interleaving
-        if interleaving is None:
+        teller, interleaving = finding_words.teller(story, self.report), story.interleaving
+        if teller is None or interleaving is None:
             return
-        words = wording.wording(interleaving, self.report.lanes)
-        held = wording.holdings(story, self.report)
+        held = protection_words.holdings(story, self.report)
         yield Text()
         first = "One of them: " if story.count > 1 else ""
-        yield from self._wrapped(Text(first + " ".join([*words.sentences(interleaving), *([held] if held else [])])))
-        yield from self._wrapped(Text(wording.certainty(interleaving, self.report), "dim"))
+        yield from self._wrapped(Text(first + " ".join([*teller.sentences(), *([held] if held else [])])))
+        yield from self._wrapped(Text(teller.how_sure(), "dim"))
         yield Text()
         unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)
         if self.report.free_threaded:
-            yield from self._wrapped(Text(wording.order(interleaving), "italic"))
+            yield from self._wrapped(Text(steps_words.order(interleaving), "italic"))
         if unordered:
-            yield from self._wrapped(Text(f"∥ {wording.UNORDERED}", "dim"))
+            yield from self._wrapped(Text(f"∥ {steps_words.UNORDERED}", "dim"))
         if self.report.free_threaded or unordered:
             yield Text()
-        yield from _Table(interleaving, words, self.width).lines()
+        yield from _Table(interleaving, teller.words, self.width, teller).lines()
 
     def _protected(self, protected: Protected) -> Iterator[Text]:
         """Why a location lost nothing, and how one thread's update followed another's."""
         yield Text()
-        yield from self._wrapped(Text(wording.protection(protected, self.report)))
-        yield from self._wrapped(Text(wording.protection_certainty(protected, self.report), "dim"))
+        yield from self._wrapped(Text(protection_words.protection(protected, self.report)))
+        yield from self._wrapped(Text(protection_words.protection_certainty(protected, self.report), "dim"))
         interleaving = protected.hand_over
         if interleaving is not None:
             yield Text()
-            yield from self._wrapped(Text(wording.HAND_OVER))
+            yield from self._wrapped(Text(protection_words.HAND_OVER))
             yield Text()
-            words = wording.wording(interleaving, self.report.lanes)
+            words = steps_words.step_words(interleaving, self.report.lanes)
             yield from _Table(interleaving, words, self.width).lines()
 
 
@@ -213,8 +207,11 @@ class _Cell:
 class _Table:
     """An interleaving: lanes side by side where there is room, else one column with the threads' names."""
 
-    def __init__(self, interleaving: Interleaving, words: Wording, width: int) -> None:
+    def __init__(
+        self, interleaving: Interleaving, words: StepWords, width: int, teller: StoryTeller | None = None
+    ) -> None:
         self.interleaving = interleaving
+        self.teller = teller
         self.words = words
         lanes = interleaving.lanes
         room = width - len(MARGIN) - len(GUTTER) * (len(lanes) - 1)
@@ -248,7 +245,7 @@ class _Table:
                         yield self._row(step.thread, cell, named=at != step.thread)
                         at = step.thread
                     at = None if self.side_by_side else at
-                case AccessStep(role=Role.ORIGIN):
+                case AccessStep() if step.role == ORIGIN:
                     yield self._origin(step)
                 case _:
                     for cell in self._cells(step, headed=step.continues and at == step.thread):
@@ -271,7 +268,7 @@ class _Table:
             source = self._source(step.site, self.lane_width - self.number_width - 1, step.continues)
             yield _Cell(Text.assemble((number, "dim"), " ", (source, "")))
         operation = step.operation if isinstance(step, ComputeStep) else step.site.operation
-        style = STYLES.get(step.role, "") if isinstance(step, AccessStep) and step.role else ""
+        style = "" if self.teller is None or isinstance(step, ComputeStep) else STYLES[self.teller.mark(step)]
         mark = "∥ " if isinstance(step, AccessStep) and step.unordered else ""
         room = self.lane_width - len(indent) - len(mark)
         if room - len(operation) - 1 < MIN_ACTION:
@@ -282,8 +279,8 @@ class _Table:
         if isinstance(step, ComputeStep) and cell_len(action) > room:
             action = self.words.action(replace(step, operand=ABSENT), room)
         yield _Cell(Text.assemble(indent, mark, (_crop(action, room), style)), operation)
-        if isinstance(step, AccessStep):
-            remark = self.words.remark(step, self.interleaving)
+        if isinstance(step, AccessStep) and self.teller is not None:
+            remark = self.teller.remark(step)
             if remark is not None:
                 lines = _wrap(remark, self.lane_width - len(indent) - 2)
                 for index, line in enumerate(lines):
@@ -335,7 +332,7 @@ class _Table:
         target = self.words.lane(switch.to_thread)
         room = self.width - len("── switch:  ─▶ ")
         arrow_suffices = self.side_by_side and len(self.interleaving.lanes) == 2
-        for length, explained in ((wording.MAX_EXPRESSION, True), (24, True), (24, False), (16, False)):
+        for length, explained in ((sync_words.MAX_EXPRESSION, True), (24, True), (24, False), (16, False)):
             words = self.words.switch(step, length, explained)
             if cell_len(words) + cell_len(target) <= room:
                 break

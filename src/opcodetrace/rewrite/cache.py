@@ -23,6 +23,7 @@ import bytecode
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
+from opcodetrace.spool import messages
 from opcodetrace.trace import hook, library, site
 from opcodetrace.trace.hook import Probe
 
@@ -125,7 +126,7 @@ def version_of_weaver() -> str:
     """A hash of all that the outcome of weaving depends on but the module that is woven: the sources of the weaver, and
     the Python. OSError where a source cannot be read."""
     names = [*_sources_in(path.dirname(str(__file__)))]
-    names += [str(module.__file__) for module in (hook, library, site)]
+    names += [str(module.__file__) for module in (hook, library, messages, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
     return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
 

@@ -20,10 +20,10 @@ from typing import Any
 from opcodetrace.errors import UsageError
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.spool.messages import Message
 from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.library import LIBRARY
-
-Entry = tuple[object, ...]  # what the weaver sends
+from opcodetrace.trace.site import Code
 
 
 def functions_of(targets: Iterable[object]) -> list[FunctionType]:
@@ -142,7 +142,7 @@ class _Woven:
     original: weakref.ref[CodeType]
     code: CodeType
     scope: Scope
-    entries: tuple[Entry, ...]
+    messages: tuple[Message, ...]
 
 
 class Weavings:
@@ -151,22 +151,22 @@ class Weavings:
     def __init__(self, probe: Probe, beside: Weavings | None = None, *, calls: bool = False) -> None:
         """`calls` is as for `Weaver`. `beside` knows the originals of the code that it wove: so does this one then."""
         self._probe = probe
-        self._sent: list[Entry] = []
-        self._weaver = Weaver(lambda entry: self._sent.append(entry), probe, calls=calls)
+        self._sent: list[Message] = []
+        self._weaver = Weaver(lambda message: self._sent.append(message), probe, calls=calls)
         self._woven: dict[int, _Woven] = {}  # by the id of the original
         # By the id of the woven code.
         self._originals: dict[int, tuple[weakref.ref[CodeType], weakref.ref[CodeType]]]
         self._originals = {} if beside is None else beside._originals
         self._described: dict[int, tuple[weakref.ref[CodeType], CodeType]] = {}
-        self._files: dict[tuple[str, str], tuple[int, bytes, Entry]] = {}
+        self._files: dict[tuple[str, str], tuple[int, bytes, Message]] = {}
 
     def weave(self, functions: list[FunctionType]) -> Weaving:
         """Woven code for the functions, which are not changed yet."""
         sources = _Sources()
         own = [(function, code) for function in functions if (code := self._original(function.__code__)) is not None]
         scope = _scope([code for _, code in own], sources)
-        entries: list[Entry] = []
-        files: dict[int, Entry] = {}
+        messages: list[Message] = []
+        files: dict[int, Message] = {}
         pairs: dict[int, tuple[CodeType, CodeType]] = {}  # original and woven code, by the id of the original
         within = {id(nested) for _, code in own for nested in _nested(code)}
         outermost = {id(code): (function, code) for function, code in own if id(code) not in within}
@@ -174,7 +174,7 @@ class Weavings:
             file, entry = self._file(function, code, sources)
             woven = self._weave(code, file, scope)
             files[file] = entry
-            entries += woven.entries
+            messages += woven.messages
             _pair(code, woven.code, pairs)
         for original, woven_code in pairs.values():
             if woven_code is not original:
@@ -184,7 +184,7 @@ class Weavings:
         ]
         replacements += self._describe()
         return Weaving(
-            replacements, [*files.values(), *entries], list(pairs.values()), [pairs[code][1] for code in outermost]
+            replacements, [*files.values(), *messages], list(pairs.values()), [pairs[code][1] for code in outermost]
         )
 
     def _original(self, code: CodeType) -> CodeType | None:
@@ -206,7 +206,7 @@ class Weavings:
 
             self._originals[key] = weakref.ref(woven, forget), weakref.ref(original)
 
-    def _file(self, function: FunctionType, code: CodeType, sources: _Sources) -> tuple[int, Entry]:
+    def _file(self, function: FunctionType, code: CodeType, sources: _Sources) -> tuple[int, Message]:
         path = code.co_filename
         module = str(function.__globals__.get("__name__", ""))
         source = sources.of(path)
@@ -259,7 +259,7 @@ class Weavings:
 
 
 def _file_of(woven: _Woven) -> object:
-    return next((entry[2] for entry in woven.entries if entry[0] == "code"), None)
+    return next((message.file for message in woven.messages if isinstance(message, Code)), None)
 
 
 class Weaving:
@@ -268,14 +268,14 @@ class Weaving:
     def __init__(
         self,
         replacements: list[tuple[FunctionType, CodeType, CodeType]],
-        entries: list[Entry],
+        messages: list[Message],
         pairs: list[tuple[CodeType, CodeType]],
         codes: list[CodeType],
     ) -> None:
         """Functions with their own code and that which they get; all pairs of original and woven code."""
         self._replacements = replacements
         self._pairs = pairs
-        self.entries = entries  # what the collector must know of the code
+        self.messages = messages  # what the collector must know of the code
         self.codes = codes  # woven; what is nested in them is not listed
 
     def put_in(self) -> None:

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import marshal
 from _thread import allocate_lock
-from collections.abc import Callable
 from posix import getpid
 from types import CodeType
 
 from opcodetrace.rewrite.cache import Cache, Origin
 from opcodetrace.rewrite.woven_module import NONE, Counts, WovenModule, describe, shift, weave
+from opcodetrace.spool.messages import Send, WovenFile
 from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.site import LeftModule
 
 
 class ModuleWeaver:
-    """`send` is given, for each module and before its code can run, `("woven", file id, path, module, counts at which
-    its numbers begin, description)` (see `WovenModule`), and `("left", *LeftModule)` for modules left out. What it
-    raises is raised here; the module is then to run as it is.
+    """`send` is given a WovenFile for each module before its code can run, and a LeftModule for each that is left out.
+    What it raises is raised here; the module is then to run as it is.
     """
 
     def __init__(
         self,
-        send: Callable[[tuple[object, ...]], None],
+        send: Send,
         probe: Probe,
         cache: Cache | None = None,
         *,
@@ -104,14 +103,15 @@ class ModuleWeaver:
         left = LeftModule(module, reason)
         if left not in self._told:
             self._told.add(left)
-            self._send(("left", *left))
+            self._send(left)
 
     def _ready(self, woven: WovenModule, path: str, module: str) -> CodeType:
         with self._lock:
             file, self._files = self._files, self._files + 1
             first = self._next
             self._next = Counts(*map(sum, zip(first, woven.counts, strict=True)))
-        self._send(("woven", file, path, module, tuple(first), woven.description))
+        assert woven.description is not None
+        self._send(WovenFile(file, path, module, first, woven.description))
         return shift(woven, first, self._probe)
 
 

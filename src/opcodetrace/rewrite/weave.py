@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, MappingProxyType
 from typing import NamedTuple
@@ -17,8 +17,9 @@ from opcodetrace.rewrite.interpreters import HERE, Suspends, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, splice
 from opcodetrace.rewrite.unweave import check
+from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
-from opcodetrace.trace.site import Code, Flow, Operation, Signature, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import Code, Flow, Given, Operation, Signature, Site, SourceFile, SwitchPoint
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
@@ -27,12 +28,11 @@ RESUMES = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # flags of code that
 
 
 class Weaver:
-    """Weaves modules and gives `send` a `("file", *SourceFile)` or `("code", *Code)` tuple, of plain values that can be
-    marshalled, for each file and code object before its code can run."""
+    """Weaves modules, and gives `send` a SourceFile or Code for each file and code object before its code can run."""
 
     def __init__(
         self,
-        send: Callable[[tuple[object, ...]], None],
+        send: Send,
         probe: Probe,
         *,
         calls: bool = False,
@@ -59,7 +59,7 @@ class Weaver:
     def add_file(self, path: str, module: str, source: bytes) -> int:
         """Names a file whose code is woven; gives its number."""
         file = next(self._files)
-        self._send(("file", *SourceFile(file, path, module, source)))
+        self._send(SourceFile(file, path, module, source))
         return file
 
     def taken(self) -> tuple[int, int, int]:
@@ -124,18 +124,10 @@ class Weaver:
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
             reason = f"{type(error).__name__}: {error}"
-            self._send(("code", code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
+            self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
-        self._send(
-            (
-                "code",
-                *Code(code_id, file, code.co_qualname, code.co_firstlineno, (), ())[:4],
-                tuple(_plain(site) for site in woven.sites),
-                tuple(tuple(point) for point in woven.switch_points),
-                None,
-                *woven.hand_over(),
-            )
-        )
+        sites, points = tuple(woven.sites), tuple(woven.switch_points)
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, *woven.hand_over()))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -175,15 +167,6 @@ def _block(numbers: itertools.count[int], size: int) -> int:
         else:
             first, taken = number, 1
     return first
-
-
-def _plain(site: Site) -> tuple[object, ...]:
-    """marshal takes tuples, but no subclass of them, nor of str."""
-    return (
-        *(str(value) if isinstance(value, str) else value for value in site[:9]),
-        None if site.flow is None else tuple(site.flow),
-        *site[10:],
-    )
 
 
 class _Placed(NamedTuple):
@@ -422,27 +405,27 @@ class _WovenCode:
             parameters=tuple(sorted(sources.parameters)),
         )
 
-    def hand_over(self) -> tuple[tuple[object, ...], tuple[object, ...], tuple[object, ...]]:
-        """Signature, what flows into the result, and what is given to calls, as plain tuples."""
+    def hand_over(self) -> tuple[Signature, Flow, tuple[Given, ...]]:
+        """How arguments become parameters, what flows into the result, and what is given to calls."""
         code = self.code
         positional = code.co_argcount
         more, keywords = bool(code.co_flags & CO_VARARGS), bool(code.co_flags & CO_VARKEYWORDS)
         names = code.co_varnames[: positional + code.co_kwonlyargcount + more + keywords]
         signature = Signature(names, positional, more, bool(code.co_flags & RESUMES))
         if self.flow is None:
-            return tuple(signature), tuple(Flow()), ()
+            return signature, Flow(), ()
         given = tuple(
-            (
+            Given(
                 2 * self.decoded.instructions[index].at,
                 each.callee,
-                tuple(tuple(self._flow(sources)) for sources in each.positional),
-                tuple((name, tuple(self._flow(sources))) for name, sources in each.keywords),
-                tuple(self._flow(each.receiver)),
-                tuple(self._flow(each.others)),
+                tuple(map(self._flow, each.positional)),
+                tuple((name, self._flow(sources)) for name, sources in each.keywords),
+                self._flow(each.receiver),
+                self._flow(each.others),
             )
             for index, each in sorted(self.flow.given.items())
         )
-        return tuple(signature), tuple(self._flow(self.flow.returned)), given
+        return signature, self._flow(self.flow.returned), given
 
     def _place_markers(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         """ENTER, of all that accesses anything or calls what may; COMPUTE and DEFINE."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import marshal
 import struct
 from collections.abc import Mapping
 from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.spool import messages
+from opcodetrace.spool.messages import Message
 from opcodetrace.trace.hook import Part, Probe
+from opcodetrace.trace.site import Code
 
 NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -23,8 +25,8 @@ class Counts(NamedTuple):
 
 
 class WovenModule(NamedTuple):
-    """`code` has never run, and is not to run before `shift`. `description` is for the collector: marshalled, the
-    source and a tuple of plain `Code` tuples (None where the code is only described), numbered from 0 in file 0.
+    """`code` has never run, and is not to run before `shift`. `description` is for the collector
+    (`spool.messages`); None if the code is only described.
     """
 
     code: CodeType
@@ -37,11 +39,11 @@ def weave(
 ) -> WovenModule:
     """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls` and
     `operations` are as for `Weaver`."""
-    sent: list[tuple[object, ...]] = []
+    sent: list[Message] = []
     weaver = Weaver(sent.append, probe, calls=calls, operations=operations)
     woven = weaver.weave_module(code, "", "", source)
-    codes = tuple(entry[1:] for entry in sent if entry[0] == "code")
-    return WovenModule(woven, Counts(*weaver.taken()), marshal.dumps((source, codes)))  # type: ignore[arg-type]
+    codes = (message for message in sent if isinstance(message, Code))
+    return WovenModule(woven, Counts(*weaver.taken()), messages.describe(source, codes))
 
 
 def describe(code: CodeType, operations: Mapping[str, str], probe: Probe) -> WovenModule:

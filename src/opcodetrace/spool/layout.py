@@ -124,10 +124,12 @@ class SwitchFlag(IntFlag):
     """
 
     GONE = 1  # the outgoing thread had ended
-    TOP = 2  # the woven frame is the outgoing thread's newest frame of all: it stands at that very instruction
-    IN_CALL = 4  # it is inside the C function named by value; without TOP, called by library code that it called
-    AWAITS = 16  # the outgoing lane is a task that awaits
+    # The woven frame is the outgoing thread's newest frame of all and it stands at that very instruction: if that is a
+    # call, either inside the C function named by value, or after the call. Left out if it is not certain which.
+    TOP = 2
+    IN_CALL = 4  # it is inside the C function named by value; without TOP, called by code that it called
     YIELD = 8  # ... which is sleep with an argument of 0
+    AWAITS = 16  # the outgoing lane is a task that awaits
 
 
 class SyncFlag(IntFlag):

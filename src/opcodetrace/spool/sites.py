@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import marshal
 import pathlib
 from collections import Counter
-from typing import Any, BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from opcodetrace.errors import SpoolError
+from opcodetrace.spool.messages import WovenFile, decode, described
 from opcodetrace.trace.module_pattern import matches
 from opcodetrace.trace.run import Module
-from opcodetrace.trace.site import (
-    EARLIER,
-    EXCLUDED,
-    Code,
-    Flow,
-    Given,
-    LeftModule,
-    Patterns,
-    Signature,
-    Site,
-    SourceFile,
-    SwitchPoint,
-)
+from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, LeftModule, Patterns, SourceFile
 
 
 class Sites(NamedTuple):
@@ -80,109 +67,27 @@ class Sites(NamedTuple):
 
 
 def read_sites(path: pathlib.Path) -> Sites:
-    """Read marshal-ed tuples, one after the other; a last one that a killed child left unfinished is ignored."""
+    """All that was sent. SpoolError if the file cannot be read; one that is not there is empty."""
     sites = Sites([], [], [], Patterns())
     try:
-        stream = io.BytesIO(path.read_bytes())
-        while (entry := _next_entry(stream)) is not None:
-            match entry:
-                case ("file", *fields):
-                    sites.files.append(SourceFile(*fields))
-                case ("code", *fields):
-                    sites.codes.append(_code(fields))
-                case ("woven", file, name, module, first, description):
-                    source, codes = marshal.loads(description)
-                    sites.files.append(SourceFile(file, name, module, source))
-                    sites.codes.extend(_shifted(_code(list(code)), file, first) for code in codes)
-                case ("left", *fields):
-                    sites.left.append(LeftModule(*fields))
-                case ("patterns", *fields):
-                    sites = sites._replace(patterns=Patterns(*fields))
-                case _:
-                    raise SpoolError(f"cannot read {path}: {str(entry)[:60]!r} is no file and no code")
+        for message in decode(path.read_bytes()):
+            match message:
+                case SourceFile():
+                    sites.files.append(message)
+                case Code():
+                    sites.codes.append(message)
+                case WovenFile():
+                    file, codes = described(message)
+                    sites.files.append(file)
+                    sites.codes.extend(codes)
+                case LeftModule():
+                    sites.left.append(message)
+                case Patterns():
+                    sites = sites._replace(patterns=message)
     except FileNotFoundError:
         return sites
     except OSError as error:
         raise SpoolError(f"cannot read {path}: {error.strerror}") from error
-    except TypeError as error:
-        raise SpoolError(f"cannot read {path}: {error}; it was written by another version of opcodetrace") from error
+    except (ValueError, TypeError) as error:
+        raise SpoolError(f"cannot read {path}: {error}") from error
     return sites
-
-
-def _next_entry(stream: BinaryIO) -> Any:
-    try:
-        return marshal.load(stream)
-    except (EOFError, ValueError, TypeError):
-        return None
-
-
-def _code(fields: list[Any]) -> Code:
-    code = Code(*fields)
-    return code._replace(
-        sites=tuple(map(_site, code.sites)),
-        switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
-        signature=Signature._make(code.signature),
-        returned=Flow._make(code.returned),
-        given=tuple(
-            Given(
-                offset,
-                callee,
-                tuple(map(Flow._make, positional)),
-                tuple((name, Flow._make(flow)) for name, flow in keywords),
-                Flow._make(receiver),
-                Flow._make(others),
-            )
-            for offset, callee, positional, keywords, receiver, others in code.given
-        ),
-    )
-
-
-def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
-    """A code object of a module that is numbered from 0."""
-    first_code, first_site, first_phi = first
-
-    def sites(numbers: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple([number + first_site for number in numbers])
-
-    def phis(numbers: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple([number + first_phi for number in numbers])
-
-    def flow_of(flow: Flow) -> Flow:
-        return flow._replace(
-            reads=sites(flow.reads),
-            writes=sites(flow.writes),
-            phis=phis(flow.phis),
-            called_reads=sites(flow.called_reads),
-            called_writes=sites(flow.called_writes),
-            called_phis=phis(flow.called_phis),
-            tested=sites(flow.tested),
-            failed=sites(flow.failed),
-        )
-
-    def shifted(site: Site) -> Site:
-        flow = None if site.flow is None else flow_of(site.flow)
-        phi = None if site.phi is None else site.phi + first_phi
-        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)
-
-    return code._replace(
-        id=code.id + first_code,
-        file=file,
-        sites=tuple(map(shifted, code.sites)),
-        returned=flow_of(code.returned),
-        given=tuple(
-            Given(
-                each.offset,
-                each.callee,
-                tuple(map(flow_of, each.positional)),
-                tuple((name, flow_of(flow)) for name, flow in each.keywords),
-                flow_of(each.receiver),
-                flow_of(each.others),
-            )
-            for each in code.given
-        ),
-    )
-
-
-def _site(fields: tuple[Any, ...]) -> Site:
-    site = Site._make(fields)
-    return site if site.flow is None else site._replace(flow=Flow._make(site.flow))

@@ -61,7 +61,7 @@ class Connection:
                 f"{self.path} holds no runs; record one first: opcodetrace record -d {self.path} SCRIPT"
             )
         with self._transaction():  # another recorder may do the same: what is pending is asked for again
-            schema.migrations.apply(self._tables)
+            schema.bring_up_to_date(self._tables)
 
     def close(self) -> None:
         self._connection.close()

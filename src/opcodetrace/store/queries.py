@@ -11,6 +11,16 @@ class KeptQuery(NamedTuple):
 
 
 KEPT = {
+    "findings": KeptQuery(
+        "what was found, by kind, severity and source lines",
+        """
+        SELECT finding_group.kind, finding_group.severity, count(*) AS findings,
+            count(DISTINCT location_id) AS locations, min(label) AS location, fingerprint
+        FROM finding_groups AS finding_group JOIN findings AS finding ON finding.group_id = finding_group.id
+        LEFT JOIN locations AS location ON location.id = location_id
+        WHERE finding_group.run_id = :run
+        GROUP BY finding_group.id ORDER BY findings DESC, finding_group.id""",
+    ),
     "lost-updates": KeptQuery(
         "which locations lost updates, how many, and by how many overwriting writes",
         """
@@ -78,7 +88,8 @@ KEPT = {
         """
         SELECT location.label AS location, site.function, site.line, finding.first_seq AS seen_at_seq
         FROM findings AS finding JOIN locations AS location ON location.id = finding.location_id
-        LEFT JOIN sites AS site ON site.id = finding.site_id
+        JOIN events AS event ON event.run_id = finding.run_id AND event.seq = finding.first_seq
+        JOIN sites AS site ON site.id = event.site_id
         WHERE finding.run_id = :run AND finding.kind = 'unseen write' ORDER BY finding.first_seq""",
     ),
     "modules": KeptQuery(

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from opcodetrace.errors import RunNotFound
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.stored_value import from_sql
 from opcodetrace.store.trace_file import told
-from opcodetrace.store.writer import LOST_UPDATE, UNSEEN_WRITE
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import Certainty, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Certainty, Count, Finding, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.report_model import UnwovenFunction
-from opcodetrace.trace.run import LostGroup, StoredRun, StoredSite, Thread, Truncation
+from opcodetrace.trace.run import Thread, Truncation
 from opcodetrace.trace.source_text import SourceText
+from opcodetrace.trace.stored import StoredRun, StoredSite
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
@@ -28,18 +29,24 @@ RUNS = """
         (SELECT count(*) FROM unwoven WHERE run_id = runs.id) AS unwoven
     FROM runs"""
 
+MAX_LABELS = 10  # of a group's locations that are named
+LABELS_OF_GROUP = f"""
+    SELECT label, count(*) AS findings FROM findings JOIN locations ON locations.id = location_id
+    WHERE group_id = ? GROUP BY label ORDER BY findings DESC, min(findings.id) LIMIT {MAX_LABELS}"""
+
 
 class Reader(Connection):
     """Reads runs and what belongs to them; seqs are inclusive at both ends."""
 
     def runs(self) -> list[StoredRun]:
-        return [_stored_run(row) for row in self._rows(f"{RUNS} ORDER BY id")]
+        tallies = self._tallies()
+        return [_stored_run(row, tallies.get(row["id"], ())) for row in self._rows(f"{RUNS} ORDER BY id")]
 
     def run(self, number: int | None = None) -> StoredRun:
         """The run with this number; the latest if none is given."""
         sql = f"{RUNS} ORDER BY id DESC LIMIT 1" if number is None else f"{RUNS} WHERE id = ?"
         for row in self._rows(sql, *([] if number is None else [number])):
-            return _stored_run(row)
+            return _stored_run(row, self._tallies(row["id"]).get(row["id"], ()))
         held = self._one("SELECT count(*) AS runs, min(id) AS first, max(id) AS last FROM runs")
         if not held["runs"]:
             raise RunNotFound(f"{self.path} holds no runs; record one first: opcodetrace record -d {self.path} SCRIPT")
@@ -225,59 +232,91 @@ class Reader(Connection):
             UnwovenFunction(row["function"], row["path"], row["line"], row["reason"]) for row in self._rows(sql, run_id)
         ]
 
-    def lost_counts(self, run_id: int) -> list[LostCount]:
+    def counts(self, run_id: int) -> list[Count]:
+        """How many findings of each kind there are at each location."""
+        sql = "SELECT * FROM finding_counts WHERE run_id = ? ORDER BY kind, location_id"
         return [
-            LostCount(row["location_id"], row["low"], row["high"], row["overwriters"], bool(row["exhausted"]))
-            for row in self._rows("SELECT * FROM lost_counts WHERE run_id = ? ORDER BY location_id", run_id)
+            Count(
+                kind=row["kind"],
+                location=row["location_id"],
+                low=row["low"],
+                high=row["high"],
+                causes=row["causes"],
+                exhausted=bool(row["exhausted"]),
+            )
+            for row in self._rows(sql, run_id)
         ]
 
-    def lost_groups(self, run_id: int) -> list[LostGroup]:
-        """The lost updates by label and pair of source lines, the largest group first."""
+    def _tallies(self, run_id: int | None = None) -> dict[int, tuple[Tally, ...]]:
+        """How many findings of each kind, by run."""
+        sql = f"""
+            SELECT run_id, kind, sum(low) AS low, sum(high) AS high, sum(causes) AS causes, max(exhausted) AS exhausted
+            FROM finding_counts {"" if run_id is None else "WHERE run_id = ?"} GROUP BY run_id, kind"""
+        tallies: defaultdict[int, list[Tally]] = defaultdict(list)
+        for row in self._rows(sql, *([] if run_id is None else [run_id])):
+            tally = Tally(row["kind"], row["low"], row["high"], row["causes"], bool(row["exhausted"]))
+            tallies[row["run_id"]].append(tally)
+        return {run: tuple(each) for run, each in tallies.items()}
+
+    def finding_groups(self, run_id: int) -> list[FindingGroup]:
+        """Findings that are alike, each group with the one whose events span the fewest records; the largest first."""
         # with min(), SQLite takes the other columns from the row of the minimum
         sql = """
-            SELECT label, site_id, overwriting_site_id, count(*) AS count, min(last_seq - first_seq) AS span,
-                finding.id AS example
-            FROM findings AS finding JOIN locations ON locations.id = location_id
-            LEFT JOIN sites AS lost ON lost.id = site_id
-            LEFT JOIN sites AS overwriting ON overwriting.id = overwriting_site_id
-            WHERE finding.run_id = ? AND finding.kind = ?
-            GROUP BY label, lost.file_id, lost.line, overwriting.file_id, overwriting.line
-            ORDER BY count DESC, label, example"""
-        return [
-            LostGroup(
-                label=row["label"],
-                lost_site=row["site_id"],
-                overwriting_site=row["overwriting_site_id"],
-                count=row["count"],
-                example=self._lost_update(row["example"]),
+            SELECT finding_group.*, count(*) AS findings, count(DISTINCT location_id) AS locations,
+                finding.id AS example, min(last_seq - first_seq) AS span, certainty, location_id
+            FROM finding_groups AS finding_group JOIN findings AS finding ON finding.group_id = finding_group.id
+            WHERE finding_group.run_id = ? GROUP BY finding_group.id ORDER BY findings DESC, finding_group.id"""
+        groups = []
+        for row in list(self._rows(sql, run_id)):
+            roles = {
+                each["role"]: each["seq"]
+                for each in self._rows("SELECT role, seq FROM finding_events WHERE finding_id = ?", row["example"])
+            }
+            places = self._places(run_id, roles.values())
+            groups.append(
+                FindingGroup(
+                    kind=row["kind"],
+                    severity=Severity(row["severity"]),
+                    certainty=Certainty(row["certainty"]),
+                    fingerprint=row["fingerprint"],
+                    count=row["findings"],
+                    locations=row["locations"],
+                    labels=tuple(each["label"] for each in self._rows(LABELS_OF_GROUP, row["id"])),
+                    sites={role: places[seq][1] for role, seq in roles.items() if seq in places},
+                    example=self._finding(row, roles),
+                    threads={seq: thread for seq, (thread, _) in places.items()},
+                )
             )
-            for row in list(self._rows(sql, run_id, LOST_UPDATE))
-        ]
+        return groups
 
-    def _lost_update(self, finding: int) -> LostUpdate:
-        sql = """
-            SELECT finding.location_id, finding.certainty, role, of.seq, events.thread
-            FROM findings AS finding JOIN finding_events AS of ON of.finding_id = finding.id
-            JOIN events ON events.run_id = finding.run_id AND events.seq = of.seq WHERE finding.id = ?"""
-        rows = {row["role"]: row for row in self._rows(sql, finding)}
-        lost, overwriting = rows["lost"], rows.get("overwritten by", {})
-        return LostUpdate(
-            location=lost["location_id"],
-            lost=lost["seq"],
-            lost_thread=lost["thread"],
-            source_read=rows.get("source read", {}).get("seq"),
-            overwritten_by=overwriting.get("seq"),
-            overwritten_by_thread=overwriting.get("thread"),
-            read=rows.get("read", {}).get("seq"),
-            certainty=Certainty(lost["certainty"]),
+    def _finding(self, row: Mapping[str, Any], roles: Mapping[str, int]) -> Finding:
+        further = "SELECT location_id FROM finding_locations WHERE finding_id = ? ORDER BY location_id"
+        locks = "SELECT sync_object_id FROM finding_locks WHERE finding_id = ? ORDER BY sync_object_id"
+        first = () if row["location_id"] is None else (row["location_id"],)
+        return Finding(
+            kind=row["kind"],
+            severity=Severity(row["severity"]),
+            certainty=Certainty(row["certainty"]),
+            roles=roles,
+            locations=(*first, *(each["location_id"] for each in self._rows(further, row["example"]))),
+            locks=tuple(each["sync_object_id"] for each in self._rows(locks, row["example"])),
         )
 
-    def unseen(self, run_id: int) -> list[UnseenWrite]:
-        sql = "SELECT location_id, first_seq FROM findings WHERE run_id = ? AND kind = ? ORDER BY first_seq"
-        return [UnseenWrite(row["location_id"], row["first_seq"]) for row in self._rows(sql, run_id, UNSEEN_WRITE)]
+    def _places(self, run_id: int, seqs: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """The thread and the site of events, or of synchronisation, by seq."""
+        sql = """
+            SELECT seq, thread, site_id FROM events WHERE run_id = :run AND seq = :seq
+            UNION ALL SELECT seq, thread, site_id FROM synchronisation
+            WHERE run_id = :run AND seq = :seq AND site_id IS NOT NULL"""
+        places: dict[int, tuple[int, int]] = {}
+        with told(self.path):
+            for seq in seqs:
+                for _, thread, site in self._connection.execute(sql, {"run": run_id, "seq": seq}):
+                    places.setdefault(seq, (thread, site))
+        return places
 
 
-def _stored_run(row: Mapping[str, Any]) -> StoredRun:
+def _stored_run(row: Mapping[str, Any], found: tuple[Tally, ...]) -> StoredRun:
     return StoredRun(
         id=row["id"],
         info=RunInfo(
@@ -317,6 +356,7 @@ def _stored_run(row: Mapping[str, Any]) -> StoredRun:
         modules=row["modules"],
         unwoven=row["unwoven"],
         notes=tuple(json.loads(row["notes"])),
+        found=found,
         tasks=row["tasks"],
         children=row["children"],
     )

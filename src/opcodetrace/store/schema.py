@@ -1,10 +1,12 @@
-"""The tables and views of a trace file: all DDL, and the migrations that bring an older file up to date.
+"""The tables and views of a trace file: what makes a new one, and the steps that bring an older one up to date.
 
-Comments are inside the statements, so `.schema` shows them. Steps are append-only: never change one that was released.
+schema.sql is the schema as it is now, with a comment on each table and column, so that `.schema` shows them; a test
+holds it equal to what the steps give. Steps are append-only: never change one that was released.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Migrations
@@ -422,6 +424,175 @@ CREATE VIEW callers AS
 def calls(database: Any) -> None:
     for statement in CALLS:
         database.conn.execute(statement.strip())
+
+
+FINDINGS_OF_EVERY_KIND = (
+    "DROP VIEW lost_updates",
+    """
+CREATE TABLE finding_groups (
+    -- Findings of one kind and severity whose grouping roles were played at the same source lines.
+    id INTEGER PRIMARY KEY,                        -- key
+    run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
+    kind TEXT NOT NULL,                            -- the kind of finding: lost update, unseen write
+    severity TEXT NOT NULL,                        -- happened, possible or gil-only
+    fingerprint TEXT                               -- the same in every run of the same code; NULL in old runs
+)""",
+    "CREATE INDEX finding_groups_by_run ON finding_groups (run_id)",
+    """
+INSERT INTO finding_groups (run_id, kind, severity, fingerprint)
+    SELECT DISTINCT finding.run_id, finding.kind, iif(certainty = 'possible', 'possible', 'happened'),
+        concat_key
+    FROM (
+        SELECT finding.*, printf('%s %s:%s %s:%s', finding.certainty = 'possible', lost.file_id, lost.line,
+            over.file_id, over.line) AS concat_key
+        FROM findings AS finding LEFT JOIN sites AS lost ON lost.id = finding.site_id
+        LEFT JOIN sites AS over ON over.id = finding.overwriting_site_id
+    ) AS finding""",
+    """
+CREATE TABLE new_findings (
+    -- What was found.
+    id INTEGER PRIMARY KEY,                                      -- key
+    run_id INTEGER NOT NULL REFERENCES runs (id),                -- the run
+    group_id INTEGER NOT NULL REFERENCES finding_groups (id),    -- those that are like it
+    kind TEXT NOT NULL,                                          -- lost update, unseen write
+    severity TEXT NOT NULL,                                      -- happened, possible or gil-only
+    certainty TEXT NOT NULL,                                     -- proven or inferred
+    location_id INTEGER REFERENCES locations (id),               -- where, first of all; NULL if at no location
+    first_seq INTEGER NOT NULL,                                  -- the first of its events
+    last_seq INTEGER NOT NULL                                    -- the last of its events
+)""",
+    """
+INSERT INTO new_findings
+    SELECT finding.id, finding.run_id, finding_group.id, finding.kind, finding_group.severity,
+        iif(certainty = 'possible', 'inferred', certainty), location_id, first_seq, last_seq
+    FROM findings AS finding LEFT JOIN sites AS lost ON lost.id = finding.site_id
+    LEFT JOIN sites AS over ON over.id = finding.overwriting_site_id
+    JOIN finding_groups AS finding_group ON finding_group.run_id = finding.run_id AND finding_group.kind = finding.kind
+        AND finding_group.fingerprint = printf('%s %s:%s %s:%s', finding.certainty = 'possible', lost.file_id,
+            lost.line, over.file_id, over.line)""",
+    "UPDATE finding_groups SET fingerprint = NULL",
+    "DROP TABLE findings",
+    "ALTER TABLE new_findings RENAME TO findings",
+    "CREATE INDEX findings_by_run ON findings (run_id, kind)",
+    "CREATE INDEX findings_by_group ON findings (group_id)",
+    """
+CREATE TABLE new_finding_events (
+    -- The events, or the synchronisation, that make a finding.
+    finding_id INTEGER NOT NULL REFERENCES findings (id),  -- the finding
+    role TEXT NOT NULL,                                    -- what it is to the finding: lost write, stale read
+    seq INTEGER NOT NULL,                                  -- the event
+    PRIMARY KEY (finding_id, role)
+) WITHOUT ROWID""",
+    """
+INSERT INTO new_finding_events
+    SELECT finding_id, CASE finding.kind || ' ' || role
+        WHEN 'lost update lost' THEN 'lost write' WHEN 'lost update overwritten by' THEN 'overwriting write'
+        WHEN 'lost update read' THEN 'stale read' ELSE role END, seq
+    FROM finding_events JOIN findings AS finding ON finding.id = finding_id""",
+    "DROP TABLE finding_events",
+    "ALTER TABLE new_finding_events RENAME TO finding_events",
+    """
+CREATE TABLE finding_locations (
+    -- Further locations of findings that are about several.
+    finding_id INTEGER NOT NULL REFERENCES findings (id),    -- the finding
+    location_id INTEGER NOT NULL REFERENCES locations (id),  -- the location
+    PRIMARY KEY (finding_id, location_id)
+) WITHOUT ROWID""",
+    """
+CREATE TABLE finding_locks (
+    -- The locks that findings are about.
+    finding_id INTEGER NOT NULL REFERENCES findings (id),         -- the finding
+    sync_object_id INTEGER NOT NULL REFERENCES sync_objects (id), -- the lock
+    PRIMARY KEY (finding_id, sync_object_id)
+) WITHOUT ROWID""",
+    """
+CREATE TABLE finding_counts (
+    -- How many findings of a kind there are at a location, over all orders that agree with the trace.
+    run_id INTEGER NOT NULL REFERENCES runs (id),    -- the run
+    kind TEXT NOT NULL,                              -- the kind of finding
+    location_id INTEGER REFERENCES locations (id),   -- the location; NULL for those at none
+    low INTEGER NOT NULL,                            -- at least
+    high INTEGER NOT NULL,                           -- at most; equals low if all consistent orders agree
+    causes INTEGER NOT NULL,                         -- distinct events that brought them about: overwriting writes
+    exhausted INTEGER NOT NULL                       -- 1 if the search gave up, so the bounds may be wide
+)""",
+    "CREATE INDEX finding_counts_by_run ON finding_counts (run_id, kind)",
+    """
+INSERT INTO finding_counts
+    SELECT run_id, 'lost update', location_id, low, high, overwriters, exhausted FROM lost_counts
+    UNION ALL SELECT run_id, kind, location_id, count(*), count(*), 0, 0 FROM findings
+    WHERE kind = 'unseen write' GROUP BY run_id, location_id""",
+    "DROP TABLE lost_counts",
+    """
+CREATE VIEW lost_counts AS
+    -- How many updates each location lost.
+    SELECT
+        run_id,                 -- the run
+        location_id,            -- the location
+        low,                    -- at least
+        high,                   -- at most; equals low if all consistent orders agree
+        causes AS overwriters,  -- distinct writes that overwrote
+        exhausted               -- 1 if the search gave up, so the bounds may be wide
+    FROM finding_counts WHERE kind = 'lost update'""",
+    """
+CREATE VIEW lost_updates AS
+    -- One row for each lost write.
+    SELECT
+        finding.run_id AS run_id,                   -- the run
+        location.label AS location,                 -- counter[0]
+        lost.seq AS lost_seq,                       -- the lost write
+        lost.thread AS lost_thread,                 -- who wrote it
+        lost.value AS lost_value,                   -- what it wrote
+        overwriting.seq AS overwritten_by_seq,      -- the write that overwrote it
+        overwriting.thread AS overwritten_by_thread,  -- who overwrote it
+        overwriting.value AS overwritten_by_value,  -- with what
+        stale.seq AS read_seq,                      -- the overwriting write's read, which did not see the lost write
+        stale.value AS read_value,                  -- what it saw
+        finding.certainty AS certainty,             -- proven or inferred
+        finding.severity AS severity,               -- happened, or possible
+        finding.id AS finding_id                    -- the row in findings
+    FROM findings AS finding
+    JOIN locations AS location ON location.id = finding.location_id
+    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
+    JOIN events AS lost ON lost.run_id = finding.run_id AND lost.seq = of_lost.seq
+    LEFT JOIN finding_events AS of_overwriting
+        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
+    LEFT JOIN events AS overwriting ON overwriting.run_id = finding.run_id AND overwriting.seq = of_overwriting.seq
+    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
+    LEFT JOIN events AS stale ON stale.run_id = finding.run_id AND stale.seq = of_read.seq
+    WHERE finding.kind = 'lost update'
+    ORDER BY finding.run_id, finding.id""",
+)
+
+
+@migrations()
+def findings_of_every_kind(database: Any) -> None:
+    for statement in FINDINGS_OF_EVERY_KIND:
+        database.conn.execute(statement.strip())
+
+
+def published() -> str:
+    """The schema as it is now: the text of schema.sql."""
+    return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+
+
+_all_at_once = Migrations(MIGRATIONS)  # of a new file: the same steps, all of them done by the first
+
+
+@_all_at_once(name=STEPS[0])
+def _everything(database: Any) -> None:
+    # one by one: executescript would commit the transaction that this is a part of
+    for statement in published().split("\n\n"):
+        database.conn.execute(statement)
+
+
+for _step in STEPS[1:]:
+    _all_at_once(name=_step)(lambda database: None)
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Makes what the file lacks of the schema as it is now."""
+    (migrations if is_trace_file(database) else _all_at_once).apply(database)
 
 
 def is_trace_file(database: Database) -> bool:

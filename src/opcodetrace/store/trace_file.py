@@ -14,8 +14,25 @@ from collections.abc import Iterator
 from opcodetrace.errors import DatabaseError
 
 MIGRATIONS = "opcodetrace"  # the name of our set of migrations
+# By SQLite's code: what the user is told.
+USELESS = {
+    sqlite3.SQLITE_NOTADB: "{path} is not a SQLite file; name another file with -d",
+    sqlite3.SQLITE_BUSY: "{path} is locked by another process; try again when that has ended",
+    sqlite3.SQLITE_LOCKED: "{path} is locked by another process; try again when that has ended",
+    sqlite3.SQLITE_READONLY: "cannot write {path}: it is read-only; name another file with -d",
+    sqlite3.SQLITE_CORRUPT: "{path} is damaged ({text}); restore it or name another file with -d",
+    sqlite3.SQLITE_FULL: "cannot write {path}: {text}; free some space and try again",
+}
 # Every step of the schema there ever was, the oldest first (store/schema.py).
-STEPS = ("first_schema", "synchronisation", "modules_of_runs", "keep_the_last_events", "count_children", "calls")
+STEPS = (
+    "first_schema",
+    "synchronisation",
+    "modules_of_runs",
+    "keep_the_last_events",
+    "count_children",
+    "calls",
+    "findings_of_every_kind",
+)
 
 
 def is_current(path: pathlib.Path) -> bool:
@@ -53,6 +70,8 @@ def check_place(path: pathlib.Path, *, create: bool) -> None:
             )
         if not os.access(path.parent, os.W_OK):
             raise DatabaseError(f"cannot make {path}: the folder is read-only; name a file elsewhere with -d")
+    elif not path.is_file():
+        raise DatabaseError(f"{path} is no regular file; name another one with -d")
     elif not os.access(path, os.R_OK):
         raise DatabaseError(f"cannot read {path}: permission denied; name another file with -d")
     elif create and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -61,19 +80,12 @@ def check_place(path: pathlib.Path, *, create: bool) -> None:
 
 @contextlib.contextmanager
 def told(path: pathlib.Path) -> Iterator[None]:
-    """SQLite's errors in a line that names the file and the next step."""
+    """What makes a file useless to us, in a line that names it and the next step. Any other error of SQLite is a
+    fault of ours and passes as it is."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "not a database" in text:
-            raise DatabaseError(f"{path} is not a SQLite file; name another file with -d") from error
-        if "locked" in text:
-            raise DatabaseError(f"{path} is locked by another process; try again when that has ended") from error
-        if "readonly" in text:
-            raise DatabaseError(f"cannot write {path}: it is read-only; name another file with -d") from error
-        if "malformed" in text:
-            raise DatabaseError(f"{path} is damaged ({text}); restore it or name another file with -d") from error
-        if "full" in text:
-            raise DatabaseError(f"cannot write {path}: {text}; free some space and try again") from error
-        raise DatabaseError(f"cannot use {path}: {text}; name another file with -d") from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what the extended codes add
+        if code not in USELESS:
+            raise
+        raise DatabaseError(USELESS[code].format(path=path, text=error)) from error

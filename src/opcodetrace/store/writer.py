@@ -14,11 +14,9 @@ from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, to_sql
 from opcodetrace.store.trace_file import told
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import Certainty, Findings, LostUpdate
+from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
 
-LOST_UPDATE = "lost update"
-UNSEEN_WRITE = "unseen write"
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
 
@@ -46,7 +44,7 @@ class Writer(Connection):
         self._add_events(run, trace, findings, site_rows, location_rows)
         place_rows = self._add_switches(run, trace, rows) | self._add_synchronisation(run, trace, rows)
         place_rows |= self._add_calls(run, trace, rows)
-        self._add_findings(run, trace, findings, site_rows, location_rows)
+        self._add_findings(run, trace, findings, location_rows)
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
             events_of_row[site_rows[site]] += count
@@ -195,48 +193,64 @@ class Writer(Connection):
         )
         return set(site_rows.values())
 
-    def _add_findings(
-        self,
-        run: int,
-        trace: Trace,
-        findings: Findings,
-        site_rows: Mapping[int, int],
-        location_rows: Mapping[int, int],
-    ) -> None:
-        told = [(LOST_UPDATE, each.location, each.certainty, _roles(each)) for each in findings.lost] + [
-            (UNSEEN_WRITE, each.location, Certainty.PROVEN, {"read": each.seq}) for each in findings.unseen
-        ]
-        wanted = {seq for _, _, _, roles in told for seq in roles.values()}
-        site_at = {event.seq: site_rows.get(event.site) for event in trace.events if event.seq in wanted}
-        first = self._next_id("findings")
+    def _add_findings(self, run: int, trace: Trace, findings: Findings, location_rows: Mapping[int, int]) -> None:
+        first, first_group = self._next_id("findings"), self._next_id("finding_groups")
+        object_rows = dict(zip((each.id for each in trace.sync_objects), self._sync_object_rows(run), strict=True))
+        spans = [(min(each.roles.values()), max(each.roles.values())) for each in findings.found]
+        self._insert_all(
+            "finding_groups",
+            (
+                (first_group + number, run, group.kind, _plain(group.severity), group.fingerprint)
+                for number, group in enumerate(findings.groups)
+            ),
+        )
         self._insert_all(
             "findings",
             (
                 (
-                    *(number, run, kind, location_rows[location], certainty),
-                    site_at.get(roles["lost" if kind is LOST_UPDATE else "read"]),
-                    site_at.get(roles.get("overwritten by", -1)),
-                    min(roles.values()),
-                    max(roles.values()),
+                    *(number, run, first_group + group, each.kind, _plain(each.severity), _plain(each.certainty)),
+                    *(location_rows[each.locations[0]] if each.locations else None, *span),
                 )
-                for number, (kind, location, certainty, roles) in enumerate(told, first)
+                for number, (each, group, span) in enumerate(
+                    zip(findings.found, findings.group_of, spans, strict=True), first
+                )
             ),
         )
         self._insert_all(
             "finding_events",
             (
                 (number, role, seq)
-                for number, (_, _, _, roles) in enumerate(told, first)
-                for role, seq in sorted(roles.items())
+                for number, each in enumerate(findings.found, first)
+                for role, seq in sorted(each.roles.items())
             ),
         )
         self._insert_all(
-            "lost_counts",
+            "finding_locations",
             (
-                (run, location_rows[each.location], each.low, each.high, each.overwriters, each.exhausted)
+                (number, location_rows[location])
+                for number, each in enumerate(findings.found, first)
+                for location in each.locations[1:]
+            ),
+        )
+        self._insert_all(
+            "finding_locks",
+            ((number, object_rows[lock]) for number, each in enumerate(findings.found, first) for lock in each.locks),
+        )
+        self._insert_all(
+            "finding_counts",
+            (
+                (
+                    *(run, each.kind, None if each.location is None else location_rows[each.location]),
+                    *(each.low, each.high, each.causes, each.exhausted),
+                )
                 for each in findings.counts
             ),
         )
+
+    def _sync_object_rows(self, run: int) -> list[int]:
+        """The rows of the run's sync_objects, in the order in which they were added."""
+        rows = self._connection.execute("SELECT id FROM sync_objects WHERE run_id = ? ORDER BY id", [run])
+        return [number for (number,) in rows]
 
 
 def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> dict[str, object]:
@@ -261,9 +275,9 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "accesses": trace.accesses,
         "stored": trace.stored,
         "switches": len(trace.switches),
-        "lost": sum(count.low for count in findings.counts),
-        "lost_at_most": sum(count.high for count in findings.counts),
-        "unseen": len(findings.unseen),
+        "lost": sum(count.low for count in findings.counts if count.kind == "lost update"),
+        "lost_at_most": sum(count.high for count in findings.counts if count.kind == "lost update"),
+        "unseen": sum(count.low for count in findings.counts if count.kind == "unseen write"),
         "uncertain": findings.uncertain_locations,
         "missed": trace.missed,
         "holes": trace.holes,
@@ -276,16 +290,6 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "notes": json.dumps(trace.notes),
         "children": trace.children,
     }
-
-
-def _roles(lost: LostUpdate) -> dict[str, int]:
-    roles = {
-        "lost": lost.lost,
-        "source read": lost.source_read,
-        "overwritten by": lost.overwritten_by,
-        "read": lost.read,
-    }
-    return {role: seq for role, seq in roles.items() if seq is not None}
 
 
 def _signed(number: int) -> int:

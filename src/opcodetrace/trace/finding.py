@@ -1,66 +1,99 @@
-"""Findings: what the analysis proves of a run."""
+"""Findings: what the trace of a run shows, whatever its kind."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
+class Severity(StrEnum):
+    """What became of it."""
+
+    HAPPENED = "happened"  # this run went wrong so: every order that agrees with the trace says it
+    POSSIBLE = "possible"  # nothing that was seen excludes it
+    GIL_ONLY = "gil-only"  # this build cannot do it; one without the GIL can
+
+
 class Certainty(StrEnum):
-    PROVEN = "proven"
-    INFERRED = "inferred"
-    POSSIBLE = "possible"
+    """What a statement rests on."""
+
+    PROVEN = "proven"  # on the data flow and the order that the trace holds
+    INFERRED = "inferred"  # on a value's way through a call, or the like
+    POSSIBLE = "possible"  # of protection alone: nothing was seen that would exclude another outcome
 
 
 @dataclass(frozen=True, slots=True)
-class LostUpdate:
-    """A write that is neither settled nor an ancestor, by source, of a settled version (DESIGN.md, Words).
+class Finding:
+    """One thing that was found. Its kind (`opcodetrace.findings.KINDS`) says what the roles mean."""
 
-    The fields are seqs of events. `read` is the stale read of the *overwriting* write's thread if that write has one:
-    the read that did not see the lost write; `source_read` is the lost write's own read.
-    """
-
-    location: int
-    lost: int
-    lost_thread: int
-    source_read: int | None
-    overwritten_by: int | None
-    overwritten_by_thread: int | None
-    read: int | None
+    kind: str  # the name of its kind
+    severity: Severity
     certainty: Certainty
+    roles: Mapping[str, int]  # the role's name: the seq of the event, or of the synchronisation, that plays it
+    locations: tuple[int, ...] = ()  # the first is the one that it is told of
+    locks: tuple[int, ...] = ()  # SyncObjects
 
 
 @dataclass(frozen=True, slots=True)
-class UnseenWrite:
-    """A read returned another value than its version's: code that is not woven wrote there before `seq`."""
+class Count:
+    """How many findings of a kind there are at a location, over all orders that agree with the trace."""
 
-    location: int
-    seq: int
+    kind: str
+    location: int | None
+    low: int  # in every order
+    high: int  # in some order
+    causes: int = 0  # distinct events that brought them about: writes that overwrote
+    exhausted: bool = False  # the bounded search for orders gave up: the bounds hold, but may lie far apart
 
 
 @dataclass(frozen=True, slots=True)
-class LostCount:
-    """How many updates of a location were lost: `low == high` where every consistent order agrees.
+class Group:
+    """Findings of one kind and severity whose grouping roles were played at the same source lines."""
 
-    `exhausted` is true where the bounded search gave up, so that the bounds hold but may be wide."""
-
-    location: int
-    low: int
-    high: int
-    overwriters: int  # distinct writes that overwrote
-    exhausted: bool
+    kind: str
+    severity: Severity
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that the analysis says of a run.
+    """All that was found in a run, and the sources that it rests on.
 
     `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
     blind write has none. `source_certainty` says how sure that is."""
 
-    lost: list[LostUpdate]
-    counts: list[LostCount]
-    unseen: list[UnseenWrite]
-    sources: dict[int, int]
-    source_certainty: dict[int, Certainty]
+    found: Sequence[Finding]
+    group_of: Sequence[int]  # of each, in the same order: its place in `groups`
+    groups: Sequence[Group]
+    counts: Sequence[Count]
+    sources: Mapping[int, int]
+    source_certainty: Mapping[int, Certainty]
     uncertain_locations: int = 0  # left out: their identity is not certain
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many findings of a kind a run, or the locations of a label, have."""
+
+    kind: str
+    low: int
+    high: int
+    causes: int = 0
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """A group as stored, with one of its findings."""
+
+    kind: str
+    severity: Severity
+    certainty: Certainty  # of the example
+    fingerprint: str | None  # the same in every run and checkout; None in runs of before it was stored
+    count: int
+    locations: int  # how many there are
+    labels: tuple[str, ...]  # of those, each once, the most frequent first; not all where there are many
+    sites: Mapping[str, int]  # the role's name: the site of the example
+    example: Finding  # the one whose events span the fewest records
+    threads: Mapping[int, int] = field(default_factory=dict)  # of the example's events, by seq

@@ -7,8 +7,6 @@ from enum import StrEnum
 
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import Event
-from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import LostUpdate
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace.trace.switch import Switch
@@ -76,63 +74,3 @@ class Trace:
     last: int | None = None  # how many records were to be kept (--last); None: all
     let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
     children: int = 0  # processes that the script started; they are not recorded
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """One row of `runs`, as read back."""
-
-    id: int
-    info: RunInfo
-    outcome: Outcome
-    threads: int
-    records: int
-    accesses: int
-    stored: int
-    switches: int
-    lost: int  # the least number of lost updates that the trace proves
-    lost_at_most: int
-    unseen: int
-    missed: int
-    holes: int
-    truncated: Truncation | None
-    truncated_seq: int | None
-    births: bool
-    functions: int  # woven
-    notes: tuple[str, ...]
-    tasks: int = 0  # asyncio tasks, which are not among the threads
-    modules: int = 0  # woven
-    unwoven: int = 0  # functions that ran as they are
-    last: int | None = None  # as in Trace
-    let_go: int = 0
-    children: int | None = None  # processes that the script started; None in runs of before they were counted
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSite:
-    """A site as read back, with its source."""
-
-    id: int
-    path: str
-    line: int | None
-    column: int | None
-    end_line: int | None
-    end_column: int | None
-    function: str
-    operation: str
-    opcode: str
-    expression: str | None  # the source text of the instruction: counter[0]
-    computed: str | None
-    source_line: str  # the line, stripped; "" where the source is unknown
-
-
-@dataclass(frozen=True, slots=True)
-class LostGroup:
-    """The lost updates that share the location's label and the pair of source lines: the write that was lost and
-    the write that overwrote it."""
-
-    label: str
-    lost_site: int
-    overwriting_site: int | None
-    count: int
-    example: LostUpdate  # the one whose steps span the fewest events

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opcodetrace.probe import _probe
 from opcodetrace.rewrite.weave import Weaver
+from opcodetrace.spool.messages import Message
 from opcodetrace.trace.site import Code, Flow, Site
 
 
@@ -49,14 +50,6 @@ class Woven:
 
 
 def weave(source: str) -> Woven:
-    sent: list[tuple[object, ...]] = []
+    sent: list[Message] = []
     Weaver(sent.append, _probe).weave_module(compile(source, "program.py", "exec"), "program.py", "program", b"")
-    codes = [Code(*fields) for kind, *fields in sent if kind == "code"]  # type: ignore[arg-type]
-    made = [code._replace(sites=tuple(Site._make(site) for site in code.sites)) for code in codes]
-    made = [
-        code._replace(
-            sites=tuple(site if site.flow is None else site._replace(flow=Flow._make(site.flow)) for site in code.sites)
-        )
-        for code in made
-    ]
-    return Woven(source, made)
+    return Woven(source, [message for message in sent if isinstance(message, Code)])

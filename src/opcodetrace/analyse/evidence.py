@@ -1,21 +1,39 @@
-"""Lost updates of a run: the door of the analysis."""
+"""The evidence of a run that findings of every kind share: the door of the analysis."""
 
 from __future__ import annotations
 
 import gc
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from opcodetrace.analyse import evicted, linearisations, versions
 from opcodetrace.analyse.sources import resolve
 from opcodetrace.trace.event import Event
-from opcodetrace.trace.finding import Findings, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 
 
-def find(trace: Trace) -> Findings:
-    """All lost updates and unseen writes of a run.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the analysis shows of a trace.
+
+    `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
+    blind write has none. `source_certainty` says how sure that is."""
+
+    trace: Trace
+    lost: list[LostUpdate]
+    counts: list[LostCount]
+    unseen: list[UnseenWrite]
+    sources: Mapping[int, int]
+    source_certainty: Mapping[int, Certainty]
+    uncertain_locations: int = 0  # left out: their identity is not certain
+
+
+def gather(trace: Trace) -> Evidence:
+    """The sources of all writes, and the versions of all locations.
 
     Locations whose every access has its exact place take time linear in the events; the others are searched
     (`linearisations`). A location of uncertain identity makes no finding, it is counted."""
@@ -28,7 +46,7 @@ def find(trace: Trace) -> Findings:
             gc.enable()
 
 
-def analysed(trace: Trace) -> Findings:
+def analysed(trace: Trace) -> Evidence:
     sources, certainties = resolve(trace)
     accesses: dict[int, list[Event]] = {}
     for event in trace.events:
@@ -62,7 +80,8 @@ def analysed(trace: Trace) -> Findings:
             else:
                 result, count = linearisations.search(location, part, sources, certainties, budget)
             if count.high:
-                left_out = versions.unchanging(part, sources) | early_writes
+                recorded = accesses[location]  # as it is: whose version a read saw may be in doubt, what it gave is not
+                left_out = versions.unchanging(recorded, sources) | early_writes
                 result = versions.without(left_out, result)
                 number = len(result.updates)
                 low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
@@ -78,7 +97,7 @@ def analysed(trace: Trace) -> Findings:
             )
         if totals.high:
             counts.append(totals)
-    return Findings(lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
+    return Evidence(trace, lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
 
 
 def _between(events: Sequence[Event], restructured: Sequence[int]) -> Iterator[Sequence[Event]]:

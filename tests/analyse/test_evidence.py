@@ -7,10 +7,11 @@ import struct
 import pytest
 
 from opcodetrace.trace.event import ABSENT, Opaque, Value
-from opcodetrace.trace.finding import Certainty, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.site import Flow, Operation
+from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 from tests.analyse.hand_built import READ, WRITE, Story, pairs
-from tests.analyse.programs import site
+from tests.traces import make_site
 
 POP, CALL = 20, 21
 
@@ -21,7 +22,7 @@ def test_two_threads() -> None:
     own = story.read(2, 0)
     lost = story.write(2, 1)
     over = story.write(1, 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.lost == [LostUpdate(0, lost, 2, own, over, 1, stale, Certainty.PROVEN)]
     assert findings.counts == [LostCount(0, 1, 1, overwriters=1, exhausted=False)]
     assert findings.unseen == []
@@ -35,13 +36,13 @@ def test_what_is_put_back_as_it_was_is_not_lost(value: Value) -> None:
     story.read(2, value)
     story.write(2, value)
     story.write(1, value)
-    assert story.find().lost == []
-    assert story.find().counts == []
+    assert story.gather().lost == []
+    assert story.gather().counts == []
     story.read(1, value)
     story.read(2, value)
     lost = story.write(2, 1)
     over = story.write(1, value)
-    assert pairs(story.find()) == [(lost, over)]
+    assert pairs(story.gather()) == [(lost, over)]
 
 
 def test_in_parallel_what_is_put_back_lowers_what_is_proven() -> None:
@@ -50,8 +51,8 @@ def test_in_parallel_what_is_put_back_lowers_what_is_proven() -> None:
     story.read(2, 0, earliest=0)
     story.write(2, 0, earliest=0)
     story.write(1, 0, earliest=0)
-    assert story.find().lost == []
-    assert [count.low for count in story.find().counts] in ([], [0])
+    assert story.gather().lost == []
+    assert [count.low for count in story.gather().counts] in ([], [0])
 
 
 def test_one_stale_write_loses_a_thousand() -> None:
@@ -63,7 +64,7 @@ def test_one_stale_write_loses_a_thousand() -> None:
         story.read(1, value)
         lost.append(story.write(1, value + 1))
     over = story.write(2, 1)
-    findings = story.find()
+    findings = story.gather()
     assert pairs(findings) == [(write, over) for write in lost]
     assert all(row.read == stale for row in findings.lost)
     assert findings.counts == [LostCount(0, 1000, 1000, overwriters=1, exhausted=False)]
@@ -79,7 +80,7 @@ def test_each_lost_write_names_the_first_on_the_chain_after_it() -> None:
     story.read(2, 1)
     lost_too = story.write(3, 1)
     over_second = story.write(2, 2)
-    assert pairs(story.find()) == [(first, over_first), (lost_too, over_second)]
+    assert pairs(story.gather()) == [(first, over_first), (lost_too, over_second)]
 
 
 def test_nothing_is_lost_in_turn() -> None:
@@ -87,7 +88,7 @@ def test_nothing_is_lost_in_turn() -> None:
     for value in range(10):
         story.read(value % 2, value)
         story.write(value % 2, value + 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.lost == [] and findings.counts == []
 
 
@@ -98,7 +99,7 @@ def test_flag_is_blind() -> None:
         story.read(thread, False)
     story.write(1, True, WRITE)
     story.write(2, True, WRITE)
-    findings = story.find()
+    findings = story.gather()
     assert findings.lost == [] and findings.sources == {}
 
 
@@ -109,7 +110,7 @@ def test_check_then_act_is_no_source() -> None:
     story.read(2, 0)
     story.write(1, 9, WRITE)
     story.write(2, 5, WRITE)
-    assert story.find().lost == []
+    assert story.gather().lost == []
 
 
 def test_blind_write_is_lost_to_a_stale_one() -> None:
@@ -118,7 +119,7 @@ def test_blind_write_is_lost_to_a_stale_one() -> None:
     stale = story.read(1, 7)
     reset = story.write(2, 0, WRITE)
     over = story.write(1, 8)
-    findings = story.find()
+    findings = story.gather()
     assert findings.lost == [LostUpdate(0, reset, 2, None, over, 1, stale, Certainty.PROVEN)]
 
 
@@ -127,7 +128,7 @@ def test_version_before_a_blind_write_is_settled() -> None:
     story.read(1, 0)
     story.write(1, 1)
     story.write(2, 0, WRITE)
-    assert story.find().lost == []
+    assert story.gather().lost == []
 
 
 def test_deletion_settles_and_can_be_lost() -> None:
@@ -137,32 +138,32 @@ def test_deletion_settles_and_can_be_lost() -> None:
     story.read(2, 1)
     deleted = story.delete(1)
     over = story.write(2, 2)
-    findings = story.find()
+    findings = story.gather()
     assert pairs(findings) == [(deleted, over)]
     assert kept not in {row.lost for row in findings.lost}
 
 
 def test_pop_takes_the_version_that_it_removed() -> None:
     """A deletion into which a read flows: what it removed is an ancestor."""
-    story = Story(site(POP, Operation.DELETE_SUBSCR, Flow(reads=(READ,))))
+    story = Story(make_site(POP, Operation.DELETE_SUBSCR, Flow(reads=(READ,))))
     story.read(1, 0)
     write = story.write(1, 1)
     read = story.read(2, 1)
     pop = story.delete(2, POP)
     story.write(1, 5, WRITE)
-    findings = story.find()
+    findings = story.gather()
     assert findings.sources[pop] == read
     assert findings.lost == []
     assert write < pop
 
 
 def test_inferred_source_makes_an_inferred_finding() -> None:
-    story = Story(site(CALL, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
+    story = Story(make_site(CALL, Operation.STORE_SUBSCR, Flow(called_reads=(READ,))))
     story.read(1, 0)
     story.read(2, 0)
     story.write(1, 1)
     story.write(2, 1, CALL)
-    assert [row.certainty for row in story.find().lost] == [Certainty.INFERRED]
+    assert [row.certainty for row in story.gather().lost] == [Certainty.INFERRED]
 
 
 def test_locations_are_apart() -> None:
@@ -171,7 +172,7 @@ def test_locations_are_apart() -> None:
     story.read(2, 0, location=2)
     story.write(2, 1, location=2)
     story.write(1, 1, location=1)
-    assert story.find().lost == []
+    assert story.gather().lost == []
 
 
 def test_uncertain_identity_makes_no_finding() -> None:
@@ -181,11 +182,11 @@ def test_uncertain_identity_makes_no_finding() -> None:
     story.write(2, 1)
     story.write(1, 1)
     story.read(1, 99)
-    findings = story.find(uncertain=(0,))
+    findings = story.gather(uncertain=(0,))
     assert findings.lost == [] and findings.counts == [] and findings.unseen == []
     assert findings.uncertain_locations == 1
     assert len(findings.sources) == 2
-    assert story.find().uncertain_locations == 0
+    assert story.gather().uncertain_locations == 0
 
 
 def test_unseen_write_starts_anew() -> None:
@@ -195,7 +196,7 @@ def test_unseen_write_starts_anew() -> None:
     story.write(1, 1)
     unseen = story.read(2, 50)
     story.write(2, 51)
-    findings = story.find()
+    findings = story.gather()
     assert findings.unseen == [UnseenWrite(0, unseen)]
     assert findings.lost == []
 
@@ -207,9 +208,9 @@ def test_beside_an_unseen_write_findings_are_possible() -> None:
     lost = story.write(2, 1)
     over = story.write(1, 1)
     story.read(1, 50)
-    findings = story.find()
+    findings = story.gather()
     assert pairs(findings) == [(lost, over)]
-    assert [row.certainty for row in findings.lost] == [Certainty.POSSIBLE]
+    assert [row.severity for row in findings.lost] == [Severity.POSSIBLE]
     assert len(findings.unseen) == 1
 
 
@@ -219,7 +220,7 @@ def test_a_stale_write_loses_nothing_that_was_not_seen() -> None:
     story.read(1, 0)
     story.read(2, 50)
     story.write(1, 1)
-    findings = story.find()
+    findings = story.gather()
     assert findings.lost == []
     assert len(findings.unseen) == 1
 
@@ -254,7 +255,7 @@ def test_values_are_compared_by_type_and_value(written: Value, read: Value, same
     story = Story()
     story.write(0, written, WRITE)
     story.read(1, read)
-    assert bool(story.find().unseen) is not same
+    assert bool(story.gather().unseen) is not same
 
 
 def test_unknown_value_is_known_once_it_was_read() -> None:
@@ -263,7 +264,7 @@ def test_unknown_value_is_known_once_it_was_read() -> None:
     story.read(1, 5)
     story.read(1, 5)
     unseen = story.read(1, 6)
-    assert story.find().unseen == [UnseenWrite(0, unseen)]
+    assert story.gather().unseen == [UnseenWrite(0, unseen)]
 
 
 def puts_back(value: Value, between: Value | None) -> list[int]:
@@ -279,7 +280,7 @@ def puts_back(value: Value, between: Value | None) -> list[int]:
     put = story.write(2, value)
     over = story.write(3, 99)
     assert stale < put < over
-    return [row.lost for row in story.find().lost if row.lost == put]
+    return [row.lost for row in story.gather().lost if row.lost == put]
 
 
 @pytest.mark.parametrize("value", [7, "text", Opaque("list", 1)])
@@ -298,4 +299,4 @@ def test_an_object_at_the_address_of_another_is_no_other_s() -> None:
     for thread in range(3):
         story.read(thread, Opaque("Node", 1))
     writes = [story.write(thread, Opaque("Node", 2 + thread)) for thread in range(3)]
-    assert pairs(story.find()) == [(writes[0], writes[2]), (writes[1], writes[2])]
+    assert pairs(story.gather()) == [(writes[0], writes[2]), (writes[1], writes[2])]

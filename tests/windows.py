@@ -1,16 +1,26 @@
-"""Spool windows made by hand, as the probe would write them."""
+"""Spool windows: made by hand as the probe would write them, and read record by record, without NumPy."""
 
 from __future__ import annotations
 
 import pathlib
 import struct
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opcodetrace.spool import layout
-from opcodetrace.spool.layout import HeaderFlag, RecordKind, Tag
-from opcodetrace.trace.site import Code, Flow, Site, SwitchPoint
+from opcodetrace.spool.layout import (
+    ADDRESS_BITS,
+    RECORD_KIND_MASK,
+    RECORD_SIZE,
+    TEXT_CHUNK,
+    HeaderFlag,
+    RecordKind,
+    Tag,
+)
+from opcodetrace.spool.window import Window
 
 RECORD = struct.Struct("<IIIHBBQQQQ")
+ADDRESS = (1 << ADDRESS_BITS) - 1
 Word = tuple[Tag, int]
 
 ABSENT: Word = (Tag.ABSENT, 0)
@@ -168,34 +178,114 @@ class WindowBuilder:
         return path
 
 
-def make_site(
-    number: int,
-    operation: str,
-    *,
-    line: int | None = 1,
-    columns: tuple[int, int] | None = None,
-    name: str | None = None,
-    flow: Flow | None = None,
-    offset: int | None = None,
-) -> Site:
-    column, end_column = columns or (None, None)
-    return Site(
-        id=number,
-        operation=operation,
-        opcode=operation,
-        offset=number * 2 if offset is None else offset,
-        line=line,
-        end_line=line,
-        column=column,
-        end_column=end_column,
-        name=name,
-        flow=flow,
-        phi=None,
-        computed=None,
+# --- reading
+
+
+class Object(NamedTuple):
+    """A value or key that is recorded by type and identity."""
+
+    type: str
+    address: int
+
+
+class Event(NamedTuple):
+    seq: int
+    kind: RecordKind
+    flags: int
+    before: int
+    site: int
+    thread: int
+    container: int
+    key: object
+    value: object
+    frame: int
+
+    @property
+    def address(self) -> int:
+        return self.container & ADDRESS
+
+
+class Trace(NamedTuple):
+    events: list[Event]  # all but TEXT and TYPE
+    types: dict[int, str]
+    flags: HeaderFlag
+    missed: int
+    next: int
+    stop_seq: int
+    ended: list[int]
+    pid: int
+    output: str
+    errors: str
+    status: int
+
+    def of(self, *kinds: RecordKind) -> list[Event]:
+        return [event for event in self.events if event.kind in kinds]
+
+    @property
+    def accesses(self) -> list[Event]:
+        return self.of(RecordKind.READ, RecordKind.WRITE, RecordKind.DELETE)
+
+    def type_of(self, event: Event) -> str:
+        """The type of an event's container."""
+        return self.types[event.container >> ADDRESS_BITS]
+
+
+def read(window: Window, output: str = "", errors: str = "", status: int = 0, *, underway: bool = False) -> Trace:
+    """What was recorded; of a recording that is `underway`, up to the first record that is not whole yet."""
+    texts: dict[int, bytes] = {}
+    types: dict[int, bytes] = {0: b"?"}
+    events = []
+    data = window.records()
+    for seq, record in enumerate(RECORD.iter_unpack(data)):
+        commit, before, site, thread, kind, tags, container, key, value, frame = record
+        if underway and commit != (seq + 1) & 0xFFFFFFFF:
+            break
+        assert commit == (seq + 1) & 0xFFFFFFFF, f"a hole at {seq}"
+        named = RecordKind(kind & RECORD_KIND_MASK)
+        if named in (RecordKind.TEXT, RecordKind.TYPE):
+            interned = texts if named is RecordKind.TEXT else types
+            chunk = data[seq * RECORD_SIZE + 16 : seq * RECORD_SIZE + 16 + TEXT_CHUNK]
+            assert len(interned.get(site, b"")) == tags * TEXT_CHUNK
+            interned[site] = (interned.get(site, b"") + chunk)[:before]
+            continue
+        decoded = [decode(Tag(tag), word, texts, types) for tag, word in ((tags & 15, key), (tags >> 4, value))]
+        flags = kind & ~RECORD_KIND_MASK
+        events.append(Event(seq, named, flags, before, site, thread, container, decoded[0], decoded[1], frame))
+    return Trace(
+        events,
+        {number: name.decode("utf-8", "surrogatepass") for number, name in types.items()},
+        window.flags,
+        window.missed,
+        window.next,
+        window.stop_seq,
+        [thread for thread in range(100) if window.ended(thread)],
+        window.pid,
+        output,
+        errors,
+        status,
     )
 
 
-def make_code(
-    *sites: Site, number: int = 0, file: int = 0, function: str = "work", points: tuple[SwitchPoint, ...] = ()
-) -> Code:
-    return Code(id=number, file=file, function=function, first_line=1, sites=sites, switch_points=points)
+def decode(tag: Tag, word: int, texts: dict[int, bytes], types: dict[int, bytes]) -> object:
+    """What a key or value says; a type must have been named before."""
+    match tag:
+        case Tag.ABSENT | Tag.NAME | Tag.WHOLE | Tag.END:
+            return tag
+        case Tag.INT:
+            return struct.unpack("<q", struct.pack("<Q", word))[0]
+        case Tag.FLOAT:
+            return struct.unpack("<d", struct.pack("<Q", word))[0]
+        case Tag.NONE:
+            return None
+        case Tag.FALSE | Tag.TRUE:
+            return tag is Tag.TRUE
+        case Tag.STR:
+            return texts[word].decode("utf-8", "surrogatepass")
+        case Tag.BYTES:
+            return texts[word]
+        case Tag.OBJECT:
+            return Object(types[word >> ADDRESS_BITS].decode("utf-8", "surrogatepass"), word & ADDRESS)
+        case Tag.SLICE:
+            return slice(*struct.unpack("<ii", struct.pack("<Q", word)))
+        case Tag.TUPLE:
+            return ("tuple", texts[word].decode("utf-8", "surrogatepass"))

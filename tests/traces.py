@@ -4,15 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from opcodetrace.findings import KINDS
+from opcodetrace.findings.grouping import grouped
+from opcodetrace.findings.lost_update import LOST_UPDATE
+from opcodetrace.findings.unseen_write import UNSEEN_WRITE
 from opcodetrace.trace.event import Event, Kind, Value
 from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import Certainty, Findings, LostCount, LostUpdate, UnseenWrite
+from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Module, Thread, Trace
-from opcodetrace.trace.site import EARLIER, Code, SourceFile
+from opcodetrace.trace.site import EARLIER, Code, Flow, Site, SourceFile, SwitchPoint
 from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
 from opcodetrace.trace.sync import Synchronisation, SyncObject
-from tests.ingest.window_builder import make_code, make_site
+
+
+def make_site(
+    number: int,
+    operation: str,
+    flow: Flow | None = None,
+    phi: int | None = None,
+    *,
+    line: int | None = 1,
+    columns: tuple[int, int] | None = None,
+    name: str | None = None,
+    offset: int | None = None,
+) -> Site:
+    column, end_column = columns or (None, None)
+    return Site(
+        id=number,
+        operation=operation,
+        opcode=operation,
+        offset=number * 2 if offset is None else offset,
+        line=line,
+        end_line=line,
+        column=column,
+        end_column=end_column,
+        name=name,
+        flow=flow,
+        phi=phi,
+        computed=None,
+    )
+
+
+def make_code(
+    *sites: Site, number: int = 0, file: int = 0, function: str = "work", points: tuple[SwitchPoint, ...] = ()
+) -> Code:
+    return Code(id=number, file=file, function=function, first_line=1, sites=sites, switch_points=points)
+
 
 INFO = RunInfo(
     started_at="2026-11-22T16:00:00+00:00",
@@ -92,13 +130,22 @@ def make_trace(events: Sequence[Event] | None = None, *, switches: Sequence[Swit
     )
 
 
-LOST = LostUpdate(3, 6, 0, 1, 8, 1, 3, Certainty.PROVEN)
-FINDINGS = Findings(
-    lost=[LOST],
-    counts=[LostCount(3, 1, 2, 1, True)],
-    unseen=[UnseenWrite(3, 3)],
-    sources={6: 1, 8: 3},
-    source_certainty={6: Certainty.PROVEN, 8: Certainty.INFERRED},
-    uncertain_locations=5,
+LOST = Finding(
+    LOST_UPDATE.name,
+    Severity.HAPPENED,
+    Certainty.PROVEN,
+    {"source read": 1, "stale read": 3, "lost write": 6, "overwriting write": 8},
+    (3,),
 )
-NO_FINDINGS = Findings([], [], [], {}, {})
+UNSEEN = Finding(UNSEEN_WRITE.name, Severity.HAPPENED, Certainty.PROVEN, {"read": 3}, (3,))
+
+
+def findings_of(trace: Trace, found: Sequence[Finding], counts: Sequence[Count] = ()) -> Findings:
+    """As the kinds give them."""
+    group_of, groups = grouped(KINDS, found, trace)
+    sources, certainty = {6: 1, 8: 3}, {6: Certainty.PROVEN, 8: Certainty.INFERRED}
+    return Findings(found, group_of, groups, counts, sources, certainty, uncertain_locations=5)
+
+
+FINDINGS = findings_of(make_trace(), [LOST, UNSEEN], [Count(LOST.kind, 3, 1, 2, 1, True), Count(UNSEEN.kind, 3, 1, 1)])
+NO_FINDINGS = Findings([], [], [], [], {}, {})

@@ -1,0 +1,151 @@
+"""Why nothing went wrong at a location: locks held, orders by what threads wait for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from opcodetrace.analyse.happens_before import Operations, orders
+from opcodetrace.analyse.lockset import Judge, holding, tightest
+from opcodetrace.explain.interleaving import SyncSteps, hand_over
+from opcodetrace.store.database import Database
+from opcodetrace.trace.event import Event
+from opcodetrace.trace.finding import Finding
+from opcodetrace.trace.finding_kind import FindingKind
+from opcodetrace.trace.location import Location
+from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
+from opcodetrace.trace.report_model import Interleaving, Protected
+from opcodetrace.trace.report_step import Lane
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.stored import StoredRun, StoredSite
+from opcodetrace.trace.switch import Switch
+from opcodetrace.trace.sync import Synchronisation
+
+MAX_CELLS = 1_000  # locations of which it is looked for
+MAX_UPDATES = 2_000_000  # writes of those that are looked at
+MAX_SYNCHRONISATION = 1_000_000  # rows; of a run with more, none is told
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvents:
+    """The stored events of one run, as the analysis asks for them: piece by piece."""
+
+    database: Database
+    run: int
+
+    def events(self, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]:
+        return self.database.events(self.run, first, last, locations)
+
+    def count_events(self, first: int, last: int, locations: Collection[int] | None = None) -> int:
+        return self.database.count_events(self.run, first, last, locations)
+
+    def stack(self, seq: int) -> list[int]:
+        return self.database.stack(self.run, seq)
+
+    def switches(self, first: int, last: int) -> list[Switch]:
+        return self.database.switches(self.run, first, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Synchronised:
+    """What the threads of a stored run did to wait for each other, and what follows from that."""
+
+    steps: SyncSteps
+    judge: Judge
+    run: StoredRun
+    sites: Mapping[int, StoredSite]
+
+    @classmethod
+    def of(
+        cls, database: Database, run: StoredRun, sites: Mapping[int, StoredSite], threads: Collection[Thread]
+    ) -> Synchronised | None:
+        """None where there is too much of it."""
+        if database.count_synchronisation(run.id) > MAX_SYNCHRONISATION:
+            return None
+
+        def waits_to_the_end(join: Synchronisation) -> bool:
+            site = None if join.site is None else sites.get(join.site)
+            return site is not None and (site.expression or "").endswith(".join()")
+
+        rows, objects = database.synchronisation(run.id), database.sync_objects(run.id)
+        operations = Operations(rows)
+        ordered = orders(
+            rows, operations, objects, threads, begun=not run.let_go, free_threaded=not run.info.gil,
+            waits_to_the_end=waits_to_the_end,
+        )  # fmt: skip
+        judge = Judge(rows, objects, operations, ordered, threads)
+        return cls(SyncSteps(operations, objects, sites), judge, run, sites)
+
+    def held(self, finding: Finding, kind: FindingKind, threads: Mapping[int, int]) -> tuple[Holding, ...]:
+        """The locks of each thread that plays roles in the finding, from its first to its last step, in the order of
+        the roles that tell findings apart; none if no synchronisation was recorded. `threads`: of events, by seq."""
+        if not self.judge.objects or not finding.locations:
+            return ()
+        seqs: defaultdict[int, list[int]] = defaultdict(list)
+        for role in sorted(kind.roles, key=lambda role: not role.groups):
+            seq = finding.roles.get(role.name, -1)
+            if seq in threads:
+                seqs[threads[seq]].append(seq)
+        return tuple(
+            holding(Update(finding.locations[0], thread, min(of), max(of)), self.judge.locks)
+            for thread, of in seqs.items()
+        )
+
+    def protected(
+        self,
+        locations: Iterable[Location],
+        recording: RunEvents,
+        lanes: Mapping[int, Lane],
+        unseen: Collection[int],
+    ) -> list[Protected]:
+        """Why the locations lost nothing, by label and reason, those written most first. The first one is shown with
+        its tightest hand-over in `lanes`, if there are any. `unseen`: locations that code wrote that is not woven."""
+        labelled: defaultdict[str, list[Location]] = defaultdict(list)
+        for location in locations:
+            if location.threads > 1 and location.writes > 1:
+                labelled[location.label].append(location)
+        chosen = sorted(labelled.values(), key=lambda cells: (-sum(cell.writes for cell in cells), cells[0].label))
+        of_location: defaultdict[int, list[Update]] = defaultdict(list)
+        wanted: dict[int, Location] = {}
+        for cells in chosen:
+            if sum(cell.writes for cell in [*wanted.values(), *cells]) <= MAX_UPDATES and len(wanted) < MAX_CELLS:
+                wanted |= {cell.id: cell for cell in cells[:MAX_CELLS]}
+        for update in recording.database.updates(recording.run, wanted) if wanted else ():
+            of_location[update.location].append(update)
+        found: dict[tuple[object, ...], list[tuple[Location, Verdict]]] = {}
+        for location in wanted.values():
+            doubts = [Doubt.UNSEEN] if location.id in unseen else []
+            doubts += [Doubt.MISSED] if self.run.missed or self.run.holes else []
+            verdict = self.judge.verdict(of_location[location.id], doubts)
+            if verdict is not None:
+                alike = replace(verdict, updates=0, threads=(), apart=0)
+                found.setdefault((location.label, alike), []).append((location, verdict))
+        told = [self._told(alike) for alike in found.values()]
+        if told and lanes:
+            location = next(iter(found.values()))[0][0]
+            excerpt = self._excerpt(location, told[0].verdict, of_location[location.id], recording, lanes)
+            told[0] = replace(told[0], hand_over=excerpt)
+        return told
+
+    def _told(self, alike: Sequence[tuple[Location, Verdict]]) -> Protected:
+        verdicts = [verdict for _, verdict in alike]
+        verdict = replace(
+            verdicts[0],
+            updates=sum(each.updates for each in verdicts),
+            apart=sum(each.apart for each in verdicts),
+            threads=tuple(sorted({thread for each in verdicts for thread in each.threads})),
+        )
+        return Protected(alike[0][0].label, len(alike), verdict, None)
+
+    def _excerpt(
+        self, location: Location, verdict: Verdict, updates: Sequence[Update], recording: RunEvents,
+        lanes: Mapping[int, Lane],
+    ) -> Interleaving | None:  # fmt: skip
+        pair = tightest(updates, self.judge.woken) if verdict.why is not Why.NOTHING else None
+        if pair is None:
+            return None
+        return hand_over(
+            *pair, location, recording, self.sites, lanes, self.steps, not self.run.info.gil,
+            self.judge.span(verdict, *pair),
+        )  # fmt: skip

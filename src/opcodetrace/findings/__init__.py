@@ -1,0 +1,20 @@
+"""Kinds of findings: one file a kind, and the dict of them all.
+
+A kind (`findings.protocol.Kind`) says how it is found and how it is told. All else, from the trace file to the reports,
+works on what it says of itself.
+"""
+
+from __future__ import annotations
+
+from opcodetrace.findings.lost_update import LOST_UPDATE
+from opcodetrace.findings.protocol import Kind
+from opcodetrace.findings.unseen_write import UNSEEN_WRITE
+
+# In the order in which they are told.
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        LOST_UPDATE,
+        UNSEEN_WRITE,
+    )
+}

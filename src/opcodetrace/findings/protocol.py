@@ -1,0 +1,100 @@
+"""What a kind of finding is to the rest of the house."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.findings.grouping import grouped
+from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
+from opcodetrace.trace.finding_kind import FindingKind, Need, Role, Teller, Total
+from opcodetrace.trace.quantity import extent
+
+
+class Kind(ABC):
+    """A kind of finding: says how it is found, and how it is told (`trace.finding_kind.FindingKind` has each member).
+
+    Most need no more than a name, a claim, roles, `find`, `heading` and `sentences`."""
+
+    name: ClassVar[str]
+    claim: ClassVar[str]
+    roles: ClassVar[tuple[Role, ...]]
+    pivot: ClassVar[str]
+    nothing: ClassVar[str | None] = None
+    fails_check: ClassVar[bool] = True
+    is_told: ClassVar[bool] = True
+    needs: ClassVar[Need] = Need.NOTHING
+
+    @property
+    def plural(self) -> str:
+        return f"{self.name}s"
+
+    @abstractmethod
+    def find(self, evidence: Evidence) -> Iterable[Finding]:
+        """All findings of this kind, in the order of the run. No guess makes a finding."""
+
+    def counts(self, evidence: Evidence, found: list[Finding]) -> Iterable[Count]:
+        """How many there are at each location, over all orders that agree with the trace."""
+        low: defaultdict[int | None, int] = defaultdict(int)
+        high: defaultdict[int | None, int] = defaultdict(int)
+        for finding in found:
+            at = finding.locations[0] if finding.locations else None
+            low[at] += finding.severity is Severity.HAPPENED
+            high[at] += finding.severity is not Severity.GIL_ONLY
+        return [Count(self.name, at, low[at], number) for at, number in high.items()]
+
+    def headline(self, total: Total) -> str:
+        number = extent(total.low, total.high, self.name, self.plural)
+        return f"{number[0].upper()}{number[1:]}{self.where(total)}."
+
+    def where(self, total: Total) -> str:
+        """The end of a headline: of counter[0]."""
+        if total.label is None:
+            return f", at {total.places:,} locations" if total.places else ""
+        return f" of {total.label}" + (f" (at {total.cells:,} locations of that name)" if total.cells > 1 else "")
+
+    def caveat(self, total: Total, labels: str) -> str:
+        return self.headline(total)
+
+    @abstractmethod
+    def heading(self, what: str, places: Mapping[str, str]) -> str: ...
+
+    @abstractmethod
+    def sentences(self, teller: Teller) -> Iterable[str]: ...
+
+    def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.POSSIBLE:
+            return "Possible: nothing that was seen excludes it."
+        if teller.severity is Severity.GIL_ONLY:
+            return "Only the GIL prevents it: this build cannot do it, one without the GIL can."
+        if teller.certainty is Certainty.PROVEN:
+            return "Proven: the trace shows it."
+        return "Inferred: a value went through a call, a parameter or a return."
+
+    def remark(self, role: str, teller: Teller) -> str | None:
+        return None
+
+
+def find_all(kinds: Mapping[str, Kind], evidence: Evidence) -> Findings:
+    """What each kind finds, kind by kind."""
+    found: list[Finding] = []
+    counts: list[Count] = []
+    for kind in kinds.values():
+        of_kind = list(kind.find(evidence))
+        found += of_kind
+        counts += kind.counts(evidence, of_kind)
+    group_of, groups = grouped(kinds, found, evidence.trace)
+    return Findings(
+        found, group_of, groups, counts, evidence.sources, evidence.source_certainty, evidence.uncertain_locations
+    )
+
+
+def needs_of(kinds: Mapping[str, FindingKind]) -> Need:
+    """What any of them needs."""
+    need = Need.NOTHING
+    for kind in kinds.values():
+        need |= kind.needs
+    return need

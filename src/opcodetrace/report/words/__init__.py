@@ -1,0 +1,1 @@
+"""The words of a report, by subject: the same in every format that people read."""
