@@ -19,7 +19,17 @@ from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
-from opcodetrace.trace.site import Code, Flow, Given, Operation, Signature, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import (
+    Code,
+    Flow,
+    Followed,
+    Given,
+    Operation,
+    Signature,
+    Site,
+    SourceFile,
+    SwitchPoint,
+)
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
@@ -123,11 +133,14 @@ class Weaver:
             check(code, result, self._probe, woven.decoded)
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
-            reason = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}, {error}" if str(error) else type(error).__name__
+            reason = f"its bytecode could not be rewritten: {why}"
             self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
         sites, points = tuple(woven.sites), tuple(woven.switch_points)
-        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, *woven.hand_over()))
+        flow = str(woven.followed())
+        handed = woven.hand_over()
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, flow, *handed))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -207,6 +220,11 @@ class _WovenCode:
         self.switch_points: list[SwitchPoint] = []
         self.begin = next((i.ordinal for i in self.decoded.instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
         self.enter: _Placed | None = None
+
+    def followed(self) -> Followed:
+        if self.flow is None:
+            return Followed.NONE
+        return Followed.BUDGET if self.flow.exceeded else Followed.FULL
 
     def assemble(self, constants: tuple[object, ...]) -> CodeType:
         before: dict[int, list[_Placed]] = {}
@@ -401,8 +419,10 @@ class _WovenCode:
             numbered(sources.called_writes),
             variables(sources.called_phis),
             sources.opaque,
-            results=tuple(sorted(2 * self.decoded.instructions[index].at for index in sources.results)),
-            parameters=tuple(sorted(sources.parameters)),
+            numbered(sources.tested),
+            numbered(sources.failed),
+            tuple(sorted(2 * self.decoded.instructions[index].at for index in sources.results)),
+            tuple(sorted(sources.parameters)),
         )
 
     def hand_over(self) -> tuple[Signature, Flow, tuple[Given, ...]]:

@@ -571,6 +571,14 @@ def findings_of_every_kind(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
+@migrations()
+def count_inferred_functions(database: Any) -> None:
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN inferred_functions INTEGER"
+        " /* woven ones through which values were not followed all the way: NULL if not counted */"
+    )
+
+
 def published() -> str:
     """The schema as it is now: the text of schema.sql."""
     return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")

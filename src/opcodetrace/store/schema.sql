@@ -40,7 +40,8 @@ CREATE TABLE runs (
     tasks INTEGER NOT NULL DEFAULT 0,  -- asyncio tasks, not among the threads
     last INTEGER,                   -- how many records were to be kept, the last ones (record --last); NULL: all
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
-    children INTEGER                -- processes that it started, which were not recorded; NULL where not counted
+    children INTEGER,               -- processes that it started, which were not recorded; NULL where not counted
+    inferred_functions INTEGER      -- woven ones through which values were not followed all the way: NULL if not counted
 );
 
 CREATE TABLE threads (

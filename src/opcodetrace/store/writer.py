@@ -16,6 +16,7 @@ from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Followed
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
@@ -289,6 +290,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "functions": sum(code.unwoven is None for code in trace.codes),
         "notes": json.dumps(trace.notes),
         "children": trace.children,
+        "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
     }
 
 

@@ -118,6 +118,14 @@ class SwitchPoint(NamedTuple):
     preempts: bool  # the interpreter itself may take the GIL away here
 
 
+class Followed(StrEnum):
+    """How far values were followed through a code object, to say what flows into its writes."""
+
+    FULL = "full"
+    BUDGET = "budget"  # given up for some writes, which would take too long: their sources are inferred
+    NONE = "none"  # its stack could not be followed: the sources of all its writes are inferred
+
+
 class Code(NamedTuple):
     """One code object: woven, or left as it is for the reason given."""
 
@@ -128,6 +136,7 @@ class Code(NamedTuple):
     sites: tuple[Site, ...]
     switch_points: tuple[SwitchPoint, ...]
     unwoven: str | None = None  # why this code runs as it is
+    flow: str = "full"  # a Followed
     signature: Signature = Signature()
     returned: Flow = Flow()  # into what it returns or yields
     given: tuple[Given, ...] = ()  # to what it calls

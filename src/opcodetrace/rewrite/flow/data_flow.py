@@ -8,6 +8,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.flow.conditions import Conditions
 from opcodetrace.rewrite.flow.interpretation import Interpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
@@ -53,6 +54,7 @@ class DataFlow(NamedTuple):
     # FOR_ITERs whose value flows into a write of an item or attribute; True where what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
+    exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 
 def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> DataFlow:
@@ -83,7 +85,16 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
                 computed[write] = node // 2
         if sources.reads or sources.writes or sources.called_reads or sources.called_writes:
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
+    conditions = Conditions(run, resolver, keys)
     definitions = list(resolver.definitions.values())
+    for write, decided in conditions.writes(writes, definitions).items():
+        writes[write] = writes[write]._replace(tested=decided.tested, failed=decided.failed)
+    assigned = conditions.definitions(writes, definitions)
+    for place, definition in enumerate(definitions):
+        if (definition.after, definition.phi) in assigned:
+            decided = assigned[definition.after, definition.phi]
+            sources = definition.sources._replace(tested=decided.tested, failed=decided.failed)
+            definitions[place] = definition._replace(sources=sources)
     into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
     iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
     return DataFlow(
@@ -98,6 +109,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
+        bool(resolver.exceeded),
     )
 
 

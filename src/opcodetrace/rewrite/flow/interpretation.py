@@ -7,6 +7,7 @@ from inspect import CO_COROUTINE
 from types import CodeType
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.flow.control import UNREACHED
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbound
 from opcodetrace.rewrite.interpreters import HERE, Jump, Makes, is_subscript
 
@@ -15,6 +16,7 @@ from opcodetrace.rewrite.interpreters import HERE, Jump, Makes, is_subscript
 _READING_CALLS = frozenset(
     ["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"]
 )
+_TESTING_CALLS = frozenset(["hasattr", "contains", "__contains__"])
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
 
@@ -77,8 +79,13 @@ class Interpreter:
         self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
         self.given: dict[int, list[Nodes]] = {}  # to a call: its operands
         self.returned: Nodes = NOTHING  # or yielded
+        self.testing_calls: set[int] = set()  # hasattr(x, n)
+        self.members: dict[int, Nodes] = {}  # `x in d`: what is x
+        self.conditions: dict[int, Nodes] = {}  # conditional jumps: what is tested
+        self.targets: dict[int, list[Nodes]] = {}  # stores of items and attributes: what names the location
         self.depth = [-1] * len(self.instructions)
-        self.successors: list[list[int]] = [[] for _ in self.instructions]
+        self.ways: list[list[int]] = [[] for _ in self.instructions]  # the successors, if nothing is raised
+        self.escapes = [UNREACHED] * len(self.instructions)  # the handler, if something is
         self.handlers_of: list[tuple[int, int, bool] | None] = [None] * len(self.instructions)
         # The table's entries do not overlap: assemble_exception_table in Python/assemble.c makes one walk of the code.
         for handler in decoded.handlers:
@@ -131,13 +138,25 @@ class Interpreter:
                 if following in leaders or following in entry:
                     self._flow_to(following, state, entry, pending, at)
                     break
-                if following not in self.successors[at]:
-                    self.successors[at].append(following)
+                if following not in self.ways[at]:
+                    self.ways[at].append(following)
                 at = following
 
+    @property
+    def successors(self) -> list[list[int]]:
+        """All of them."""
+        return [
+            ways if escape == UNREACHED else [*ways, escape]
+            for ways, escape in zip(self.ways, self.escapes, strict=True)
+        ]
+
     def _flow_to(self, target: int, state: _State, entry: dict[int, _State], pending: list[int], origin: int) -> None:
-        if target not in self.successors[origin]:
-            self.successors[origin].append(target)
+        if target not in self.ways[origin]:
+            self.ways[origin].append(target)
+        self._reach(target, state, entry, pending)
+
+    @staticmethod
+    def _reach(target: int, state: _State, entry: dict[int, _State], pending: list[int]) -> None:
         known = entry.get(target)
         if known is None:
             entry[target] = state.copy()
@@ -153,7 +172,8 @@ class Interpreter:
             return  # mid-instruction: the operands are already taken
         raised = self._node(2 * target + 1, "opaque")
         stack = state.stack[:depth] + [raised] * (2 if lasti else 1)
-        self._flow_to(target, _State(stack, state.slots), entry, pending, origin)
+        self.escapes[origin] = target
+        self._reach(target, _State(stack, state.slots), entry, pending)
 
     def _step(self, instruction: Instruction, state: _State) -> _State | None:
         """Changes `state` to what falls through; gives the state at the jump's target, if it jumps."""
@@ -208,7 +228,7 @@ class Interpreter:
                 pass
             case "JUMP_IF_FALSE_OR_POP" | "JUMP_IF_TRUE_OR_POP":
                 jumped = state.copy()
-                pop()
+                self._note(self.conditions, instruction, pop())
                 return jumped
             case "FOR_ITER":
                 # Exhausted, 3.11 pops the iterator; later versions leave END_FOR something to pop.
@@ -233,7 +253,7 @@ class Interpreter:
                 self.taken.add(second)
             case "STORE_SUBSCR":
                 key = pop()
-                pop()
+                self._target(instruction, pop(), key)
                 self._stored(instruction, pop())
                 self._subscript_key(instruction, key)
             case "DELETE_SUBSCR":
@@ -245,7 +265,7 @@ class Interpreter:
                 pop()
                 self._stored(instruction, pop())
             case "STORE_ATTR":
-                pop()
+                self._target(instruction, pop())
                 self._stored(instruction, pop())
             case "STORE_GLOBAL" | "STORE_NAME" | "STORE_DEREF":
                 self._stored(instruction, pop())
@@ -260,11 +280,19 @@ class Interpreter:
         following = self.instructions[index + 1]
         return following.name == "UNPACK_SEQUENCE" and following.arg == 2
 
+    @staticmethod
+    def _note(known: dict[int, Nodes], instruction: Instruction, nodes: Nodes) -> None:
+        known[instruction.ordinal] = known.get(instruction.ordinal, NOTHING) | nodes
+
     def _stored(self, instruction: Instruction, value: Nodes) -> None:
-        self.stored[instruction.ordinal] = self.stored.get(instruction.ordinal, NOTHING) | value
+        self._note(self.stored, instruction, value)
 
     def _subscript_key(self, instruction: Instruction, key: Nodes) -> None:
-        self.subscript_keys[instruction.ordinal] = self.subscript_keys.get(instruction.ordinal, NOTHING) | key
+        self._note(self.subscript_keys, instruction, key)
+
+    def _target(self, instruction: Instruction, *operands: Nodes) -> None:
+        known = self.targets.setdefault(instruction.ordinal, [NOTHING] * len(operands))
+        known[:] = [before | nodes for before, nodes in zip(known, operands, strict=True)]
 
     def _general(self, instruction: Instruction, state: _State) -> _State | None:
         name, arg, stack = instruction.name, instruction.arg, state.stack
@@ -280,6 +308,10 @@ class Interpreter:
             self.given[instruction.ordinal] = [one | other for one, other in zip(known, operands, strict=True)]
         elif name == "RETURN_VALUE" or (name == "YIELD_VALUE" and not self.code.co_flags & CO_COROUTINE):
             self.returned |= operands[-1]
+        if opcode.jump is not Jump.NONE and takes == 1:
+            self._note(self.conditions, instruction, operands[0])
+        elif name == "CONTAINS_OP":
+            self._note(self.members, instruction, operands[0])
         if name == "CALL":
             self._call(instruction, operands)
         elif name == "CALL_KW":
@@ -324,6 +356,8 @@ class Interpreter:
             self.pairing_calls.add(instruction.ordinal)
         if names & _READING_CALLS:
             self.reading_calls.add(instruction.ordinal)
+        if names & _TESTING_CALLS:
+            self.testing_calls.add(instruction.ordinal)
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
             self._stored(instruction, self._given_to_write(instruction, operands, "update" in names))

@@ -17,8 +17,10 @@ class Sources(NamedTuple):
     called_writes: frozenset[int]
     called_phis: frozenset[int]
     opaque: bool
-    results: frozenset[int]
-    parameters: frozenset[int]
+    tested: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
+    results: frozenset[int] = frozenset()
+    parameters: frozenset[int] = frozenset()
 
 
 class Definition(NamedTuple):
@@ -81,8 +83,8 @@ class Found:
             frozenset(self.called_writes),
             frozenset(self.called_phis),
             self.opaque,
-            frozenset(self.results),
-            frozenset(self.parameters),
+            results=frozenset(self.results),
+            parameters=frozenset(self.parameters),
         )
 
 
@@ -98,6 +100,8 @@ def union(one: Sources, other: Sources) -> Sources:
         one.called_writes | other.called_writes,
         one.called_phis | other.called_phis,
         one.opaque or other.opaque,
+        one.tested | other.tested,
+        one.failed | other.failed,
         one.results | other.results,
         one.parameters | other.parameters,
     )
