@@ -181,7 +181,7 @@ FORMS: dict[str, tuple[bool, str]] = {
     "walrus": (True, "if (v := P) is not None:\n    step()\n    P = v + K"),
     "sorted": (True, "v = sorted([P, P])\nstep()\nP = v[0] + K"),
     "unpacked": (True, "first, *rest = [P, K]\nstep()\nP = first + rest[0]"),
-    "format": (True, "v = f'{P}'\nstep()\nP = int(v) + K"),
+    "format": (True, "v = f'''{P}'''\nstep()\nP = int(v) + K"),
     "partial": (True, "f = functools.partial(plus, P)\nstep()\nP = f(K)"),
     "match": (True, "match P:\n    case v:\n        step()\n        P = v + K"),
     "constant": (False, "step()\nP = K"),
