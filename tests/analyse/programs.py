@@ -54,18 +54,16 @@ class Tainted:
     number: int
     proven: dict[int, int] = field(default_factory=dict)  # cell: newest event whose value is in here
     inferred: dict[int, int] = field(default_factory=dict)  # the same, by way of a call
-    opaque: bool = False
 
     def plus(self, other: Tainted) -> Tainted:
         return Tainted(
             (self.number + other.number) % 7,
             newest(self.proven, other.proven),
             newest(self.inferred, other.inferred),
-            self.opaque or other.opaque,
         )
 
     def called(self) -> Tainted:
-        return Tainted((self.number + 3) % 7, {}, newest(self.proven, self.inferred), True)
+        return Tainted((self.number + 3) % 7, {}, newest(self.proven, self.inferred))
 
 
 def newest(*labels: dict[int, int]) -> dict[int, int]:
@@ -89,7 +87,7 @@ class Stop(Exception):
     """The activation ends: it asked for a deleted cell."""
 
 
-ALL = ("read", "const", "parameter", "add", "call", "copy", "write", "increment", "pass", "set", "get", "delete")
+ALL = ("read", "const", "add", "call", "copy", "write", "increment", "pass", "set", "delete")
 
 
 class Program:
@@ -134,8 +132,6 @@ class Program:
             sites = (read, self.define(number, variable, Flow(reads=(read,))))
         elif verb == "const":
             sites = (self.define(number, variable, Flow()),)
-        elif verb == "parameter":
-            sites = (self.define(number, variable, Flow(opaque=True)),)
         elif verb == "add":
             sites = (self.define(number, variable, Flow(phis=(phi, phi2))),)
         elif verb == "copy":
@@ -151,8 +147,6 @@ class Program:
             sites = (read, site(Operation.STORE_SUBSCR, flow))
         elif verb == "set":
             sites = (site(Operation.STORE_SUBSCR, Flow()),)
-        elif verb == "get":
-            sites = (site(Operation.STORE_SUBSCR, Flow(opaque=True)),)
         else:
             sites = (site(Operation.DELETE_SUBSCR),)
         return Statement(verb, cell, variable, other, sites)
@@ -172,7 +166,6 @@ class Run:
         self.sources: dict[int, int] = {}
         self.certainty: dict[int, Certainty] = {}
         self.memory: list[int | None] = [0] * CELLS
-        self.latest: dict[tuple[int, int], int] = {}
         self.moment = 0
         alive = [self.thread(number, calls) for number in range(threads)]
         while alive:
@@ -223,8 +216,6 @@ class Run:
                 variables[variable] = yield from self.read(thread, sites[0], cell, depth)
             elif verb == "const":
                 variables[variable] = Tainted(self.choose.randrange(7))
-            elif verb == "parameter":
-                variables[variable] = Tainted(self.choose.randrange(7), opaque=True)
             elif verb == "add":
                 variables[variable] = variables[variable].plus(variables[other])
             elif verb == "copy":
@@ -241,8 +232,8 @@ class Run:
             elif verb == "pass":
                 value = yield from self.read(thread, sites[0], cell, depth)
                 yield from self.write(thread, sites[1], cell, depth, value.called())
-            elif verb in ("set", "get"):
-                value = Tainted(self.choose.randrange(7), opaque=verb == "get")
+            elif verb == "set":
+                value = Tainted(self.choose.randrange(7))
                 yield from self.write(thread, sites[0], cell, depth, value)
             elif verb == "delete":
                 yield from self.write(thread, sites[0], cell, depth, None)
@@ -284,7 +275,6 @@ class Run:
         if self.intervals:
             yield
         seq = self.record(thread, site, Kind.READ, cell, depth, number, at)
-        self.latest[thread, cell] = seq
         return Tainted(number, {cell: seq})
 
     def write(self, thread: int, site: int, cell: int, depth: int, value: Tainted | None) -> Generator[None, None, int]:
@@ -307,8 +297,4 @@ class Run:
             elif cell in value.inferred:
                 self.sources[seq] = value.inferred[cell]
                 self.certainty[seq] = Certainty.INFERRED
-            elif value.opaque and (thread, cell) in self.latest:
-                self.sources[seq] = self.latest[thread, cell]
-                self.certainty[seq] = Certainty.INFERRED
-        self.latest.pop((thread, cell), None)
         return seq

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opcodetrace.analyse.evidence import Evidence, gather
+from opcodetrace.analyse.versions import unchanging
 from opcodetrace.trace.event import Event, Kind
 from tests.analyse import reference
 from tests.analyse.hand_built import ADD, READ, SITES, WRITE
@@ -34,7 +35,9 @@ def test_what_is_lost_in_the_end_is_lost_in_the_whole(
     run = Run(Program(choose, verbs), threads, calls=3)
     findings = find_after(run, int(share * len(run.events)))
     assert not findings.unseen
-    assert {row.lost for row in findings.lost} <= {row.lost for row in gather(run.trace).lost}
+    # Of a write whose source was let go it is not known that it only put back what it had read.
+    put_back = {seq for cell in range(CELLS) for seq in unchanging(run.accesses(cell), run.sources)}
+    assert {row.lost for row in findings.lost} <= {row.lost for row in gather(run.trace).lost} | put_back
     for cell in range(CELLS):
         lost = reference.verdict(run.accesses(cell), run.sources).lost
         assert {row.lost for row in findings.lost if row.location == cell} <= lost.keys()

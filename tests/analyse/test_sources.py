@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from opcodetrace.analyse.evidence import Evidence, gather
+from opcodetrace.trace.call import Call
 from opcodetrace.trace.finding import Certainty
-from opcodetrace.trace.site import Flow, Operation
-from tests.analyse.hand_built import ADD, READ, Story, pairs
+from opcodetrace.trace.site import Code, Flow, Given, Operation, Signature
+from tests.analyse.hand_built import ADD, ENTER, READ, Story, pairs
+from tests.analyse.programs import trace_of
 from tests.traces import make_site
 
 LOAD2, STORE2, SET_PREV, SET_CUR, USE_CUR, USE_PREV = range(10, 16)
@@ -151,18 +154,90 @@ def test_data_flow_goes_before_what_is_inferred() -> None:
     assert findings.source_certainty == {write: Certainty.PROVEN}
 
 
-def test_unknown_value_falls_back_on_the_latest_read() -> None:
-    """The read was in another activation: `def put(v): c[0] = v` called with `c[0] + 1`."""
+def test_a_value_that_could_not_be_followed_may_be_of_what_its_own_activation_read() -> None:
     story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(opaque=True)))
     story.enter(0, frame=1)
-    read = story.read(0, 0, frame=1)
-    story.read(1, 0)  # another thread's read is none of ours
+    story.read(0, 0, frame=1)
     story.enter(0, frame=2)
-    first = story.write(0, 1, STORE2, frame=2)
-    story.write(0, 2, STORE2, frame=2)  # no read since the own write: blind
+    story.write(0, 1, STORE2, frame=2)  # another activation read that
+    story.read(1, 0)  # and another thread that
+    read = story.read(0, 1, frame=2)
+    second = story.write(0, 2, STORE2, frame=2)
+    story.write(0, 3, STORE2, frame=2)  # no read since the own write: blind
+    findings = story.gather()
+    assert findings.sources == {second: read}
+    assert findings.source_certainty == {second: Certainty.INFERRED}
+
+
+def calls(story: Story, *made: tuple[int, int | None, int | None]) -> Evidence:
+    """The findings, where the activation that began at `seq` was called by that of `caller`, at the offset `place`."""
+    trace = trace_of(story.events, story.sites.values())
+    code = Code(0, 0, "f", 1, tuple(story.sites.values()), ())
+    takes = Signature(("self", "value"), 2)
+    given = Given(6, "g", (Flow(reads=(READ,)),), (), Flow(), Flow())
+    trace.codes.append(code._replace(signature=takes, returned=Flow(reads=(READ,)), given=(given,), function="A.g"))
+    trace.site_codes.update(dict.fromkeys(story.sites, trace.codes[0]))
+    frames = {event.seq: event.frame for event in story.events}
+    trace.calls += [Call(seq, 0, ENTER, frames[seq], caller, None, place) for seq, caller, place in made]
+    return gather(trace)
+
+
+def test_what_a_call_gave_back_is_made_of_what_it_read() -> None:
+    """`c[0] = get() + 1`"""
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(results=(4,))))
+    outer = story.enter(0, frame=1)
+    inner = story.enter(0, frame=2)
+    read = story.read(0, 0, frame=2)
+    first = story.write(0, 1, STORE2, frame=1)
+    again = story.enter(0, frame=2)
+    story.read(0, 0, frame=2, location=1)  # this time it read something else
+    story.write(0, 2, STORE2, frame=1)
+    findings = calls(story, (outer, None, None), (inner, outer, 4), (again, outer, 4))
+    assert findings.sources == {first: read}
+    assert findings.source_certainty == {first: Certainty.INFERRED}
+
+
+def test_another_call_gave_back_something_else() -> None:
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(results=(4,))))
+    outer = story.enter(0, frame=1)
+    inner = story.enter(0, frame=2)
+    story.read(0, 0, frame=2)
+    story.write(0, 1, STORE2, frame=1)
+    assert calls(story, (outer, None, None), (inner, outer, 8)).sources == {}
+
+
+def test_what_an_argument_was_made_of() -> None:
+    """`g(c[0] + 1)` and `def g(self, value): c[0] = value`, but not what becomes `self`."""
+    for slot, found in ((1, True), (0, False)):
+        story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(parameters=(slot,))))
+        outer = story.enter(0, frame=1)
+        read = story.read(0, 0, frame=1)
+        inner = story.enter(0, frame=2)
+        write = story.write(0, 1, STORE2, frame=2)
+        assert calls(story, (outer, None, None), (inner, outer, 6)).sources == ({write: read} if found else {})
+        assert calls(story, (outer, None, None), (inner, outer, 4)).sources == {}
+
+
+def test_what_was_tested_is_the_source_unless_it_was_written_since() -> None:
+    story = Story(make_site(STORE2, Operation.STORE_SUBSCR, Flow(tested=(READ,))))
+    read = story.read(0, 0)
+    first = story.write(0, 1, STORE2)
+    story.write(0, 2, STORE2)
     findings = story.gather()
     assert findings.sources == {first: read}
     assert findings.source_certainty == {first: Certainty.INFERRED}
+
+
+def test_a_variable_that_was_chosen_by_a_test() -> None:
+    """`n = d.get(k)`, `if n is None: n = 0`, `d[k] = n + 1`"""
+    story = Story(
+        make_site(SET_CUR, Operation.DEFINE, Flow(tested=(READ,)), CUR),
+        make_site(USE_CUR, Operation.STORE_SUBSCR, Flow(phis=(CUR,))),
+    )
+    read = story.read(0, 0)
+    story.define(0, SET_CUR)
+    write = story.write(0, 1, USE_CUR)
+    assert story.gather().sources == {write: read}
 
 
 def test_known_value_does_not_fall_back() -> None:

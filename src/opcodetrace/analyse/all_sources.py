@@ -87,4 +87,5 @@ def _concerned(trace: Trace, writes: Array) -> Array:
             function[site] = numbers.setdefault(code.id, len(numbers) + 1)
     looking = np.zeros(len(numbers) + 1, bool)
     looking[function[events.site[concerned]]] = True
-    return np.flatnonzero(concerned | looking[function[events.site]])
+    # where activations begin, whoever called them
+    return np.flatnonzero(concerned | looking[function[events.site]] | (events.kind == Kind.ENTER))

@@ -1,52 +1,138 @@
 """Sources of writes: which event's value flowed into the value that a write stored (docs/analysis.md).
 
-The weaver says per site what flows in (`Flow`); here that is looked up among the events of the same activation.
-Which event it is follows from the thread's own program order, so it holds in every order of the threads' accesses.
+The weaver says per site what flows in (`Flow`); here that is looked up among the events of the same activation, of
+those that it called (what they gave back), and of those that called it (what they gave to it). Which event it is
+follows from the thread's own program order, so it holds in every order of the threads' accesses.
+
+Nothing is guessed: a source is proven where operations alone lead from it to the write, inferred where the value went
+into a call whose result was written, came out of one that read it, or was an argument; and where a read decided, by a
+branch, that this was written. A value that comes from anywhere else has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import ABSENT, Event, Kind
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Flow, Site
+from opcodetrace.trace.site import Code, Flow, Given, Site, flows_of
 
 UNKNOWN = Flow(opaque=True)  # of a write about whose value the weaver says nothing
+DEEPEST = 64  # calls that a value is followed through
+OF_OBJECT = frozenset(["self", "cls", "mcs"])  # how the parameter is named that the call's own object becomes
 
 
 class Labels:
-    """What a variable's value is made of: for each location the newest event that flows in."""
+    """What a value is made of: for each location the newest event that flows in."""
 
-    __slots__ = ("inferred", "opaque", "proven", "shared")
+    __slots__ = ("control", "inferred", "proven", "shared")
 
     def __init__(self) -> None:
         self.proven: dict[int, int] = {}  # location: seq
         self.inferred: dict[int, int] = {}  # the same, through a call
-        self.opaque = False  # (part of) the value comes from where nothing is known
+        self.control: dict[int, int] = {}  # of what was read to decide that this is the value
         self.shared = False  # two variables hold these labels: copy before a change
 
     def add(self, other: Labels) -> None:
         merge(self.proven, other.proven)
         merge(self.inferred, other.inferred)
-        self.opaque |= other.opaque
+        merge(self.control, other.control)
 
     def add_called(self, other: Labels) -> None:
         merge(self.inferred, other.proven)
         merge(self.inferred, other.inferred)
 
 
+NOTHING = Labels()
+
+
 class Activation:
-    """One activation of a function: its newest event at each site, and its variables' labels."""
+    """One activation of a function: its newest event at each site, its variables' labels, and whom it called."""
 
-    __slots__ = ("newest", "variables")
+    __slots__ = ("arguments", "begun", "called", "code", "given", "newest", "parent", "variables")
 
-    def __init__(self) -> None:
+    def __init__(self, begun: int = -1, code: Code | None = None) -> None:
+        self.begun = begun
+        self.code = code
         self.newest: dict[int, Event] = {}  # site
         self.variables: dict[int, Labels] = {}  # phi
+        self.called: dict[int, Activation] = {}  # by where this one stood: the latest
+        self.parent: Activation | None = None
+        self.given: Given | None = None
+        self.arguments: dict[int, Labels] = {}  # parameter
 
-    def define(self, phi: int, flow: Flow) -> None:
+    def called_by(self, parent: Activation, place: int) -> None:
+        parent.called[place] = self
+        self.parent = parent
+        if parent.code is not None:
+            self.given = next((given for given in parent.code.given if given.offset == place), None)
+        if self.code is not None and self.code.signature.resumes and self.given is not None:
+            for slot in range(len(self.code.signature.parameters)):
+                self.argument(slot, 0)  # the caller goes on, so what it has now is noted now
+
+    def argument(self, slot: int, depth: int) -> Labels:
+        """What flowed into a parameter."""
+        known = self.arguments.get(slot)
+        if known is not None:
+            return known
+        labels = Labels()
+        if self.parent is not None and self.given is not None and self.code is not None and depth < DEEPEST:
+            for flow in flows_into(self.given, self.code, slot):
+                self.parent.add_to(labels, flow, depth + 1)
+        self.arguments[slot] = labels
+        return labels
+
+    def result_at(self, place: int, since: int, depth: int) -> Labels:
+        """What flows into the result of what was called at `place`, if it began after `since`."""
+        called = self.called.get(place)
+        if called is None or called.code is None or called.begun < since or depth >= DEEPEST:
+            return NOTHING
+        labels = Labels()
+        called.add_to(labels, called.code.returned, depth + 1)
+        return labels
+
+    def add_to(self, labels: Labels, flow: Flow, depth: int, since: int = -1, but: int = -1) -> None:
+        """Adds what `flow` has at this moment, except what the variable `but` has. What was called before `since` gave
+        its result to something else."""
+        newest, variables = self.newest, self.variables
+        for site in flow.reads + flow.writes:
+            event = newest.get(site)
+            if event is not None:
+                put(labels.proven, event.location, event.seq)
+        for site in flow.called_reads + flow.called_writes:
+            event = newest.get(site)
+            if event is not None:
+                put(labels.inferred, event.location, event.seq)
+        for phi in flow.phis:
+            if phi != but and phi in variables:
+                labels.add(variables[phi])
+        for phi in flow.called_phis:
+            if phi in variables:
+                labels.add_called(variables[phi])
+        for place in flow.results:
+            labels.add_called(self.result_at(place, since, depth))
+        for slot in flow.parameters:
+            labels.add_called(self.argument(slot, depth))
+        if flow.opaque:
+            for event in newest.values():
+                put(labels.inferred, event.location, event.seq)
+        for event in self.tested(flow):
+            put(labels.control, event.location, event.seq)
+
+    def tested(self, flow: Flow) -> Iterator[Event]:
+        """What was read to decide."""
+        for site in flow.tested:
+            event = self.newest.get(site)
+            if event is not None:
+                yield event
+        for site in flow.failed:
+            event = self.newest.get(site)
+            if event is not None and event.value is ABSENT:
+                yield event
+
+    def define(self, phi: int, flow: Flow, since: int) -> None:
         """Give the variable `phi` the labels that `flow` has at this moment."""
         variables = self.variables
         old = variables.get(phi)
@@ -56,23 +142,7 @@ class Activation:
             labels = Labels()
             if old is not None and phi in flow.phis:
                 labels.add(old)
-        newest = self.newest
-        for site in flow.reads + flow.writes:
-            event = newest.get(site)
-            if event is not None:
-                put(labels.proven, event.location, event.seq)
-        for site in flow.called_reads + flow.called_writes:
-            event = newest.get(site)
-            if event is not None:
-                put(labels.inferred, event.location, event.seq)
-        for other in flow.phis:
-            if other != phi and other in variables:
-                labels.add(variables[other])
-        for other in flow.called_phis:
-            if other in variables:
-                labels.add_called(variables[other])
-        if may_be_unknown(flow):
-            labels.opaque = True
+        self.add_to(labels, flow, 0, since, but=phi)
         variables[phi] = labels
 
     def copy(self, phi: int, other: int) -> None:
@@ -84,13 +154,12 @@ class Activation:
             labels.shared = True
             self.variables[phi] = labels
 
-    def source(self, at: int, location: int, flow: Flow) -> tuple[int, bool, bool]:
-        """The newest event of `location` that flows into the value that the site `at` writes.
-
-        Gives its seq or -1, whether that is proven, and whether an unknown part of the value may hold a newer one."""
+    def source(self, at: int, location: int, flow: Flow, written: int) -> tuple[int, bool]:
+        """The newest event of `location` that flows into the value that the site `at` writes: its seq or -1, and
+        whether that is proven. `written`: the seq of this lane's latest write there; what was tested before that
+        decides nothing any more, and is no guess for a value that could not be followed."""
         newest, variables = self.newest, self.variables
         found = -1
-        opaque = may_be_unknown(flow)
         for site in flow.reads:
             event = newest.get(site)
             if event is not None and event.location == location and event.seq > found:
@@ -105,12 +174,15 @@ class Activation:
             labels = variables.get(phi)
             if labels is not None:
                 found = max(found, labels.proven.get(location, -1))
-                opaque |= labels.opaque
-        if found >= 0 or not opaque:
-            return found, True, False
+        if found >= 0:
+            return found, True
+        before = newest.get(at)
+        since = -1 if before is None else before.seq
         for site in flow.called_reads + flow.called_writes:
             event = newest.get(site)
             if event is not None and event.location == location and event.seq > found:
+                if site == at and event.kind != Kind.READ:
+                    continue
                 found = event.seq
         for phi in flow.phis + flow.called_phis:
             labels = variables.get(phi)
@@ -120,11 +192,55 @@ class Activation:
             labels = variables.get(phi)
             if labels is not None:
                 found = max(found, labels.proven.get(location, -1))
-        return found, False, True
+        for place in flow.results:
+            labels = self.result_at(place, since, 0)
+            found = max(found, labels.proven.get(location, -1), labels.inferred.get(location, -1))
+        for slot in flow.parameters:
+            labels = self.argument(slot, 0)
+            found = max(found, labels.proven.get(location, -1), labels.inferred.get(location, -1))
+        if flow.opaque:
+            for event in newest.values():
+                if event.location == location and event.seq > max(found, written):
+                    found = event.seq
+        if found < 0:
+            for event in self.tested(flow):
+                if event.location == location and event.seq > max(found, written):
+                    found = event.seq
+            for phi in flow.phis:
+                labels = variables.get(phi)
+                tested = -1 if labels is None else labels.control.get(location, -1)
+                if tested > max(found, written):
+                    found = tested
+        return found, False
 
 
-def may_be_unknown(flow: Flow) -> bool:
-    return bool(flow.opaque or flow.called_reads or flow.called_writes or flow.called_phis)
+def flows_into(given: Given, code: Code, slot: int) -> list[Flow]:
+    """What flows into a parameter of `code`, which was called where that was given. If it is not known which argument
+    becomes which parameter, all of them."""
+    signature = code.signature
+    name = code.function.rpartition(".")[2]
+    of_object = name.startswith("__") and name.endswith("__")  # __init__, __call__, __setitem__
+    if not of_object and name != given.callee:
+        return [given.receiver, given.others, *given.positional, *(flow for _, flow in given.keywords)]
+    first = signature.parameters[0] if signature.parameters else ""
+    shift = of_object or (first in OF_OBJECT and len(given.positional) < signature.positional)
+    flows = [given.others]
+    if slot < signature.positional:
+        place = slot - shift
+        if place < 0:
+            flows.append(given.receiver)
+        elif place < len(given.positional):
+            flows.append(given.positional[place])
+    own = signature.parameters[slot] if slot < len(signature.parameters) else ""
+    named = set(signature.parameters)
+    is_last = slot == len(signature.parameters) - 1
+    more = len(signature.parameters) - 1 - (not is_last)
+    if signature.takes_more and slot >= max(signature.positional, more):
+        flows += given.positional[max(0, signature.positional - shift) :]
+    for keyword, flow in given.keywords:
+        if keyword == own or (keyword not in named and is_last):
+            flows.append(flow)
+    return flows
 
 
 def put(labels: dict[int, int], location: int, seq: int) -> None:
@@ -139,35 +255,47 @@ def merge(labels: dict[int, int], others: dict[int, int]) -> None:
 
 
 class Lookups:
-    """What the flows of a run's sites ask for."""
+    """What the flows of a run ask for."""
 
-    def __init__(self, sites: Iterable[Site]) -> None:
+    def __init__(self, sites: Iterable[Site], codes: Iterable[Code]) -> None:
         self.remembered: set[int] = set()  # sites whose newest event some flow asks for
-        self.reads: dict[int, int] = {}  # write sites into which one read flows and nothing else: that read's site
+        self.reads: dict[int, int] = {}  # write sites into which one read flows and no other: that read's site
         self.copies: dict[int, int] = {}  # DEFINE sites that copy a variable: that variable
-        self.unknown = False  # whether any write may ask for its lane's latest read
+        self.everything = False  # some value could not be followed
+        self.branches = False  # some write was decided by a read
         for site in sites:
             flow = site.flow
             if flow is None:
-                self.unknown |= site.operation.startswith("STORE")
+                self.everything |= site.operation.startswith("STORE")
                 continue
-            self.remembered.update(flow.reads, flow.writes, flow.called_reads, flow.called_writes)
-            self.unknown |= may_be_unknown(flow)
-            if flow == Flow(reads=flow.reads[:1]) and flow.reads and flow.reads[0] != site.id:
+            self.note(flow)
+            if flow.results:
+                self.remembered.add(site.id)
+            if flow == Flow(reads=flow.reads[:1], results=flow.results) and flow.reads and flow.reads[0] != site.id:
                 self.reads[site.id] = flow.reads[0]
             if flow == Flow(phis=flow.phis[:1]) and flow.phis:
                 self.copies[site.id] = flow.phis[0]
+        for flow in flows_of(codes):
+            self.note(flow)
+
+    def note(self, flow: Flow) -> None:
+        self.remembered.update(flow.reads, flow.writes, flow.called_reads, flow.called_writes, flow.tested, flow.failed)
+        self.everything |= flow.opaque
+        self.branches |= bool(flow.tested or flow.failed)
 
 
 def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
     """The source of each write and deletion that has one (seq to seq), and how sure that is."""
-    sites = trace.sites
-    lookups = Lookups(sites.values())
-    remembered, only_read, copies, unknown = lookups.remembered, lookups.reads, lookups.copies, lookups.unknown
+    sites, codes = trace.sites, trace.site_codes
+    lookups = Lookups(sites.values(), trace.codes)
+    remembered, only_read, copies = lookups.remembered, lookups.reads, lookups.copies
+    if lookups.everything:
+        remembered = set(sites)
+    calls = {call.seq: call for call in trace.calls}
     sources: dict[int, int] = {}
     certainties: dict[int, Certainty] = {}
-    activations: dict[int, Activation] = {}  # frame address
-    latest: dict[int, dict[int, int]] = {}  # thread: location: its latest read since its own last write there
+    activations: dict[int, Activation] = {}  # frame
+    written: dict[tuple[int, int], int] = {}  # thread and location: its latest write there
     absent: dict[tuple[int, int], Event] = {}  # frame and site: the newest read there that found nothing
     at = -1  # the frame that `activation` and `newest` belong to
     activation = Activation()
@@ -183,24 +311,18 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
             if frame in activations:
                 activation = activations[frame]
             else:
-                activation = activations[frame] = Activation()
+                activation = activations[frame] = Activation(code=codes.get(site))
             newest = activation.newest
         if kind == read:
             if site in remembered:
                 newest[site] = event
             if event[6] is ABSENT:
                 absent[frame, site] = event
-            if unknown:
-                if thread in latest:
-                    latest[thread][location] = seq
-                else:
-                    latest[thread] = {location: seq}
         elif kind in (write, delete):
-            if site in only_read:
-                source = newest.get(only_read[site])
-                if source is not None and source[5] == location:
-                    sources[seq] = source[0]
-                    certainties[seq] = proven
+            source = newest.get(only_read[site]) if site in only_read else None
+            if source is not None and source[5] == location:
+                sources[seq] = source[0]
+                certainties[seq] = proven
             else:
                 where = sites.get(site)
                 flow = where.flow if where is not None else None
@@ -212,19 +334,22 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
                     else:
                         flow = UNKNOWN
                 if flow is not None:
-                    found, sure, opaque = activation.source(site, location, flow)
-                    if found < 0 and opaque and thread in latest:
-                        found = latest[thread].get(location, -1)
+                    found, sure = activation.source(site, location, flow, written.get((thread, location), -1))
                     if found >= 0:
                         sources[seq] = found
                         certainties[seq] = proven if sure else inferred
             if site in remembered:
                 newest[site] = event
-            if unknown and thread in latest:
-                latest[thread].pop(location, None)
+            if lookups.branches or lookups.everything:
+                written[thread, location] = seq
         elif kind == enter:
-            activation = activations[frame] = Activation()
+            activation = activations[frame] = Activation(seq, codes.get(site))
             newest = activation.newest
+            call = calls.get(seq)
+            if call is not None and call.place is not None:
+                caller = caller_of(call, calls, activations)
+                if caller is not None:
+                    activation.called_by(caller, call.place)
         elif kind == elsewhere:
             newest[site] = event
         elif kind == define:
@@ -235,5 +360,17 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
             else:
                 where = sites.get(site)
                 if where is not None and where.phi is not None and where.flow is not None:
-                    activation.define(where.phi, where.flow)
+                    before = newest.get(site)
+                    activation.define(where.phi, where.flow, -1 if before is None else before.seq)
+                    if where.flow.results:
+                        newest[site] = event
     return sources, certainties
+
+
+def caller_of(call: Call, calls: dict[int, Call], activations: dict[int, Activation]) -> Activation | None:
+    """The activation that made a call, if its beginning is known and it has not ended."""
+    caller = None if call.caller_seq is None else calls.get(call.caller_seq)
+    if caller is None or caller.frame is None:
+        return None
+    activation = activations.get(caller.frame)
+    return activation if activation is not None and activation.begun == call.caller_seq else None

@@ -1,4 +1,4 @@
-"""The callers of functions (`record --calls`)."""
+"""From where functions were called."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import numpy.typing as npt
 from opcodetrace.ingest.shared_accesses import Kept
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK
-from opcodetrace.spool.layout import Tag
+from opcodetrace.spool.layout import NO_SITE, Tag
 from opcodetrace.spool.records import Records, SpooledRecords, Survey
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import Kind
 
 Array = npt.NDArray[Any]
+
+SITE_BITS = 32  # of an ENTER record's key: the site of the call lies above the offset of the instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class CallStructure:
     seqs: Array
     records: Records
     parents: Array  # indexes; -1 if no woven function called it
-    needed: Array
+    needed: Array  # those of kept accesses, and those that led to them
+    followed: Array  # and the next one at the same place of the same caller: what that gives back is not of the former
 
     @classmethod
     def of(cls, window: SpooledRecords, seen: Survey, kept: Kept) -> CallStructure:
@@ -52,41 +55,61 @@ class CallStructure:
             return np.where(there, order[place], -1)
 
         if not len(seqs):  # no calls were recorded
-            return cls(seqs, records, np.empty(0, np.int64), np.empty(0, np.int64))
+            return cls(seqs, records, *(np.empty(0, np.int64) for _ in range(3)))
         parents = activation(records["container"] & np.uint64(ADDRESS_MASK), seqs)
         needed = np.zeros(len(seqs) + 1, bool)  # the last entry is that of no activation
         fresh = np.unique(activation(kept.addresses(slice(None)) & np.uint64(ADDRESS_MASK), kept.seqs))
         while len(fresh := fresh[(fresh >= 0) & ~needed[fresh]]):
             needed[fresh] = True
             fresh = np.unique(parents[fresh])
-        return cls(seqs, records, parents, np.flatnonzero(needed[:-1]))
+        needed = needed[:-1]
+        by_place = np.lexsort((seqs, records["key"], parents))
+        former, latter = by_place[:-1], by_place[1:]
+        alike = (parents[former] == parents[latter]) & (records["key"][former] == records["key"][latter])
+        follows = latter[alike & needed[former] & ~needed[latter] & (parents[latter] >= 0)]
+        return cls(seqs, records, parents, np.flatnonzero(needed), np.sort(follows))
+
+    def of_events(self) -> Array:
+        """The seqs of those ENTER records that the analysis needs."""
+        seqs: Array = self.seqs[np.union1d(self.needed, self.followed)]
+        return seqs
 
     def numbered(self, frames: Array, table: SiteTable) -> list[Call]:
         """`frames`: addresses by the numbers that events have for them."""
-        records = self.records[self.needed]
+        which = np.union1d(self.needed, self.followed)
+        records = self.records[which]
         order = np.argsort(frames)
         place = np.minimum(np.searchsorted(frames, records["frame"], sorter=order), max(len(frames) - 1, 0))
         place = order[place] if len(frames) else place
         known = frames[place] == records["frame"] if len(frames) else np.zeros(len(records), bool)
-        parents = self.parents[self.needed]
-        return [
-            Call(
-                seq=seq,
-                thread=thread,
-                site=site,
-                frame=frame if is_known else None,
-                caller_seq=int(self.seqs[parent]) if parent >= 0 else None,
-                call_site=call_site if call_site in table.sites else None,
+        parents = self.parents[which]
+        asked_for = (records["tags"] >> 4 == Tag.TRUE) & np.isin(which, self.needed)
+        calls = []
+        for seq, thread, site, frame, is_known, parent, key, stored in zip(
+            self.seqs[which].tolist(),
+            records["thread"].tolist(),
+            records["site"].tolist(),
+            place.tolist(),
+            known.tolist(),
+            parents.tolist(),
+            records["key"].tolist(),
+            asked_for.tolist(),
+            strict=True,
+        ):
+            if site not in table.sites:
+                continue
+            call_site = key >> SITE_BITS
+            caller = None if parent < 0 else table.codes.get(int(self.records["site"][parent]))
+            calls.append(
+                Call(
+                    seq=seq,
+                    thread=thread,
+                    site=site,
+                    frame=frame if is_known else None,
+                    caller_seq=int(self.seqs[parent]) if parent >= 0 else None,
+                    call_site=call_site if call_site in table.sites else None,
+                    place=None if caller is None else table.original_offset(caller, key & NO_SITE),
+                    stored=stored,
+                )
             )
-            for seq, thread, site, frame, is_known, parent, call_site in zip(
-                self.seqs[self.needed].tolist(),
-                records["thread"].tolist(),
-                records["site"].tolist(),
-                place.tolist(),
-                known.tolist(),
-                parents.tolist(),
-                records["key"].tolist(),
-                strict=True,
-            )
-            if site in table.sites
-        ]
+        return calls

@@ -33,7 +33,7 @@ from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.run import Thread, Trace, Truncation
-from opcodetrace.trace.site import Code, SourceFile
+from opcodetrace.trace.site import Code, SourceFile, flows_of
 from opcodetrace.trace.switch import Switch
 
 Array = npt.NDArray[Any]
@@ -70,13 +70,14 @@ def ingest(
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
-    markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
     kinds = sum(np.bincount(seen.kinds[at : at + CHUNK], minlength=32) for at in range(0, len(seen.kinds) + 1, CHUNK))
     assert isinstance(kinds, np.ndarray)
     accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
-    all_kept = len(kept.seqs) == accesses
-    elsewhere = np.empty(0, np.int64) if all_kept else _elsewhere(spool, seen, sites, kept)
     calls = CallStructure.of(spool, seen, kept)
+    of_readers = Need.ENTER_OF_READERS in needs
+    markers = _markers(spool, seen, sites, calls, None if keep_all else kept, of_readers=of_readers)
+    all_kept = len(kept.seqs) == accesses
+    elsewhere = np.empty(0, np.int64) if all_kept else _elsewhere(spool, seen, sites, codes, kept)
     events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     notes = []
@@ -174,9 +175,17 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
         yield location_and_reading // 2, site
 
 
-def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept | None, *, of_readers: bool) -> Array:
-    """The seqs of COMPUTE, ENTER and DEFINE records, of functions that make a write in `kept` (None: of all), or with
-    `of_readers` any access."""
+def _markers(
+    window: SpooledRecords,
+    seen: Survey,
+    table: SiteTable,
+    calls: CallStructure,
+    kept: Kept | None,
+    *,
+    of_readers: bool,
+) -> Array:
+    """The seqs of COMPUTE and DEFINE records, of functions that make a write in `kept` (None: of all), or with
+    `of_readers` any access, and of the ENTER records that `calls` needs."""
     wanted = np.zeros(int(table.code.max(initial=-1)) + 2, bool)  # the last entry is that of unknown sites
     if kept is None:
         wanted[:-1] = True
@@ -188,21 +197,22 @@ def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept 
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
         (where,) = np.nonzero((kind >= Kind.COMPUTE) & (kind <= Kind.DEFINE))
+        if kept is not None:
+            where = where[(kind[where] != Kind.ENTER) | (chunk["tags"][where] & 15 != Tag.INT)]
         sites = table.indexes(chunk["site"][where])
         found.append(start + where[wanted[table.code[sites]]])
-    return np.concatenate(found)
+    return np.union1d(np.concatenate(found), calls.of_events())
 
 
-def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept) -> Array:
+def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, codes: Iterable[Code], kept: Kept) -> Array:
     """The seqs of accesses that are not kept, each the next after a kept one at the same site of the same frame.
 
     A later write of that activation must not be taken to be made of the kept one's value."""
     asked = np.zeros(table.unknown + 1, bool)
-    for site in table.sites.values():
-        if site.flow is not None:
-            flow = site.flow
-            reads = (*flow.reads, *flow.called_reads, *flow.tested, *flow.failed)
-            asked[[*reads, *flow.writes, *flow.called_writes]] = True
+    of_sites = [site.flow for site in table.sites.values() if site.flow is not None]
+    for flow in (*of_sites, *flows_of(codes)):
+        reads = (*flow.reads, *flow.called_reads, *flow.tested, *flow.failed)
+        asked[[*reads, *flow.writes, *flow.called_writes]] = True
     at_kept = np.zeros(len(asked), bool)  # sites that are asked for, of kept accesses
     parts = [np.empty(0, np.uint64)]
     for start in range(0, len(kept.seqs), CHUNK):

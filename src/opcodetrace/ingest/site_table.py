@@ -46,6 +46,7 @@ class SiteTable:
     def __init__(self, codes: Sequence[Code], interned: Interned) -> None:
         self.sites: dict[int, Site] = {}
         self.codes: dict[int, Code] = {}
+        self._offsets: dict[int, dict[int, int]] = {}  # of a code object's instructions, by where they lie when woven
         for code in codes:
             for site in code.sites:
                 self.sites[site.id] = site
@@ -71,3 +72,9 @@ class SiteTable:
     def indexes(self, ids: Array) -> Array:
         """Site ids as places in the arrays."""
         return np.minimum(ids, self.unknown).astype(np.intp)
+
+    def original_offset(self, code: Code, woven_offset: int) -> int | None:
+        """Where the instruction lies in the code as it was before it was woven."""
+        if code.id not in self._offsets:
+            self._offsets[code.id] = {point.woven_offset: point.offset for point in code.switch_points}
+        return self._offsets[code.id].get(woven_offset)

@@ -1,3 +1,4 @@
+#include "activation.h"
 #include "effects.h"
 #include "intercept.h"
 #include "location.h"
@@ -12,7 +13,7 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
 {
     Thread *thread = call->thread;
     uint64_t word = container_word(thread, container);
-    emit(thread, key_flags(kind, key), call->site, word, key, value, frame_word(current_frame()), call->earliest,
+    emit(thread, key_flags(kind, key), call->site, word, key, value, activation_word(thread), call->earliest,
          call->quiet);
     /* Of what else the call did: this is not another thread's record, nor a later time to begin at, because all of it is done. */
     call->quiet--;

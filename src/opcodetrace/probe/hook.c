@@ -1,4 +1,5 @@
 #include "hook.h"
+#include "activation.h"
 #include "code.h"
 #include "iterator.h"
 #include "switch.h"
@@ -10,12 +11,6 @@
    objects, allocates no Python object and never fails. */
 
 /* ---- what hooks share ---- */
-
-static inline uint64_t
-here(void)
-{
-    return frame_word(current_frame());
-}
 
 /* An operation that makes no access, begun while others are pending: so that the hook after it does not take one that raised
    at the same place for it. */
@@ -31,7 +26,7 @@ pending_nothing(Thread *thread, uint32_t site, uint64_t frame)
 static inline void
 store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum key, Datum value, bool exact)
 {
-    uint64_t frame = here();
+    uint64_t frame = activation_word(thread);
     if (!FREE_THREADED && LIKELY(exact)) {
         emit(thread, kind, hook->site, container, key, value, frame, EXACT, 0);
         pending_nothing(thread, hook->site, frame);
@@ -112,7 +107,7 @@ item_key(Thread *thread, Hook *hook, Service service, PyObject *container, PyObj
 static inline void
 item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
 {
-    Pending *pending = pending_push(thread, hook->site, here());
+    Pending *pending = pending_push(thread, hook->site, activation_word(thread));
     Service service = service_of_item(&hook->verdict, container, READING);
     if (service == SERVED_BY_CODE) {
         return;
@@ -151,7 +146,7 @@ item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
     Datum key = item_key(thread, hook, service, container, hook->name, true, !FREE_THREADED);
     Datum datum = value_datum(thread, value);
     uint64_t word = container_word(thread, container);
-    emit(thread, key_flags(READ, key), hook->site, word, key, datum, here(),
+    emit(thread, key_flags(READ, key), hook->site, word, key, datum, activation_word(thread),
          !FREE_THREADED && ((key.sort & PLAIN) ||
                             (service == DICT_ITEM_OR_MISSING && is_there_now(thread, hook, container, value)))
              ? EXACT
@@ -173,7 +168,7 @@ item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObj
             return;
         }
     }
-    pending_nothing(thread, hook->site, here());
+    pending_nothing(thread, hook->site, activation_word(thread));
 }
 
 /* The size of a container whose slices are known to be memory; -1 if it is not. */
@@ -197,7 +192,7 @@ slice_bounds(Thread *thread, uint64_t frame, Py_ssize_t size)
 static inline void
 slice_begin(Thread *thread, Hook *hook, PyObject *container)
 {
-    uint64_t frame = here();
+    uint64_t frame = activation_word(thread);
     Pending *pending = pending_push(thread, hook->site, frame);
     Service service = service_of_item(&hook->verdict, container, READING);
     if (service != SERVED_BY_CODE) {
@@ -212,12 +207,12 @@ slice_store(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
 {
     Service service = service_of_item(&hook->verdict, container, STORING);
     if (service != SERVED_BY_CODE) {
-        Datum key = slice_bounds(thread, here(), slice_size(service, container));
+        Datum key = slice_bounds(thread, activation_word(thread), slice_size(service, container));
         Datum datum = value_datum(thread, value);
         store(thread, hook, WRITE, container_word(thread, container), key, datum, false);
         return;
     }
-    pending_nothing(thread, hook->site, here());
+    pending_nothing(thread, hook->site, activation_word(thread));
 }
 
 /* ---- attributes ---- */
@@ -233,7 +228,7 @@ globals_word(Thread *thread, PyObject *module, unsigned *kind)
 static inline void
 attr_begin(Thread *thread, Hook *hook, PyObject *object)
 {
-    Pending *pending = pending_push(thread, hook->site, here());
+    Pending *pending = pending_push(thread, hook->site, activation_word(thread));
     unsigned kind = READ;
     PyObject *dict;
     if (UNLIKELY(hook->name == dict_name)) {
@@ -300,7 +295,8 @@ attr_read(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
         return;
     }
     Datum datum = value_datum(thread, value);
-    emit(thread, kind, hook->site, container, NAME, datum, here(), exact ? EXACT : thread->last, thread->last_quiet);
+    emit(thread, kind, hook->site, container, NAME, datum, activation_word(thread), exact ? EXACT : thread->last,
+         thread->last_quiet);
 }
 
 /* Of a store or (value NULL) a deletion. */
@@ -325,7 +321,7 @@ attr_store(Thread *thread, Hook *hook, PyObject *object, PyObject *value)
         if (UNLIKELY(hook->name == name_of_threads) && value != NULL) {
             thread_renamed(thread, object, value);
         }
-        pending_nothing(thread, hook->site, here());
+        pending_nothing(thread, hook->site, activation_word(thread));
         return;
     }
     store(thread, hook, kind, container, NAME, value == NULL ? ABSENT : value_datum(thread, value), exact);
@@ -349,7 +345,7 @@ global_read(Thread *thread, Hook *hook, Frame *frame, PyObject *value)
     }
     bool exact = !FREE_THREADED && PyDict_CheckExact(globals) && dict_has_text_keys_only(globals);
     Datum datum = value_datum(thread, value);
-    emit(thread, READ, hook->site, container_word(thread, globals), NAME, datum, frame_word(frame),
+    emit(thread, READ, hook->site, container_word(thread, globals), NAME, datum, activation_word(thread),
          exact ? EXACT : thread->last, thread->last_quiet);
 }
 
@@ -358,7 +354,7 @@ static inline void
 global_store(Thread *thread, Hook *hook, PyObject *namespace, PyObject *value)
 {
     if (namespace == NULL || !PyDict_Check(namespace)) {
-        pending_nothing(thread, hook->site, here());
+        pending_nothing(thread, hook->site, activation_word(thread));
         return;
     }
     store(thread, hook, value == NULL ? DELETE : WRITE, container_word(thread, namespace), NAME,
@@ -381,7 +377,7 @@ name_read(Thread *thread, Hook *hook, Frame *frame, PyObject *value)
         return;
     }
     Datum datum = value_datum(thread, value);
-    emit(thread, READ, hook->site, container_word(thread, locals), NAME, datum, frame_word(frame),
+    emit(thread, READ, hook->site, container_word(thread, locals), NAME, datum, activation_word(thread),
          FREE_THREADED ? thread->last : EXACT, thread->last_quiet);
 }
 
@@ -406,7 +402,7 @@ cell_read(Thread *thread, Hook *hook, PyObject *cell, PyObject *value)
         return;
     }
     Datum datum = value_datum(thread, value);
-    emit(thread, READ, hook->site, container_word(thread, cell), NAME, datum, frame_word(frame),
+    emit(thread, READ, hook->site, container_word(thread, cell), NAME, datum, activation_word(thread),
          FREE_THREADED ? thread->last : EXACT, thread->last_quiet);
 }
 
@@ -414,7 +410,7 @@ static inline void
 cell_store(Thread *thread, Hook *hook, PyObject *cell, PyObject *value)
 {
     if (!PyCell_Check(cell)) {
-        pending_nothing(thread, hook->site, here());
+        pending_nothing(thread, hook->site, activation_word(thread));
         return;
     }
     store(thread, hook, value == NULL ? DELETE : WRITE, container_word(thread, cell), NAME,
@@ -445,7 +441,7 @@ PERFORMER(SLICE_BOUNDS)
     (void)hook;
     thread->start = key;
     thread->stop = value;
-    thread->bounds_frame = here();
+    thread->bounds_frame = activation_word(thread);
     leave(thread);
 }
 
@@ -466,7 +462,7 @@ PERFORMER(ATTR_BEGIN)
 PERFORMER(READ_END)
 {
     UNUSED_KEY;
-    Pending *begun = pending_pop(thread, hook->site, here());
+    Pending *begun = pending_pop(thread, hook->site, activation_word(thread));
     if (UNLIKELY(begun == NULL)) {
         spool_miss();
     }
@@ -543,7 +539,7 @@ PERFORMER(WRITE_END)
     UNUSED_KEY;
     UNUSED_VALUE;
     if (UNLIKELY(thread->depth > 0)) {
-        Pending *begun = pending_pop(thread, hook->site, here());
+        Pending *begun = pending_pop(thread, hook->site, activation_word(thread));
         if (begun != NULL && begun->kind != 0) {
             finish(thread, begun, begun->value);
         }
@@ -621,7 +617,7 @@ PERFORMER(CELL_DELETE)
 
 PERFORMER(HAS_BEGIN)
 {
-    Pending *pending = pending_push(thread, hook->site, here());
+    Pending *pending = pending_push(thread, hook->site, activation_word(thread));
     bool by_key;
     if (contains_items(key, &by_key)) {
         pending->key = by_key ? mapping_key(thread, value) : WHOLE;
@@ -637,7 +633,7 @@ PERFORMER(WHOLE_READ)
 {
     UNUSED_VALUE;
     if (hook->name == Py_True ? tells_its_truth(key) : is_container(key)) {
-        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
+        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, activation_word(thread), EXACT, 0);
     }
     leave(thread);
 }
@@ -655,7 +651,7 @@ PERFORMER(SYNC_BEGIN)
     unsigned direct;
     uint32_t site = sync_site(1, &direct);
     sync_emit(thread, site, key, name, SYNC_BEGINS | direct, 0, EXACT, 0);
-    Pending *pending = pending_push(thread, hook->site, here());
+    Pending *pending = pending_push(thread, hook->site, activation_word(thread));
     pending->container = (uint64_t)(uintptr_t)key;
     pending->value.word = sync_clock();
     leave(thread);
@@ -664,7 +660,7 @@ PERFORMER(SYNC_BEGIN)
 PERFORMER(SYNC_END)
 {
     UNUSED_KEY;
-    Pending *begun = pending_pop(thread, hook->site, here());
+    Pending *begun = pending_pop(thread, hook->site, activation_word(thread));
     const char *name = PyUnicode_AsUTF8(hook->name);
     if (begun != NULL && name != NULL) {
         /* `self` is still there: a local of this very frame that its function never assigns. */
@@ -681,7 +677,7 @@ PERFORMER(SYNC_END)
 PERFORMER(COMPUTE)
 {
     UNUSED_KEY;
-    emit(thread, COMPUTE, hook->site, 0, ABSENT, value_datum(thread, value), here(), EXACT, 0);
+    emit(thread, COMPUTE, hook->site, 0, ABSENT, value_datum(thread, value), activation_word(thread), EXACT, 0);
     leave(thread);
 }
 
@@ -689,7 +685,10 @@ PERFORMER(ENTER)
 {
     UNUSED_KEY;
     UNUSED_VALUE;
-    emit(thread, ENTER, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+    Frame *frame = current_frame();
+    if (UNLIKELY(!activation_begins(thread, frame))) {
+        emit(thread, ENTER, hook->site, 0, ABSENT, ABSENT, frame_word(frame), EXACT, 0);
+    }
     leave(thread);
 }
 
@@ -697,7 +696,7 @@ PERFORMER(DEFINE)
 {
     UNUSED_KEY;
     UNUSED_VALUE;
-    emit(thread, DEFINE, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+    emit(thread, DEFINE, hook->site, 0, ABSENT, ABSENT, activation_word(thread), EXACT, 0);
     leave(thread);
 }
 
@@ -707,14 +706,14 @@ static inline void
 told(Thread *thread, const Hook *hook)
 {
     thread->told_site = hook->site;
-    thread->told_frame = here();
+    thread->told_frame = activation_word(thread);
 }
 
 /* Before the method is loaded: of what? */
 PERFORMER(APPEND_BEGIN)
 {
     UNUSED_VALUE;
-    Pending *pending = pending_push(thread, hook->site, here());
+    Pending *pending = pending_push(thread, hook->site, activation_word(thread));
     if (PyList_CheckExact(key) || list_appends(key)) {
         pending->container = container_word(thread, key);
         pending->kind = WRITE;
@@ -727,7 +726,7 @@ PERFORMER(APPEND)
 {
     UNUSED_KEY;
     UNUSED_VALUE;
-    Pending *begun = pending_pop(thread, hook->site, here());
+    Pending *begun = pending_pop(thread, hook->site, activation_word(thread));
     if (begun != NULL && begun->kind != 0) {
         uint64_t container = begun->container, frame = begun->frame;
         emit(thread, READ, hook->site, container, WHOLE, ABSENT, frame, EXACT, 0);
@@ -740,7 +739,7 @@ PERFORMER(APPEND)
 PERFORMER(LEN)
 {
     if (value == len_function ? is_container(key) : value == (PyObject *)&PyBool_Type && tells_its_truth(key)) {
-        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, here(), EXACT, 0);
+        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, activation_word(thread), EXACT, 0);
         told(thread, hook);
     }
     leave(thread);
@@ -757,30 +756,22 @@ PERFORMER(NEXT)
                                        : (Datum){.word = (uint64_t)taken.index, .sort = TAG_INT | PLAIN};
         Datum datum = value_datum(thread, taken.value);
         uint64_t word = container_word(thread, taken.container);
-        emit(thread, key_flags(READ, item), hook->site + taken.second, word, item, datum, here(),
+        emit(thread, key_flags(READ, item), hook->site + taken.second, word, item, datum, activation_word(thread),
              !FREE_THREADED && taken.exact ? EXACT : thread->last, thread->last_quiet);
     }
     leave(thread);
 }
 
-/* ENTER with the caller: the newest woven frame below, and where it stands. */
+/* ENTER at once, whether anything is accessed or not. */
 PERFORMER(CALLED)
 {
     UNUSED_KEY;
     UNUSED_VALUE;
     Frame *frame = current_frame();
-    uint64_t caller = 0;
-    Datum site = {.word = NO_SITE, .sort = TAG_INT};
-    for (Frame *below = frame->previous; below != NULL; below = below->previous) {
-        PyCodeObject *code = frame_code(below);
-        Code *woven = code == NULL ? NULL : code_of(code);
-        if (woven != NULL && woven->id != NO_SITE) {
-            caller = frame_word(below) & ADDRESS_MASK;
-            site.word = code_site_of(woven, frame_instruction(below, code));
-            break;
-        }
+    if (LIKELY(activation_begins(thread, frame))) {
+        activation_begins_known(thread, frame);
     }
-    emit(thread, ENTER, hook->site, caller, site, ABSENT, frame_word(frame), EXACT, 0);
+    (void)hook;
     leave(thread);
 }
 
@@ -800,7 +791,7 @@ perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
     uint32_t quiet = thread->quiet, pushes = thread->pushes;
     hook->perform(thread, hook, key, value);
     if (spool_next() - before == thread->quiet - quiet && LOAD(&spool.recording)) {
-        emit(thread, PASS, hook->site, 0, ABSENT, ABSENT, here(), EXACT, 0);
+        emit(thread, PASS, hook->site, 0, ABSENT, ABSENT, activation_word(thread), EXACT, 0);
         if (thread->pushes != pushes && thread->depth > 0) {
             Pending *pending = &thread->pending[thread->top]; /* what was begun here was not begun before the PASS */
             pending->earliest = spool_next();

@@ -102,6 +102,7 @@ typedef struct Thread {
     /* Bounds for the slice operation that follows at once in the same frame. */
     PyObject *start, *stop;
     uint64_t bounds_frame;
+    Frame *known; /* a frame of this thread's own stack whose activation was entered, the last one that was asked for */
     /* The call that a hook has just told of: if it goes through the C function, that does not count it again. */
     uint64_t told_frame;
     uint32_t told_site;

@@ -13,6 +13,8 @@ from opcodetrace.rewrite.decode import Decoded
 from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG
 
 HOOK_STACK = 4  # the most values that a hook puts on the stack at a time
+_NO_LOCATION = 15  # PY_CODE_LOCATION_INFO_NONE
+MARK_STACK = 1  # a place that nothing reaches: the probe's mark of the activation lies there (probe/activation.h)
 
 
 class Spliced(NamedTuple):
@@ -46,8 +48,11 @@ def _varint(value: int, mark: int = 0) -> bytes:
     return bytes(reversed(digits))
 
 
-def splice(code: CodeType, decoded: Decoded, before: dict[int, bytes], after: dict[int, bytes]) -> Spliced:
-    """`before` and `after` hold the bytes to put before and after an instruction, by its index."""
+def splice(
+    code: CodeType, decoded: Decoded, before: dict[int, bytes], after: dict[int, bytes], entry: int | None = None
+) -> Spliced:
+    """`before` and `after` hold the bytes to put before and after an instruction, by its index. What comes after
+    `entry` has no line: tracing begins after RESUME, and would see the function's own line there."""
     instructions = decoded.instructions
     count = len(instructions)
     prefixes = [
@@ -99,16 +104,18 @@ def splice(code: CodeType, decoded: Decoded, before: dict[int, bytes], after: di
         for h in decoded.handlers
     )
     starts = [i.start for i in instructions] + [instructions[-1].stop]
+    blank = range(0) if entry is None else range(begin[entry + 1] - tail[entry], begin[entry + 1])
     return Spliced(
         b"".join(out),
         table,
-        _line_table(code.co_linetable, starts, begin),
+        _line_table(code.co_linetable, starts, begin, blank),
         [begin[i] + head[i] + prefixes[i] for i in range(count)],
     )
 
 
-def _line_table(table: bytes, starts: list[int], begin: list[int]) -> bytes:
-    """Stretches each entry over the hooks of its instructions; an entry covers at most eight units."""
+def _line_table(table: bytes, starts: list[int], begin: list[int], blank: range) -> bytes:
+    """Stretches each entry over the hooks of its instructions; an entry covers at most eight units. Those of `blank`
+    are on no line."""
     out = bytearray()
     i = old = new = 0
     while i < len(table):
@@ -122,9 +129,8 @@ def _line_table(table: bytes, starts: list[int], begin: list[int]) -> bytes:
         payload = table[start:i]
         owner = bisect_right(starts, old) - 1
         end = begin[owner] if starts[owner] == old else min(begin[owner] + old - starts[owner], begin[owner + 1])
-        length = end - new
-        new = end
-        if length <= 0:
+        at, new = new, end
+        if at >= end:
             raise ValueError("an entry of the line table covers no instruction")
         # A continued entry must not move the line again.
         if kind in (11, 12):
@@ -138,10 +144,16 @@ def _line_table(table: bytes, starts: list[int], begin: list[int]) -> bytes:
             kind_after, payload_after = 14, b"\0" + payload[delta + 1 :]
         else:
             kind_after, payload_after = kind, payload
-        while length > 0:
-            units = min(length, 8)
-            out.append(128 | kind << 3 | units - 1)
-            out += payload
-            length -= units
-            kind, payload = kind_after, payload_after
+        while at < end:
+            stop = min(end, at + 8)
+            if at in blank:
+                stop = min(stop, blank.stop)
+                out.append(128 | _NO_LOCATION << 3 | stop - at - 1)
+            else:
+                if at < blank.start < stop:
+                    stop = blank.start
+                out.append(128 | kind << 3 | stop - at - 1)
+                out += payload
+                kind, payload = kind_after, payload_after
+            at = stop
     return bytes(out)

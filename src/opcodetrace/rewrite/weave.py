@@ -6,22 +6,35 @@ import itertools
 import operator
 import struct
 from collections.abc import Mapping
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.interpreters import FREE_THREADED, HERE, Suspends, operation_of
+from opcodetrace.rewrite.interpreters import HERE, Suspends, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
-from opcodetrace.rewrite.splice import HOOK_STACK, splice
+from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
-from opcodetrace.trace.site import Code, Flow, Followed, Operation, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import (
+    Code,
+    Flow,
+    Followed,
+    Given,
+    Operation,
+    Signature,
+    Site,
+    SourceFile,
+    SwitchPoint,
+)
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
+
+RESUMES = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # flags of code that goes on while its caller does
 
 
 class Weaver:
@@ -126,7 +139,8 @@ class Weaver:
             return self._with_constants(code, nested)
         sites, points = tuple(woven.sites), tuple(woven.switch_points)
         flow = str(woven.followed())
-        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, flow=flow))
+        handed = woven.hand_over()
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, flow, *handed))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -204,7 +218,8 @@ class _WovenCode:
             self.flow = None  # then every source is inferred
         self.sites: list[Site] = []
         self.switch_points: list[SwitchPoint] = []
-        self.has_reads_without_begin = False
+        self.begin = next((i.ordinal for i in self.decoded.instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
+        self.enter: _Placed | None = None
 
     def followed(self) -> Followed:
         if self.flow is None:
@@ -217,7 +232,7 @@ class _WovenCode:
         self._number_calls()
         self._place_accesses(before, after)
         self._place_calls(before)
-        self._place_markers(after)
+        self._place_markers(before, after)
         self._place_synchronisation(before, after)
         first = len(constants)
         made: list[object] = []
@@ -232,7 +247,9 @@ class _WovenCode:
                 out[index] = b"".join(parts)
             return out
 
-        spliced = splice(self.code, self.decoded, encoded(before), encoded(after))
+        spliced = splice(self.code, self.decoded, encoded(before), encoded(after), self.begin)
+        if self.enter is not None:  # the probe finds it in the last place but one
+            made.append(self.probe.Hook(self.enter.site, self.enter.template.action, self.enter.template.name))
         if self.call_sites and self.flow is not None:
             table = _call_table(self.decoded, self.flow.depth, spliced.at, self.call_sites)
             anchor = self.probe.Code(self.code_id, table, self.first_call)
@@ -243,7 +260,7 @@ class _WovenCode:
             co_consts=(*constants, *made, anchor),
             co_exceptiontable=spliced.exception_table,
             co_linetable=spliced.line_table,
-            co_stacksize=self.code.co_stacksize + HOOK_STACK,
+            co_stacksize=self.code.co_stacksize + HOOK_STACK + MARK_STACK,
         )
         self.probe.fix_kinds(self.code, woven)
         for instruction in self.decoded.instructions:
@@ -338,7 +355,9 @@ class _WovenCode:
             sources = flow.writes.get(call.ordinal)
             # A call that changes what it reads (list.append, dict.pop) does it in one step, by a read at its own site.
             # One that only writes has none there: `analyse/sources.py` takes no earlier write of the site for it.
-            value_flow = Flow(opaque=True) if sources is None else self._flow(sources)
+            if sources is None and call.ordinal in flow.given:
+                sources = flow.given[call.ordinal].passed()  # whatever C code makes of it
+            value_flow = Flow() if sources is None else self._flow(sources)
             if site not in value_flow.reads:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
             self._describe(site, call, str(Operation.CALL), flow=value_flow)
@@ -384,7 +403,6 @@ class _WovenCode:
                 before[index] = [_Placed(numbers[index], template) for template in plan.before]
             if plan.after:
                 after[index] = [_Placed(numbers[index], template) for template in plan.after]
-                self.has_reads_without_begin |= not plan.before
 
     def _flow(self, sources: Sources) -> Flow:
         def numbered(indexes: frozenset[int]) -> tuple[int, ...]:
@@ -403,16 +421,41 @@ class _WovenCode:
             sources.opaque,
             numbered(sources.tested),
             numbered(sources.failed),
+            tuple(sorted(2 * self.decoded.instructions[index].at for index in sources.results)),
+            tuple(sorted(sources.parameters)),
         )
 
-    def _place_markers(self, after: dict[int, list[_Placed]]) -> None:
-        """COMPUTE, ENTER and DEFINE."""
+    def hand_over(self) -> tuple[Signature, Flow, tuple[Given, ...]]:
+        """How arguments become parameters, what flows into the result, and what is given to calls."""
+        code = self.code
+        positional = code.co_argcount
+        more, keywords = bool(code.co_flags & CO_VARARGS), bool(code.co_flags & CO_VARKEYWORDS)
+        names = code.co_varnames[: positional + code.co_kwonlyargcount + more + keywords]
+        signature = Signature(names, positional, more, bool(code.co_flags & RESUMES))
+        if self.flow is None:
+            return signature, Flow(), ()
+        given = tuple(
+            Given(
+                2 * self.decoded.instructions[index].at,
+                each.callee,
+                tuple(map(self._flow, each.positional)),
+                tuple((name, self._flow(sources)) for name, sources in each.keywords),
+                self._flow(each.receiver),
+                self._flow(each.others),
+            )
+            for index, each in sorted(self.flow.given.items())
+        )
+        return signature, self._flow(self.flow.returned), given
+
+    def _place_markers(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
+        """ENTER, of all that accesses anything or calls what may; COMPUTE and DEFINE."""
         flow = self.flow
         instructions = self.decoded.instructions
-        begin = next((i for i in instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
-        if self.says_callers and begin is not None:
+        begin = None if self.begin is None else instructions[self.begin]
+        if begin is not None and (self.says_callers or before or after or self.call_sites):
             site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
-            after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.CALLED))
+            self.enter = _Placed(site, hooks.CALLED if self.says_callers else hooks.ENTER)
+            after.setdefault(begin.ordinal, []).append(self.enter)
         if flow is None:
             return
         for index in sorted(flow.arithmetic):
@@ -424,11 +467,6 @@ class _WovenCode:
             after.setdefault(index, []).append(_Placed(site, hooks.COMPUTE))
         if begin is None:
             return
-        # Without the GIL a read hooked only after it may have been at any time since this thread's last hook.
-        # If it is the thread's first access, ENTER says that the thread had begun.
-        if not self.says_callers and (flow.enter or (FREE_THREADED and self.has_reads_without_begin)):
-            site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
-            after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.ENTER))
         for definition in sorted(flow.definitions, key=lambda d: (d.after, d.phi)):
             instruction = instructions[definition.after] if definition.after >= 0 else begin
             site = self._describe(

@@ -73,8 +73,9 @@ class RecordKind(IntEnum):
     WRITE = 2
     DELETE = 3
     COMPUTE = 4  # value: the result of arithmetic on the path from a shared read to a shared write
-    # A new activation of the function begins at `frame`. With --calls: container = the newest woven frame below it or
-    # 0, key (INT) = the site of the call at which that one stands or NO_SITE.
+    # A new activation of the function begins at `frame`, before its first record (value TRUE, with --calls: when it is
+    # called). container = the newest woven frame below it or 0; key (INT): where that one stands, as the byte offset of
+    # the instruction (woven code), and above 32 bits as the site of the call or NO_SITE.
     ENTER = 5
     DEFINE = 6  # a marker: the variable (Site.phi) was assigned here, by this activation
     PASS = 7  # another thread than the last one passed a hook that records nothing

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from marshal import dumps, loads
 from typing import Any, NamedTuple
 
-from opcodetrace.trace.site import Code, Flow, LeftModule, Patterns, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import Code, Flow, Given, LeftModule, Patterns, Signature, Site, SourceFile, SwitchPoint
 
 
 class WovenFile(NamedTuple):
@@ -89,12 +89,24 @@ def _code(code: Code) -> Code:
     return code._replace(
         sites=tuple(map(_site, code.sites)),
         switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
+        signature=Signature._make(code.signature),
+        returned=Flow._make(code.returned),
+        given=tuple([_each_flow(Given._make(given), Flow._make) for given in code.given]),
     )
 
 
 def _site(fields: tuple[Any, ...]) -> Site:
     site = Site._make(fields)
     return site if site.flow is None else site._replace(flow=Flow._make(site.flow))
+
+
+def _each_flow(given: Given, change: Callable[[Flow], Flow]) -> Given:
+    return given._replace(
+        positional=tuple(map(change, given.positional)),
+        keywords=tuple([(name, change(flow)) for name, flow in given.keywords]),
+        receiver=change(given.receiver),
+        others=change(given.others),
+    )
 
 
 def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
@@ -107,24 +119,30 @@ def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
     def phis(numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([number + first_phi for number in numbers])
 
+    def shifted_flow(flow: Flow) -> Flow:
+        return flow._replace(
+            reads=sites(flow.reads),
+            writes=sites(flow.writes),
+            phis=phis(flow.phis),
+            called_reads=sites(flow.called_reads),
+            called_writes=sites(flow.called_writes),
+            called_phis=phis(flow.called_phis),
+            tested=sites(flow.tested),
+            failed=sites(flow.failed),
+        )
+
     def shifted(site: Site) -> Site:
-        flow = site.flow
-        if flow is not None:
-            flow = Flow(
-                sites(flow.reads),
-                sites(flow.writes),
-                phis(flow.phis),
-                sites(flow.called_reads),
-                sites(flow.called_writes),
-                phis(flow.called_phis),
-                flow.opaque,
-                sites(flow.tested),
-                sites(flow.failed),
-            )
+        flow = None if site.flow is None else shifted_flow(site.flow)
         phi = None if site.phi is None else site.phi + first_phi
         return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)
 
-    return code._replace(id=code.id + first_code, file=file, sites=tuple(map(shifted, code.sites)))
+    return code._replace(
+        id=code.id + first_code,
+        file=file,
+        sites=tuple(map(shifted, code.sites)),
+        returned=shifted_flow(code.returned),
+        given=tuple([_each_flow(given, shifted_flow) for given in code.given]),
+    )
 
 
 def sender(path: str) -> Send:

@@ -166,9 +166,8 @@ class Writer(Connection):
 
     def _add_calls(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
         """Gives the rows of the sites that they refer to."""
-        sites = {each.site for each in trace.calls} | {
-            each.call_site for each in trace.calls if each.call_site is not None
-        }
+        calls = [each for each in trace.calls if each.stored]
+        sites = {each.site for each in calls} | {each.call_site for each in calls if each.call_site is not None}
         site_rows = {site: rows.site(site) for site in sites}
         self._insert_all(
             "calls",
@@ -177,7 +176,7 @@ class Writer(Connection):
                     *(run, each.seq, each.thread, site_rows[each.site], each.frame, each.caller_seq),
                     None if each.call_site is None else site_rows[each.call_site],
                 )
-                for each in trace.calls
+                for each in calls
             ),
         )
         return set(site_rows.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -39,8 +40,10 @@ class Flow(NamedTuple):
 
     `reads`/`writes` flow by operations alone (proven); `called_*` pass through a call. `phis` name variables whose
     value depends on the path taken: it is what the last DEFINE site with that `phi` gave them in this activation.
-    `writes` are writes by this activation of a value that flows on into this one. `opaque` says that (part of) the
-    value comes out of a call, a parameter or a return of which nothing more is known.
+    `writes` are writes by this activation of a value that flows on into this one. `results` are byte offsets, in the
+    original code, of instructions whose result flows in and that may have called Python code: what flows into that
+    code's result flows in too. `parameters` are numbers of this function's parameters (in co_varnames): what was given
+    to them flows in too. `opaque`: the weaver could not follow the value, all that this activation read may flow in.
 
     `tested` and `failed` name reads from which nothing flows into the value, but that decided, by a branch, that this
     value is written (or assigned), while the other branch writes one that is made of a read of what may be the same
@@ -61,6 +64,28 @@ class Flow(NamedTuple):
     opaque: bool = False
     tested: tuple[int, ...] = ()
     failed: tuple[int, ...] = ()
+    results: tuple[int, ...] = ()
+    parameters: tuple[int, ...] = ()
+
+
+class Given(NamedTuple):
+    """What flows into the parameters of the Python code that the instruction at `offset` may call."""
+
+    offset: int  # in bytes, in the original code
+    callee: str | None  # how the source names what is called
+    positional: tuple[Flow, ...]
+    keywords: tuple[tuple[str, Flow], ...]
+    receiver: Flow  # what is called, and of what it is a method
+    others: Flow  # of which it is not known to which parameter
+
+
+class Signature(NamedTuple):
+    """How arguments become parameters."""
+
+    parameters: tuple[str, ...] = ()  # their names, as in co_varnames: *args and **kwargs come last
+    positional: int = 0  # how many may be given by position
+    takes_more: bool = False  # there is an *args
+    resumes: bool = False  # a generator or coroutine: it goes on while its caller does
 
 
 class Site(NamedTuple):
@@ -113,6 +138,20 @@ class Code(NamedTuple):
     switch_points: tuple[SwitchPoint, ...]
     unwoven: str | None = None  # why this code runs as it is
     flow: str = "full"  # a Followed
+    signature: Signature = Signature()
+    returned: Flow = Flow()  # into what it returns or yields
+    given: tuple[Given, ...] = ()  # to what it calls
+
+
+def flows_of(codes: Iterable[Code]) -> Iterator[Flow]:
+    """All flows but those of sites."""
+    for code in codes:
+        yield code.returned
+        for given in code.given:
+            yield from given.positional
+            yield from (flow for _, flow in given.keywords)
+            yield given.receiver
+            yield given.others
 
 
 class Patterns(NamedTuple):

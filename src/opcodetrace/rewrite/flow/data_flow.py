@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
-from opcodetrace.rewrite.flow.conditions import Conditions, Decided
+from opcodetrace.rewrite.flow.conditions import Conditions
 from opcodetrace.rewrite.flow.interpretation import Interpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys
-from opcodetrace.rewrite.flow.nodes import Node
+from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
-from opcodetrace.rewrite.flow.sources import Definition, Sources
+from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Sources, union
 from opcodetrace.rewrite.interpreters import is_subscript
+
+
+class Given(NamedTuple):
+    """What an instruction gives to the Python code that it may call."""
+
+    callee: str | None  # how the source names it
+    positional: tuple[Sources, ...]
+    keywords: tuple[tuple[str, Sources], ...]
+    receiver: Sources  # what is called, and of what it is a method
+    others: Sources  # of which it is not known to which parameter: *x, **x, what a property is set to
+
+    def passed(self) -> Sources:
+        """All of it, as it comes through the call."""
+        parts = [*self.positional, *(flow for _, flow in self.keywords), self.receiver, self.others]
+        every = functools.reduce(union, parts)
+        return every._replace(
+            reads=EMPTY.reads,
+            writes=EMPTY.writes,
+            called_reads=every.reads | every.called_reads,
+            called_writes=every.writes | every.called_writes,
+        )
 
 
 class DataFlow(NamedTuple):
@@ -23,7 +45,8 @@ class DataFlow(NamedTuple):
     definitions: list[Definition]
     computed: dict[int, int]  # write -> the arithmetic instruction whose result it stores as it is
     arithmetic: frozenset[int]  # intermediate results on the way from a read to a write
-    enter: bool  # whether the analysis must be told where an activation begins
+    given: dict[int, Given]  # calls, and other instructions that may call Python code
+    returned: Sources  # or yielded
     keys: dict[int, Key]  # accesses -> what their location may be
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
@@ -51,7 +74,6 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
     writes: dict[int, Sources] = {}
     computed: dict[int, int] = {}
     arithmetic: set[int] = set()
-    enter = False
     for write in sorted(run.stored):
         if not seen(write):
             continue
@@ -62,38 +84,26 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             if node >= 0 and _is_arithmetic(run.instructions[node // 2]):
                 computed[write] = node // 2
         if sources.reads or sources.writes or sources.called_reads or sources.called_writes:
-            reads = sources.reads | sources.called_reads
-            if sources.writes or sources.called_writes or resolver.may_be_of_another_activation(reads, write):
-                enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     conditions = Conditions(run, resolver, keys)
     definitions = list(resolver.definitions.values())
     for write, decided in conditions.writes(writes, definitions).items():
         writes[write] = writes[write]._replace(tested=decided.tested, failed=decided.failed)
-        enter |= _is_stale(resolver, decided, write)
     assigned = conditions.definitions(writes, definitions)
     for place, definition in enumerate(definitions):
         if (definition.after, definition.phi) in assigned:
             decided = assigned[definition.after, definition.phi]
             sources = definition.sources._replace(tested=decided.tested, failed=decided.failed)
             definitions[place] = definition._replace(sources=sources)
-            enter |= _is_stale(resolver, decided, definition.after)
     into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
     iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
-    for definition in definitions:
-        if definition.after in writes:
-            continue  # its source is the write that has just been made
-        if definition.sources.writes or definition.sources.called_writes:
-            enter = True
-        reads = definition.sources.reads | definition.sources.called_reads
-        if resolver.may_be_of_another_activation(reads, definition.after):
-            enter = True
     return DataFlow(
         writes,
         definitions,
         computed,
         frozenset(arithmetic),
-        enter,
+        _given(run, resolver),
+        resolver.handed_over(run.returned, len(run.instructions) - 1),
         keys,
         run.depth,
         run.appends,
@@ -103,9 +113,78 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
     )
 
 
-def _is_stale(resolver: Resolver, decided: Decided, index: int) -> bool:
-    """Whether the newest event at one of the sites may be of an earlier activation."""
-    return bool(decided.failed) or resolver.may_be_of_another_activation(decided.tested, index)
+def _given(run: Interpreter, resolver: Resolver) -> dict[int, Given]:
+    """By the index of the instruction; without those by which nothing flows."""
+    given: dict[int, Given] = {}
+
+    def together(index: int, parts: Sequence[Nodes]) -> Sources:
+        return functools.reduce(union, [resolver.handed_over(nodes, index) for nodes in parts], EMPTY)
+
+    def add(
+        index: int,
+        callee: str | None,
+        arguments: Sequence[Nodes] = (),
+        keywords: Sequence[str] = (),
+        receiver: Sequence[Nodes] = (),
+        others: Sequence[Nodes] = (),
+    ) -> None:
+        flows = [resolver.handed_over(nodes, index) for nodes in arguments]
+        split = len(flows) - len(keywords)
+        named = tuple(zip(keywords, flows[split:], strict=True))
+        found = Given(callee, tuple(flows[:split]), named, together(index, receiver), together(index, others))
+        if any(flow != EMPTY for flow in (found.receiver, found.others, *flows)):
+            given[index] = found
+
+    for call, operands in run.given.items():
+        name = run.instructions[call].name
+        names = run.callee_names(operands) or _variables(run, operands)
+        callee = next(iter(names)) if len(names) == 1 else None
+        if name == "CALL_FUNCTION_EX":
+            add(call, callee, receiver=operands[:2], others=operands[2:])
+        elif name in ("CALL", "CALL_KW"):
+            keywords = run.keywords(call)
+            arguments = operands[2:] if name == "CALL" else operands[2:-1]
+            if len(keywords) <= len(arguments):
+                add(call, callee, arguments, keywords, operands[:2])
+    for write, value in run.stored.items():
+        match run.instructions[write].name:
+            case "STORE_ATTR":
+                add(write, None, others=[value])  # a property's setter, __setattr__
+            case "STORE_SUBSCR":
+                add(write, "__setitem__", [run.subscript_keys[write], value])
+    for instruction in run.instructions:
+        if instruction.name in ("FOR_ITER", "SEND"):
+            maker = _made_by_call(run, resolver, 2 * instruction.ordinal)
+            if maker in given:
+                given[instruction.ordinal] = given[maker]  # the generator or coroutine has what it was called with
+    return given
+
+
+def _variables(run: Interpreter, operands: list[Nodes]) -> set[str]:
+    """How the variable is named that is called."""
+    names = set()
+    for node in operands[0] | operands[1]:
+        made_by = run.instructions[node // 2] if node >= 0 else None
+        if made_by is None or made_by.name not in ("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_DEREF"):
+            continue
+        code = run.code
+        cells = [name for name in code.co_cellvars if name not in code.co_varnames]
+        names.add([*code.co_varnames, *cells, *code.co_freevars][made_by.arg])
+    return names
+
+
+def _made_by_call(run: Interpreter, resolver: Resolver, node: Node) -> int:
+    """The call that made what a loop iterates, or what is awaited; -1 if it is not one alone."""
+    for _ in range(4):
+        made_by = resolver.root(run.inputs[node][-1]) if run.inputs.get(node) else NOTHING
+        if len(made_by) != 1:
+            return -1
+        (node,) = made_by
+        if node < 0:
+            return -1
+        if node // 2 in run.given:
+            return node // 2
+    return -1
 
 
 def _iterations(run: Interpreter, found: list[Sources]) -> dict[int, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from inspect import CO_COROUTINE
 from types import CodeType
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
@@ -76,6 +77,8 @@ class Interpreter:
         self.lens: set[int] = set()
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
         self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
+        self.given: dict[int, list[Nodes]] = {}  # to a call: its operands
+        self.returned: Nodes = NOTHING  # or yielded
         self.testing_calls: set[int] = set()  # hasattr(x, n)
         self.members: dict[int, Nodes] = {}  # `x in d`: what is x
         self.conditions: dict[int, Nodes] = {}  # conditional jumps: what is tested
@@ -300,6 +303,11 @@ class Interpreter:
         if is_subscript(name, arg):
             self._subscript_key(instruction, stack[-1])
         operands = stack[len(stack) - takes :]
+        if name in ("CALL", "CALL_KW", "CALL_FUNCTION_EX"):
+            known = self.given.get(instruction.ordinal, [NOTHING] * takes)
+            self.given[instruction.ordinal] = [one | other for one, other in zip(known, operands, strict=True)]
+        elif name == "RETURN_VALUE" or (name == "YIELD_VALUE" and not self.code.co_flags & CO_COROUTINE):
+            self.returned |= operands[-1]
         if opcode.jump is not Jump.NONE and takes == 1:
             self._note(self.conditions, instruction, operands[0])
         elif name == "CONTAINS_OP":
@@ -320,9 +328,9 @@ class Interpreter:
             raise FlowError(f"{name} is not expected here")
         return state.copy() if opcode.jump in (Jump.FORWARD, Jump.BACKWARD) else None
 
-    def _call(self, instruction: Instruction, operands: list[Nodes]) -> None:
-        """Notes a call that may read or write by C code, as the callee's name has it."""
-        names = {
+    def callee_names(self, operands: list[Nodes]) -> set[str]:
+        """How the source names what is called, by the operands of the call."""
+        return {
             self.code.co_names[made_by.arg >> shift]
             for node in operands[0] | operands[1]
             if node >= 0
@@ -330,6 +338,20 @@ class Interpreter:
             for shift in [HERE.name_shifts.get(made_by.name, -1)]
             if shift >= 0
         }
+
+    def keywords(self, call: int) -> tuple[str, ...]:
+        """The names of a call's last arguments."""
+        before = self.instructions[max(call - 2, 0) : call]
+        if self.instructions[call].name == "CALL_KW":
+            names = before[-1] if before and before[-1].name == "LOAD_CONST" else None
+        else:
+            names = next((each for each in before if each.name == "KW_NAMES"), None)
+        found = None if names is None else self.code.co_consts[names.arg]
+        return found if isinstance(found, tuple) else ()
+
+    def _call(self, instruction: Instruction, operands: list[Nodes]) -> None:
+        """Notes a call that may read or write by C code, as the callee's name has it."""
+        names = self.callee_names(operands)
         if names & _PAIRING_CALLS:
             self.pairing_calls.add(instruction.ordinal)
         if names & _READING_CALLS:

@@ -12,5 +12,10 @@ def parameter(slot: int) -> Node:
     return -2 - 2 * slot
 
 
+def slot_of(node: Node) -> int:
+    """Of a parameter."""
+    return -1 - node // 2
+
+
 def unbound(slot: int) -> Node:
     return -1 - 2 * slot

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from opcodetrace.rewrite.flow.control import Dominators, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import Interpreter
 from opcodetrace.rewrite.flow.keys import Key, key_may_be
-from opcodetrace.rewrite.flow.nodes import Node, Nodes
+from opcodetrace.rewrite.flow.nodes import Node, Nodes, slot_of
 from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Found, Sources, union
+from opcodetrace.rewrite.interpreters import HERE, Suspends
 
 # Beyond these a write's sources are not followed but inferred at run time: very long sums, very large functions.
 DEEPEST = 100  # operations on the way from a read to a write
@@ -39,6 +40,7 @@ class Resolver:
                 for member in {self.root(frozenset((node,))) for node in root} - {root}:
                     self.perhaps_written.setdefault(member, []).append(index)
         self.cyclic: dict[int, bool] = {}
+        self.marks = True  # whether variables that depend on the path get markers, else all that they may be flows in
         self.exceeded: set[int] = set()  # writes whose sources were given up
         self._dominators: Dominators | None = None
 
@@ -55,10 +57,6 @@ class Resolver:
         if self._dominators is None:
             self._dominators = Dominators(self.run.successors, 0)
         return one != other and self._dominators.dominates(one, other)
-
-    def may_be_of_another_activation(self, reads: Iterable[int], use: int) -> bool:
-        """Whether `use` can be reached in this activation without one of `reads`: its newest event may be old."""
-        return any(use < 0 or not self.comes_first(read, use) for read in reads)
 
     def in_cycle(self, index: int) -> bool:
         if index not in self.cyclic:
@@ -88,6 +86,20 @@ class Resolver:
             self.level = 0
             self.exceeded.add(write)
             return EMPTY._replace(opaque=True)
+        return found.sources()
+
+    def handed_over(self, nodes: Nodes, consumer: int) -> Sources:
+        """What flows out of this function by `consumer`, which calls or returns, or into it: all that may, whatever the
+        path that was taken, so that nothing must be marked."""
+        found = Found()
+        self.marks = False
+        try:
+            self._visit_set(nodes, consumer, ("any", None), False, found, {})
+        except TooMuch:
+            self.level = 0
+            return EMPTY
+        finally:
+            self.marks = True
         return found.sources()
 
     def _visit_set(
@@ -143,12 +155,19 @@ class Resolver:
                 for operand in run.inputs[node]:
                     if operand:
                         self._visit_set(operand, index, key, called, chosen, above)
-                chosen.opaque = False
                 found.add(chosen, False)
+                if run.instructions[index].name != "LOAD_GLOBAL":
+                    found.results.add(index)  # a property's, an item's by __getitem__
                 return
         if kind == "opaque":
-            found.opaque = True
             called = True
+        if node < 0:
+            if kind == "opaque":
+                found.parameters.add(slot_of(node))
+        elif HERE.opcodes[run.instructions[index].name].suspends is not Suspends.NEVER:
+            found.results.add(index)
+            if index in run.given:
+                found.called_reads.add(index)  # what C code reads meanwhile shows by an event at the call's own site
         for operand in run.inputs[node]:
             if operand:
                 self._visit_set(operand, max(index, 0), key, called, found, above)
@@ -182,6 +201,13 @@ class Resolver:
     def _visit_phi(
         self, nodes: Nodes, consumer: int, key: Key, called: bool, found: Found, above: dict[Nodes, bool]
     ) -> None:
+        if not self.marks:
+            if (nodes, called) not in found.visited:
+                found.visited.add((nodes, called))
+                for node in nodes:
+                    self._visit_set(frozenset((node,)), consumer, key, called, found, {**above, nodes: False})
+                self._own_writes(nodes, consumer, key, called, found)
+            return
         parts: dict[Node, Found] = {}
         updates: set[Node] = set()
         for node in nodes:
@@ -232,7 +258,8 @@ class Resolver:
         for node in nodes:
             found = Found()
             if node < 0:
-                found.opaque = self.run.kind[node] == "opaque"
+                if self.run.kind[node] == "opaque":
+                    found.parameters.add(slot_of(node))
                 after = -1
             else:
                 after = node // 2

@@ -19,6 +19,8 @@ class Sources(NamedTuple):
     opaque: bool
     tested: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
+    results: frozenset[int] = frozenset()
+    parameters: frozenset[int] = frozenset()
 
 
 class Definition(NamedTuple):
@@ -32,7 +34,18 @@ class Definition(NamedTuple):
 class Found:
     """Sources as they are gathered."""
 
-    __slots__ = ("called_phis", "called_reads", "called_writes", "opaque", "phis", "reads", "visited", "writes")
+    __slots__ = (
+        "called_phis",
+        "called_reads",
+        "called_writes",
+        "opaque",
+        "parameters",
+        "phis",
+        "reads",
+        "results",
+        "visited",
+        "writes",
+    )
 
     def __init__(self) -> None:
         self.reads: set[int] = set()
@@ -42,6 +55,8 @@ class Found:
         self.called_writes: set[int] = set()
         self.called_phis: set[int] = set()
         self.opaque = False
+        self.results: set[int] = set()
+        self.parameters: set[int] = set()
         self.visited: set[tuple[Nodes, bool]] = set()
 
     def anything(self) -> bool:
@@ -56,6 +71,8 @@ class Found:
         self.called_writes |= other.called_writes
         self.called_phis |= other.called_phis
         self.opaque |= other.opaque
+        self.results |= other.results
+        self.parameters |= other.parameters
 
     def sources(self) -> Sources:
         return Sources(
@@ -66,6 +83,8 @@ class Found:
             frozenset(self.called_writes),
             frozenset(self.called_phis),
             self.opaque,
+            results=frozenset(self.results),
+            parameters=frozenset(self.parameters),
         )
 
 
@@ -81,4 +100,8 @@ def union(one: Sources, other: Sources) -> Sources:
         one.called_writes | other.called_writes,
         one.called_phis | other.called_phis,
         one.opaque or other.opaque,
+        one.tested | other.tested,
+        one.failed | other.failed,
+        one.results | other.results,
+        one.parameters | other.parameters,
     )
