@@ -526,5 +526,8 @@ def _computes(site: StoredSite) -> bool:
 
 def _elsewhere(switch: Switch, site: StoredSite) -> bool:
     """Whether a thread was surely suspended on another line of the same function."""
-    place = switch.place
-    return place is not None and place.function == site.function and place.line not in (None, site.line)
+    stood = [(each.function, each.line) for each in switch.awaited_by]
+    if switch.place is not None:
+        stood.append((switch.place.function, switch.place.line))
+    lines = [line for function, line in stood if function == site.function]
+    return len(lines) == 1 and lines[0] not in (None, site.line)

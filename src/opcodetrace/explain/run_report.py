@@ -66,7 +66,7 @@ def _compose(database: Database, run: StoredRun, max_stories: int) -> RunReport:
 
     counts = database.counts(run.id)
     protected: list[Protected] = []
-    if synchronised is not None:
+    if synchronised is not None and not run.merged:
         went_wrong = {count.location for count in counts if count.high and is_told(count.kind)}
         written_unseen = {count.location for count in counts if count.location is not None and not is_told(count.kind)}
         whole = [each for each in locations.values() if each.certain and each.kind is not LocationKind.WHOLE]

@@ -26,6 +26,7 @@ from opcodetrace.spool.layout import (
     MAX_THREADS,
     RECORD_KIND_MASK,
     HeaderFlag,
+    Merged,
     RecordKind,
     Tag,
 )
@@ -33,11 +34,13 @@ from opcodetrace.spool.records import SpooledRecords, Survey, survey
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
-from opcodetrace.trace.run import Thread, Trace, Truncation
+from opcodetrace.trace.run import MergedLanes, Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile
 from opcodetrace.trace.switch import Switch
 
 Array = npt.NDArray[Any]
+
+MERGED = {Merged.GREENLETS: MergedLanes.GREENLETS, Merged.COROUTINES: MergedLanes.COROUTINES}
 
 
 def ingest(
@@ -65,7 +68,7 @@ def ingest(
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
-    switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
+    switches = [] if free_threaded else switches_of(seen, interned, codes, labels, files)
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files)
     markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
@@ -97,6 +100,7 @@ def ingest(
         stored=len(kept.seqs),
         missed=spool.missed,
         children=spool.children,
+        merged=tuple(lanes for flag, lanes in MERGED.items() if spool.merged & flag),
         holes=int(kinds[0]),
         truncated=_truncation(spool.limit, max_records, disk_full=disk_full) if stopped else None,
         truncated_seq=spool.stop_seq if stopped else None,

@@ -4,6 +4,7 @@
 #include "intercepted.h"
 #include "switch.h"
 #include "sync.h"
+#include "task.h"
 
 typedef void (*Function)(void);
 
@@ -231,6 +232,7 @@ end(const Seen *entry, Call *call, PyObject *result)
     }
     else if ((row->flags & STEP) && call->thread != NULL && call->thread->number == call->step) {
         call->thread->number = call->lane; /* recording was turned off during the step */
+        call->thread->coroutine = call->coroutine;
     }
     return result;
 }
@@ -300,6 +302,20 @@ call_wrapper(const Seen *entry, PyObject *self, PyObject *args, void *wrapped)
     begin(entry, &call, self, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
     call.wrapped = wrapped;
     return end(entry, &call, ((Wrapper)entry->original)(self, args, wrapped));
+}
+
+static const Intercepted sent = {"coroutine", "am_send", &effect_drive, ANYWHERE | STEP, NULL};
+static Seen send_seen = {.row = &sent};
+
+/* C code makes a coroutine go on: the slot. The interpreter itself goes through it on 3.11 alone. */
+static PySendResult
+send_slot(PyObject *self, PyObject *argument, PyObject **result)
+{
+    Call call;
+    begin(&send_seen, &call, self, &argument, 1, NULL);
+    PySendResult outcome = ((sendfunc)send_seen.original)(self, argument, result);
+    end(&send_seen, &call, outcome == PYGEN_ERROR ? NULL : *result);
+    return outcome;
 }
 
 /* A C function is told nothing but its arguments: so each row that is found gets one of its own out of a pool. */
@@ -545,8 +561,11 @@ intercept_prepare(void)
             seen[i].place = seen[i - 1].place = NULL;
         }
     }
-    prepared = true;
-    return 0;
+    send_seen.place = (Function *)(void *)&PyCoro_Type.tp_as_async->am_send;
+    send_seen.original = *send_seen.place;
+    send_seen.replacement = (Function)send_slot;
+    prepared = task_prepare() == 0;
+    return prepared ? 0 : -1;
 }
 
 /* ---- taking their place ---- */
@@ -558,33 +577,45 @@ exchange(Function *place, Function was, Function becomes)
     return __atomic_compare_exchange_n(place, &was, becomes, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+static void
+install(Seen *entry)
+{
+    if (entry->place == NULL) {
+        return;
+    }
+    Function now = LOAD_ACQUIRE(entry->place);
+    if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
+        return; /* it is there still, or whoever wrapped it calls it */
+    }
+    entry->wrapped_over = false;
+    entry->original = now;
+    (void)exchange(entry->place, now, entry->replacement);
+}
+
+static void
+take_out(Seen *entry)
+{
+    if (entry->place != NULL && !exchange(entry->place, entry->replacement, entry->original)) {
+        entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
+    }
+}
+
 void
 intercept_install(void)
 {
     for (int i = 0; i < intercepted_count; i++) {
-        Seen *entry = &seen[i];
-        if (entry->place == NULL) {
-            continue;
-        }
-        Function now = LOAD_ACQUIRE(entry->place);
-        if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
-            continue; /* it is there still, or whoever wrapped it calls it */
-        }
-        entry->wrapped_over = false;
-        entry->original = now;
-        (void)exchange(entry->place, now, entry->replacement);
+        install(&seen[i]);
     }
+    install(&send_seen);
 }
 
 void
 intercept_remove(void)
 {
     for (int i = 0; i < intercepted_count; i++) {
-        Seen *entry = &seen[i];
-        if (entry->place != NULL && !exchange(entry->place, entry->replacement, entry->original)) {
-            entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
-        }
+        take_out(&seen[i]);
     }
+    take_out(&send_seen);
 }
 
 PyObject *

@@ -7,7 +7,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     schema          "opcodetrace-report/2"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
                     exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
-                    children (processes that it started, or null where not counted)
+                    children (processes that it started, or null where not counted),
+                    merged: what took turns within a thread and was taken for one thread ["greenlets", "coroutines"]
     found           [tally]: how much was found, by kind
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, found: [tally], uncertain (cells
@@ -44,7 +45,9 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
                           value, operand (the value read that flowed into it)
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
                           reason (blocked, yielded, preempted, awaited, ended or null), callee,
-                          place: {path (or null), function, line, opcode, offset, expression} or null
+                          place: {path (or null), function, line, opcode, offset, expression} or null,
+                          awaited_by: [function, path, line] (of a task: the coroutines that await the one in which it
+                          stands, the innermost first)
     synchronise           seq (where an RLock's wait begins: of the record before that), thread, site or null,
                           operation, object or null, begins (the thread may wait now), failed, waited (seconds or
                           null), holder, woken_by, other (the thread started or joined): numbers or null
@@ -117,6 +120,7 @@ def _document(report: RunReport) -> Json:
             "functions": run.functions,
             "tasks": run.tasks,
             "children": run.children,
+            "merged": [each.value for each in run.merged],
         },
         "found": [_tally(tally) for tally in run.found],
         "threads": [_thread(thread) for thread in report.threads],
@@ -295,6 +299,7 @@ def _step(step: Step, teller: StoryTeller | None) -> Json:
                 "to_thread": switch.to_thread,
                 "reason": switch.reason and switch.reason.value,
                 "callee": switch.callee,
+                "awaited_by": [each._asdict() for each in switch.awaited_by],
                 "place": place and {
                     "path": step.path,
                     "function": place.function,

@@ -68,9 +68,10 @@ def _lines(report: RunReport) -> Iterator[str]:
     yield f"## {run_words.headline(report, code).rstrip('.')}"
     yield ""
     yield f"{code(run_words.script(run))} · {' · '.join(escaped(part) for part in run_words.title(report))}"
-    if not report.told:
+    confidence = [] if report.told else run_words.origin_of_confidence(report)
+    if confidence:
         yield ""
-        yield escaped(" ".join(run_words.origin_of_confidence(report)))
+        yield escaped(" ".join(confidence))
     if report.watched:
         yield ""
         yield "| shared location | writes | reads | threads | found |"
@@ -153,7 +154,9 @@ def _table(interleaving: Interleaving, words: StepWords, teller: StoryTeller | N
         match step:
             case SwitchStep():
                 switch = step.switch
-                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {words.switch(step)}*"
+                awaited = words.awaited_by(step)
+                stopped = words.switch(step) + (f" ({awaited})" if awaited else "")
+                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {stopped}*"
                 yield _row(lanes, switch.from_thread, text)
                 at = None
             case FoldStep():

@@ -84,11 +84,12 @@ class _Page:
             yield Text(script, "bold")
             yield from self._wrapped(Text(facts, "dim"), "")
         yield Text()
-        style = "bold red" if report.went_wrong else "bold yellow" if report.told else "bold green"
+        style = "bold red" if report.went_wrong else "bold yellow" if report.told or report.run.merged else "bold green"
         yield from self._wrapped(Text(run_words.headline(report), style), "")
-        if not report.told:
+        confidence = [] if report.told else run_words.origin_of_confidence(report)
+        if confidence:
             yield Text()
-            for sentence in run_words.origin_of_confidence(report):
+            for sentence in confidence:
                 yield from self._wrapped(Text(sentence))
         if report.watched:
             yield Text()
@@ -351,6 +352,11 @@ class _Table:
             if not rightward:
                 drawn = self._leftward(begin, line, target, first=index == 0, last=index == len(lines) - 1)
             yield Text(MARGIN + drawn, "magenta")
+        awaited = self.words.awaited_by(step)
+        if awaited:
+            indent = MARGIN + " " * (len("── switch: ") + (0 if rightward else cell_len(target) + 2))
+            for line in _wrap(awaited, max(12, self.width - cell_len(indent))):
+                yield Text(indent + line, "dim")
 
     def _leftward(self, begin: str, line: str, target: str, first: bool, last: bool) -> str:
         head = f"{target}{' ' if target else ''}◀"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool import layout
-from opcodetrace.spool.layout import HeaderFlag
+from opcodetrace.spool.layout import HeaderFlag, Merged
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
@@ -36,6 +36,7 @@ class SpooledRecords:
     stop_seq: int
     missed: int
     children: int
+    merged: Merged
     ended: bytes  # one byte a thread
     oldest: int  # the first record that is there
     first: int  # the first one that counts; what comes before only tells the texts, types and threads it refers to
@@ -76,6 +77,7 @@ class SpooledRecords:
             stop_seq=stop_seq,
             missed=struct.unpack_from("<Q", head, layout.MISSED_OFFSET)[0],
             children=struct.unpack_from("<Q", head, layout.CHILDREN_OFFSET)[0],
+            merged=Merged(struct.unpack_from("<Q", head, layout.MERGED_OFFSET)[0]),
             ended=head[layout.ENDED_OFFSET :],
             oldest=oldest,
             first=oldest if last is None else max(oldest, stop - last),

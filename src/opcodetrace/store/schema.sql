@@ -40,7 +40,8 @@ CREATE TABLE runs (
     tasks INTEGER NOT NULL DEFAULT 0,  -- asyncio tasks, not among the threads
     last INTEGER,                   -- how many records were to be kept, the last ones (record --last); NULL: all
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
-    children INTEGER                -- processes that it started, which were not recorded; NULL where not counted
+    children INTEGER,               -- processes that it started, which were not recorded; NULL where not counted
+    merged TEXT NOT NULL DEFAULT '[]'  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
 );
 
 CREATE TABLE threads (
@@ -148,6 +149,7 @@ CREATE TABLE switches (
     site_id INTEGER REFERENCES sites (id),         -- where the outgoing thread stood; NULL where in no woven code
     callee TEXT,                                   -- the C function that it was in: time.sleep
     reason TEXT,                                   -- blocked, yielded, preempted, awaited, ended; NULL: not proven
+    awaited_by TEXT,                               -- coroutines that await that one, a JSON list; NULL: none known
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID;
 

@@ -32,6 +32,7 @@ STEPS = (
     "count_children",
     "calls",
     "findings_of_every_kind",
+    "turns_within_threads",
 )
 
 

@@ -147,6 +147,7 @@ class Writer(Connection):
                 (
                     *(run, switch.seq, switch.from_thread, switch.to_thread),
                     *(switch.place and place_rows[switch.place], switch.callee, switch.reason),
+                    json.dumps(switch.awaited_by) if switch.awaited_by else None,
                 )
                 for switch in trace.switches
             ),
@@ -290,6 +291,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "functions": sum(code.unwoven is None for code in trace.codes),
         "notes": json.dumps(trace.notes),
         "children": trace.children,
+        "merged": json.dumps(trace.merged),
     }
 
 

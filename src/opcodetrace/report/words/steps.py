@@ -137,6 +137,19 @@ class StepWords:
             case _:
                 return f"{who} stood {where}; the reason is not recorded"
 
+    def awaited_by(self, step: SwitchStep) -> str:
+        """Which coroutines await the one in which a task stopped: awaited by middle, line 12; by add, line 18."""
+        awaiting = [
+            f"by {self.code(printable(each.function.rpartition('.')[2]))}, {self._line(each.path, each.line)}"
+            for each in step.switch.awaited_by
+        ]
+        return f"awaited {'; '.join(awaiting)}" if awaiting else ""
+
+    def _line(self, path: str | None, line: int | None) -> str:
+        if path is not None and line is not None and (path not in self.paths or len(self.paths) > 1):
+            return f"{printable(os.path.basename(path))}:{line}"
+        return f"line {'?' if line is None else line}"
+
     def synchronised(self, step: SyncStep) -> str:
         """What a thread does to wait for others: acquire lock (waited 1.2 ms; Thread-2 held it)."""
         what = step.operation if step.object is None else operation_words(step.operation, step.object, self.code)
