@@ -257,7 +257,7 @@ def tell(database: Database, run: StoredRun) -> None:
     from opcodetrace.report.text import TextReporter
 
     click.echo("", err=True)
-    TextReporter().write(run_report.compose(database, run, max_stories=1), sys.stderr)
+    TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0), sys.stderr)
 
 
 def tabulate(recordings: list[Recording], database: Path) -> None:

@@ -382,3 +382,38 @@ def test_a_task_in_the_place_of_one_that_was_given_up_is_another_lane(tmp_path: 
     recording = recorded(tmp_path, program)
     lanes = "SELECT count(DISTINCT event.thread) FROM events AS event JOIN threads AS thread USING (run_id, thread)"
     assert recording.query(f"{lanes} WHERE thread.name = 'same'") == [(40,)]
+
+
+def test_tasks_that_do_the_same_are_folded(tmp_path: Path) -> None:
+    program = """
+    import asyncio, threading
+    lock = threading.Lock()
+    visits = {"n": 0}
+
+    async def visit():
+        n = visits["n"]
+        await asyncio.sleep(0)
+        visits["n"] = n + 1
+
+    async def main():
+        with lock:
+            pass
+        await asyncio.gather(*(visit() for _ in range(10)))
+
+    asyncio.run(main())
+    threading.Thread(target=lock.acquire).start()
+    """
+    recording = recorded(tmp_path, program)
+    document = json.loads(opcodetrace("report", "-d", recording.database, "--format", "json").stdout)
+    ((finding, *_),) = [document["findings"]]
+    interleaving = finding["interleaving"]
+    (fold,) = [step for step in interleaving["steps"] if step["step"] == "fold" and step["alike"]]
+    assert len(fold["threads"]) == fold["writes"] == 7
+    assert not set(fold["threads"]) & set(interleaving["threads"])
+    names = {thread["thread"]: thread["name"] for thread in document["threads"]}
+    assert {names[thread] for thread in fold["threads"]} <= {f"Task-{number}" for number in range(2, 12)}
+    for form in ("text", "markdown"):
+        told = " ".join(opcodetrace("report", "-d", recording.database, "--format", form).stdout.split())
+        assert "and 3 more do the same: 7 more writes of" in told
+        assert "either thread" not in told
+        assert "Neither task was seen to hold a lock that another one used too" in told

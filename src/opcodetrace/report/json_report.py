@@ -16,7 +16,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     findings        [kind, severity (happened, possible or gil-only), certainty (proven or inferred), label, count,
                     locations (how many), labels: [text] (of the first of these), fingerprint (the same in every run of
                     the same code, or null), sites: {role: site}, sentences: [text], interleaving or null,
-                    held: [thread, throughout, at_read, at_write: [object]]]
+                    held: [thread, throughout, at_read, at_write: [object]], like (the number, from 1, of a finding
+                    of the same shape that is told step by step, if this one is not for that reason, or null)]
                     one for each kind, severity and set of source lines: what happened before what is possible, the most
                     frequent first; `held`: the locks of the threads that play its roles
     protected       [label, cells, why (lock, semaphore, order or nothing), certainty, doubts: [text], updates, threads:
@@ -52,7 +53,8 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
                           operation, object or null, begins (the thread may wait now), failed, waited (seconds or
                           null), holder, woken_by, other (the thread started or joined): numbers or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
-                          synchronisation (steps)
+                          synchronisation (steps), alike (the threads did, one after the other, what the steps of
+                          the one before show: they are no column of their own)
 
 A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
 str and None, `value`; for other objects `identity`: a number that no other object of the run has,
@@ -204,6 +206,7 @@ def _story(story: Story, report: RunReport) -> Json:
         "locations": story.locations,
         "labels": list(story.labels),
         "fingerprint": story.fingerprint,
+        "like": story.like,
         "sites": {role: _site(site) for role, site in story.sites.items()},
         "sentences": [] if teller is None else [*teller.sentences(), teller.how_sure()],
         "interleaving": None if told is None else _interleaving(told, teller),
@@ -333,6 +336,7 @@ def _step(step: Step, teller: StoryTeller | None) -> Json:
                 "accesses": step.accesses,
                 "elsewhere": step.elsewhere,
                 "switches": step.switches,
+                "alike": step.alike,
                 "threads": list(step.threads),
                 "synchronisation": step.synchronisation,
             }

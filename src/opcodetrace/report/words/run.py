@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from opcodetrace.report.words import finding
+from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words.text import identity, printable, shown_path
 from opcodetrace.trace.finding import Tally
 from opcodetrace.trace.finding_kind import FindingKind
@@ -69,7 +70,7 @@ def origin_of_confidence(report: RunReport) -> list[str]:
     if not report.watched:
         return [
             f"There was nothing to lose: in {quantity(run.accesses, 'recorded access', 'recorded accesses')}, no "
-            "location was touched by two threads and written."
+            f"location was touched by two {lane_words.plural(report.lanes).replace(' and ', ' or ')} and written."
         ]
     writes = sum(watched.writes for watched in report.watched)
     cells = sum(watched.cells for watched in report.watched)
@@ -84,11 +85,17 @@ def origin_of_confidence(report: RunReport) -> list[str]:
         sentences.append("The threads ran in parallel, without a GIL.")
     elif run.switches:
         times = "once" if run.switches == 1 else f"{run.switches:,} times"
-        sentences.append(f"The interpreter switched threads {times} meanwhile.")
+        sentences.append(f"{_switcher(report)} {times} meanwhile.")
     else:
         sentences.append("The interpreter never switched threads meanwhile.")
     sentences.append("This holds for this run: another may be scheduled otherwise.")
     return sentences
+
+
+def _switcher(report: RunReport) -> str:
+    if not report.run.tasks:
+        return "The interpreter switched threads"
+    return "The tasks took turns" if report.run.threads == 1 else "The threads and tasks took turns"
 
 
 def caveats(
