@@ -1,8 +1,10 @@
-"""The C extension, nothing else; all metadata is in setup.cfg."""
+"""The C extensions, nothing else; all metadata is in setup.cfg."""
 
 from glob import glob
 
 from setuptools import Extension, setup
+
+ARGUMENTS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
 
 setup(
     ext_modules=[
@@ -10,7 +12,13 @@ setup(
             "opcodetrace.probe._probe",
             sources=sorted(glob("src/opcodetrace/probe/*.c")),
             depends=sorted(glob("src/opcodetrace/probe/*.h")),
-            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
-        )
+            extra_compile_args=ARGUMENTS,
+        ),
+        *(
+            Extension(
+                f"opcodetrace.{name.replace('/', '.')}", [f"src/opcodetrace/{name}.c"], extra_compile_args=ARGUMENTS
+            )
+            for name in ("analyse/_passes", "store/_btree")
+        ),
     ]
 )

@@ -9,6 +9,7 @@ from opcodetrace.findings.grouping import grouped
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
 from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
 from opcodetrace.trace.location import Location, LocationKind
@@ -110,7 +111,7 @@ def make_trace(events: Sequence[Event] | None = None, *, switches: Sequence[Swit
         sites={site.id: site for site in WORK.sites},
         site_codes={site.id: WORK for site in WORK.sites},
         locations={LOCATION.id: LOCATION},
-        events=stored,
+        events=Events.of(stored),
         switches=list(switches),
         records=20,
         accesses=9,
@@ -143,9 +144,14 @@ UNSEEN = Finding(UNSEEN_WRITE.name, Severity.HAPPENED, Certainty.PROVEN, {"read"
 def findings_of(trace: Trace, found: Sequence[Finding], counts: Sequence[Count] = ()) -> Findings:
     """As the kinds give them."""
     group_of, groups = grouped(KINDS, found, trace)
-    sources, certainty = {6: 1, 8: 3}, {6: Certainty.PROVEN, 8: Certainty.INFERRED}
-    return Findings(found, group_of, groups, counts, sources, certainty, uncertain_locations=5)
+    places = trace.events.places([1, 3, 6, 8])
+    made_of = {6: 1, 8: 3} if len(places) == 4 else {}
+    sources = Sources.of(trace.events, made_of, {6: Certainty.PROVEN, 8: Certainty.INFERRED})
+    return Findings(found, group_of, groups, counts, sources, uncertain_locations=5)
 
 
 FINDINGS = findings_of(make_trace(), [LOST, UNSEEN], [Count(LOST.kind, 3, 1, 2, 1, True), Count(UNSEEN.kind, 3, 1, 1)])
-NO_FINDINGS = Findings([], [], [], [], {}, {})
+
+
+def no_findings(trace: Trace) -> Findings:
+    return Findings([], [], [], [], Sources.none(trace.events))

@@ -16,7 +16,7 @@ KEYS = ("include", "exclude")
 def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None = None) -> Patterns:
     """The patterns of the command line, each kind in place of the configuration's.
 
-    UsageError where one can match no module, or the configuration cannot be read or says what it cannot.
+    UsageError if one can match no module, or the configuration cannot be read or says what it cannot.
     """
     read = configured(folder or Path())
     chosen = {"include": tuple(include), "exclude": tuple(exclude)}
@@ -27,7 +27,7 @@ def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None
 
 
 def configured(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The keys that are set. Where both files have a section, pyproject.toml's counts."""
+    """The keys that are set. If both files have a section, pyproject.toml's counts."""
     for path, read in ((folder / "pyproject.toml", _of_pyproject), (folder / "setup.cfg", _of_setup_cfg)):
         try:
             text = path.read_text(encoding="utf-8")

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
 import pathlib
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from opcodetrace.errors import UsageError
+from opcodetrace.store.connection import Answer
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
 from opcodetrace_cli.database import database_option, run_option
 
 Row = Sequence[Any]
 UNLIMITED = 10_000
+PAGE = 1_000  # rows that are written at a time
+TERMINAL_ROWS = 1_000  # that a terminal is shown
 
 
 @click.command()
@@ -53,8 +58,9 @@ def query(sql: str | None, form: str, show: bool, run: int | None, database: pat
         parameters = {}
         if run is not None or ":run" in statement:
             parameters["run"] = trace_file.run(run).id
-        columns, rows = trace_file.query(statement, parameters)
-    click.echo(WRITERS[form](columns, rows), nl=False)
+        with trace_file.ask(statement, parameters) as answer:
+            for text in WRITERS[form](answer):
+                click.echo(text, nl=False)
 
 
 def _statement(sql: str) -> str:
@@ -65,18 +71,40 @@ def _statement(sql: str) -> str:
     return sql
 
 
-def _table(columns: Row, rows: Sequence[Row]) -> str:
+def _table(answer: Answer) -> Iterator[str]:
+    """A page at a time, so that the first one is there at once; a terminal's table is cut."""
     terminal = sys.stdout.isatty()
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for index, column in enumerate(columns):
-        numbers = all(isinstance(row[index], int | float | None) for row in rows)
-        table.add_column(Text(_printable(str(column))), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_printable(_cell(value))) for value in row))
-    console = Console(width=None if terminal else UNLIMITED, highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    numbers: list[bool] = []
+    widths = [0] * len(answer.columns)
+    rows = itertools.islice(answer.rows, TERMINAL_ROWS) if terminal else answer.rows
+    shown = 0
+    for page in pages(rows):
+        cells = [[_printable(_cell(value)) for value in row] for row in page]
+        numbers = numbers or [all(isinstance(row[at], int | float | None) for row in page) for at in range(len(widths))]
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=not shown)
+        for at, column in enumerate(answer.columns):
+            header = _printable(str(column))
+            widths[at] = max(widths[at], cell_len(header), *(cell_len(row[at]) for row in cells))
+            justify: JustifyMethod = "right" if numbers[at] else "left"
+            table.add_column(Text(header), justify=justify, overflow="fold", min_width=None if terminal else widths[at])
+        for row in cells:
+            table.add_row(*map(Text, row))
+        console = Console(width=None if terminal else UNLIMITED, highlight=False)
+        with console.capture() as capture:
+            console.print(table)
+        yield "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+        shown += len(page)
+    if terminal and shown == TERMINAL_ROWS and (left := answer.count() - shown) > 0:
+        yield f"... and {left:,} more rows; --format csv gives all of them, LIMIT and OFFSET give others\n"
+
+
+def pages(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
+    """At least one, which may be empty."""
+    rows = iter(rows)
+    page = list(itertools.islice(rows, PAGE))
+    yield page
+    while page := list(itertools.islice(rows, PAGE)):
+        yield page
 
 
 def _cell(value: Any) -> str:
@@ -90,9 +118,13 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
-def _json(columns: Row, rows: Sequence[Row]) -> str:
-    objects = [json.dumps(dict(zip(columns, map(_plain, row), strict=True)), ensure_ascii=False) for row in rows]
-    return "[" + ",\n ".join(objects) + "]\n"
+def _json(answer: Answer) -> Iterator[str]:
+    between = "["
+    for row in answer.rows:
+        made = dict(zip(answer.columns, map(_plain, row), strict=True))
+        yield between + json.dumps(made, ensure_ascii=False)
+        between = ",\n "
+    yield "]\n" if between != "[" else "[]\n"
 
 
 def _plain(value: Any) -> Any:
@@ -104,18 +136,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _csv(columns: Row, rows: Sequence[Row]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return stream.getvalue()
+def _csv(answer: Answer) -> Iterator[str]:
+    header: Sequence[Row] = [answer.columns]
+    for page in itertools.chain([header], pages(answer.rows)):
+        stream = io.StringIO()
+        csv.writer(stream, lineterminator="\n").writerows([_cell(value) for value in row] for row in page)
+        yield stream.getvalue()
 
 
-def _tsv(columns: Row, rows: Sequence[Row]) -> str:
+def _tsv(answer: Answer) -> Iterator[str]:
     escapes = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-    lines = [columns, *([_cell(value) for value in row] for row in rows)]
-    return "".join("\t".join(str(cell).translate(escapes) for cell in line) + "\n" for line in lines)
+    header: Sequence[Row] = [answer.columns]
+    for page in itertools.chain([header], pages(answer.rows)):
+        yield "".join("\t".join(_cell(cell).translate(escapes) for cell in line) + "\n" for line in page)
 
 
-WRITERS: dict[str, Callable[[Row, Sequence[Row]], str]] = {"table": _table, "json": _json, "csv": _csv, "tsv": _tsv}
+WRITERS: dict[str, Callable[[Answer], Iterator[str]]] = {"table": _table, "json": _json, "csv": _csv, "tsv": _tsv}

@@ -79,9 +79,9 @@ def size(text: str | int) -> int:
     type=click.Choice(["shared", "all"]),
     default="shared",
     show_default=True,
-    help="Which accesses to store: to what several threads share, or all.",
+    help="Which accesses to store: those to what several threads share, or all.",
 )
-@click.option("--calls", is_flag=True, help="Record from where each function is called, too (slower).")
+@click.option("--calls", is_flag=True, help="Record the caller of each function, too (slower).")
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
@@ -129,7 +129,7 @@ def record(
 
 
 def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[Recording]:
-    """Record N times, with a progress bar where stderr is a terminal."""
+    """Record N times, with a progress bar if stderr is a terminal."""
     recordings = []
     with bar(runs, quiet) as (hide, advance):
         for recording in recorder.record_many(target, database, options, runs, before_output=hide):
@@ -237,7 +237,7 @@ def summarize(number: int, database: Path) -> None:
         parts.append(run_words.found_words(run.found, run.merged, KINDS, "nothing found"))
         say(f"run {run.id}: {', '.join(parts)}")
         if run.let_go:
-            say(f"the first {run.let_go:,} events were let go (--last {run.last:,})")
+            say(f"the first {run.let_go:,} events were evicted (--last {run.last:,})")
         woven = f"woven: {count(run.modules, 'module')}, {count(run.functions, 'function')}"
         if run.unwoven:
             woven += f"; {count(run.unwoven, 'function')} ran unseen ({command('query unwoven', database)})"

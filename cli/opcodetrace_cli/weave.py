@@ -205,7 +205,7 @@ class Listing:
         return owners
 
     def row(self, left: Text, right: Text) -> Text:
-        """Two cells, cropped where there is no room for them."""
+        """Two cells, cropped if there is no room for them."""
         line = Text()
         for cell, width in ((left, self.left), (right, self.right)):
             text = cell.plain

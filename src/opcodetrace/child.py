@@ -3,7 +3,7 @@
 script_process.py starts `python [OPTION]... child.py SPOOL script|module TARGET [ARG]...`; how to record it is in the
 spool's `options.json`.
 CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
-ours becomes. Where anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
+ours becomes. If anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
 """
 
 import sys
@@ -151,7 +151,7 @@ class _Recording:
         self._executed.install(self.weaver, self.selection, self.probe)
 
     def weave_script(self, target: _Target) -> Any:
-        """The script's code. Where Python cannot compile it, plain Python says so best."""
+        """The script's code. If Python cannot compile it, plain Python says so best."""
         try:
             with open(target.path, "rb") as file:
                 source = file.read()

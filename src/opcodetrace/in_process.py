@@ -70,10 +70,10 @@ def record(
 
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
-    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, from where each function was
-    called. With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
+    is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, the caller of each function.
+    With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
-    UsageError where an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
+    UsageError if an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
     """
     for name, number, least in (("max_events", max_events, 1), ("window_bytes", window_bytes, MIN_WINDOW)):
         if number is not None and (not isinstance(number, int) or number < least):
@@ -107,7 +107,7 @@ class Recorder:
         namespace: dict[str, Any],
         body: str,
     ) -> None:
-        """`body` names what is recorded; `namespace` is watched where there are no targets."""
+        """`body` names what is recorded; `namespace` is watched if there are no targets."""
         self._targets = targets
         self._database = database
         self._options = options
@@ -202,7 +202,7 @@ class Recording:
     @property
     def lost_at_most(self) -> int:
         """The greatest number of lost updates that some order of the events gives: more than `lost` only without the
-        GIL, or where the recording has gaps."""
+        GIL, or if the recording has gaps."""
         return self.stored.lost_at_most
 
     @property
@@ -216,7 +216,7 @@ class Recording:
         return self._composed().stories
 
     def report(self, format: str = "text") -> str:
-        """The report as text, markdown or json. UsageError where there is no such format."""
+        """The report as text, markdown or json. UsageError if there is no such format."""
         if format not in REPORTERS:
             raise UsageError(f"there is no report format {format!r}; take one of {', '.join(REPORTERS)}")
         page = io.StringIO()
@@ -284,7 +284,7 @@ class _Session:
             self._undo = undo.pop_all()
 
     def end(self, error: BaseException | None, check: bool) -> None:
-        """Ends and stores the run; `error` is what the body raised. OpcodetraceError where it cannot be stored, and
+        """Ends and stores the run; `error` is what the body raised. OpcodetraceError if it cannot be stored, and
         with `check` FindingsError, unless the body has raised."""
         duration = time.monotonic() - self._started
         self._undo.close()

@@ -1,4 +1,4 @@
-"""The stages behind a recording: what the spool holds is read, analysed and stored."""
+"""The stages after a recording: what the spool holds is read, analysed and stored."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     findings = find_all(KINDS, gather(trace))
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings), remarks
+        return opened.add_run(info, meta.outcome, trace, findings, spool.folder), remarks

@@ -51,7 +51,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A script that ran. `run` is None where `failure` says why its trace is not in the database."""
+    """A script that ran. `run` is None if `failure` says why its trace is not in the database."""
 
     info: RunInfo
     outcome: Outcome
@@ -119,7 +119,7 @@ def _is_archive(path: str) -> bool:
 
 
 def check_options(options: Options) -> None:
-    """Raise where the options contradict one another."""
+    """Raise if the options contradict one another."""
     if options.last is None:
         return
     if options.max_events is not None:

@@ -114,7 +114,7 @@ def wait(child: subprocess.Popen[bytes], window: Window, output: Output | None, 
             if allocating:
                 window.allocate_ahead()
         except OSError:
-            allocating = False  # the recording ends where the window does
+            allocating = False  # the recording ends with the window
         for signum in signals.to_forward():
             child.send_signal(signum)
         if output is None:
@@ -221,7 +221,7 @@ def end_as(outcome: Outcome, exit_code: int) -> NoReturn:
             stream.flush()
     if outcome.signal is not None:
         with contextlib.suppress(OSError, ValueError):
-            # The script dumped the core. On Linux 1 means none even where a program receives the dumps; 0 does not.
+            # The script dumped the core. On Linux 1 means none even if a program receives the dumps; 0 does not.
             limit = 1 if sys.platform == "linux" else 0
             resource.setrlimit(resource.RLIMIT_CORE, (limit, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         with contextlib.suppress(OSError, ValueError):  # SIGKILL needs no handler

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
@@ -35,7 +36,7 @@ def trace_of(events: list[Event], sites: Iterable[Site], uncertain: Iterable[int
             cell: Location(cell, LocationKind.ITEM, "list", cell, f"c[{cell}]", cell not in uncertain, 0, 0, 0)
             for cell in cells
         },
-        events=events,
+        events=Events.of(events),
         switches=[],
         records=len(events),
         accesses=len(events),

@@ -1,4 +1,4 @@
-"""A trace whose first events were let go says nothing that the whole trace does not say."""
+"""A trace whose first events were evicted says nothing that the whole trace does not say."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ programs = st.sampled_from([ALL, ("increment",), ("increment", "set"), ("read", 
 
 def find_after(run: Run, first: int) -> Evidence:
     trace = run.trace
-    return gather(replace(trace, events=[event for event in trace.events if event.seq >= first], let_go=first))
+    return gather(replace(trace, events=trace.events[trace.events.seq >= first], let_go=first))
 
 
 @many
@@ -58,7 +58,7 @@ def test_in_parallel_no_more_is_proven_than_is_true(
 
 def test_a_write_that_was_let_go_may_have_come_after_one_that_is_there() -> None:
     events = [
-        Event(2, 2, 1, WRITE, Kind.WRITE, 0, 7, 1),  # let go; came after the next one
+        Event(2, 2, 1, WRITE, Kind.WRITE, 0, 7, 1),  # evicted; came after the next one
         Event(3, 0, 0, WRITE, Kind.WRITE, 0, 5, 0),
         Event(4, 4, 1, READ, Kind.READ, 0, 7, 1),
         Event(5, 5, 0, READ, Kind.READ, 0, 7, 0),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import random
+from unittest import mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcodetrace.analyse.happens_before import Clocks, Operations, Order
+from opcodetrace.analyse import happens_before
+from opcodetrace.analyse.happens_before import Clock, Clocks, Operations, Order
+from opcodetrace.analyse.lockset import FirstUnknown, _cuts
 from opcodetrace.trace.finding import Certainty
-from opcodetrace.trace.protection import Carrier, Doubt, Why
+from opcodetrace.trace.protection import Carrier, Doubt, Update, Why
 from tests.analyse.synchronised import LOCK, Programme
 
 
@@ -253,14 +259,21 @@ def test_by_a_third_thread() -> None:
 def test_clocks_are_the_closure_of_the_orders(data: st.DataObject) -> None:
     """What a clock knows of a thread is what can be reached from it, by brute force."""
     size = data.draw(st.integers(1, 12))
+    threads = range(data.draw(st.integers(2, 6)))
     orders = []
     for _ in range(size):
-        one, other = data.draw(st.permutations([1, 2, 3]))[:2]
+        one, other = data.draw(st.permutations(threads))[:2]
         seq = data.draw(st.integers(0, 40)) * 2 + 1
         until = seq + 2 * data.draw(st.integers(0, 10)) + 1
         orders.append(Order(one, seq, other, until, Carrier("a", "b", None)))
     orders.sort(key=lambda order: (order.until, order.seq))
-    clocks = Clocks(orders)
+    last_seq = {thread: data.draw(st.integers(0, 130)) for thread in threads} if data.draw(st.booleans()) else {}
+    for order in orders:  # a thread does nothing after its last record
+        for thread, latest in ((order.one, order.seq), (order.other, order.until)):
+            if thread in last_seq:
+                last_seq[thread] = max(last_seq[thread], latest)
+    with mock.patch.object(happens_before, "FEW", data.draw(st.integers(0, 3))):
+        clocks = Clocks(orders, last_seq)
 
     def known(thread: int, seq: int, of: int) -> int:
         best = -1
@@ -271,10 +284,100 @@ def test_clocks_are_the_closure_of_the_orders(data: st.DataObject) -> None:
                 best = max(best, known(order.one, order.seq, of))
         return best
 
-    thread, of = data.draw(st.permutations([1, 2, 3]))[:2]
+    thread, of = data.draw(st.permutations(threads))[:2]
     seq = data.draw(st.integers(0, 120))
-    assert clocks.at(thread, seq).get(of, -1) == known(thread, seq, of)
+    told, best = clocks.at(thread, seq).get(of), known(thread, seq, of)
+    assert told == best or (math.isinf(told) and best > last_seq.get(of, -1))
     written = data.draw(st.integers(0, 120))
     path = clocks.path(of, written, thread, seq)
     assert bool(path) == (written < known(thread, seq, of))
     assert not path or (path[0].one, path[-1].other) == (of, thread)
+
+
+@given(st.data())
+def test_cuts_are_where_all_before_came_before_all_after(data: st.DataObject) -> None:
+    threads = range(data.draw(st.integers(2, 5)))
+    orders = []
+    for _ in range(data.draw(st.integers(0, 12))):
+        one, other = data.draw(st.permutations(threads))[:2]
+        seq = data.draw(st.integers(0, 40))
+        orders.append(Order(one, seq, other, seq + data.draw(st.integers(0, 5)), Carrier("a", "b", None)))
+    orders.sort(key=lambda order: (order.until, order.seq))
+    last_seq = dict.fromkeys(threads, 60) if data.draw(st.booleans()) else {}
+    clocks = Clocks(orders, last_seq)
+    seqs = sorted(data.draw(st.sets(st.integers(0, 60), max_size=12)))
+    updates = [Update(0, data.draw(st.sampled_from(threads)), seq, seq, True) for seq in seqs]
+
+    def came_before(one: Update, other: Update) -> bool:
+        return one.thread == other.thread or one.seq < clocks.at(other.thread, other.began).get(one.thread)
+
+    assert _cuts(updates, clocks) == [
+        place
+        for place in range(1, len(updates))
+        if all(came_before(one, other) for one in updates[:place] for other in updates[place:])
+    ]
+
+
+@given(st.data())
+def test_the_first_update_that_a_clock_does_not_know(data: st.DataObject) -> None:
+    threads = st.integers(0, 6)
+    updates = [Update(0, data.draw(threads), seq, seq, True) for seq in range(data.draw(st.integers(0, 12)))]
+    clock = Clock(data.draw(threads), data.draw(st.dictionaries(threads, st.integers(-1, 12))))
+    own = data.draw(threads)
+    unknown = [place for place, each in enumerate(updates) if each.thread != own and each.seq >= clock.get(each.thread)]
+    assert FirstUnknown(updates)(own, clock) == min(unknown, default=len(updates))
+
+
+@pytest.mark.parametrize("shape", ["one by one", "all at once", "all at once, joined in any order"])
+def test_clocks_take_room_by_the_orders_not_by_the_threads(shape: str) -> None:
+    count, orders, last_seq, seq = 500, [], {0: 1 << 40, 1: 1 << 40}, 0  # thread 1 never ends
+
+    def start(one: int, other: int) -> None:
+        nonlocal seq
+        seq += 2
+        orders.append(Order(one, seq, other, seq + 1, Carrier("start", "begin", None)))
+        last_seq[other] = seq + 1
+
+    def join(one: int, other: int) -> None:
+        nonlocal seq
+        seq += 2
+        orders.append(Order(one, seq, other, seq + 1, Carrier("end", "join", None)))
+        last_seq[one] = seq - 1
+
+    numbers = list(range(2, count))
+    if shape == "one by one":
+        for number in numbers:
+            start(0, number)
+            join(number, 0)
+    else:
+        for number in numbers:
+            start(0, number)
+        if "any order" in shape:
+            random.Random(7).shuffle(numbers)
+        for number in numbers:
+            join(number, 0)
+    clocks = Clocks(orders, last_seq)
+    room = sum(len(clock.some) for of_thread in clocks._clocks.values() for clock in of_thread)
+    assert room <= 30 * len(orders) or shape.endswith("any order")
+    assert all(clocks.at(0, seq + 1).get(number) > last_seq[number] for number in numbers)
+    assert clocks.at(0, seq + 1).get(1) == -1
+
+
+def test_orders_that_are_too_many_to_look_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Programme()
+    objects = started(run, 1)
+    run.update(1)
+    run.does(0, "join", objects[1])
+    started(run, 2)
+    run.update(2)
+    assert run.verdict().why is Why.ORDER
+    monkeypatch.setattr(happens_before, "MAX_ROOM", 0)
+    assert run.judge().verdict(run.updates) is None
+    guarded = Programme()
+    lock = guarded.thing(LOCK)
+    started(guarded, 1, 2)
+    for thread in (1, 2):
+        guarded.does(thread, "acquire", lock)
+        guarded.update(thread)
+        guarded.does(thread, "release", lock)
+    assert guarded.verdict().why is Why.LOCK

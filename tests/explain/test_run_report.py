@@ -19,6 +19,7 @@ from opcodetrace.findings.grouping import grouped
 from opcodetrace.report.text import TextReporter
 from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Count, Finding, Findings
 from opcodetrace.trace.report_model import RunReport
@@ -45,11 +46,12 @@ def stored(run: Recorded, found: Sequence[Finding], database: Path) -> int:
     code = Code(0, 0, "increment", 6, tuple(sites.values()), ())
     trace = Trace(
         False, list(run.threads), [SourceFile(0, PATH, "__main__", run.source.encode())], [code], sites,
-        dict.fromkeys(sites, code), {0: run.location}, run.event_list, run.switch_list, run.seq + 1,
+        dict.fromkeys(sites, code), {0: run.location}, Events.of(run.event_list), run.switch_list, run.seq + 1,
         len(run.event_list), len(run.event_list), 0, 0, None, None, True,
     )  # fmt: skip
+    sources = Sources.of(trace.events, {105: 101, 107: 103}, {})
     counts = [Count(found[0].kind, 0, len(found), len(found), 1)] if found else []
-    findings = Findings(found, *grouped(KINDS, found, trace), counts, {105: 101, 107: 103}, {})
+    findings = Findings(found, *grouped(KINDS, found, trace), counts, sources)
     with Database.open(database, create=True) as opened:
         return opened.add_run(info, Outcome(0, None, 0.25), trace, findings)
 
@@ -107,6 +109,26 @@ def test_the_extension_names_the_format(database: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "--format" in result.stderr
     assert not (tmp_path / "report.pdf").exists()
+
+
+def test_the_width_that_is_asked_for(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    lines = invoke("report", "-d", database, "--run", 1).stdout.splitlines()
+    assert 80 < max(map(len, lines)) <= 150
+    lines = invoke("report", "-d", database, "--run", 1, "--width", 70).stdout.splitlines()
+    assert 60 < max(map(len, lines)) <= 70
+    result = invoke("report", "-d", database, "--width", 70, "--format", "json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--width 70" in result.stderr
+
+
+def test_a_file_gets_no_colours(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[" in invoke("report", "-d", database).stdout
+    target = tmp_path / "report.txt"
+    assert invoke("report", "-d", database, "-o", target).exit_code == 0
+    assert "\x1b" not in target.read_text()
 
 
 def test_check_tells_by_its_exit_code(database: Path) -> None:

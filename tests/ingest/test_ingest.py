@@ -157,7 +157,7 @@ class TestWhatIsKept:
 
     def test_an_empty_window(self, path: pathlib.Path) -> None:
         trace = ingest(WindowBuilder().save(path), [], [])
-        assert (trace.events, trace.threads, trace.records, trace.truncated) == ([], [], 0, None)
+        assert (len(trace.events), trace.threads, trace.records, trace.truncated) == (0, [], 0, None)
 
 
 class TestHoles:
@@ -174,7 +174,7 @@ class TestHoles:
         window.stop_seq = window.seq
         share(window, thing(LIST, ADDRESS), integer(0))
         trace = read(window, path)
-        assert (trace.records, trace.holes, trace.events) == (window.stop_seq, 0, [])
+        assert (trace.records, trace.holes, len(trace.events)) == (window.stop_seq, 0, 0)
 
 
 class TestTruncation:

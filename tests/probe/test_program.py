@@ -1,6 +1,5 @@
 """The traced program runs as under the interpreter's own main."""
 
-import os
 import re
 import signal
 import subprocess
@@ -8,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.recording import environment
 
 PROGRAMS = {
     "result": "print('done')",
@@ -134,10 +135,8 @@ def write_runner(folder: Path, program: Path, leaves: str) -> Path:
 
 
 def run(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    source = os.environ.get("PROBE_PATH", str(Path(__file__).parents[2] / "src"))
-    environment = {**os.environ, "PYTHONPATH": source}
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=folder)
     return done.returncode, done.stdout, done.stderr
 
 

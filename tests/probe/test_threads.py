@@ -232,7 +232,7 @@ t.join()
 
 @gil_only
 def test_a_call_whose_operands_are_being_freed() -> None:
-    """The callable is gone before the argument, a socket that takes a second to close without the GIL. What lies in the
+    """The callable is gone before the argument, a socket whose closing takes its time without the GIL. What lies in the
     value stack is an object no more: nothing is said of why the thread stands there."""
     found = switches("""
 import functools, socket, struct
@@ -245,7 +245,7 @@ def lingering():
         while True: client.send(b"x" * 65536)
     except BlockingIOError: pass
     client.setblocking(True)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 99))
     return __import__("_socket").socket(fileno=client.detach())
 keep = []
 @woven
@@ -254,15 +254,13 @@ def main():
     functools.partial(bool)(lingering())
     h[h] = 3
 def worker():
-    while not done:
-        a = "".ljust(39); b = "".ljust(39); c = "".ljust(39); d = "".ljust(39)  # what takes the memory
-        h[h] = 1
-        time.sleep(0.01)
-done = False
+    until_main_is_inside(main)
+    a = "".ljust(39); b = "".ljust(39); c = "".ljust(39); d = "".ljust(39)  # what takes the memory
+    h[h] = 1
+    keep[0][1][0].close()  # what the other end waits for
 t = threading.Thread(target=worker)
 t.start()
 main()
-done = True
 t.join()
 """)
     during = [event for event in found if event.container == 0 and event.site == 77]
@@ -272,19 +270,21 @@ t.join()
 @gil_only
 def test_a_call_of_c_code_that_nobody_follows() -> None:
     found = switches("""
-import select
+import os, select
+reader, writer = os.pipe()
 @woven
 def main():
     h[h] = 0
-    select.select([], [], [], 0.1)
+    select.select([reader], [], [])
     h[h] = 3
 def worker():
+    until_main_is_inside(main)
     h[h] = 1
-started = threading.Thread(target=worker)
-main_is_in = threading.Thread(target=lambda: (time.sleep(0.02), started.start()))
-main_is_in.start()
+    os.write(writer, b".")
+t = threading.Thread(target=worker)
+t.start()
 main()
-main_is_in.join(); started.join()
+t.join()
 """)
     first = next(event for event in found if event.site == 77)
     assert (first.container, first.before, first.value) == (0, 0, Tag.ABSENT)

@@ -154,7 +154,7 @@ def test_a_run_that_is_shorter_than_that(tmp_path: Path) -> None:
     script.write_text(long(100))
     done = record(tmp_path / "t.db", "--last", "50000", script)
     assert done.query("SELECT last, let_go FROM runs") == [(50000, 0)]
-    assert "let go" not in done.stderr
+    assert "evicted" not in done.stderr
 
 
 def test_the_collector_is_not_needed(scripts: Scripts) -> None:

@@ -35,7 +35,7 @@ def written(reporter: Reporter, report: RunReport) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 @pytest.mark.parametrize("name", ["text", "markdown"])
 def test_report(case: Case, name: str, check_gold: CheckGold) -> None:
-    reporter = REPORTERS[name]()
+    reporter = TextReporter(width=80) if name == "text" else REPORTERS[name]()
     check_gold(case.__name__ + reporter.extension, written(reporter, case()))
 
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from opcodetrace.report.text import TextReporter
 from opcodetrace.trace.report_model import RunReport
-from tests.report.cases import CASES, LONG, two_threads, unicode_source
+from tests.report.cases import CASES, LONG, long_lines, two_threads, unicode_source
 from tests.report.test_gold import written
 from tests.report.threads_at_work import Recorded
 
@@ -45,8 +45,38 @@ def test_no_line_ends_in_a_blank(case: Callable[[], RunReport]) -> None:
     assert not [line for line in written(TextReporter(), case()).splitlines() if line != line.rstrip()]
 
 
-def test_a_pipe_gets_80_columns_and_no_colour() -> None:
+def widest(text: str) -> int:
+    return max(map(cell_len, text.splitlines()))
+
+
+def test_a_pipe_gets_no_colour() -> None:
     assert "\x1b" not in written(TextReporter(), two_threads())
+
+
+def test_a_pipe_gets_what_colour_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in written(TextReporter(), two_threads())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in written(TextReporter(), two_threads())
+
+
+def test_a_pipe_is_as_wide_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (70, 100, 140):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _, *lines = written(TextReporter(), long_lines()).splitlines()  # a path is never cut
+        assert columns - 10 < max(map(cell_len, lines)) <= columns
+
+
+@pytest.mark.parametrize("columns", [None, "", "0", "wide", "-5", "9" * 30])
+def test_a_pipe_is_as_wide_as_it_needs_and_nothing_is_cut(columns: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    text = written(TextReporter(), long_lines())
+    source = LONG.splitlines()[1].strip()
+    assert source not in written(TextReporter(width=80), long_lines())
+    assert source in text
+    assert widest(written(TextReporter(), two_threads())) <= 80
 
 
 def test_a_terminal_gets_its_width_and_colour() -> None:

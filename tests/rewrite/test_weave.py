@@ -7,10 +7,11 @@ import pytest
 
 from opcodetrace.probe import _probe
 from opcodetrace.rewrite import weave as weave_module
+from opcodetrace.rewrite.flow import FlowError
 from opcodetrace.rewrite.unweave import UnweaveError, check
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.spool.messages import Message
-from opcodetrace.trace.site import Code, Site
+from opcodetrace.trace.site import Code, Flow, Site
 
 PROGRAMS = {
     "generators and coroutines": """
@@ -279,7 +280,7 @@ def test_what_cannot_be_woven_runs_as_it_is_and_is_told(monkeypatch: pytest.Monk
     code, woven, codes = _weave("def f(c):\n    c[0] += 1\n    return c\ndef g(c):\n    c[0] += 1\nresult = f([1])\n")
     assert _result(woven) == [2]
     assert {each.function: each.unwoven for each in codes} == {
-        "f": "UnweaveError: a reason",
+        "f": "its bytecode could not be rewritten: UnweaveError, a reason",
         "g": None,
         "<module>": None,
     }
@@ -303,3 +304,47 @@ def test_cells_assigned_once_are_not_watched() -> None:
         "def f(box):\n    n = 0\n    def g():\n        nonlocal n\n        n += 1\n        return box\n    return g\n"
     )
     assert _accesses(source, "f.<locals>.g") == [("LOAD_DEREF", "n"), ("STORE_DEREF", "n")]
+
+
+LINES = [
+    "d['k{i}'] = d['k{i}'] + {i}",
+    "d['s'] += {i}",
+    "d.a{i} += 1",
+    "d['k{i}'] = d.get('k{i}', 0) + {i}; d['s'] += {i}",
+    "if d: d['k{i}'] = d['k{i}'] + {i}",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("head", ["def f(d):", "def f(d):\n  for x in d:", "def f(d):\n while d:\n  with d.x:"])
+def test_functions_with_many_updates_are_followed(line: str, head: str) -> None:
+    source = head + "\n" + "".join(f"    {line.format(i=i)}\n" for i in range(600))
+    (code,) = (each for each in _weave(source)[2] if each.function == "f")
+    assert (code.unwoven, code.flow) == (None, "full")
+    writes = [site for site in map(Site._make, code.sites) if site.operation.startswith("STORE")]
+    assert len(writes) >= 600
+    assert all(site.flow is not None and Flow._make(site.flow).reads for site in writes)
+
+
+def test_a_value_beyond_the_budget_is_inferred_and_said() -> None:
+    source = "def f(d, x):\n    d[0] = d[0] + " + " + ".join(["x"] * 200) + "\n    d[1] = d[1] + 1\n"
+    (code,) = (each for each in _weave(source)[2] if each.function == "f")
+    assert (code.unwoven, code.flow) == (None, "budget")
+    flows = [site.flow for site in map(Site._make, code.sites) if site.operation.startswith("STORE")]
+    assert [(Flow._make(flow).reads != (), Flow._make(flow).opaque) for flow in flows if flow is not None] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_a_function_whose_stack_cannot_be_followed_is_woven_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise FlowError("a reason")
+
+    monkeypatch.setattr(weave_module, "analyse", refuse)
+    _, woven, codes = _weave("def f(c):\n    c[0] += 1\n    return c\nresult = f([1])\n")
+    assert _result(woven) == [2]
+    assert {each.function: (each.unwoven, each.flow) for each in codes} == {
+        "f": (None, "none"),
+        "<module>": (None, "none"),
+    }

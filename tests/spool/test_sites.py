@@ -12,7 +12,17 @@ from opcodetrace.errors import SpoolError
 from opcodetrace.spool.messages import WovenFile, describe, encode
 from opcodetrace.spool.sites import Sites, read_sites
 from opcodetrace.trace.run import Module
-from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Flow, LeftModule, Patterns, SourceFile, SwitchPoint
+from opcodetrace.trace.site import (
+    EARLIER,
+    EXCLUDED,
+    Code,
+    Flow,
+    Followed,
+    LeftModule,
+    Patterns,
+    SourceFile,
+    SwitchPoint,
+)
 from tests.traces import make_code, make_site
 
 FILE = SourceFile(0, "/home/me/bank.py", "bank", b"counter[0] += 1\n")
@@ -50,6 +60,18 @@ def test_remarks_name_patterns_that_did_nothing_and_failures() -> None:
     named = [remark.partition(":")[0] for remark in remarks]
     assert named == ["--include os", "--include nobody", "--exclude bank.gui", "module bank.gui ran as it is, unseen"]
     assert "os was imported by Python itself" in remarks[0]
+
+
+def test_a_remark_says_where_values_were_not_followed() -> None:
+    long = CODE._replace(flow=str(Followed.BUDGET))
+    hard = [CODE._replace(flow=str(Followed.NONE), function=f"f{number}") for number in range(7)]
+    assert Sites([FILE], [CODE, UNWOVEN], [], Patterns()).remarks() == []
+    assert Sites([FILE], [long, *hard], [], Patterns()).remarks() == [
+        "1 function too long to follow every value: what flows into some of the writes is inferred, not proven "
+        f"({CODE.function})",
+        "7 functions in which values could not be followed: what flows into the writes is inferred, not proven "
+        "(f0, f1, f2, f3, f4 and 2 more)",
+    ]
 
 
 def test_reads_back_what_the_child_sent(tmp_path: pathlib.Path) -> None:

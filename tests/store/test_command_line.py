@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import pathlib
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from unittest import mock
 
 import click
 import pytest
@@ -125,6 +128,49 @@ class TestQuery:
     def test_a_wide_table_is_not_cut_in_a_pipe(self, database: pathlib.Path) -> None:
         assert "x" * 3000 in run("query", f"SELECT '{'x' * 3000}' AS long").stdout
 
+    @pytest.mark.parametrize("form", ["table", "csv", "tsv", "json"])
+    def test_the_first_rows_come_at_once(self, database: pathlib.Path, form: str) -> None:
+        # GIVEN a query that has no end
+        sql = "WITH RECURSIVE n (a, b) AS (SELECT 7, 'x' UNION ALL SELECT a + 1, b FROM n) SELECT a, b FROM n"
+        with Database.open(database) as trace_file, trace_file.ask(sql) as answer:
+            # THEN what is written first is written all the same
+            texts = query.WRITERS[form](answer)
+            written = next(texts) + next(texts)
+        assert "7" in written and "8" in written
+
+    def test_pages_of_a_table_stand_in_line(self, database: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(query, "PAGE", 2)
+        values = "(1, 'longer', 'a'), (22, 'b', 'b'), (3, 'b', 'c'), (44, 'c', 'longest'), (5, 'd', 'e')"
+        lines = run(
+            "query", f"SELECT column1 AS n, column2 AS t, column3 AS u FROM (VALUES {values})"
+        ).stdout.splitlines()
+        assert [line.split() for line in lines if "─" not in line] == [
+            ["n", "t", "u"],
+            *(["1", "longer", "a"], ["22", "b", "b"], ["3", "b", "c"], ["44", "c", "longest"], ["5", "d", "e"]),
+        ]
+        (header, *rows) = [line for line in lines if "─" not in line]
+        place = header.index("t")
+        assert all(row[place - 1] == " " != row[place] for row in rows)
+        assert {len(row[:place].rstrip()) for row in rows} == {2}
+
+    @pytest.mark.parametrize("ending", ["", "\n;", "\n; -- of them"])
+    @pytest.mark.parametrize(
+        ("rows", "end"), [(10, "10"), (11, "... and 1 more rows;"), (1_234_510, "... and 1,234,500 more")]
+    )
+    def test_a_terminal_s_table_is_cut(
+        self, database: pathlib.Path, monkeypatch: pytest.MonkeyPatch, rows: int, end: str, ending: str
+    ) -> None:
+        monkeypatch.setattr(query, "TERMINAL_ROWS", 10)
+        monkeypatch.setattr("sys.stdout", mock.Mock(isatty=lambda: True, wraps=sys.stdout))
+        sql = (
+            f"WITH RECURSIVE n (a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < {rows}) SELECT a FROM n -- all"
+        )
+        with Database.open(database) as trace_file, trace_file.ask(f"{sql}{ending}") as answer:
+            lines = "".join(query.WRITERS["table"](answer)).splitlines()
+        assert [line.split()[0] for line in lines[2:12]] == [str(number) for number in range(1, 11)]
+        assert lines[-1].startswith(end) or lines[-1].split() == [end]
+        assert len(lines) == 12 + (rows > 10)
+
     def test_json(self, database: pathlib.Path) -> None:
         (row,) = json.loads(run("query", self.SQL, "--format", "json").stdout)
         assert row == {"a": 1, "b": None, "c": "x'00ff'", "d": "inf", "e": "e\te", "f": "Ü\n[b]"}
@@ -181,7 +227,7 @@ class TestQuery:
 
 class TestCommands:
     def test_an_error_of_ours_is_one_line(self, database: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fails(*_: object) -> str:
+        def fails(*_: object) -> Iterator[str]:
             raise KeyError("a\nb")
 
         monkeypatch.setitem(query.WRITERS, "csv", fails)

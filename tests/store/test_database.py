@@ -12,28 +12,34 @@ import pytest
 from hypothesis import given
 
 from opcodetrace.errors import DatabaseError, RunNotFound
+from opcodetrace.store import bulk_load
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
-from opcodetrace.trace.event import Event, Kind, Opaque, Value
-from opcodetrace.trace.finding import Tally
+from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
+from opcodetrace.trace.events import Sources
+from opcodetrace.trace.finding import Certainty, Tally
 from opcodetrace.trace.report_model import UnwovenFunction
 from opcodetrace.trace.run import Truncation
 from tests.store.test_stored_value import VALUES
 from tests.traces import (
+    ADD,
+    ENTER,
     FILE,
     FINDINGS,
     INFO,
     LATIN,
+    LOAD,
     LOST,
-    NO_FINDINGS,
     OUTCOME,
     PLACE,
+    STORE,
     SWITCHES,
     THREADS,
     UNSEEN,
     findings_of,
     lost_increment,
     make_trace,
+    no_findings,
 )
 
 
@@ -90,8 +96,9 @@ class TestRoundTrip:
 
     @given(value=VALUES)
     def test_values(self, tmp_path_factory: pytest.TempPathFactory, value: Value) -> None:
+        trace = make_trace(lost_increment(value))
         with Database.open(tmp_path_factory.getbasetemp() / "values.db", create=True) as database:
-            run = database.add_run(INFO, OUTCOME, make_trace(lost_increment(value)), NO_FINDINGS)
+            run = database.add_run(INFO, OUTCOME, trace, no_findings(trace))
             found = database.events(run, 6, 6)[0].value
         assert (repr(found), type(found)) == (repr(value), type(value))
 
@@ -100,7 +107,7 @@ class TestRoundTrip:
         trace = make_trace()
         trace.locations = {3: replace(trace.locations[3], key=key)}
         with Database.open(tmp_path_factory.getbasetemp() / "keys.db", create=True) as database:
-            (found,) = database.locations(database.add_run(INFO, OUTCOME, trace, NO_FINDINGS)).values()
+            (found,) = database.locations(database.add_run(INFO, OUTCOME, trace, no_findings(trace))).values()
         assert repr(found.key) == repr(key)
 
     def test_locations(self, database: Database) -> None:
@@ -193,6 +200,54 @@ class TestRoundTrip:
         database.add_run(INFO, OUTCOME, changed, FINDINGS)
         assert rows() == [(3, 8)]
 
+    def test_many_events(self, database: Database, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # GIVEN a run of so many that they go by way of a file, of all kinds of values, with markers between them
+        values: list[Value] = [*range(-3, 300, 97), 1.5, float("nan"), None, True, False, "text", "\udc80", b"bytes"]
+        values += [1 << 70, Opaque("Account", 0x7F), ABSENT]
+        events = [
+            Event(3 * seq, max(0, 3 * seq - seq % 3), seq % 3, (LOAD, STORE, ADD, ENTER)[kind - 1 if kind < 4 else 3],
+                  (Kind.READ, Kind.WRITE, Kind.COMPUTE, Kind.ENTER)[kind - 1], 3 if kind < 3 else -1,
+                  values[seq % len(values)], seq % 5)
+            for seq in range(20_000) for kind in [seq % 4 + 1]
+        ]  # fmt: skip
+        trace = make_trace(events)
+        writes = {event.seq: event.seq - 3 for event in events if event.kind == Kind.WRITE and event.seq % 2}
+        certainties = {seq: Certainty.INFERRED for seq in writes if seq % 5 == 0}
+        findings = replace(no_findings(trace), sources=Sources.of(trace.events, writes, certainties))
+        # WHEN it is stored that way, and row by row
+        runs = [database.add_run(INFO, OUTCOME, trace, findings)]
+        assert list(path.parent.iterdir()) == [path]
+        monkeypatch.setattr(bulk_load, "FEW_ROWS", len(events))
+        runs.append(database.add_run(INFO, OUTCOME, trace, findings))
+        # THEN both are what was to be stored
+        columns = "seq, earliest, thread, site_id, kind, value, typeof(value), value_type, frame, source_seq, certainty"
+        first, second = (database.query(f"SELECT {columns} FROM events WHERE run_id = {run}")[1] for run in runs)
+        assert first == second
+        found = database.events(runs[0], 0, 100_000)
+        kept = [event for event in events if event.kind != Kind.ENTER]
+        assert list(map(repr, (event.value for event in found))) == list(map(repr, (event.value for event in kept)))
+        assert [(event.seq, event.earliest) for event in found] == [(event.seq, event.earliest) for event in kept]
+        assert {row[0]: row[-2:] for row in first if row[-2] is not None} == {
+            seq: (source, "inferred" if seq in certainties else "proven") for seq, source in writes.items()
+        }
+
+    def test_runs_that_are_deleted_by_hand(self, database: Database, path: pathlib.Path) -> None:
+        for _ in range(3):
+            database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
+        expected = [event._replace(location=1) for event in database.events(3, 0, 100)]
+        database.close()
+        connection = sqlite3.connect(path)
+        connection.execute("DELETE FROM events WHERE run_id = 2")
+        connection.execute("DELETE FROM runs WHERE id = 2")
+        connection.commit()
+        connection.execute("VACUUM")
+        connection.close()
+        with Database.open(path) as again:
+            found = [event._replace(location=1 if event.location > 0 else -1) for event in again.events(3, 0, 100)]
+            assert found == [event._replace(location=-1 if event.kind == Kind.COMPUTE else 1) for event in expected]
+            assert again.query("SELECT lost_seq, read_seq FROM lost_updates WHERE run_id = 3")[1] == [(6, 3)]
+            assert len(again.query("SELECT * FROM accesses WHERE run_id = 3")[1]) == 4
+
 
 class TestViews:
     def test_accesses(self, database: Database) -> None:
@@ -260,9 +315,11 @@ class TestRuns:
 
     def test_a_run_that_cannot_be_stored_leaves_nothing(self, database: Database) -> None:
         database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
-        event = lost_increment()[1]
+        trace = make_trace()
+        trace.threads = THREADS * 2  # no thread is there twice
         with pytest.raises(sqlite3.IntegrityError):  # a fault of ours, not of the file
-            database.add_run(INFO, OUTCOME, make_trace([event, event]), NO_FINDINGS)
+            database.add_run(INFO, OUTCOME, trace, FINDINGS)
+        assert database.query("SELECT count(*) FROM events")[1] == [(5,)]
         assert [run.id for run in database.runs()] == [1]
         assert database.add_run(INFO, OUTCOME, make_trace(), FINDINGS) == 2
 
@@ -321,7 +378,8 @@ class TestOpening:
     def test_cut_off(self, path: pathlib.Path) -> None:
         with Database.open(path, create=True) as database:
             events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(50_000)]
-            database.add_run(INFO, OUTCOME, make_trace(events), NO_FINDINGS)
+            trace = make_trace(events)
+            database.add_run(INFO, OUTCOME, trace, no_findings(trace))
         with path.open("r+b") as stream:
             stream.truncate(path.stat().st_size // 3)
         with pytest.raises(DatabaseError, match="damaged"), Database.open(path) as database:
@@ -351,8 +409,9 @@ class TestOpening:
             (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
             database._connection.execute(f"PRAGMA max_page_count = {pages}")
             events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(5000)]
+            trace = make_trace(events)
             with pytest.raises(DatabaseError, match="full; free some space"):
-                database.add_run(INFO, OUTCOME, make_trace(events), NO_FINDINGS)
+                database.add_run(INFO, OUTCOME, trace, no_findings(trace))
 
     def test_what_is_a_fault_of_ours_is_not_laid_to_the_file(self, path: pathlib.Path) -> None:
         with Database.open(path, create=True) as database:

@@ -131,3 +131,43 @@ def test_a_file_of_the_first_schema_gets_what_was_added() -> None:
     assert "modules" not in old.table_names()
     schema.bring_up_to_date(old)
     assert "modules" in old.table_names()
+
+
+def test_events_of_a_file_from_before_they_lay_in_order() -> None:
+    # GIVEN a file of that schema with two runs, the second stored first
+    old = sqlite_utils.Database(sqlite3.connect(":memory:"), execute_plugins=False)
+    schema.migrations.apply(old, stop_before="findings_of_every_kind")
+    connection = old.conn
+    for run in (2, 1):
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(runs)") if row[3]]
+        connection.execute(f"INSERT INTO runs (id, {', '.join(columns)}) VALUES ({run}{', 3' * len(columns)})")
+        connection.execute(
+            "INSERT INTO locations VALUES (?, ?, 'item', 'list', 0, NULL, 'c[0]', 1, 1, 2, 2)", [run, run]
+        )
+        for seq, kind, value in ((9, 2, 12), (4, 1, 10), (7, 2, 11)):
+            row = (run, seq, None, seq % 2, 1, kind, run, value * run, None, 0, None, None)
+            connection.execute(f"INSERT INTO events VALUES ({', '.join('?' * 12)})", row)
+        connection.execute(
+            "INSERT INTO findings VALUES (?, ?, 'lost update', ?, 'proven', 1, 1, 4, 9)", [run, run, run]
+        )
+        for role, seq in (("lost", 7), ("overwritten by", 9), ("read", 4)):
+            connection.execute("INSERT INTO finding_events VALUES (?, ?, ?)", [run, role, seq])
+    of_lost = "run_id, location, lost_seq, lost_value, overwritten_by_seq, overwritten_by_value, read_seq, read_value"
+    asked = (("*", "accesses"), (of_lost, "lost_updates"), ("*", "events"))
+    views = [f"SELECT {columns} FROM {name} WHERE run_id = ?" for columns, name in asked]
+    connection.execute("INSERT INTO files VALUES (1, 'bank.py', '', 'bank', '')")
+    connection.execute(
+        "INSERT INTO sites VALUES (1, 1, 1, 0, 1, 0, 'work', 'STORE_SUBSCR', 'STORE_SUBSCR', 0, '', NULL)"
+    )
+    before = [[list(connection.execute(view, [run])) for view in views] for run in (1, 2)]
+    # WHEN it is brought up to date
+    schema.migrations.apply(old)
+    # THEN what is told of the runs is the same, and each event's place is known
+    assert [[list(connection.execute(view, [run])) for view in views] for run in (1, 2)] == before
+    assert all(all(tables) for tables in before)
+    placed = """
+        SELECT count(*) FROM finding_events AS of JOIN findings ON findings.id = finding_id
+        JOIN runs ON runs.id = findings.run_id JOIN events ON events.rowid = first_event + place
+        WHERE events.run_id = runs.id AND events.seq = of.seq"""
+    assert connection.execute(placed).fetchone() == (6,)
+    assert not {"events_by_key", "events_by_seq"} & {str(name) for name, _ in relations(old)}

@@ -13,7 +13,7 @@ import pytest
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event, Kind
 from tests.recording import ROOT, environment
-from tests.traces import FINDINGS, INFO, NO_FINDINGS, OUTCOME, make_trace
+from tests.traces import FINDINGS, INFO, OUTCOME, make_trace, no_findings
 
 RUNS_EACH = 8
 
@@ -46,7 +46,7 @@ import os, pathlib, signal, sys
 from opcodetrace.store import writer as store
 from opcodetrace.store.database import Database
 from opcodetrace.trace.event import Event, Kind
-from tests.traces import INFO, NO_FINDINGS, OUTCOME, make_trace
+from tests.traces import INFO, OUTCOME, make_trace, no_findings
 
 store.CACHE_KIB = 100  # so that pages of the unfinished run reach the file
 trace = make_trace([Event(seq, seq, 0, 10, Kind.READ, 3, seq, 0) for seq in range(int(sys.argv[2]))])
@@ -55,7 +55,7 @@ with Database.open(pathlib.Path(sys.argv[1]), create=True) as database:
     def killed(*_):
         os.kill(os.getpid(), signal.SIGKILL)
     Database._add_switches = killed
-    database.add_run(INFO, OUTCOME, trace, NO_FINDINGS)
+    database.add_run(INFO, OUTCOME, trace, no_findings(trace))
 """
 
 
@@ -96,6 +96,7 @@ def test_a_writer_that_is_killed_leaves_the_earlier_runs(tmp_path: pathlib.Path,
         assert database.query("SELECT count(*) FROM events")[1] == [(5,)]
     with Database.open(path, create=True) as database:
         more = [Event(seq, seq, 0, 10, Kind.READ, 3, seq, 0) for seq in range(10)]
-        assert database.add_run(INFO, OUTCOME, make_trace(more), NO_FINDINGS) == 2
+        trace = make_trace(more)
+        assert database.add_run(INFO, OUTCOME, trace, no_findings(trace)) == 2
         assert len(database.events(2, 0, 100)) == 10
     assert list(tmp_path.iterdir()) == [path]

@@ -1,11 +1,10 @@
-"""What is not known at the beginning of a trace whose first events were let go (`record --last`).
+"""What is not known at the beginning of a trace whose first events were evicted (`record --last`).
 
-The accesses that are there come after all that were let go; the first of them see what those left: version 0. Sources
-that were let go are missing, so a write looks blind that is not. That settles a version more, and the chain that the
-write really belongs to leads out of the trace at once: of the writes there are, fewer are lost than in truth, never
-more.
+The accesses that are kept come after all that were evicted. The first of them see what those left: version 0. If a
+write's source was evicted, the write looks blind. That settles one version more, and the chain that the write really
+belongs to leads out of the trace at once. So fewer of the kept writes count as lost than were in truth, never more.
 
-But where accesses are known only to lie in an interval, one that is there may have come *before* one that was let go.
+If accesses are known only to lie in an interval, a kept one may have come *before* an evicted one.
 """
 
 from __future__ import annotations
@@ -16,8 +15,10 @@ from opcodetrace.trace.event import ABSENT, Event, Kind
 
 
 def without_doubt(events: Sequence[Event], first: int) -> tuple[Sequence[Event], set[int]]:
-    """The accesses of a location, where values that may be of versions let go are made unknown; and the writes (their
-    seqs) that one let go may have come after, and settled. `first` is the seq of the first record there is."""
+    """What is certain of a location's accesses; `first` is the seq of the first record that was kept.
+
+    Gives the accesses, with those values unknown that may be of an evicted version, and the seqs of the writes that an
+    evicted write may have followed. That one may have been blind, so each of them may be settled."""
     early = [event for event in events if event.earliest < first]
     if not early:
         return events, set()

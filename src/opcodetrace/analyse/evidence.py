@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import gc
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from opcodetrace.analyse import evicted, linearisations, versions
-from opcodetrace.analyse.sources import resolve
-from opcodetrace.trace.event import Event
-from opcodetrace.trace.finding import Certainty
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse import _passes, evicted, linearisations, versions
+from opcodetrace.analyse.all_sources import sources_of
+from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.events import CERTAINTIES, Events, Sources
+from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
+
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +28,19 @@ class Evidence:
     """What the analysis shows of a trace.
 
     `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
-    blind write has none. `source_certainty` says how sure that is."""
+    blind write has none."""
 
     trace: Trace
     lost: list[LostUpdate]
     counts: list[LostCount]
     unseen: list[UnseenWrite]
-    sources: Mapping[int, int]
-    source_certainty: Mapping[int, Certainty]
+    sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
+
+    @property
+    def source_certainty(self) -> dict[int, Certainty]:
+        """How sure each write's source is."""
+        return self.sources.certainties()
 
 
 def gather(trace: Trace) -> Evidence:
@@ -47,61 +58,185 @@ def gather(trace: Trace) -> Evidence:
 
 
 def analysed(trace: Trace) -> Evidence:
-    sources, certainties = resolve(trace)
-    accesses: dict[int, list[Event]] = {}
-    for event in trace.events:
-        location = event[5]
-        if location < 0:
-            continue
-        if location in accesses:
-            accesses[location].append(event)
-        else:
-            accesses[location] = [event]
-
+    sources = sources_of(trace)
+    accesses = Accesses.of(trace)
+    told = _in_known_order(trace, sources, accesses)
+    budget = linearisations.Budget()
+    # what a write put back may have been read before its container was restructured
+    again = _among(accesses.locations, told.keys() & trace.restructured.keys())
+    for location, begin, end in accesses.by_location(~accesses.exact | again):
+        places = accesses.order[begin:end]
+        told[location] = _searched(trace, location, list(trace.events[places]), *sources.at(places), budget)
     lost: list[LostUpdate] = []
     counts: list[LostCount] = []
     unseen: list[UnseenWrite] = []
-    uncertain = 0
-    budget = linearisations.Budget()
-    for location in sorted(accesses):
-        events, early_writes = evicted.without_doubt(accesses[location], trace.let_go)
-        if location in trace.locations and not trace.locations[location].certain:
-            uncertain += 1
-            continue
-        if location in trace.locations and trace.locations[location].kind is LocationKind.WHOLE:
-            continue  # each step that changes a container as a whole reads and writes it at once
-        totals = LostCount(location, 0, 0, 0, exhausted=False)
-        for part in _between(events, trace.restructured.get(location, ())):
-            exact = all(event[0] == event[1] for event in part)
-            if exact:
-                result = versions.lost_updates(location, part, sources, certainties)
-                number = len(result.updates)
-                count = LostCount(location, number, number, result.overwriters, exhausted=False)
-            else:
-                result, count = linearisations.search(location, part, sources, certainties, budget)
-            if count.high:
-                recorded = accesses[location]  # as it is: whose version a read saw may be in doubt, what it gave is not
-                left_out = versions.unchanging(recorded, sources) | early_writes
-                result = versions.without(left_out, result)
-                number = len(result.updates)
-                low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
-                count = LostCount(location, low, high, result.overwriters, count.exhausted)
-            lost += result.updates
-            unseen += result.unseen
-            totals = LostCount(
-                location,
-                totals.low + count.low,
-                totals.high + count.high,
-                totals.overwriters + count.overwriters,
-                totals.exhausted or count.exhausted,
-            )
-        if totals.high:
-            counts.append(totals)
-    return Evidence(trace, lost, counts, unseen, sources, certainties, uncertain_locations=uncertain)
+    for location in sorted(told):
+        found, count = told[location]
+        lost += found.updates
+        unseen += found.unseen
+        if count.high:
+            counts.append(count)
+    return Evidence(trace, lost, counts, unseen, sources, uncertain_locations=accesses.uncertain)
+
+
+@dataclass(frozen=True, slots=True)
+class Accesses:
+    """The accesses of a run by location."""
+
+    order: Array  # their places among the events, by location
+    locations: Array  # those that are looked into, in order
+    begins: Array  # of each, where its accesses lie in `order`
+    ends: Array
+    exact: Array  # whether the order of their accesses is known
+    uncertain: int  # locations that are not looked into, because their identity is not certain
+
+    @classmethod
+    def of(cls, trace: Trace) -> Accesses:
+        events = trace.events
+        bounds = np.zeros(int(events.location.max(initial=-1)) + 2, np.int64)
+        order = np.empty(int((events.location >= 0).sum()), np.int32)
+        _passes.group(events.location, bounds, order)
+        accessed = bounds[1:] > bounds[:-1]
+        looked_into = accessed.copy()
+        uncertain = 0
+        for number, each in trace.locations.items():
+            if number < len(accessed) and accessed[number]:
+                uncertain += not each.certain
+                # each step that changes a container as a whole reads and writes it at once
+                looked_into[number] = each.certain and each.kind is not LocationKind.WHOLE
+        begins, ends = bounds[:-1][looked_into], bounds[1:][looked_into]
+        exact = np.ones(len(begins), bool)
+        if events.before.any():
+            intervals = np.r_[0, np.cumsum(events.before[order] > 0)]
+            exact = intervals[ends] == intervals[begins]
+        return cls(order, np.flatnonzero(looked_into), begins, ends, exact, uncertain)
+
+    def by_location(self, which: Array) -> Iterator[tuple[int, int, int]]:
+        """Some of the locations, each with where its accesses begin and end."""
+        columns = (self.locations[which], self.begins[which], self.ends[which])
+        yield from zip(*(column.tolist() for column in columns), strict=True)
+
+
+Told = tuple[versions.Lost, LostCount]
+
+
+def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[int, Told]:
+    """What is lost at the locations whose accesses have a known order; those that nothing is told of are left out."""
+    events, order = trace.events, accesses.order
+    begins, ends = accesses.begins[accesses.exact], accesses.ends[accesses.exact]
+    restructured = accesses.exact & _among(accesses.locations, trace.restructured)
+    cuts = []
+    for location, begin, end in accesses.by_location(restructured):
+        places = np.searchsorted(events.seq[order[begin:end]], trace.restructured[location], side="right")
+        cuts.append(begin + places[(places > 0) & (places < end - begin)])
+    if cuts:  # after a cut it is another cell
+        begins, ends = (np.unique(np.concatenate([bounds, *cuts])) for bounds in (begins, ends))
+    over = np.full(len(events), -1, np.int32)
+    unseen = np.zeros(len(events), np.uint8)
+    _passes.overwritten(
+        events.kind, events.tag, events.word, sources.place, order, begins, ends, over, unseen
+    )  # fmt: skip
+    (surprising,) = np.nonzero(unseen[order])
+    (losing,) = np.nonzero(over[order] >= 0)
+    part = np.searchsorted(begins, losing, side="right") - 1
+    doubtful = np.isin(part, np.searchsorted(begins, surprising, side="right") - 1)
+    updates = _updates(events, sources, order[losing], over[order[losing]], order[begins[part]], doubtful)
+    told: dict[int, Told] = {}
+    for update in updates:
+        found, _ = told.setdefault(update.location, _nothing(update.location))
+        found.updates.append(update)
+    for place in order[surprising].tolist():
+        location = int(events.location[place])
+        found, _ = told.setdefault(location, _nothing(location))
+        found.unseen.append(UnseenWrite(location, int(events.seq[place])))
+    for location, (found, _) in told.items():
+        number = len(found.updates)
+        overwriters = len({update.overwritten_by for update in found.updates})
+        told[location] = found, LostCount(location, number, number, overwriters, exhausted=False)
+    return told
+
+
+def _among(numbers: Array, wanted: Collection[int]) -> Array:
+    return np.isin(numbers, np.fromiter(wanted, np.int64, len(wanted)))
+
+
+def _nothing(location: int) -> Told:
+    return versions.Lost([], 0, []), LostCount(location, 0, 0, 0, exhausted=False)
+
+
+def _updates(
+    events: Events, sources: Sources, lost: Array, over: Array, first: Array, doubtful: Array
+) -> Iterator[LostUpdate]:
+    """The lost updates, by the places of writes and of what overwrote them; `first` is that of the first access that is
+    of the same cell, `doubtful` whether code that is not woven wrote there."""
+
+    def read(write: Array) -> list[int | None]:
+        source = sources.place[write]
+        is_read = (source >= first) & (events.kind[np.maximum(source, 0)] == Kind.READ)
+        return [
+            seq if there else None for seq, there in zip(events.seq[source].tolist(), is_read.tolist(), strict=True)
+        ]
+
+    inferred = np.zeros(len(lost), bool)
+    for write in (lost, over):
+        number = CERTAINTIES.index(Certainty.INFERRED)
+        inferred |= (sources.place[write] >= 0) & (sources.certainty[write] == number)
+    certainties = [Certainty.INFERRED if guess else Certainty.PROVEN for guess in inferred.tolist()]
+    severities = [Severity.POSSIBLE if doubt else Severity.HAPPENED for doubt in doubtful.tolist()]
+    return map(
+        LostUpdate,
+        events.location[lost].tolist(),
+        events.seq[lost].tolist(),
+        events.thread[lost].tolist(),
+        read(lost),
+        events.seq[over].tolist(),
+        events.thread[over].tolist(),
+        read(over),
+        certainties,
+        severities,
+    )
+
+
+def _searched(
+    trace: Trace,
+    location: int,
+    accesses: Sequence[Event],
+    sources: Mapping[int, int],
+    certainties: Mapping[int, Certainty],
+    budget: linearisations.Budget,
+) -> Told:
+    """What is lost at a location some of whose accesses are known to lie in an interval only."""
+    events, early_writes = evicted.without_doubt(accesses, trace.let_go)
+    total, totals = _nothing(location)
+    for part in _between(events, trace.restructured.get(location, ())):
+        exact = all(event.seq == event.earliest for event in part)
+        if exact:
+            result = versions.lost_updates(location, part, sources, certainties)
+            number = len(result.updates)
+            count = LostCount(location, number, number, result.overwriters, exhausted=False)
+        else:
+            result, count = linearisations.search(location, part, sources, certainties, budget)
+        if count.high:
+            # of all as they were recorded: whose version a read saw may be in doubt, what it gave is not
+            left_out = versions.unchanging(accesses, sources) | early_writes
+            result = versions.without(left_out, result)
+            number = len(result.updates)
+            low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
+            count = LostCount(location, low, high, result.overwriters, count.exhausted)
+        total.updates.extend(result.updates)
+        total.unseen.extend(result.unseen)
+        totals = LostCount(
+            location,
+            totals.low + count.low,
+            totals.high + count.high,
+            totals.overwriters + count.overwriters,
+            totals.exhausted or count.exhausted,
+        )
+    return total, totals
 
 
 def _between(events: Sequence[Event], restructured: Sequence[int]) -> Iterator[Sequence[Event]]:
-    """The accesses of an item, cut where its container was restructured: behind that it is another cell."""
+    """The accesses of an item, cut where its container was restructured. After that the key means another cell."""
     start = 0
     for seq in restructured:
         if start == len(events) or seq < events[start].seq:

@@ -1,12 +1,14 @@
-"""Which operations of one thread came before which of another, because one waited for the other (happens-before).
+"""Happens-before edges: which operations of one thread came before which of another, because one waited for the other.
 
 Lamport, "Time, clocks, and the ordering of events in a distributed system" (1978); for threads with vector clocks:
-Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (2009).
+Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection" (2009). A clock has an entry for each
+thread, so here one names few of them (`Clock`): else 8,000 threads take gigabytes.
 
-Those take the release of a lock and its next acquisition for an order. Here they are none: the other thread might as
-well have come first, so that says nothing of why an update was not lost (analyse/lockset.py does). An order is only
-what a thread must wait for: the start and the end of a thread, the set of an Event before a wait that it let through,
-the put of the very item that a get gave, the arrival at a Barrier, the notification or release that ended a wait.
+Those take a lock's release and its next acquisition (release/acquire) for an edge. Here they are none: the other
+thread might as well have come first, so that does not say why an update was not lost (analyse/lockset.py does). An edge
+is only what a thread must wait for: the start and the end of a thread, the set of an Event before a wait that it let
+through, the put of the very item that a get gave, the arrival at a Barrier, the notification or release that ended a
+wait.
 
 All is told by seqs. A record of a release or a put is made before it happens, that of an acquisition or a get after it,
 so an order is never told the wrong way round.
@@ -19,6 +21,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opcodetrace.trace.protection import Carrier, Doubt
 from opcodetrace.trace.run import Thread
@@ -35,7 +38,8 @@ FUTURE = "concurrent.futures._base.Future"
 SETS_FUTURE = frozenset(["set_result", "set_exception"])
 ASKS_FUTURE = frozenset(["result", "exception"])
 
-Clock = Mapping[int, int]  # by thread: what it recorded below this seq came before
+MAX_ROOM = 1_000_000  # entries of all clocks of a run
+FEW = 16  # threads that a clock names although they are below `whole`, besides as many as it spares
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +143,11 @@ def orders(
     free_threaded: bool,
     waits_to_the_end: Callable[[Synchronisation], bool] = lambda join: False,
 ) -> list[Order]:
-    """The orders that a run's synchronisation gives, by `until`.
+    """The happens-before edges that a run's synchronisation gives, by `until`.
 
-    `begun`: the trace holds all of the run's synchronisation, so only how objects were before is taken for granted;
-    else what rests on that is left out. `waits_to_the_end`: whether a join was given no timeout."""
+    `begun` says that the trace holds all of the run's synchronisation. How a queue or event was before the run is then
+    assumed (the edge has a doubt); else edges that need it are left out. `waits_to_the_end` says whether a join was
+    given no timeout."""
     found = [
         *_of_threads(synchronisation, operations, {thread.thread: thread for thread in threads}, waits_to_the_end),
         *_of_signals(synchronisation, objects, operations),
@@ -226,7 +231,7 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool)
         if name == "get":
             waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
             if simple and operation.first.begins and operation.first.seq not in unclear:
-                waits = [operation.first.seq]  # told only where it is empty
+                waits = [operation.first.seq]  # told only if it is empty
             steps += [(seq, "empty", operation) for seq in waits]
         if operation.done:
             steps.append((operation.took_effect(), name, operation))
@@ -330,29 +335,98 @@ def _of_future(used: Sequence[Operation]) -> Iterator[Order]:
                 yield Order(setter.thread, setter.seq, operation.first.thread, operation.last.seq, carrier)
 
 
+class Clock(NamedTuple):
+    """What came before a record: of each thread, all that it recorded below a seq.
+
+    Of threads below `whole` that is all they ever recorded, unless `some` says otherwise. A thread starts others with
+    the end of all earlier ones in its past: so `some` stays small, however many threads there are."""
+
+    whole: int
+    some: dict[int, int]  # thread: seq; -1: nothing of it
+
+    def get(self, thread: int, default: float = -1) -> float:
+        """The seq below which what a thread recorded came before."""
+        if thread in self.some:
+            return self.some[thread] if self.some[thread] >= 0 else default
+        return math.inf if thread < self.whole else default
+
+
+NOTHING = Clock(0, {})
+
+
+class TooManyOrders(Exception):
+    """Of more threads that are under way at one time than can be looked into."""
+
+
 class Clocks:
     """What each thread's past holds of the other threads, at any seq."""
 
-    def __init__(self, orders: Sequence[Order]) -> None:
-        """Of orders by `until`."""
+    def __init__(self, orders: Sequence[Order], last_seq: Mapping[int, int] | None = None) -> None:
+        """Of orders by `until`. `last_seq` of the threads, by their numbers, makes what is known take less room.
+
+        Raises TooManyOrders where it takes too much all the same."""
         self._orders = orders
         self._until = [order.until for order in orders]
+        self._last_seq = last_seq or {}
+        self._stop = max(self._last_seq, default=-1) + 1
         self._seqs: defaultdict[int, list[int]] = defaultdict(list)
         self._clocks: defaultdict[int, list[Clock]] = defaultdict(list)
+        room = 0
         for order in orders:
-            before = self.at(order.other, order.until)
-            given = self.at(order.one, order.seq)
-            merged = {
-                thread: max(before.get(thread, -1), given.get(thread, -1)) for thread in before.keys() | given.keys()
-            }
-            merged[order.one] = max(merged.get(order.one, -1), order.seq)
+            merged = self._merged(self.at(order.other, order.until), self.at(order.one, order.seq), order)
             self._seqs[order.other].append(order.until)
             self._clocks[order.other].append(merged)
+            room += len(merged.some)
+            if room > MAX_ROOM:
+                raise TooManyOrders
+
+    def _merged(self, one: Clock, other: Clock, order: Order) -> Clock:
+        """The clock of what knows all that both know, and what the order says."""
+        if one.whole < other.whole:
+            one, other = other, one
+        some = {
+            thread: max(seq, other.some.get(thread, -1))
+            for thread, seq in one.some.items()
+            if thread >= other.whole or thread in other.some
+        }
+        for thread, seq in other.some.items():
+            if thread >= one.whole and thread not in some:
+                some[thread] = seq
+        if order.one >= one.whole or order.one in some:
+            some[order.one] = max(some.get(order.one, -1), order.seq)
+        for thread in [thread for thread in some if thread < one.whole and some[thread] > self._last_seq[thread]]:
+            del some[thread]
+        return self._shortened(one.whole, some)
+
+    def _shortened(self, whole: int, some: dict[int, int]) -> Clock:
+        """The same, with `whole` as far up as that makes it no longer."""
+        known: list[int] = []  # threads that need not be named any more
+        unknown: list[int] = []  # those that would have to be
+        size, fresh = max(len(some), FEW), 0
+        named, left_out, spared = whole, 0, 0
+        last_seq = self._last_seq
+        for thread in range(whole, self._stop):
+            last = last_seq.get(thread)  # None: there is no thread of this number
+            if last is not None and some.get(thread, -1) <= last:
+                unknown.append(thread)
+                fresh += thread not in some
+                if len(unknown) > len(known) + FEW:
+                    break
+                continue
+            if thread in some:
+                known.append(thread)
+            if len(some) - len(known) + fresh <= size:
+                named, left_out, spared = thread + 1, len(unknown), len(known)
+        for thread in known[:spared]:
+            del some[thread]
+        for thread in unknown[:left_out]:
+            some.setdefault(thread, -1)
+        return Clock(named, some)
 
     def at(self, thread: int, seq: int) -> Clock:
         """The clock of a thread at one of its records."""
         place = bisect.bisect_right(self._seqs[thread], seq)
-        return self._clocks[thread][place - 1] if place else {}
+        return self._clocks[thread][place - 1] if place else NOTHING
 
     def path(self, one: int, seq: int, other: int, until: int) -> list[Order]:
         """The orders that lead from what a thread recorded at `seq` to what another did at `until`; none if none do."""

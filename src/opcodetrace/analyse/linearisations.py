@@ -1,13 +1,13 @@
 """Locations whose accesses are known only to lie within intervals: which orders are possible, and what they agree on.
 
-An order is consistent where (a) `e` comes before `f` if `e.seq < f.earliest`, (b) each thread's accesses come in the
+An order is consistent if (a) `e` comes before `f` if `e.seq < f.earliest`, (b) each thread's accesses come in the
 order of their `seq`, (c) a read returns the value of the version before it. To decide whether one exists is NP-complete
-where values repeat (Gibbons and Korach, Testing Shared Memories, 1997), so every search here has a budget. Three parts:
+if values repeat (Gibbons and Korach, Testing Shared Memories, 1997), so every search here has a budget. Three parts:
 
 - `Bounds` looks at each read by itself: which writes can it have seen? That takes about linear time and bounds the
   number of lost updates in every consistent order.
 - `Witness` finds one consistent order, depth first.
-- `Count` goes through all consistent orders at once, where the bounds disagree and the location is small enough.
+- `Count` goes through all consistent orders at once, if the bounds disagree and the location is small enough.
 """
 
 from __future__ import annotations
@@ -325,7 +325,7 @@ class Bounds:
         return reached
 
     def apart(self) -> int:
-        """Writes that the settled versions' chains have at least, counting once where chains may share their root."""
+        """Writes that the settled versions' chains have at least, counting once if chains may share their root."""
         if any(roots is None for _, _, roots in self.settlements):
             return max((fewest for fewest, _, _ in self.settlements), default=0)
         group: dict[int, int] = {}
@@ -351,8 +351,8 @@ class Witness:
     """One consistent order, depth first. A read that can see its value at once does: that never spoils an order
     (Wing and Gong's search for linearizations, 1993, with the register's shortcut). States are met once.
 
-    Where no way leads on, the order that got furthest is taken, and its next read is said to see an unseen write:
-    with proof where all ways were tried, else `exhausted`."""
+    If no way leads on, the order that got furthest is taken, and its next read is said to see an unseen write: with
+    proof if all ways were tried, else `exhausted`."""
 
     def __init__(
         self, history: History, candidates: Mapping[int, list[int] | None], unseen: set[int], steps: int
@@ -527,7 +527,7 @@ class Count:
 
     A state holds each thread's place, the current value, and of the current version and each version that a later write
     may have as its source the writes on its chain that are not yet known to be kept, with what the chains share.
-    `low` and `high` are None where the states were more than the budget, or no order is consistent."""
+    `low` and `high` are None if the states were more than the budget, or no order is consistent."""
 
     def __init__(self, history: History, unseen: set[int], states: int) -> None:
         self.history = history

@@ -1,12 +1,12 @@
-"""Why no update of a location got between the read and the write of another: the locks that all of them held.
+"""Locksets: the locks that kept the updates of a location apart.
 
-The locks held at every access of a location: Savage et al., "Eraser: a dynamic data race detector for multithreaded
-programs" (1997). Here a lock must have been held from an update's read to its write without a break. Updates need none
-that came before or after all others because threads waited for each other (analyse/happens_before.py), such as the one
-that first fills a location in.
+After Savage et al., "Eraser: a dynamic data race detector for multithreaded programs" (1997), who take the locks that
+are held at every access of a location. Here a lock must be held from an update's read to its write without a break.
+An update needs no lock if it came before or after all others because threads waited for each other
+(analyse/happens_before.py): the one that first fills a location in, for example.
 
-A lock counts as held from the record of its acquisition, made after it, to the next record of a release, made before it
-happens: so what is called held was. What cannot be told counts as not held.
+An acquisition is recorded after it happened, a release before it happens. A lock counts as held between these two
+records, so a lock that is called held was held. If it cannot be told, the lock counts as not held.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
-from opcodetrace.analyse.happens_before import Clocks, Operations, Order
+from opcodetrace.analyse.happens_before import Clock, Clocks, Operations, Order, TooManyOrders
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
 from opcodetrace.trace.run import Thread
@@ -29,7 +30,6 @@ LOCK = "_thread.lock"
 REENTRANT = "_thread.RLock"
 CONDITION = "threading.Condition"
 SEMAPHORES = frozenset(["threading.Semaphore", "threading.BoundedSemaphore"])
-MAX_COMPARISONS = 20_000_000  # updates times threads that wrote, for which it is looked into who came before whom
 MAX_CARRIED = 500  # changes from one thread to another of which it is told what ordered them
 MAX_CARRIERS = 5  # kinds of those that are told
 
@@ -40,15 +40,15 @@ class Held(NamedTuple):
     object: int
     thread: int
     first: int
-    last: float  # infinite where it was never released
+    last: float  # infinite if it was never released
 
 
 def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> list[Held]:
-    """When each lock was held, by which thread; outermost acquisitions of an RLock, by `first`.
+    """When each lock was held, by which thread, in the order of `first`. Of an RLock only outermost acquisitions count.
 
-    A release inside of a Condition's wait releases an RLock however often it was taken. If another thread gets a lock
-    that was not seen released, its release went unseen: that holding does not count. Nor do the locks that
-    conditions make for each wait: another is to release them."""
+    A release inside of a Condition's wait releases an RLock as often as it was taken. If another thread gets a lock
+    that was not seen released, its release went unseen, so that holding does not count. Nor do the locks that a
+    condition makes for each wait: another thread is meant to release them."""
     found: list[Held] = []
     holder: dict[int, int] = {}
     since: dict[int, int] = {}
@@ -183,7 +183,7 @@ class Judge:
         objects: Mapping[int, SyncObject],
         operations: Operations,
         orders: Sequence[Order],
-        threads: Iterable[Thread] = (),
+        threads: Collection[Thread] = (),
     ) -> None:
         self.objects = objects
         self._thread_of_task = {each.thread: each.task_of for each in threads if each.task_of is not None}
@@ -198,8 +198,18 @@ class Judge:
             waits.sort()
         self.locks = held_locks(synchronisation, objects)
         self.semaphores = held_semaphores(operations, objects)
-        self._proven = Clocks([order for order in orders if order.doubt is None])
-        self._all = self._proven if all(order.doubt is None for order in orders) else Clocks(orders)
+        self._orders = orders
+        self._last_seq = {each.thread: each.last_seq for each in threads}
+
+    @cached_property
+    def _clocks(self) -> list[Clocks]:
+        """Of the orders that are proven, then of all; none where that is too much to look into."""
+        proven = [order for order in self._orders if order.doubt is None]
+        of_both = [proven] if len(proven) == len(self._orders) else [proven, self._orders]
+        try:
+            return [Clocks(orders, self._last_seq) for orders in of_both]
+        except TooManyOrders:
+            return []
 
     def span(self, verdict: Verdict, one: Update, other: Update) -> tuple[int, int] | None:
         """The seqs at which the first one's thread got what the verdict says it held, and the other's released it."""
@@ -227,8 +237,9 @@ class Judge:
         return place > 0 and waits[place - 1][0] > one.seq and waits[place - 1][1] == one.thread
 
     def verdict(self, updates: Sequence[Update], known: Collection[Doubt] = ()) -> Verdict | None:
-        """Of all updates of one location, by `seq`, none of which was lost. None where one thread alone wrote, or no
-        write depended on what was read. `known`: doubts that there are whatever the verdict is."""
+        """Of all updates of one location, by `seq`, none of which was lost. None where one thread alone wrote, no write
+        depended on what was read, or the orders are too many to look into. `known`: doubts that there are whatever the
+        verdict is."""
         threads = tuple(sorted({update.thread for update in updates}))
         if len(threads) < 2 or all(update.blind for update in updates):
             return None
@@ -240,10 +251,15 @@ class Judge:
         nothing: list[frozenset[int]] = [frozenset()] * len(updates)
         semaphores = [held for _, held in locksets(updates, self.semaphores)] if self.semaphores else nothing
         doubts = [*known, *([] if all(update.certain for update in updates) else [Doubt.SOURCE])]
-        for clocks in (self._proven, self._all):
-            verdict = _judge(updates, threads, locks, semaphores, clocks)
-            if verdict.why is not Why.NOTHING:
-                break
+        verdict = _held_by_all(updates, threads, locks, semaphores)
+        if verdict is None:
+            if not self._clocks:
+                return None
+            for clocks in self._clocks:
+                verdict = _ordered(updates, threads, locks, semaphores, clocks)
+                if verdict.why is not Why.NOTHING:
+                    break
+        assert verdict is not None
         doubts += verdict.doubts
         certainty = Certainty.INFERRED if doubts else Certainty.PROVEN
         if verdict.why is Why.NOTHING:
@@ -251,22 +267,32 @@ class Judge:
         return replace(verdict, certainty=certainty, doubts=tuple(dict.fromkeys(doubts)))
 
 
-def _judge(
+def _held_by_all(
     updates: Sequence[Update],
     threads: tuple[int, ...],
     locks: Sequence[frozenset[int]],
     semaphores: Sequence[frozenset[int]],
-    clocks: Clocks,
-) -> Verdict:
+) -> Verdict | None:
+    """A lock or a semaphore that was held at each of them."""
     verdict = Verdict(Why.NOTHING, Certainty.PROVEN, len(updates), threads)
     for why, sets in ((Why.LOCK, locks), (Why.SEMAPHORE, semaphores)):
         common = frozenset.intersection(*sets)
         if common:
             places = (Doubt.PLACES,) if why is Why.SEMAPHORE else ()
             return replace(verdict, why=why, objects=tuple(sorted(common)), doubts=places)
-    if len(updates) * len(threads) > MAX_COMPARISONS:
-        return verdict
-    bounds = [0, *_cuts(updates, threads, clocks), len(updates)]
+    return None
+
+
+def _ordered(
+    updates: Sequence[Update],
+    threads: tuple[int, ...],
+    locks: Sequence[frozenset[int]],
+    semaphores: Sequence[frozenset[int]],
+    clocks: Clocks,
+) -> Verdict:
+    """The parts of them that came one after the other, each of which has one thread or a lock."""
+    verdict = Verdict(Why.NOTHING, Certainty.PROVEN, len(updates), threads)
+    bounds = [0, *_cuts(updates, clocks), len(updates)]
     objects: set[int] = set()
     doubts: set[Doubt] = set()
     apart = 0
@@ -300,25 +326,57 @@ def _judge(
     )
 
 
-def _cuts(updates: Sequence[Update], threads: Sequence[int], clocks: Clocks) -> list[int]:
-    """The places before which all updates came before all those behind, other threads' by what these waited for."""
-    size = len(updates)
-    needed: list[dict[int, float]] = [{}] * (size + 1)  # by place: of each thread, what all others behind know of it
-    least: dict[int, float] = dict.fromkeys(threads, math.inf)
-    for place in range(size - 1, -1, -1):
-        update = updates[place]
-        clock = clocks.at(update.thread, update.began)
-        for thread in threads:
-            if thread != update.thread:
-                least[thread] = min(least[thread], clock.get(thread, -1))
-        needed[place] = dict(least)
-    latest: dict[int, int] = {}
-    cuts = []
-    for place in range(1, size):
-        latest[updates[place - 1].thread] = updates[place - 1].seq
-        if all(seq < needed[place][thread] for thread, seq in latest.items()):
-            cuts.append(place)
-    return cuts
+def _cuts(updates: Sequence[Update], clocks: Clocks) -> list[int]:
+    """The places before which all updates came before all after them, other threads' by what these waited for."""
+    first_unknown = FirstUnknown(updates)
+    changes = [0] * (len(updates) + 1)
+    for place, update in enumerate(updates):
+        unknown = first_unknown(update.thread, clocks.at(update.thread, update.began))
+        if unknown < place:  # these two are not ordered: no place between them is one
+            changes[unknown + 1] += 1
+            changes[place + 1] -= 1
+    unordered = itertools.accumulate(changes)
+    return [place for place, pairs in enumerate(unordered) if not pairs and 0 < place < len(updates)]
+
+
+class FirstUnknown:
+    """The first of some updates that a clock does not know: it need not have come before."""
+
+    def __init__(self, updates: Sequence[Update]) -> None:
+        self._size = len(updates)
+        self._of_thread: defaultdict[int, list[int]] = defaultdict(list)  # places
+        for place, update in enumerate(updates):
+            self._of_thread[update.thread].append(place)
+        self._seqs = {thread: [updates[place].seq for place in places] for thread, places in self._of_thread.items()}
+        self._threads = sorted(self._of_thread)
+        firsts = [self._of_thread[thread][0] for thread in self._threads]
+        self._least: list[list[int]] = [firsts]  # by n: that of 2 ** n threads from each on
+        while 2 ** len(self._least) <= len(firsts):
+            half = 2 ** (len(self._least) - 1)
+            self._least.append(list(map(min, self._least[-1], self._least[-1][half:])))
+
+    def __call__(self, thread: int, clock: Clock) -> int:
+        """Its place, among those of other threads than `thread`; their number where all are known."""
+        found = self._size
+        begin = clock.whole
+        for other in sorted({thread, *clock.some}):
+            if other != thread and other in self._of_thread:
+                place = bisect.bisect_left(self._seqs[other], clock.some[other])
+                if place < len(self._seqs[other]):
+                    found = min(found, self._of_thread[other][place])
+            if other >= begin:
+                found = min(found, self._first_of(begin, other))
+                begin = other + 1
+        return min(found, self._first_of(begin, math.inf))
+
+    def _first_of(self, begin: int, end: float) -> int:
+        """The first one of all threads from one number on and below another."""
+        first, last = bisect.bisect_left(self._threads, begin), bisect.bisect_left(self._threads, end)
+        if first >= last:
+            return self._size
+        level = (last - first).bit_length() - 1
+        least = self._least[level]
+        return min(least[first], least[last - (1 << level)])
 
 
 def _carried(updates: Sequence[Update], cuts: Sequence[int], clocks: Clocks) -> list[Order]:

@@ -1,4 +1,4 @@
-"""Sources of writes: which event's value flowed into the value that a write stored (DESIGN.md, The analysis).
+"""Sources of writes: which event's value flowed into the value that a write stored (docs/analysis.md).
 
 The weaver says per site what flows in (`Flow`); here that is looked up among the events of the same activation.
 Which event it is follows from the thread's own program order, so it holds in every order of the threads' accesses.

@@ -1,4 +1,4 @@
-"""The versions of one location in a given order: which are settled, which are lost (DESIGN.md, Words)."""
+"""The versions of one location in a given order: which are settled, which are lost (docs/glossary.md)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
 
 
 def without(writes: set[int], lost: Lost) -> Lost:
-    """The lost updates but for these."""
+    """The lost updates except these."""
     updates = [update for update in lost.updates if update.lost not in writes]
     return Lost(updates, len({update.overwritten_by for update in updates}), lost.unseen)
 

@@ -23,16 +23,14 @@ from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
-MAX_EXTRA = 8  # other accesses of the location that are all shown; where there are more they are folded ...
-MAX_EXTRA_IN_GAP = 2  # ... but for so many between two steps that are shown
+MAX_EXTRA = 8  # other accesses of the location that are all shown; more are folded ...
+MAX_EXTRA_IN_GAP = 2  # ... except so many between two steps that are shown
 MAX_TOLD_APART = 2_000  # folded accesses of the location that are read, to tell reads from writes and by whom
 MAX_SWITCHES_SPAN = 20_000  # seqs between two steps within which all switches are read
 COMPUTE_SPAN = 2_000  # seqs between a read and its write within which recorded operations are looked for
-MAX_COMPUTATIONS = 3  # recorded operations between them that are shown; where there are more, none is
-MAX_SYNC_IN_GAP = (
-    5  # steps of synchronisation between two accesses that are shown; of more, the first and the last ones
-)
-MAX_AROUND = 64  # seqs before and after a hand-over in which the locks are looked for that it was about
+MAX_COMPUTATIONS = 3  # recorded operations between them that are shown; of more, none is
+MAX_SYNC_IN_GAP = 5  # steps of synchronisation between two accesses that are shown; of more, the first and last
+MAX_AROUND = 64  # seqs before and after a hand-over in which its locks are looked for
 ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
 
 MIN_ALIKE = 3  # turns in a row that do the same, from which on only the first one is shown
@@ -70,7 +68,7 @@ class SyncSteps:
         self._sites = sites
         self._led_to = [operation for operation in operations.all if operation.first.site is not None]
         self._firsts = [operation.first.seq for operation in self._led_to]
-        # those that took longer than one record, where an earlier one may reach into a range
+        # those that took longer than one record: an earlier one may reach into a range
         self._long = [
             operation
             for operation in self._led_to
@@ -83,7 +81,7 @@ class SyncSteps:
     ) -> list[SyncStep]:
         """The steps of some threads from `first` to `last`, in order. `busy`: seq and thread of what else is shown.
 
-        An operation is one step, but where it waits while another thread does something that is shown."""
+        An operation is one step, except if it waits while another thread does something that is shown."""
         begun = range(bisect.bisect_left(self._firsts, first), bisect.bisect_right(self._firsts, last))
         found = {self._firsts[place]: self._led_to[place] for place in begun}
         for place in range(bisect.bisect_left(self._ends, (first, 0)), len(self._ends)):
@@ -97,7 +95,7 @@ class SyncSteps:
         for operation in mine:
             begin, end = operation.first, operation.last
             if end is begin and begin.earliest < begin.seq and (begin.holder, begin.woken_by) != (None, None):
-                # an RLock's wait is told only when it is over; it began behind the record before `earliest`
+                # an RLock's wait is told only when it is over; it began after the record before `earliest`
                 begin = begin._replace(seq=begin.earliest - 1, begins=True, waited=None, woken_by=None)
             if end is None or end is begin:
                 steps.append(self._step(begin, begin))
@@ -272,8 +270,10 @@ def hand_over(
     free_threaded: bool = False,
     held: tuple[int, int] | None = None,
 ) -> Interleaving:
-    """How an update of one thread followed that of another, with what the two did to wait for each other. `held`: the
-    seqs at which the first one got the lock that it was about, and the other released it."""
+    """How one thread's update followed another's, with what the two threads did to wait for each other.
+
+    `held` gives two seqs: at the first, thread `one` got the lock that kept them apart; at the second, `other`
+    released it."""
     cells = [location.id]
     seqs = dict.fromkeys((one.began, one.seq, other.began, other.seq))
     events = {seq: event for seq in seqs if (event := _event_at(recording, seq)) is not None}
@@ -282,8 +282,8 @@ def hand_over(
     if held is None:
         before = synchronised.between(first - MAX_AROUND, first - 1, {one.thread}, ())
         first = next((step.seq for step in reversed(before) if step.operation not in GIVES), first)
-        behind = synchronised.between(last + 1, last + MAX_AROUND, {other.thread}, ())
-        last = next((step.seq for step in behind if step.operation in GIVES), last)
+        after = synchronised.between(last + 1, last + MAX_AROUND, {other.thread}, ())
+        last = next((step.seq for step in after if step.operation in GIVES), last)
     for event in _extra(events, one.began, other.seq, cells, recording):
         if event.thread in threads:
             events.setdefault(event.seq, event)
@@ -477,7 +477,7 @@ class _Steps:
     def _computed_meanwhile(self, before: Event | None, event: Event) -> bool:
         """Whether a write stored, as it was, what its own line computed after the thread was last suspended.
 
-        That is so where it was suspended on another line, or not at all since its step before."""
+        That is so if it was suspended on another line, or not at all since its step before."""
         site = self.sites[event.site]
         if event.kind != Kind.WRITE or event.value is ABSENT or not _computes(site):
             return False
@@ -511,7 +511,7 @@ class _Steps:
         yield from self._fold(switches[-1].seq + 1, last - 1, [])
 
     def _switch(self, switch: Switch) -> SwitchStep:
-        """A switch, with the file that the outgoing thread stood in where that is beyond doubt."""
+        """A switch, with the file that the outgoing thread stood in, if that is beyond doubt."""
         place = switch.place
         if place is None:
             return SwitchStep(switch)

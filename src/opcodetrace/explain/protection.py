@@ -60,7 +60,7 @@ class Synchronised:
     def of(
         cls, database: Database, run: StoredRun, sites: Mapping[int, StoredSite], threads: Collection[Thread]
     ) -> Synchronised | None:
-        """None where there is too much of it."""
+        """None if there is too much of it."""
         if database.count_synchronisation(run.id) > MAX_SYNCHRONISATION:
             return None
 
@@ -78,8 +78,10 @@ class Synchronised:
         return cls(SyncSteps(operations, objects, sites), judge, run, sites)
 
     def held(self, finding: Finding, kind: FindingKind, threads: Mapping[int, int]) -> tuple[Holding, ...]:
-        """The locks of each thread that plays roles in the finding, from its first to its last step, in the order of
-        the roles that tell findings apart; none if no synchronisation was recorded. `threads`: of events, by seq."""
+        """The locks that each thread of a finding held, from its first step in it to its last.
+
+        The threads come in the order of their roles, those that group findings first. None if no synchronisation was
+        recorded. `threads` gives the thread of each event, by seq."""
         if not self.judge.objects or not finding.locations:
             return ()
         seqs: defaultdict[int, list[int]] = defaultdict(list)

@@ -38,7 +38,7 @@ def grouped(kinds: Mapping[str, FindingKind], found: Sequence[Finding], trace: T
 def _sites(found: Iterable[Finding], trace: Trace) -> dict[int, int]:
     """The site of each event, or of the synchronisation, that plays a role."""
     wanted = {seq for finding in found for seq in finding.roles.values()}
-    sites = {event.seq: event.site for event in trace.events if event.seq in wanted} if wanted else {}
+    sites = {seq: int(trace.events.site[place]) for seq, place in trace.events.places(wanted).items()}
     for each in trace.synchronisation if wanted else ():
         if each.seq in wanted and each.site is not None:
             sites[each.seq] = each.site

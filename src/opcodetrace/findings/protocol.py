@@ -87,9 +87,7 @@ def find_all(kinds: Mapping[str, Kind], evidence: Evidence) -> Findings:
         found += of_kind
         counts += kind.counts(evidence, of_kind)
     group_of, groups = grouped(kinds, found, evidence.trace)
-    return Findings(
-        found, group_of, groups, counts, evidence.sources, evidence.source_certainty, evidence.uncertain_locations
-    )
+    return Findings(found, group_of, groups, counts, evidence.sources, evidence.uncertain_locations)
 
 
 def needs_of(kinds: Mapping[str, FindingKind]) -> Need:

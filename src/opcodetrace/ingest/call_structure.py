@@ -1,4 +1,4 @@
-"""From where functions were called (`record --calls`)."""
+"""The callers of functions (`record --calls`)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class CallStructure:
-    """The ENTER records that say from where a function was called, as far as kept accesses need them."""
+    """The ENTER records that name a caller, as far as kept accesses need them."""
 
     seqs: Array
     records: Records
-    parents: Array  # indexes; -1 where no woven function called it
+    parents: Array  # indexes; -1 if no woven function called it
     needed: Array
 
     @classmethod
@@ -42,7 +42,7 @@ class CallStructure:
         keys = (ranks * span + seqs)[order]
 
         def activation(addresses: Array, before: Array) -> Array:
-            """The latest one at each address that began before a seq; -1 where there is none."""
+            """The latest one at each address that began before a seq; -1 if there is none."""
             if not len(frames):
                 return np.full(len(addresses), -1, np.int64)
             rank = np.minimum(np.searchsorted(frames, addresses), len(frames) - 1).astype(np.int64)

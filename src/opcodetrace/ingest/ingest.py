@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import gc
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -31,7 +28,8 @@ from opcodetrace.spool.layout import (
     Tag,
 )
 from opcodetrace.spool.records import SpooledRecords, Survey, survey
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Kind
+from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.run import MergedLanes, Thread, Trace, Truncation
@@ -188,8 +186,9 @@ def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept 
 
 
 def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept) -> Array:
-    """The seqs of accesses that are not kept, each right after a kept one at the same site of the same frame: the value
-    that a write there is made of is then not the kept one's."""
+    """The seqs of accesses that are not kept, each the next after a kept one at the same site of the same frame.
+
+    A later write of that activation must not be taken to be made of the kept one's value."""
     asked = np.zeros(table.unknown + 1, bool)
     for site in table.sites.values():
         if site.flow is not None:
@@ -232,31 +231,32 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kep
 
 def _events(
     window: SpooledRecords, births: Births | None, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
-) -> tuple[list[Event], Array]:
+) -> tuple[Events, Array]:
     """The events, and the addresses of frames by the numbers that they have there."""
     seqs = np.concatenate([kept.seqs, markers, elsewhere])
     order = np.argsort(seqs, kind="stable")
     seqs = seqs[order]
-    others = window.take(elsewhere)
-    others["kind"] = Kind.ELSEWHERE
-    others["tags"] = others["before"] = 0
-    rows = np.concatenate([kept.records, window.take(markers), others])[order]
+    away = window.take(elsewhere)
+    away["kind"] = Kind.ELSEWHERE
+    away["tags"] = away["before"] = 0
+    rows = np.concatenate([kept.records, window.take(markers), away])[order]
     locations = np.concatenate([kept.locations, np.full(len(markers) + len(elsewhere), -1)])[order]
     # the addresses of frames only tell activations apart: small numbers do as well
     addresses, frames = np.unique(rows["frame"], return_inverse=True)
-    with _collector_paused():
-        columns = zip(
-            seqs.tolist(),
-            np.maximum(seqs - rows["before"].astype(np.int64), 0).tolist(),
-            rows["thread"].tolist(),
-            rows["site"].tolist(),
-            (rows["kind"] & RECORD_KIND_MASK).tolist(),
-            locations.tolist(),
-            interned.values(rows["tags"] >> 4, rows["value"].copy(), _objects_in(rows, births, seqs)),
-            frames.tolist(),
-            strict=True,
-        )
-        return list(map(functools.partial(tuple.__new__, Event), columns)), addresses
+    tags, words, others = interned.columns(rows["tags"] >> 4, rows["value"], _objects_in(rows, births, seqs))
+    events = Events(
+        seq=seqs,
+        before=rows["before"].copy(),
+        thread=rows["thread"].copy(),
+        site=rows["site"].copy(),
+        kind=rows["kind"] & np.uint8(RECORD_KIND_MASK),
+        location=locations.astype(np.int32),
+        tag=tags,
+        word=words,
+        frame=frames.astype(np.int32),
+        others=others,
+    )
+    return events, addresses
 
 
 def _objects_in(rows: Array, births: Births | None, seqs: Array) -> Array:
@@ -274,18 +274,6 @@ def _objects_in(rows: Array, births: Births | None, seqs: Array) -> Array:
     return objects
 
 
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Millions of new tuples make the garbage collector look through all of them again and again, in vain."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def _threads(spool: SpooledRecords, seen: Survey, interned: Interned, switches: Sequence[Switch]) -> list[Thread]:
     known: dict[int, tuple[str | None, int, int]] = {}
     births = seen.control[seen.control_kinds == RecordKind.THREAD]
@@ -300,7 +288,7 @@ def _threads(spool: SpooledRecords, seen: Survey, interned: Interned, switches: 
         _, ident, native_id = known.get(task_of, (None, 0, 0))
         known[thread] = (interned.text(int(row["value"])), ident, native_id)
     first_seq, last_seq = dict(seen.first_seq), dict(seen.last_seq)
-    for switch in switches:  # from a thread whose own records were all let go
+    for switch in switches:  # from a thread whose own records were all evicted
         if switch.from_thread >= MAX_THREADS:
             continue  # a damaged record
         first_seq.setdefault(switch.from_thread, switch.seq)

@@ -86,7 +86,7 @@ class Labels:
     def synchronised(self, site: int, type_name: str, *, direct: bool) -> str:
         """What the source calls the object whose method the site calls, or which it enters (`with lock`).
 
-        Where the call leads there only by library code: `<lock> in queue.get()`."""
+        If the call leads there only by library code: `<lock> in queue.get()`."""
         found = self._operands_of(site)
         if direct and found and found.container:
             return found.container

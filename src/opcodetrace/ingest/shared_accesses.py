@@ -110,7 +110,7 @@ class Kept:
     containers: Array  # tells containers apart
     container_words: Array  # type id << 48 | address, of the latest access
     key_tags: Array
-    key_words: Array  # as in the records, but for texts: their canonical ids
+    key_words: Array  # as in the records, except texts: their canonical ids
     key_objects: Array  # tells objects apart that are keys
     uncertain: Array
     reads: Array

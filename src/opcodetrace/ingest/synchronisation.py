@@ -157,7 +157,7 @@ class _Waking:
     """Who ended each wait, and which operations are parts of others."""
 
     def __init__(self, threads: Sequence[Thread], library_sites: set[int]) -> None:
-        """`library_sites` are those in library code that operations are made of, where that is woven."""
+        """`library_sites` are those in library code that operations are made of, if that is woven."""
         self._library_sites = library_sites
         self._given: dict[int, tuple[int, int]] = {}  # object: seq and thread
         # By thread: seq, object, operation and site of what began and has not ended; one that raised never does.
@@ -189,7 +189,7 @@ class _Waking:
         for place in range(len(within) - 1, -1, -1):
             if within[place][1:] == (number, operation, site):
                 began = within[place][0]
-                del within[place:]  # what began behind it was left by an exception; so was it, where it begins again
+                del within[place:]  # an exception left what began after it, and it too if it begins again
                 woken_at, by = self._woken.get(thread, (-1, -1))
                 woken_by = by if woken_at > began and not begins else None
                 break

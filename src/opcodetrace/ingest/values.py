@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
 from opcodetrace.spool.records import Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
+from opcodetrace.trace.events import ValueTag
 
 Array = npt.NDArray[Any]
 
@@ -41,6 +42,20 @@ class Interned:
         self._table = np.full(max(places, default=-1) + 2, UNKNOWN_TEXT, np.uint64)
         for place, text in places.items():
             self._table[place] = self.canonical(text)
+        self._names = self._type_table()
+
+    def _type_table(self) -> Array:
+        """By type id: the first of the same name (those whose records are missing have one), << ADDRESS_BITS."""
+        ids = 1 << (64 - ADDRESS_BITS)
+        of_name: dict[str, int] = {}
+        known = [number for number in self._types if number < ids]
+        for number in known:
+            of_name.setdefault(self.type_name(number), number)
+        missing = next((number for number in range(ids) if number not in self._types), 0)
+        table = np.full(ids, of_name.get(UNKNOWN_TYPE, missing), np.uint64)
+        for number in known:
+            table[number] = of_name[self.type_name(number)]
+        return table << np.uint64(ADDRESS_BITS)
 
     def canonical(self, text: bytes) -> int:
         number = self._canonical.setdefault(text, len(self._texts))
@@ -74,14 +89,56 @@ class Interned:
 
     def values(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
         """What records hold: `tags` are Tags, `objects` tell apart what is tagged OBJECT (0: unknown)."""
-        if (tags == Tag.INT).all():
-            return words.view(np.int64).tolist()  # type: ignore[no-any-return]
         texts = np.isin(tags, TEXT_TAGS)
         words[texts] = self.canonical_ids(words[texts])
         return self.keys(tags, words, objects)
 
+    def columns(self, tags: Array, words: Array, objects: Array) -> tuple[Array, Array, Sequence[Value]]:
+        """The same as `Events` has it. The values that are texts or objects come third."""
+        made, numbers = tags.copy(), words.view(np.int64).copy()
+        distinct = Distinct(self)
+        for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
+            if tag <= Tag.TRUE:
+                continue
+            where = tags == tag
+            if tag == Tag.OBJECT:
+                made[where], numbers[where] = self._object_columns(words[where], objects[where], distinct)
+                continue
+            found = self.canonical_ids(words[where]) if tag in TEXT_TAGS else words[where]
+            used, places = np.unique(found, return_inverse=True)
+            known = np.full(len(places), ValueTag.OTHER, np.uint8)
+            if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
+                known[places == 0] = ValueTag.ABSENT
+            made[where] = known
+            numbers[where] = places + distinct.add(tag, used, np.zeros(len(used), np.int64))
+        return made, numbers, distinct
+
+    def _object_columns(self, words: Array, objects: Array, distinct: Distinct) -> tuple[Array, Array]:
+        """Tags and places among the distinct values.
+
+        An object is numbered as `_opaque` does; its type is the first that it was seen with. Those that are unknown are
+        told apart by type alone."""
+        known = objects != 0
+        numbers = np.zeros(len(words), np.int64)
+        used, first, places = np.unique(objects[known], return_index=True, return_inverse=True)
+        rank = np.empty(len(used), np.int64)
+        rank[np.argsort(first)] = np.arange(len(used))
+        fresh = np.ones(len(used), bool)
+        identities = np.empty(len(used), np.int64)
+        for identity, number in self._objects.items():
+            place = int(np.searchsorted(used, identity))
+            if place < len(used) and used[place] == identity:
+                fresh[place], identities[place] = False, number
+        order = np.argsort(np.where(fresh, rank, len(used)), kind="stable")[: int(fresh.sum())]
+        identities[order] = len(self._objects) + 1 + np.arange(len(order))
+        numbers[known] = places + distinct.add(Tag.OBJECT, words[known][first], identities)
+        types = self._names[words[~known] >> np.uint64(ADDRESS_BITS)]
+        used, places = np.unique(types, return_inverse=True)
+        numbers[~known] = places + distinct.add(Tag.OBJECT, used, np.zeros(len(used), np.int64))
+        return np.where(known, ValueTag.OBJECT, ValueTag.SOME_OBJECT).astype(np.uint8), numbers
+
     def keys(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
-        """The same, where texts have their canonical ids."""
+        """The same, with their canonical ids in place of texts."""
         values = np.full(len(tags), ABSENT, object)
         for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
             where = tags == tag
@@ -107,11 +164,45 @@ class Interned:
                     values[where] = _each(found, _slice_text)
         return values.tolist()
 
+    def distinct(self, tag: int, word: int, number: int) -> Value:
+        """One of the values that are a text or an object."""
+        if tag == Tag.OBJECT:
+            return Opaque(self.type_name(word >> ADDRESS_BITS), number or None)
+        return self._bytes(word) if tag == Tag.BYTES else self._string(word)
+
     def _string(self, canonical: int) -> str | Absent:
         return ABSENT if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])
 
     def _bytes(self, canonical: int) -> bytes | Absent:
         return ABSENT if canonical == UNKNOWN_TEXT else self._texts[canonical]
+
+
+class Distinct(Sequence[Value]):
+    """Texts and objects, each made when it is asked for."""
+
+    def __init__(self, interned: Interned) -> None:
+        self._interned = interned
+        self._tags, self._words, self._numbers = np.empty(0, np.uint8), np.empty(0, np.uint64), np.empty(0, np.int64)
+
+    def add(self, tag: int, words: Array, numbers: Array) -> int:
+        """Add some of one tag; gives the place of the first. `numbers` are those of objects, 0 where unknown."""
+        first = len(self)
+        self._tags = np.concatenate([self._tags, np.full(len(words), tag, np.uint8)])
+        self._words = np.concatenate([self._words, words])
+        self._numbers = np.concatenate([self._numbers, numbers])
+        return first
+
+    def __len__(self) -> int:
+        return len(self._tags)
+
+    @overload
+    def __getitem__(self, place: int) -> Value: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Value]: ...
+    def __getitem__(self, place: int | slice) -> Value | list[Value]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        return self._interned.distinct(int(self._tags[place]), int(self._words[place]), int(self._numbers[place]))
 
 
 def _lowest(ids: Collection[int]) -> int:

@@ -58,9 +58,8 @@ forked_child(void)
 {
     after_fork();
     STORE(&spool.recording, 0);
-    STORE(&birth_table, NULL);
+    STORE(&this_run.birth_table, NULL);
     thread_forget(leave_map);
-    running_thread = UNNUMBERED;
 }
 
 static PyObject *
@@ -91,8 +90,7 @@ probe_attach(PyObject *module, PyObject *path)
         return NULL;
     }
     STORE(&spool.header->pid, (uint32_t)getpid());
-    text_forget();
-    running_thread = UNNUMBERED;
+    run_clear();
     if (thread_prepare() < 0 || intercept_prepare() < 0) {
         thread_forget(unmap);
         return NULL;
@@ -247,7 +245,8 @@ PyInit__probe(void)
 #if FREE_THREADED
     PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 #endif
-    bool failed = location_prepare() < 0 || layout_check() < 0 || unpickle_prepare(module) < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
+    bool failed = location_prepare() < 0 || layout_check() < 0 || unpickle_prepare(module) < 0 ||
+                  PyModule_AddType(module, &Hook_Type) < 0 ||
                   PyModule_AddType(module, &Code_Type) < 0
 #define X(name) || PyModule_AddIntConstant(module, #name, DO_##name) < 0
                       ACTIONS(X)

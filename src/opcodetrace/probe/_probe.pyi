@@ -1,7 +1,7 @@
 """The native probe: hooks that woven code stores to, and the records that they write into the window.
 
 Everything here is for the process of the traced program. The records' layout is `opcodetrace.spool.layout`; what the
-weaver must put where is DESIGN.md, section 3.
+weaver must put where is in docs/hook-protocol.md.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from opcodetrace.trace.hook import Part
 
 _Result = TypeVar("_Result")
 
-# What a store to a hook does, in the order of DESIGN.md's table.
+# What a store to a hook does, in the order of the table in docs/hook-protocol.md.
 ITEM_BEGIN: Final[int]
 SLICE_BOUNDS: Final[int]
 SLICE_BEGIN: Final[int]
@@ -90,7 +90,7 @@ class Code:
 def attach(window_path: str, /) -> None:
     """Maps the window; the calling thread becomes thread 0. Nothing is recorded until `start`.
 
-    OSError where it cannot be mapped, ValueError where it is no window, RuntimeError where one is attached already.
+    OSError if it cannot be mapped, ValueError if it is no window, RuntimeError if one is attached already.
     """
 
 def attached() -> bool:
@@ -103,7 +103,7 @@ def detach() -> None:
 def adopt(code: CodeType, /) -> None:
     """Makes the hooks of woven code, and of the code nested in it, hooks of the run that is attached, or the next.
 
-    A new hook belongs to it already. TypeError where it is no code.
+    A new hook belongs to it already. TypeError if it is no code.
     """
 
 def start() -> None:
@@ -121,7 +121,7 @@ def recorded() -> int:
 def fix_kinds(original: CodeType, woven: CodeType, /) -> None:
     """Gives the variables of `woven` the kinds that they have in `original`: 3.14's `code.replace` loses some.
 
-    ValueError where the two have not the same variables.
+    ValueError if the two have not the same variables.
     """
 
 def weave_executed(
@@ -132,8 +132,8 @@ def weave_executed(
     """From now on the builtin `exec` and `eval` ask what to run, once in a process and while recording is on.
 
     `wanted(executed, globals)` gives None for what is to run as it is; else `weave(code, executed, what wanted gave)`
-    gives the code to run in place of it. Both run unseen; where one raises an Exception the code runs as it is. Woven
-    code is not asked about. RuntimeError where the two are not CPython's own functions.
+    gives the code to run in place of it. Both run unseen; if one raises an Exception the code runs as it is. Woven
+    code is not asked about. RuntimeError if the two are not CPython's own functions.
     """
 
 def unseen(function: Callable[..., _Result], /, *args: Any) -> _Result:
@@ -142,7 +142,7 @@ def unseen(function: Callable[..., _Result], /, *args: Any) -> _Result:
 def furnish(code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
     """Puts hooks and `Code`s where code fresh from `marshal` has None as its last constants, in place.
 
-    `parts` are of each code object, those in it first, or None where it has none. ValueError or TypeError where they do
+    `parts` are of each code object, those in it first, or None if it has none. ValueError or TypeError if they do
     not fit; the code must not be run then.
     """
 

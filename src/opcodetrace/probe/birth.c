@@ -3,8 +3,6 @@
 
 #include <sys/mman.h>
 
-uint32_t *birth_table;
-
 /* What it lies in. It is never unmapped: without the GIL another thread may still look into it. */
 static void *table_memory;
 
@@ -12,7 +10,7 @@ static void *table_memory;
 static inline void
 born(uint64_t address)
 {
-    uint32_t *table = LOAD(&birth_table);
+    uint32_t *table = LOAD(&this_run.birth_table);
     if (UNLIKELY(table == NULL)) {
         return;
     }
@@ -31,6 +29,13 @@ born(uint64_t address)
         __atomic_compare_exchange_n(entry, &seen, 0, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
     thread_emit_birth(address);
+}
+
+/* From here on births go unseen: no identity of this run is certain. */
+static COLD void
+births_are_lost(void)
+{
+    __atomic_fetch_and(&spool.header->flags, ~(uint32_t)BIRTHS, __ATOMIC_RELEASE);
 }
 
 #if HAS_REF_TRACER
@@ -76,15 +81,17 @@ void
 birth_check(void)
 {
     void *data;
-    if (birth_table != NULL && PyRefTracer_GetTracer(&data) != trace_birth) {
-        /* tracemalloc was started, say */
-        __atomic_fetch_and(&spool.header->flags, ~(uint32_t)BIRTHS, __ATOMIC_RELEASE);
+    if (this_run.birth_table != NULL && PyRefTracer_GetTracer(&data) != trace_birth) {
+        births_are_lost(); /* tracemalloc was started, say */
     }
 }
 
 #else /* 3.11 and 3.12 have no tracer: the allocator of objects is wrapped */
 
 static PyMemAllocatorEx wrapped;
+
+/* Set while the probe asks whether what is allocated comes by here. */
+static __thread bool asking, came_by;
 
 /* An object begins 0, 16 or 32 bytes into its block: behind the collector's header, and that of the managed dictionary. */
 static inline void
@@ -108,7 +115,12 @@ born_malloc(void *context, size_t size)
 {
     (void)context;
     void *block = wrapped.malloc(wrapped.ctx, size);
-    block_born(block, size);
+    if (UNLIKELY(asking)) {
+        came_by = true;
+    }
+    else {
+        block_born(block, size);
+    }
     return block;
 }
 
@@ -174,12 +186,29 @@ tuple_dies(PyObject *tuple)
     Py_TRASHCAN_END
 }
 
-static bool wraps_allocator; /* it does also where another tool has wrapped ours meanwhile, and holds on to it */
+static bool wraps_allocator; /* it does also if another tool has wrapped ours meanwhile, and holds on to it */
+
+/* Does the allocator pass through ours? Another tool may have wrapped it, or (tracemalloc, started before us and stopped after)
+   have put back what there was before both. */
+static bool
+allocator_is_seen(void)
+{
+    PyMemAllocatorEx now;
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &now);
+    if (now.malloc == born_malloc) {
+        return true;
+    }
+    asking = true;
+    came_by = false;
+    PyObject_Free(PyObject_Malloc(1));
+    asking = false;
+    return came_by;
+}
 
 static bool
 watch(void)
 {
-    if (!wraps_allocator) {
+    if (!wraps_allocator || !allocator_is_seen()) {
         PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &wrapped);
         PyMemAllocatorEx wrapper = {NULL, born_malloc, born_calloc, born_realloc, born_free};
         PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &wrapper);
@@ -223,14 +252,74 @@ unwatch(void)
 void
 birth_check(void)
 {
-    /* Whoever wraps the allocator after us calls us: nothing to lose. */
+    if (this_run.birth_table != NULL && !allocator_is_seen()) {
+        births_are_lost();
+    }
 }
 
 #endif
 
+/* tracemalloc puts its own in our place as it is started, or takes ours away as it is stopped: one looks right then, for the check
+   that comes now and then may come too late. Its functions stay the objects that they are. */
+static PyCFunction original_start, original_stop;
+
+static void
+check_from_outside(void)
+{
+    thread_before_fork(); /* no window goes meanwhile */
+    if (spool.header != NULL && spool_is_here()) {
+        birth_check();
+    }
+    thread_after_fork();
+}
+
+static PyObject *
+tracemalloc_starts(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *result = ((_PyCFunctionFast)(void (*)(void))original_start)(module, args, count);
+    check_from_outside();
+    return result;
+}
+
+static PyObject *
+tracemalloc_stops(PyObject *module, PyObject *unused)
+{
+    PyObject *result = original_stop(module, unused);
+    check_from_outside();
+    return result;
+}
+
+static void
+follow(PyObject *module, const char *name, int convention, PyCFunction *original, PyCFunction replacement)
+{
+    PyObject *function = PyObject_GetAttrString(module, name);
+    if (function != NULL && PyCFunction_CheckExact(function)) {
+        PyMethodDef *definition = ((PyCFunctionObject *)function)->m_ml;
+        if (definition->ml_flags == convention && definition->ml_meth != replacement) {
+            *original = definition->ml_meth;
+            definition->ml_meth = replacement;
+        }
+    }
+    Py_XDECREF(function);
+}
+
+/* Once in a process, as for what starts processes. */
+static void
+follow_tracemalloc(void)
+{
+    PyObject *module = original_stop != NULL ? NULL : PyImport_ImportModule("_tracemalloc");
+    if (module != NULL) {
+        follow(module, "start", METH_FASTCALL, &original_start, (PyCFunction)(void (*)(void))tracemalloc_starts);
+        follow(module, "stop", METH_NOARGS, &original_stop, tracemalloc_stops);
+        Py_DECREF(module);
+    }
+    PyErr_Clear(); /* a build without it */
+}
+
 void
 birth_watch(void)
 {
+    follow_tracemalloc();
     size_t size = sizeof(uint32_t) << BIRTH_BITS;
     /* Mapped over the table of an earlier run: that is the cheapest way to empty it. */
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (table_memory == NULL ? 0 : MAP_FIXED);
@@ -239,20 +328,20 @@ birth_watch(void)
         return;
     }
     table_memory = table;
-    STORE_RELEASE(&birth_table, (uint32_t *)table);
+    STORE_RELEASE(&this_run.birth_table, (uint32_t *)table);
     if (watch()) {
         __atomic_fetch_or(&spool.header->flags, BIRTHS, __ATOMIC_RELEASE);
     }
     else {
-        STORE(&birth_table, NULL);
+        STORE(&this_run.birth_table, NULL);
     }
 }
 
 void
 birth_end(void)
 {
-    if (birth_table != NULL) {
+    if (this_run.birth_table != NULL) {
         unwatch();
-        __atomic_store_n(&birth_table, NULL, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&this_run.birth_table, NULL, __ATOMIC_SEQ_CST);
     }
 }

@@ -4,21 +4,18 @@
    one of them, BIRTH is emitted, once, and the address is forgotten until a record names it again.
 
    The table is direct-mapped, an entry for every 16 bytes modulo 64 MiB of address space, and the entry holds the rest of the
-   address: so births next to a known object, or 64 MiB away from it, are not mistaken for its own. Where two known addresses
+   address: so births next to a known object, or 64 MiB away from it, are not mistaken for its own. If two known addresses
    meet in one entry, it says CROWDED from then on and is never cleared: every birth there is emitted, for the exact address that
    was born. That costs records, never a birth that stays unseen. */
 
 #ifndef OPCODETRACE_BIRTH_H
 #define OPCODETRACE_BIRTH_H
 
-#include "spool.h"
+#include "run.h"
 
 enum { BIRTH_BITS = 22 };
 #define CROWDED UINT32_C(0xFFFFFFFF)
 #define ADDRESS_MASK ((UINT64_C(1) << 48) - 1)
-
-/* 16 MiB of lazily touched memory; NULL while births are not seen. */
-extern uint32_t *birth_table;
 
 /* Starts to watch; without an error, and without effect where that cannot be. */
 void birth_watch(void);
@@ -31,7 +28,7 @@ void birth_check(void);
 static inline bool
 birth_is_seen(PyTypeObject *type)
 {
-#if PY_VERSION_HEX >= 0x030D0000
+#if HAS_REF_TRACER
     (void)type;
     return true;
 #else
@@ -55,10 +52,10 @@ birth_label(uint64_t address)
 static inline void
 birth_know(uint64_t word)
 {
-    if (UNLIKELY(birth_table == NULL)) {
+    if (UNLIKELY(this_run.birth_table == NULL)) {
         return;
     }
-    uint32_t *entry = &birth_table[birth_entry(word)];
+    uint32_t *entry = &this_run.birth_table[birth_entry(word)];
     uint32_t label = birth_label(word), seen = LOAD(entry);
     if (LIKELY(seen == label)) {
         return;
@@ -74,10 +71,10 @@ birth_know(uint64_t word)
 static inline bool
 birth_is_known(uint64_t word)
 {
-    if (birth_table == NULL) {
+    if (this_run.birth_table == NULL) {
         return true;
     }
-    uint32_t seen = LOAD(&birth_table[birth_entry(word)]);
+    uint32_t seen = LOAD(&this_run.birth_table[birth_entry(word)]);
     return seen == CROWDED || seen == birth_label(word);
 }
 

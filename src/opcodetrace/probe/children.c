@@ -28,7 +28,7 @@ children_forked(void)
     }
 }
 
-/* A method has started a process, or failed; where it came to fork() that is counted already. */
+/* A method has started a process, or failed; if it came to fork() that is counted already. */
 static PyObject *
 done(uint32_t before, PyObject *result)
 {

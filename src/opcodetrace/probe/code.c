@@ -52,7 +52,8 @@ uint32_t
 code_site_of(const Code *code, int instruction)
 {
     const CallSite *call = code->first_site == NO_SITE ? NULL : call_up_to(code, instruction);
-    return call == NULL || (int)call->instruction + CALL_STANDS_BEHIND < instruction ? NO_SITE : code->first_site + call->site;
+    return call == NULL || (int)call->instruction + CALL_STANDS_BEHIND < instruction ? NO_SITE
+                                                                                     : code->first_site + call->site;
 }
 
 static PyObject *

@@ -18,7 +18,7 @@ _Static_assert(sizeof(CallSite) == 12, "the weaver packs it as <IHHI");
 typedef struct {
     PyObject_HEAD
     uint32_t id;
-    uint32_t first_site; /* of its calls; NO_SITE where they have none */
+    uint32_t first_site; /* of its calls; NO_SITE if they have none */
     PyObject *table;
 } Code;
 
@@ -50,7 +50,7 @@ PyObject *code_make(uint32_t id, PyObject *table, uint32_t first_site);
 extern PyObject *unpickle_hook, *unpickle_code;
 /* Tells this process from all others: what they pickled has the numbers of another run. Children by fork are the same. */
 extern uint64_t own_stamp;
-/* unpickle_code(stamp, code_id, table, first_site): the Code, or where another process pickled it one that says nothing. */
+/* unpickle_code(stamp, code_id, table, first_site): the Code, or one that says nothing, if another process pickled it. */
 PyObject *code_unpickle(PyObject *module, PyObject *args);
 /* To be called before a Hook or Code is pickled. */
 int unpickle_prepare(PyObject *module);

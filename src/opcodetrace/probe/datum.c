@@ -161,7 +161,7 @@ canon_quoted(Canon *canon, const uint8_t *bytes, size_t length)
     return canon_put(canon, "'", 1);
 }
 
-/* The int that a number is equal to; false where there is none that fits. */
+/* The int that a number is equal to; false if there is none that fits. */
 static bool
 equal_int(PyObject *number, int64_t *value)
 {

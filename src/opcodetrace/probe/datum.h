@@ -12,7 +12,7 @@ static const Datum END = {.sort = TAG_END};
 
 Datum value_datum_slow(Thread *thread, PyObject *value);
 
-/* The value of an exact int, where it fits into a record. */
+/* The value of an exact int, if it fits into a record. */
 static inline bool
 int_value(PyObject *value, int64_t *number)
 {
@@ -84,10 +84,10 @@ container_word(Thread *thread, PyObject *container)
 {
     uint64_t address = (uint64_t)(uintptr_t)container & ADDRESS_MASK, word;
     if (PyList_CheckExact(container)) {
-        word = LOAD(&list_word) | address;
+        word = LOAD(&this_run.list_word) | address;
     }
     else if (PyDict_CheckExact(container)) {
-        word = LOAD(&dict_word) | address;
+        word = LOAD(&this_run.dict_word) | address;
     }
     else {
         word = object_word(thread, container);

@@ -1,4 +1,5 @@
 #include "effects.h"
+#include "intercept.h"
 #include "location.h"
 #include "switch.h"
 #include "sync.h"
@@ -90,7 +91,7 @@ static void
 append(Call *call, PyObject *result)
 {
     bool moves = call->container != NULL && is_deque(call->container) && size_of(call->container) == call->size;
-    whole_changed(call, result, moves ? WHOLE : END); /* a full deque lets go of its first item */
+    whole_changed(call, result, moves ? WHOLE : END); /* a full deque drops its first item */
 }
 
 static void
@@ -121,7 +122,8 @@ item_get_or_default(Call *call, PyObject *result)
     Datum key = mapping_key(call->thread, call->first), value = ABSENT;
     PyObject *otherwise = call->given >= 2 ? call->second : Py_None;
     bool there = result != otherwise;
-    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) && mapping_is_plain(call->container, call->first)) {
+    if (!there && PyDict_CheckExact(call->container) && (key.sort & PLAIN) &&
+        mapping_is_plain(call->container, call->first)) {
         there = PyDict_Contains(call->container, call->first) == 1;
     }
     write_record(call, READ, call->container, key, there ? value_of(call, result) : value);
@@ -140,7 +142,8 @@ static void
 item_set(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result) && call->given >= 2) {
-        write_record(call, WRITE, call->container, key_in(call, call->container, call->first), value_of(call, call->second));
+        write_record(call, WRITE, call->container, key_in(call, call->container, call->first),
+                     value_of(call, call->second));
     }
 }
 
@@ -168,7 +171,7 @@ item_pop(Call *call, PyObject *result)
         return;
     }
     Datum key = mapping_key(call->thread, call->first);
-    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises where there is none */
+    bool must = call->given < 2 && call->keywords == NULL; /* without a default it raises if there is none */
     bool gone = must || is_no_default(call, result) || size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, gone ? value_of(call, result) : ABSENT);
     if (gone) {
@@ -197,7 +200,7 @@ is_undisturbed(const Call *call)
 #if FREE_THREADED
     return spool_next() - call->earliest == call->thread->quiet - call->quiet;
 #else
-    return switch_count == call->switches;
+    return this_run.switch_count == call->switches;
 #endif
 }
 
@@ -220,7 +223,7 @@ item_missed(Call *call)
     call->earliest = thread->last = spool_next();
     call->quiet = thread->last_quiet = thread->quiet;
 #if !FREE_THREADED
-    call->switches = switch_count;
+    call->switches = this_run.switch_count;
 #endif
 }
 
@@ -264,7 +267,7 @@ item_made(Call *call, PyObject *result)
         return;
     }
     if (!keeps_what_was_made || is_undisturbed(call)) {
-        if (call->plain) { /* what makes the value comes before the store, and nothing behind */
+        if (call->plain) { /* what makes the value comes before the store, and nothing after */
             call->earliest = spool_next();
             call->quiet = thread->quiet;
         }
@@ -292,19 +295,51 @@ item_popped(Call *call, PyObject *result)
 
 enum { MOST_ITEMS = 64 }; /* of an update: beyond these it counts as a change of the whole */
 
+/* Can no other thread change it under our hands? */
 static bool
-items_from(Call *call, PyObject *other, bool is_own)
+is_own(PyObject *object)
 {
-    if (!PyDict_CheckExact(other) || PyDict_GET_SIZE(other) > MOST_ITEMS) {
-        return false;
-    }
-    if (FREE_THREADED && !is_own) { /* another thread may change it under our hands */
-        return PyDict_GET_SIZE(other) == 0;
-    }
+#if FREE_THREADED
+    return _Py_IsOwnedByCurrentThread(object) && LOAD(&object->ob_ref_shared) == 0;
+#else
+    (void)object;
+    return true;
+#endif
+}
+
+static bool
+is_pair(PyObject *object)
+{
+    return (PyTuple_CheckExact(object) || (PyList_CheckExact(object) && is_own(object))) &&
+           PySequence_Fast_GET_SIZE(object) == 2;
+}
+
+/* The items that a dictionary was given; false where they are not known. */
+static bool
+items_from(Call *call, PyObject *other)
+{
     Py_ssize_t at = 0;
     PyObject *key, *value;
-    while (PyDict_Next(other, &at, &key, &value)) {
-        write_record(call, WRITE, call->container, mapping_key(call->thread, key), value_of(call, value));
+    if (PyDict_Check(other) && (Py_TYPE(other)->tp_iter == PyDict_Type.tp_iter || PyODict_CheckExact(other)) &&
+        is_own(other) && PyDict_GET_SIZE(other) <= MOST_ITEMS) {
+        while (PyDict_Next(other, &at, &key, &value)) {
+            write_record(call, WRITE, call->container, mapping_key(call->thread, key), value_of(call, value));
+        }
+        return true;
+    }
+    if (!(PyTuple_CheckExact(other) || (PyList_CheckExact(other) && is_own(other))) ||
+        PySequence_Fast_GET_SIZE(other) > MOST_ITEMS) {
+        return false;
+    }
+    Py_ssize_t size = PySequence_Fast_GET_SIZE(other);
+    for (at = 0; at < size; at++) {
+        if (!is_pair(PySequence_Fast_GET_ITEM(other, at))) {
+            return false;
+        }
+    }
+    for (at = 0; at < size; at++) {
+        PyObject **pair = PySequence_Fast_ITEMS(PySequence_Fast_GET_ITEM(other, at));
+        write_record(call, WRITE, call->container, mapping_key(call->thread, pair[0]), value_of(call, pair[1]));
     }
     return true;
 }
@@ -312,13 +347,81 @@ items_from(Call *call, PyObject *other, bool is_own)
 static void
 items_update(Call *call, PyObject *result)
 {
-    if (result == NULL) {
+    if (result == NULL || call->container == NULL) {
         return;
     }
-    bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first, false));
-    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords, true)));
-    if (!known) {
+    if (!PyDict_Check(call->container)) { /* a set's `__ior__` */
+        change(call, result);
+        return;
+    }
+    bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first));
+    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords)));
+    if (!known && result != Py_NotImplemented) {
         write_record(call, WRITE, call->container, WHOLE, ABSENT);
+    }
+}
+
+/* The value of an item now, and of a number `less` than that; ABSENT where it is not known. */
+static Datum
+count_now(Call *call, PyObject *key, Py_ssize_t less)
+{
+    PyObject *value = NULL;
+    int64_t number = 0;
+    if (!is_undisturbed(call) || !PyUnicode_CheckExact(key) || !dict_has_text_keys_only(call->container)) {
+        return ABSENT;
+    }
+#if FREE_THREADED
+    if (PyDict_GetItemRef(call->container, key, &value) < 0) {
+        PyErr_Clear();
+    }
+#else
+    value = Py_XNewRef(dict_find(call->container, key));
+#endif
+    bool known = value != NULL && PyLong_CheckExact(value) && int_value(value, &number);
+    Py_XDECREF(value); /* the dictionary holds it: nobody has been here since */
+    return known && number != less ? (Datum){.word = (uint64_t)(number - less), .sort = TAG_INT} : ABSENT;
+}
+
+static bool
+are_one(PyObject *a, PyObject *b)
+{
+    return a == b || (PyUnicode_CheckExact(a) && PyUnicode_CheckExact(b) && same_text(a, b));
+}
+
+/* Counter.update of what can be counted: each item that is found is read and written. Of a text, a tuple or a list. */
+static void
+items_counted(Call *call, PyObject *result)
+{
+    PyObject *others = call->first;
+    bool is_text = others != NULL && PyUnicode_CheckExact(others);
+    bool known =
+        is_text || (others != NULL && (PyTuple_CheckExact(others) || (PyList_CheckExact(others) && is_own(others))));
+    Py_ssize_t size = !known ? 0 : is_text ? PyUnicode_GET_LENGTH(others) : PySequence_Fast_GET_SIZE(others);
+    if (!known || size > MOST_ITEMS || !succeeded_on_container(call, result) || !PyDict_Check(call->container)) {
+        change(call, result);
+        return;
+    }
+    for (Py_ssize_t i = 0; i < size; i++) {
+        Py_ssize_t times = 0;
+        bool is_first = true;
+        PyObject *key = is_text ? PyUnicode_FromOrdinal((int)PyUnicode_READ_CHAR(others, i))
+                                : Py_NewRef(PySequence_Fast_GET_ITEM(others, i));
+        if (key == NULL) {
+            PyErr_Clear();
+            continue;
+        }
+        for (Py_ssize_t other = 0; other < size; other++) {
+            bool same = is_text ? PyUnicode_READ_CHAR(others, i) == PyUnicode_READ_CHAR(others, other)
+                                : are_one(PySequence_Fast_GET_ITEM(others, other), key);
+            times += same;
+            is_first = is_first && !(same && other < i);
+        }
+        if (is_first) {
+            Datum item = mapping_key(call->thread, key);
+            write_record(call, READ, call->container, item, count_now(call, key, times));
+            write_record(call, WRITE, call->container, item, count_now(call, key, 0));
+        }
+        Py_DECREF(key);
     }
 }
 
@@ -350,7 +453,7 @@ member_popped(Call *call, PyObject *result)
 
 /* ---- attributes by name ---- */
 
-/* The object that holds the attribute, and the flags of its record; NULL where it is no memory. */
+/* The object that holds the attribute, and the flags of its record; NULL if it is no memory. */
 static PyObject *
 attribute_holder(PyObject *object, PyObject *name, Service service, Operation operation, unsigned *flags)
 {
@@ -374,18 +477,16 @@ attribute_holder(PyObject *object, PyObject *name, Service service, Operation op
 }
 
 static void
-attribute_record(Call *call, unsigned kind, Operation operation, PyObject *value)
+attribute_record(Call *call, unsigned kind, Operation operation, PyObject *object, PyObject *name, PyObject *value)
 {
-    PyObject *name = call->first;
-    if (call->container == NULL || name == NULL || !PyUnicode_CheckExact(name)) {
+    if (object == NULL || name == NULL || !PyUnicode_CheckExact(name)) {
         return;
     }
     Verdict verdict = 0;
-    Service service = call->wrapped == NULL
-                          ? service_of_attribute(&verdict, call->container, name, operation)
-                          : service_of_generic_attribute(call->container, name, operation, call->wrapped);
+    Service service = call->wrapped == NULL ? service_of_attribute(&verdict, object, name, operation)
+                                            : service_of_generic_attribute(object, name, operation, call->wrapped);
     unsigned flags;
-    PyObject *holder = attribute_holder(call->container, name, service, operation, &flags);
+    PyObject *holder = attribute_holder(object, name, service, operation, &flags);
     if (holder != NULL) {
         write_record(call, kind | flags, holder, mapping_key(call->thread, name), value_of(call, value));
     }
@@ -395,7 +496,8 @@ static void
 attribute_get(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, READ, READING, call->given >= 2 && result == call->second ? NULL : result);
+        attribute_record(call, READ, READING, call->container, call->first,
+                         call->given >= 2 && result == call->second ? NULL : result);
     }
 }
 
@@ -403,7 +505,7 @@ static void
 attribute_has(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, READ, READING, NULL);
+        attribute_record(call, READ, READING, call->container, call->first, NULL);
     }
 }
 
@@ -411,7 +513,7 @@ static void
 attribute_set(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, WRITE, STORING, call->second);
+        attribute_record(call, WRITE, STORING, call->container, call->first, call->second);
     }
 }
 
@@ -419,7 +521,91 @@ static void
 attribute_delete(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, DELETE, ERASING, NULL);
+        attribute_record(call, DELETE, ERASING, call->container, call->first, NULL);
+    }
+}
+
+/* ---- operator.itemgetter and attrgetter: the layouts of Modules/_operator.c, the same from 3.11 to 3.14 ---- */
+
+typedef struct {
+    PyObject_HEAD
+    Py_ssize_t count;
+    PyObject *item; /* of more than one: a tuple */
+} ItemGetter;
+
+typedef struct {
+    PyObject_HEAD
+    Py_ssize_t count;
+    PyObject *attributes; /* a tuple; of one with dots: a tuple of names */
+} AttrGetter;
+
+/* The one that a getter gives as its i-th of `count`. */
+static PyObject *
+part_of(PyObject *result, Py_ssize_t count, Py_ssize_t i)
+{
+    return count == 1 ? result : PyTuple_GET_ITEM(result, i);
+}
+
+static void
+items_got(Call *call, PyObject *result)
+{
+    ItemGetter *getter = (ItemGetter *)call->container;
+    PyObject *container = call->first;
+    Verdict verdict = 0;
+    if (result == NULL || container == NULL || service_of_item(&verdict, container, READING) == SERVED_BY_CODE) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < getter->count; i++) {
+        PyObject *item = getter->count == 1 ? getter->item : PyTuple_GET_ITEM(getter->item, i);
+        Datum key = PyDict_Check(container) ? mapping_key(call->thread, item) : key_in(call, container, item);
+        write_record(call, READ, container, key, value_of(call, part_of(result, getter->count, i)));
+    }
+}
+
+/* What the instance itself has there now; borrowed, or NULL. */
+static PyObject *
+plain_value(PyObject *object, PyObject *name)
+{
+#if FREE_THREADED
+    (void)object, (void)name;
+    return NULL; /* another thread may let go of it under our hands */
+#else
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject *in_class = PyModule_Check(object) ? NULL : type_lookup(type, name);
+    if (in_class != NULL) {
+        return NULL; /* a slot, or what the class has for its instances: not followed */
+    }
+    if (PyModule_Check(object)) {
+        return ((PyModuleObject *)object)->md_dict == NULL ? NULL
+                                                           : dict_find(((PyModuleObject *)object)->md_dict, name);
+    }
+    return instance_value(object, name);
+#endif
+}
+
+static void
+attributes_got(Call *call, PyObject *result)
+{
+    AttrGetter *getter = (AttrGetter *)call->container;
+    if (result == NULL || call->first == NULL) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < getter->count; i++) {
+        PyObject *names = PyTuple_GET_ITEM(getter->attributes, i), *object = call->first;
+        PyObject *value = part_of(result, getter->count, i);
+        if (PyTuple_Check(names)) { /* a.b.c: what lies between is looked for where it lies now */
+            Py_ssize_t last = PyTuple_GET_SIZE(names) - 1;
+            for (Py_ssize_t step = 0; step < last && object != NULL; step++) {
+                PyObject *name = PyTuple_GET_ITEM(names, step);
+                PyObject *next = is_undisturbed(call) ? plain_value(object, name) : NULL;
+                if (next != NULL) {
+                    attribute_record(call, READ, READING, object, name, next);
+                }
+                object = next;
+            }
+            names = PyTuple_GET_ITEM(names, last);
+        }
+        attribute_record(call, READ, READING, object, names, value);
     }
 }
 
@@ -479,6 +665,16 @@ started(Call *call, PyObject *result)
         sync_emit(call->thread, call->site, NULL, "start", 0, number, call->earliest, call->quiet);
     }
     Py_XDECREF(ident);
+}
+
+/* ---- modules ---- */
+
+static void
+imported(Call *call, PyObject *result)
+{
+    if (result != NULL && call->container != NULL && PyModule_Check(call->container)) {
+        intercept_module(call->container);
+    }
 }
 
 /* ---- tasks ---- */
@@ -571,6 +767,7 @@ const Effect effect_item_default = {remember_size, item_default};
 const Effect effect_item_missed = {item_missed, item_made};
 const Effect effect_item_popped = {NULL, item_popped};
 const Effect effect_items_update = {NULL, items_update};
+const Effect effect_items_counted = {NULL, items_counted};
 const Effect effect_member_add = {NULL, member_add};
 const Effect effect_member_remove = {remember_size, member_remove};
 const Effect effect_member_popped = {NULL, member_popped};
@@ -579,9 +776,12 @@ const Effect effect_attribute_has = {NULL, attribute_has};
 const Effect effect_attribute_set = {NULL, attribute_set};
 const Effect effect_attribute_delete = {NULL, attribute_delete};
 const Effect effect_attributes_of = {NULL, attributes_of};
+const Effect effect_items_got = {NULL, items_got};
+const Effect effect_attributes_got = {NULL, attributes_got};
 const Effect effect_wait = {will_wait, waited};
 const Effect effect_release = {releases, NULL};
 const Effect effect_start = {NULL, started};
+const Effect effect_import = {NULL, imported};
 const Effect effect_step = {step_begins, step_ends};
 const Effect effect_drive = {drive_begins, step_ends};
 const Effect effect_nothing = {NULL, NULL};

@@ -12,7 +12,7 @@ typedef struct {
     unsigned direct;
     const char *name;
     PyObject *container, *first, *second;
-    PyObject *const *args; /* after the container; those given by keywords follow where `keywords` is a tuple */
+    PyObject *const *args; /* after the container; those given by keywords follow if `keywords` is a tuple */
     Py_ssize_t given;      /* positional arguments after the container */
     PyObject *keywords;    /* a dict, a tuple of names, or NULL */
     uint64_t earliest;
@@ -52,6 +52,7 @@ typedef struct {
     X(item_missed)                                                                                                     \
     X(item_popped)                                                                                                     \
     X(items_update)                                                                                                    \
+    X(items_counted)                                                                                                   \
     X(member_add)                                                                                                      \
     X(member_remove)                                                                                                   \
     X(member_popped)                                                                                                   \
@@ -60,9 +61,12 @@ typedef struct {
     X(attribute_set)                                                                                                   \
     X(attribute_delete)                                                                                                \
     X(attributes_of)                                                                                                   \
+    X(items_got)                                                                                                       \
+    X(attributes_got)                                                                                                  \
     X(wait)                                                                                                            \
     X(release)                                                                                                         \
     X(start)                                                                                                           \
+    X(import)                                                                                                          \
     X(step)                                                                                                            \
     X(drive)                                                                                                           \
     X(nothing)

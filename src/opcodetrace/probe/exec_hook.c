@@ -91,7 +91,7 @@ compile_source(PyObject *source, int start)
     return Py_CompileStringExFlags(text, "<string>", start, &flags, -1);
 }
 
-/* The globals that the code will run in, borrowed; NULL where the builtin is to say that they cannot be, or that a
+/* The globals that the code will run in, borrowed; NULL if the builtin is to say that they cannot be, or that a
  * closure cannot. */
 static PyObject *
 globals_of(PyObject *const *args, Py_ssize_t count, PyObject *keywords)

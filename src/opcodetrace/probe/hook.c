@@ -17,7 +17,7 @@ here(void)
     return frame_word(current_frame());
 }
 
-/* An operation that makes no access, begun where others are pending: so that the hook after it does not take one that raised
+/* An operation that makes no access, begun while others are pending: so that the hook after it does not take one that raised
    at the same place for it. */
 static inline void
 pending_nothing(Thread *thread, uint32_t site, uint64_t frame)
@@ -27,7 +27,7 @@ pending_nothing(Thread *thread, uint32_t site, uint64_t frame)
     }
 }
 
-/* A write or deletion: emitted at once where it cannot fail and nothing comes between, else pending. */
+/* A write or deletion: emitted at once if it cannot fail and nothing comes between, else pending. */
 static inline void
 store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum key, Datum value, bool exact)
 {
@@ -44,7 +44,7 @@ store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum
     pending->value = value;
 }
 
-/* A pending access ends. Where its container died meanwhile, another object may soon live there: the access is shut off. */
+/* A pending access ends. If its container died meanwhile, another object may soon live there: the access is shut off. */
 static inline void
 finish(Thread *thread, const Pending *begun, Datum value)
 {
@@ -74,7 +74,7 @@ constant_key(Thread *thread, Hook *hook)
     return key;
 }
 
-/* The key of an item; PLAIN if the access cannot run Python code before it is done, which is worked out where `ordered`. */
+/* The key of an item; PLAIN if the access cannot run Python code before it is done, which is worked out if `ordered`. */
 static inline Datum
 item_key(Thread *thread, Hook *hook, Service service, PyObject *container, PyObject *key, bool constant, bool ordered)
 {
@@ -126,7 +126,7 @@ item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
     pending->kind = (uint8_t)key_flags(READ, datum);
 }
 
-/* Where __missing__ may have run (GIL builds): does the dictionary hold that very value now, so that it is as if it had been
+/* If __missing__ may have run (GIL builds): does the dictionary hold that very value now, so that it is as if it had been
    read just now? */
 static bool
 is_there_now(Thread *thread, Hook *hook, PyObject *dict, PyObject *value)
@@ -176,7 +176,7 @@ item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObj
     pending_nothing(thread, hook->site, here());
 }
 
-/* The size of a container whose slices are known to be memory; -1 where it is not. */
+/* The size of a container whose slices are known to be memory; -1 if it is not. */
 static inline Py_ssize_t
 slice_size(Service service, PyObject *container)
 {
@@ -790,7 +790,7 @@ static const Performer performers[] = {
 };
 
 #if !FREE_THREADED
-/* Another thread than the last one passes a hook: SWITCH, then what the hook does; where that is nothing, PASS. */
+/* Another thread than the last one passes a hook: SWITCH, then what the hook does; if that is nothing, PASS. */
 static COLD void
 perform_first(Thread *thread, Hook *hook, PyObject *key, PyObject *value)
 {
@@ -842,7 +842,7 @@ hook_store(PyObject *self, PyObject *key, PyObject *value)
         thread_renew(thread);
     }
 #if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
+    if (UNLIKELY(thread->number != this_run.running_thread)) {
         perform_first(thread, hook, key, value);
         return 0;
     }

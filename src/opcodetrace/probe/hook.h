@@ -1,11 +1,11 @@
-/* `Hook`: what woven code stores to. DESIGN.md section 3 is the protocol. */
+/* `Hook`: what woven code stores to. docs/hook-protocol.md is the protocol. */
 
 #ifndef OPCODETRACE_HOOK_H
 #define OPCODETRACE_HOOK_H
 
 #include "location.h"
 
-/* In the order of DESIGN.md's table. */
+/* In the order of the table in docs/hook-protocol.md. */
 #define ACTIONS(X)                                                                                                     \
     X(ITEM_BEGIN)                                                                                                      \
     X(SLICE_BOUNDS)                                                                                                    \
@@ -71,12 +71,12 @@ extern PyTypeObject Hook_Type;
 
 /* A new Hook. */
 PyObject *hook_make(uint32_t site, int action, PyObject *name);
-/* unpickle_hook(stamp, site, action, name): the Hook, or where another process pickled it one that records nothing. */
+/* unpickle_hook(stamp, site, action, name): the Hook, or one that records nothing, if another process pickled it. */
 PyObject *hook_unpickle(PyObject *module, PyObject *args);
 /* Makes the hooks in a woven code object, and in those nested in it, hooks of the run to come. */
 void hook_adopt(PyCodeObject *code);
 
-/* The site of the subscript that the newest frame, of woven code, stands at, told by the hook behind it; or NO_SITE. */
+/* The site of the subscript that the newest frame, of woven code, stands at, told by the hook after it; or NO_SITE. */
 uint32_t hook_site_behind(Frame *frame, PyCodeObject *code);
 
 #endif

@@ -15,7 +15,9 @@ typedef struct {
     Function original, replacement;
     int convention;      /* METH_... */
     bool is_function;    /* of a module: the container is the first argument */
-    bool wrapped_over;   /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
+    PyTypeObject *vectorcalls; /* of TYPE_CALL: the type, if the interpreter calls its instances past `tp_call` */
+    bool
+        wrapped_over; /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
     PyCFunction waits;
     char callee[48]; /* "time.sleep", "_thread.lock.acquire" */
 } Seen;
@@ -24,7 +26,7 @@ static Seen seen[MAX_INTERCEPTED];
 
 /* ---- a call comes in ---- */
 
-/* The calling thread, inside as in a hook; NULL where it cannot be followed. */
+/* The calling thread, inside as in a hook; NULL if it cannot be followed. */
 static Thread *
 following_thread(uint32_t run)
 {
@@ -53,7 +55,7 @@ static inline void
 came_to_run(Thread *thread)
 {
 #if !FREE_THREADED
-    if (UNLIKELY(thread->number != running_thread)) {
+    if (UNLIKELY(thread->number != this_run.running_thread)) {
         switch_to(thread);
     }
 #else
@@ -67,17 +69,18 @@ is_access(const Intercepted *row)
     return !(row->flags & ANYWHERE);
 }
 
-/* The site of a call that is to be recorded; false where it is not. Only calls by woven code itself are accesses. */
+/* The site of a call that is to be recorded; false if it is not. Only calls by woven code itself are accesses. */
 static bool
 site_of_call(const Intercepted *row, Call *call)
 {
     call->site = NO_SITE;
     call->direct = 0;
-    if (row->flags & STEP) {
+    if (row->flags & (STEP | IMPORT)) {
         return true;
     }
     if (row->flags & (ANYWHERE | BELOW)) {
-        if ((row->flags & ANYWHERE) && (current_thread == NULL || current_thread->number >= STALE) && !thread_has_name()) {
+        if ((row->flags & ANYWHERE) && (current_thread == NULL || current_thread->number >= STALE) &&
+            !thread_has_name()) {
             return false;
         }
         call->site = sync_site(0, &call->direct);
@@ -117,7 +120,7 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     if (thread == NULL) {
         return;
     }
-    if (!(row->flags & STEP)) {
+    if (!(row->flags & (STEP | IMPORT))) {
         came_to_run(thread);
     }
     call->thread = thread;
@@ -140,6 +143,9 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     call->wrapped = NULL;
     call->earliest = spool_next();
     call->quiet = thread->quiet;
+#if !FREE_THREADED
+    call->switches = this_run.switch_count;
+#endif
     if (row->effect->before != NULL) {
         row->effect->before(call);
     }
@@ -213,7 +219,7 @@ end(const Seen *entry, Call *call, PyObject *result)
     }
 #endif
     if (call->thread != NULL && row->effect->after != NULL && thread_goes_inside(call->thread, call->run)) {
-        if (!(row->flags & STEP)) {
+        if (!(row->flags & (STEP | IMPORT))) {
             came_to_run(call->thread);
         }
         Raised raised = {0};
@@ -230,7 +236,8 @@ end(const Seen *entry, Call *call, PyObject *result)
         }
         thread_goes_outside(call->thread);
     }
-    else if ((row->flags & STEP) && call->thread != NULL && call->thread->number == call->step) {
+    else if ((row->flags & STEP) && call->thread != NULL && call->run == LOAD(&spool.run) &&
+             call->thread->number == call->step) {
         call->thread->number = call->lane; /* recording was turned off during the step */
         call->thread->coroutine = call->coroutine;
     }
@@ -288,7 +295,8 @@ call_fast_with_keywords(const Seen *entry, PyObject *self, PyObject *const *args
 }
 
 static PyObject *
-call_of_class(const Seen *entry, PyObject *self, PyTypeObject *class, PyObject *const *args, size_t given, PyObject *names)
+call_of_class(const Seen *entry, PyObject *self, PyTypeObject *class, PyObject *const *args, size_t given,
+              PyObject *names)
 {
     Call call;
     begin(entry, &call, self, args, (Py_ssize_t)given, names);
@@ -321,8 +329,8 @@ send_slot(PyObject *self, PyObject *argument, PyObject **result)
 /* A C function is told nothing but its arguments: so each row that is found gets one of its own out of a pool. */
 #define TEN(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7) X(d##8) X(d##9)
 #define HUNDRED(X, d)                                                                                                  \
-    TEN(X, d##0) TEN(X, d##1) TEN(X, d##2) TEN(X, d##3) TEN(X, d##4)                                                   \
-    TEN(X, d##5) TEN(X, d##6) TEN(X, d##7) TEN(X, d##8) TEN(X, d##9)
+    TEN(X, d##0)                                                                                                       \
+    TEN(X, d##1) TEN(X, d##2) TEN(X, d##3) TEN(X, d##4) TEN(X, d##5) TEN(X, d##6) TEN(X, d##7) TEN(X, d##8) TEN(X, d##9)
 #define POOL_OF_200(X) HUNDRED(X, 0) HUNDRED(X, 1)
 #define POOL_OF_100(X) HUNDRED(X, 0)
 #define POOL_OF_30(X) TEN(X, 00) TEN(X, 01) TEN(X, 02)
@@ -384,7 +392,8 @@ static const Wrapper wrapper_pool[] = {POOL_OF_30(WRAPPER_AT)};
 
 /* The next function of a pool, which is this row's from now on; NULL if none is left. */
 #define TAKE(pool, rows, entry)                                                                                        \
-    (rows##_taken == (int)Py_ARRAY_LENGTH(pool) ? NULL : ((rows)[rows##_taken] = (entry), (Function)(pool)[rows##_taken++]))
+    (rows##_taken == (int)Py_ARRAY_LENGTH(pool) ? NULL                                                                 \
+                                                : ((rows)[rows##_taken] = (entry), (Function)(pool)[rows##_taken++]))
 
 static int plain_seen_taken, keywords_seen_taken, fast_seen_taken, fast_keywords_seen_taken, class_seen_taken,
     wrapper_seen_taken;
@@ -400,7 +409,8 @@ take_replacement(const Seen *entry)
         return TAKE(class_pool, class_seen, entry);
     }
     if (flags & METH_FASTCALL) {
-        return flags & METH_KEYWORDS ? TAKE(fast_keywords_pool, fast_keywords_seen, entry) : TAKE(fast_pool, fast_seen, entry);
+        return flags & METH_KEYWORDS ? TAKE(fast_keywords_pool, fast_keywords_seen, entry)
+                                     : TAKE(fast_pool, fast_seen, entry);
     }
     return flags & METH_KEYWORDS ? TAKE(keywords_pool, keywords_seen, entry) : TAKE(plain_pool, plain_seen, entry);
 }
@@ -460,10 +470,19 @@ wrapper_of(PyObject *owner, const char *name)
     return base == NULL || base->flags & PyWrapperFlag_KEYWORDS ? NULL : base;
 }
 
-/* Where the interpreter looks for the function of a row; NULL where this version has none. */
+/* Where the interpreter looks for the function of a row; NULL if this version has none. */
 static Function *
 find_place(Seen *entry, PyObject *owner)
 {
+    if (entry->row->flags & TYPE_CALL) {
+        PyTypeObject *type = (PyTypeObject *)owner;
+        if (!PyType_Check(owner) || type->tp_call == NULL) {
+            return NULL;
+        }
+        entry->convention = METH_VARARGS | METH_KEYWORDS;
+        entry->vectorcalls = PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL) ? type : NULL;
+        return (Function *)(void *)&type->tp_call;
+    }
     if (entry->row->flags & WRAPPER) {
         struct wrapperbase *base = wrapper_of(owner, entry->row->name);
         return base == NULL ? NULL : (Function *)(void *)&base->wrapper;
@@ -482,7 +501,7 @@ prepare_row(Seen *entry, PyObject *owner)
 {
     const Intercepted *row = entry->row;
     if (FREE_THREADED && row->effect == &effect_nothing) {
-        return 0; /* to be inside of something means nothing where there is no GIL to give up */
+        return 0; /* to be inside of something means nothing if there is no GIL to give up */
     }
     Function *place = find_place(entry, owner);
     for (int other = 0; other < intercepted_count && place != NULL; other++) {
@@ -570,7 +589,7 @@ intercept_prepare(void)
 
 /* ---- taking their place ---- */
 
-/* False where somebody else has put another function there since. */
+/* False if somebody else has put another function there since. */
 static bool
 exchange(Function *place, Function was, Function becomes)
 {
@@ -589,14 +608,23 @@ install(Seen *entry)
     }
     entry->wrapped_over = false;
     entry->original = now;
-    (void)exchange(entry->place, now, entry->replacement);
+    if (exchange(entry->place, now, entry->replacement) && entry->vectorcalls != NULL) {
+        /* Each instance has a function of its own: the flag alone says whether that, or `tp_call`, is called. */
+        (void)__atomic_and_fetch(&entry->vectorcalls->tp_flags, ~Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
+    }
 }
 
 static void
 take_out(Seen *entry)
 {
-    if (entry->place != NULL && !exchange(entry->place, entry->replacement, entry->original)) {
+    if (entry->place == NULL) {
+        return;
+    }
+    if (!exchange(entry->place, entry->replacement, entry->original)) {
         entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
+    }
+    else if (entry->vectorcalls != NULL) {
+        (void)__atomic_or_fetch(&entry->vectorcalls->tp_flags, Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
     }
 }
 
@@ -616,6 +644,46 @@ intercept_remove(void)
         take_out(&seen[i]);
     }
     take_out(&send_seen);
+}
+
+/* The place of a row in a type that was made just now; the type lives on for ever. */
+static void
+move_place(Seen *entry, PyObject *type)
+{
+    Function *before = entry->place;
+    PyTypeObject *vectorcalls = entry->vectorcalls;
+    Function *place = find_place(entry, type);
+    if (before == NULL || place == NULL || place == before) {
+        entry->vectorcalls = vectorcalls;
+        return;
+    }
+    PyTypeObject *now = entry->vectorcalls;
+    entry->vectorcalls = vectorcalls;
+    take_out(entry);
+    entry->vectorcalls = now;
+    entry->place = place;
+    entry->wrapped_over = false;
+    Py_INCREF(type);
+    install(entry);
+}
+
+void
+intercept_module(PyObject *module)
+{
+    PyModuleDef *definition = PyModule_GetDef(module);
+    for (int i = 0; i < owner_count && definition != NULL; i++) {
+        if (owners[i].attribute == NULL || strcmp(owners[i].module, definition->m_name) != 0) {
+            continue;
+        }
+        PyObject *type = PyObject_GetAttrString(module, owners[i].attribute);
+        for (int row = 0; row < intercepted_count && type != NULL; row++) {
+            if ((intercepted[row].flags & TYPE_CALL) && strcmp(intercepted[row].owner, owners[i].name) == 0) {
+                move_place(&seen[row], type);
+            }
+        }
+        Py_XDECREF(type);
+        PyErr_Clear();
+    }
 }
 
 PyObject *

@@ -11,6 +11,9 @@ const Owner owners[] = {
     {"defaultdict", "_collections", "defaultdict"},
     {"builtins", "builtins", NULL},
     {"_operator", "_operator", NULL},
+    {"itemgetter", "_operator", "itemgetter"},
+    {"attrgetter", "_operator", "attrgetter"},
+    {"_imp", "_imp", NULL},
     {"_collections", "_collections", NULL},
     {"_heapq", "_heapq", NULL},
     {"lock", "_thread", "LockType"},
@@ -126,12 +129,15 @@ const Intercepted intercepted[] = {
     {"builtins", "sorted", &effect_whole_read, 0, NULL},
 
     /* What Counter.update and the like call. */
-    {"_collections", "_count_elements", &effect_change, BELOW, NULL},
+    {"_collections", "_count_elements", &effect_items_counted, BELOW, NULL},
 
     {"_operator", "getitem", &effect_item_get, 0, NULL},
     {"_operator", "setitem", &effect_item_set, 0, NULL},
     {"_operator", "delitem", &effect_item_delete, 0, NULL},
     {"_operator", "contains", &effect_item_has, 0, NULL},
+
+    {"itemgetter", "__call__", &effect_items_got, TYPE_CALL, NULL},
+    {"attrgetter", "__call__", &effect_attributes_got, TYPE_CALL, NULL},
 
     {"_heapq", "heappush", &effect_change, 0, NULL},
     {"_heapq", "heappop", &effect_change, 0, NULL},
@@ -152,7 +158,7 @@ const Intercepted intercepted[] = {
     {"deque", "__delitem__", &effect_item_delete, WRAPPER, NULL},
     {"list", "__len__", &effect_whole_read, WRAPPER, NULL},
     {"set", "__len__", &effect_whole_read, WRAPPER | SAME_WRAPPER, NULL},
-    {"dict", "__ior__", &effect_change, WRAPPER, NULL},
+    {"dict", "__ior__", &effect_items_update, WRAPPER, NULL},
 
     {"lock", "acquire", &effect_wait, ANYWHERE | BLOCKS, "locked"},
     {"lock", "acquire_lock", &effect_wait, ANYWHERE | BLOCKS, "locked"},
@@ -183,6 +189,9 @@ const Intercepted intercepted[] = {
     {"Context", "run", &effect_step, ANYWHERE | STEP, NULL},
     {"coroutine", "send", &effect_drive, ANYWHERE | STEP, NULL},
     {"coroutine", "throw", &effect_drive, ANYWHERE | STEP, NULL},
+
+    {"_imp", "exec_builtin", &effect_import, ANYWHERE | IMPORT, NULL},
+    {"_imp", "exec_dynamic", &effect_import, ANYWHERE | IMPORT, NULL},
 
     /* Of these no more is told than which thread stands inside of them. */
     {"time", "sleep", &effect_nothing, BLOCKS | YIELDS, NULL},

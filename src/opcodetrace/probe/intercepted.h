@@ -7,14 +7,17 @@
 
 enum {
     WRAPPER = 1,      /* of a type slot: an entry of slotdefs, not a PyMethodDef */
-    SAME_WRAPPER = 2, /* and the interpreter wants the one of the row before to be the same function: both, or neither */
+    SAME_WRAPPER =
+        2, /* and the interpreter wants the one of the row before to be the same function: both, or neither */
     ANYWHERE = 4,     /* followed wherever it takes place, also where no woven code led to it */
     BELOW = 8,        /* an access of the woven call that led to it, however deep below */
     ON_BEHALF = 16,   /* called in the middle of a subscript: its site is that of the hook after the instruction */
-    TOLD = 32,        /* the interpreter runs it without the C function where it is hot: a hook may have told of it */
+    TOLD = 32,        /* the interpreter runs it without the C function once it is hot: a hook may have told of it */
     BLOCKS = 64,      /* gives the GIL up: which thread is inside of it is noted */
     YIELDS = 128,     /* no more than that with an argument of 0 */
-    STEP = 256,       /* a step of a task, itself no event */
+    TYPE_CALL = 256,  /* a call of an instance of the type */
+    IMPORT = 512, /* makes a module: what of the table is found in it is the module's own, not the interpreter's */
+    STEP = 1024, /* a step of a task, itself no event */
 };
 
 typedef struct {
@@ -25,7 +28,7 @@ typedef struct {
     const char *waits_while; /* a method of the same type that says whether the call will wait */
 } Intercepted;
 
-/* Where the owners are to be had. */
+/* Where the owners are found. */
 typedef struct {
     const char *name, *module, *attribute; /* attribute NULL: the module itself */
 } Owner;

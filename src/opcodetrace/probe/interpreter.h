@@ -66,7 +66,7 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COLD __attribute__((noinline, cold))
 
-/* Plain loads and stores where the GIL orders them; relaxed atomics compile to the same. */
+/* Plain loads and stores if the GIL orders them; relaxed atomics compile to the same. */
 #define LOAD(address) __atomic_load_n((address), __ATOMIC_RELAXED)
 #define STORE(address, value) __atomic_store_n((address), (value), __ATOMIC_RELAXED)
 #define LOAD_ACQUIRE(address) __atomic_load_n((address), __ATOMIC_ACQUIRE)
@@ -75,7 +75,7 @@
 /* 3.13 and later tell of each object that is made; before, the allocator must be wrapped. */
 #define HAS_REF_TRACER (PY_VERSION_HEX >= 0x030D0000)
 
-/* Code units of cache behind a subscript. */
+/* Code units of cache after a subscript. */
 #if PY_VERSION_HEX >= 0x030E0000
 enum { SUBSCRIPT_CACHES = INLINE_CACHE_ENTRIES_BINARY_OP };
 #else
@@ -188,7 +188,7 @@ static inline void
 lock_thread_states(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
-    /* PyMutex_Lock would give the GIL up where it has to wait. */
+    /* PyMutex_Lock would give the GIL up if it has to wait. */
     uint8_t *bits = &_PyRuntime.interpreters.mutex._bits, seen = LOAD(bits) & (uint8_t)~_Py_LOCKED;
     while (!__atomic_compare_exchange_n(bits, &seen, seen | _Py_LOCKED, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         if (seen & _Py_LOCKED) {
@@ -231,7 +231,7 @@ is_c_type(PyTypeObject *type, const char *name)
     return !by_program && strcmp(type->tp_name, name) == 0;
 }
 
-/* sys.modules as the interpreter itself has it, borrowed; NULL where it is none, and once the interpreter has let go of it as it
+/* sys.modules as the interpreter itself has it, borrowed; NULL if it is none, and once the interpreter has dropped it as it
    ends: finalisers run even then, and PyImport_GetModuleDict() would be fatal. */
 static inline PyObject *
 modules_dict(void)
@@ -261,7 +261,9 @@ generator_awaits(PyGenObject *generator)
 {
     Frame *frame = generator_frame(generator);
 #if PY_VERSION_HEX >= 0x030E0000
-    return generator->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM ? PyStackRef_AsPyObjectBorrow(frame->stackpointer[-1]) : NULL;
+    return generator->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM
+               ? PyStackRef_AsPyObjectBorrow(frame->stackpointer[-1])
+               : NULL;
 #elif PY_VERSION_HEX >= 0x030D0000
     return generator->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM ? frame->localsplus[frame->stacktop - 1] : NULL;
 #else
@@ -303,7 +305,7 @@ recursion_limit(PyThreadState *state)
 #endif
 }
 
-/* How deep in C calls the thread is, by the interpreter's own count; 0 where it keeps none. */
+/* How deep in C calls the thread is, by the interpreter's own count; 0 if it keeps none. */
 static inline int
 c_recursion(PyThreadState *state)
 {
@@ -470,7 +472,7 @@ same_text(PyObject *a, PyObject *b)
                              (size_t)PyUnicode_GET_LENGTH(a) * (size_t)PyUnicode_KIND(a)) == 0);
 }
 
-/* The key of an entry; NULL where it has none, or (without the GIL) not yet. */
+/* The key of an entry; NULL if it has none, or (without the GIL) not yet. */
 static inline PyObject *
 keys_entry_key(const PyDictKeysObject *keys, Py_ssize_t index)
 {
@@ -508,7 +510,8 @@ keys_find(const PyDictKeysObject *keys, PyObject *name)
         hash = PyObject_Hash(name);
     }
     KEYS_SEARCH(keys, hash,
-                key == name || (PyUnicode_CheckExact(key) && LOAD(&((PyASCIIObject *)key)->hash) == hash && same_text(key, name)))
+                key == name ||
+                    (PyUnicode_CheckExact(key) && LOAD(&((PyASCIIObject *)key)->hash) == hash && same_text(key, name)))
 }
 
 /* The entry of an exact int, or -1; one that is its own hash. */
@@ -537,12 +540,12 @@ dict_value_place(PyDictObject *table, Py_ssize_t index)
 /* Without the GIL another thread may put a new table in a dictionary's place and free the old one: it is locked as long as we look. */
 #if FREE_THREADED
 #  define LOCK_OBJECT_WHILE(object, statement)                                                                         \
-      do {                                                                                                             \
-          PyCriticalSection section;                                                                                   \
-          PyCriticalSection_Begin(&section, (object));                                                                 \
-          statement;                                                                                                   \
-          PyCriticalSection_End(&section);                                                                             \
-      } while (0)
+    do {                                                                                                               \
+        PyCriticalSection section;                                                                                     \
+        PyCriticalSection_Begin(&section, (object));                                                                   \
+        statement;                                                                                                     \
+        PyCriticalSection_End(&section);                                                                               \
+    } while (0)
 #else
 #  define LOCK_OBJECT_WHILE(object, statement) statement
 #endif
@@ -595,7 +598,7 @@ dict_has_text_keys_only(PyObject *dict)
 /* ---- the memory of an instance ---- */
 
 typedef struct {
-    PyObject *dict;        /* its dictionary, where one exists */
+    PyObject *dict;        /* its dictionary, if one exists */
     PyDictValues *values;  /* else the values it holds without one */
     bool able;             /* it can have attributes of its own at all */
 } InstanceMemory;
@@ -688,7 +691,7 @@ instance_store_is_plain(PyObject *object, PyObject *name)
     (void)name;
     return true;
 #else
-    /* 3.11 collects garbage as it allocates a container: so where the store must make the dictionary, finalisers may run. */
+    /* 3.11 collects garbage as it allocates a container: so if the store must make the dictionary, finalisers may run. */
     if (memory.values == NULL) {
         return false;
     }

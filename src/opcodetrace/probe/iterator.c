@@ -92,7 +92,7 @@ took_from_deque(PyObject *iterator, bool reverse, PyObject *given, Taken *taken)
 }
 
 #if !FREE_THREADED
-/* The entry of a table of keys, as it is now; false where there is none, or values lie elsewhere. */
+/* The entry of a table of keys, as it is now; false if there is none, or values lie elsewhere. */
 static bool
 entry_at(PyObject *dict, Py_ssize_t at, PyObject **key, PyObject **value)
 {
@@ -206,7 +206,7 @@ iterator_took(PyObject *iterator, PyObject *given, Taken *taken)
             return false;
         }
         taken->second = true;
-        /* It has let go of what it gave before: that may have run code. */
+        /* It has released what it gave before: that may have run code. */
         taken->exact = taken->exact && (PyList_Check(taken->container) || PyDict_Check(taken->container));
         return true;
     }

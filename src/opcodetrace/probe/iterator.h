@@ -13,7 +13,7 @@ typedef struct {
     bool exact;  /* the container still holds it (GIL builds): so it is as if it had been read just now */
 } Taken;
 
-/* False where `given`, the latest that the iterator gave, is no item of a container, or it is not known of which. */
+/* False if `given`, the latest that the iterator gave, is no item of a container, or it is not known of which. */
 bool iterator_took(PyObject *iterator, PyObject *given, Taken *taken);
 
 #endif

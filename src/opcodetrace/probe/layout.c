@@ -168,9 +168,9 @@ generator_fits(PyObject *generator)
 {
     PyObject *code = PyObject_GetAttrString(generator, "gi_code");
     PyGenObject *inside = (PyGenObject *)generator;
-    bool fits = code != NULL && PyGen_CheckExact(generator) && (PyObject *)frame_code(generator_frame(inside)) == code &&
-                inside->gi_frame_state < FRAME_COMPLETED && PyIter_Next(generator) == NULL && !PyErr_Occurred() &&
-                inside->gi_frame_state >= FRAME_COMPLETED;
+    bool fits = code != NULL && PyGen_CheckExact(generator) &&
+                (PyObject *)frame_code(generator_frame(inside)) == code && inside->gi_frame_state < FRAME_COMPLETED &&
+                PyIter_Next(generator) == NULL && !PyErr_Occurred() && inside->gi_frame_state >= FRAME_COMPLETED;
     Py_XDECREF(code);
     return fits;
 }
@@ -188,16 +188,17 @@ iterator_fits(PyObject *iterator, PyObject *container, Py_ssize_t index, PyObjec
 }
 
 /* One expression a thing to look at. */
-static const char examples[] = "(lambda collections, items, numbers, octets, queue, ordered: ("
-                               "{'first': 1, 'second': 2, 'third': 3},"
-                               "type('Example', (), {})(), Exception(), object(),"
-                               "(None for each in ()),"
-                               "items, iter(items), reversed(items), enumerate(items),"
-                               "numbers, iter(numbers.values()), iter(numbers.items()), reversed(numbers.items()), 'only',"
-                               "octets, iter(octets),"
-                               "queue, iter(queue), reversed(queue),"
-                               "ordered, iter(ordered.items())"
-                               "))(None, [1, 2], {'only': 1}, bytearray(b'ab'), deque([1, 2]), OrderedDict({'only': 1}))";
+static const char examples[] =
+    "(lambda collections, items, numbers, octets, queue, ordered: ("
+    "{'first': 1, 'second': 2, 'third': 3},"
+    "type('Example', (), {})(), Exception(), object(),"
+    "(None for each in ()),"
+    "items, iter(items), reversed(items), enumerate(items),"
+    "numbers, iter(numbers.values()), iter(numbers.items()), reversed(numbers.items()), 'only',"
+    "octets, iter(octets),"
+    "queue, iter(queue), reversed(queue),"
+    "ordered, iter(ordered.items())"
+    "))(None, [1, 2], {'only': 1}, bytearray(b'ab'), deque([1, 2]), OrderedDict({'only': 1}))";
 
 static PyObject *
 make_examples(void)
@@ -258,10 +259,11 @@ layout_check(void)
         return -1;
     }
     if (what != NULL) {
-        PyErr_Format(PyExc_ImportError,
-                     "opcodetrace was compiled for CPython %s and finds %s in CPython %d.%d.%d: it must be installed anew "
-                     "from source",
-                     PY_VERSION, what, (int)(Py_Version >> 24), (int)(Py_Version >> 16 & 0xFF), (int)(Py_Version >> 8 & 0xFF));
+        PyErr_Format(
+            PyExc_ImportError,
+            "opcodetrace was compiled for CPython %s and finds %s in CPython %d.%d.%d: it must be installed anew "
+            "from source",
+            PY_VERSION, what, (int)(Py_Version >> 24), (int)(Py_Version >> 16 & 0xFF), (int)(Py_Version >> 8 & 0xFF));
         return -1;
     }
     return 0;

@@ -14,7 +14,7 @@ static PyObject *missing_name, *getattribute_name;
 PyObject *dict_name, *len_function;
 static PyObject *append_name, *list_append;
 
-/* Where such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
+/* If such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
    no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
 typedef struct {
     PyObject *name;
@@ -126,7 +126,8 @@ lookup_may_run_code(PyTypeObject *type)
     PyObject *mro = type->tp_mro;
     for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
         PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
-        if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) && base->tp_dict != NULL && !dict_has_text_keys_only(base->tp_dict)) {
+        if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) && base->tp_dict != NULL &&
+            !dict_has_text_keys_only(base->tp_dict)) {
             return true;
         }
     }
@@ -144,7 +145,8 @@ has_plain_dict(PyObject *object)
         return false;
     }
     PyObject *served = type_lookup(type, dict_name);
-    bool plain = served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(served));
+    bool plain =
+        served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(served));
     return plain;
 }
 
@@ -288,8 +290,7 @@ class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Opera
         return fixed ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
     }
     PyObject *found = type_lookup(class, name);
-    Service service =
-        found == NULL || Py_TYPE(found)->tp_descr_get != NULL ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
+    Service service = found == NULL || Py_TYPE(found)->tp_descr_get != NULL ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
     return service;
 }
 
@@ -313,9 +314,7 @@ attribute_service(PyObject *object, PyObject *name, Operation operation)
     }
     else if (type->tp_getattro == served_by_python.getattr_hook) {
         /* __getattr__ serves what the plain lookup does not find; a __getattribute__ of its own serves all. */
-        PyTypeObject *base = is_class                 ? &PyType_Type
-                             : PyModule_Check(object) ? &PyModule_Type
-                                                      : &PyBaseObject_Type;
+        PyTypeObject *base = is_class ? &PyType_Type : PyModule_Check(object) ? &PyModule_Type : &PyBaseObject_Type;
         PyObject *own = type_lookup(type, getattribute_name), *plain = type_lookup(base, getattribute_name);
         if (own != plain) {
             return SERVED_BY_CODE;
@@ -368,11 +367,11 @@ service_of_generic_attribute(PyObject *object, PyObject *name, Operation operati
     if (lookup_may_run_code(type) || (is_class && lookup_may_run_code((PyTypeObject *)object))) {
         return SERVED_BY_CODE;
     }
-    const void *expected = operation == READING
-                               ? (is_class    ? (const void *)PyType_Type.tp_getattro
-                                  : is_module ? (const void *)PyModule_Type.tp_getattro
-                                              : (const void *)PyObject_GenericGetAttr)
-                               : (is_class ? (const void *)PyType_Type.tp_setattro : (const void *)PyObject_GenericSetAttr);
+    const void *expected = operation == READING ? (is_class    ? (const void *)PyType_Type.tp_getattro
+                                                   : is_module ? (const void *)PyModule_Type.tp_getattro
+                                                               : (const void *)PyObject_GenericGetAttr)
+                                                : (is_class ? (const void *)PyType_Type.tp_setattro
+                                                            : (const void *)PyObject_GenericSetAttr);
     if (wrapped != expected) {
         return SERVED_BY_CODE;
     }
@@ -380,7 +379,7 @@ service_of_generic_attribute(PyObject *object, PyObject *name, Operation operati
         return class_service(type, (PyTypeObject *)object, name, operation);
     }
     PyObject *found = type_lookup(type, name);
-    Service service = is_module ? (found == NULL ? MODULE_GLOBAL : SERVED_BY_CODE)
-                                : instance_service(type, found, operation, false);
+    Service service =
+        is_module ? (found == NULL ? MODULE_GLOBAL : SERVED_BY_CODE) : instance_service(type, found, operation, false);
     return service;
 }

@@ -17,7 +17,7 @@ typedef enum {
     FOREIGN_ITEM,         /* other C code */
     INSTANCE,             /* of the instance, found there or in the class */
     SLOT,                 /* a member of __slots__ */
-    INSTANCE_IF_THERE,    /* memory only where the instance itself holds it */
+    INSTANCE_IF_THERE,    /* memory only if the instance itself holds it */
     CLASS_ATTRIBUTE,
     MODULE_GLOBAL,
 } Service;

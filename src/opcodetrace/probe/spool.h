@@ -81,11 +81,11 @@ typedef struct {
     uint64_t container, key, value, frame;
 } Record;
 
-_Static_assert(sizeof(Record) == RECORD_SIZE, "record.py says how large a record is");
+_Static_assert(sizeof(Record) == RECORD_SIZE, "layout.py says how large a record is");
 _Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, next) == 64 &&
                    offsetof(Header, missed) == 128 && offsetof(Header, children) == 136 &&
                    offsetof(Header, merged) == 144,
-               "record.py says where the header's fields lie");
+               "layout.py says where the header's fields lie");
 
 typedef struct {
     Header *header; /* NULL while not attached, and in a forked child */

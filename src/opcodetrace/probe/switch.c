@@ -6,9 +6,6 @@
 
 enum { GONE = 1, TOP = 2, IN_CALL = 4, YIELD = 8, AWAITS = 16 }; /* SwitchFlag */
 
-uint32_t running_thread = UNNUMBERED;
-uint64_t switch_count;
-
 #if FREE_THREADED
 
 void
@@ -19,25 +16,17 @@ switch_to(Thread *thread)
 
 #else
 
-/* The running thread as it was when it became that: we compare, and look for it among the living, before we follow it. */
-static struct {
-    PyThreadState *state;
-    uint64_t state_id;
-    unsigned long ident;
-    const Thread *thread; /* they are never unmapped */
-} running;
-
 static PyThreadState *
 outgoing_state(void)
 {
     PyThreadState *found = NULL;
     lock_thread_states();
     for (PyThreadState *state = current_thread_state()->interp->threads.head; state != NULL; state = state->next) {
-        if (state == running.state && state->id == running.state_id) {
+        if (state == this_run.running.state && state->id == this_run.running.state_id) {
             found = state;
             break;
         }
-        if (state->thread_id == running.ident) {
+        if (state->thread_id == this_run.running.ident) {
             found = state; /* it has let go of its state and made another */
         }
     }
@@ -45,25 +34,23 @@ outgoing_state(void)
     return found;
 }
 
-static Left left = {.lane = UNNUMBERED};
-
 void
 switch_leave(Left now)
 {
-    left = now;
+    this_run.left = now;
 }
 
 void
 switch_resume(uint32_t lane)
 {
-    if (left.lane == lane) {
-        left.lane = UNNUMBERED;
+    if (this_run.left.lane == lane) {
+        this_run.left.lane = UNNUMBERED;
     }
 }
 
 enum { CALL_PLAIN, CALL_WITH_NAMES, CALL_UNKNOWN };
 
-/* How an instruction calls. What it is specialised to matters not, but for which family. */
+/* How an instruction calls. What it is specialised to does not matter, only which family it is of. */
 static int
 call_shape(uint8_t opcode)
 {
@@ -135,7 +122,8 @@ typedef struct {
     Frame *frame; /* NULL: in no woven code */
     Code *woven;
     int instruction;
-    bool top; /* the woven frame is the newest, and stands between two instructions or in the C function that is noted */
+    bool
+        top; /* the woven frame is the newest, and stands between two instructions or in the C function that is noted */
 } Place;
 
 static Place
@@ -169,8 +157,9 @@ callers_of(Thread *thread, const Left *stands)
     char text[MAX_TEXT + 1];
     size_t length = 0;
     for (int i = 0; i < stands->depth; i++) {
-        int added = PyOS_snprintf(text + length, sizeof(text) - length, "%s%u:%zu", i == 0 ? "" : ",", stands->callers[i].code,
-                                  (size_t)stands->callers[i].instruction * sizeof(_Py_CODEUNIT));
+        int added =
+            PyOS_snprintf(text + length, sizeof(text) - length, "%s%u:%zu", i == 0 ? "" : ",", stands->callers[i].code,
+                          (size_t)stands->callers[i].instruction * sizeof(_Py_CODEUNIT));
         if (added < 0 || length + (size_t)added > MAX_TEXT) {
             break;
         }
@@ -186,20 +175,21 @@ emit_switch(Thread *thread, uint32_t from)
     uint64_t address = 0;
     Datum place = ABSENT, callee = ABSENT; /* or a task's callers */
     PyThreadState *state = outgoing_state();
-    if (left.lane == from) {
-        flags = left.ended ? GONE : AWAITS | TOP;
-        site = left.code;
-        address = left.frame;
+    if (this_run.left.lane == from) {
+        flags = this_run.left.ended ? GONE : AWAITS | TOP;
+        site = this_run.left.code;
+        address = this_run.left.frame;
         if (site != NO_SITE) {
-            place = (Datum){.word = (uint64_t)(int64_t)left.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
-            callee = callers_of(thread, &left);
+            place =
+                (Datum){.word = (uint64_t)(int64_t)this_run.left.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
+            callee = callers_of(thread, &this_run.left);
         }
     }
     else if (state == NULL) {
         flags = GONE;
     }
     else {
-        const Inside *inside = &running.thread->inside;
+        const Inside *inside = &this_run.running.thread->inside;
         bool is_inside = inside->call != NULL && inside->frame == newest_frame(state);
         Place at = place_of(state, is_inside);
         if (at.frame != NULL) {
@@ -233,15 +223,15 @@ emit_switch(Thread *thread, uint32_t from)
 COLD void
 switch_to(Thread *thread)
 {
-    if (running_thread != UNNUMBERED) {
-        emit_switch(thread, running_thread);
+    if (this_run.running_thread != UNNUMBERED) {
+        emit_switch(thread, this_run.running_thread);
     }
-    running_thread = thread->number;
-    switch_count++;
-    running.state = current_thread_state();
-    running.state_id = running.state->id;
-    running.ident = PyThread_get_thread_ident();
-    running.thread = thread;
+    this_run.running_thread = thread->number;
+    this_run.switch_count++;
+    this_run.running.state = current_thread_state();
+    this_run.running.state_id = this_run.running.state->id;
+    this_run.running.ident = PyThread_get_thread_ident();
+    this_run.running.thread = thread;
 }
 
 #endif

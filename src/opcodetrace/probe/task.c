@@ -39,7 +39,7 @@ task_of_callback(PyObject *callback)
     return self != NULL && task_type(Py_TYPE(self)) != NULL ? self : NULL;
 }
 
-/* What a method of asyncio's own gives, whatever a subclass makes of it; to let go of. NULL without an exception. */
+/* What a method of asyncio's own gives, whatever a subclass makes of it; the caller releases it. NULL without an exception. */
 static PyObject *
 ask(PyObject *task, const char *method)
 {
@@ -234,7 +234,7 @@ lane_ends(Thread *thread, uint64_t address)
     }
     thread_number_ends(thread->number);
     thread->lane_count--;
-    /* Those behind it move up, unless they lie at or before their own place (Knuth, volume 3, 6.4, algorithm R). */
+    /* Those after it move up, unless they lie at or before their own place (Knuth, volume 3, 6.4, algorithm R). */
     for (size_t next = (slot + 1) & last; lanes[next].address != 0; next = (next + 1) & last) {
         size_t home = lane_slot(lanes[next].address, thread->lane_capacity);
         if (((next - home) & last) >= ((next - slot) & last)) {
@@ -269,7 +269,8 @@ generator_inside(PyObject *awaited)
 static void
 note_places(Left *left, PyGenObject *generator)
 {
-    for (int depth = 0; generator != NULL && generator->gi_frame_state < FRAME_EXECUTING && depth < MAX_AWAITS; depth++) {
+    for (int depth = 0; generator != NULL && generator->gi_frame_state < FRAME_EXECUTING && depth < MAX_AWAITS;
+         depth++) {
         Frame *frame = generator_frame(generator);
         PyCodeObject *code = frame_code(frame);
         Code *woven = code == NULL ? NULL : code_of(code);

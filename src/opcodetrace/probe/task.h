@@ -15,7 +15,7 @@ PyObject *task_that_runs(PyObject *coroutine);
 void task_is_none(Thread *thread, PyGenObject *coroutine);
 /* The address of its coroutine, 0: none. */
 uint64_t task_coroutine(PyObject *task);
-/* The number of the task's lane, a new one at its first step; UNNUMBERED where there are no more. */
+/* The number of the task's lane, a new one at its first step; UNNUMBERED if there are no more. */
 uint32_t task_lane(Thread *thread, PyObject *task);
 /* A step of the task whose lane the thread is in is over: notes where it stands, what its coroutine awaits, or that it has ended. */
 void task_leaves(Thread *thread, PyObject *task);

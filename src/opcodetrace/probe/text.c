@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 
-static uint32_t texts; /* numbers given so far */
-
 static void
 emit_text(Thread *thread, RecordKind kind, uint32_t id, const uint8_t *bytes, size_t length)
 {
@@ -50,7 +48,7 @@ static void
 learn_text(Thread *thread, KnownText *known, uint64_t hash, uint64_t characters, const void *bytes, size_t length)
 {
     do {
-        known->id = __atomic_add_fetch(&texts, 1, __ATOMIC_RELAXED);
+        known->id = __atomic_add_fetch(&this_run.texts, 1, __ATOMIC_RELAXED);
     } while (known->id == 0); /* the numbers begin anew */
     known->hash = hash;
     known->characters = characters;
@@ -88,7 +86,7 @@ text_id(Thread *thread, const void *bytes, size_t length)
     return known->id;
 }
 
-/* Appends a character's UTF-8; false where it does not fit. */
+/* Appends a character's UTF-8; false if it does not fit. */
 static inline bool
 put_character(Py_UCS4 c, uint8_t *buffer, size_t *length, size_t size)
 {
@@ -192,7 +190,6 @@ typedef struct {
 } NamedType;
 
 static NamedType *named_types;
-static uint32_t types;
 #if FREE_THREADED
 static pthread_mutex_t types_lock = PTHREAD_MUTEX_INITIALIZER;
 #  define LOCK_TYPES() pthread_mutex_lock(&types_lock)
@@ -263,11 +260,11 @@ type_number(Thread *thread, const uint8_t *name, size_t length)
             named->round = thread->round;
             emit_text(thread, TYPE, id, name, length);
         }
-        if (id == 0 && types < MAX_TYPES) {
+        if (id == 0 && this_run.types < MAX_TYPES) {
             uint8_t *copy = malloc(length + 1);
             if (copy != NULL) {
                 memcpy(copy, name, length);
-                id = ++types;
+                id = ++this_run.types;
                 *named = (NamedType){hash, copy, (uint32_t)length, id, thread->round};
                 emit_text(thread, TYPE, id, name,
                           length); /* within the lock: no other thread may use the number before */
@@ -278,13 +275,11 @@ type_number(Thread *thread, const uint8_t *name, size_t length)
     return id;
 }
 
-uint64_t list_word, dict_word;
-
 void
 type_prepare(Thread *thread)
 {
-    STORE(&list_word, type_word(thread, &PyList_Type));
-    STORE(&dict_word, type_word(thread, &PyDict_Type));
+    STORE(&this_run.list_word, type_word(thread, &PyList_Type));
+    STORE(&this_run.dict_word, type_word(thread, &PyDict_Type));
 }
 
 COLD uint64_t
@@ -301,12 +296,11 @@ type_word_slow(Thread *thread, PyTypeObject *type)
 void
 text_forget(void)
 {
-    texts = 0;
-    for (size_t slot = 0; types > 0 && slot < TYPE_SLOTS; slot++) {
+    for (size_t slot = 0; this_run.types > 0 && slot < TYPE_SLOTS; slot++) {
         if (named_types[slot].id != 0) {
             free(named_types[slot].name);
             named_types[slot] = (NamedType){0};
-            types--;
+            this_run.types--;
         }
     }
 }

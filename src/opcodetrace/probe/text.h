@@ -5,10 +5,10 @@
 
 #include "thread.h"
 
-/* The number of a text, of which MAX_TEXT bytes count; emits it where this thread has not lately. */
+/* The number of a text, of which MAX_TEXT bytes count; emits it if this thread has not lately. */
 uint32_t text_id(Thread *thread, const void *bytes, size_t length);
 
-/* The same for a string, by the hash that it already has: 64 bits of SipHash and the length stand for the content. 0 where the
+/* The same for a string, by the hash that it already has: 64 bits of SipHash and the length stand for the content. 0 if the
    string is too long. */
 uint32_t string_id_slow(Thread *thread, PyObject *string);
 
@@ -23,7 +23,7 @@ string_id(Thread *thread, PyObject *string)
     return string_id_slow(thread, string);
 }
 
-/* A string's UTF-8 (lone surrogates as they are): its length, and *bytes set to it, which may be `buffer`. -1 where it is
+/* A string's UTF-8 (lone surrogates as they are): its length, and *bytes set to it, which may be `buffer`. -1 if it is
    longer than MAX_TEXT. */
 Py_ssize_t text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes);
 
@@ -46,10 +46,8 @@ type_word(Thread *thread, PyTypeObject *type)
     return type_word_slow(thread, type);
 }
 
-/* Of the containers met most, known from the start (and written once a round). */
-extern uint64_t list_word, dict_word;
 void type_prepare(Thread *thread);
-/* The run is over: its numbers are nobody's. */
+/* The numbers of the types are nobody's. */
 void text_forget(void);
 
 void text_before_fork(void);

@@ -13,13 +13,12 @@ __thread Thread *current_thread;
 
 static pthread_key_t end_key;
 static bool prepared; /* once in a process */
-static uint32_t numbered;
 
 /* Interned, so that a hook makes none. */
 PyObject *name_of_threads;
 static PyObject *threading_name, *active_name, *class_name, *text_name, *ident_name;
 
-/* The operating system's numbers of each thread. */
+/* The operating system's numbers of each thread that has one of ours. */
 static struct {
     uint64_t ident;
     Datum native;
@@ -32,7 +31,6 @@ static struct {
     uint64_t seq;
     uint32_t number;
 } retired[MAX_THREADS];
-static uint32_t first_retired, retired_count;
 #if FREE_THREADED
 static uint32_t births_under_way;
 #endif
@@ -54,7 +52,7 @@ pool_put(Thread *thread)
     pool = thread;
 }
 
-/* `count` new ones, in memory as far as the system can do that; NULL where there is no memory. The lock is held. */
+/* `count` new ones, in memory as far as the system can do that; NULL if there is no memory. The lock is held. */
 static Thread *
 make_threads(size_t count)
 {
@@ -87,21 +85,22 @@ pool_take(void)
     return thread;
 }
 
-/* UNNUMBERED where there is none. The lock is held. */
+/* UNNUMBERED if there is none. The lock is held. */
 static uint32_t
 take_number(void)
 {
-    if (numbered < MAX_THREADS) {
-        STORE(&numbered, numbered + 1);
-        return numbered - 1;
+    if (this_run.threads < MAX_THREADS) {
+        STORE(&systems[this_run.threads].ident, 0);
+        STORE_RELEASE(&this_run.threads, this_run.threads + 1);
+        return this_run.threads - 1;
     }
     uint64_t ring = spool.mask + 1;
-    if (retired_count == 0 || spool_next() - retired[first_retired].seq <= ring + ring / ROUNDS) {
+    if (this_run.retired_count == 0 || spool_next() - retired[this_run.first_retired].seq <= ring + ring / ROUNDS) {
         return UNNUMBERED;
     }
-    uint32_t number = retired[first_retired].number;
-    first_retired = (first_retired + 1) % MAX_THREADS;
-    retired_count--;
+    uint32_t number = retired[this_run.first_retired].number;
+    this_run.first_retired = (this_run.first_retired + 1) % MAX_THREADS;
+    this_run.retired_count--;
     STORE(&systems[number].ident, 0);
     STORE_RELEASE(&spool.ended[number], 0);
     return number;
@@ -112,8 +111,8 @@ static void
 end_number(uint32_t number)
 {
     STORE_RELEASE(&spool.ended[number], 1);
-    if (spool.mask != UINT64_MAX && retired_count < MAX_THREADS) {
-        uint32_t place = (first_retired + retired_count++) % MAX_THREADS;
+    if (spool.mask != UINT64_MAX && this_run.retired_count < MAX_THREADS) {
+        uint32_t place = (this_run.first_retired + this_run.retired_count++) % MAX_THREADS;
         retired[place].number = number;
         retired[place].seq = spool_next();
     }
@@ -173,12 +172,12 @@ COLD void
 held_let_go(void)
 {
     while (held.count > 0) {
-        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and let go of their own */
+        Py_DECREF(held.references[--held.count]); /* its finaliser may pass hooks, which hold and release their own */
     }
 }
 #endif
 
-/* The threading module's own dictionary; NULL where it is not imported, or as the interpreter ends. */
+/* The threading module's own dictionary; NULL if it is not imported, or as the interpreter ends. */
 static PyObject *
 threading_dict(void)
 {
@@ -188,7 +187,7 @@ threading_dict(void)
     return dict != NULL && PyDict_CheckExact(dict) ? dict : NULL;
 }
 
-/* The object that the threading module has for a thread, as long as the hook lasts; NULL where it has none. No Python code runs. */
+/* The object that the threading module has for a thread, as long as the hook lasts; NULL if it has none. No Python code runs. */
 static PyObject *
 thread_object(unsigned long ident)
 {
@@ -218,7 +217,7 @@ own_attribute(PyObject *object, PyObject *name)
     return plain ? instance_value(object, name) : NULL;
 }
 
-/* The name that the threading module has for a thread, as a text; NONE where it has none (that can be had without running
+/* The name that the threading module has for a thread, as a text; NONE if it has none (that can be had without running
    Python code). */
 static Datum
 thread_name(Thread *thread, unsigned long ident)
@@ -275,11 +274,11 @@ thread_name_again(Thread *thread)
     }
 }
 
-/* The number of a living thread; UNNUMBERED where it has none. */
+/* The number of a living thread; UNNUMBERED if it has none. */
 static uint32_t
 number_of(uint64_t ident)
 {
-    for (uint32_t number = LOAD(&numbered); number-- > 0;) {
+    for (uint32_t number = LOAD_ACQUIRE(&this_run.threads); number-- > 0;) {
         if (number < MAX_THREADS && LOAD(&systems[number].ident) == ident && !LOAD_ACQUIRE(&spool.ended[number])) {
             return number;
         }
@@ -287,7 +286,7 @@ number_of(uint64_t ident)
     return UNNUMBERED;
 }
 
-/* threading.Thread; NULL where that is not imported. */
+/* threading.Thread; NULL if that is not imported. */
 static PyTypeObject *
 class_of_threads(void)
 {
@@ -300,8 +299,9 @@ COLD void
 thread_renamed(Thread *thread, PyObject *object, PyObject *name)
 {
     PyTypeObject *type = Py_TYPE(object), *class;
-    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr || (class = class_of_threads()) == NULL ||
-        !PyType_IsSubtype(type, class) || type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
+    if (!PyUnicode_CheckExact(name) || type->tp_setattro != PyObject_GenericSetAttr ||
+        (class = class_of_threads()) == NULL || !PyType_IsSubtype(type, class) ||
+        type_lookup(type, name_of_threads) != type_lookup(class, name_of_threads)) {
         return;
     }
     PyObject *ident = own_attribute(object, ident_name);
@@ -392,7 +392,7 @@ thread_number_ends(uint32_t number)
     pthread_mutex_unlock(&pool_lock);
 }
 
-/* The calling thread with a number; NULL where it cannot have one. The lock is held. */
+/* The calling thread with a number; NULL if it cannot have one. The lock is held. */
 static Thread *
 thread_with_number(void)
 {
@@ -455,7 +455,7 @@ thread_emit_birth(uint64_t address)
 #if FREE_THREADED
     __atomic_add_fetch(&births_under_way, 1, __ATOMIC_SEQ_CST);
 #endif
-    if (__atomic_load_n(&birth_table, __ATOMIC_SEQ_CST) != NULL) {
+    if (__atomic_load_n(&this_run.birth_table, __ATOMIC_SEQ_CST) != NULL) {
         Thread *thread = current_thread == NULL || current_thread->number >= STALE ? &nobody : current_thread;
         emit(thread, BIRTH, NO_SITE, address, (Datum){0}, (Datum){0}, 0, EXACT, 0);
         if (thread != &nobody) {
@@ -546,7 +546,6 @@ thread_forget(void (*end)(void))
 {
     pthread_mutex_lock(&pool_lock);
     end();
-    numbered = retired_count = 0;
     for (Thread *thread = all_threads; thread != NULL; thread = thread->all) {
         thread->number = STALE;
 #if FREE_THREADED

@@ -58,8 +58,6 @@ enum {
     PENDING = 256, /* nested operations; powers of two */
     KNOWN_TEXTS = 256,
     KNOWN_TYPES = 128,
-    UNNUMBERED = 0xFFFFFFFF,
-    STALE = 0xFFFFFFFE,
 };
 
 /* An asyncio task of a thread. */
@@ -89,7 +87,7 @@ typedef struct Thread {
     uint32_t number; /* of the lane that runs: `own`, or that of a task. STALE: of an earlier run, or none */
     uint32_t own;
     bool nameless; /* threading did not know it when its record was written */
-    /* Records of this thread that are no events (TEXT, TYPE, BIRTH). Where only those came between two hooks, no other
+    /* Records of this thread that are no events (TEXT, TYPE, BIRTH). If only those came between two hooks, no other
        thread's hook did. */
     uint32_t quiet;
     uint64_t last; /* the counter as this thread's last hook left it, and `quiet` then */
@@ -109,13 +107,13 @@ typedef struct Thread {
 #if !FREE_THREADED
     Inside inside;
 #endif
-    uint64_t frame;          /* of the last record that has one */
-    uint64_t chunk, root;    /* the newest and the oldest piece of the interpreter's stack of frames then */
-    uint64_t state_id;       /* and the thread state whose stack that is */
-    uint64_t coroutine;      /* whose step this is, of a task or not; 0: of none */
-    uint64_t watched;        /* a coroutine that is no task's; 0: none so far */
+    uint64_t frame; /* of the last record that has one */
+    uint64_t chunk, root; /* the newest and the oldest piece of the interpreter's stack of frames then */
+    uint64_t state_id; /* and the thread state whose stack that is */
+    uint64_t coroutine; /* whose step this is, of a task or not; 0: of none */
+    uint64_t watched; /* a coroutine that is no task's; 0: none so far */
     uint32_t steps, watched_until; /* of such coroutines: how many there were, and the one that is watched next */
-    bool others;             /* there was a step of another one since the last of the one that is watched */
+    bool others; /* there was a step of another one since the last of the one that is watched */
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];
@@ -132,14 +130,14 @@ extern __thread Thread *current_thread;
 /* Prepares for the threads of a run; registers the calling one as number 0. 0, or -1 with an exception. */
 int thread_prepare(void);
 /* The calling thread's first hook in a run; it is `inside` from then on. A thread that cannot be numbered gets one that is
-   marked UNNUMBERED, and what it does is counted as missed. NULL where `recording` is not the run that is on. */
+   marked UNNUMBERED, and what it does is counted as missed. NULL if `recording` is not the run that is on. */
 Thread *thread_enter(uint32_t recording);
 /* After recording was turned off: waits until no thread is inside a hook. */
 void thread_await_hooks(void);
 /* The run is over: calls `end`, while no thread can end, and forgets which thread had which number. */
 void thread_forget(void (*end)(void));
 
-/* Around what writes to the window in the name of a thread that is numbered: false where `run` is over. */
+/* Around what writes to the window in the name of a thread that is numbered: false if `run` is over. */
 static inline bool
 thread_goes_inside(Thread *thread, uint32_t run)
 {
@@ -192,15 +190,15 @@ thread_goes_outside(Thread *thread)
 /* Around a fork: no other thread holds what the child needs. */
 void thread_before_fork(void);
 void thread_after_fork(void);
-/* A new round has begun: forgets what was written and writes the thread anew. False where its accesses are not recorded. */
+/* A new round has begun: forgets what was written and writes the thread anew. False if its accesses are not recorded. */
 bool thread_renew(Thread *thread);
 
-/* The program is about to give `object`'s attribute `name` a value: where that is a thread's name, THREAD is emitted anew. */
+/* The program is about to give `object`'s attribute `name` a value: if that is a thread's name, THREAD is emitted anew. */
 void thread_renamed(Thread *thread, PyObject *object, PyObject *name);
 /* The interned string "name". */
 extern PyObject *name_of_threads;
 
-/* A number for another thread or lane; UNNUMBERED where there are no more. */
+/* A number for another thread or lane; UNNUMBERED if there are no more. */
 uint32_t thread_number(void);
 /* The task that had the number has ended. */
 void thread_number_ends(uint32_t number);

@@ -7,7 +7,7 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     schema          "opcodetrace-report/2"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
                     exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
-                    children (processes that it started, or null where not counted),
+                    children (processes that it started, or null if not counted),
                     merged: what took turns within a thread and was taken for one thread ["greenlets", "coroutines"]
     found           [tally]: how much was found, by kind
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
@@ -28,7 +28,7 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     more_findings   [kind, severity, count, locations, labels, fingerprint]: what `findings` leaves out
     limits          truncated (reason or null), truncated_seq, last (how many events were to be kept, or null), let_go
                     (events that came before those), unseen_writes, missed_accesses, holes, recovered,
-                    births_seen, untold_synchronisation (steps, where they are too many to look into),
+                    births_seen, untold_synchronisation (steps, if they are too many to look into),
                     unwoven: [function, path, line, reason], notes: [text]
 
 A tally is {kind, least, most, causes (distinct events that brought them about), exhausted}: how many findings there
@@ -49,16 +49,16 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
                           place: {path (or null), function, line, opcode, offset, expression} or null,
                           awaited_by: [function, path, line] (of a task: the coroutines that await the one in which it
                           stands, the innermost first)
-    synchronise           seq (where an RLock's wait begins: of the record before that), thread, site or null,
+    synchronise           seq (if an RLock's wait begins: of the record before that), thread, site or null,
                           operation, object or null, begins (the thread may wait now), failed, waited (seconds or
                           null), holder, woken_by, other (the thread started or joined): numbers or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
                           synchronisation (steps), alike (the threads did, one after the other, what the steps of
                           the one before show: they are no column of their own)
 
-A value is null where it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
+A value is null if it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
 str and None, `value`; for other objects `identity`: a number that no other object of the run has,
-null where it is unknown which object it was.
+null if it is unknown which object it was.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def escaped(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """A thread's name, as code where Markdown would read something into it."""
+    """A thread's name, as code if Markdown would read something into it."""
     return text if PLAIN_NAME.fullmatch(text) else code(text)
 
 
@@ -196,7 +196,7 @@ def _action(step: AccessStep | ComputeStep, words: StepWords, teller: StoryTelle
 
 
 def _row(lanes: tuple[Lane, ...], thread: int, text: str) -> str:
-    """A row with text in one column: the thread's, or the first where it has none."""
+    """A row with text in one column: the thread's, or the first if it has none."""
     numbers = [lane.thread for lane in lanes]
     column = numbers.index(thread) if thread in numbers else 0
     return "| " + " | ".join(in_table(text) if index == column else "" for index in range(len(lanes))) + " |"

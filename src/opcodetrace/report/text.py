@@ -27,10 +27,11 @@ from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, S
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, SwitchStep, SyncStep
 from opcodetrace.trace.stored import StoredSite
 
-PIPE_WIDTH = 80
+PIPE_WIDTHS = (80, 100, 120, 150, 200, 280, 420)  # of a pipe or a file: the first at which nothing is cut
 MIN_WIDTH = 60
+MAX_PROSE = 120  # cells of a line of sentences
 MIN_LANE = 34  # cells; where the lanes would be narrower they share one column
-MAX_LANE = 66
+MAX_LANE = 66  # where nothing is cut so
 MIN_ACTION = 16  # cells for what a thread does; where there are fewer the operation is left out
 MARGIN = "  "
 GUTTER = " │ "
@@ -46,7 +47,8 @@ class TextReporter:
     extension: ClassVar[str] = ".txt"
 
     def __init__(self, width: int | None = None, colour: bool | None = None) -> None:
-        """Width and colour are the stream's own (80 and none where it is no terminal) unless given."""
+        """What is not given is the terminal's own. NO_COLOR, FORCE_COLOR and COLUMNS are obeyed; a pipe or a file gets
+        no colour without FORCE_COLOR, and is as wide as its lines need without COLUMNS."""
         self._width = width
         self._colour = colour
 
@@ -54,17 +56,35 @@ class TextReporter:
         """Write the report."""
         terminal = stream.isatty()
         outside = Console(file=stream)
-        width = max(MIN_WIDTH, self._width or (outside.width if terminal else PIPE_WIDTH))
-        wanted = terminal and outside.color_system is not None and not os.environ.get("NO_COLOR")
-        colour = wanted if self._colour is None else self._colour
-        page = io.StringIO()
-        console = Console(
-            file=page, width=width, force_terminal=colour, color_system="standard" if colour else None,
-            highlight=False, markup=False, emoji=False, legacy_windows=False,
-        )  # fmt: skip
-        for line in _Page(report, width, console).lines():
-            console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
-        stream.write(encodable(page.getvalue(), stream.encoding))
+        given = self._width or (outside.width if terminal else _columns())
+        colour = self._colour
+        if colour is None:
+            forced = bool(os.environ.get("FORCE_COLOR"))
+            colour = (forced or (terminal and outside.color_system is not None)) and not os.environ.get("NO_COLOR")
+        for width in PIPE_WIDTHS if given is None else (max(MIN_WIDTH, given),):
+            text, whole = _written(report, width, colour)
+            if whole:
+                break
+        stream.write(encodable(text, stream.encoding))
+
+
+def _columns() -> int | None:
+    """What the environment says that a page is wide, if it does."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isascii() and columns.isdigit() and 0 < int(columns) < 10_000 else None
+
+
+def _written(report: RunReport, width: int, colour: bool) -> tuple[str, bool]:
+    """The report's text, and whether nothing had to be cut."""
+    text = io.StringIO()
+    console = Console(
+        file=text, width=width, force_terminal=colour, color_system="standard" if colour else None, no_color=not colour,
+        highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+    page = _Page(report, width, console)
+    for line in page.lines():
+        console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+    return text.getvalue(), not page.crop.cut
 
 
 class _Page:
@@ -74,6 +94,7 @@ class _Page:
         self.report = report
         self.width = width
         self.console = console
+        self.crop = _Crop()
 
     def lines(self) -> Iterator[Text]:
         """All lines."""
@@ -124,7 +145,7 @@ class _Page:
     def _wrapped(self, text: Text, first: str = MARGIN, then: str | None = None) -> Iterator[Text]:
         """A paragraph, wrapped at the page's width."""
         then = first if then is None else then
-        for index, line in enumerate(text.wrap(self.console, self.width - max(len(first), len(then)))):
+        for index, line in enumerate(text.wrap(self.console, min(self.width, MAX_PROSE) - max(len(first), len(then)))):
             line.rstrip()
             yield Text.assemble(then if index else first, line)
 
@@ -140,7 +161,7 @@ class _Page:
         widths = [max(cell_len(row[column]) for row in rows) for column in range(5)]
         widths[0] = min(widths[0], self.width - len(MARGIN) - sum(widths[1:]) - 8)
         for index, row in enumerate(rows):
-            cells = [set_cell_size(_crop(row[0], widths[0]), widths[0])]
+            cells = [set_cell_size(self.crop(row[0], widths[0]), widths[0])]
             cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
             line = Text(MARGIN + "  ".join(cells[:-1]), "dim" if index == 0 else "")
             style = (
@@ -180,7 +201,7 @@ class _Page:
             yield from self._wrapped(Text(f"∥ {steps_words.UNORDERED}", "dim"))
         if self.report.free_threaded or unordered:
             yield Text()
-        yield from _Table(interleaving, teller.words, self.width, teller).lines()
+        yield from self._table(interleaving, teller.words, teller)
 
     def _protected(self, protected: Protected) -> Iterator[Text]:
         """Why a location lost nothing, and how one thread's update followed another's."""
@@ -193,7 +214,17 @@ class _Page:
             yield from self._wrapped(Text(protection_words.hand_over(interleaving)))
             yield Text()
             words = steps_words.step_words(interleaving, self.report.lanes)
-            yield from _Table(interleaving, words, self.width).lines()
+            yield from self._table(interleaving, words)
+
+    def _table(self, interleaving: Interleaving, words: StepWords, teller: StoryTeller | None = None) -> Iterator[Text]:
+        """An interleaving; its lanes take all the room there is only if something would be cut otherwise."""
+        for widest in (MAX_LANE, self.width):
+            crop = _Crop()
+            lines = list(_Table(interleaving, words, self.width, widest, crop, teller).lines())
+            if not crop.cut:
+                break
+        self.crop.cut |= crop.cut
+        yield from lines
 
 
 def _label(watched: WatchedLocation) -> str:
@@ -210,23 +241,31 @@ class _Cell:
 
 
 class _Table:
-    """An interleaving: lanes side by side where there is room, else one column with the threads' names."""
+    """An interleaving: lanes side by side if there is room, else one column with the threads' names."""
 
     def __init__(
-        self, interleaving: Interleaving, words: StepWords, width: int, teller: StoryTeller | None = None
+        self,
+        interleaving: Interleaving,
+        words: StepWords,
+        width: int,
+        widest: int,
+        crop: _Crop,
+        teller: StoryTeller | None = None,
     ) -> None:
+        """`width` is the page's, `widest` the most cells that a lane gets."""
         self.interleaving = interleaving
         self.teller = teller
         self.words = words
+        self.crop = crop
         lanes = interleaving.lanes
         room = width - len(MARGIN) - len(GUTTER) * (len(lanes) - 1)
         self.side_by_side = len(lanes) <= 1 or room // len(lanes) >= MIN_LANE
         if self.side_by_side:
-            self.lane_width = min(MAX_LANE, room // len(lanes))
+            self.lane_width = min(widest, room // len(lanes))
             self.width = self.lane_width * len(lanes) + len(GUTTER) * (len(lanes) - 1)
         else:
             self.name_width = min(18, max(cell_len(words.lane(lane.thread)) for lane in lanes))
-            self.width = min(width - len(MARGIN), MAX_LANE * 2)
+            self.width = min(width - len(MARGIN), widest * 2)
             self.lane_width = self.width - self.name_width - 2
         steps = interleaving.steps
         sites = [step.site for step in steps if isinstance(step, (AccessStep, SyncStep)) and step.site is not None]
@@ -261,7 +300,7 @@ class _Table:
         if not self.side_by_side:
             return
         lanes = self.interleaving.lanes
-        yield self._across([Text(_crop(printable(lane.title), self.lane_width), "bold cyan") for lane in lanes])
+        yield self._across([Text(self.crop(printable(lane.title), self.lane_width), "bold cyan") for lane in lanes])
         rule = "─┼─".join("─" * self.lane_width for _ in lanes)
         yield Text(MARGIN + rule, "dim")
 
@@ -283,18 +322,21 @@ class _Table:
         action = self.words.action(step, room)
         if isinstance(step, ComputeStep) and cell_len(action) > room:
             action = self.words.action(replace(step, operand=ABSENT), room)
-        yield _Cell(Text.assemble(indent, mark, (_crop(action, room), style)), operation)
+        self.crop.cut |= action != self.words.action(step)
+        yield _Cell(Text.assemble(indent, mark, (self.crop(action, room), style)), operation)
         if isinstance(step, AccessStep) and self.teller is not None:
             remark = self.teller.remark(step)
             if remark is not None:
-                lines = _wrap(remark, self.lane_width - len(indent) - 2)
+                lines = self.crop.wrap(remark, self.lane_width - len(indent) - 2)
                 for index, line in enumerate(lines):
                     yield _Cell(Text(f"{indent}{'  ' if index else '└ '}{line}", style or "dim"))
 
     def _synchronised(self, step: SyncStep) -> Iterator[_Cell]:
         """What the thread does to wait for others, after its line."""
         number = "" if step.site is None else self._number(step.site)
-        for index, line in enumerate(_wrap(self.words.synchronised(step), self.lane_width - self.number_width - 3)):
+        for index, line in enumerate(
+            self.crop.wrap(self.words.synchronised(step), self.lane_width - self.number_width - 3)
+        ):
             begin = "  " if index else ""
             yield _Cell(Text.assemble(("" if index else number).rjust(self.number_width), " ", (begin + line, "cyan")))
 
@@ -306,7 +348,7 @@ class _Table:
         source = printable(site.source_line) or printable(site.expression or "") or f"(in {printable(site.function)})"
         if continues:
             source = "… " + source
-        return _crop(source, room, printable(site.expression or ""))
+        return self.crop(source, room, printable(site.expression or ""))
 
     def _row(self, thread: int, cell: _Cell, named: bool) -> Text:
         """A line in one lane, the others empty."""
@@ -316,7 +358,7 @@ class _Table:
             left.append(" " * gap).append(cell.right, "dim")
         if self.side_by_side:
             return self._across([left if lane.thread == thread else Text() for lane in self.interleaving.lanes])
-        name = _crop(self.words.lane(thread), self.name_width) if named else ""
+        name = self.crop(self.words.lane(thread), self.name_width) if named else ""
         line = Text.assemble(MARGIN, (set_cell_size(name, self.name_width), "bold cyan"), "  ", left)
         line.rstrip()
         return line
@@ -345,7 +387,7 @@ class _Table:
                 target = ""
                 break
         rightward = self._rightward(switch.from_thread, switch.to_thread)
-        lines = _wrap(words, max(12, room - cell_len(target)))
+        lines = self.crop.wrap(words, max(12, room - cell_len(target)))
         for index, line in enumerate(lines):
             begin = "── switch: " if index == 0 else " " * len("── switch: ")
             if index < len(lines) - 1:
@@ -359,7 +401,7 @@ class _Table:
         awaited = self.words.awaited_by(step)
         if awaited:
             indent = MARGIN + " " * (len("── switch: ") + (0 if rightward else cell_len(target) + 2))
-            for line in _wrap(awaited, max(12, self.width - cell_len(indent))):
+            for line in self.crop.wrap(awaited, max(12, self.width - cell_len(indent))):
                 yield Text(indent + line, "dim")
 
     def _leftward(self, begin: str, line: str, target: str, first: bool, last: bool) -> str:
@@ -381,46 +423,52 @@ class _Table:
         return self._aside(words)
 
     def _fold(self, step: FoldStep) -> Iterator[Text]:
-        """What was left out: in its lane where it is one thread's, else across."""
+        """What was left out: in its lane if it is one thread's, else across."""
         single = len(step.threads) == 1 and not step.elsewhere and not step.switches and not step.alike
         if single and step.threads[0] in [lane.thread for lane in self.interleaving.lanes]:
             indent = " " * (self.number_width + 1)
-            words = _crop(f"⋮ {self.words.fold(step)}", self.lane_width - len(indent))
+            words = self.crop(f"⋮ {self.words.fold(step)}", self.lane_width - len(indent))
             yield self._row(step.threads[0], _Cell(Text(indent + words, "dim")), named=True)
             return
         words = f"⋮ {self.words.fold(step, self.interleaving.label)}"
-        for index, line in enumerate(_wrap(words, self.width - self.number_width - 3)):
+        for index, line in enumerate(self.crop.wrap(words, self.width - self.number_width - 3)):
             yield self._aside(f"{'  ' if index else ''}{line}")
 
     def _aside(self, words: str) -> Text:
         """A line across all lanes, out of the way."""
-        return Text(f"{MARGIN}{' ' * self.number_width} {_crop(words, self.width - self.number_width - 1)}", "dim")
+        return Text(f"{MARGIN}{' ' * self.number_width} {self.crop(words, self.width - self.number_width - 1)}", "dim")
 
 
-def _wrap(text: str, width: int) -> list[str]:
-    """The text in lines, cut between words where it can be."""
-    lines = [""]
-    for word in text.split():
-        word = _crop(word, width)
-        longer = f"{lines[-1]} {word}".strip()
-        if cell_len(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
+class _Crop:
+    """Cuts texts to the room there is, and remembers if it had to."""
 
+    def __init__(self) -> None:
+        self.cut = False
 
-def _crop(text: str, width: int, keep: str = "") -> str:
-    """The text cut to a width, so that the part to keep stays in sight."""
-    if cell_len(text) <= width:
-        return text
-    start = text.find(keep) if keep else -1
-    if start > 0 and cell_len(text[: start + len(keep)]) > width - 1:
-        behind = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
-        begin = start
-        while begin > 0 and cell_len(text[begin - 1 : start]) <= behind // 2:
-            begin -= 1
-        text = "…" + text[begin:]
+    def __call__(self, text: str, width: int, keep: str = "") -> str:
+        """The text cut to a width, so that the part to keep stays in sight."""
         if cell_len(text) <= width:
             return text
-    return set_cell_size(text, width - 1).rstrip() + "…"
+        self.cut = True
+        start = text.find(keep) if keep else -1
+        if start > 0 and cell_len(text[: start + len(keep)]) > width - 1:
+            behind = max(0, width - 2 - cell_len(keep))  # cells left for what stands before the part to keep
+            begin = start
+            while begin > 0 and cell_len(text[begin - 1 : start]) <= behind // 2:
+                begin -= 1
+            text = "…" + text[begin:]
+            if cell_len(text) <= width:
+                return text
+        return set_cell_size(text, width - 1).rstrip() + "…"
+
+    def wrap(self, text: str, width: int) -> list[str]:
+        """The text in lines, cut between words where it can be."""
+        lines = [""]
+        for word in text.split():
+            word = self(word, width)
+            longer = f"{lines[-1]} {word}".strip()
+            if cell_len(longer) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return lines

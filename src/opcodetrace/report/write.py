@@ -1,4 +1,4 @@
-"""Where a report goes: to a stream, or to a file that appears only when it is whole."""
+"""Writes a report to a stream, or to a file that appears only once it is whole."""
 
 from __future__ import annotations
 

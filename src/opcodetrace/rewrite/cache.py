@@ -42,7 +42,7 @@ class Origin(NamedTuple):
 
 
 class Cache:
-    """Where woven modules are kept. Nothing of it ever fails: what cannot be read or written is not cached."""
+    """The files in which woven modules are kept. It never fails: what cannot be read or written is not cached."""
 
     def __init__(self, probe: Probe, weaver: str) -> None:
         """`weaver` is `version_of_weaver()`."""
@@ -91,7 +91,7 @@ class Cache:
                 self._write(self._names(source_path, "executed")[1], _hash(executed), (0, 0), woven, source_path)
 
     def origin(self, source_path: str) -> Origin | None:
-        """To be called before the module's code is loaded, for `store`. None where nothing may be written."""
+        """To be called before the module's code is loaded, for `store`. None if nothing may be written."""
         if sys.dont_write_bytecode:
             return None
         try:
@@ -124,7 +124,7 @@ class Cache:
 
 def version_of_weaver() -> str:
     """A hash of all that the outcome of weaving depends on but the module that is woven: the sources of the weaver, and
-    the Python. OSError where a source cannot be read."""
+    the Python. OSError if a source cannot be read."""
     names = [*_sources_in(path.dirname(str(__file__)))]
     names += [str(module.__file__) for module in (hook, library, messages, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)

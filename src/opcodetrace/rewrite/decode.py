@@ -20,7 +20,7 @@ class Instruction(NamedTuple):
     arg: int
     start: int  # of the first prefix
     at: int  # of the instruction itself
-    stop: int  # behind its caches
+    stop: int  # after its caches
     target: int | None  # of a jump: the index of the instruction it goes to
     position: Position
 
@@ -41,7 +41,7 @@ class Decoded(NamedTuple):
 
 
 def decode(code: CodeType) -> Decoded:
-    """Raises ValueError where a jump or a handler does not lead to the start of an instruction."""
+    """Raises ValueError if a jump or a handler does not lead to the start of an instruction."""
     concrete = ConcreteBytecode.from_code(code, extended_arg=True)
     units = list(concrete)
     positions = list(code.co_positions())

@@ -1,8 +1,8 @@
-"""Weaves code that comes through no loader but through `exec` or `eval`: test modules that pytest rewrote, methods that
+"""Weaves code that `exec` or `eval` runs, and that so passes no loader: test modules that pytest rewrote, methods that
 `dataclasses` or attrs made, what the program made itself.
 
-Code of a Python file is woven as the module is that it makes. Code of no file belongs to the module whose globals it is
-run in; where those name no module, to the one that called for it: the library that made it apart, the nearest caller.
+Code of a Python file is woven like the module that it makes. Code of no file belongs to the module whose globals it
+runs in. If those name no module, it belongs to the nearest caller outside the package that generated it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Executed:
         self._known: dict[tuple[CodeType, str, str], CodeType] = {}
 
     def wanted(self, executed: CodeType | str | bytes, namespace: dict[str, Any]) -> str | None:
-        """The name of the module that code about to be executed belongs to; None where it is not to be woven."""
+        """The name of the module that code about to be executed belongs to; None if it is not to be woven."""
         if not self._weaver.is_recorded():
             return None
         name = _text(namespace, "__name__")
@@ -53,7 +53,7 @@ class _Executed:
         return None
 
     def _of_caller(self, frame: FrameType | None) -> str | None:
-        """The module that has code executed: the caller, or else the first behind the package that calls."""
+        """The module that has code executed: the caller, or else the first one outside the package that calls."""
         maker: str | None = None
         while frame is not None:
             name = _text(frame.f_globals, "__name__")

@@ -1,4 +1,4 @@
-"""Which hooks an instruction gets: the hook protocol of DESIGN.md, as bytecode.
+"""Which hooks an instruction gets: the hook protocol (docs/hook-protocol.md), as bytecode.
 
 A hook is `<value> <hook> <key> STORE_SUBSCR`. In the stack comments the top is on the right.
 """
@@ -92,7 +92,7 @@ _NEXT = tuple(HookTemplate(Action.NEXT, _COPIES[1], _COPIES[4], takes_pair) for 
 def synchronisation(code: CodeType, decoded: Decoded) -> tuple[dict[int, HookTemplate], dict[int, HookTemplate]]:
     """The hooks of a library function by which threads wait for each other: what goes before instructions, and after.
 
-    None where the function's `self` is not at hand."""
+    None if the function's `self` is not at hand."""
     begin = next((i for i in decoded.instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
     if begin is None or not code.co_argcount or code.co_varnames[0] in code.co_cellvars:
         return {}, {}
@@ -119,7 +119,7 @@ class Planner:
         self.accesses = {index for index in self.keys if self._watched(decoded.instructions[index])}
 
     def _watched(self, instruction: Instruction) -> bool:
-        """Whether the access is instrumented: all are, but for variables that are assigned just once (scope.py)."""
+        """Whether the access is instrumented: all are, except of variables that are assigned just once (scope.py)."""
         name = instruction.name
         if name in ("LOAD_NAME", "STORE_NAME", "DELETE_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"):
             return self.keys[instruction.ordinal][1] in self.scope.globals
@@ -149,7 +149,7 @@ class Planner:
         return self.code.co_varnames[slot] not in self.code.co_cellvars
 
     def plan(self, instruction: Instruction, flow: DataFlow | None) -> Plan | None:
-        """None where the instruction gets no hook."""
+        """None if the instruction gets no hook."""
         index = instruction.ordinal
         name = instruction.name
         if name == "CONTAINS_OP":

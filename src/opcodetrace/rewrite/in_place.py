@@ -30,7 +30,7 @@ def functions_of(targets: Iterable[object]) -> list[FunctionType]:
     """All functions that the targets name: functions, classes, modules and names of modules.
 
     Of a class: its methods and those of the bases and nested classes of its module. Of a module: every function that
-    lives and was defined there, wherever it is held. UsageError where a target is none of these.
+    lives and was defined there, wherever it is held. UsageError if a target is none of these.
     """
     found: dict[int, FunctionType] = {}
     for target in targets:
@@ -54,7 +54,7 @@ def functions_of_namespace(namespace: dict[str, Any]) -> list[FunctionType]:
 
 
 def import_named(name: str) -> ModuleType:
-    """The module of this name. UsageError where there is none."""
+    """The module of this name. UsageError if there is none."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -149,7 +149,7 @@ class Weavings:
     """Weaves functions and gives them their own code back. What it wove it keeps for the next time."""
 
     def __init__(self, probe: Probe, beside: Weavings | None = None, *, calls: bool = False) -> None:
-        """`calls` is as for `Weaver`. `beside` knows the originals of the code that it wove: so does this one then."""
+        """`calls` is as for `Weaver`. Both share what they know of originals: this one can undo what `beside` wove."""
         self._probe = probe
         self._sent: list[Message] = []
         self._weaver = Weaver(lambda message: self._sent.append(message), probe, calls=calls)
@@ -188,8 +188,8 @@ class Weavings:
         )
 
     def _original(self, code: CodeType) -> CodeType | None:
-        """The code itself; where it is woven (of a function made while another recording was under way), its original,
-        or None where that is gone."""
+        """The code itself. If it is woven (its function was made while another recording was under way), its original,
+        or None if that is gone."""
         if not code.co_consts or not isinstance(code.co_consts[-1], self._probe.Code):
             return code
         known = self._originals.get(id(code))
@@ -283,8 +283,9 @@ class Weaving:
             function.__code__ = woven
 
     def take_out(self) -> None:
-        """Gives each function its own code back, unless the program has given it another meanwhile; and functions that
-        woven code has made since, that which they would have been made with."""
+        """Gives each function its own code back, unless the program has given it another meanwhile.
+
+        Functions that woven code has made since get the code that they would have been made with."""
         for function, original, woven in self._replacements:
             if function.__code__ is woven:
                 function.__code__ = original
@@ -319,7 +320,7 @@ class _Sources:
         self._of: dict[str, bytes] = {}
 
     def of(self, path: str) -> bytes:
-        """Of a file, or of a cell in a notebook; empty where there is none."""
+        """Of a file, or of a cell in a notebook; empty if there is none."""
         if path not in self._of:
             try:
                 with open(path, "rb") as file:

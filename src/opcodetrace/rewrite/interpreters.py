@@ -46,7 +46,7 @@ class Jump(Enum):
 class Suspends(IntEnum):
     """By what a thread that executes the instruction may be suspended: each also by what stands before it."""
 
-    NEVER = 0  # finalisers of what it lets go of apart: these instructions are not described as switch points
+    NEVER = 0  # except finalisers of what it releases: these instructions are not described as switch points
     BY_CODE = 1  # by code of the program that it runs: operators, hashes, comparisons, descriptors, finalisers
     BY_CALL = 2  # by what it calls, which may give up the GIL by itself
     BY_CHECK = 3  # by the interpreter, which looks at the eval breaker there
@@ -294,7 +294,7 @@ SUPPORTED: Mapping[tuple[int, int], Interpreter] = MappingProxyType(
 
 
 def interpreter(implementation: str, version: tuple[int, int]) -> Interpreter:
-    """The table of this version. Raises UnsupportedInterpreter, in words for the user, where there is none."""
+    """The table of this version. Raises UnsupportedInterpreter, in words for the user, if there is none."""
     if implementation == "cpython" and version in SUPPORTED:
         return SUPPORTED[version]
     (major, oldest), (_, newest) = min(SUPPORTED), max(SUPPORTED)

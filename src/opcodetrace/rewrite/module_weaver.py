@@ -28,7 +28,7 @@ class ModuleWeaver:
         *,
         calls: bool = False,
     ) -> None:
-        """`cache` must be one for the same `calls`: whether every function says from where it is called."""
+        """`calls`: every function records its caller. `cache` must be one for the same `calls`."""
         self._calls = calls
         self._send = send
         self._probe = probe
@@ -40,8 +40,9 @@ class ModuleWeaver:
         self._next = Counts()
 
     def load(self, path: str, module: str) -> CodeType | None:
-        """The module's code, if it was woven before; else weave it, and give `origin(path)` from before its code was
-        loaded."""
+        """The module's woven code, if it is in the cache; else None.
+
+        Then call `origin(path)`, load the code, and give both to `weave_module`."""
         woven = None if self._cache is None else self._cache.load(path)
         return None if woven is None else self._ready(woven, path, module)
 
@@ -86,8 +87,8 @@ class ModuleWeaver:
         return getpid() == self._owner
 
     def describe(self, code: CodeType, module: str, source_path: str, source: bytes, origin: Origin | None) -> CodeType:
-        """Library code as it is, but for what the probe needs to find what its calls wait for, and hooks where its
-        functions synchronise."""
+        """Library code as it is, except for what the probe needs to find what its calls wait for, and for hooks in the
+        functions that synchronise."""
         described = describe(code, LIBRARY[module], self._probe)
         if origin is not None and self._cache is not None:
             self._cache.store(origin, source, described, kind="described")

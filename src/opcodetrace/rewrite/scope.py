@@ -56,14 +56,14 @@ def _count(code: CodeType, names: Counter[str], cells: Counter[str]) -> None:
             arg <<= 8
             at += 2
             continue
-        behind = at + 2 + 2 * CACHES[opcode]
+        after = at + 2 + 2 * CACHES[opcode]
         if opcode in _INTERESTING:
             if opcode in BACKWARD_JUMPS:
-                loops.append((behind - 2 * arg, at))
+                loops.append((after - 2 * arg, at))
             else:
                 stores.append((at, opcode, arg))
         arg = 0
-        at = behind
+        at = after
     for at, opcode, arg in stores:
         looped = any(start <= at <= stop for start, stop in loops)
         if opcode == _STORE_NAME:

@@ -47,7 +47,7 @@ def _varint(value: int, mark: int = 0) -> bytes:
 
 
 def splice(code: CodeType, decoded: Decoded, before: dict[int, bytes], after: dict[int, bytes]) -> Spliced:
-    """`before` and `after` hold the bytes to put in front of and behind an instruction, by its index."""
+    """`before` and `after` hold the bytes to put before and after an instruction, by its index."""
     instructions = decoded.instructions
     count = len(instructions)
     prefixes = [
@@ -69,8 +69,8 @@ def splice(code: CodeType, decoded: Decoded, before: dict[int, bytes], after: di
         begin[count] = at
         settled = True
         for i, target, backward in jumps:
-            behind = begin[i] + head[i] + prefixes[i] + 1 + caches[i]
-            distance = behind - begin[target] if backward else begin[target] - behind
+            next_one = begin[i] + head[i] + prefixes[i] + 1 + caches[i]
+            distance = next_one - begin[target] if backward else begin[target] - next_one
             if distance < 0:
                 raise ValueError(f"{code.co_qualname}: a jump has changed its direction")
             args[i] = distance

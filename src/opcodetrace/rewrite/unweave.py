@@ -32,7 +32,7 @@ class UnweaveError(Exception):
 
 
 def check(original: CodeType, woven: CodeType, probe: Probe, before: Decoded | None = None) -> None:
-    """Raises UnweaveError where taking the hooks out of `woven` does not leave `original`.
+    """Raises UnweaveError if taking the hooks out of `woven` does not leave `original`.
 
     `before` is the original's instructions, if they are at hand."""
     for name in _SAME:

@@ -18,7 +18,7 @@ from opcodetrace.rewrite.splice import HOOK_STACK, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
-from opcodetrace.trace.site import Code, Flow, Operation, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import Code, Flow, Followed, Operation, Site, SourceFile, SwitchPoint
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
@@ -35,7 +35,7 @@ class Weaver:
         calls: bool = False,
         operations: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`calls`: every function says from where it is called. `operations`: functions by which threads wait for each
+        """`calls`: every function records its caller. `operations`: functions by which threads wait for each
         other, by qualified name, as `describe` is given them."""
         self._calls = calls
         self._operations = operations
@@ -64,7 +64,7 @@ class Weaver:
         return next(self._codes), next(self._sites), next(self._phis)
 
     def describe(self, code: CodeType, operations: Mapping[str, str]) -> CodeType:
-        """Library code as it is, but for a last constant by which the probe finds what its calls wait for; functions
+        """Library code as it is, except for a last constant by which the probe finds what its calls wait for; functions
         in `operations`, by qualified name, say when they begin and end to synchronise."""
         described = tuple(
             self.describe(constant, operations) if isinstance(constant, CodeType) else constant
@@ -107,7 +107,7 @@ class Weaver:
         )
 
     def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
-        """The code woven, and all code nested in it. As it is where it cannot be woven."""
+        """The code woven, and all code nested in it. As it is if it cannot be woven."""
         nested = tuple(
             self.weave(constant, file, scope) if isinstance(constant, CodeType) else constant
             for constant in code.co_consts
@@ -120,11 +120,13 @@ class Weaver:
             check(code, result, self._probe, woven.decoded)
         except Exception as error:
             # Whatever it is, the program comes first: this code runs as it is, and the run lists it.
-            reason = f"{type(error).__name__}: {error}"
+            why = f"{type(error).__name__}, {error}" if str(error) else type(error).__name__
+            reason = f"its bytecode could not be rewritten: {why}"
             self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
         sites, points = tuple(woven.sites), tuple(woven.switch_points)
-        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points))
+        followed = woven.followed()
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, followed))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -146,7 +148,7 @@ def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
 def _call_table(
     decoded: Decoded, depth: list[int], at: list[int], sites: Mapping[int, int] = MappingProxyType({})
 ) -> bytes:
-    """For `_probe.Code`: the calls, where each lies (`at`, code units), the stack's depth before it, its site."""
+    """For `_probe.Code`, of each call: where it lies (`at`, code units), the stack's depth before it, its site."""
     return b"".join(
         _CALL_ENTRY.pack(at[i.ordinal], depth[i.ordinal], i.arg, sites.get(i.ordinal, 0))
         for i in _calls(decoded, depth)
@@ -203,6 +205,11 @@ class _WovenCode:
         self.sites: list[Site] = []
         self.switch_points: list[SwitchPoint] = []
         self.has_reads_without_begin = False
+
+    def followed(self) -> Followed:
+        if self.flow is None:
+            return Followed.NONE
+        return Followed.BUDGET if self.flow.exceeded else Followed.FULL
 
     def assemble(self, constants: tuple[object, ...]) -> CodeType:
         before: dict[int, list[_Placed]] = {}
@@ -415,8 +422,8 @@ class _WovenCode:
             after.setdefault(index, []).append(_Placed(site, hooks.COMPUTE))
         if begin is None:
             return
-        # Without the GIL a read hooked only after it may have been at any time since this thread's last hook. Where
-        # it is the thread's first access, ENTER says that the thread had begun.
+        # Without the GIL a read hooked only after it may have been at any time since this thread's last hook.
+        # If it is the thread's first access, ENTER says that the thread had begun.
         if not self.says_callers and (flow.enter or (FREE_THREADED and self.has_reads_without_begin)):
             site = self._describe(next(self.site_ids), begin, str(Operation.ENTER))
             after.setdefault(begin.ordinal, []).append(_Placed(site, hooks.ENTER))

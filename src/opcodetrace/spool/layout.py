@@ -44,7 +44,7 @@ def ring_for(last: int) -> int:
 # (name, NumPy format) of a record's fields; the whole is RECORD_SIZE bytes, little-endian.
 RECORD_FIELDS = [
     ("commit", "<u4"),  # low 32 bits of seq + 1, written last: any other value marks a hole
-    ("before", "<u4"),  # seq - earliest: 0 where the order is exact, else the access lies in [seq - before, seq]
+    ("before", "<u4"),  # seq - earliest: 0 if the order is exact, else the access lies in [seq - before, seq]
     ("site", "<u4"),
     ("thread", "<u2"),
     ("kind", "u1"),  # a RecordKind, or'ed with RecordFlag
@@ -88,10 +88,10 @@ class RecordKind(IntEnum):
     PASS = 7  # another thread than the last one passed a hook that records nothing
     TEXT = 8  # site: text id; before: its length in bytes; tags: chunk number; 32 bytes of UTF-8 or bytes
     TYPE = 9  # the same for a type's name ("module.qualname"); site: type id
-    THREAD = 10  # thread's first record, anew where it is renamed, and in a ring once a round:
+    THREAD = 10  # thread's first record, anew if it is renamed, and in a ring once a round:
     # container = ident, key = native id, value = its name (TEXT) or NONE
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
-    BIRTH = 12  # an object came to life at address `container`, where one was known before
+    BIRTH = 12  # an object came to life at address `container`, at which one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
     # an asyncio task's first record, anew where it is renamed: container = its thread, value = its name (TEXT)
     LANE = 15
@@ -123,7 +123,7 @@ class Tag(IntEnum):
     SLICE = 10  # keys only: two signed 32-bit bounds, start in the low half
     TUPLE = 11  # keys only: a text id, the tuple's canonical text
     WHOLE = 12  # keys only: the container as a whole; a write may move its items
-    END = 13  # keys only: the same location, but a write adds behind the last item
+    END = 13  # keys only: the same location, but a write adds after the last item
 
 
 class SwitchFlag(IntFlag):

@@ -20,7 +20,7 @@ class Options(NamedTuple):
     include: tuple[str, ...] = ()  # patterns of module names (trace.module_pattern)
     exclude: tuple[str, ...] = ()
     last: int | None = None  # keep the last so many events; not together with `max_events`
-    calls: bool = False  # record from where each function is called
+    calls: bool = False  # record the caller of each function
 
 
 class StoredOptions(NamedTuple):

@@ -117,7 +117,7 @@ class Survey:
     """What one pass over all records finds out."""
 
     first: int  # the seq of the first record that counts
-    kinds: Array  # of each record that counts: a RecordKind, HOLE where it was not finished
+    kinds: Array  # of each record that counts: a RecordKind, HOLE if it was not finished
     control_seqs: Array
     control_kinds: Array
     control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before

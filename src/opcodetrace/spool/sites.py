@@ -10,7 +10,13 @@ from opcodetrace.errors import SpoolError
 from opcodetrace.spool.messages import WovenFile, decode, described
 from opcodetrace.trace.module_pattern import matches
 from opcodetrace.trace.run import Module
-from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, LeftModule, Patterns, SourceFile
+from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Followed, LeftModule, Patterns, SourceFile
+
+MAX_NAMED = 5  # functions that a remark names
+_NOT_FOLLOWED = {
+    Followed.BUDGET: "too long to follow every value: what flows into some of the writes is inferred, not proven",
+    Followed.NONE: "in which values could not be followed: what flows into the writes is inferred, not proven",
+}
 
 
 class Sites(NamedTuple):
@@ -49,6 +55,13 @@ class Sites(NamedTuple):
         for left in dict.fromkeys(self.left):
             if left.reason not in (EARLIER, EXCLUDED):
                 remarks.append(f"module {left.module} ran as it is, unseen: {left.reason}")
+        for extent, why in _NOT_FOLLOWED.items():
+            functions = sorted({code.function for code in self.codes if code.flow == extent})
+            if functions:
+                more = len(functions) - MAX_NAMED
+                names = ", ".join(functions[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+                count = "1 function" if len(functions) == 1 else f"{len(functions):,} functions"
+                remarks.append(f"{count} {why} ({names})")
         return remarks
 
     def _why(self, pattern: str) -> str:

@@ -59,7 +59,7 @@ class Window:
         self.path = path
         self.disk_full = False
         self.max_records = max_records
-        self.ring = 0  # its size, where it is one
+        self.ring = 0  # its size, if it is one
         self._descriptor = descriptor
         self._map = mmap.mmap(descriptor, 0)
         self._size = len(self._map)
@@ -181,7 +181,7 @@ class Window:
 
     @property
     def next(self) -> int:
-        """How many records were begun: the seq of the next one. Without the GIL it runs on behind `stop_seq`."""
+        """How many records were begun: the seq of the next one. Without the GIL it runs on past `stop_seq`."""
         return _unsigned(_U64, self._map, NEXT_OFFSET)
 
     @property
@@ -190,7 +190,7 @@ class Window:
 
     @property
     def stop_seq(self) -> int:
-        """The first seq that did not fit, where `flags` has STOPPED."""
+        """The first seq that did not fit, if `flags` has STOPPED."""
         return _unsigned(_U64, self._map, STOP_OFFSET)
 
     @property

@@ -6,7 +6,9 @@ import contextlib
 import os
 import pathlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import sqlite_utils
@@ -18,11 +20,20 @@ from opcodetrace.store.trace_file import check_place, told, uri
 WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a SQL statement gives."""
+
+    columns: list[str]  # their names
+    rows: Iterator[tuple[Any, ...]]  # each as SQLite comes to it
+    count: Callable[[], int]  # how many rows there are; takes as long as SQLite needs for all of them
+
+
 class Connection:
     """A trace file, open.
 
     It keeps SQLite's rollback journal rather than a write-ahead log: a run is one transaction that appends, so each
-    page is written once; the file stays a single one to copy; and where a writer is killed, the next opener rolls back.
+    page is written once; the file stays a single one to copy; and if a writer is killed, the next opener rolls back.
     """
 
     def __init__(self, path: pathlib.Path, connection: sqlite3.Connection) -> None:
@@ -32,7 +43,7 @@ class Connection:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, wait: float = WAIT) -> Self:
-        """Open a trace file to read; with `create` also to write, and make it where there is none."""
+        """Open a trace file to read; with `create` also to write, and make it if there is none."""
         path = pathlib.Path(path)
         check_place(path, create=create)
         with told(path):
@@ -55,6 +66,7 @@ class Connection:
                 f"{self.path} has a newer schema than this opcodetrace knows; upgrade opcodetrace or name another file"
             )
         if not schema.migrations.pending(self._tables):
+            self._check_places()
             return
         if not names and not create:
             raise DatabaseError(
@@ -62,6 +74,16 @@ class Connection:
             )
         with self._transaction():  # another recorder may do the same: what is pending is asked for again
             schema.bring_up_to_date(self._tables)
+
+    def _check_places(self) -> None:
+        """If somebody deleted a run by hand, VACUUM numbers the events of the others anew."""
+        misplaced = """
+            SELECT EXISTS (SELECT * FROM runs LEFT JOIN events ON events.rowid = first_event
+            WHERE runs.events AND run_id IS NOT runs.id)"""
+        if self._connection.execute(misplaced).fetchone()[0]:
+            with self._transaction():
+                places = self._connection.execute("SELECT min(rowid), run_id FROM events GROUP BY run_id").fetchall()
+                self._connection.executemany("UPDATE runs SET first_event = ? WHERE id = ?", places)
 
     def close(self) -> None:
         self._connection.close()
@@ -91,15 +113,22 @@ class Connection:
     def _one(self, sql: str, *parameters: object) -> dict[str, Any]:
         return next(self._rows(sql, *parameters))
 
-    def query(
-        self, sql: str, parameters: Mapping[str, object] | None = None
-    ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """What a SQL statement gives: the names of the columns, and the rows. It can read, and nothing else."""
+    @contextlib.contextmanager
+    def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[Answer]:
+        """What a SQL statement gives. It can read, and nothing else."""
         with told(self.path):
             connection = sqlite3.connect(uri(self.path, "ro"), uri=True, timeout=WAIT, isolation_level=None)
         try:
             with told(self.path):
                 read_only.restrict(connection)
-            return read_only.answer(connection, sql, parameters or {})
+            columns, rows = read_only.answer(connection, sql, parameters or {})
+            yield Answer(columns, rows, partial(read_only.count, connection, sql, parameters or {}))
         finally:
             connection.close()
+
+    def query(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The same as a whole: the names of the columns, and the rows."""
+        with self.ask(sql, parameters) as answer:
+            return answer.columns, list(answer.rows)

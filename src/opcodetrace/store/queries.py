@@ -78,13 +78,14 @@ KEPT = {
         """
         SELECT location.label AS location, site.function, site.line, site.expression, count(*) AS writes,
             count(DISTINCT event.thread) AS threads
-        FROM events AS event JOIN locations AS location ON location.id = event.location_id
-        JOIN sites AS site ON site.id = event.site_id
-        WHERE event.run_id = :run AND event.kind = 2 AND event.source_seq IS NULL
+        FROM runs AS run
+        JOIN events AS event ON event.rowid BETWEEN run.first_event AND run.first_event + run.events - 1
+        JOIN locations AS location ON location.id = event.location_id JOIN sites AS site ON site.id = event.site_id
+        WHERE run.id = :run AND event.kind = 2 AND event.source_seq IS NULL
         GROUP BY location.id, site.id ORDER BY writes DESC, location, line""",
     ),
     "unseen-writes": KeptQuery(
-        "where code that is not watched wrote",
+        "writes by code that is not watched",
         """
         SELECT location.label AS location, site.function, site.line, finding.first_seq AS seen_at_seq
         FROM findings AS finding JOIN locations AS location ON location.id = finding.location_id

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opcodetrace.errors import UsageError
@@ -47,13 +48,40 @@ def restrict(connection: sqlite3.Connection) -> None:
 
 def answer(
     connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]
-) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns' names and the rows that one statement gives."""
-    try:
+) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """The columns' names and the rows that one statement gives, each as SQLite comes to it."""
+    with _told():
         cursor = connection.execute(sql, parameters)
         if cursor.description is None:
             raise UsageError("the query is empty; give one SELECT statement")
-        return [column[0] for column in cursor.description], cursor.fetchall()
+        names = [column[0] for column in cursor.description]
+        first = cursor.fetchone()  # what is wrong with a statement mostly shows itself by then
+    return names, _rows(first, cursor)
+
+
+def _rows(first: tuple[Any, ...] | None, others: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+    if first is not None:
+        yield first
+    with _told():
+        for row in others:  # noqa: UP028 - `yield from` would close the cursor, maybe after its connection
+            yield row
+
+
+def count(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, object]) -> int:
+    """How many rows the statement gives."""
+    with _told():
+        try:
+            counted = connection.execute(f"SELECT count(*) FROM ({sql.strip().rstrip(';')}\n)", parameters)
+        except sqlite3.OperationalError:  # a semicolon with something after it
+            return sum(1 for _ in connection.execute(sql, parameters))
+        return int(counted.fetchone()[0])
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What is wrong with a query, in a line."""
+    try:
+        yield
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
         text = str(error)
         if text == "interrupted":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from opcodetrace.errors import RunNotFound
 from opcodetrace.store.connection import Connection
-from opcodetrace.store.stored_value import from_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, from_sql
 from opcodetrace.store.trace_file import told
 from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
@@ -117,7 +118,7 @@ class Reader(Connection):
         return source.encode() if isinstance(source, str) else source
 
     def source(self, run_id: int, path: str) -> bytes | None:
-        """A source file as the run saw it; None where no site of the run lies in it."""
+        """A source file as the run saw it; None if no site of the run lies in it."""
         sql = """
             SELECT file_id FROM run_sites JOIN sites ON sites.id = site_id JOIN files ON files.id = file_id
             WHERE run_id = ? AND path = ? LIMIT 1"""
@@ -125,14 +126,27 @@ class Reader(Connection):
             return self._source(row["file_id"])
         return None
 
+    def _rows_of_events(self, run_id: int, first: int, last: int) -> tuple[int, int]:
+        """The rowids of the run's events from seq `first` to `last`: those from one on, below the other."""
+        sql = "SELECT first_event, first_event + events FROM runs WHERE id = ?"
+        found: tuple[int, int] | None = self._connection.execute(sql, (run_id,)).fetchone()
+        if found is None:
+            return 0, 0
+        rows = range(*found)
+
+        def seq(row: int) -> int:
+            return int(self._connection.execute("SELECT seq FROM events WHERE rowid = ?", (row,)).fetchone()[0])
+
+        return rows.start + bisect_left(rows, first, key=seq), rows.start + bisect_right(rows, last, key=seq)
+
     def events(self, run_id: int, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]:
         """The events from `first` to `last`, both among them: of all locations with what was computed, or of some."""
         sql = f"""
             SELECT
                 seq, coalesce(earliest, seq), thread, site_id, kind, coalesce(location_id, -1), value, value_type, frame
-            FROM events WHERE run_id = ? AND seq BETWEEN ? AND ? {_of(locations)} ORDER BY seq"""
+            FROM events WHERE rowid >= ? AND rowid < ? {_of(locations)} ORDER BY rowid"""
         with told(self.path):
-            rows = self._connection.execute(sql, (run_id, first, last))
+            rows = self._connection.execute(sql, self._rows_of_events(run_id, first, last))
             return [
                 Event(
                     seq,
@@ -151,25 +165,27 @@ class Reader(Connection):
         """How many accesses there are from `first` to `last`, both among them."""
         sql = f"""
             SELECT count(*) AS accesses FROM events
-            WHERE run_id = ? AND seq BETWEEN ? AND ? AND location_id IS NOT NULL {_of(locations)}"""
-        return int(self._one(sql, run_id, first, last)["accesses"])
+            WHERE rowid >= ? AND rowid < ? AND location_id IS NOT NULL {_of(locations)}"""
+        with told(self.path):
+            return int(self._one(sql, *self._rows_of_events(run_id, first, last))["accesses"])
 
     def stack(self, run_id: int, seq: int) -> list[int]:
-        """The sites of the calls that led to the event `seq`, the newest first; none where calls were not recorded."""
+        """The sites of the calls that led to the event `seq`, the newest first; none if calls were not recorded."""
         sql = """
             WITH RECURSIVE stack (depth, call_site_id, caller_seq) AS (
                 SELECT 0, call.call_site_id, call.caller_seq FROM events AS event JOIN calls AS call
                 ON call.run_id = event.run_id AND call.frame = event.frame AND call.seq = (
                     SELECT max(seq) FROM calls
                     WHERE calls.run_id = event.run_id AND calls.frame = event.frame AND calls.seq < event.seq)
-                WHERE event.run_id = :run AND event.seq = :seq
+                WHERE event.rowid = :event
                 UNION ALL
                 SELECT depth + 1, call.call_site_id, call.caller_seq FROM stack JOIN calls AS call
                 ON call.run_id = :run AND call.seq = stack.caller_seq
             )
             SELECT call_site_id FROM stack WHERE call_site_id IS NOT NULL ORDER BY depth"""
         with told(self.path):
-            return [site for (site,) in self._connection.execute(sql, {"run": run_id, "seq": seq})]
+            event, _ = self._rows_of_events(run_id, seq, seq)
+            return [site for (site,) in self._connection.execute(sql, {"run": run_id, "event": event})]
 
     def switches(self, run_id: int, first: int, last: int) -> list[Switch]:
         sql = """
@@ -217,13 +233,15 @@ class Reader(Connection):
         }
 
     def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
-        """The writes of some locations, with where what flowed into them was read; by seq."""
+        """The updates of some locations, each with the seq at which its value was read; in the order of the writes."""
         sql = f"""
             SELECT location_id, thread, coalesce(source_seq, seq), seq,
                 source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'
-            FROM events WHERE run_id = ? AND kind IN ({Kind.WRITE:d}, {Kind.DELETE:d}) {_of(locations)} ORDER BY seq"""
+            FROM events WHERE rowid >= ? AND rowid < ? AND kind IN ({Kind.WRITE:d}, {Kind.DELETE:d}) {_of(locations)}
+            ORDER BY rowid"""
         with told(self.path):
-            return list(map(Update._make, self._connection.execute(sql, (run_id,))))
+            rows = self._rows_of_events(run_id, 0, MAX_INTEGER)
+            return list(map(Update._make, self._connection.execute(sql, rows)))
 
     def unwoven(self, run_id: int) -> list[UnwovenFunction]:
         sql = """
@@ -306,13 +324,15 @@ class Reader(Connection):
     def _places(self, run_id: int, seqs: Iterable[int]) -> dict[int, tuple[int, int]]:
         """The thread and the site of events, or of synchronisation, by seq."""
         sql = """
-            SELECT seq, thread, site_id FROM events WHERE run_id = :run AND seq = :seq
+            SELECT seq, thread, site_id FROM events WHERE rowid >= :first AND rowid < :end
             UNION ALL SELECT seq, thread, site_id FROM synchronisation
             WHERE run_id = :run AND seq = :seq AND site_id IS NOT NULL"""
         places: dict[int, tuple[int, int]] = {}
         with told(self.path):
             for seq in seqs:
-                for _, thread, site in self._connection.execute(sql, {"run": run_id, "seq": seq}):
+                first, end = self._rows_of_events(run_id, seq, seq)
+                asked = {"run": run_id, "seq": seq, "first": first, "end": end}
+                for _, thread, site in self._connection.execute(sql, asked):
                     places.setdefault(seq, (thread, site))
         return places
 

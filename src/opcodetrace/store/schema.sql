@@ -11,15 +11,15 @@ CREATE TABLE runs (
     argv TEXT NOT NULL,             -- its arguments: a JSON list
     python TEXT NOT NULL,           -- version of Python: 3.13.0
     implementation TEXT NOT NULL,   -- sys.version
-    gil INTEGER NOT NULL,           -- 1 where the GIL was on; 0 on a free-threaded run, which has no switches
+    gil INTEGER NOT NULL,           -- 1 if the GIL was on; 0 on a free-threaded run, which has no switches
     switch_interval REAL,           -- seconds, as set for the recording; NULL: the interpreter's own
     cwd TEXT NOT NULL,              -- working directory
-    exit_code INTEGER,              -- the script's own; 128 + N where signal N killed it; NULL if unknown
+    exit_code INTEGER,              -- the script's own; 128 + N if signal N killed it; NULL if unknown
     signal INTEGER,                 -- number of the signal that killed the script
     duration REAL NOT NULL,         -- seconds
-    recovered INTEGER NOT NULL,     -- 1 where the collector died and the run was read from its spool later
-    stdout_sha256 TEXT,             -- hash of what the script printed, where that was captured
-    stdout_tail TEXT,               -- the last line that the script printed, where that was captured
+    recovered INTEGER NOT NULL,     -- 1 if the collector died and the run was read from its spool later
+    stdout_sha256 TEXT,             -- hash of what the script printed, if that was captured
+    stdout_tail TEXT,               -- the last line that the script printed, if that was captured
     threads INTEGER NOT NULL,       -- threads seen
     records INTEGER NOT NULL,       -- records of the spool, of every kind
     accesses INTEGER NOT NULL,      -- accesses recorded, those to unshared locations among them
@@ -34,13 +34,15 @@ CREATE TABLE runs (
     holes INTEGER NOT NULL,         -- records begun and never finished, by threads that were killed
     truncated TEXT,                 -- why the recording ended before the script: event limit, window full, disk full
     truncated_seq INTEGER,          -- seq at which the recording ended
-    births INTEGER NOT NULL,        -- 1 where births of objects were seen, so identities are certain
+    births INTEGER NOT NULL,        -- 1 if births of objects were seen, so identities are certain
     functions INTEGER NOT NULL,     -- functions woven
     notes TEXT NOT NULL,            -- remarks on the recording: a JSON list
     tasks INTEGER NOT NULL DEFAULT 0,  -- asyncio tasks, not among the threads
     last INTEGER,                   -- how many records were to be kept, the last ones (record --last); NULL: all
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
     children INTEGER,               -- processes that it started, which were not recorded; NULL where not counted
+    first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
+    inferred_functions INTEGER,     -- woven ones through which values were not followed all the way: NULL if not counted
     merged TEXT NOT NULL DEFAULT '[]'  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
 );
 
@@ -51,10 +53,10 @@ CREATE TABLE threads (
     name TEXT,                                     -- its threading name
     ident INTEGER NOT NULL,                        -- threading.get_ident()
     native_id INTEGER NOT NULL,                    -- the operating system's number
-    started_by INTEGER,                            -- the thread that started it, where known
+    started_by INTEGER,                            -- the thread that started it, if known
     first_seq INTEGER NOT NULL,                    -- its first record
     last_seq INTEGER NOT NULL,                     -- its last record
-    ended INTEGER NOT NULL,                        -- 1 where it ended before the recording did
+    ended INTEGER NOT NULL,                        -- 1 if it ended before the recording did
     task_of INTEGER,                               -- of an asyncio task, a lane like a thread: its thread
     PRIMARY KEY (run_id, thread)
 ) WITHOUT ROWID;
@@ -65,7 +67,7 @@ CREATE TABLE files (
     path TEXT NOT NULL,         -- as in co_filename
     sha256 TEXT NOT NULL,       -- of the file's bytes
     module TEXT NOT NULL,       -- the module's name
-    source NOT NULL,            -- the file: TEXT where it is UTF-8, else a BLOB
+    source NOT NULL,            -- the file: TEXT if it is UTF-8, else a BLOB
     UNIQUE (path, sha256)
 );
 
@@ -115,7 +117,7 @@ CREATE TABLE locations (
     key,                                           -- the key within the container; written as events.value is
     key_type TEXT,                                 -- as events.value_type
     label TEXT NOT NULL,                           -- as the source writes it: counter[0], global hits
-    certain INTEGER NOT NULL,                      -- 0 where it may be several cells in truth: it makes no finding
+    certain INTEGER NOT NULL,                      -- 0 if it may be several cells in truth: it makes no finding
     reads INTEGER NOT NULL,                        -- accesses that read it
     writes INTEGER NOT NULL,                       -- accesses that wrote or deleted it
     threads INTEGER NOT NULL                       -- threads that touched it
@@ -124,21 +126,20 @@ CREATE TABLE locations (
 CREATE INDEX locations_by_run ON locations (run_id);
 
 CREATE TABLE events (
-    -- What the threads did, in order. The one big table.
+    -- What the threads did, in order. The one big table. A run's rows are those from rowid runs.first_event on.
     run_id INTEGER NOT NULL,   -- the run
     seq INTEGER NOT NULL,      -- number of the record within the run; numbers left out were of no interest
-    earliest INTEGER,          -- it happened at some time from here to seq; NULL where just at seq
+    earliest INTEGER,          -- it happened at some time from here to seq; NULL if just at seq
     thread INTEGER NOT NULL,   -- by which thread
     site_id INTEGER NOT NULL,  -- by which instruction
     kind INTEGER NOT NULL,     -- 1 read, 2 write, 3 deletion, 4 result of an operation
     location_id INTEGER,       -- of what; NULL for kind 4
-    value,                     -- read, written or computed; readable text where value_type is given, else as it is
+    value,                     -- read, written or computed; readable text if value_type is given, else as it is
     value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
     source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL where blind
-    certainty TEXT,            -- of source_seq: proven, inferred or possible
-    PRIMARY KEY (run_id, seq)
-) WITHOUT ROWID;
+    certainty TEXT             -- of source_seq: proven, inferred or possible
+);
 
 CREATE TABLE switches (
     -- Where the interpreter gave the GIL from one thread to another.
@@ -146,7 +147,7 @@ CREATE TABLE switches (
     seq INTEGER NOT NULL,                          -- number of the record: events below it came before
     from_thread INTEGER NOT NULL,                  -- the outgoing thread
     to_thread INTEGER NOT NULL,                    -- the incoming thread
-    site_id INTEGER REFERENCES sites (id),         -- where the outgoing thread stood; NULL where in no woven code
+    site_id INTEGER REFERENCES sites (id),         -- where the outgoing thread stood; NULL if in no woven code
     callee TEXT,                                   -- the C function that it was in: time.sleep
     reason TEXT,                                   -- blocked, yielded, preempted, awaited, ended; NULL: not proven
     awaited_by TEXT,                               -- coroutines that await that one, a JSON list; NULL: none known
@@ -186,6 +187,7 @@ CREATE TABLE finding_events (
     finding_id INTEGER NOT NULL REFERENCES findings (id),  -- the finding
     role TEXT NOT NULL,                                    -- what it is to the finding: lost write, stale read
     seq INTEGER NOT NULL,                                  -- the event
+    place INTEGER,                                         -- of an event: its rowid in events without runs.first_event
     PRIMARY KEY (finding_id, role)
 ) WITHOUT ROWID;
 
@@ -230,7 +232,7 @@ CREATE VIEW lost_counts AS
 CREATE VIEW accesses AS
     -- Every stored access in order, with names in place of ids.
     SELECT
-        event.run_id AS run_id,                                                        -- the run
+        run.id AS run_id,                                                              -- the run
         event.seq AS seq,                                                              -- number of the record
         event.thread AS thread,                                                        -- number of the thread
         thread.name AS thread_name,                                                    -- its threading name
@@ -242,13 +244,14 @@ CREATE VIEW accesses AS
         location.label AS location,                                                    -- counter[0]
         event.value AS value,                                                          -- read or written
         event.source_seq AS source_seq                                                 -- of a write: what flows into it
-    FROM events AS event
-    JOIN sites AS site ON site.id = event.site_id
-    JOIN files AS file ON file.id = site.file_id
-    JOIN locations AS location ON location.id = event.location_id
-    LEFT JOIN threads AS thread ON thread.run_id = event.run_id AND thread.thread = event.thread
+    FROM runs AS run
+    CROSS JOIN events AS event ON event.rowid BETWEEN run.first_event AND run.first_event + run.events - 1
+    CROSS JOIN sites AS site ON site.id = event.site_id
+    CROSS JOIN files AS file ON file.id = site.file_id
+    CROSS JOIN locations AS location ON location.id = event.location_id
+    LEFT JOIN threads AS thread ON thread.run_id = run.id AND thread.thread = event.thread
     WHERE event.kind <= 3
-    ORDER BY event.run_id, event.seq;
+    ORDER BY run.id, event.rowid;
 
 CREATE VIEW thread_switches AS
     -- Every switch in order, with names in place of ids; empty for a free-threaded run.
@@ -257,7 +260,7 @@ CREATE VIEW thread_switches AS
         switch.seq AS seq,                  -- events below it came before
         switch.from_thread AS from_thread,  -- the outgoing thread
         switch.to_thread AS to_thread,      -- the incoming thread
-        site.function AS function,          -- where the outgoing thread stood; NULL where in no woven code
+        site.function AS function,          -- where the outgoing thread stood; NULL if in no woven code
         site.line AS line,                  -- its line
         site.opcode AS opcode,              -- the instruction
         switch.reason AS reason,            -- blocked, yielded, preempted, awaited, ended; NULL: not proven
@@ -286,14 +289,15 @@ CREATE VIEW lost_updates AS
         finding.severity AS severity,               -- happened, or possible
         finding.id AS finding_id                    -- the row in findings
     FROM findings AS finding
+    JOIN runs AS run ON run.id = finding.run_id
     JOIN locations AS location ON location.id = finding.location_id
     JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
-    JOIN events AS lost ON lost.run_id = finding.run_id AND lost.seq = of_lost.seq
+    JOIN events AS lost ON lost.rowid = run.first_event + of_lost.place
     LEFT JOIN finding_events AS of_overwriting
         ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
-    LEFT JOIN events AS overwriting ON overwriting.run_id = finding.run_id AND overwriting.seq = of_overwriting.seq
+    LEFT JOIN events AS overwriting ON overwriting.rowid = run.first_event + of_overwriting.place
     LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
-    LEFT JOIN events AS stale ON stale.run_id = finding.run_id AND stale.seq = of_read.seq
+    LEFT JOIN events AS stale ON stale.rowid = run.first_event + of_read.place
     WHERE finding.kind = 'lost update'
     ORDER BY finding.run_id, finding.id;
 
@@ -311,23 +315,23 @@ CREATE TABLE synchronisation (
     -- What the threads did to wait for each other, in order.
     run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
     seq INTEGER NOT NULL,                          -- number of the record: the operation was done
-    earliest INTEGER NOT NULL,                     -- it began at this seq or behind it
+    earliest INTEGER NOT NULL,                     -- it began at this seq or after it
     thread INTEGER NOT NULL,                       -- by which thread
-    site_id INTEGER REFERENCES sites (id),         -- the call in woven code that led there; NULL where none did
+    site_id INTEGER REFERENCES sites (id),         -- the call in woven code that led there; NULL if none did
     sync_object_id INTEGER,                        -- of what; NULL for the start of a thread
     operation TEXT NOT NULL,                       -- acquire, release, wait, notify, put, get, start, join ...
-    begins INTEGER NOT NULL,                       -- 1 where it is about to wait: what comes of it is another row
-    failed INTEGER NOT NULL,                       -- 1 where it raised or gave False: was not free, timed out
+    begins INTEGER NOT NULL,                       -- 1 if it is about to wait: what comes of it is another row
+    failed INTEGER NOT NULL,                       -- 1 if it raised or gave False: was not free, timed out
     waited REAL,                                   -- seconds from its beginning to its end
     holder INTEGER,                                -- acquire: the other thread that held the lock as it began
     woken_by INTEGER,                              -- the other thread whose release, put or the like ended the wait
     inside_seq INTEGER,                            -- the beginning of the operation that this one is a part of
-    started INTEGER,                               -- start: the thread that began to run, where that was seen
+    started INTEGER,                               -- start: the thread that began to run, if that was seen
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID;
 
 CREATE VIEW waits AS
-    -- Who waited for whom: operations that another thread let go on.
+    -- Who waited for whom: operations that another thread ended.
     SELECT
         sync.run_id AS run_id,          -- the run
         sync.seq AS seq,                -- when it was over
@@ -357,10 +361,10 @@ CREATE TABLE modules (
     -- The modules of a run that were woven, and those that a pattern means and that ran as they are.
     run_id INTEGER NOT NULL REFERENCES runs (id),  -- the run
     name TEXT NOT NULL,                            -- as in sys.modules; __main__ is the script
-    file_id INTEGER REFERENCES files (id),         -- its file; NULL where it was not woven
+    file_id INTEGER REFERENCES files (id),         -- its file; NULL if it was not woven
     functions INTEGER NOT NULL,                    -- functions woven, class bodies and the module itself among them
     unwoven INTEGER NOT NULL,                      -- functions that ran as they are; the table unwoven says why
-    reason TEXT                                    -- why the module was not woven; NULL where it was
+    reason TEXT                                    -- why the module was not woven; NULL if it was
 );
 
 CREATE INDEX modules_by_run ON modules (run_id);
@@ -371,8 +375,8 @@ CREATE TABLE calls (
     seq INTEGER NOT NULL,                            -- number of the record: the function began
     thread INTEGER NOT NULL,                         -- in which thread
     site_id INTEGER NOT NULL REFERENCES sites (id),  -- the function's beginning
-    frame INTEGER,                                   -- that of its events behind seq, up to the next call of this frame
-    caller_seq INTEGER,                              -- the activation that called it; NULL where none in woven code did
+    frame INTEGER,                                   -- that of its events after seq, up to the next call of this frame
+    caller_seq INTEGER,                              -- the activation that called it; NULL if none in woven code did
     call_site_id INTEGER REFERENCES sites (id),      -- where that one stood
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID;

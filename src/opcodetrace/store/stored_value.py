@@ -1,12 +1,8 @@
-"""How values lie in the database: as SQLite's own types where those say it all, else as text that people can read."""
+"""How values lie in the database: as SQLite's own types if those say it all, else as text that people can read."""
 
 from __future__ import annotations
 
 import ast
-import itertools
-import operator
-from collections.abc import Iterable
-from typing import cast
 
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
 
@@ -40,16 +36,6 @@ def to_sql(value: Value) -> tuple[SqlValue, str | None]:
             return None, None
         case _:
             return bytes(value), None
-
-
-def columns_to_sql(values: list[Value]) -> tuple[Iterable[SqlValue], Iterable[str | None]]:
-    """The same for many values. Most runs only have small integers, which need not be looked at one by one."""
-    if set(map(type, values)) == {int}:
-        numbers = cast("list[int]", values)
-        if min(numbers) >= -MAX_INTEGER and max(numbers) <= MAX_INTEGER:
-            return numbers, itertools.repeat(None, len(numbers))
-    pairs = list(map(to_sql, values))
-    return map(operator.itemgetter(0), pairs), map(operator.itemgetter(1), pairs)
 
 
 def from_sql(value: SqlValue, value_type: str | None) -> Value:

@@ -32,6 +32,8 @@ STEPS = (
     "count_children",
     "calls",
     "findings_of_every_kind",
+    "events_in_order",
+    "count_inferred_functions",
     "turns_within_threads",
 )
 
@@ -50,7 +52,7 @@ def is_current(path: pathlib.Path) -> bool:
 
 
 def uri(path: pathlib.Path, mode: str) -> str:
-    """Opens `path` with SQLite in that mode: rwc makes it where there is none."""
+    """Opens `path` with SQLite in that mode: rwc makes it if there is none."""
     import urllib.parse
 
     return f"file:{urllib.parse.quote(os.fsencode(path.absolute()))}?mode={mode}"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import operator
+import pathlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from opcodetrace.store import bulk_load
 from opcodetrace.store.connection import Connection
+from opcodetrace.store.event_rows import pieces, stored_before, stored_by_site
 from opcodetrace.store.site_rows import SiteRows
-from opcodetrace.store.stored_value import MAX_INTEGER, columns_to_sql, to_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, to_sql
 from opcodetrace.store.trace_file import told
-from opcodetrace.trace.event import Event, Kind
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Followed
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
@@ -24,24 +27,32 @@ CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers
 class Writer(Connection):
     """Adds runs."""
 
-    def add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> int:
-        """Store a run, in one transaction; gives its number."""
+    def add_run(
+        self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings, folder: pathlib.Path | None = None
+    ) -> int:
+        """Store a run, in one transaction; gives its number.
+
+        Meanwhile its events take as much room once more, in a file in `folder`, by default the trace file's own."""
+        folder = self.path.parent if folder is None else folder
         with told(self.path):
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            with self._transaction():
-                return self._add_run(info, outcome, trace, findings)
+            try:
+                with self._transaction():
+                    return self._add_run(info, outcome, trace, findings, folder)
+            finally:
+                bulk_load.release(self._connection)
 
-    def _add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> int:
-        made = Counter(map(operator.attrgetter("site", "kind"), trace.events))
-        events_at: Counter[int] = Counter()
-        for (site, kind), count in made.items():
-            if kind <= Kind.COMPUTE:
-                events_at[site] += count
-        run = self._insert("runs", _run_row(info, outcome, trace, findings) | {"events": events_at.total()})
+    def _add_run(self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings, folder: pathlib.Path) -> int:
+        events_at = stored_by_site(trace.events)
+        events = events_at.total()
+        (last,) = self._connection.execute("SELECT max(rowid) FROM events").fetchone()
+        place = {"events": events, "first_event": (last or 0) + 1}
+        run = self._insert("runs", _run_row(info, outcome, trace, findings) | place)
         rows = SiteRows(self._connection, trace)
         site_rows = {site: rows.site(site) for site in events_at}
         location_rows = self._add_locations(run, trace)
-        self._add_events(run, trace, findings, site_rows, location_rows)
+        event_rows = partial(pieces, run, trace.events, findings.sources, site_rows, location_rows)
+        bulk_load.load(self._connection, "events", events, event_rows, folder)
         place_rows = self._add_switches(run, trace, rows) | self._add_synchronisation(run, trace, rows)
         place_rows |= self._add_calls(run, trace, rows)
         self._add_findings(run, trace, findings, location_rows)
@@ -107,37 +118,6 @@ class Writer(Connection):
         )
         return rows
 
-    def _add_events(
-        self,
-        run: int,
-        trace: Trace,
-        findings: Findings,
-        site_rows: Mapping[int, int],
-        location_rows: Mapping[int, int],
-    ) -> None:
-        events = [event for event in trace.events if event.kind <= Kind.COMPUTE]
-        certainties = {seq: _plain(certainty) for seq, certainty in findings.source_certainty.items()}
-
-        def column(name: str) -> Iterator[Any]:
-            return map(operator.itemgetter(Event._fields.index(name)), events)
-
-        # column by column, so that no Python code runs for each of a million rows
-        rows = zip(
-            column("seq"),
-            (None if event.earliest == event.seq else event.earliest for event in events),
-            column("thread"),
-            map(site_rows.__getitem__, column("site")),
-            column("kind"),
-            map(location_rows.get, column("location")),
-            *columns_to_sql(list(column("value"))),
-            column("frame"),
-            map(findings.sources.get, column("seq")),
-            map(certainties.get, column("seq")),
-            strict=True,
-        )
-        # the run's number is in the statement: each bound value costs
-        self._connection.executemany(f"INSERT INTO events VALUES ({run}{', ?' * 11})", rows)
-
     def _add_switches(self, run: int, trace: Trace, rows: SiteRows) -> set[int]:
         """Gives the rows of the sites where the switches took place."""
         place_rows = {place: rows.switch_place(place) for place in {switch.place for switch in trace.switches} if place}
@@ -198,6 +178,8 @@ class Writer(Connection):
     def _add_findings(self, run: int, trace: Trace, findings: Findings, location_rows: Mapping[int, int]) -> None:
         first, first_group = self._next_id("findings"), self._next_id("finding_groups")
         object_rows = dict(zip((each.id for each in trace.sync_objects), self._sync_object_rows(run), strict=True))
+        places = trace.events.places(seq for each in findings.found for seq in each.roles.values())
+        rows = stored_before(trace.events, places)
         spans = [(min(each.roles.values()), max(each.roles.values())) for each in findings.found]
         self._insert_all(
             "finding_groups",
@@ -221,7 +203,7 @@ class Writer(Connection):
         self._insert_all(
             "finding_events",
             (
-                (number, role, seq)
+                (number, role, seq, rows.get(seq))
                 for number, each in enumerate(findings.found, first)
                 for role, seq in sorted(each.roles.items())
             ),
@@ -291,6 +273,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "functions": sum(code.unwoven is None for code in trace.codes),
         "notes": json.dumps(trace.notes),
         "children": trace.children,
+        "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
         "merged": json.dumps(trace.merged),
     }
 

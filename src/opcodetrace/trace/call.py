@@ -12,8 +12,6 @@ class Call:
     seq: int
     thread: int
     site: int  # the function's beginning
-    frame: int | None  # as of its events: those behind `seq`, up to the next call of this frame
-    caller_seq: (
-        int | None
-    )  # the activation that called it, by its beginning; code between that is not woven is left out
+    frame: int | None  # that of its events: those after `seq`, up to the next call of this frame
+    caller_seq: int | None  # the beginning of the newest activation of woven code below it; None if there is none
     call_site: int | None  # where that one stood

@@ -53,7 +53,7 @@ Value = int | float | bool | str | bytes | Opaque | Absent | None
 class Event(NamedTuple):
     """One access, or a marker that the analysis needs (ENTER, DEFINE, ELSEWHERE).
 
-    It happened at `seq` where `earliest == seq`, else somewhere in [earliest, seq].
+    It happened at `seq` if `earliest == seq`, else somewhere in [earliest, seq].
     """
 
     seq: int

@@ -23,7 +23,7 @@ class RunInfo:
 class Outcome:
     """How the run ended."""
 
-    exit_code: int | None  # the script's own; 128 + N where signal N killed it; None if unknown (recovered)
+    exit_code: int | None  # the script's own; 128 + N if signal N killed it; None if unknown (recovered)
     signal: int | None
     duration: float  # seconds
     recovered: bool = False

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opcodetrace.trace.events import Sources
 
 
 class Severity(StrEnum):
@@ -61,14 +65,13 @@ class Findings:
     """All that was found in a run, and the sources that it rests on.
 
     `sources` gives for a write's seq the seq of its source event (the read or own write whose version flows in); a
-    blind write has none. `source_certainty` says how sure that is."""
+    blind write has none."""
 
     found: Sequence[Finding]
     group_of: Sequence[int]  # of each, in the same order: its place in `groups`
     groups: Sequence[Group]
     counts: Sequence[Count]
-    sources: Mapping[int, int]
-    source_certainty: Mapping[int, Certainty]
+    sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
 
 
@@ -93,7 +96,7 @@ class FindingGroup:
     fingerprint: str | None  # the same in every run and checkout; None in runs of before it was stored
     count: int
     locations: int  # how many there are
-    labels: tuple[str, ...]  # of those, each once, the most frequent first; not all where there are many
+    labels: tuple[str, ...]  # of those, each once, the most frequent first; not all if there are many
     sites: Mapping[str, int]  # the role's name: the site of the example
     example: Finding  # the one whose events span the fewest records
     threads: Mapping[int, int] = field(default_factory=dict)  # of the example's events, by seq

@@ -1,4 +1,4 @@
-"""What the weaver and the probe agree on: the actions of hooks (DESIGN.md, The hook protocol)."""
+"""What the weaver and the probe agree on: the actions of hooks (docs/hook-protocol.md)."""
 
 from collections.abc import Callable
 from enum import IntEnum

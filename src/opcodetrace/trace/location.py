@@ -19,8 +19,8 @@ class LocationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A container and a key. `certain` is false where another object may have lived at the same address,
-    or where the key's equality is the program's own: such a location makes no finding by itself."""
+    """A container and a key. `certain` is false if another object may have lived at the same address,
+    or if the key's equality is the program's own. Such a location makes no finding by itself."""
 
     id: int
     kind: LocationKind

@@ -12,7 +12,7 @@ from opcodetrace.trace.finding import Certainty
 class Update(NamedTuple):
     """A write of a location with what flowed into it: from the read at `began` to the write at `seq`.
 
-    A blind write began where it was written. Both are seqs of one thread, so they compare with the seqs of all that
+    A blind write began as it was written. Both are seqs of one thread, so they compare with the seqs of all that
     it recorded."""
 
     location: int

@@ -100,7 +100,7 @@ class RunReport:
     protected: tuple[Protected, ...] = ()  # those written most first
     more_protected: int = 0  # further locations, or reasons, that are not told
     objects: Mapping[int, SyncObject] = field(default_factory=dict)  # that holdings and verdicts refer to
-    untold_synchronisation: int = 0  # steps, where they are too many to look into
+    untold_synchronisation: int = 0  # steps, if they are too many to look into
 
     @property
     def free_threaded(self) -> bool:

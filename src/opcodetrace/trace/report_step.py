@@ -42,7 +42,7 @@ class AccessStep:
 class ComputeStep:
     """What an operation gave, on the way from a read to a write. `operand` is the value read that flowed into it.
 
-    `seq` is its own where it was recorded; else that of the write, which stored the result as it was."""
+    `seq` is its own if it was recorded; else that of the write, which stored the result as it was."""
 
     seq: int
     thread: int
@@ -76,10 +76,10 @@ class SyncStep:
     object: SyncObject | None
     begins: bool  # it is only begun here; the thread may wait now
     failed: bool  # was not free, timed out
-    waited: float | None  # seconds, where another thread kept it waiting
+    waited: float | None  # seconds, if another thread kept it waiting
     holder: int | None  # the thread that held the lock as the operation began
     woken_by: int | None  # the thread whose release, put or the like ended the wait
-    other: int | None = None  # the thread that is started or joined, where known
+    other: int | None = None  # the thread that is started or joined, if known
     site: StoredSite | None = None
 
 
@@ -90,10 +90,10 @@ class FoldStep:
     seq: int
     reads: int = 0  # of the same location
     writes: int = 0  # of the same location, deletions among them
-    accesses: int = 0  # of the same location, where reads and writes were not told apart
+    accesses: int = 0  # of the same location, if reads and writes were not told apart
     elsewhere: int = 0  # accesses to other locations
     switches: int = 0
-    threads: tuple[int, ...] = ()  # whose accesses to the same location these are, where known
+    threads: tuple[int, ...] = ()  # whose accesses to the same location these are, if known
     synchronisation: int = 0  # of the threads shown
     alike: bool = False  # `threads` did, one after the other, what the steps of the one before show
 

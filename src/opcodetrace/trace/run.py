@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from opcodetrace.trace.call import Call
-from opcodetrace.trace.event import Event
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation, SyncObject
+
+if TYPE_CHECKING:
+    from opcodetrace.trace.events import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Module:
     """A module of the program that was woven, or that a pattern means and that ran as it is."""
 
     name: str
-    file: int | None  # None where it was not woven
+    file: int | None  # None if it was not woven
     functions: int  # code objects woven: functions, class bodies, and the module itself
     unwoven: int  # those that ran as they are
     reason: str | None = None  # why the module was not woven
@@ -61,7 +64,7 @@ class Trace:
     sites: dict[int, Site]
     site_codes: dict[int, Code]
     locations: dict[int, Location]
-    events: list[Event]
+    events: Events
     switches: list[Switch]
     records: int  # all records of the spool that count
     accesses: int  # all accesses that the probe recorded, stored or not

@@ -44,10 +44,10 @@ class Flow(NamedTuple):
     `tested` and `failed` name reads from which nothing flows into the value, but that decided, by a branch, that this
     value is written (or assigned), while the other branch writes one that is made of a read of what may be the same
     location: a conditional update (`if k in d: d[k] += 1 else: d[k] = 1`; `d.get(k)` and a test for None; `d[k] or 0`).
-    The source of such a write, where nothing by `reads`, `writes` and `phis` is one, is the newest event among them
-    that is of the written location and of this activation, unless this lane has written there since: by control,
+    If nothing by `reads`, `writes` and `phis` is the source of such a write, it is the newest event among them that is
+    of the written location and of this activation, unless this lane has written there since: by control,
     hence inferred. For a DEFINE they are looked up when it is passed, and kept with the variable. Of `tested` any read
-    counts, one that found nothing or failed too. Of `failed` (an access in a `try` body, where this is written in the
+    counts, one that found nothing or failed too. Of `failed` (an access in a `try` body, if this is written in the
     handler) only one that failed counts: the newest event at that site must be the failed access.
     """
 
@@ -93,6 +93,14 @@ class SwitchPoint(NamedTuple):
     preempts: bool  # the interpreter itself may take the GIL away here
 
 
+class Followed(StrEnum):
+    """How far values were followed through a code object, to say what flows into its writes."""
+
+    FULL = "full"
+    BUDGET = "budget"  # given up for some writes, which would take too long: their sources are inferred
+    NONE = "none"  # its stack could not be followed: the sources of all its writes are inferred
+
+
 class Code(NamedTuple):
     """One code object: woven, or left as it is for the reason given."""
 
@@ -103,6 +111,7 @@ class Code(NamedTuple):
     sites: tuple[Site, ...]
     switch_points: tuple[SwitchPoint, ...]
     unwoven: str | None = None  # why this code runs as it is
+    flow: str = "full"  # a Followed
 
 
 class Patterns(NamedTuple):

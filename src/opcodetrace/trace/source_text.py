@@ -18,7 +18,7 @@ class SourceText:
         self._lines = _decode(source).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
     def line(self, number: int | None) -> str:
-        """The line, stripped; "" where there is none."""
+        """The line, stripped; "" if there is none."""
         if number is None or not 0 < number <= len(self._lines):
             return ""
         return self._lines[number - 1].strip()
@@ -26,7 +26,7 @@ class SourceText:
     def expression(
         self, line: int | None, column: int | None, end_line: int | None, end_column: int | None
     ) -> str | None:
-        """The text between two positions, on one line and of bounded length; None where it is not known or empty."""
+        """The text between two positions, on one line and of bounded length; None if it is not known or empty."""
         if line is None or column is None or end_line is None or end_column is None:
             return None
         if not 0 < line <= end_line <= len(self._lines):
@@ -127,7 +127,7 @@ def _of_with(statement: str) -> Operands | None:
 
 
 def _compound(text: str) -> tuple[str, ast.stmt | None]:
-    """The head of a compound statement with an empty body, and what it is; None where it is no statement."""
+    """The head of a compound statement with an empty body, and what it is; None if it is no statement."""
     for colon in (place for place, letter in enumerate(text) if letter == ":"):
         head = f"{text[:colon]}: pass".removeprefix("async ")
         try:

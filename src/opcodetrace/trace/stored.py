@@ -56,4 +56,4 @@ class StoredSite:
     opcode: str
     expression: str | None  # the source text of the instruction: counter[0]
     computed: str | None
-    source_line: str  # the line, stripped; "" where the source is unknown
+    source_line: str  # the line, stripped; "" if the source is unknown

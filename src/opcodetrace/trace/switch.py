@@ -10,7 +10,7 @@ from typing import NamedTuple
 class Reason(StrEnum):
     BLOCKED = "blocked"  # inside a C function that gave the GIL up
     YIELDED = "yielded"  # inside sleep(0)
-    PREEMPTED = "preempted"  # at an instruction where the interpreter took the GIL away
+    PREEMPTED = "preempted"  # at an instruction at which the interpreter took the GIL away
     AWAITED = "awaited"  # a task, at an await that gave control back to its event loop
     ENDED = "ended"
 
@@ -42,7 +42,7 @@ class Switch:
     seq: int
     from_thread: int
     to_thread: int
-    place: SwitchPlace | None  # None where the outgoing thread stood in no woven code, or had ended
+    place: SwitchPlace | None  # None if the outgoing thread stood in no woven code, or had ended
     callee: str | None  # the C function it was in: time.sleep
-    reason: Reason | None  # None where the trace does not prove one
+    reason: Reason | None  # None if the trace does not prove one
     awaited_by: tuple[Awaiting, ...] = ()  # a task: the coroutines that await the one it stands in, the innermost first

@@ -12,13 +12,13 @@ class SyncObject:
 
     id: int
     type_name: str  # _thread.lock, threading.Condition
-    label: str  # as the source writes it where a woven call led to it: lock, self.queue
+    label: str  # as the source writes it if a woven call led to it: lock, self.queue
 
 
 class Synchronisation(NamedTuple):
-    """One operation of a thread's. It ended at `seq`; where it may wait, it began at `earliest`.
+    """One operation of a thread. It ended at `seq`. If it may wait, it began at `earliest`.
 
-    One that `begins` is about to wait: its end is another one, which is missing where the thread never came out."""
+    One that `begins` is about to wait. Its end is another row, which is missing if the thread never came out."""
 
     seq: int
     earliest: int
@@ -31,5 +31,5 @@ class Synchronisation(NamedTuple):
     waited: float | None  # seconds from begin to end
     holder: int | None  # of a lock that is acquired: the thread that held it as the operation began
     woken_by: int | None = None  # the thread whose release, put or the like ended the wait
-    inside: int | None = None  # seq at which the operation began of which this is a part: `wait` of an Event in `start`
+    inside: int | None = None  # seq at which the operation began that this is a part of: `wait` of an Event in `start`
     started: int | None = None  # start: the thread that began to run

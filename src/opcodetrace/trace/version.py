@@ -9,10 +9,10 @@ from opcodetrace.trace.finding import Certainty, Severity
 
 @dataclass(frozen=True, slots=True)
 class LostUpdate:
-    """A write that is neither settled nor an ancestor, by source, of a settled version (the glossary says more).
+    """A write that is neither settled nor an ancestor, by source, of a settled version (docs/glossary.md).
 
-    The fields are seqs of events. `read` is the read of the *overwriting* write's thread that did not see the lost
-    write, if that write has one; `source_read` is the lost write's own read.
+    The fields are seqs of events. `source_read` is the read that the lost write's value came from. `read` is the stale
+    one: the overwriting write's value came from it, and it did not see the lost write. A write without a read has None.
     """
 
     location: int

@@ -65,8 +65,8 @@ def _carrier(carrier: Carrier, report: RunReport, code: Callable[[str], str]) ->
 
 
 def more_protected(number: int) -> str:
-    """That not all is told of why locations lost nothing."""
-    return f"… and {number:,} more of which the like could be told."
+    """That there are more locations, or reasons, than are told."""
+    return f"… and {number:,} more, left out here."
 
 
 def protection_certainty(protected: Protected, report: RunReport) -> str:
@@ -79,7 +79,7 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
     gave = {carrier.before for carrier in verdict.carriers}
     states = [f"{what} is taken to have been {state}" for operation, what, state in STATES if operation in gave]
     reasons = {
-        Doubt.SOURCE: "a value went through a call, a parameter or a return; its read is taken to be the one before",
+        Doubt.SOURCE: "a value went through a call, a parameter or a return; the read before is taken for its source",
         Doubt.STATE: f"{listing(states)} as the recording began",
         Doubt.JOIN: "a join is taken to have ended because the thread did, not by its timeout",
         Doubt.UNSEEN: "code that is not woven wrote there too, with or without that",
@@ -129,4 +129,4 @@ def _when(holding: Holding, locks: frozenset[int]) -> str:
     if locks <= holding.throughout:
         return "held it throughout"
     at = [word for word, held in (("read", holding.at_read), ("write", holding.at_write)) if locks & held]
-    return "let go of it in between" if len(at) == 2 else f"held it at the {at[0]} alone"
+    return "released it in between" if len(at) == 2 else f"held it at the {at[0]} alone"

@@ -63,7 +63,7 @@ def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
 
 
 def origin_of_confidence(report: RunReport) -> list[str]:
-    """What a run in which nothing was lost does show, and what it does not."""
+    """What a run does show if nothing was lost in it, and what it does not."""
     run = report.run
     if run.merged:
         return []
@@ -110,8 +110,8 @@ def caveats(
     yield from map(MERGED.__getitem__, run.merged)
     if run.let_go:
         yield (
-            f"Let go: the first {quantity(run.let_go, 'event')} (--last {run.last:,}). What was lost before, or built "
-            "upon a read before, is not known."
+            f"Evicted: the first {quantity(run.let_go, 'event')} (--last {run.last:,}). What was lost among them, or "
+            "built upon a read among them, is not known."
         )
     if run.truncated is not None:
         where = "" if run.truncated_seq is None else f" after {quantity(run.truncated_seq, 'record')}"

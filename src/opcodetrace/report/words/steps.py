@@ -66,7 +66,7 @@ class StepWords:
         return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
 
     def place(self, site: StoredSite) -> str:
-        """Where a site is: its line, with its file where several are in play."""
+        """Where a site is: its line, with its file if several are in play."""
         line = "?" if site.line is None else str(site.line)
         if len(self.paths) > 1:
             return f"{printable(os.path.basename(site.path))}:{line}"
@@ -108,7 +108,7 @@ class StepWords:
             verb = {Reason.YIELDED: "yielded", Reason.BLOCKED: "blocked", Reason.PREEMPTED: "was preempted"}
             inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
             if not step.recorded:
-                return f"{who} stopped, where is not recorded"
+                return f"{who} stopped; the place is not recorded"
             return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}in code that is not woven"
         line = "" if place.line is None else f", line {place.line}"
         if line and step.path is not None and step.path not in self.paths:

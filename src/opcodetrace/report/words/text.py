@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    """The text in what a stream can take: frames in ASCII and the rest escaped where it takes no Unicode."""
+    """The text in what a stream can take: frames in ASCII and the rest escaped if it takes no Unicode."""
     try:
         text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
@@ -28,7 +28,7 @@ def encodable(text: str, encoding: str | None) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """The text, with its middle left out where it is longer than that."""
+    """The text, with its middle left out if it is longer than that."""
     if len(text) <= length:
         return text
     tail = (length - 1) // 3
@@ -36,7 +36,7 @@ def shorten(text: str, length: int) -> str:
 
 
 def call_text(expression: str, length: int) -> str:
-    """A call, its arguments left out where it would be too long."""
+    """A call, its arguments left out if it would be too long."""
     expression = printable(expression)
     callee = expression.partition("(")[0]
     if len(expression) > length and expression.endswith(")") and 0 < len(callee) <= length - 3:

@@ -2,7 +2,7 @@
 
 Reaching definitions over the stack and the fast locals (Aho, Lam, Sethi, Ullman, Compilers, 9.2.4). A **node** is one
 value that an instruction makes; a **set** of nodes is what may lie in a slot at some point. A set of more than one
-node is a phi: which of them it was shows only at run time, by markers (DEFINE) behind each of its members.
+node is a phi: which of them it was shows only at run time, by markers (DEFINE) after each of its members.
 """
 
 from opcodetrace.rewrite.flow.data_flow import DataFlow, analyse

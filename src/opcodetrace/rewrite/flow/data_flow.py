@@ -27,15 +27,16 @@ class DataFlow(NamedTuple):
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
     lens: frozenset[int]  # calls of `len`
-    # FOR_ITERs whose value flows into a write of an item or attribute; True where what they give is taken apart at once
+    # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
+    exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 
 def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> DataFlow:
     """`hooked(index)` says whether the access at that instruction is instrumented.
 
-    Raises FlowError where the stack cannot be followed.
+    Raises FlowError if the stack cannot be followed.
     """
     run = Interpreter(code, decoded)
     run.run()
@@ -61,7 +62,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
                 computed[write] = node // 2
         if sources.reads or sources.writes or sources.called_reads or sources.called_writes:
             reads = sources.reads | sources.called_reads
-            if sources.writes or sources.called_writes or any(resolver.path(-1, write, (read,)) for read in reads):
+            if sources.writes or sources.called_writes or resolver.may_be_of_another_activation(reads, write):
                 enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
     definitions = list(resolver.definitions.values())
@@ -86,12 +87,15 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
+        bool(resolver.exceeded),
     )
 
 
 def _iterations(run: Interpreter, found: list[Sources]) -> dict[int, bool]:
-    """Loops that no write depends on need no hook, nor those whose items only become variables: what is read of a
-    container is the source of a write there."""
+    """The loops that need a hook: those whose items flow into a write of an item or attribute.
+
+    What a loop reads of a container can only be the source of a write there, so an item that only becomes a variable
+    needs none."""
     taken = {node // 2 for node in run.taken}
     used = taken & {read for sources in found for read in sources.reads | sources.called_reads}
     loops = {index if run.instructions[index].name == "FOR_ITER" else index - 1 for index in used}

@@ -6,6 +6,7 @@ import functools
 from types import CodeType
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.flow.control import UNREACHED
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbound
 from opcodetrace.rewrite.interpreters import HERE, Jump, Makes, is_subscript
 
@@ -75,7 +76,8 @@ class Interpreter:
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
         self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
         self.depth = [-1] * len(self.instructions)
-        self.successors: list[list[int]] = [[] for _ in self.instructions]
+        self.ways: list[list[int]] = [[] for _ in self.instructions]  # the successors, if nothing is raised
+        self.escapes = [UNREACHED] * len(self.instructions)  # the handler, if something is
         self.handlers_of: list[tuple[int, int, bool] | None] = [None] * len(self.instructions)
         # The table's entries do not overlap: assemble_exception_table in Python/assemble.c makes one walk of the code.
         for handler in decoded.handlers:
@@ -128,13 +130,25 @@ class Interpreter:
                 if following in leaders or following in entry:
                     self._flow_to(following, state, entry, pending, at)
                     break
-                if following not in self.successors[at]:
-                    self.successors[at].append(following)
+                if following not in self.ways[at]:
+                    self.ways[at].append(following)
                 at = following
 
+    @property
+    def successors(self) -> list[list[int]]:
+        """All of them."""
+        return [
+            ways if escape == UNREACHED else [*ways, escape]
+            for ways, escape in zip(self.ways, self.escapes, strict=True)
+        ]
+
     def _flow_to(self, target: int, state: _State, entry: dict[int, _State], pending: list[int], origin: int) -> None:
-        if target not in self.successors[origin]:
-            self.successors[origin].append(target)
+        if target not in self.ways[origin]:
+            self.ways[origin].append(target)
+        self._reach(target, state, entry, pending)
+
+    @staticmethod
+    def _reach(target: int, state: _State, entry: dict[int, _State], pending: list[int]) -> None:
         known = entry.get(target)
         if known is None:
             entry[target] = state.copy()
@@ -150,7 +164,8 @@ class Interpreter:
             return  # mid-instruction: the operands are already taken
         raised = self._node(2 * target + 1, "opaque")
         stack = state.stack[:depth] + [raised] * (2 if lasti else 1)
-        self._flow_to(target, _State(stack, state.slots), entry, pending, origin)
+        self.escapes[origin] = target
+        self._reach(target, _State(stack, state.slots), entry, pending)
 
     def _step(self, instruction: Instruction, state: _State) -> _State | None:
         """Changes `state` to what falls through; gives the state at the jump's target, if it jumps."""

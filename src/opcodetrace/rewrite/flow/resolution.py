@@ -1,9 +1,10 @@
-"""Which reads flow into a write, and where that depends on the path taken."""
+"""Which reads flow into a write, and whether that depends on the path taken."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from opcodetrace.rewrite.flow.control import Dominators, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import Interpreter
 from opcodetrace.rewrite.flow.keys import Key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes
@@ -12,59 +13,52 @@ from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Found, Sources, 
 # Beyond these a write's sources are not followed but inferred at run time: very long sums, very large functions.
 DEEPEST = 100  # operations on the way from a read to a write
 _MOST_VISITS = 100_000  # values looked at, in one code object
-_MOST_STEPS = 1_000_000  # instructions passed while asking for paths, in one code object
+_MOST_STEPS = 1_000_000  # straight pieces of code passed while asking for paths, in one code object
 
 WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME", "STORE_DEREF"])
 
 
-class _TooMuch(Exception):
-    """The search for the sources of one write is given up."""
-
-
 class Resolver:
-    """Answers, for each write, what flows into it; places markers where that depends on the path."""
+    """Answers, for each write, what flows into it; places markers if that depends on the path."""
 
     def __init__(self, run: Interpreter, keys: dict[int, Key], hooked: Callable[[int], bool]) -> None:
         self.run = run
         self.keys = keys
         self.hooked = hooked
-        self.steps = 0
         self.visits = 0
         self.level = 0
         self.definitions: dict[tuple[int, int], Definition] = {}
         self.phi_ids: dict[tuple[Nodes, str], int] = {}
-        self.reachable_without: dict[tuple[int, frozenset[int]], set[int]] = {}
+        self._paths = Paths(run.ways, run.escapes, _MOST_STEPS)
         self.write_roots = {index: self.root(nodes) for index, nodes in run.stored.items() if hooked(index)}
+        self.written: dict[Nodes, list[int]] = {}  # a value: the writes of it
+        self.perhaps_written: dict[Nodes, list[int]] = {}  # the writes of this value or another: `c = a if p else b`
+        for index, root in self.write_roots.items():
+            self.written.setdefault(root, []).append(index)
+            if len(root) > 1:
+                for member in {self.root(frozenset((node,))) for node in root} - {root}:
+                    self.perhaps_written.setdefault(member, []).append(index)
         self.cyclic: dict[int, bool] = {}
+        self.exceeded: set[int] = set()  # writes whose sources were given up
+        self._dominators: Dominators | None = None
 
     # --- paths
 
     def path(self, start: int, goal: int, avoiding: Iterable[int]) -> bool:
-        """Whether control can go from behind `start` to `goal` without executing any of `avoiding`."""
-        avoided = frozenset(avoiding)
-        seen = self.reachable_without.get((start, avoided))
-        if seen is None:
-            if self.steps > _MOST_STEPS:
-                raise _TooMuch
-            seen = set()
-            pending = list(self.run.successors[start]) if start >= 0 else [0]
-            while pending:
-                at = pending.pop()
-                if at in seen:
-                    continue
-                seen.add(at)
-                if at not in avoided:
-                    pending.extend(self.run.successors[at])
-            self.steps += len(seen)
-            self.reachable_without[start, avoided] = seen
-        return goal in seen
+        """Whether control can go from behind `start` to `goal` without executing any of `avoiding`.
+
+        Raises TooMuch beyond a budget that all questions of this code object share."""
+        return self._paths.leads(start, goal, avoiding)
+
+    def comes_first(self, one: int, other: int) -> bool:
+        """Whether no activation gets to `other` without having executed `one`."""
+        if self._dominators is None:
+            self._dominators = Dominators(self.run.successors, 0)
+        return one != other and self._dominators.dominates(one, other)
 
     def may_be_of_another_activation(self, reads: Iterable[int], use: int) -> bool:
         """Whether `use` can be reached in this activation without one of `reads`: its newest event may be old."""
-        try:
-            return any(use < 0 or self.path(-1, use, (read,)) for read in reads)
-        except _TooMuch:
-            return True
+        return any(use < 0 or not self.comes_first(read, use) for read in reads)
 
     def in_cycle(self, index: int) -> bool:
         if index not in self.cyclic:
@@ -89,9 +83,10 @@ class Resolver:
         found = Found()
         try:
             self._visit_set(self.run.stored[write], write, self.keys[write], False, found, {})
-        except _TooMuch:
+        except TooMuch:
             self.definitions, self.phi_ids = before
             self.level = 0
+            self.exceeded.add(write)
             return EMPTY._replace(opaque=True)
         return found.sources()
 
@@ -123,7 +118,7 @@ class Resolver:
         self.level += 1
         self.visits += 1
         if self.level > DEEPEST or self.visits > _MOST_VISITS:
-            raise _TooMuch
+            raise TooMuch
         self._visit_operands(node, key, called, found, above)
         self.level -= 1
 
@@ -175,17 +170,14 @@ class Resolver:
     def _own_writes(self, root: Nodes, consumer: int, key: Key, called: bool, found: Found) -> None:
         """The writes of this very value that come before `consumer` takes it: their versions flow on with it."""
         made_at = [node // 2 for node in root if node >= 0]
-        for write, value in self.write_roots.items():
-            if value == root:
-                if write in made_at and len(root) == 1:
-                    continue  # what an update writes is made by it, anew each time
-                proven = not called
-            elif len(value) > 1 and any(self.root(frozenset((node,))) == root for node in value):
-                proven = False  # `c = a if p else b`: it may have been this value that was written
-            else:
-                continue
+        for write in self.written.get(root, ()):
+            if write in made_at and len(root) == 1:
+                continue  # what an update writes is made by it, anew each time
             if key_may_be(self.keys[write], key) and self.path(write, consumer, made_at):
-                (found.writes if proven else found.called_writes).add(write)
+                (found.called_writes if called else found.writes).add(write)
+        for write in self.perhaps_written.get(root, ()):
+            if key_may_be(self.keys[write], key) and self.path(write, consumer, made_at):
+                found.called_writes.add(write)
 
     def _visit_phi(
         self, nodes: Nodes, consumer: int, key: Key, called: bool, found: Found, above: dict[Nodes, bool]
@@ -209,7 +201,7 @@ class Resolver:
         if silent:
             return
         alike = not updates and len({part.sources() for part in parts.values()}) == 1
-        # A loop's variable needs no marker where it begins once and only takes up what is never watched (n += 1). What
+        # A loop's variable needs no marker if it begins once and only takes up what is never watched (n += 1). What
         # it takes up from memory may be of another cell each time: the newest event of a site would not tell.
         once = (
             len(bases) == 1
@@ -232,7 +224,7 @@ class Resolver:
         return any(self.path(read, consumer, made_at) for read in part.reads | part.called_reads if read != node // 2)
 
     def _phi(self, nodes: Nodes, key: Key) -> int:
-        """The variable's number; makes the markers behind its definitions when it is new."""
+        """The variable's number; makes the markers after its definitions if it is new."""
         name = (nodes, repr(key))
         if name in self.phi_ids:
             return self.phi_ids[name]

@@ -20,7 +20,7 @@ class Sources(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A marker: behind instruction `after` (-1: at the function's entry) the variable `phi` is given `sources`."""
+    """A marker: after instruction `after` (-1: at the function's entry) the variable `phi` is given `sources`."""
 
     after: int
     phi: int

@@ -1,0 +1,450 @@
+/* The passes of the analysis that look at every event of a run, over its columns (trace/events.py).
+ *
+ * What each does is said in _passes.pyi; the tests compare them with plain Python. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { READ = 1, WRITE = 2, DELETE = 3, ENTER = 5, ELSEWHERE = 7 };          /* trace.event.Kind */
+enum { ABSENT = 0, OBJECT = 7, SOME_OBJECT = 8 };                            /* trace.events.ValueTag */
+
+/* ---- buffers */
+
+enum { MAX_COLUMNS = 12 };
+
+typedef struct {
+    Py_buffer buffers[MAX_COLUMNS];
+    int count;
+} Columns;
+
+static void
+release(Columns *columns)
+{
+    while (columns->count) {
+        PyBuffer_Release(&columns->buffers[--columns->count]);
+    }
+}
+
+/* The items of an array of numbers of `size` bytes; how many there are goes to `*length`, or must be that if it is not
+ * negative. NULL where the array is none such. */
+static void *
+items(Columns *columns, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable)
+{
+    Py_buffer *buffer = &columns->buffers[columns->count];
+    if (PyObject_GetBuffer(array, buffer, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
+        return NULL;
+    }
+    columns->count++;
+    Py_ssize_t count = buffer->len / size;
+    if (buffer->itemsize != size || (*length >= 0 && count != *length) || count > INT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "column %d is not of the size and length that is wanted", columns->count - 1);
+        return NULL;
+    }
+    *length = count;
+    return buffer->buf;
+}
+
+/* ---- group */
+
+PyDoc_STRVAR(group_doc, "group($module, location, first, /)\n--\n\nSort places by location; see _passes.pyi.");
+
+static PyObject *
+group(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *given_locations, *given_bounds, *given_order;
+    if (!PyArg_ParseTuple(args, "OOO", &given_locations, &given_bounds, &given_order)) {
+        return NULL;
+    }
+    Columns columns = {.count = 0};
+    Py_ssize_t events = -1, bounds_count = -1, placed = -1;
+    const int32_t *location = items(&columns, given_locations, 4, &events, false);
+    int64_t *bounds = location == NULL ? NULL : items(&columns, given_bounds, 8, &bounds_count, true);
+    int32_t *order = bounds == NULL ? NULL : items(&columns, given_order, 4, &placed, true);
+    bool fits = order != NULL;
+    if (fits) {
+        /* bounds[n + 1] first counts location n, then is where its places begin, at last where they end */
+        memset(bounds, 0, (size_t)bounds_count * sizeof *bounds);
+        Py_ssize_t found = 0;
+        for (Py_ssize_t place = 0; place < events && fits; place++) {
+            int32_t number = location[place];
+            if (number >= 0) {
+                fits = number + 1 < bounds_count;
+                if (fits) {
+                    bounds[number + 1]++;
+                    found++;
+                }
+            }
+        }
+        fits = fits && found == placed;
+        if (!fits) {
+            PyErr_SetString(PyExc_ValueError, "more locations or accesses than there is room for");
+        }
+    }
+    if (fits) {
+        int64_t begin = 0;
+        for (Py_ssize_t number = 1; number < bounds_count; number++) {
+            int64_t count = bounds[number];
+            bounds[number] = begin;
+            begin += count;
+        }
+        for (Py_ssize_t place = 0; place < events; place++) {
+            if (location[place] >= 0) {
+                order[bounds[location[place] + 1]++] = (int32_t)place;
+            }
+        }
+    }
+    release(&columns);
+    if (!fits) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- newest reads */
+
+typedef struct {
+    uint64_t key; /* frame << 32 | site, and one: 0 is for none */
+    int32_t place;
+} Slot;
+
+typedef struct {
+    Slot *slots;
+    size_t size, used; /* the size is a power of two */
+} Newest;
+
+static Slot *
+slot_of(const Newest *newest, uint64_t key)
+{
+    uint64_t mixed = key * UINT64_C(0x9E3779B97F4A7C15);
+    size_t at = (size_t)(mixed ^ mixed >> 32) & (newest->size - 1);
+    while (newest->slots[at].key != 0 && newest->slots[at].key != key) {
+        at = (at + 1) & (newest->size - 1);
+    }
+    return &newest->slots[at];
+}
+
+static int
+grow(Newest *newest)
+{
+    Newest larger = {.size = newest->size ? 2 * newest->size : 1024, .used = newest->used};
+    larger.slots = PyMem_Calloc(larger.size, sizeof *larger.slots);
+    if (larger.slots == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t at = 0; at < newest->size; at++) {
+        if (newest->slots[at].key) {
+            *slot_of(&larger, newest->slots[at].key) = newest->slots[at];
+        }
+    }
+    PyMem_Free(newest->slots);
+    *newest = larger;
+    return 0;
+}
+
+static int
+remember(Newest *newest, uint64_t key, int32_t place)
+{
+    if (2 * (newest->used + 1) > newest->size && grow(newest) < 0) {
+        return -1;
+    }
+    Slot *slot = slot_of(newest, key);
+    newest->used += slot->key == 0;
+    *slot = (Slot){key, place};
+    return 0;
+}
+
+PyDoc_STRVAR(newest_reads_doc,
+             "newest_reads($module, kind, site, location, frame, asked, made_of, entered, source, /)\n--\n\n"
+             "Find the one read that a write is made of; see _passes.pyi.");
+
+static PyObject *
+newest_reads(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *given[8];
+    if (!PyArg_ParseTuple(args, "OOOOOOOO", &given[0], &given[1], &given[2], &given[3], &given[4], &given[5], &given[6],
+                          &given[7])) {
+        return NULL;
+    }
+    Columns columns = {.count = 0};
+    Py_ssize_t events = -1, sites = -1, frames = -1;
+    const uint8_t *kind = items(&columns, given[0], 1, &events, false);
+    const uint32_t *site = kind == NULL ? NULL : items(&columns, given[1], 4, &events, false);
+    const int32_t *location = site == NULL ? NULL : items(&columns, given[2], 4, &events, false);
+    const int32_t *frame = location == NULL ? NULL : items(&columns, given[3], 4, &events, false);
+    const uint8_t *asked = frame == NULL ? NULL : items(&columns, given[4], 1, &sites, false);
+    const int32_t *made_of = asked == NULL ? NULL : items(&columns, given[5], 4, &sites, false);
+    int32_t *entered = made_of == NULL ? NULL : items(&columns, given[6], 4, &frames, true);
+    int32_t *source = entered == NULL ? NULL : items(&columns, given[7], 4, &events, true);
+    Newest newest = {0};
+    int status = source == NULL ? -1 : 0;
+    for (Py_ssize_t place = 0; place < events && status == 0; place++) {
+        uint32_t at = site[place];
+        int32_t in = frame[place];
+        if (in < 0 || in >= frames) {
+            PyErr_SetString(PyExc_ValueError, "a frame without a place");
+            status = -1;
+            break;
+        }
+        uint8_t what = kind[place];
+        if (what == ENTER) {
+            entered[in] = (int32_t)place; /* another activation: what is older does not count */
+            continue;
+        }
+        bool access = what >= READ && what <= DELETE;
+        if ((!access && what != ELSEWHERE) || (Py_ssize_t)at >= sites) {
+            continue;
+        }
+        if (access && what != READ && made_of[at] >= 0) {
+            uint64_t key = ((uint64_t)(uint32_t)in << 32 | (uint32_t)made_of[at]) + 1;
+            const Slot *slot = newest.size ? slot_of(&newest, key) : NULL;
+            if (slot != NULL && slot->key == key && slot->place > entered[in] &&
+                location[slot->place] == location[place]) {
+                source[place] = slot->place;
+            }
+        }
+        if (asked[at]) {
+            status = remember(&newest, ((uint64_t)(uint32_t)in << 32 | at) + 1, (int32_t)place);
+        }
+    }
+    PyMem_Free(newest.slots);
+    release(&columns);
+    if (status < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- lost updates */
+
+typedef struct {
+    const uint8_t *kind, *tag;
+    const int64_t *word;
+    const int32_t *source;
+    int32_t *over;
+    uint8_t *unseen;
+    /* by version, of one part; version 0 is what was there before */
+    int32_t *parents, *writers, *settled;
+    uint8_t *kept, *unchanging; /* unchanging: it put back the value that it was made of */
+    int32_t *seen;  /* by access: the version that it saw or made */
+    int32_t *since; /* by access: the one that gave the location the object that it then held */
+} Part;
+
+static bool
+same_value(const Part *part, int32_t one, int32_t other)
+{
+    uint8_t tag = part->tag[one], other_tag = part->tag[other];
+    if (tag == other_tag) {
+        return tag == SOME_OBJECT || part->word[one] == part->word[other];
+    }
+    return (tag == OBJECT && other_tag == SOME_OBJECT) || (tag == SOME_OBJECT && other_tag == OBJECT);
+}
+
+/* Which access of `order[0 .. at)` is the one at this place; -1 for none. Sources are mostly close by. */
+static int32_t
+access_at(const int32_t *order, int32_t at, int32_t place)
+{
+    int32_t step = 1, high = at;
+    while (high - step >= 0 && order[high - step] > place) {
+        high -= step;
+        step *= 2;
+    }
+    int32_t low = high - step < 0 ? 0 : high - step;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (order[middle] < place) {
+            low = middle + 1;
+        }
+        else {
+            high = middle;
+        }
+    }
+    return low < at && order[low] == place ? low : -1;
+}
+
+/* Whether a write puts back the very value that it was made of. An object must have been there all the time: out of it,
+ * it may have been changed. */
+static bool
+puts_back(const Part *part, int32_t write, int32_t begun, int32_t since)
+{
+    int32_t source = part->source[write];
+    uint8_t tag = part->tag[write];
+    if (part->kind[write] != WRITE || tag == ABSENT || source < 0 || !same_value(part, write, source)) {
+        return false;
+    }
+    return (tag != OBJECT && tag != SOME_OBJECT) || since == begun;
+}
+
+static void
+look_into(Part *part, const int32_t *order, int32_t count)
+{
+    int32_t version = 0, settled = 0;
+    int32_t value = -1; /* the access that shows it; -1: unknown */
+    int32_t held = -1, begun = -1;
+    part->parents[0] = part->writers[0] = -1;
+    for (int32_t at = 0; at < count; at++) {
+        int32_t place = order[at];
+        bool unknown = part->tag[place] == ABSENT;
+        int32_t shown = !unknown ? place : part->kind[place] == READ ? held : -1;
+        if (shown < 0 || held < 0 || !same_value(part, shown, held)) {
+            held = shown;
+            begun = at;
+        }
+        part->since[at] = begun;
+        if (part->kind[place] == READ) {
+            if (part->tag[place] != ABSENT) {
+                if (value >= 0 && !same_value(part, place, value)) { /* code that is not woven wrote there */
+                    part->unseen[place] = 1;
+                    part->settled[settled++] = version++;
+                    part->parents[version] = part->writers[version] = -1;
+                }
+                value = place;
+            }
+            part->seen[at] = version;
+            continue;
+        }
+        int32_t from = -1, source = -1;
+        if (part->source[place] >= 0) {
+            source = access_at(order, at, part->source[place]);
+            from = source < 0 ? -1 : part->seen[source];
+            if (part->kind[place] == DELETE) {
+                part->settled[settled++] = version;
+            }
+        }
+        else {
+            part->settled[settled++] = version;
+        }
+        version++;
+        part->parents[version] = from;
+        part->writers[version] = place;
+        part->unchanging[version] = puts_back(part, place, begun, source < 0 ? -1 : part->since[source]);
+        part->seen[at] = version;
+        value = part->tag[place] == ABSENT ? -1 : place;
+    }
+    part->settled[settled++] = version;
+    memset(part->kept, 0, (size_t)version + 1);
+    for (int32_t each = 0; each < settled; each++) {
+        for (int32_t ancestor = part->settled[each]; ancestor >= 0 && !part->kept[ancestor];
+             ancestor = part->parents[ancestor]) {
+            part->kept[ancestor] = 1;
+        }
+    }
+    int32_t floor = 0;
+    for (int32_t each = 0; each < settled; each++) {
+        int32_t ceiling = part->settled[each];
+        if (ceiling > floor + 1 && memchr(part->kept + floor + 1, 0, (size_t)(ceiling - floor - 1)) != NULL) {
+            /* down the chain of the next settled version, `over` is its first one later than `lost` */
+            int32_t over = ceiling, below = part->parents[ceiling];
+            for (int32_t lost = ceiling - 1; lost > floor; lost--) {
+                if (lost == below) {
+                    over = lost;
+                    below = part->parents[lost];
+                }
+                else if (!part->kept[lost] && part->writers[lost] >= 0 && part->writers[over] >= 0 &&
+                         !part->unchanging[lost]) {
+                    part->over[part->writers[lost]] = part->writers[over];
+                }
+            }
+        }
+        floor = ceiling;
+    }
+}
+
+PyDoc_STRVAR(overwritten_doc,
+             "overwritten($module, kind, tag, word, source, order, begins, ends, over, unseen, /)\n--\n\n"
+             "Find the lost writes of locations; see _passes.pyi.");
+
+static PyObject *
+overwritten(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *given[9];
+    if (!PyArg_ParseTuple(args, "OOOOOOOOO", &given[0], &given[1], &given[2], &given[3], &given[4], &given[5],
+                          &given[6], &given[7], &given[8])) {
+        return NULL;
+    }
+    Columns columns = {.count = 0};
+    Part part = {0};
+    Py_ssize_t events = -1, placed = -1, parts = -1;
+    const int32_t *order = NULL;
+    const int64_t *begins = NULL, *ends = NULL;
+    int status = -1;
+    part.kind = items(&columns, given[0], 1, &events, false);
+    part.tag = part.kind == NULL ? NULL : items(&columns, given[1], 1, &events, false);
+    part.word = part.tag == NULL ? NULL : items(&columns, given[2], 8, &events, false);
+    part.source = part.word == NULL ? NULL : items(&columns, given[3], 4, &events, false);
+    order = part.source == NULL ? NULL : items(&columns, given[4], 4, &placed, false);
+    begins = order == NULL ? NULL : items(&columns, given[5], 8, &parts, false);
+    ends = begins == NULL ? NULL : items(&columns, given[6], 8, &parts, false);
+    part.over = ends == NULL ? NULL : items(&columns, given[7], 4, &events, true);
+    part.unseen = part.over == NULL ? NULL : items(&columns, given[8], 1, &events, true);
+    if (part.unseen != NULL) {
+        bool fits = true;
+        int64_t longest = 0;
+        for (Py_ssize_t each = 0; each < parts && fits; each++) {
+            fits = begins[each] >= 0 && begins[each] <= ends[each] && ends[each] <= placed;
+            longest = fits && ends[each] - begins[each] > longest ? ends[each] - begins[each] : longest;
+        }
+        for (Py_ssize_t at = 0; at < placed && fits; at++) {
+            fits = order[at] >= 0 && order[at] < events;
+        }
+        size_t room = (size_t)longest + 2;
+        part.parents = PyMem_Malloc(room * sizeof *part.parents);
+        part.writers = PyMem_Malloc(room * sizeof *part.writers);
+        part.settled = PyMem_Malloc(room * sizeof *part.settled);
+        part.seen = PyMem_Malloc(room * sizeof *part.seen);
+        part.since = PyMem_Malloc(room * sizeof *part.since);
+        part.kept = PyMem_Malloc(room);
+        part.unchanging = PyMem_Malloc(room);
+        if (!fits) {
+            PyErr_SetString(PyExc_ValueError, "a place that is no event's");
+        }
+        else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL ||
+                 part.since == NULL || part.kept == NULL || part.unchanging == NULL) {
+            PyErr_NoMemory();
+        }
+        else {
+            Py_BEGIN_ALLOW_THREADS
+            for (Py_ssize_t each = 0; each < parts; each++) {
+                look_into(&part, order + begins[each], (int32_t)(ends[each] - begins[each]));
+            }
+            Py_END_ALLOW_THREADS
+            status = 0;
+        }
+        PyMem_Free(part.parents);
+        PyMem_Free(part.writers);
+        PyMem_Free(part.settled);
+        PyMem_Free(part.seen);
+        PyMem_Free(part.since);
+        PyMem_Free(part.kept);
+        PyMem_Free(part.unchanging);
+    }
+    release(&columns);
+    if (status < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {{"group", group, METH_VARARGS, group_doc},
+                                {"newest_reads", newest_reads, METH_VARARGS, newest_reads_doc},
+                                {"overwritten", overwritten, METH_VARARGS, overwritten_doc},
+                                {NULL, NULL, 0, NULL}};
+
+static PyModuleDef_Slot slots[] = {
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL}};
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "opcodetrace.analyse._passes", .m_size = 0,
+                                        .m_methods = methods, .m_slots = slots};
+
+PyMODINIT_FUNC
+PyInit__passes(void)
+{
+    return PyModuleDef_Init(&definition);
+}

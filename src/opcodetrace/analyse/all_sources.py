@@ -1,0 +1,85 @@
+"""The sources of all writes of a run, in columns.
+
+Most writes store what one read gave, changed by nothing that is recorded (`n += 1`), or a constant. Those are looked up
+by a compiled pass over all events (`_passes.newest_reads`). Only where a write asks for more, `sources.resolve` goes
+through the events of the functions that access the locations it writes, one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse import _passes
+from opcodetrace.analyse.sources import resolve
+from opcodetrace.trace.event import Kind
+from opcodetrace.trace.events import Events, Sources
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Flow
+
+Array = npt.NDArray[Any]
+
+
+def sources_of(trace: Trace) -> Sources:
+    """What every write and deletion is made of, and how sure that is."""
+    events = trace.events
+    found = Sources.none(events)
+    size = max(max(trace.sites, default=0), int(events.site.max(initial=0))) + 1
+    made_of = np.full(size, -1, np.int32)
+    asked = np.zeros(size, np.uint8)
+    plain = np.zeros((2, size), bool)  # of writes, and of deletions: those whose source needs no further look
+    for number, site in trace.sites.items():
+        flow = site.flow
+        if flow is None:
+            plain[1, number] = True  # what is deleted is made of nothing
+        elif flow == Flow():
+            plain[:, number] = True
+        elif flow == Flow(reads=flow.reads[:1]) and flow.reads[0] != number:
+            plain[:, number] = True
+            made_of[number] = flow.reads[0]
+            if flow.reads[0] < size:
+                asked[flow.reads[0]] = 1
+    entered = np.full(int(events.frame.max(initial=0)) + 1, -1, np.int32)
+    _passes.newest_reads(events.kind, events.site, events.location, events.frame, asked, made_of, entered, found.place)
+    others = _others(events, plain)
+    if len(others):
+        part = _concerned(trace, others)
+        seen = events[part]
+        seqs, certainties = resolve(replace(trace, events=seen))
+        resolved = Sources.of(seen, seqs, certainties)
+        wanted = np.zeros(len(events), bool)
+        wanted[others] = True
+        (which,) = np.nonzero(wanted[part] & (resolved.place >= 0))
+        found.place[part[which]] = part[resolved.place[which]]
+        found.certainty[part[which]] = resolved.certainty[which]
+    return found
+
+
+def _others(events: Events, plain: Array) -> Array:
+    """The places of the writes that need a further look."""
+    places = np.flatnonzero((events.kind == Kind.WRITE) | (events.kind == Kind.DELETE))
+    deletions = (events.kind[places] == Kind.DELETE).astype(np.intp)
+    others: Array = places[~plain[deletions, events.site[places]]]
+    return others
+
+
+def _concerned(trace: Trace, writes: Array) -> Array:
+    """The places of the events that may tell what these writes are made of: all of the functions that access the same
+    locations, and all accesses of these locations."""
+    events = trace.events
+    count = int(events.location.max(initial=-1)) + 2
+    located = np.zeros(count, bool)  # the last one is for none
+    located[events.location[writes]] = True
+    located[-1] = False
+    concerned = located[events.location]
+    numbers: dict[int, int] = {}  # of the functions; what is in none counts as one
+    function = np.zeros(int(events.site.max(initial=0)) + 1, np.int64)
+    for site, code in trace.site_codes.items():
+        if site < len(function):
+            function[site] = numbers.setdefault(code.id, len(numbers) + 1)
+    looking = np.zeros(len(numbers) + 1, bool)
+    looking[function[events.site[concerned]]] = True
+    return np.flatnonzero(concerned | looking[function[events.site]])

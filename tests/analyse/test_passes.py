@@ -1,0 +1,155 @@
+"""The compiled passes over all events give what plain Python gives, event by event."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opcodetrace.analyse import _passes, evidence, versions
+from opcodetrace.analyse.all_sources import sources_of
+from opcodetrace.analyse.sources import resolve
+from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
+from opcodetrace.trace.events import Events
+from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.site import Flow, Operation
+from tests.analyse.programs import ALL, Program, Run, trace_of
+from tests.analyse.test_random_programs import many, randoms
+from tests.traces import make_site
+
+VALUES: st.SearchStrategy[Value] = st.sampled_from(
+    [0, 1, True, 1.0, 0.0, -0.0, None, "one", b"one", ABSENT, Opaque("T", 1), Opaque("T", 2), Opaque("U", None)]
+)
+SITES = [
+    make_site(0, Operation.LOAD_SUBSCR),
+    make_site(1, Operation.STORE_SUBSCR, Flow(reads=(0,))),
+    make_site(2, Operation.STORE_SUBSCR, Flow()),
+    make_site(3, Operation.DELETE_SUBSCR),
+    make_site(4, Operation.STORE_SUBSCR, Flow(reads=(5,))),
+    make_site(5, "CALL", Flow(reads=(0,))),
+    make_site(6, Operation.STORE_SUBSCR, Flow(reads=(0,), opaque=True)),
+    make_site(7, Operation.STORE_SUBSCR),
+    make_site(8, Operation.ENTER),
+]
+KINDS = {0: [Kind.READ, Kind.ELSEWHERE], 3: [Kind.DELETE], 5: [Kind.READ, Kind.WRITE], 8: [Kind.ENTER]}
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[Event]:
+    """Events of a few threads that need not make sense."""
+    events = []
+    for seq in range(draw(st.integers(0, 30))):
+        at = draw(st.sampled_from(SITES)).id
+        kind = draw(st.sampled_from(KINDS.get(at, [Kind.WRITE])))
+        thread = draw(st.integers(0, 2))
+        location = -1 if kind in (Kind.ENTER, Kind.ELSEWHERE) else draw(st.integers(0, 2))
+        value = ABSENT if kind in (Kind.ENTER, Kind.ELSEWHERE, Kind.DELETE) else draw(VALUES)
+        events.append(Event(2 * seq, 2 * seq, thread, at, kind, location, value, thread + 3 * draw(st.integers(0, 1))))
+    return events
+
+
+@many
+@given(runs())
+def test_sources_are_those_of_each_write_by_itself(events: list[Event]) -> None:
+    trace = trace_of(events, SITES)
+    found = sources_of(trace)
+    sources, certainties = resolve(trace)
+    assert dict(found) == sources
+    assert found.certainties() == certainties
+
+
+@many
+@given(randoms, st.integers(1, 4))
+def test_sources_of_random_programs(choose: random.Random, threads: int) -> None:
+    trace = Run(Program(choose, ALL), threads, calls=3).trace
+    found = sources_of(trace)
+    assert (dict(found), found.certainties()) == resolve(trace)
+
+
+@many
+@given(runs(), st.lists(st.integers(0, 60), max_size=2))
+def test_lost_updates_are_those_of_each_location_by_itself(events: list[Event], cuts: list[int]) -> None:
+    trace = trace_of(events, SITES)
+    trace.restructured = {0: sorted(cuts), 1: []}
+    found = evidence.gather(trace)
+    sources, certainties = resolve(trace)
+    for location in range(3):
+        accesses = [event for event in events if event.location == location]
+        updates, unseen, overwriters = [], [], 0
+        for part in evidence._between(accesses, trace.restructured.get(location, [])):
+            expected = versions.lost_updates(location, part, sources, certainties)
+            expected = versions.without(versions.unchanging(accesses, sources), expected)
+            updates += expected.updates
+            unseen += expected.unseen
+            overwriters += expected.overwriters
+        assert [each for each in found.lost if each.location == location] == updates
+        assert [each for each in found.unseen if each.location == location] == unseen
+        counts = [(count.low, count.high, count.overwriters) for count in found.counts if count.location == location]
+        assert counts == ([(len(updates), len(updates), overwriters)] if updates else [])
+
+
+def test_one_location_that_lost_something_among_many() -> None:
+    # GIVEN a thousand locations that two threads increment in turn, one of them in between each other
+    events: list[Event] = []
+
+    def event(thread: int, at: int, kind: Kind, location: int, value: int) -> None:
+        events.append(Event(len(events), len(events), thread, at, kind, location, value, thread))
+
+    for location in range(1000):
+        for thread in (0, 1):
+            event(thread, 0, Kind.READ, location, 0 if location == 700 else thread)
+            if location != 700:
+                event(thread, 1, Kind.WRITE, location, thread + 1)
+        if location == 700:
+            for thread in (0, 1):
+                event(thread, 1, Kind.WRITE, location, 1)
+    # THEN that one is found, and nothing else
+    (lost,) = evidence.gather(trace_of(events, SITES)).lost
+    assert (lost.location, lost.lost_thread, lost.overwritten_by_thread, lost.certainty) == (
+        700,
+        0,
+        1,
+        Certainty.PROVEN,
+    )
+    seqs = [event.seq for event in events if event.location == 700]
+    assert [lost.source_read, lost.read, lost.lost, lost.overwritten_by] == seqs
+
+
+@given(st.lists(st.integers(-1, 9)))
+def test_places_by_location(locations: list[int]) -> None:
+    bounds = np.zeros(max(locations, default=-1) + 2, np.int64)
+    order = np.empty(sum(each >= 0 for each in locations), np.int32)
+    _passes.group(np.array(locations, np.int32), bounds, order)
+    for location in range(len(bounds) - 1):
+        places = [place for place, each in enumerate(locations) if each == location]
+        assert order[bounds[location] : bounds[location + 1]].tolist() == places
+
+
+def test_columns_that_do_not_fit_together() -> None:
+    location = np.array([0, 1, -1], np.int32)
+    for bounds, room in ((2, 2), (3, 1), (3, 3)):
+        with pytest.raises(ValueError, match="room"):
+            _passes.group(location, np.zeros(bounds, np.int64), np.zeros(room, np.int32))
+    with pytest.raises(ValueError, match="column 0"):
+        _passes.group(location.astype(np.int64), np.zeros(3, np.int64), np.zeros(2, np.int32))
+    with pytest.raises((ValueError, BufferError), match=r"read-only|writable"):
+        order = np.zeros(2, np.int32)
+        order.flags.writeable = False
+        _passes.group(location, np.zeros(3, np.int64), order)
+    events = Events.of([Event(0, 0, 0, 0, Kind.READ, 0, 1, 5)])
+    by_site = np.zeros(1, np.uint8), np.full(1, -1, np.int32)
+    columns = (events.kind, events.site, events.location, events.frame)
+    with pytest.raises(ValueError, match="frame"):
+        _passes.newest_reads(*columns, *by_site, np.full(5, -1, np.int32), np.full(1, -1, np.int32))
+    with pytest.raises(ValueError, match="column 7"):
+        _passes.newest_reads(*columns, *by_site, np.full(6, -1, np.int32), np.full(2, -1, np.int32))
+    source, over, unseen = np.full(1, -1, np.int32), np.full(1, -1, np.int32), np.zeros(1, np.uint8)
+    for places, begin, end in (([1], 0, 1), ([0], 1, 0), ([0], 0, 2), ([-1], 0, 1)):
+        bounds_of = np.array([begin], np.int64), np.array([end], np.int64)
+        with pytest.raises(ValueError, match="no event"):
+            _passes.overwritten(
+                events.kind, events.tag, events.word, source, np.array(places, np.int32), *bounds_of, over, unseen
+            )
