@@ -49,7 +49,7 @@ def record(folder: Path, *options: str, program: Path = COUNTER, argument: float
 
 
 def sizes(pid: int) -> tuple[int, int]:
-    """Resident memory and page tables of a process; zeros where that is not to be had."""
+    """Resident memory and page tables of a process; zeros if that cannot be found out."""
     found = {"VmRSS": 0, "VmPTE": 0}
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -62,7 +62,7 @@ def sizes(pid: int) -> tuple[int, int]:
 
 
 def sample(folder: Path, collector: int, begun: float) -> Sample | None:
-    """What the recording takes now; None where it has not begun or has ended."""
+    """What the recording takes now; None if it has not begun or has ended."""
     windows = list(folder.glob("trace.db.spool-*/window"))
     try:
         with windows[0].open("rb") as window:

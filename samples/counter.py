@@ -1,6 +1,6 @@
 # Finds: 2 - printed lost updates of counter[0].
 #
-# Two threads add one each. Where both read before either writes, one of the increments disappears.
+# Two threads add one each. If both read before either writes, one of the increments disappears.
 
 from threading import Thread
 from time import sleep

@@ -16,7 +16,7 @@ KEYS = ("include", "exclude")
 def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None = None) -> Patterns:
     """The patterns of the command line, each kind in place of the configuration's.
 
-    UsageError if one can match no module, or the configuration cannot be read or says what it cannot.
+    UsageError if one can match no module, or if the configuration cannot be read or has an unknown key or value.
     """
     read = configured(folder or Path())
     chosen = {"include": tuple(include), "exclude": tuple(exclude)}
@@ -88,4 +88,4 @@ def _check_key(key: str, where: str) -> None:
 
 def _check(pattern: str, where: str) -> None:
     if not is_pattern(pattern):
-        raise UsageError(f"{where}: {pattern!r} is no pattern of module names; write it like queue or requests.*")
+        raise UsageError(f"{where}: {pattern!r} is not a pattern of module names; write it like queue or requests.*")

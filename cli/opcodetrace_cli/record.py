@@ -41,7 +41,7 @@ def size(text: str | int) -> int:
     """A number of bytes: 4096, 64M, 2G."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmMgG]?)(?:i?[bB])?", str(text).strip())
     if found is None:
-        raise click.BadParameter(f"{text!r} is no size; write it like 256M or 2G")
+        raise click.BadParameter(f"{text!r} is not a size; write it like 256M or 2G")
     number = int(float(found[1]) * 1024 ** " kmg".index(found[2].lower() or " "))
     if number < MIN_WINDOW:
         raise click.BadParameter(f"{text} is less than {MIN_WINDOW // 1024}K")

@@ -78,7 +78,7 @@ def woven(source: bytes, script: Path) -> list[Pair]:
     try:
         module = compile(source, str(script), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
-        raise ScriptError(f"cannot compile {script}: {error}; mend it first") from error
+        raise ScriptError(f"cannot compile {script}: {error}; correct it first") from error
     codes: list[Code] = []
 
     def send(message: Message) -> None:

@@ -9,7 +9,7 @@ SHOW_TRACEBACK = "OPCODETRACE_TRACEBACK"  # the environment variable
 
 
 class OpcodetraceError(Exception):
-    """Something that the user can mend; its text is one line that names the value and the next step."""
+    """Something that the user can put right; its text is one line that names the value and the next step."""
 
     exit_code = 70
 

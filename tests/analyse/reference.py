@@ -1,4 +1,4 @@
-"""The definition of a lost update, word by word (DESIGN.md, Words), as slow as it likes: the oracle of the fast one."""
+"""The definition of a lost update, word by word (docs/glossary.md), as slow as it likes: the oracle of the fast one."""
 
 from __future__ import annotations
 

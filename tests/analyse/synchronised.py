@@ -78,7 +78,7 @@ class Programme(Waits):
         self._reads[thread] = self.seq
 
     def write(self, thread: int, *, certain: bool = True) -> Update:
-        """What was read last flows into it; blind where nothing was."""
+        """What was read last flows into it; blind if nothing was."""
         self.seq += 1
         self.updates.append(Update(1, thread, self._reads.pop(thread, self.seq), self.seq, certain))
         return self.updates[-1]

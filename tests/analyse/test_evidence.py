@@ -1,4 +1,4 @@
-"""Lost updates where the order is exact."""
+"""Lost updates if the order is exact."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def test_unknown_value_is_known_once_it_was_read() -> None:
 
 
 def puts_back(value: Value, between: Value | None) -> list[int]:
-    """The values of lost writes, where a thread puts back what it read, though another wrote `between` meanwhile (None:
+    """The values of lost writes, if a thread puts back what it read, though another wrote `between` meanwhile (None:
     nobody did), and a third overwrites that."""
     story = Story()
     stale = story.read(2, value)

@@ -208,7 +208,7 @@ def test_a_lock_that_another_releases_is_a_signal() -> None:
 
 
 def test_a_barrier() -> None:
-    """Both ways: before it, and behind it."""
+    """Both ways: before it, and after it."""
     run = Programme()
     barrier, inner, condition, waiter = (
         run.thing("threading.Barrier"),

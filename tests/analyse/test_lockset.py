@@ -78,7 +78,7 @@ def test_an_rlock_is_held_up_to_its_last_release() -> None:
     assert (run.verdict().why, run.verdict().objects) == (Why.LOCK, (lock,))
 
 
-def test_an_rlock_is_not_held_behind_its_last_release() -> None:
+def test_an_rlock_is_not_held_after_its_last_release() -> None:
     run = Programme()
     lock = run.thing(RLOCK)
     for thread in (1, 2):

@@ -80,7 +80,7 @@ def test_which_put_gave_each_item(kind: str, record: Callable[..., Recording], t
 
 
 def test_generations_of_a_barrier(record: Callable[..., Recording], tmp_path: Path) -> None:
-    """Whoever comes out of its nth wait comes behind all others' arrivals at theirs, and none of a later one."""
+    """Whoever comes out of its nth wait comes after all others' arrivals at theirs, and none of a later one."""
     script = tmp_path / "generations.py"
     script.write_text(GENERATIONS)
     _, used, found = read_back(record("--switch-interval", "1e-5", script), "wall")
@@ -103,5 +103,5 @@ def test_generations_of_a_barrier(record: Callable[..., Recording], tmp_path: Pa
         assert one <= other <= one + 1
         if one == other:
             before.add((order.one, order.other, one))
-    # the one who came last came behind both others, and these behind it; later ones may have waited for others to leave
+    # the one who came last came after both others, and these after it; later ones may have waited for others to leave
     assert any(all({(last, each, 0), (each, last, 0)} <= before for each in waits if each != last) for last in waits)

@@ -1,4 +1,4 @@
-"""What real recordings say of why a location lost nothing, and which locks were held where one did."""
+"""What real recordings say of why a location lost nothing, and which locks were held if one did."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES: dict[str, tuple[str, set[str], str]] = {
     "counter_rlock": ("lock", {"inferred"}, "lock"),  # the value read comes out of a call
     "counter_condition": ("lock", {"proven"}, "turn_changed"),
     "counter_semaphore": ("semaphore", {"inferred"}, "places"),
-    "counter_event": ("order", {"proven", "inferred"}, "done"),  # proven where the thread did wait
+    "counter_event": ("order", {"proven", "inferred"}, "done"),  # proven if the thread did wait
     "counter_queue": ("order", {"proven", "inferred"}, "owner"),
     "counter_barrier": ("order", {"proven"}, "barrier"),
 }
@@ -154,7 +154,7 @@ def test_different_locks(record: Callable[..., Recording], tmp_path: Path) -> No
     assert any("No lock was seen that both threads held" in line for line in text(tmp_path))
 
 
-def test_a_lock_let_go_of_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
+def test_a_lock_released_between_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "let_go.py"
     body = "    with one: count = counter[0]\n    both_have_read.wait()\n    with one: counter[0] = count + 1"
     script.write_text(LOSES.format(arguments="lock", body=body))

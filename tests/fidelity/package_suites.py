@@ -31,7 +31,7 @@ RECORDED = [sys.executable, "-m", "opcodetrace", "record", "-q", "--window", "4G
 
 @dataclass(frozen=True)
 class Suite:
-    """Where a source distribution keeps its modules and tests, and what these need besides pytest."""
+    """The folders in which a source distribution keeps its modules and tests, and what these need besides pytest."""
 
     modules: tuple[str, ...]
     tests: str = "tests"
@@ -81,7 +81,7 @@ def unpacked(name: str, folder: Path) -> Path:
 
 
 def run(command: Sequence[str | Path], suite: Suite, folder: Path, needed: Path) -> Run:
-    """Raises NoReport where the suite takes longer than TIMEOUT or dies."""
+    """Raises NoReport if the suite takes longer than TIMEOUT or dies."""
     report, output = folder.parent / "report.xml", folder.parent / "output"
     report.unlink(missing_ok=True)
     inherited = [Path(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

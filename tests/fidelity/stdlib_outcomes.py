@@ -4,8 +4,8 @@
                                               [--tests FOLDER]
 
 Each module is tested in two processes: as it is, and with the standard library and the tests themselves woven and
-recorded, synchronisation included. Where outcomes differ both are run again, and only what differs each time is a
-difference. Exits with 1 where there is one that is not known, or a module whose tests do not end even as they are.
+recorded, synchronisation included. If outcomes differ, both are run again, and only what differs each time is a
+difference. Exits with 1 if there is one that is not known, or a module whose tests do not end even as they are.
 Modules that this Python does not have are named and left out.
 
 What was compared so far with the library's own operations seen too (SYNC_BEGIN, SYNC_END), no outcome differing:

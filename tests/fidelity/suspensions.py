@@ -1,7 +1,7 @@
 """Where does CPython take the GIL from a thread? Asks the interpreter itself.
 
 One thread runs `work`, untraced; the main thread wakes as often as it can and notes at which instruction the other one
-stands suspended. Only the newest frame counts, and only where it runs code of this file. Prints JSON: how often each
+stands suspended. Only the newest frame counts, and only if it runs code of this file. Prints JSON: how often each
 instruction was seen.
 
     python suspensions.py [SAMPLES]
@@ -89,7 +89,7 @@ def opcodes(code: CodeType) -> dict[int, str]:
     for instruction in dis.get_instructions(code):
         names.update((offset, name) for offset in range(previous, instruction.offset, 2))
         if name == "COMPARE_OP" and instruction.opname.startswith("POP_JUMP_BACKWARD"):
-            # 3.11 runs the two as one (COMPARE_OP_INT_JUMP): it looks for the switch behind the jump, but still stands
+            # 3.11 runs the two as one (COMPARE_OP_INT_JUMP): it looks for the switch after the jump, but still stands
             # at the comparison.
             names[previous] = instruction.opname
         previous, name = instruction.offset, instruction.opname

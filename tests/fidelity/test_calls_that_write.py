@@ -126,7 +126,7 @@ threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
-# Accesses by calls that lie in an interval, and where that begins behind an earlier record of the same call.
+# Accesses by calls that lie in an interval, and those whose interval begins after an earlier record of the same call.
 OF_SEVERAL = """
     WITH accesses AS (
         SELECT seq, earliest, events.kind, site_id, lag(seq) OVER own AS before, lag(site_id) OVER own AS site_before

@@ -10,7 +10,7 @@ import pytest
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
-# The counter that is incremented, and the label of its location where that is another one. All start at 0.
+# The counter that is incremented, and the label of its location if that is another one. All start at 0.
 COUNTERS = {
     "items[0]": None,
     "matrix[row][1]": None,

@@ -3,7 +3,7 @@
     python woven_library.py WAY FOLDER test MODULE       run CPython's own tests; outcomes go to FOLDER/outcomes
     python woven_library.py WAY FOLDER import MODULE...
 
-WAY is `plain`, with nothing woven; `woven`, with all of it; or `described`, where the modules in which threads wait for
+WAY is `plain`, with nothing woven; `woven`, with all of it; or `described`: the modules in which threads wait for
 each other are not woven, but say so all the same, as in a recording by default. FOLDER also gets the window and, as
 FOLDER/unwoven, what could not be woven.
 """
@@ -41,7 +41,7 @@ def make_window(path: str) -> None:
 
 
 def weave_library(window: str, *, describe: bool = False) -> list[str]:
-    """From now on each module of the library is imported anew, but for those that Python itself starts with, and woven;
+    """From now on each module of the library is imported anew, except those that Python itself starts with, and woven;
     the tests of CPython are among them. Gives the list to which code objects that must stay unwoven will be added."""
     from importlib import _bootstrap_external
     from importlib.util import find_spec

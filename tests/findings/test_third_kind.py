@@ -24,6 +24,8 @@ from opcodetrace_cli import main
 from opcodetrace_cli.record import summarize
 from tests.recorder import racing
 
+FOR_PEOPLE = ("text", "markdown")  # the formats that tell a finding in words
+
 # --- the file
 
 
@@ -95,11 +97,13 @@ def test_in_the_reports_of_all_formats(database: Path) -> None:
         result = invoke("report", "-d", database, "--format", name)
         assert result.exit_code == 0, result.output
         plain = " ".join(result.stdout.replace("`", "").split())
-        assert "1 taken over" in plain or name == "json", name
-        assert "slot[0] written at" in plain or name == "json", name
-        assert "wrote 'first' (line" in plain, name
-        assert "TAKEN OVER" in plain, name
+        assert "taken over" in plain, name
         assert "No update was lost" not in plain, name
+        if name in FOR_PEOPLE:
+            assert "1 taken over" in plain, name
+            assert "slot[0] written at" in plain, name
+            assert "wrote 'first' (line" in plain, name
+            assert "TAKEN OVER" in plain, name
 
 
 def test_in_json(database: Path) -> None:

@@ -149,7 +149,7 @@ def test_which_stores_are_exact(program: str, exact: bool) -> None:
 
 @gil_only
 def test_a_read_after_which_alone_a_hook_comes() -> None:
-    """Where it may have run Python code, it lies behind this thread's last hook, unless the container holds what was
+    """If it may have run Python code, it lies after this thread's last hook, unless the container holds what was
     read even now (a defaultdict)."""
     result = trace("""
         import collections, threading

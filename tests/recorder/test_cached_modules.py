@@ -90,7 +90,7 @@ def test_the_same_trace_from_a_cold_and_a_warm_cache(scripts: Scripts) -> None:
 
 
 def test_the_script_is_kept_too(scripts: Scripts) -> None:
-    """But only where there is a __pycache__ already: plain Python makes none for a script."""
+    """But only if there is a __pycache__ already: plain Python makes none for a script."""
     scripts.write("main.py", "import bank" + MAIN.replace("import bank, other.deep, bank as again", "other = bank"))
     scripts.write("bank.py", BANK + DEEP + "deep = __import__('sys').modules['bank']\n")
     outputs = {recorded(scripts)}

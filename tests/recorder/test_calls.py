@@ -1,4 +1,4 @@
-"""`record --calls`: from where each function was called."""
+"""`record --calls`: the caller of each function."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -84,7 +84,7 @@ def test_the_end_of_a_long_run(tmp_path: Path) -> None:
     assert {each.label for each in locations.values()} == {"account.name", "rows['total']"}
     assert {each.container_type for each in locations.values()} == {"Account", "dict"}
     assert all(event.value is not ABSENT for event in events if event.kind != Kind.DELETE)
-    assert f"the first {run.let_go:,} events were let go (--last 20,000)" in done.stderr
+    assert f"the first {run.let_go:,} events were evicted (--last 20,000)" in done.stderr
 
 
 def losing() -> str:

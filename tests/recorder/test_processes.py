@@ -30,7 +30,7 @@ def child(queue):
     queue.put((counter, __name__, main.__name__, main.__spec__, main.__file__ == __file__, sys.argv))
 """
 
-# Script, and how many processes it starts itself: where it does not just fork, multiprocessing tracks resources in one.
+# Script, and how many processes it starts itself: if it does not just fork, multiprocessing tracks resources in one.
 SCRIPTS: dict[str, tuple[str, int]] = {
     **{
         f"Process, {method}": (

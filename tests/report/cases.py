@@ -412,7 +412,7 @@ def different_locks() -> RunReport:
     return run.report([run.story(run.lost(lost, read, by, stale))], [run.watched(1)])
 
 
-def lock_let_go_of() -> RunReport:
+def lock_released_between() -> RunReport:
     """Each thread took the lock for the read, and once more for the write."""
     run, site = guarded()
     lock = run.thing("_thread.lock", "guard")
@@ -452,5 +452,5 @@ CASES: list[Callable[[], RunReport]] = [
     protected_by_barrier,
     protected_by_nothing,
     different_locks,
-    lock_let_go_of,
+    lock_released_between,
 ]

@@ -35,7 +35,7 @@ class Recorded(Waits):
     free_threaded: bool = False
     names: tuple[str, ...] = ("MainThread", "Thread-1 (increment)", "Thread-2 (increment)")
     path: str = PATH
-    expression: str | None = None  # the label as the source writes it, where that differs
+    expression: str | None = None  # the label as the source writes it, if that differs
     event_list: list[Event] = field(default_factory=list)
     switch_list: list[Switch] = field(default_factory=list)
     sites: dict[int, StoredSite] = field(default_factory=dict)

@@ -402,7 +402,7 @@ class TestOpening:
             other.close()
 
     def test_no_regular_file(self) -> None:
-        assert "is no regular file" in self.error(pathlib.Path(os.devnull))
+        assert "is not a regular file" in self.error(pathlib.Path(os.devnull))
 
     def test_full(self, path: pathlib.Path) -> None:
         with Database.open(path, create=True) as database:

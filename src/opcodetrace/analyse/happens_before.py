@@ -298,7 +298,7 @@ def _of_event(used: Sequence[Operation]) -> Iterator[Order]:
 def _of_barrier(used: Sequence[Operation]) -> Iterator[Order]:
     """Who waited was there before the one who came last; the way back is a signal.
 
-    One who did not wait came last, and let those go on that waited for it."""
+    One who did not wait came last, and ended the waits of the others."""
     passed = [operation for operation in used if operation.first.operation == "wait" and operation.done]
     last = [operation for operation in passed if not operation.waited]
     for operation in passed:

@@ -85,8 +85,9 @@ class Activation:
             self.variables[phi] = labels
 
     def source(self, at: int, location: int, flow: Flow) -> tuple[int, bool, bool]:
-        """The newest event of `location` that flows into the value that the site `at` writes: its seq or -1, whether
-        that is proven, and whether an unknown part of the value may hold one."""
+        """The newest event of `location` that flows into the value that the site `at` writes.
+
+        Gives its seq or -1, whether that is proven, and whether an unknown part of the value may hold a newer one."""
         newest, variables = self.newest, self.variables
         found = -1
         opaque = may_be_unknown(flow)

@@ -22,7 +22,7 @@ class Lost:
 
 def same_value(one: Value, other: Value) -> bool:
     """Whether a read of `other` may return `one`: type and value, floats by their bits (1 is not True, NaN is NaN). Of
-    objects it is which one it is that counts; where that is unknown, any may be any other."""
+    objects it counts which one it is. If that is unknown, any may be any other."""
     if isinstance(one, Opaque) and isinstance(other, Opaque):
         return one.identity == other.identity or one.identity is None or other.identity is None
     if type(one) is not type(other):

@@ -23,7 +23,7 @@ from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation
 
 MAX_CELLS = 1_000  # locations of which it is looked for
-MAX_UPDATES = 2_000_000  # writes of those that are looked at
+MAX_UPDATES = 1_000_000  # writes of those that are looked at
 MAX_SYNCHRONISATION = 1_000_000  # rows; of a run with more, none is told
 
 
@@ -101,8 +101,10 @@ class Synchronised:
         lanes: Mapping[int, Lane],
         unseen: Collection[int],
     ) -> list[Protected]:
-        """Why the locations lost nothing, by label and reason, those written most first. The first one is shown with
-        its tightest hand-over in `lanes`, if there are any. `unseen`: locations that code wrote that is not woven."""
+        """Why the locations lost nothing, by label and reason, those written most first.
+
+        The first one is shown with its tightest hand-over in `lanes`, if there are any. `unseen` are locations
+        that code wrote that is not woven."""
         labelled: defaultdict[str, list[Location]] = defaultdict(list)
         for location in locations:
             if location.threads > 1 and location.writes > 1:

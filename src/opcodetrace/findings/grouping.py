@@ -52,8 +52,9 @@ def _line(site: int, trace: Trace) -> tuple[int, int | None]:
 
 
 def _fingerprint(kind: str, sites: Iterable[tuple[str, int]], trace: Trace, texts: dict[int, SourceText]) -> str:
-    """The same wherever and whenever the same code is found wanting: functions, the lines' text, what is done there; no
-    numbers, no addresses, no paths."""
+    """The same in every run and checkout of the same code.
+
+    It is made of functions, the text of lines and what is done there: no numbers, no addresses, no paths."""
     places = []
     for role, number in sites:
         site, code = trace.sites.get(number), trace.site_codes.get(number)

@@ -1,4 +1,4 @@
-"""What a kind of finding is to the rest of the house."""
+"""What a kind of finding is to the rest of opcodetrace."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ READ = "read"
 
 
 class UnseenWriteKind(Kind):
-    """See `trace.version.UnseenWrite`. It is no fault of the program: it limits what the recording shows."""
+    """See `trace.version.UnseenWrite`. It is not a fault of the program: it limits what the recording shows."""
 
     name = NAME
     claim = "Code that is not woven wrote to a shared location: a read returned what no recorded write had given."

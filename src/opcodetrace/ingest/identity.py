@@ -36,7 +36,7 @@ class Births:
 
     def objects(self, addresses: Array, seqs: Array) -> Array:
         """A number (int64) for the object that lived at each address at each seq, which no other has: that of its
-        birth, above all addresses, or its address where it is older than any birth there that was recorded."""
+        birth, above all addresses, or its address if it is older than any birth there that was recorded."""
         objects = addresses.astype(np.int64)
         if not len(self.places):
             return objects

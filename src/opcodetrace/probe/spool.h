@@ -36,6 +36,7 @@ typedef enum {
     SYNC = 13,
     ALIAS = 14,
     LANE = 15,
+    DESCRIBE = 16,
 } RecordKind;
 
 typedef enum { MERGED_GREENLETS = 1, MERGED_COROUTINES = 2 } Merged;

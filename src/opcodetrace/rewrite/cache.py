@@ -123,8 +123,8 @@ class Cache:
 
 
 def version_of_weaver() -> str:
-    """A hash of all that the outcome of weaving depends on but the module that is woven: the sources of the weaver, and
-    the Python. OSError if a source cannot be read."""
+    """A hash of what the outcome of weaving depends on beside the module itself: the sources of the weaver, and the
+    Python. OSError if a source cannot be read."""
     names = [*_sources_in(path.dirname(str(__file__)))]
     names += [str(module.__file__) for module in (hook, library, messages, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)

@@ -12,9 +12,9 @@ from opcodetrace.trace.site import Patterns
 
 
 class Selection:
-    """Modules whose file lies below one of the folders `roots` are woven, the standard library and installed packages
-    (site-packages) below a root apart; so is what an include pattern matches, wherever it lies. Exclude patterns win.
-    """
+    """Which modules are woven: those whose file lies below one of the folders `roots`, except the standard library and
+    installed packages (site-packages) there; and what an include pattern matches, wherever it lies. Exclude patterns
+    win."""
 
     def __init__(self, roots: Iterable[str], patterns: Patterns) -> None:
         self.patterns = patterns

@@ -71,8 +71,9 @@ def _is_same_constant(old: object, new: object) -> bool:
 
 
 def _without_hooks(woven: CodeType, decoded: Decoded, probe: Probe) -> tuple[list[Instruction], list[int]]:
-    """The instructions that are left, and for each woven instruction the number of the original that it belongs to or,
-    for one in front of it, comes next."""
+    """The instructions that are left, and for each woven instruction the number of an original one.
+
+    That is the one that it is, or if it is a hook's, the one that it belongs to or that comes next."""
     instructions = decoded.instructions
     is_hook = [False] * len(instructions)
     for i, instruction in enumerate(instructions):

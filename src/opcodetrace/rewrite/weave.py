@@ -20,7 +20,7 @@ from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
 from opcodetrace.trace.site import Code, Flow, Followed, Operation, Site, SourceFile, SwitchPoint
 
-DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (trace.record.NO_SITE)
+DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
 
 
@@ -125,8 +125,8 @@ class Weaver:
             self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
         sites, points = tuple(woven.sites), tuple(woven.switch_points)
-        followed = woven.followed()
-        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, followed))
+        flow = str(woven.followed())
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, flow=flow))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -401,6 +401,8 @@ class _WovenCode:
             numbered(sources.called_writes),
             variables(sources.called_phis),
             sources.opaque,
+            numbered(sources.tested),
+            numbered(sources.failed),
         )
 
     def _place_markers(self, after: dict[int, list[_Placed]]) -> None:

@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, told apart from a later one of the same id by when it started (None if that is not to be had)."""
+    """A process, told apart from a later one of the same id by when it started (None if that cannot be found out)."""
 
     pid: int
     started: str | None

@@ -93,8 +93,10 @@ class RecordKind(IntEnum):
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
     BIRTH = 12  # an object came to life at address `container`, at which one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
-    # an asyncio task's first record, anew where it is renamed: container = its thread, value = its name (TEXT)
+    # an asyncio task's first record, anew if it is renamed: container = its thread, value = its name (TEXT)
     LANE = 15
+    # What can be told of the object `container` besides its type (value, a TEXT). key TRUE: it may be otherwise later.
+    DESCRIBE = 16
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 
@@ -148,4 +150,5 @@ class SyncFlag(IntFlag):
 
     BEGINS = 1  # the thread is about to wait; without it: the operation is done
     DIRECT = 4  # the woven call at `site` is the one of this very operation
+    TRIES = 8  # it does not wait, whatever comes: acquire(blocking=False), get_nowait()
     FAILED = 2  # it raised, or returned False (a lock that was not free, a wait that timed out)

@@ -200,7 +200,7 @@ class Window:
 
     @property
     def written(self) -> int:
-        """How many records there are to read (a hole may be among them, see `trace.record`)."""
+        """How many records there are to read (a hole may be among them, see `spool.records`)."""
         begun = min(self.next, self.limit)
         return min(begun, self.stop_seq) if HeaderFlag.STOPPED in self.flags else begun
 

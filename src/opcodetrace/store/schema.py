@@ -381,7 +381,7 @@ def keep_the_last_events(database: Any) -> None:
 def count_children(database: Any) -> None:
     database.conn.execute(
         "ALTER TABLE runs ADD COLUMN children INTEGER"
-        " /* processes that it started, which were not recorded; NULL where not counted */"
+        " /* processes that it started, which were not recorded; NULL if not counted */"
     )
 
 
@@ -590,7 +590,7 @@ CREATE TABLE events (
     value,                     -- read, written or computed; readable text if value_type is given, else as it is
     value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
-    source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL where blind
+    source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
     certainty TEXT             -- of source_seq: proven, inferred or possible
 )""",
     "INSERT INTO events SELECT * FROM events_by_key ORDER BY run_id, seq",

@@ -40,7 +40,7 @@ CREATE TABLE runs (
     tasks INTEGER NOT NULL DEFAULT 0,  -- asyncio tasks, not among the threads
     last INTEGER,                   -- how many records were to be kept, the last ones (record --last); NULL: all
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
-    children INTEGER,               -- processes that it started, which were not recorded; NULL where not counted
+    children INTEGER,               -- processes that it started, which were not recorded; NULL if not counted
     first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
     inferred_functions INTEGER,     -- woven ones through which values were not followed all the way: NULL if not counted
     merged TEXT NOT NULL DEFAULT '[]'  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
@@ -137,7 +137,7 @@ CREATE TABLE events (
     value,                     -- read, written or computed; readable text if value_type is given, else as it is
     value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
-    source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL where blind
+    source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
     certainty TEXT             -- of source_seq: proven, inferred or possible
 );
 

@@ -74,7 +74,7 @@ def check_place(path: pathlib.Path, *, create: bool) -> None:
         if not os.access(path.parent, os.W_OK):
             raise DatabaseError(f"cannot make {path}: the folder is read-only; name a file elsewhere with -d")
     elif not path.is_file():
-        raise DatabaseError(f"{path} is no regular file; name another one with -d")
+        raise DatabaseError(f"{path} is not a regular file; name another one with -d")
     elif not os.access(path, os.R_OK):
         raise DatabaseError(f"cannot read {path}: permission denied; name another file with -d")
     elif create and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):

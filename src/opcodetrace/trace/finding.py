@@ -93,7 +93,7 @@ class FindingGroup:
     kind: str
     severity: Severity
     certainty: Certainty  # of the example
-    fingerprint: str | None  # the same in every run and checkout; None in runs of before it was stored
+    fingerprint: str | None  # the same in every run and checkout; None in older runs
     count: int
     locations: int  # how many there are
     labels: tuple[str, ...]  # of those, each once, the most frequent first; not all if there are many

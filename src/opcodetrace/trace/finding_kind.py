@@ -95,7 +95,7 @@ class Teller(Protocol):
 
 
 class FindingKind(Protocol):
-    """One kind of finding: all that the rest of the house knows of it."""
+    """One kind of finding: all that the rest of opcodetrace knows of it."""
 
     @property
     def name(self) -> str:

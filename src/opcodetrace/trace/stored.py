@@ -37,7 +37,7 @@ class StoredRun:
     unwoven: int = 0  # functions that ran as they are
     last: int | None = None  # as in Trace
     let_go: int = 0
-    children: int | None = None  # processes that the script started; None in runs of before they were counted
+    children: int | None = None  # processes that the script started; None in runs older than the count
     merged: tuple[MergedLanes, ...] = ()  # as in Trace
 
 
