@@ -222,6 +222,7 @@ def count(number: int, noun: str) -> str:
 def summarize(number: int, database: Path) -> None:
     """What was recorded, where it is, and the first of what was found."""
     from opcodetrace.findings import KINDS
+    from opcodetrace.report.words import run as run_words
     from opcodetrace.report.words.finding import found_words
     from opcodetrace.store.database import Database
 
@@ -233,7 +234,7 @@ def summarize(number: int, database: Path) -> None:
         parts.append(f"{count(run.stored, 'event')} (of {count(run.accesses, 'access')})")
         if run.info.gil:
             parts.append(count(run.switches, "switch"))
-        parts.append(found_words(run.found, KINDS) or "nothing found")
+        parts.append(run_words.found_words(run.found, run.merged, KINDS, "nothing found"))
         say(f"run {run.id}: {', '.join(parts)}")
         if run.let_go:
             say(f"the first {run.let_go:,} events were evicted (--last {run.last:,})")
@@ -256,7 +257,7 @@ def tell(database: Database, run: StoredRun) -> None:
     from opcodetrace.report.text import TextReporter
 
     click.echo("", err=True)
-    TextReporter().write(run_report.compose(database, run, max_stories=1), sys.stderr)
+    TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0), sys.stderr)
 
 
 def tabulate(recordings: list[Recording], database: Path) -> None:
@@ -265,6 +266,7 @@ def tabulate(recordings: list[Recording], database: Path) -> None:
     from rich.table import Table
 
     from opcodetrace.findings import KINDS
+    from opcodetrace.report.words import run as run_words
     from opcodetrace.report.words.finding import found_words
     from opcodetrace.store.database import Database
 
@@ -278,11 +280,12 @@ def tabulate(recordings: list[Recording], database: Path) -> None:
         for indexes in sorted(groups.values(), key=len, reverse=True):
             outcome = recordings[indexes[0]].outcome
             runs = [run for run in (stored[index] for index in indexes) if run is not None]
+            merged = dict.fromkeys(lanes for run in runs for lanes in run.merged)
             table.add_row(
                 str(len(indexes)),
                 str(outcome.exit_code),
                 outcome.stdout_tail,
-                found_words(spread(runs), KINDS) or ("-" if runs else "not recorded"),
+                run_words.found_words(spread(runs), merged, KINDS, "-" if runs else "not recorded"),
             )
         Console(stderr=True).print(table)
         first = next((run for run in stored if run is not None and found_words(run.found, KINDS)), None)

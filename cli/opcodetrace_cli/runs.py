@@ -14,7 +14,7 @@ from rich.text import Text
 
 from opcodetrace.findings import KINDS
 from opcodetrace.recorder import recover
-from opcodetrace.report.words.finding import found_words
+from opcodetrace.report.words.run import found_words
 from opcodetrace.store.database import Database
 from opcodetrace.trace.stored import StoredRun
 from opcodetrace_cli.database import database_option
@@ -77,10 +77,11 @@ def _cells(run: StoredRun, *, narrow: bool) -> tuple[str, ...]:
 def _found(run: StoredRun, *, narrow: bool) -> str:
     """What was found; of all kinds together if there is little room."""
     if not narrow:
-        return found_words(run.found, KINDS) or "-"
+        return found_words(run.found, run.merged, KINDS, "-")
     told = [tally for tally in run.found if tally.kind in KINDS and KINDS[tally.kind].is_told]
     low, high = sum(tally.low for tally in told), sum(tally.high for tally in told)
-    return str(low) if low == high else f"{low}-{high}"
+    found = str(low) if low == high else f"{low}-{high}"
+    return f"{found}?" if run.merged else found
 
 
 def _functions(run: StoredRun) -> str:

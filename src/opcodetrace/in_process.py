@@ -26,7 +26,7 @@ from opcodetrace.explain import run_report
 from opcodetrace.findings import KINDS
 from opcodetrace.probe import _probe
 from opcodetrace.report import REPORTERS
-from opcodetrace.report.words.finding import found_words
+from opcodetrace.report.words.run import found_words
 from opcodetrace.report.write import write_report
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
 from opcodetrace.spool.folder import Meta, Process, Spool
@@ -233,7 +233,7 @@ class Recording:
     def __repr__(self) -> str:
         if self.run is None:
             return f"<opcodetrace.Recording of {self.script}, not stored>"
-        found = found_words(self.stored.found, KINDS) or "nothing found"
+        found = found_words(self.stored.found, self.stored.merged, KINDS, "nothing found")
         return f"<opcodetrace.Recording: run {self.run} of {self.database}, {found}>"
 
     def _repr_markdown_(self) -> str:

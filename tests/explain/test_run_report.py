@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from opcodetrace.trace.report_model import RunReport
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace_cli import main
+from tests.recording import opcodetrace, record
 from tests.report.cases import archetype, two_threads
 from tests.report.threads_at_work import PATH, Recorded
 
@@ -177,3 +179,45 @@ def test_a_place_that_cannot_be_written_is_named(make: Callable[[Path], Path], t
 def test_a_device_is_written_to_as_it_is() -> None:
     write_report(two_threads(), TextReporter(), Path("/dev/null"))
     assert not Path("/dev/null").is_file()
+
+
+def test_findings_of_one_shape_are_told_once(tmp_path: Path) -> None:
+    """The other ones are named, a line each, with what they are like."""
+    updates = "\n    ".join(f"seen = s.field_{n}; meet(); s.field_{n} = seen + 1; meet()" for n in range(12))
+    script = tmp_path / "fields.py"
+    script.write_text(
+        f"""
+from threading import Barrier, Thread
+barrier = Barrier(2)
+def meet():
+    barrier.wait()
+class Shared:
+    pass
+s = Shared()
+for n in range(12):
+    setattr(s, f"field_{{n}}", 0)
+s.other = 0
+def work():
+    {updates}
+    seen = s.other; meet(); s.other = seen - 1
+threads = [Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+""".replace("; ", "\n    ")
+    )
+    recording = record(tmp_path / "trace.db", script)
+    assert sum(recording.lost().values()) == 13
+    with contextlib.closing(Database.open(recording.database)) as opened:
+        report = run_report.compose(opened, opened.run(1))
+        short = run_report.compose(opened, opened.run(1), max_stories=1, max_brief=0)
+    told = [story for story in report.stories if story.interleaving is not None]
+    assert len(report.stories) == 13
+    assert len(told) == 2
+    assert {story.like for story in report.stories} == {None, 1}
+    assert not report.more
+    assert len(short.stories) == 1
+    assert len(short.more) == 12
+    text = opcodetrace("report", "-d", recording.database).stdout
+    assert text.count("like finding 1") == 11

@@ -33,6 +33,9 @@ MAX_SYNC_IN_GAP = 5  # steps of synchronisation between two accesses that are sh
 MAX_AROUND = 64  # seqs before and after a hand-over in which its locks are looked for
 ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looked for
 
+MIN_ALIKE = 3  # turns in a row that do the same, from which on only the first one is shown
+
+SHOWN = (AccessStep, ComputeStep)
 ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
 WRITES = frozenset({Kind.WRITE, Kind.DELETE})
 
@@ -171,10 +174,12 @@ def interleave(
     operands = {} if _is_guessed(finding) else {write: events[read].value for write, read in flows}
     taking_part = {event.thread for event in order if roles.get(event.seq) != ORIGIN}
     making = _Steps(cells, recording, sites, roles, operands, free_threaded)
-    steps = making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised))
+    steps = _fold_alike(making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised)))
+    folded = {thread for step in steps if isinstance(step, FoldStep) and step.alike for thread in step.threads}
+    acting = {step.thread for step in steps if isinstance(step, (*SHOWN, SyncStep)) and not _is_origin(step)}
     return Interleaving(
         label="" if location is None else location.label,
-        lanes=tuple(lanes[thread] for thread in sorted(taking_part)),
+        lanes=tuple(lanes[thread] for thread in sorted(taking_part - (folded - acting))),
         steps=tuple(steps),
         same_version=same_version,
         stacks={
@@ -185,6 +190,68 @@ def interleave(
             and (stack := tuple(sites[site] for site in recording.stack(finding.roles[role.name]) if site in sites))
         },
     )
+
+
+def _is_origin(step: Step) -> bool:
+    return isinstance(step, AccessStep) and step.role == ORIGIN
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What a thread does until another one does something that is shown."""
+
+    first: int  # its place among the steps
+    last: int
+    thread: int
+    does: tuple[object, ...]  # the same of turns that are alike; () if one of its steps plays a role
+
+
+def _turns(steps: Sequence[Step]) -> Iterator[_Turn]:
+    turn: _Turn | None = None
+    for place, step in enumerate(steps):
+        if not isinstance(step, (*SHOWN, SyncStep)):
+            continue
+        plain = isinstance(step, SHOWN) and not (isinstance(step, AccessStep) and step.role is not None)
+        does = (type(step), step.site, step.kind if isinstance(step, AccessStep) else None) if plain else None
+        if turn is not None and turn.thread == step.thread and place == turn.last + 1 and not _is_origin(step):
+            turn.last = place
+            turn.does = (*turn.does, does) if turn.does and does else ()
+            continue
+        if turn is not None:
+            yield turn
+        turn = _Turn(place, place, step.thread, (does,) if does else ())
+    if turn is not None:
+        yield turn
+
+
+def _fold_alike(steps: Sequence[Step]) -> list[Step]:
+    """The steps, but of several turns in a row that do the same at the same places only the first."""
+    folded: list[Step] = []
+    reached = 0
+    for _, group in itertools.groupby(_turns(steps), key=lambda turn: turn.does or turn.first):
+        alike = list(group)
+        if len(alike) < MIN_ALIKE or not alike[0].does:
+            continue
+        gap = steps[alike[0].last + 1 : alike[-1].last + 1]
+        accesses = [step for step in gap if isinstance(step, AccessStep)]
+        folds = [step for step in gap if isinstance(step, FoldStep)]
+        reads = sum(step.kind == Kind.READ for step in accesses)
+        folded += steps[reached : alike[0].last + 1]
+        folded.append(
+            FoldStep(
+                seq=gap[0].seq,
+                reads=reads + sum(fold.reads for fold in folds),
+                writes=len(accesses) - reads + sum(fold.writes for fold in folds),
+                accesses=sum(fold.accesses for fold in folds),
+                elsewhere=sum(fold.elsewhere for fold in folds),
+                switches=sum(isinstance(step, SwitchStep) for step in gap) + sum(fold.switches for fold in folds),
+                threads=tuple(dict.fromkeys(turn.thread for turn in alike[1:])),
+                synchronisation=sum(fold.synchronisation for fold in folds),
+                alike=True,
+            )
+        )
+        reached = alike[-1].last + 1
+    return [*folded, *steps[reached:]]
 
 
 def _is_guessed(finding: Finding) -> bool:
@@ -526,5 +593,8 @@ def _computes(site: StoredSite) -> bool:
 
 def _elsewhere(switch: Switch, site: StoredSite) -> bool:
     """Whether a thread was surely suspended on another line of the same function."""
-    place = switch.place
-    return place is not None and place.function == site.function and place.line not in (None, site.line)
+    stood = [(each.function, each.line) for each in switch.awaited_by]
+    if switch.place is not None:
+        stood.append((switch.place.function, switch.place.line))
+    lines = [line for function, line in stood if function == site.function]
+    return len(lines) == 1 and lines[0] not in (None, site.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from opcodetrace.explain.interleaving import interleave, lanes_of
 from opcodetrace.explain.protection import RunEvents, Synchronised
@@ -14,25 +14,28 @@ from opcodetrace.store.database import Database
 from opcodetrace.trace.finding import Count, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.report_model import Protected, RunReport, Story, WatchedLocation
-from opcodetrace.trace.stored import StoredRun
+from opcodetrace.trace.stored import StoredRun, StoredSite
 
 MAX_STORIES = 10  # groups of findings that are told step by step
+MAX_BRIEF = 50  # groups of the same shape as one of those, that are named
 MAX_PROTECTED = 5  # labels of which it is told why nothing was lost
 
 
-def compose(database: Database, run: StoredRun, max_stories: int = MAX_STORIES) -> RunReport:
+def compose(
+    database: Database, run: StoredRun, max_stories: int = MAX_STORIES, max_brief: int = MAX_BRIEF
+) -> RunReport:
     """All that a reporter needs to know of a run; reads only the events that are told, the updates of what several
     threads wrote, and the synchronisation."""
     collecting = gc.isenabled()
     gc.disable()  # nothing here makes cycles, and walking a million rows again and again takes longer than all else
     try:
-        return _compose(database, run, max_stories)
+        return _compose(database, run, max_stories, max_brief)
     finally:
         if collecting:
             gc.enable()
 
 
-def _compose(database: Database, run: StoredRun, max_stories: int) -> RunReport:
+def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: int) -> RunReport:
     threads = tuple(database.threads(run.id))
     lanes = lanes_of(threads)
     locations = database.locations(run.id)
@@ -44,7 +47,7 @@ def _compose(database: Database, run: StoredRun, max_stories: int) -> RunReport:
     by_thread = {lane.thread: lane for lane in lanes}
     synchronised = Synchronised.of(database, run, sites, threads)
 
-    def told(group: FindingGroup) -> Story:
+    def told(group: FindingGroup, like: int | None) -> Story:
         kind, example = KINDS[group.kind], group.example
         location = locations[example.locations[0]] if example.locations else None
         return Story(
@@ -56,17 +59,34 @@ def _compose(database: Database, run: StoredRun, max_stories: int) -> RunReport:
             locations=group.locations,
             labels=group.labels,
             sites={role: sites[site] for role, site in group.sites.items() if site in sites},
-            interleaving=interleave(
+            interleaving=None if like is not None else interleave(
                 example, kind, location, recording, sites, by_thread, not run.info.gil,
                 None if synchronised is None else synchronised.steps,
             ),
-            held=() if synchronised is None else synchronised.held(example, kind, group.threads),
+            held=() if synchronised is None or like is not None else synchronised.held(example, kind, group.threads),
             fingerprint=group.fingerprint,
+            like=like,
         )  # fmt: skip
+
+    stories: list[Story] = []
+    more: list[FindingGroup] = []
+    number_of: dict[tuple[object, ...], int] = {}
+    brief = 0
+    for group in groups:
+        shape = _shape(group, locations, sites)
+        like = number_of.get(shape)
+        if like is None and len(number_of) < max_stories:
+            stories.append(told(group, None))
+            number_of[shape] = len(stories)
+        elif like is not None and brief < max_brief:
+            stories.append(told(group, like))
+            brief += 1
+        else:
+            more.append(group)
 
     counts = database.counts(run.id)
     protected: list[Protected] = []
-    if synchronised is not None:
+    if synchronised is not None and not run.merged:
         went_wrong = {count.location for count in counts if count.high and is_told(count.kind)}
         written_unseen = {count.location for count in counts if count.location is not None and not is_told(count.kind)}
         whole = [each for each in locations.values() if each.certain and each.kind is not LocationKind.WHOLE]
@@ -80,14 +100,31 @@ def _compose(database: Database, run: StoredRun, max_stories: int) -> RunReport:
         lanes=lanes,
         kinds=KINDS,
         watched=watched(locations.values(), counts),
-        stories=tuple(map(told, groups[:max_stories])),
-        more=tuple(groups[max_stories:]),
+        stories=tuple(stories),
+        more=tuple(more),
         unwoven=tuple(database.unwoven(run.id)),
         protected=tuple(protected[:MAX_PROTECTED]),
         more_protected=len(protected[MAX_PROTECTED:]),
         untold_synchronisation=database.count_synchronisation(run.id) if synchronised is None else 0,
         objects={} if synchronised is None else synchronised.judge.objects,
     )
+
+
+def _shape(
+    group: FindingGroup, locations: Mapping[int, Location], sites: Mapping[int, StoredSite]
+) -> tuple[object, ...]:
+    """The same of findings that differ in the object, or in a name, alone: kind, functions and the lines' text, without
+    numbers and without the last name of the location's label."""
+    label = locations[group.example.locations[0]].label if group.example.locations else ""
+    name = (re.findall(r"\w+", label) or [""])[-1]
+    roles = sorted(role for role in group.sites if group.sites[role] in sites)
+    places = []
+    for role in roles:
+        site = sites[group.sites[role]]
+        text = re.sub(rf"\b{re.escape(name)}\b", "_", site.source_line) if name else site.source_line
+        line = re.sub(r"\d+", "0", text) or site.line
+        places.append((role, site.path, site.function, site.operation, line))
+    return group.kind, group.severity, *places
 
 
 def is_told(kind: str) -> bool:

@@ -24,6 +24,7 @@ from opcodetrace.spool.layout import (
     MAX_THREADS,
     RECORD_KIND_MASK,
     HeaderFlag,
+    Merged,
     RecordKind,
     Tag,
 )
@@ -32,11 +33,13 @@ from opcodetrace.trace.event import Kind
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
-from opcodetrace.trace.run import Thread, Trace, Truncation
+from opcodetrace.trace.run import MergedLanes, Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, flows_of
 from opcodetrace.trace.switch import Switch
 
 Array = npt.NDArray[Any]
+
+MERGED = {Merged.GREENLETS: MergedLanes.GREENLETS, Merged.COROUTINES: MergedLanes.COROUTINES}
 
 
 def ingest(
@@ -67,7 +70,7 @@ def ingest(
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
-    switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
+    switches = [] if free_threaded else switches_of(seen, interned, codes, labels, files)
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
     kinds = sum(np.bincount(seen.kinds[at : at + CHUNK], minlength=32) for at in range(0, len(seen.kinds) + 1, CHUNK))
@@ -102,6 +105,7 @@ def ingest(
         stored=len(kept.seqs),
         missed=spool.missed,
         children=spool.children,
+        merged=tuple(lanes for flag, lanes in MERGED.items() if spool.merged & flag),
         holes=int(kinds[0]),
         truncated=_truncation(spool.limit, max_records, disk_full=disk_full) if stopped else None,
         truncated_seq=spool.stop_seq if stopped else None,

@@ -746,8 +746,25 @@ imported(Call *call, PyObject *result)
     }
 }
 
-/* ---- tasks: the event loop runs each of their steps by context.run ---- */
+/* ---- tasks ---- */
 
+static void
+goes_on(Call *call, PyObject *task, uint32_t lane, uint64_t coroutine)
+{
+    Thread *thread = call->thread;
+    call->second = task; /* whoever calls holds it */
+    call->lane = thread->number;
+    call->coroutine = thread->coroutine;
+    thread->number = call->step = lane;
+    thread->coroutine = coroutine;
+#if !FREE_THREADED
+    if (task != NULL) {
+        switch_resume(lane);
+    }
+#endif
+}
+
+/* asyncio's own event loop runs each step by context.run. */
 static void
 step_begins(Call *call)
 {
@@ -757,20 +774,49 @@ step_begins(Call *call)
         call->thread = NULL;
         return;
     }
-    call->second = task; /* the callback holds it, and the caller the callback */
-    call->lane = call->thread->number;
-    call->thread->number = call->step = lane;
-#if !FREE_THREADED
-    switch_resume(lane);
-#endif
+    goes_on(call, task, lane, task_coroutine(task));
+}
+
+/* A step that began otherwise: of an event loop in C, an eager one, of another kind of tasks. What is told is that a coroutine goes
+   on. One that another coroutine awaits does not come here, but on 3.11. */
+static void
+drive_begins(Call *call)
+{
+    Thread *thread = call->thread;
+    PyObject *coroutine = call->container;
+    uint64_t address = (uint64_t)(uintptr_t)coroutine;
+    call->thread = NULL;
+    if (!PyCoro_CheckExact(coroutine) || thread->coroutine == address ||
+        (PY_VERSION_HEX < 0x030C0000 && thread->coroutine != 0)) {
+        return;
+    }
+    PyObject *task = task_that_runs(coroutine);
+    uint32_t lane = thread->number;
+    if (task != NULL) {
+        lane = task_lane(thread, task);
+        if (lane == UNNUMBERED) {
+            return;
+        }
+    }
+    else if (thread->coroutine != 0 || lane != thread->own) {
+        return; /* it is a part of the step */
+    }
+    else {
+        task_is_none(thread, (PyGenObject *)coroutine);
+    }
+    call->thread = thread;
+    goes_on(call, task, lane, address);
 }
 
 static void
 step_ends(Call *call, PyObject *result)
 {
     (void)result;
-    task_leaves(call->thread, call->second);
+    if (call->second != NULL) {
+        task_leaves(call->thread, call->second);
+    }
     call->thread->number = call->lane;
+    call->thread->coroutine = call->coroutine;
 }
 
 /* ---- by name ---- */
@@ -806,4 +852,5 @@ const Effect effect_release = {releases, released};
 const Effect effect_start = {NULL, started};
 const Effect effect_import = {NULL, imported};
 const Effect effect_step = {step_begins, step_ends};
+const Effect effect_drive = {drive_begins, step_ends};
 const Effect effect_nothing = {NULL, NULL};

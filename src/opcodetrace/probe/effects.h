@@ -22,6 +22,7 @@ typedef struct {
     bool plain;      /* nothing can come between the lookup and the record of it */
     uint32_t lane;   /* before */
     uint32_t step;   /* the lane of the task whose step it is */
+    uint64_t coroutine; /* whose step was under way before */
     uint64_t clock;
     bool recursive;      /* of an RLock */
     PyCFunction waits;   /* a method of the same type that says whether the call will wait, or NULL */
@@ -68,6 +69,7 @@ typedef struct {
     X(start)                                                                                                           \
     X(import)                                                                                                          \
     X(step)                                                                                                            \
+    X(drive)                                                                                                           \
     X(nothing)
 
 #define X(name) extern const Effect effect_##name;

@@ -4,6 +4,7 @@
 #include "intercepted.h"
 #include "switch.h"
 #include "sync.h"
+#include "task.h"
 
 typedef void (*Function)(void);
 
@@ -239,6 +240,7 @@ end(const Seen *entry, Call *call, PyObject *result)
     else if ((row->flags & STEP) && call->thread != NULL && call->run == LOAD(&spool.run) &&
              call->thread->number == call->step) {
         call->thread->number = call->lane; /* recording was turned off during the step */
+        call->thread->coroutine = call->coroutine;
     }
     return result;
 }
@@ -309,6 +311,20 @@ call_wrapper(const Seen *entry, PyObject *self, PyObject *args, void *wrapped)
     begin(entry, &call, self, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL);
     call.wrapped = wrapped;
     return end(entry, &call, ((Wrapper)entry->original)(self, args, wrapped));
+}
+
+static const Intercepted sent = {"coroutine", "am_send", &effect_drive, ANYWHERE | STEP, NULL};
+static Seen send_seen = {.row = &sent};
+
+/* C code makes a coroutine go on: the slot. The interpreter itself goes through it on 3.11 alone. */
+static PySendResult
+send_slot(PyObject *self, PyObject *argument, PyObject **result)
+{
+    Call call;
+    begin(&send_seen, &call, self, &argument, 1, NULL);
+    PySendResult outcome = ((sendfunc)send_seen.original)(self, argument, result);
+    end(&send_seen, &call, outcome == PYGEN_ERROR ? NULL : *result);
+    return outcome;
 }
 
 /* A C function is told nothing but its arguments: so each row that is found gets one of its own out of a pool. */
@@ -565,8 +581,11 @@ intercept_prepare(void)
             seen[i].place = seen[i - 1].place = NULL;
         }
     }
-    prepared = true;
-    return 0;
+    send_seen.place = (Function *)(void *)&PyCoro_Type.tp_as_async->am_send;
+    send_seen.original = *send_seen.place;
+    send_seen.replacement = (Function)send_slot;
+    prepared = task_prepare() == 0;
+    return prepared ? 0 : -1;
 }
 
 /* ---- taking their place ---- */
@@ -616,6 +635,7 @@ intercept_install(void)
     for (int i = 0; i < intercepted_count; i++) {
         install(&seen[i]);
     }
+    install(&send_seen);
 }
 
 void
@@ -624,6 +644,7 @@ intercept_remove(void)
     for (int i = 0; i < intercepted_count; i++) {
         take_out(&seen[i]);
     }
+    take_out(&send_seen);
 }
 
 /* The place of a row in a type that was made just now; the type lives on for ever. */

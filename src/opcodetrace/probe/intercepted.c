@@ -21,6 +21,7 @@ const Owner owners[] = {
     {"SimpleQueue", "_queue", "SimpleQueue"},
     {"_thread", "_thread", NULL},
     {"Context", "_contextvars", "Context"},
+    {"coroutine", "types", "CoroutineType"},
     {"_ThreadHandle", "_thread", "_ThreadHandle"},
     {"time", "time", NULL},
     {"posix", "posix", NULL},
@@ -183,8 +184,11 @@ const Intercepted intercepted[] = {
 
     {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, NULL},
 
-    /* The event loop runs each step of a task by context.run. */
+    /* asyncio's event loop runs each step of a task by context.run. Others make a coroutine go on by these, or (C code) by its
+       slot, which has no name. */
     {"Context", "run", &effect_step, ANYWHERE | STEP, NULL},
+    {"coroutine", "send", &effect_drive, ANYWHERE | STEP, NULL},
+    {"coroutine", "throw", &effect_drive, ANYWHERE | STEP, NULL},
 
     {"_imp", "exec_builtin", &effect_import, ANYWHERE | IMPORT, NULL},
     {"_imp", "exec_dynamic", &effect_import, ANYWHERE | IMPORT, NULL},

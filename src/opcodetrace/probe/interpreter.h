@@ -37,6 +37,7 @@
 #if PY_VERSION_HEX < 0x030C0000
 #  include <internal/pycore_pylifecycle.h>
 #endif
+#include <opcode.h>
 #if defined(__GNUC__) || defined(__clang__)
 #  pragma GCC diagnostic pop
 #endif
@@ -254,6 +255,34 @@ generator_frame(PyGenObject *generator)
     return &generator->gi_iframe;
 #else
     return (Frame *)(void *)generator->gi_iframe;
+#endif
+}
+
+/* What a generator or coroutine waits for that is suspended in an `await` or `yield from`; borrowed, NULL if it is in none. */
+static inline PyObject *
+generator_awaits(PyGenObject *generator)
+{
+    Frame *frame = generator_frame(generator);
+#if PY_VERSION_HEX >= 0x030E0000
+    return generator->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM
+               ? PyStackRef_AsPyObjectBorrow(frame->stackpointer[-1])
+               : NULL;
+#elif PY_VERSION_HEX >= 0x030D0000
+    return generator->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM ? frame->localsplus[frame->stacktop - 1] : NULL;
+#else
+    if (generator->gi_frame_state != FRAME_SUSPENDED) {
+        return NULL;
+    }
+    /* It goes on at a RESUME whose argument says after what: 2 is `yield from`, 3 is `await`. */
+    uint8_t next[2];
+    memcpy(next, &frame->prev_instr[1], sizeof(next));
+    bool resumes = next[0] == RESUME;
+#  if PY_VERSION_HEX >= 0x030C0000
+    resumes = resumes || next[0] == INSTRUMENTED_RESUME;
+#  else
+    resumes = resumes || next[0] == RESUME_QUICK;
+#  endif
+    return resumes && next[1] >= 2 ? frame->localsplus[frame->stacktop - 1] : NULL;
 #endif
 }
 

@@ -11,13 +11,25 @@ enum {
     STALE = 0xFFFFFFFE,
 };
 
-/* Where a task stands whose step is over. */
+enum {
+    MAX_AWAITS = 256, /* coroutines that wait for one another and are looked at */
+    MAX_CALLERS = 8,
+};
+
+typedef struct {
+    uint32_t code;
+    int instruction;
+} Awaiting;
+
+/* Where a task stands whose step is over: its innermost woven coroutine. */
 typedef struct {
     uint32_t lane; /* UNNUMBERED: there is none */
     uint32_t code; /* NO_SITE: in no woven code */
     int instruction;
     uint64_t frame;
     bool ended;
+    int depth; /* of `callers`: the woven coroutines that wait for it, the innermost first */
+    Awaiting callers[MAX_CALLERS];
 } Left;
 
 /* The thread that passed the last hook, as it was then: its state is compared, and looked for among the living, before it is

@@ -133,6 +133,14 @@ spool_raise_limit(uint64_t seq)
 }
 
 void
+spool_merge(Merged what)
+{
+    if (!(LOAD(&spool.header->merged) & (uint64_t)what)) {
+        __atomic_fetch_or(&spool.header->merged, (uint64_t)what, __ATOMIC_RELAXED);
+    }
+}
+
+void
 spool_miss(void)
 {
     __atomic_fetch_add(&spool.header->missed, 1, __ATOMIC_RELAXED);

@@ -39,6 +39,8 @@ typedef enum {
     DESCRIBE = 16,
 } RecordKind;
 
+typedef enum { MERGED_GREENLETS = 1, MERGED_COROUTINES = 2 } Merged;
+
 enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */
 
 typedef enum {
@@ -70,6 +72,7 @@ typedef struct {
     uint64_t unused2[7];
     uint64_t missed; /* offset 128 */
     uint64_t children; /* offset 136 */
+    uint64_t merged; /* offset 144: Merged */
 } Header;
 
 typedef struct {
@@ -81,7 +84,8 @@ typedef struct {
 
 _Static_assert(sizeof(Record) == RECORD_SIZE, "layout.py says how large a record is");
 _Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, next) == 64 &&
-                   offsetof(Header, missed) == 128 && offsetof(Header, children) == 136,
+                   offsetof(Header, missed) == 128 && offsetof(Header, children) == 136 &&
+                   offsetof(Header, merged) == 144,
                "layout.py says where the header's fields lie");
 
 typedef struct {
@@ -113,6 +117,8 @@ void spool_unmap(void);
 bool spool_raise_limit(uint64_t seq);
 /* For accesses that were seen and could not be recorded. */
 void spool_miss(void);
+/* For what takes turns within a thread and is taken for one lane. */
+void spool_merge(Merged what);
 
 /* Is it in the recorded interpreter that this thread runs now? */
 static inline bool

@@ -150,12 +150,30 @@ place_of(PyThreadState *state, bool is_inside)
     return place;
 }
 
+/* Those that wait for the coroutine in which a task stands: code:offset,code:offset */
+static Datum
+callers_of(Thread *thread, const Left *stands)
+{
+    char text[MAX_TEXT + 1];
+    size_t length = 0;
+    for (int i = 0; i < stands->depth; i++) {
+        int added =
+            PyOS_snprintf(text + length, sizeof(text) - length, "%s%u:%zu", i == 0 ? "" : ",", stands->callers[i].code,
+                          (size_t)stands->callers[i].instruction * sizeof(_Py_CODEUNIT));
+        if (added < 0 || length + (size_t)added > MAX_TEXT) {
+            break;
+        }
+        length += (size_t)added;
+    }
+    return length == 0 ? ABSENT : (Datum){.word = text_id(thread, text, length), .sort = TAG_STR};
+}
+
 static void
 emit_switch(Thread *thread, uint32_t from)
 {
     uint32_t flags = 0, site = NO_SITE;
     uint64_t address = 0;
-    Datum place = ABSENT, callee = ABSENT;
+    Datum place = ABSENT, callee = ABSENT; /* or a task's callers */
     PyThreadState *state = outgoing_state();
     if (this_run.left.lane == from) {
         flags = this_run.left.ended ? GONE : AWAITS | TOP;
@@ -164,6 +182,7 @@ emit_switch(Thread *thread, uint32_t from)
         if (site != NO_SITE) {
             place =
                 (Datum){.word = (uint64_t)(int64_t)this_run.left.instruction * sizeof(_Py_CODEUNIT), .sort = TAG_INT};
+            callee = callers_of(thread, &this_run.left);
         }
     }
     else if (state == NULL) {

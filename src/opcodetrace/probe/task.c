@@ -57,6 +57,83 @@ ask(PyObject *task, const char *method)
     return answer;
 }
 
+static PyObject *asyncio_name, *current_name;
+
+int
+task_prepare(void)
+{
+    if (asyncio_name == NULL) {
+        asyncio_name = PyUnicode_InternFromString("_asyncio");
+        current_name = PyUnicode_InternFromString("_current_tasks");
+    }
+    return asyncio_name == NULL || current_name == NULL ? -1 : 0;
+}
+
+/* The coroutine of a task; borrowed, the task holds it. NULL: it has none any more, or no plain one. */
+static PyObject *
+coroutine_of(PyObject *task)
+{
+    PyObject *coroutine = ask(task, "get_coro");
+    let_go(coroutine);
+    return coroutine != NULL && PyCoro_CheckExact(coroutine) ? coroutine : NULL;
+}
+
+static bool
+runs(PyObject *task, PyObject *coroutine)
+{
+    return task != NULL && task_type(Py_TYPE(task)) != NULL && coroutine_of(task) == coroutine;
+}
+
+#if PY_VERSION_HEX >= 0x030E0000
+
+PyObject *
+task_that_runs(PyObject *coroutine)
+{
+    PyObject *task = ((_PyThreadStateImpl *)current_thread_state())->asyncio_running_task;
+    return runs(task, coroutine) ? task : NULL;
+}
+
+#else
+
+PyObject *
+task_that_runs(PyObject *coroutine)
+{
+    PyObject *modules = modules_dict();
+    PyObject *module = modules == NULL ? NULL : dict_find(modules, asyncio_name);
+    PyObject *dict = module == NULL || !PyModule_CheckExact(module) ? NULL : ((PyModuleObject *)module)->md_dict;
+    PyObject *current = dict == NULL ? NULL : dict_find(dict, current_name);
+    if (current == NULL || !PyDict_CheckExact(current)) {
+        return NULL;
+    }
+    /* One for each event loop that runs. */
+    PyObject *loop, *task;
+    for (Py_ssize_t at = 0; PyDict_Next(current, &at, &loop, &task);) {
+        if (runs(task, coroutine)) {
+            return task;
+        }
+    }
+    return NULL;
+}
+
+#endif
+
+void
+task_is_none(Thread *thread, PyGenObject *coroutine)
+{
+    /* Coroutines that take turns are found as cycles are, with one mark that is set anew ever more rarely (Brent, An improved
+       Monte Carlo factorization algorithm, 1980). One that was never resumed is not in turn with another. */
+    uint64_t address = (uint64_t)(uintptr_t)coroutine;
+    if (address == thread->watched && coroutine->gi_frame_state != FRAME_CREATED && thread->others) {
+        spool_merge(MERGED_COROUTINES);
+    }
+    thread->others = address != thread->watched;
+    if (++thread->steps > thread->watched_until) {
+        thread->watched = address;
+        thread->watched_until = 2 * thread->steps;
+        thread->others = false;
+    }
+}
+
 static size_t
 lane_slot(uint64_t address, size_t capacity)
 {
@@ -64,10 +141,10 @@ lane_slot(uint64_t address, size_t capacity)
 }
 
 static Lane *
-lane_find(Lane *lanes, size_t capacity, uint64_t address, uint64_t name)
+lane_find(Lane *lanes, size_t capacity, uint64_t address)
 {
     size_t slot = lane_slot(address, capacity);
-    while (lanes[slot].address != 0 && (lanes[slot].address != address || lanes[slot].name != name)) {
+    while (lanes[slot].address != 0 && lanes[slot].address != address) {
         slot = (slot + 1) & (capacity - 1);
     }
     return &lanes[slot];
@@ -87,7 +164,7 @@ lanes_grow(Thread *thread)
     }
     for (size_t i = 0; i < thread->lane_capacity; i++) {
         if (thread->lanes[i].address != 0) {
-            *lane_find(lanes, capacity, thread->lanes[i].address, thread->lanes[i].name) = thread->lanes[i];
+            *lane_find(lanes, capacity, thread->lanes[i].address) = thread->lanes[i];
         }
     }
     PyMem_RawFree(thread->lanes);
@@ -99,7 +176,6 @@ lanes_grow(Thread *thread)
 uint32_t
 task_lane(Thread *thread, PyObject *task)
 {
-    /* An address may be that of another task later, which has another name: Task-1, Task-2 ... */
     uint8_t text[MAX_TEXT];
     size_t length = 0;
     PyObject *name = ask(task, "get_name");
@@ -115,22 +191,31 @@ task_lane(Thread *thread, PyObject *task)
     if (!lanes_grow(thread)) {
         return UNNUMBERED;
     }
-    Lane *lane = lane_find(thread->lanes, thread->lane_capacity, address, hash);
-    if (lane->address == 0) {
+    Lane *lane = lane_find(thread->lanes, thread->lane_capacity, address);
+    /* The address may be that of a task that was given up before it ended. One that makes its first step is a new one. */
+    PyGenObject *coroutine = (PyGenObject *)coroutine_of(task);
+    bool is_new = coroutine != NULL ? coroutine->gi_frame_state == FRAME_CREATED : lane->name != hash;
+    if (lane->address == 0 || is_new) {
         uint32_t number = thread_number();
         if (number == UNNUMBERED) {
             return UNNUMBERED;
         }
+        if (lane->address == 0) {
+            thread->lane_count++;
+        }
+        else {
+            thread_number_ends(lane->number);
+        }
         *lane = (Lane){.address = address, .name = hash, .number = number};
-        thread->lane_count++;
     }
-    if (lane->round != thread->round) {
+    if (lane->round != thread->round || lane->name != hash) {
         uint32_t id = text_id(thread, text, length), before = thread->number;
         thread->number = lane->number;
         emit(thread, LANE, NO_SITE, thread->own, (Datum){0}, (Datum){.word = id, .sort = TAG_STR}, 0, EXACT, 0);
         thread->number = before;
         thread->quiet++;
         lane->round = thread->round;
+        lane->name = hash;
     }
     return lane->number;
 }
@@ -161,36 +246,69 @@ lane_ends(Thread *thread, uint64_t address)
 }
 
 #if !FREE_THREADED
-/* Where a coroutine that is suspended stands; left.code stays as it is if that is not woven. */
-static void
-note_place(Left *left, PyGenObject *generator)
+
+/* The generator or coroutine that runs as long as one waits for this; NULL: it is none. */
+static PyGenObject *
+generator_inside(PyObject *awaited)
 {
-    Frame *frame = generator_frame(generator);
-    PyCodeObject *code = frame_code(frame);
-    Code *woven = code == NULL ? NULL : code_of(code);
-    if (woven != NULL && woven->id != NO_SITE) {
-        left->code = woven->id;
-        left->instruction = frame_instruction(frame, code);
-        left->frame = frame_word(frame);
+    if (awaited == NULL) {
+        return NULL;
+    }
+    if (PyGen_CheckExact(awaited) || PyCoro_CheckExact(awaited)) {
+        return (PyGenObject *)awaited;
+    }
+    PyTypeObject *type = Py_TYPE(awaited);
+    if (is_c_type(type, "coroutine_wrapper") || is_c_type(type, "async_generator_asend") ||
+        is_c_type(type, "async_generator_athrow")) {
+        return *(PyGenObject **)(void *)((char *)awaited + sizeof(PyObject)); /* the first field of each */
+    }
+    return NULL;
+}
+
+/* Where a coroutine stands that is suspended, and those that it waits for: what is woven of them, the innermost first. */
+static void
+note_places(Left *left, PyGenObject *generator)
+{
+    for (int depth = 0; generator != NULL && generator->gi_frame_state < FRAME_EXECUTING && depth < MAX_AWAITS;
+         depth++) {
+        Frame *frame = generator_frame(generator);
+        PyCodeObject *code = frame_code(frame);
+        Code *woven = code == NULL ? NULL : code_of(code);
+        if (woven != NULL && woven->id != NO_SITE) {
+            if (left->code != NO_SITE) {
+                memmove(&left->callers[1], left->callers, sizeof(left->callers) - sizeof(left->callers[0]));
+                left->callers[0] = (Awaiting){left->code, left->instruction};
+                left->depth += left->depth < MAX_CALLERS;
+            }
+            left->code = woven->id;
+            left->instruction = frame_instruction(frame, code);
+            left->frame = frame_word(frame);
+        }
+        generator = generator_inside(generator_awaits(generator));
     }
 }
+
 #endif
 
 void
 task_leaves(Thread *thread, PyObject *task)
 {
-    PyObject *coroutine = ask(task, "get_coro");
-    PyGenObject *generator = coroutine != NULL && PyCoro_CheckExact(coroutine) ? (PyGenObject *)coroutine : NULL;
+    PyGenObject *generator = (PyGenObject *)coroutine_of(task);
     bool ended = generator != NULL && generator->gi_frame_state >= FRAME_COMPLETED;
 #if !FREE_THREADED
     Left left = {.lane = thread->number, .code = NO_SITE, .ended = ended};
     if (generator != NULL && !ended) {
-        note_place(&left, generator);
+        note_places(&left, generator);
     }
     switch_leave(left);
 #endif
     if (ended) {
         lane_ends(thread, (uint64_t)(uintptr_t)task);
     }
-    let_go(coroutine);
+}
+
+uint64_t
+task_coroutine(PyObject *task)
+{
+    return (uint64_t)(uintptr_t)coroutine_of(task);
 }

@@ -350,6 +350,30 @@ thread_renew(Thread *thread)
     return true;
 }
 
+COLD void
+thread_frame_changed(Thread *thread, uint64_t frame)
+{
+    thread->frame = frame;
+    const PyThreadState *state = current_thread_state();
+    const _PyStackChunk *chunk = state->datastack_chunk;
+    if (chunk == NULL || (uint64_t)(uintptr_t)chunk == thread->chunk) {
+        return;
+    }
+    thread->chunk = (uint64_t)(uintptr_t)chunk;
+    while (chunk->previous != NULL) {
+        chunk = chunk->previous;
+    }
+    if (thread->number != thread->own) {
+        return; /* a task that awaits from inside a greenlet: the two are one lane */
+    }
+    uint64_t root = (uint64_t)(uintptr_t)chunk;
+    if (thread->root != 0 && thread->root != root && thread->state_id == state->id) {
+        spool_merge(MERGED_GREENLETS);
+    }
+    thread->root = root;
+    thread->state_id = state->id;
+}
+
 uint32_t
 thread_number(void)
 {

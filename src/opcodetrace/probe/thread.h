@@ -64,7 +64,7 @@ enum {
 /* An asyncio task of a thread. */
 typedef struct {
     uint64_t address; /* 0: an empty entry */
-    uint64_t name; /* its hash */
+    uint64_t name; /* its hash, as it was written last */
     uint32_t number;
     uint32_t round; /* in which its record was written last */
 } Lane;
@@ -109,6 +109,13 @@ typedef struct Thread {
 #if !FREE_THREADED
     Inside inside;
 #endif
+    uint64_t frame; /* of the last record that has one */
+    uint64_t chunk, root; /* the newest and the oldest piece of the interpreter's stack of frames then */
+    uint64_t state_id; /* and the thread state whose stack that is */
+    uint64_t coroutine; /* whose step this is, of a task or not; 0: of none */
+    uint64_t watched; /* a coroutine that is no task's; 0: none so far */
+    uint32_t steps, watched_until; /* of such coroutines: how many there were, and the one that is watched next */
+    bool others; /* there was a step of another one since the last of the one that is watched */
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
     Pending pending[PENDING];
@@ -207,6 +214,9 @@ bool thread_has_name(void);
 /* The birth of an object at a known address, seen by whatever thread it happens on. */
 void thread_emit_birth(uint64_t address);
 
+/* A record has another frame than the one before: has the stack of frames been exchanged? That is what greenlets do. */
+void thread_frame_changed(Thread *thread, uint64_t frame);
+
 static inline uint64_t
 frame_word(Frame *frame)
 {
@@ -223,6 +233,9 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
         return;
     }
     __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
+    if (UNLIKELY(frame != thread->frame) && frame != 0) {
+        thread_frame_changed(thread, frame);
+    }
     uint64_t moved = seq - earliest;
     record->before = earliest == EXACT || moved == thread->quiet - quiet ? 0
                      : moved < UINT32_MAX                                ? (uint32_t)moved

@@ -7,7 +7,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     schema          "opcodetrace-report/2"
     run             id, script, argv, cwd, started_at, python, free_threaded, switch_interval, duration (seconds),
                     exit_code, signal, records, accesses, stored, switches, functions (woven), tasks (asyncio),
-                    children (processes that it started, or null if not counted)
+                    children (processes that it started, or null if not counted),
+                    merged: what took turns within a thread and was taken for one thread ["greenlets", "coroutines"]
     found           [tally]: how much was found, by kind
     threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, found: [tally], uncertain (cells
@@ -15,7 +16,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
     findings        [kind, severity (happened, possible or gil-only), certainty (proven or inferred), label, count,
                     locations (how many), labels: [text] (of the first of these), fingerprint (the same in every run of
                     the same code, or null), sites: {role: site}, sentences: [text], interleaving or null,
-                    held: [thread, throughout, at_read, at_write: [object]]]
+                    held: [thread, throughout, at_read, at_write: [object]], like (the number, from 1, of a finding
+                    of the same shape that is told step by step, if this one is not for that reason, or null)]
                     one for each kind, severity and set of source lines: what happened before what is possible, the most
                     frequent first; `held`: the locks of the threads that play its roles
     protected       [label, cells, why (lock, semaphore, order or nothing), certainty, doubts: [text], updates, threads:
@@ -44,12 +46,15 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
                           value, operand (the value read that flowed into it)
     switch                seq, recorded (else only the threads are known), from_thread, to_thread,
                           reason (blocked, yielded, preempted, awaited, ended or null), callee,
-                          place: {path (or null), function, line, opcode, offset, expression} or null
+                          place: {path (or null), function, line, opcode, offset, expression} or null,
+                          awaited_by: [function, path, line] (of a task: the coroutines that await the one in which it
+                          stands, the innermost first)
     synchronise           seq (if an RLock's wait begins: of the record before that), thread, site or null,
                           operation, object or null, begins (the thread may wait now), failed, waited (seconds or
                           null), holder, woken_by, other (the thread started or joined): numbers or null
     fold                  seq, reads, writes, accesses (of the same location), elsewhere (on others), switches, threads,
-                          synchronisation (steps)
+                          synchronisation (steps), alike (the threads did, one after the other, what the steps of
+                          the one before show: they are no column of their own)
 
 A value is null if it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
 str and None, `value`; for other objects `identity`: a number that no other object of the run has,
@@ -117,6 +122,7 @@ def _document(report: RunReport) -> Json:
             "functions": run.functions,
             "tasks": run.tasks,
             "children": run.children,
+            "merged": [each.value for each in run.merged],
         },
         "found": [_tally(tally) for tally in run.found],
         "threads": [_thread(thread) for thread in report.threads],
@@ -200,6 +206,7 @@ def _story(story: Story, report: RunReport) -> Json:
         "locations": story.locations,
         "labels": list(story.labels),
         "fingerprint": story.fingerprint,
+        "like": story.like,
         "sites": {role: _site(site) for role, site in story.sites.items()},
         "sentences": [] if teller is None else [*teller.sentences(), teller.how_sure()],
         "interleaving": None if told is None else _interleaving(told, teller),
@@ -295,6 +302,7 @@ def _step(step: Step, teller: StoryTeller | None) -> Json:
                 "to_thread": switch.to_thread,
                 "reason": switch.reason and switch.reason.value,
                 "callee": switch.callee,
+                "awaited_by": [each._asdict() for each in switch.awaited_by],
                 "place": place and {
                     "path": step.path,
                     "function": place.function,
@@ -328,6 +336,7 @@ def _step(step: Step, teller: StoryTeller | None) -> Json:
                 "accesses": step.accesses,
                 "elsewhere": step.elsewhere,
                 "switches": step.switches,
+                "alike": step.alike,
                 "threads": list(step.threads),
                 "synchronisation": step.synchronisation,
             }

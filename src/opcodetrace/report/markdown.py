@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, TextIO
 
 from opcodetrace.report.words import finding as finding_words
+from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words import protection as protection_words
 from opcodetrace.report.words import run as run_words
 from opcodetrace.report.words import steps as steps_words
@@ -68,12 +69,13 @@ def _lines(report: RunReport) -> Iterator[str]:
     yield f"## {run_words.headline(report, code).rstrip('.')}"
     yield ""
     yield f"{code(run_words.script(run))} · {' · '.join(escaped(part) for part in run_words.title(report))}"
-    if not report.told:
+    confidence = [] if report.told else run_words.origin_of_confidence(report)
+    if confidence:
         yield ""
-        yield escaped(" ".join(run_words.origin_of_confidence(report)))
+        yield escaped(" ".join(confidence))
     if report.watched:
         yield ""
-        yield "| shared location | writes | reads | threads | found |"
+        yield f"| shared location | writes | reads | {lane_words.plural(report.lanes)} | found |"
         yield "|---|--:|--:|--:|--:|"
         for watched in report.watched[:MAX_WATCHED]:
             label = code(watched.label) + (f" (×{watched.cells:,})" if watched.cells > 1 else "")
@@ -97,7 +99,7 @@ def _lines(report: RunReport) -> Iterator[str]:
         yield f"*{protection_words.protection_certainty(protected, report)}*"
         if protected.hand_over is not None:
             yield ""
-            yield protection_words.HAND_OVER
+            yield protection_words.hand_over(protected.hand_over)
             yield ""
             yield from _table(
                 protected.hand_over, steps_words.step_words(protected.hand_over, report.lanes, code, name)
@@ -123,7 +125,11 @@ def _lines(report: RunReport) -> Iterator[str]:
 def _story(number: int, story: Story, report: RunReport) -> Iterator[str]:
     total = len(report.stories) + len(report.more)
     ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
-    yield f"### {ordinal}: {finding_words.heading(story, report.run.info, code)}"
+    heading = finding_words.heading(story, report.run.info, code)
+    if story.like is not None:
+        yield f"{ordinal}: {heading}, like finding {story.like}."
+        return
+    yield f"### {ordinal}: {heading}"
     teller, interleaving = finding_words.teller(story, report, code, name), story.interleaving
     if teller is None or interleaving is None:
         return
@@ -153,7 +159,9 @@ def _table(interleaving: Interleaving, words: StepWords, teller: StoryTeller | N
         match step:
             case SwitchStep():
                 switch = step.switch
-                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {words.switch(step)}*"
+                awaited = words.awaited_by(step)
+                stopped = words.switch(step) + (f" ({awaited})" if awaited else "")
+                text = f"⇄ *switch to {words.lane(switch.to_thread)}: {stopped}*"
                 yield _row(lanes, switch.from_thread, text)
                 at = None
             case FoldStep():

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from opcodetrace.report.words import finding as finding_words
+from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words import protection as protection_words
 from opcodetrace.report.words import run as run_words
 from opcodetrace.report.words import steps as steps_words
@@ -105,17 +106,19 @@ class _Page:
             yield Text(script, "bold")
             yield from self._wrapped(Text(facts, "dim"), "")
         yield Text()
-        style = "bold red" if report.went_wrong else "bold yellow" if report.told else "bold green"
+        style = "bold red" if report.went_wrong else "bold yellow" if report.told or report.run.merged else "bold green"
         yield from self._wrapped(Text(run_words.headline(report), style), "")
-        if not report.told:
+        confidence = [] if report.told else run_words.origin_of_confidence(report)
+        if confidence:
             yield Text()
-            for sentence in run_words.origin_of_confidence(report):
+            for sentence in confidence:
                 yield from self._wrapped(Text(sentence))
         if report.watched:
             yield Text()
             yield from self._watched()
         for number, story in enumerate(report.stories, 1):
-            yield Text()
+            if story.like is None or report.stories[number - 2].like is None:
+                yield Text()
             yield from self._story(number, story)
         if report.protected:
             yield Text()
@@ -149,7 +152,7 @@ class _Page:
     def _watched(self) -> Iterator[Text]:
         """The shared locations, those that lost most first."""
         shown = self.report.watched[:MAX_WATCHED]
-        rows = [("shared location", "writes", "reads", "threads", "found")]
+        rows = [("shared location", "writes", "reads", lane_words.plural(self.report.lanes), "found")]
         rows += [
             (_label(watched), f"{watched.writes:,}", f"{watched.reads:,}", f"{watched.threads:,}",
              finding_words.location_words(watched, self.report))
@@ -179,7 +182,9 @@ class _Page:
         total = len(self.report.stories) + len(self.report.more)
         ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
         heading = f"{ordinal}: {finding_words.heading(story, self.report.run.info)}"
-        yield from self._wrapped(Text(heading, "bold"), "", MARGIN)
+        if story.like is not None:
+            heading += f", like finding {story.like}"
+        yield from self._wrapped(Text(heading, "bold" if story.like is None else ""), "", MARGIN)
         teller, interleaving = finding_words.teller(story, self.report), story.interleaving
         if teller is None or interleaving is None:
             return
@@ -206,7 +211,7 @@ class _Page:
         interleaving = protected.hand_over
         if interleaving is not None:
             yield Text()
-            yield from self._wrapped(Text(protection_words.HAND_OVER))
+            yield from self._wrapped(Text(protection_words.hand_over(interleaving)))
             yield Text()
             words = steps_words.step_words(interleaving, self.report.lanes)
             yield from self._table(interleaving, words)
@@ -277,7 +282,7 @@ class _Table:
                     yield from self._switch(step)
                     at = None
                 case FoldStep():
-                    yield self._fold(step)
+                    yield from self._fold(step)
                     at = None
                 case SyncStep():
                     for cell in self._synchronised(step):
@@ -393,6 +398,11 @@ class _Table:
             if not rightward:
                 drawn = self._leftward(begin, line, target, first=index == 0, last=index == len(lines) - 1)
             yield Text(MARGIN + drawn, "magenta")
+        awaited = self.words.awaited_by(step)
+        if awaited:
+            indent = MARGIN + " " * (len("── switch: ") + (0 if rightward else cell_len(target) + 2))
+            for line in self.crop.wrap(awaited, max(12, self.width - cell_len(indent))):
+                yield Text(indent + line, "dim")
 
     def _leftward(self, begin: str, line: str, target: str, first: bool, last: bool) -> str:
         head = f"{target}{' ' if target else ''}◀"
@@ -412,14 +422,17 @@ class _Table:
         words = f"earlier: {self.words.lane(step.thread)} {self.words.action(step)}, {self.words.place(step.site)}"
         return self._aside(words)
 
-    def _fold(self, step: FoldStep) -> Text:
+    def _fold(self, step: FoldStep) -> Iterator[Text]:
         """What was left out: in its lane if it is one thread's, else across."""
-        own = step.threads[0] if len(step.threads) == 1 and not step.elsewhere and not step.switches else None
-        if own is not None and own in [lane.thread for lane in self.interleaving.lanes]:
+        single = len(step.threads) == 1 and not step.elsewhere and not step.switches and not step.alike
+        if single and step.threads[0] in [lane.thread for lane in self.interleaving.lanes]:
             indent = " " * (self.number_width + 1)
             words = self.crop(f"⋮ {self.words.fold(step)}", self.lane_width - len(indent))
-            return self._row(own, _Cell(Text(indent + words, "dim")), named=True)
-        return self._aside(f"⋮ {self.words.fold(step, self.interleaving.label)}")
+            yield self._row(step.threads[0], _Cell(Text(indent + words, "dim")), named=True)
+            return
+        words = f"⋮ {self.words.fold(step, self.interleaving.label)}"
+        for index, line in enumerate(self.crop.wrap(words, self.width - self.number_width - 3)):
+            yield self._aside(f"{'  ' if index else ''}{line}")
 
     def _aside(self, words: str) -> Text:
         """A line across all lanes, out of the way."""

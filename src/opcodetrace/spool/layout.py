@@ -28,6 +28,7 @@ RING_OFFSET = 40  # u64: records in the ring, a power of two; 0: the window is l
 NEXT_OFFSET = 64  # u64: the next seq, the global counter of the run
 MISSED_OFFSET = 128  # u64: accesses that the probe saw but could not record (see probe/_probe.c)
 CHILDREN_OFFSET = 136  # u64: processes that the program started; they are not recorded
+MERGED_OFFSET = 144  # u64: Merged
 
 ROUNDS = 8  # in which a ring is filled once
 MIN_RING = 1 << 18
@@ -66,6 +67,13 @@ class HeaderFlag(IntFlag):
     FREE_THREADED = 8  # no GIL: there are no switches, every access is an interval
 
 
+class Merged(IntFlag):
+    """What took turns within a thread while recording was on, and is taken for one lane."""
+
+    GREENLETS = 1  # a thread's stack of frames was exchanged for another
+    COROUTINES = 2  # of no task that is known: one went on after another one had
+
+
 class RecordKind(IntEnum):
     """What a record says (low five bits of `kind`)."""
 
@@ -86,7 +94,8 @@ class RecordKind(IntEnum):
     SWITCH = 11  # the GIL went from thread `container` to `thread`; see SwitchFlag
     BIRTH = 12  # an object came to life at address `container`, at which one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
-    LANE = 15  # an asyncio task's first record: container = its thread, value = its name (TEXT)
+    # an asyncio task's first record, anew if it is renamed: container = its thread, value = its name (TEXT)
+    LANE = 15
     # What can be told of the object `container` besides its type (value, a TEXT). key TRUE: it may be otherwise later.
     DESCRIBE = 16
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
@@ -123,6 +132,8 @@ class Tag(IntEnum):
 class SwitchFlag(IntFlag):
     """In `before` of a SWITCH record. site: code id of the outgoing thread's newest woven frame or NO_SITE;
     key: byte offset of the instruction it stands at (woven code); value: the C function that it is in (STR) or ABSENT.
+    With AWAITS: the innermost woven coroutine that is suspended, and value (STR) has those that await it, the innermost
+    first: code id:offset,code id:offset
     """
 
     GONE = 1  # the outgoing thread had ended

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool import layout
-from opcodetrace.spool.layout import HeaderFlag
+from opcodetrace.spool.layout import HeaderFlag, Merged
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
 RESIDENT = 1 << 20  # records that are mapped and read, before their pages are let go of
@@ -38,6 +38,7 @@ class SpooledRecords:
     stop_seq: int
     missed: int
     children: int
+    merged: Merged
     ended: bytes  # one byte a thread
     oldest: int  # the first record that is there
     first: int  # the first one that counts; what comes before only tells the texts, types and threads it refers to
@@ -78,6 +79,7 @@ class SpooledRecords:
             stop_seq=stop_seq,
             missed=struct.unpack_from("<Q", head, layout.MISSED_OFFSET)[0],
             children=struct.unpack_from("<Q", head, layout.CHILDREN_OFFSET)[0],
+            merged=Merged(struct.unpack_from("<Q", head, layout.MERGED_OFFSET)[0]),
             ended=head[layout.ENDED_OFFSET :],
             oldest=oldest,
             first=oldest if last is None else max(oldest, stop - last),

@@ -33,9 +33,10 @@ def pieces(
         if not stored.all():
             events, place, certainty = events[stored], place[stored], certainty[stored]
         texts = Texts()
+        # the first texts of the piece, so that their places fit
+        named = np.array([texts.place(each.value.encode()) for each in CERTAINTIES], np.uint8)
         has_source = place >= 0
         values, types = _values(events, texts)
-        named = np.array([texts.place(each.value.encode()) for each in CERTAINTIES], np.int64)
         columns = (
             run,
             events.seq,

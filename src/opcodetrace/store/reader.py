@@ -18,10 +18,10 @@ from opcodetrace.trace.finding import Certainty, Count, Finding, FindingGroup, S
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.report_model import UnwovenFunction
-from opcodetrace.trace.run import Thread, Truncation
+from opcodetrace.trace.run import MergedLanes, Thread, Truncation
 from opcodetrace.trace.source_text import SourceText
 from opcodetrace.trace.stored import StoredRun, StoredSite
-from opcodetrace.trace.switch import Reason, Switch, SwitchPlace
+from opcodetrace.trace.switch import Awaiting, Reason, Switch, SwitchPlace
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 RUNS = """
@@ -209,6 +209,7 @@ class Reader(Connection):
                 ),
                 callee=row["callee"],
                 reason=row["reason"] and Reason(row["reason"]),
+                awaited_by=tuple(Awaiting(*each) for each in json.loads(row["awaited_by"] or "[]")),
             )
             for row in self._rows(sql, run_id, first, last)
         ]
@@ -379,6 +380,7 @@ def _stored_run(row: Mapping[str, Any], found: tuple[Tally, ...]) -> StoredRun:
         found=found,
         tasks=row["tasks"],
         children=row["children"],
+        merged=tuple(map(MergedLanes, json.loads(row["merged"]))),
     )
 
 

@@ -681,6 +681,18 @@ def count_inferred_functions(database: Any) -> None:
     )
 
 
+@migrations()
+def turns_within_threads(database: Any) -> None:
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN merged TEXT NOT NULL DEFAULT '[]'"
+        " /* greenlets, coroutines: took turns, taken for one thread; a JSON list */"
+    )
+    database.conn.execute(
+        "ALTER TABLE switches ADD COLUMN awaited_by TEXT"
+        " /* coroutines that await that one, a JSON list; NULL: none known */"
+    )
+
+
 def published() -> str:
     """The schema as it is now: the text of schema.sql."""
     return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")

@@ -42,7 +42,8 @@ CREATE TABLE runs (
     let_go INTEGER NOT NULL DEFAULT 0,  -- records before those, which are gone: the seq of the first one kept
     children INTEGER,               -- processes that it started, which were not recorded; NULL if not counted
     first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
-    inferred_functions INTEGER      -- woven ones through which values were not followed all the way: NULL if not counted
+    inferred_functions INTEGER,     -- woven ones through which values were not followed all the way: NULL if not counted
+    merged TEXT NOT NULL DEFAULT '[]'  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
 );
 
 CREATE TABLE threads (
@@ -149,6 +150,7 @@ CREATE TABLE switches (
     site_id INTEGER REFERENCES sites (id),         -- where the outgoing thread stood; NULL if in no woven code
     callee TEXT,                                   -- the C function that it was in: time.sleep
     reason TEXT,                                   -- blocked, yielded, preempted, awaited, ended; NULL: not proven
+    awaited_by TEXT,                               -- coroutines that await that one, a JSON list; NULL: none known
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID;
 

@@ -34,6 +34,7 @@ STEPS = (
     "findings_of_every_kind",
     "events_in_order",
     "count_inferred_functions",
+    "turns_within_threads",
 )
 
 

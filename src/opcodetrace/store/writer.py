@@ -134,6 +134,7 @@ class Writer(Connection):
                 (
                     *(run, switch.seq, switch.from_thread, switch.to_thread),
                     *(switch.place and place_rows[switch.place], switch.callee, switch.reason),
+                    json.dumps(switch.awaited_by) if switch.awaited_by else None,
                 )
                 for switch in trace.switches
             ),
@@ -280,6 +281,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "notes": json.dumps(trace.notes),
         "children": trace.children,
         "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
+        "merged": json.dumps(trace.merged),
     }
 
 

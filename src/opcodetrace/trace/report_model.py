@@ -44,6 +44,9 @@ class Story:
     interleaving: Interleaving | None
     held: tuple[Holding, ...] = ()  # the locks of the threads that play its roles, in the order of the roles
     fingerprint: str | None = None
+    like: int | None = (
+        None  # the number, from 1, of a story of the same shape that is told step by step; this one is not
+    )
 
 
 @dataclass(frozen=True, slots=True)

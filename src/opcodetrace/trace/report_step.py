@@ -95,6 +95,7 @@ class FoldStep:
     switches: int = 0
     threads: tuple[int, ...] = ()  # whose accesses to the same location these are, if known
     synchronisation: int = 0  # of the threads shown
+    alike: bool = False  # `threads` did, one after the other, what the steps of the one before show
 
 
 Step = AccessStep | ComputeStep | SwitchStep | SyncStep | FoldStep

@@ -29,6 +29,13 @@ class Thread:
     task_of: int | None = None  # an asyncio task: the thread that runs it
 
 
+class MergedLanes(StrEnum):
+    """What took turns within a thread and is taken for one lane."""
+
+    GREENLETS = "greenlets"
+    COROUTINES = "coroutines"  # driven by other means than asyncio's own tasks
+
+
 class Truncation(StrEnum):
     LIMIT = "event limit"
     WINDOW = "window full"
@@ -77,3 +84,4 @@ class Trace:
     last: int | None = None  # how many records were to be kept (--last); None: all
     let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
     children: int = 0  # processes that the script started; they are not recorded
+    merged: tuple[MergedLanes, ...] = ()  # lanes that were not told apart

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Tally
-from opcodetrace.trace.run import Truncation
+from opcodetrace.trace.run import MergedLanes, Truncation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class StoredRun:
     last: int | None = None  # as in Trace
     let_go: int = 0
     children: int | None = None  # processes that the script started; None in runs older than the count
+    merged: tuple[MergedLanes, ...] = ()  # as in Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Reason(StrEnum):
@@ -26,6 +27,14 @@ class SwitchPlace:
     expression: str | None  # the source text of the instruction: sleep(0)
 
 
+class Awaiting(NamedTuple):
+    """A coroutine or generator that awaits another one."""
+
+    function: str
+    path: str
+    line: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Switch:
     """`to_thread` passed a hook at `seq`; the one before it was passed by `from_thread`."""
@@ -36,3 +45,4 @@ class Switch:
     place: SwitchPlace | None  # None if the outgoing thread stood in no woven code, or had ended
     callee: str | None  # the C function it was in: time.sleep
     reason: Reason | None  # None if the trace does not prove one
+    awaited_by: tuple[Awaiting, ...] = ()  # a task: the coroutines that await the one it stands in, the innermost first

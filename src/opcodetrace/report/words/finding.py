@@ -145,7 +145,9 @@ def found_words(tallies: Iterable[Tally], kinds: Mapping[str, FindingKind]) -> s
 
 def location_words(watched: WatchedLocation, report: RunReport) -> str:
     """The same of a location, or that nothing was looked for there, or nothing was found."""
-    nothing = "not counted" if watched.uncertain == watched.cells else "-"
+    nothing = "not known" if report.run.merged else "-"
+    if watched.uncertain == watched.cells:
+        nothing = "not counted"
     return found_words(watched.found, report.kinds) or nothing
 
 

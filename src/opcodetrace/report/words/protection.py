@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words.steps import step_words
 from opcodetrace.report.words.sync import MAX_LOCKS, held_words, operation_words
 from opcodetrace.report.words.text import identity, printable
 from opcodetrace.trace.protection import Carrier, Doubt, Holding, Why
 from opcodetrace.trace.quantity import listing, quantity
-from opcodetrace.trace.report_model import Protected, RunReport, Story
+from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story
 
 PROTECTED = "Why nothing was lost"
 PROTECTED_ELSEWHERE = "Why nothing was lost elsewhere"
-HAND_OVER = "How one thread's update followed another's, at the tightest:"
 STATES = (("put", "the queue", "empty"), ("set", "the event", "unset"))
+
+
+def hand_over(interleaving: Interleaving) -> str:
+    """What a hand-over shows."""
+    return f"How one {lane_words.noun(interleaving.lanes)}'s update followed another's, at the tightest:"
 
 
 def protection(protected: Protected, report: RunReport, code: Callable[[str], str] = identity) -> str:
@@ -24,25 +29,27 @@ def protection(protected: Protected, report: RunReport, code: Callable[[str], st
     label = code(printable(protected.label)) + (
         f" (at {protected.cells:,} locations of that name)" if protected.cells > 1 else ""
     )
-    number = f"{quantity(verdict.updates, 'update')} by {quantity(len(verdict.threads), 'thread')}"
+    lanes = lane_words.chosen(verdict.threads, report)
+    one, several = lane_words.noun(lanes), lane_words.plural(lanes)
+    number = f"{quantity(verdict.updates, 'update')} by {lane_words.count(lanes)}"
     held = f"one of {listing(names)}, each for a time" if verdict.phases else listing(names)
     match verdict.why:
         case Why.LOCK | Why.SEMAPHORE:
             all_of = f"all but {verdict.apart:,} of its {number} were" if verdict.apart else f"each of its {number} was"
-            sentence = f"{label}: {all_of} made, from the read to the write, while the thread held {held}"
+            sentence = f"{label}: {all_of} made, from the read to the write, while the {one} held {held}"
             if verdict.why is Why.SEMAPHORE:
-                sentence += ", which no two threads held at a time"
+                sentence += f", which no two {several} held at a time"
             if verdict.apart:
                 came = listing([_carrier(each, report, code) for each in verdict.carriers])
                 others = "that one" if verdict.apart == 1 else "those"
-                sentence += f"; the threads waited for {others}{f' ({came})' if came else ''}"
+                sentence += f"; the {several} waited for {others}{f' ({came})' if came else ''}"
             return f"{sentence}."
         case Why.ORDER:
             came = listing([_carrier(each, report, code) for each in verdict.carriers])
-            return f"{label}: its {number} came one after the other, as the threads waited for each other ({came})."
+            return f"{label}: its {number} came one after the other, as the {several} waited for each other ({came})."
         case _:
             unseen = ""
-            if any(thread.task_of is not None for thread in report.threads if thread.thread in verdict.threads):
+            if any(lane.task_of is not None for lane in lanes):
                 unseen = " (what asyncio's own locks do is not recorded)"
             return (
                 f"{label}: none of its {number} was lost in this run, but nothing that was seen orders these "
@@ -81,9 +88,10 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
     }
     if verdict.doubts:
         return f"Inferred: {listing([reasons[each] for each in verdict.doubts])}."
+    one = lane_words.noun(lane_words.chosen(verdict.threads, report))
     if verdict.why is Why.LOCK:
-        return "Proven: the lock was held without a break from each read to its write; one thread has it at a time."
-    return "Proven: each of these waits could only end after what the other thread had done."
+        return f"Proven: the lock was held without a break from each read to its write; one {one} has it at a time."
+    return f"Proven: each of these waits could only end after what the other {one} had done."
 
 
 def holdings(story: Story, report: RunReport, code: Callable[[str], str] = identity) -> str | None:
@@ -91,6 +99,8 @@ def holdings(story: Story, report: RunReport, code: Callable[[str], str] = ident
     if len(story.held) != 2 or story.interleaving is None or story.held[0].thread == story.held[1].thread:
         return None
     words = step_words(story.interleaving, report.lanes, code)
+    lanes = lane_words.chosen((each.thread for each in story.held), report)
+    one, several = lane_words.noun(lanes), lane_words.plural(lanes)
     both = frozenset.intersection(*(each.at_read | each.at_write for each in story.held))
     broken = [each for each in story.held for lock in both if lock not in each.throughout]
     if both and broken:
@@ -100,16 +110,19 @@ def holdings(story: Story, report: RunReport, code: Callable[[str], str] = ident
         if when[0] == when[1]:
             details = f"each {when[0]}"
         who = "neither" if not any(both <= each.throughout for each in story.held) else "not both of them"
-        return f"Both threads took {name}, but {who} held it from the read to the write: {details}."
+        return f"Both {several} took {name}, but {who} held it from the read to the write: {details}."
     if both:
         return None
     if not any(each.throughout | each.at_read | each.at_write for each in story.held):
-        return "Neither thread was seen to hold a lock that another one used too."
+        asyncio_locks = " (what asyncio's own locks do is not recorded)"
+        unseen = asyncio_locks if any(lane.task_of is not None for lane in lanes) else ""
+        who = "Neither of the two" if one not in ("thread", "task") else f"Neither {one}"
+        return f"{who} was seen to hold a lock that another one used too{unseen}."
     parts = []
     for each in story.held:
         names = [held_words(report.objects[lock], code) for lock in sorted(each.at_read | each.at_write)[:MAX_LOCKS]]
         parts.append(f"{words.lane(each.thread)} held {listing(names) if names else 'none'}")
-    return f"No lock was seen that both threads held: {listing(parts)}."
+    return f"No lock was seen that both {several} held: {listing(parts)}."
 
 
 def _when(holding: Holding, locks: frozenset[int]) -> str:

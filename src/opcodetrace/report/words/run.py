@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from opcodetrace.report.words import finding
+from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words.text import identity, printable, shown_path
+from opcodetrace.trace.finding import Tally
+from opcodetrace.trace.finding_kind import FindingKind
 from opcodetrace.trace.quantity import listing, quantity
 from opcodetrace.trace.report_model import RunReport, WatchedLocation
+from opcodetrace.trace.run import MergedLanes
 from opcodetrace.trace.stored import StoredRun
 
+MERGED = {
+    MergedLanes.GREENLETS: (
+        "Greenlets: several took turns within a thread (gevent, eventlet), and they are taken for one thread. "
+        "What one of them lost to another is not seen."
+    ),
+    MergedLanes.COROUTINES: (
+        "Coroutines: several took turns within a thread, driven by code that is not asyncio's (trio, curio, a loop of "
+        "the program's own), and they are taken for one thread. What one of them lost to another is not seen."
+    ),
+}
 MAX_UNWOVEN = 5  # unwoven functions that are named
 
 
@@ -40,6 +54,8 @@ def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
     """How much was found, and where, in a sentence or two."""
     if report.told:
         return " ".join(finding.headlines(report, code))
+    if report.run.merged:
+        return f"What was lost is not known: {listing([each.value for each in report.run.merged])} were not told apart."
     nothing = finding.nothing(report)
     if any(caveats(report)):
         return f"Within the limits below, {nothing[0].lower()}{nothing[1:]}."
@@ -49,10 +65,12 @@ def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
 def origin_of_confidence(report: RunReport) -> list[str]:
     """What a run does show if nothing was lost in it, and what it does not."""
     run = report.run
+    if run.merged:
+        return []
     if not report.watched:
         return [
             f"There was nothing to lose: in {quantity(run.accesses, 'recorded access', 'recorded accesses')}, no "
-            "location was touched by two threads and written."
+            f"location was touched by two {lane_words.plural(report.lanes).replace(' and ', ' or ')} and written."
         ]
     writes = sum(watched.writes for watched in report.watched)
     cells = sum(watched.cells for watched in report.watched)
@@ -67,11 +85,17 @@ def origin_of_confidence(report: RunReport) -> list[str]:
         sentences.append("The threads ran in parallel, without a GIL.")
     elif run.switches:
         times = "once" if run.switches == 1 else f"{run.switches:,} times"
-        sentences.append(f"The interpreter switched threads {times} meanwhile.")
+        sentences.append(f"{_switcher(report)} {times} meanwhile.")
     else:
         sentences.append("The interpreter never switched threads meanwhile.")
     sentences.append("This holds for this run: another may be scheduled otherwise.")
     return sentences
+
+
+def _switcher(report: RunReport) -> str:
+    if not report.run.tasks:
+        return "The interpreter switched threads"
+    return "The tasks took turns" if report.run.threads == 1 else "The threads and tasks took turns"
 
 
 def caveats(
@@ -83,6 +107,7 @@ def caveats(
     def labels(chosen: Iterable[WatchedLocation]) -> str:
         return _some([code(printable(watched.label)) for watched in chosen])
 
+    yield from map(MERGED.__getitem__, run.merged)
     if run.let_go:
         yield (
             f"Evicted: the first {quantity(run.let_go, 'event')} (--last {run.last:,}). What was lost among them, or "
@@ -135,6 +160,16 @@ def caveats(
         yield "Recovered: this run was read back from a spool that its collector left behind."
     for note in run.notes:
         yield prose(printable(note))
+
+
+def found_words(
+    tallies: Iterable[Tally], merged: Iterable[MergedLanes], kinds: Mapping[str, FindingKind], nothing: str
+) -> str:
+    """What was found, as a table has room for; `nothing` if nothing was, unless lanes were not told apart."""
+    lanes = listing([each.value for each in merged])
+    return (
+        "; ".join(filter(None, [finding.found_words(tallies, kinds), lanes and f"{lanes} not told apart"])) or nothing
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from opcodetrace.report.words.lanes import some
 from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_words
 from opcodetrace.report.words.text import call_text, identity, printable, shorten
 from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
-from opcodetrace.trace.quantity import listing, quantity
+from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
 from opcodetrace.trace.stored import StoredSite
@@ -154,6 +155,19 @@ class StepWords:
             case _:
                 return f"{who} stood {where}; the reason is not recorded"
 
+    def awaited_by(self, step: SwitchStep) -> str:
+        """Which coroutines await the one in which a task stopped: awaited by middle, line 12; by add, line 18."""
+        awaiting = [
+            f"by {self.code(printable(each.function.rpartition('.')[2]))}, {self._line(each.path, each.line)}"
+            for each in step.switch.awaited_by
+        ]
+        return f"awaited {'; '.join(awaiting)}" if awaiting else ""
+
+    def _line(self, path: str | None, line: int | None) -> str:
+        if path is not None and line is not None and (path not in self.paths or len(self.paths) > 1):
+            return f"{printable(os.path.basename(path))}:{line}"
+        return f"line {'?' if line is None else line}"
+
     def synchronised(self, step: SyncStep) -> str:
         """What a thread does to wait for others: acquire lock (waited 1.2 ms; Thread-2 held it)."""
         what = step.operation if step.object is None else operation_words(step.operation, step.object, self.code)
@@ -184,7 +198,7 @@ class StepWords:
             here.append(quantity(fold.writes, "more write"))
         if here:
             of = "" if label is None else f" of {self.code(printable(label))}"
-            by = listing([self.lane(thread) for thread in fold.threads])
+            by = "" if fold.alike else some([self.lane(thread) for thread in fold.threads])
             parts.append(f"{', '.join(here)}{of}{f' by {by}' if label is not None and by else ''}")
         if fold.elsewhere:
             parts.append(f"{quantity(fold.elsewhere, 'step')} on other locations")
@@ -192,7 +206,11 @@ class StepWords:
             parts.append(f"{quantity(fold.synchronisation, 'more step')} of synchronisation")
         if fold.switches:
             parts.append(quantity(fold.switches, "more switch", "more switches"))
-        return ", ".join(parts)
+        told = ", ".join(parts)
+        if fold.alike:
+            who = some([self.lane(thread) for thread in fold.threads])
+            return f"{who} {'does' if len(fold.threads) == 1 else 'do'} the same: {told}"
+        return told
 
 
 def step_words(
