@@ -1,17 +1,14 @@
 """What a recording costs, beside what else a user could run; everything in one run, so that it can be compared.
 
-python -m benchmarks [--rounds N]
+python -m benchmarks [--rounds N] [--short]
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import functools
 import json
 import os
 import platform
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -19,28 +16,18 @@ import sysconfig
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
-from unittest import mock
 
 from rich.console import Console
 from rich.table import Table
 
-from opcodetrace import pipeline, recorder
-from opcodetrace.spool.layout import RECORD_SIZE
-from opcodetrace.spool.options import Options
-from opcodetrace.store.database import Database
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from benchmarks import data
 
 HERE = Path(__file__).parent
 FAST, SLOW = ("untraced", "recorded", "ring"), ("settrace", "monitoring")
 # How many steps each program makes: untraced and recorded, and where every instruction calls Python.
 STEPS = {"counter": (300_000, 15_000), "word_count": (1_500, 60), "bank": (100_000, 3_000)}
-EVENTS = 1_000_000
 LAST = 100_000
 RECORD = ("-m", "opcodetrace", "record", "-q")
 LABELS = {
@@ -103,67 +90,6 @@ def measure_slowdown(rounds: int, folder: Path, console: Console) -> None:
         console.print(table)
 
 
-def measure_data(folder: Path, console: Console) -> None:
-    """A run of a million events, and what is made of it."""
-    database = folder / "million.db"
-    measured = run("recorded", HERE / "programs" / "counter.py", EVENTS // 4, database)  # two threads, read and write
-    seconds = time.monotonic() - measured.end
-    with sqlite3.connect(database) as connection:
-        records, accesses, stored = connection.execute("SELECT records, accesses, stored FROM runs").fetchone()
-    connection.close()
-    size = database.stat().st_size
-    table = Table("of a run of a million events", "", title="data")
-    table.add_row("events", f"{accesses:,}")
-    table.add_row("bytes an event in the spool", f"{RECORD_SIZE * records / accesses:.1f}")
-    table.add_row("bytes an event in the trace file", f"{size / stored:.1f}")
-    table.add_row("from the script's end to the report", f"{seconds:.1f} s")
-    table.add_row("events a second from spool to file, analysed", f"{accesses / seconds:,.0f}")
-    for name, took in stages(folder).items():
-        table.add_row(f"of that, {name}", f"{took:.1f} s, {stored / took:,.0f} events a second")
-    console.print(table)
-
-
-@contextlib.contextmanager
-def silence() -> Iterator[None]:
-    """What a script of ours prints goes nowhere."""
-    shown = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(shown, 1)
-        os.close(shown)
-        os.close(nowhere)
-
-
-def stages(folder: Path) -> dict[str, float]:
-    """Where the time goes after the end of such a run, in seconds."""
-    took: dict[str, float] = {}
-
-    def timed(name: str, function: Callable[P, T]) -> Callable[P, T]:
-        @functools.wraps(function)
-        def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-            start = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                took[name] = time.perf_counter() - start
-
-        return wrapper
-
-    with (
-        mock.patch.object(pipeline, "ingest", timed("reading the spool", pipeline.ingest)),
-        mock.patch.object(pipeline, "gather", timed("the analysis", pipeline.gather)),
-        mock.patch.object(Database, "add_run", timed("SQLite", Database.add_run)),
-        silence(),
-    ):
-        options = Options()
-        target = recorder.Target(str(HERE / "programs" / "counter.py"), (str(EVENTS // 4),))
-        list(recorder.record_many(target, folder / "stages.db", options, 1))
-    return took
-
-
 def measure_start(rounds: int, folder: Path, console: Console) -> None:
     """What even the smallest script pays."""
     script = folder / "nothing.py"
@@ -184,13 +110,17 @@ def measure_start(rounds: int, folder: Path, console: Console) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--short", action="store_true", help="leave out the run of ten million events")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     console = Console()
     gil = "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else "with the GIL"
     console.print(f"CPython {platform.python_version()} {gil}, {os.cpu_count()} cores, {platform.machine()}")
     with tempfile.TemporaryDirectory() as name:
         measure_slowdown(rounds, Path(name), console)
-        measure_data(Path(name), console)
+        for events in data.EVENTS[: 1 if arguments.short else None]:
+            data.measure(events, Path(name), console)
+        data.measure_threads(data.THREADS, Path(name), console)
         measure_start(rounds, Path(name), console)
 
 

@@ -46,8 +46,7 @@ def report(
     """Show what was found in a run, each with its interleaving, and why nothing went wrong elsewhere.
 
     The locks that threads held, and the waits that put their updates in an order, are taken from the trace; the report
-    says how sure that is: proven, inferred or possible. In a terminal it is coloured; NO_COLOR and FORCE_COLOR are
-    obeyed.
+    says how sure that is: proven, inferred or possible. A terminal gets colours; NO_COLOR and FORCE_COLOR are obeyed.
     """
     to_file = output is not None and str(output) != "-"
     reporter = reporter_for(format_name or format_of(output), width, to_file)

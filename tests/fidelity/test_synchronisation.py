@@ -179,7 +179,7 @@ thread.start(); thread.join()
     )
     assert recording.stdout == "False False\nrelease unlocked lock\n"
     failed = [row for row in recording.query(OUTERMOST) if row[3] and row[2] == "lock"]
-    assert failed == [("second", "acquire", "lock", 1)] * 2
+    assert failed == [("second", "acquire", "lock", 1)] * 2 + [("second", "release", "lock", 1)]
 
 
 def test_a_thread_that_never_comes_out(tmp_path: Path) -> None:
@@ -276,3 +276,137 @@ thread.join()
     recording.tell()
     done = recording.end()
     assert done.query("SELECT woken_by_name, line FROM waits WHERE operation = 'join'") == [("work", 9)]
+
+
+TRIES = {
+    "a lock": "threading.Lock()",
+    "an RLock": "threading.RLock()",
+}
+
+
+@pytest.mark.parametrize("name", TRIES)
+def test_what_only_tries_does_not_wait(name: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+    program = f"""
+lock, held, done = {TRIES[name]}, threading.Event(), threading.Event()
+def holder():
+    with lock: held.set(); done.wait()
+def trier():
+    held.wait()
+    assert not lock.acquire(False)
+    assert not lock.acquire(blocking=False)
+    assert not lock.acquire(timeout=0)
+    done.set()
+threads = [threading.Thread(target=each) for each in (holder, trier)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    recording = recorded(record, tmp_path, program)
+    sql = """
+        SELECT begins, failed, waited, holder IS NOT NULL FROM synchronisation AS sync
+        JOIN sync_objects ON sync_objects.id = sync_object_id
+        JOIN threads AS thread ON thread.run_id = sync.run_id AND thread.thread = sync.thread
+        WHERE label = 'lock' AND operation = 'acquire' AND thread.name LIKE '%trier%'"""
+    assert recording.query(sql) == [(0, 1, None, 1)] * 3
+
+
+@pytest.mark.parametrize("name", TRIES)
+def test_a_release_that_raised_is_none(name: str, record: Callable[..., Recording], tmp_path: Path) -> None:
+    program = f"""
+lock = {TRIES[name]}
+def release():
+    try: lock.release()
+    except RuntimeError: pass
+    with lock: pass
+threads = [threading.Thread(target=release) for _ in range(2)]
+for thread in threads: thread.start(); thread.join()
+"""
+    recording = recorded(record, tmp_path, program)
+    sql = """
+        SELECT operation, failed FROM synchronisation AS sync
+        JOIN sync_objects ON sync_objects.id = sync_object_id WHERE label = 'lock' ORDER BY seq"""
+    assert recording.query(sql) == [("release", 1), ("acquire", 0), ("release", 0)] * 2
+
+
+@pytest.mark.parametrize("name", TRIES)
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_wait_without_end(name: str, end: str, tmp_path: Path) -> None:
+    recording = underway(
+        tmp_path,
+        f"""
+import os, signal
+lock, held = {TRIES[name]}, threading.Event()
+def holder():
+    lock.acquire()
+    held.set()
+    threading.Event().wait()
+def waiter():
+    held.wait()
+    print("held", flush=True)
+    lock.acquire()
+for each in (holder, waiter):
+    threading.Thread(target=each, name=each.__name__, daemon=True).start()
+input()
+{end}
+""",
+    )
+    assert recording.said() == "held"
+    recording.until_waiting("holder", "waiter")
+    recording.tell()
+    done = recording.end()
+    sql = """
+        SELECT thread.name, sync.begins, holder.name FROM synchronisation AS sync
+        JOIN sync_objects ON sync_objects.id = sync_object_id
+        JOIN threads AS thread ON thread.run_id = sync.run_id AND thread.thread = sync.thread
+        LEFT JOIN threads AS holder ON holder.run_id = sync.run_id AND holder.thread = sync.holder
+        WHERE label = 'lock' AND operation = 'acquire' ORDER BY sync.seq"""
+    assert done.query(sql) == [("holder", 0, None), ("waiter", 1, "holder")], done.stderr
+
+
+def test_a_lock_that_one_thread_alone_uses(record: Callable[..., Recording], tmp_path: Path) -> None:
+    """It is stored if a location was reached under it that threads share, and not if none was."""
+    program = """
+class Account: pass
+account = Account()
+account.balance, account.lock, account.audit, other = 0, threading.Lock(), threading.RLock(), threading.Lock()
+first = threading.Event()
+def deposit():
+    with account.lock: account.balance = account.balance + 1
+    with other: pass
+    first.set()
+def withdraw():
+    first.wait()
+    with account.audit:
+        with account.audit: pass
+        account.balance = account.balance - 1
+threads = [threading.Thread(target=each) for each in (deposit, withdraw)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+    recording = recorded(record, tmp_path, program)
+    labels = {str(label) for (label,) in recording.query("SELECT label FROM sync_objects")}
+    assert labels >= {"account.lock", "account.audit"}
+    assert "other" not in labels
+
+
+def test_a_wait_that_one_thread_alone_began(tmp_path: Path) -> None:
+    recording = underway(
+        tmp_path,
+        """
+import os
+def waiter():
+    lock = threading.Lock()
+    lock.acquire()
+    print("held", flush=True)
+    lock.acquire()
+threading.Thread(target=waiter, name="waiter", daemon=True).start()
+input()
+os._exit(0)
+""",
+    )
+    assert recording.said() == "held"
+    recording.until_waiting("waiter")
+    recording.tell()
+    sql = """
+        SELECT begins FROM synchronisation JOIN sync_objects ON sync_objects.id = sync_object_id
+        WHERE label = 'lock' ORDER BY seq"""
+    assert recording.end().query(sql) == [(0,), (1,)]

@@ -5,7 +5,7 @@ import sysconfig
 import pytest
 
 from opcodetrace.spool.layout import NO_SITE, RecordKind, SwitchFlag, Tag
-from tests.probe.traced import trace
+from tests.probe.traced import trace, trace_twice
 from tests.windows import Event
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -414,3 +414,62 @@ def test_threads_that_do_everything_at_once() -> None:
         window_bytes=1 << 26,
     )
     assert len(result.accesses) > 50000
+
+
+TWICE = """
+import asyncio, threading
+async def step():
+    await asyncio.sleep(0)
+    await asyncio.sleep(3600)
+"""
+
+
+@gil_only
+def test_a_task_of_an_earlier_recording_says_nothing_of_a_later_one() -> None:
+    """The last step of the first recording was a task's; its lane's number is another thread's in the second."""
+    _, second = trace_twice(f"""{TWICE}
+h = hook('COMPUTE')
+loop = asyncio.new_event_loop()
+task = loop.create_task(step())
+loop.call_soon(loop.stop)
+loop.run_forever()
+second()
+h = hook('COMPUTE')
+h[h] = 0
+passed, may_end = threading.Lock(), threading.Lock()
+passed.acquire(); may_end.acquire()
+def worker():
+    h[h] = 1
+    passed.release()
+    may_end.acquire()
+thread = threading.Thread(target=worker)
+thread.start()
+passed.acquire()
+h[h] = 2
+may_end.release()
+thread.join()
+task.cancel()
+""")
+    back = [event for event in second.of(RecordKind.SWITCH) if (event.container, event.thread) == (1, 0)]
+    assert back
+    assert not any(SwitchFlag(event.before) & SwitchFlag.AWAITS for event in back)
+
+
+def test_a_step_that_outlives_its_recording_gives_no_number_back() -> None:
+    """It gives back what the thread was in the recording that it began in: in the next one that is another thread's."""
+    _, later = trace_twice(f"""{TWICE}
+async def outlive():
+    def elsewhere():
+        second()
+        return None
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    global h
+    h = hook('COMPUTE', 2)
+    h[h] = 1
+loop = asyncio.new_event_loop()
+loop.run_until_complete(outlive())
+h[h] = 2
+""")
+    assert len({event.thread for event in later.of(RecordKind.COMPUTE)}) == 1

@@ -46,6 +46,84 @@ def test_what_does_not_fit_is_named_by_type_and_identity() -> None:
     ]
 
 
+DESCRIBED = {
+    "'w' * 130": "'" + "w" * 40 + "…' of 130 characters",
+    "'日' * 100": "'" + "日" * 26 + "…' of 100 characters",
+    "'a\\n\\'' * 70": "'" + "a\\n\\'" * 13 + "a…' of 210 characters",
+    "b'\\xff' * 200": "b'" + "\\xff" * 19 + "…' of 200 bytes",
+    "10**30": str(10**30),
+    "-10**18 * 10**18": str(-(10**36)),
+    "2**64": str(2**64),
+    "-2**209": str(-(2**209)),
+    "2**210": "int of 211 bits",
+    "-2**5000": "negative int of 5001 bits",
+    "()": "()",
+    "(1,)": "(1,)",
+    "(0, -1, 10**20, 1.5, 2.0, None, True, 'a', )": "(0, -1, 100000000000000000000, 1.5, 2.0, None, True, 'a')",
+    "((1, ('x', (2,))), b'b', Plain())": "((1, ('x', <tuple>)), b'b', <Plain>)",
+    "tuple(range(9))": "(0, 1, 2, 3, 4, 5, 6, 7, …) of 9 items",
+    "('x' * 30,)": "('xxxxxxxxxxxxxxxx…',)",
+    "tuple(['é' * 16] * 5)": "('éééééééééééééééé', 'éééééééééééééééé', 'ééé… of 5 items",
+    "Point(1, 2)": "Point(1, 2)",
+    "frozenset('ab')": "frozenset of 2 items",
+    "Color.RED": "Color.RED",
+    "Number.ONE": "Number.ONE",
+    "(Color.RED,)": "(Color.RED,)",
+    "[1, 'a', [2]]": "[1, 'a', <list>]",
+    "list(range(20))": "[0, 1, 2, 3, 4, 5, 6, 7, …] of 20 items",
+    "{'a': 1}": "1 item",
+    "{1, 2}": "2 items",
+    "bytearray(3)": "3 bytes",
+    "Plain()": None,
+    "Claims()": None,
+}
+
+
+def test_what_can_be_told_of_objects() -> None:
+    stores = "\n".join(f"kept.append({expression}); h[h] = kept[-1]" for expression in DESCRIBED)
+    result = trace(f"""
+import collections, enum
+class Plain: pass
+class Color(enum.Enum):
+    RED = 1
+class Number(enum.IntEnum):
+    ONE = 1
+class Claims(metaclass=type('EnumType', (type,), {{}})):
+    _name_ = 'of the class'
+    _value_ = 1
+Point = collections.namedtuple('Point', 'x y')
+h, kept = hook('COMPUTE'), []
+{stores}
+h[h] = kept[0]
+""")
+    told = {event.address: (event.value, event.key) for event in result.of(RecordKind.DESCRIBE)}
+    values = [event.value for event in result.of(RecordKind.COMPUTE)]
+    assert all(isinstance(value, Object) for value in values)
+    found = [told.get(value.address) for value in values if isinstance(value, Object)]
+    changing = {"list", "dict", "set", "bytearray"}
+    assert found == [
+        None if text is None else (text, isinstance(value, Object) and value.type in changing)
+        for text, value in zip([*DESCRIBED.values(), DESCRIBED["'w' * 130"]], values, strict=True)
+    ]
+    assert len(result.of(RecordKind.DESCRIBE)) < len(DESCRIBED) + 2
+
+
+def test_a_new_object_at_the_same_address_is_described_anew() -> None:
+    result = trace("""
+        h = hook('COMPUTE')
+        for i in range(100):
+            h[h] = (i, 'of its own')
+    """)
+    told: dict[int, object] = {}
+    shown = []
+    for event in result.events:
+        if event.kind is RecordKind.DESCRIBE:
+            told[event.address] = event.value
+        elif isinstance(event.value, Object):
+            shown.append(told[event.value.address])
+    assert shown == [f"({i}, 'of its own')" for i in range(100)]
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "a", "x" * 31, "x" * 32, "x" * 33, "x" * 128, "é", "€uro", "\U0001f40d", "é" * 64, "\ud800", "a\udcffb", "\0"],

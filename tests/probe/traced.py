@@ -55,6 +55,23 @@ def trace(program: str, *, max_records: int | None = None, window_bytes: int = 1
             return read(window, output, errors, process.returncode)
 
 
+def trace_twice(program: str, options: tuple[str, ...] = ()) -> list[Trace]:
+    """What a program records in one window, and from its call of `second()` on in another. The options are Python's."""
+    attach = """
+def second():
+    _probe.detach()
+    _probe.attach(sys.argv[1] + "2")
+    _probe.start()
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "window")
+        with Window.create(path, window_bytes=1 << 24) as one, Window.create(f"{path}2", window_bytes=1 << 24) as two:
+            process = start(path, attach + textwrap.dedent(program), options=options)
+            output, errors = process.communicate(timeout=120)
+            assert process.returncode == 0, errors
+            return [read(window, output) for window in (one, two)]
+
+
 def uncertain(event: Event) -> bool:
     return bool(event.flags & RecordFlag.UNCERTAIN)
 

@@ -21,6 +21,7 @@ VALUES = st.one_of(
     st.binary(),
     st.just(ABSENT),
     st.builds(Opaque, st.text(min_size=1), st.integers(0, (1 << 64) - 1)),
+    st.builds(Opaque, st.just("f.<locals>.A"), st.none() | st.integers(0), st.text(), st.booleans()),
 )
 
 
@@ -47,6 +48,8 @@ def test_integers_beyond_64_bits(value: int) -> None:
         (True, ("True", "bool")),
         (Opaque("Account", 127), ("<Account #127>", "object")),
         (Opaque("Account", None), ("<Account>", "object")),
+        (Opaque("Color", 3, "Color.RED"), ("<Color #3> = Color.RED", "object")),
+        (Opaque("list", 4, "[1, 2]", True), ("<list #4> once [1, 2]", "object")),
         (ABSENT, (None, None)),
         ("None", ("None", None)),
         (1 << 64, ("18446744073709551616", "int")),

@@ -231,7 +231,9 @@ typedef struct {
     int32_t *parents, *writers, *settled;
     uint8_t *kept, *unchanging; /* unchanging: it put back the value that it was made of */
     int32_t *seen;  /* by access: the version that it saw or made */
-    int32_t *since; /* by access: the one that gave the location the object that it then held */
+    int32_t
+        *since; /* by access: the one that gave the location the object that it then held; NULL: no object is there */
+    Py_ssize_t lost, surprises;
 } Part;
 
 static bool
@@ -294,11 +296,14 @@ look_into(Part *part, const int32_t *order, int32_t count)
             held = shown;
             begun = at;
         }
-        part->since[at] = begun;
+        if (part->since != NULL) {
+            part->since[at] = begun;
+        }
         if (part->kind[place] == READ) {
             if (part->tag[place] != ABSENT) {
                 if (value >= 0 && !same_value(part, place, value)) { /* code that is not woven wrote there */
                     part->unseen[place] = 1;
+                    part->surprises++;
                     part->settled[settled++] = version++;
                     part->parents[version] = part->writers[version] = -1;
                 }
@@ -321,7 +326,8 @@ look_into(Part *part, const int32_t *order, int32_t count)
         version++;
         part->parents[version] = from;
         part->writers[version] = place;
-        part->unchanging[version] = puts_back(part, place, begun, source < 0 ? -1 : part->since[source]);
+        part->unchanging[version] =
+            puts_back(part, place, begun, source < 0 || part->since == NULL ? -1 : part->since[source]);
         part->seen[at] = version;
         value = part->tag[place] == ABSENT ? -1 : place;
     }
@@ -346,7 +352,8 @@ look_into(Part *part, const int32_t *order, int32_t count)
                 }
                 else if (!part->kept[lost] && part->writers[lost] >= 0 && part->writers[over] >= 0 &&
                          !part->unchanging[lost]) {
-                    part->over[part->writers[lost]] = part->writers[over];
+                    part->over[part->writers[lost]] = part->writers[over] + 1;
+                    part->lost++;
                 }
             }
         }
@@ -396,14 +403,18 @@ overwritten(PyObject *Py_UNUSED(module), PyObject *args)
         part.writers = PyMem_Malloc(room * sizeof *part.writers);
         part.settled = PyMem_Malloc(room * sizeof *part.settled);
         part.seen = PyMem_Malloc(room * sizeof *part.seen);
-        part.since = PyMem_Malloc(room * sizeof *part.since);
+        bool objects = false;
+        for (Py_ssize_t place = 0; place < events && !objects; place++) {
+            objects = part.tag[place] >= OBJECT;
+        }
+        part.since = objects ? PyMem_Malloc(room * sizeof *part.since) : NULL;
         part.kept = PyMem_Malloc(room);
         part.unchanging = PyMem_Malloc(room);
         if (!fits) {
             PyErr_SetString(PyExc_ValueError, "a place that is no event's");
         }
         else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL ||
-                 part.since == NULL || part.kept == NULL || part.unchanging == NULL) {
+                 (objects && part.since == NULL) || part.kept == NULL || part.unchanging == NULL) {
             PyErr_NoMemory();
         }
         else {
@@ -423,10 +434,7 @@ overwritten(PyObject *Py_UNUSED(module), PyObject *args)
         PyMem_Free(part.unchanging);
     }
     release(&columns);
-    if (status < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return status < 0 ? NULL : Py_BuildValue("nn", part.lost, part.surprises);
 }
 
 static PyMethodDef methods[] = {{"group", group, METH_VARARGS, group_doc},

@@ -45,10 +45,11 @@ def overwritten(
     over: _Array,
     unseen: _Array,
     /,
-) -> None:
+) -> tuple[int, int]:
     """The lost updates of locations whose accesses happened in a known order: `versions.lost_updates` without
     `versions.unchanging`, for many locations at once. Linear time.
 
     A part, `order[begin:end]`, has the places of one location's accesses. For a write that was lost, the place of the
-    one that overwrote it goes into `over` (int32); for a read that returned what no write had written, 1 into `unseen`.
+    one that overwrote it goes into `over` (int32), plus one; for a read that returned what no write had written, 1 into
+    `unseen`. Gives how many of either there are.
     """

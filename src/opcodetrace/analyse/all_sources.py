@@ -22,6 +22,8 @@ from opcodetrace.trace.site import Flow
 
 Array = npt.NDArray[Any]
 
+PIECE = 1 << 16  # events that are looked at together
+
 
 def sources_of(trace: Trace) -> Sources:
     """What every write and deletion is made of, and how sure that is."""
@@ -60,10 +62,13 @@ def sources_of(trace: Trace) -> Sources:
 
 def _others(events: Events, plain: Array) -> Array:
     """The places of the writes that need a further look."""
-    places = np.flatnonzero((events.kind == Kind.WRITE) | (events.kind == Kind.DELETE))
-    deletions = (events.kind[places] == Kind.DELETE).astype(np.intp)
-    others: Array = places[~plain[deletions, events.site[places]]]
-    return others
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(events), PIECE):
+        kind, site = events.kind[start : start + PIECE], events.site[start : start + PIECE]
+        (writes,) = np.nonzero((kind == Kind.WRITE) | (kind == Kind.DELETE))
+        deletions = (kind[writes] == Kind.DELETE).astype(np.intp)
+        found.append(start + writes[~plain[deletions, site[writes]]])
+    return np.concatenate(found)
 
 
 def _concerned(trace: Trace, writes: Array) -> Array:

@@ -131,16 +131,16 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
         cuts.append(begin + places[(places > 0) & (places < end - begin)])
     if cuts:  # after a cut it is another cell
         begins, ends = (np.unique(np.concatenate([bounds, *cuts])) for bounds in (begins, ends))
-    over = np.full(len(events), -1, np.int32)
+    over = np.zeros(len(events), np.int32)
     unseen = np.zeros(len(events), np.uint8)
-    _passes.overwritten(
-        events.kind, events.tag, events.word, sources.place, order, begins, ends, over, unseen
-    )  # fmt: skip
+    columns = (events.kind, events.tag, events.word, sources.place)
+    if _passes.overwritten(*columns, order, begins, ends, over, unseen) == (0, 0):
+        return {}
     (surprising,) = np.nonzero(unseen[order])
-    (losing,) = np.nonzero(over[order] >= 0)
+    (losing,) = np.nonzero(over[order])
     part = np.searchsorted(begins, losing, side="right") - 1
     doubtful = np.isin(part, np.searchsorted(begins, surprising, side="right") - 1)
-    updates = _updates(events, sources, order[losing], over[order[losing]], order[begins[part]], doubtful)
+    updates = _updates(events, sources, order[losing], over[order[losing]] - 1, order[begins[part]], doubtful)
     told: dict[int, Told] = {}
     for update in updates:
         found, _ = told.setdefault(update.location, _nothing(update.location))

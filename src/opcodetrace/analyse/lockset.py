@@ -330,8 +330,13 @@ def _cuts(updates: Sequence[Update], clocks: Clocks) -> list[int]:
     """The places before which all updates came before all after them, other threads' by what these waited for."""
     first_unknown = FirstUnknown(updates)
     changes = [0] * (len(updates) + 1)
+    latest: dict[int, tuple[Clock, int]] = {}  # by thread: a clock is that of many records
     for place, update in enumerate(updates):
-        unknown = first_unknown(update.thread, clocks.at(update.thread, update.began))
+        clock = clocks.at(update.thread, update.began)
+        before, unknown = latest.get(update.thread, (None, -1))
+        if clock is not before:
+            unknown = first_unknown(update.thread, clock)
+            latest[update.thread] = clock, unknown
         if unknown < place:  # these two are not ordered: no place between them is one
             changes[unknown + 1] += 1
             changes[place + 1] -= 1

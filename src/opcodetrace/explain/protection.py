@@ -23,7 +23,7 @@ from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation
 
 MAX_CELLS = 1_000  # locations of which it is looked for
-MAX_UPDATES = 2_000_000  # writes of those that are looked at
+MAX_UPDATES = 1_000_000  # writes of those that are looked at
 MAX_SYNCHRONISATION = 1_000_000  # rows; of a run with more, none is told
 
 

@@ -33,7 +33,8 @@ class CallStructure:
         found = [np.empty(0, np.int64)]
         for start, chunk in window.chunks():
             kind = seen.kinds[start - seen.first :][: len(chunk)]
-            found.append(start + np.flatnonzero((kind == Kind.ENTER) & (chunk["tags"] & 15 == Tag.INT)))
+            (entered,) = np.nonzero(kind == Kind.ENTER)
+            found.append(start + entered[chunk["tags"][entered] & 15 == Tag.INT])
         seqs = np.concatenate(found)
         records = window.take(seqs)
         frames, ranks = np.unique(records["frame"] & np.uint64(ADDRESS_MASK), return_inverse=True)
@@ -50,9 +51,11 @@ class CallStructure:
             there = (frames[rank] == addresses) & (place >= 0) & (keys[place] // span == rank)
             return np.where(there, order[place], -1)
 
+        if not len(seqs):  # no calls were recorded
+            return cls(seqs, records, np.empty(0, np.int64), np.empty(0, np.int64))
         parents = activation(records["container"] & np.uint64(ADDRESS_MASK), seqs)
         needed = np.zeros(len(seqs) + 1, bool)  # the last entry is that of no activation
-        fresh = np.unique(activation(kept.records["frame"] & np.uint64(ADDRESS_MASK), kept.seqs))
+        fresh = np.unique(activation(kept.addresses(slice(None)) & np.uint64(ADDRESS_MASK), kept.seqs))
         while len(fresh := fresh[(fresh >= 0) & ~needed[fresh]]):
             needed[fresh] = True
             fresh = np.unique(parents[fresh])
@@ -61,7 +64,9 @@ class CallStructure:
     def numbered(self, frames: Array, table: SiteTable) -> list[Call]:
         """`frames`: addresses by the numbers that events have for them."""
         records = self.records[self.needed]
-        place = np.minimum(np.searchsorted(frames, records["frame"]), max(len(frames) - 1, 0))
+        order = np.argsort(frames)
+        place = np.minimum(np.searchsorted(frames, records["frame"], sorter=order), max(len(frames) - 1, 0))
+        place = order[place] if len(frames) else place
         known = frames[place] == records["frame"] if len(frames) else np.zeros(len(records), bool)
         parents = self.parents[self.needed]
         return [

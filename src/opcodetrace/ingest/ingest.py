@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
-from opcodetrace.ingest.shared_accesses import Kept, restructured, shared_accesses
+from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
 from opcodetrace.ingest.switches import switches_of
 from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
@@ -59,20 +60,25 @@ def ingest(
     sites = SiteTable(codes, interned)
     births = Births.of(seen)
     births_seen = bool(spool.flags & HeaderFlag.BIRTHS)
+    told = seen.control_kinds == RecordKind.DESCRIBE
+    addresses = seen.control["container"][told] & np.uint64(ADDRESS_MASK)
+    interned.describe(births.objects(addresses, seen.control_seqs[told]), seen.control[told])
     kept = shared_accesses(spool, seen, births, sites, interned, keep_all=keep_all)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels)
     threads = _threads(spool, seen, interned, switches)
-    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files)
+    sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
     markers = _markers(spool, seen, sites, None if keep_all else kept, of_readers=Need.ENTER_OF_READERS in needs)
-    elsewhere = np.empty(0, np.int64) if keep_all else _elsewhere(spool, seen, sites, kept)
+    kinds = sum(np.bincount(seen.kinds[at : at + CHUNK], minlength=32) for at in range(0, len(seen.kinds) + 1, CHUNK))
+    assert isinstance(kinds, np.ndarray)
+    accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
+    all_kept = len(kept.seqs) == accesses
+    elsewhere = np.empty(0, np.int64) if all_kept else _elsewhere(spool, seen, sites, kept)
     calls = CallStructure.of(spool, seen, kept)
     events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
-    kinds = np.bincount(seen.kinds, minlength=32)
-    accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
     notes = []
     if kept.unplaced:
         notes.append(f"{kept.unplaced} accesses left out: the spool does not say which instructions made them")
@@ -156,8 +162,13 @@ def _locations(
 
 def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
     """(location, site) pairs; a location's writing sites before its reading ones, the busier first."""
-    reading = (kept.records["kind"] & RECORD_KIND_MASK) == Kind.READ
-    pairs, counts = np.unique((kept.locations * 2 + reading) * size + kept.sites, return_counts=True)
+    seen: Counter[int] = Counter()
+    for start in range(0, len(kept.seqs), CHUNK):
+        part = slice(start, start + CHUNK)
+        reading = kept.kinds[part] == Kind.READ
+        found = (kept.locations[part].astype(np.int64) * 2 + reading) * size + kept.sites[part]
+        seen.update(dict(zip(*(column.tolist() for column in np.unique(found, return_counts=True)), strict=True)))
+    pairs, counts = np.array(list(seen), np.int64), np.array(list(seen.values()), np.int64)
     for index in np.lexsort((pairs, -counts, pairs // size)).tolist():
         location_and_reading, site = divmod(int(pairs[index]), size)
         yield location_and_reading // 2, site
@@ -170,8 +181,9 @@ def _markers(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kept 
     if kept is None:
         wanted[:-1] = True
     else:
-        writing = (kept.records["kind"] & RECORD_KIND_MASK) != Kind.READ
-        wanted[table.code[kept.sites[writing | of_readers]]] = True
+        for start in range(0, len(kept.seqs), CHUNK):
+            part = slice(start, start + CHUNK)
+            wanted[table.code[kept.sites[part][(kept.kinds[part] != Kind.READ) | of_readers]]] = True
     found = [np.empty(0, np.int64)]
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
@@ -191,13 +203,18 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, kept: Kep
             flow = site.flow
             reads = (*flow.reads, *flow.called_reads, *flow.tested, *flow.failed)
             asked[[*reads, *flow.writes, *flow.called_writes]] = True
-    of_kept = asked[kept.sites]
-    places = mixed_hash((kept.records["frame"][of_kept], kept.sites[of_kept]), FIRST_SALT)
-    known = np.unique(places)
+    at_kept = np.zeros(len(asked), bool)  # sites that are asked for, of kept accesses
+    parts = [np.empty(0, np.uint64)]
+    for start in range(0, len(kept.seqs), CHUNK):
+        sites = kept.sites[start : start + CHUNK]
+        (which,) = np.nonzero(asked[sites])
+        at_kept[sites[which]] = True
+        parts.append(np.unique(mixed_hash((kept.addresses(which + start), sites[which]), FIRST_SALT)))
+    known = np.unique(np.concatenate(parts))
     found = [np.empty(0, np.int64)]
     if not len(known):
         return found[0]
-    asked[np.setdiff1d(np.arange(len(asked)), kept.sites[of_kept])] = False
+    asked = at_kept
     kept_last = np.zeros(len(known), bool)  # by place: whether its newest access is a kept one
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
@@ -229,44 +246,53 @@ def _events(
     window: SpooledRecords, births: Births | None, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
 ) -> tuple[Events, Array]:
     """The events, and the addresses of frames by the numbers that they have there."""
-    seqs = np.concatenate([kept.seqs, markers, elsewhere])
-    order = np.argsort(seqs, kind="stable")
-    seqs = seqs[order]
-    away = window.take(elsewhere)
-    away["kind"] = Kind.ELSEWHERE
-    away["tags"] = away["before"] = 0
-    rows = np.concatenate([kept.records, window.take(markers), away])[order]
-    locations = np.concatenate([kept.locations, np.full(len(markers) + len(elsewhere), -1)])[order]
+    others = np.sort(np.concatenate([markers, elsewhere]))
+    away = np.isin(others, elsewhere)
+    rows = window.take(others)
+    kinds = np.where(away, np.uint8(Kind.ELSEWHERE), rows["kind"] & np.uint8(RECORD_KIND_MASK))
+    before = np.where(away, np.uint32(0), rows["before"])
+    tags = np.where(away, np.uint8(0), rows["tags"] >> np.uint8(4))
+    at = np.searchsorted(kept.seqs, others)
+
+    def merged(column: Array, more: Array) -> Array:
+        return np.insert(column, at, more) if len(at) else column
+
+    seqs = merged(kept.seqs, others)
+    kind = merged(kept.kinds, kinds)
+    earlier = merged(kept.before, before)
+    tag, words = merged(kept.tags, tags), merged(kept.values, rows["value"])
     # the addresses of frames only tell activations apart: small numbers do as well
-    addresses, frames = np.unique(rows["frame"], return_inverse=True)
-    tags, words, others = interned.columns(rows["tags"] >> 4, rows["value"], _objects_in(rows, births, seqs))
+    frame = merged(kept.frame, kept.frames.of(rows["frame"]))
+    objects = _objects_in(kind, earlier, tag, words, births, seqs)
+    tag, word, distinct = interned.columns(tag, words, objects)
     events = Events(
         seq=seqs,
-        before=rows["before"].copy(),
-        thread=rows["thread"].copy(),
-        site=rows["site"].copy(),
-        kind=rows["kind"] & np.uint8(RECORD_KIND_MASK),
-        location=locations.astype(np.int32),
-        tag=tags,
-        word=words,
-        frame=frames.astype(np.int32),
-        others=others,
+        before=earlier,
+        thread=merged(kept.threads_of, rows["thread"]),
+        site=merged(kept.site_ids, rows["site"]),
+        kind=kind,
+        location=merged(kept.locations, np.full(len(others), -1, np.int32)),
+        tag=tag,
+        word=word,
+        frame=frame,
+        others=distinct,
     )
-    return events, addresses
+    return events, kept.frames.column(0)
 
 
-def _objects_in(rows: Array, births: Births | None, seqs: Array) -> Array:
+def _objects_in(kinds: Array, before: Array, tags: Array, words: Array, births: Births | None, seqs: Array) -> Array:
     """The objects that values are, 0 if they are none or births were not seen.
 
     What is written was there when the write began, and may have been overwritten and gone before it was recorded; what
     was read is there at the end."""
-    objects = np.zeros(len(rows), np.int64)
+    objects = np.zeros(len(tags), np.int64)
     if births is None:
         return objects
-    (which,) = np.nonzero((rows["tags"] >> 4 == Tag.OBJECT) & (rows["value"] & np.uint64(ADDRESS_MASK) != 0))
-    rows, seqs = rows[which], seqs[which]
-    began = np.where(rows["kind"] & RECORD_KIND_MASK == Kind.WRITE, rows["before"].astype(np.int64), 0)
-    objects[which] = births.objects(rows["value"] & np.uint64(ADDRESS_MASK), np.maximum(seqs - began, births.first))
+    (which,) = np.nonzero(tags == Tag.OBJECT)
+    addresses = words[which] & np.uint64(ADDRESS_MASK)
+    which, addresses = which[addresses != 0], addresses[addresses != 0]
+    began = np.where(kinds[which] == Kind.WRITE, before[which].astype(np.int64), 0)
+    objects[which] = births.objects(addresses, np.maximum(seqs[which] - began, births.first))
     return objects
 
 

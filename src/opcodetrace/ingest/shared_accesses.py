@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest.identity import Aliases, Births
-from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT, numbered
+from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT
+from opcodetrace.ingest.row_numbers import RowNumbers
 from opcodetrace.ingest.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SLICE, WHOLE, SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RECORD_KIND_MASK, RecordFlag, Tag
@@ -21,6 +23,7 @@ Array = npt.NDArray[Any]
 
 
 MAX_BUCKET_BITS = 24
+CHUNK = 1 << 16  # accesses at a time
 SEQUENCES = frozenset(["list", "bytearray", "collections.deque", "array.array"])  # where a deletion moves items
 
 
@@ -57,7 +60,7 @@ def canonical_keys(records: Records, sites: Array, table: SiteTable, interned: I
 
 
 def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
-    """The seqs of all accesses to locations that may be shared: every shared one, and few others.
+    """Which accesses are to locations that may be shared, as a mask of all records: every shared one, and few others.
 
     Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds nothing
     shared. Families and generations only tell apart what has the same address, so they can wait.
@@ -67,10 +70,11 @@ def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned
     first_thread = np.full(1 << bits, no_thread, np.uint32)
     many = np.zeros(1 << bits, bool)
     written = np.zeros(1 << bits, bool)
-    found: list[tuple[Array, Array, Array]] = []
+    found: list[tuple[int, int, Array, Array | None]] = []
     for start, chunk in window.chunks():
-        kind = seen.kinds[start - seen.first :][: len(chunk)]
-        (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
+        length = len(chunk)
+        kind = seen.kinds[start - seen.first :][:length]
+        (where,) = np.nonzero(is_access(kind))
         if not len(where):
             continue
         if len(where) < len(chunk):
@@ -91,21 +95,42 @@ def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned
             before = first_thread[buckets]
         many[buckets[before != thread]] = True
         written[buckets[kind != Kind.READ]] = True
-        where += start
-        found.append((where, mixed.astype(np.uint32), two_buckets))
+        found.append((start, start + length, mixed.astype(np.uint32), two_buckets if two_buckets.any() else None))
     shared = many & written
-    stays = (seqs[shared[buckets] | two_buckets] for seqs, buckets, two_buckets in found)
-    return np.concatenate([np.empty(0, np.int64), *stays])
+    candidates = is_access(seen.kinds)
+    for start, stop, buckets, two in found:
+        part = candidates[start - seen.first : stop - seen.first]
+        part[np.flatnonzero(part)] = shared[buckets] if two is None else shared[buckets] | two
+    return candidates
+
+
+def is_access(kinds: Array) -> Array:
+    """Of which records."""
+    accesses: Array = kinds - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ
+    return accesses
+
+
+# of the first columns of Kept
+DTYPES = (
+    *(np.int64, np.uint32, np.uint16, np.uint8, np.uint8, np.uint64, np.int32, np.uint32),
+    *(np.int32, np.int32),
+)
 
 
 @dataclass(slots=True)
 class Kept:
-    """The accesses that are stored, in order."""
+    """The accesses that are stored, in order, and the locations that they are of."""
 
-    seqs: Array
-    records: Records  # a copy
-    sites: Array  # as places in the SiteTable
-    locations: Array  # numbered from 1 by first access
+    seqs: Array  # int64
+    before: Array  # as in the records, as what follows
+    threads_of: Array
+    kinds: Array
+    tags: Array  # of the values
+    values: Array
+    frame: Array  # int32: the number of its address
+    site_ids: Array
+    sites: Array  # int32: as places in the SiteTable
+    locations: Array  # int32: numbered from 1 by first access
     families: Array  # by location, as what follows; entry 0 is for no location
     containers: Array  # tells containers apart
     container_words: Array  # type id << 48 | address, of the latest access
@@ -117,85 +142,199 @@ class Kept:
     writes: Array
     threads: Array
     unplaced: int  # accesses at unknown sites
+    frames: RowNumbers  # of the addresses of frames
+
+    def addresses(self, which: Array | slice) -> Array:
+        """Those of the frames of some of the accesses."""
+        return self.frames.column(0)[self.frame[which]]
+
+
+@dataclass(slots=True)
+class Placed:
+    """Some accesses at sites that are known, and which location each is of."""
+
+    seqs: Array
+    rows: Records
+    sites: Array
+    families: Array
+    keys: Keys
+    containers: Array
+    unplaced: int
+
+    @classmethod
+    def of(
+        cls, seqs: Array, rows: Records, table: SiteTable, interned: Interned, births: Births, aliases: Aliases
+    ) -> Placed:
+        sites = table.indexes(rows["site"])
+        families = table.family[sites]
+        placed = families != NO_FAMILY
+        if unplaced := int(len(placed) - placed.sum()):
+            seqs, rows, sites, families = seqs[placed], rows[placed], sites[placed], families[placed]
+        keys = canonical_keys(rows, sites, table, interned)
+        containers = births.objects(rows["container"] & np.uint64(ADDRESS_MASK), seqs)
+        by_identity = keys.tags == Tag.OBJECT
+        if by_identity.any():
+            keys.words[by_identity] = births.objects(keys.words[by_identity], seqs[by_identity]).view(np.uint64)
+        families = families.copy()
+        families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
+        families[keys.tags == Tag.WHOLE] = WHOLE
+        families[(rows["kind"] & RecordFlag.ATTRIBUTE) != 0] = ATTRIBUTE
+        is_attribute, owners = aliases.owner(containers)
+        is_attribute &= (families == ITEM) & (keys.tags == Tag.STR)
+        containers = np.where(is_attribute, owners, containers)
+        families[is_attribute] = ATTRIBUTE
+        return cls(seqs, rows, sites, families, keys, containers, unplaced)
+
+    def place_globals(self, known: Array) -> None:
+        """What lies under a name in one of these containers is a global."""
+        module = (self.rows["kind"] & RecordFlag.MODULE) != 0
+        text = self.keys.tags == Tag.STR
+        module |= (self.families == ITEM) & text & np.isin(self.containers, known)
+        self.families[module & text] = GLOBAL
 
 
 def shared_accesses(
     window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned, *, keep_all: bool
 ) -> Kept:
     aliases = Aliases.of(seen, births)
-    if keep_all:
-        (seqs,) = np.nonzero((seen.kinds >= Kind.READ) & (seen.kinds <= Kind.DELETE))
-        seqs += seen.first
-    else:
-        seqs = _candidates(window, seen, table, interned, aliases)
-    rows = window.take(seqs)
-    sites = table.indexes(rows["site"])
-    families = table.family[sites]
-    placed = families != NO_FAMILY
-    if unplaced := int(len(placed) - placed.sum()):
-        seqs, rows, sites, families = seqs[placed], rows[placed], sites[placed], families[placed]
-    keys = canonical_keys(rows, sites, table, interned)
-    addresses = rows["container"] & np.uint64(ADDRESS_MASK)
-    containers = births.objects(addresses, seqs)
-    by_identity = keys.tags == Tag.OBJECT
-    keys.words[by_identity] = births.objects(keys.words[by_identity], seqs[by_identity]).view(np.uint64)
-    families = families.copy()
-    families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
-    families[keys.tags == Tag.WHOLE] = WHOLE
-    families[(rows["kind"] & RecordFlag.ATTRIBUTE) != 0] = ATTRIBUTE
-    is_attribute, owners = aliases.owner(containers)
-    is_attribute &= (families == ITEM) & (keys.tags == Tag.STR)
-    containers = np.where(is_attribute, owners, containers)
-    families[is_attribute] = ATTRIBUTE
-    module = (rows["kind"] & RecordFlag.MODULE) != 0
-    globals_known = np.unique(containers[module | table.plain_global[sites]])
-    module |= (families == ITEM) & (keys.tags == Tag.STR) & np.isin(containers, globals_known)
-    families[module & (keys.tags == Tag.STR)] = GLOBAL
+    candidates = is_access(seen.kinds) if keep_all else _candidates(window, seen, table, interned, aliases)
 
-    locations, first = numbered((containers, families, keys.tags, keys.words))
-    count = len(first)
-    kinds = rows["kind"] & RECORD_KIND_MASK
-    pairs = np.unique(locations.astype(np.int64) * MAX_THREADS + rows["thread"])
-    threads = np.bincount(pairs // MAX_THREADS, minlength=count)
-    writes = np.bincount(locations[kinds != Kind.READ], minlength=count)
-    reads = np.bincount(locations[kinds == Kind.READ], minlength=count)
-    uncertain = np.zeros(count, bool)
-    uncertain[locations[(rows["kind"] & RecordFlag.UNCERTAIN) != 0]] = True
-    last = np.zeros(count, np.int64)
-    last[locations] = np.arange(len(locations))
+    def rows() -> Iterator[tuple[Array, Records]]:
+        for start in range(0, len(candidates), CHUNK):
+            seqs = seen.first + start + np.flatnonzero(candidates[start : start + CHUNK])
+            if len(seqs):
+                yield seqs, window.take(seqs)
 
-    shared = np.full(count, True) if keep_all else (threads >= 2) & (writes >= 1)
+    globals_known = [np.empty(0, np.int64)]
+    for seqs, piece in rows():
+        in_globals = (piece["kind"] & RecordFlag.MODULE) != 0
+        in_globals |= table.plain_global[table.indexes(piece["site"])]
+        if in_globals.any():
+            placed = Placed.of(seqs[in_globals], piece[in_globals], table, interned, births, aliases)
+            globals_known.append(np.unique(placed.containers))
+    known = np.unique(np.concatenate(globals_known))
+    numbers, frames = RowNumbers(3), RowNumbers(1)
+    by_location = ByLocation()
+    columns = [np.empty(int(candidates.sum()), dtype) for dtype in DTYPES]
+    unplaced = stop = 0
+    for seqs, piece in rows():
+        placed = Placed.of(seqs, piece, table, interned, births, aliases)
+        placed.place_globals(known)
+        records, keys = placed.rows, placed.keys
+        how = placed.families.astype(np.uint64) << np.uint64(8) | keys.tags
+        locations = numbers.of(placed.containers.view(np.uint64), how, keys.words)
+        by_location.add(locations, len(numbers), records)
+        unplaced += placed.unplaced
+        start, stop = stop, stop + len(records)
+        found = (
+            *(placed.seqs, records["before"], records["thread"], records["kind"] & np.uint8(RECORD_KIND_MASK)),
+            *(records["tags"] >> np.uint8(4), records["value"], frames.of(records["frame"]), records["site"]),
+            *(placed.sites, locations),
+        )
+        for column, part in zip(columns, found, strict=True):
+            column[start:stop] = part
+    threads = by_location.thread_counts()
+    count = len(numbers)
+    shared = np.full(count, True) if keep_all else (threads >= 2) & (by_location.writes[:count] >= 1)
     order = np.flatnonzero(shared)
-    number = np.zeros(count, np.int64)
+    number = np.zeros(count, np.int32)
     number[order] = np.arange(1, len(order) + 1)
-    numbers = number[locations]
-    stays = numbers > 0
+    columns = _staying([column[:stop] for column in columns], number)
 
     def of_location(column: Array) -> Array:
         return np.concatenate([np.zeros(1, column.dtype), column[order]])
 
+    how, words = numbers.column(1), numbers.column(2)
+    tags = (how & np.uint64(0xFF)).astype(np.uint8)
+    all_seqs, before, threads_of, kinds, value_tags, values, frame, site_ids, sites, locations = columns
     return Kept(
-        seqs=seqs[stays],
-        records=rows[stays],
-        sites=sites[stays],
-        locations=numbers[stays],
-        families=of_location(families[first]),
-        containers=of_location(containers[first]),
-        container_words=of_location(rows["container"][last]),
-        key_tags=of_location(keys.tags[first]),
-        key_words=of_location(np.where(keys.tags[first] == Tag.OBJECT, rows["key"][first], keys.words[first])),
-        key_objects=of_location(keys.words[first]),
-        uncertain=of_location(uncertain | _unknown(keys, first)),
-        reads=of_location(reads),
-        writes=of_location(writes),
+        seqs=all_seqs,
+        before=before,
+        threads_of=threads_of,
+        kinds=kinds,
+        tags=value_tags,
+        values=values,
+        frame=frame,
+        frames=frames,
+        site_ids=site_ids,
+        sites=sites,
+        locations=locations,
+        families=of_location((how >> np.uint64(8)).astype(table.family.dtype)),
+        containers=of_location(numbers.column(0).view(np.int64)),
+        container_words=of_location(by_location.container_words[:count]),
+        key_tags=of_location(tags),
+        key_words=of_location(np.where(tags == Tag.OBJECT, by_location.keys[:count], words)),
+        key_objects=of_location(words),
+        uncertain=of_location(by_location.uncertain[:count] | _unknown(tags, words)),
+        reads=of_location(by_location.reads[:count]),
+        writes=of_location(by_location.writes[:count]),
         threads=of_location(threads),
         unplaced=unplaced,
     )
 
 
-def _unknown(keys: Keys, first: Array) -> Array:
+def _staying(columns: list[Array], number: Array) -> list[Array]:
+    """The accesses whose locations, the last column, have a number; with these numbers."""
+    stop = 0
+    for start in range(0, len(columns[-1]), CHUNK):
+        part = slice(start, start + CHUNK)
+        numbers = number[columns[-1][part]]
+        stays = numbers > 0
+        begin, stop = stop, stop + int(stays.sum())
+        columns[-1][part] = numbers
+        for column in columns:
+            column[begin:stop] = column[part][stays]
+    return [column[:stop] if 2 * stop > len(column) else column[:stop].copy() for column in columns]
+
+
+class ByLocation:
+    """What accesses say of their locations, piece by piece."""
+
+    def __init__(self) -> None:
+        self.reads, self.writes = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self.uncertain = np.zeros(0, bool)
+        self.container_words = np.zeros(0, np.uint64)  # of the latest access
+        self.keys = np.zeros(0, np.uint64)  # of the first one, as in the records
+        self._known = 0
+        self._pairs = np.empty(0, np.int64)  # of locations and threads
+        self._fresh: list[Array] = []
+        self._waiting = 0
+
+    def add(self, locations: Array, count: int, rows: Records) -> None:
+        """More accesses; `count` is how many locations there are by now."""
+        if count > len(self.reads):
+            room = max(count, 2 * len(self.reads), 1024)
+            for name in ("reads", "writes", "uncertain", "container_words", "keys"):
+                old = getattr(self, name)
+                grown = np.zeros(room, old.dtype)
+                grown[: len(old)] = old
+                setattr(self, name, grown)
+        kinds = rows["kind"] & RECORD_KIND_MASK
+        np.add.at(self.reads, locations[kinds == Kind.READ], 1)
+        np.add.at(self.writes, locations[kinds != Kind.READ], 1)
+        self.uncertain[locations[(rows["kind"] & RecordFlag.UNCERTAIN) != 0]] = True
+        self.container_words[locations] = rows["container"]
+        fresh, first = np.unique(locations[::-1], return_index=True)
+        new = fresh >= self._known
+        self.keys[fresh[new]] = rows["key"][::-1][first[new]]
+        self._known = count
+        self._fresh.append(np.unique(locations.astype(np.int64) * MAX_THREADS + rows["thread"]))
+        self._waiting += len(self._fresh[-1])
+        if self._waiting > len(self._pairs) + CHUNK:
+            self._merge()
+
+    def _merge(self) -> None:
+        self._pairs = np.unique(np.concatenate([self._pairs, *self._fresh]))
+        self._fresh, self._waiting = [], 0
+
+    def thread_counts(self) -> Array:
+        """How many threads accessed each location."""
+        self._merge()
+        return np.bincount(self._pairs // MAX_THREADS, minlength=self._known)
+
+
+def _unknown(tags: Array, words: Array) -> Array:
     """Keys that the probe could not tell, and texts whose records are missing: there may be several of them."""
-    tags, words = keys.tags[first], keys.words[first]
     unknown: Array = (tags == Tag.ABSENT) | (np.isin(tags, TEXT_TAGS) & (words == UNKNOWN_TEXT))
     return unknown
 

@@ -7,11 +7,14 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels
+from opcodetrace.ingest.shared_accesses import Kept
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
@@ -20,6 +23,8 @@ from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.site import SourceFile
 from opcodetrace.trace.sync import Synchronisation, SyncObject
+
+Array = npt.NDArray[Any]
 
 LOCKS = frozenset(["_thread.lock", "_thread.RLock"])
 OF_THREADS = frozenset(["start", "join"])
@@ -46,8 +51,10 @@ def synchronisation_of(
     labels: Labels,
     threads: Sequence[Thread],
     files: Sequence[SourceFile],
+    kept: Kept,
 ) -> tuple[list[SyncObject], list[Synchronisation]]:
-    """What threads did to wait for each other, by objects that two of them used; and the starts of threads."""
+    """What threads did to wait for each other, and the starts of threads. Of the objects these count: what two threads
+    used, what one held at one of the accesses that are kept, and what one waits for without end."""
     which = seen.control_kinds == RecordKind.SYNC
     seqs, rows = seen.control_seqs[which], seen.control[which]
     if not len(rows):
@@ -59,7 +66,11 @@ def synchronisation_of(
     names = interned.values(rows["tags"] & 15, rows["key"].copy())
     of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
     of_threads[place[np.array([name in OF_THREADS for name in names], bool)]] = True
-    shared = ((np.bincount(users, minlength=len(used)) >= 2) | of_threads) & (addresses[first] != 0)
+    shared = (np.bincount(users, minlength=len(used)) >= 2) | of_threads
+    operations = np.array([OPERATIONS.get(str(name), str(name)) for name in names])
+    shared[_held_at(kept, place, seqs, rows, operations)] = True
+    shared[_waited_for_ever(place, rows, operations)] = True
+    shared &= addresses[first] != 0
     numbers = np.cumsum(shared)
     stays = shared[place] | (addresses == 0)
     seqs, rows, place = seqs[stays], rows[stays], place[stays]
@@ -97,7 +108,7 @@ def synchronisation_of(
             written[number] = labels.synchronised(site, types[number], direct=is_direct)
             direct[number] = is_direct
         holder = started = None
-        if number is not None and types[number] in LOCKS:
+        if number is not None and types[number] in LOCKS and not (failed and operation == "release"):
             holder = held.note(number, types[number], operation, seq, earliest, thread, done=not begins and not failed)
         if number is None:
             started = starts.thread(value, seq)
@@ -114,7 +125,7 @@ def synchronisation_of(
                 operation=operation,
                 begins=begins,
                 failed=failed,
-                waited=value / 1e9 if waits and number is not None else None,
+                waited=value / 1e9 if waits and number is not None and not flags & SyncFlag.TRIES else None,
                 holder=holder,
                 woken_by=woken_by,
                 inside=inside,
@@ -123,6 +134,35 @@ def synchronisation_of(
         )
     named = labels.label_objects([(types[number], written.get(number)) for number in sorted(types)])
     return [SyncObject(number, types[number], label) for number, label in zip(sorted(types), named, strict=True)], made
+
+
+def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Array) -> Array:
+    """The objects that a thread held at a kept access of its own: from what it acquired to the release of it."""
+    flags = rows["frame"].astype(np.int64)
+    done = (flags & (SyncFlag.BEGINS | SyncFlag.FAILED)) == 0
+    steps = np.where(done, (operations == "acquire") * 1 - (operations == "release") * 1, 0)
+    order = np.argsort(place, kind="stable")  # the records of one object in a row, each in the order of the run
+    place, seqs, steps, threads = place[order], seqs[order], steps[order], rows["thread"][order].astype(np.int64)
+    depth = np.cumsum(steps)
+    begins = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
+    depth -= np.repeat((depth - steps)[begins], np.diff(np.r_[begins, len(place)]))
+    last = np.iinfo(np.int64).max >> 20
+    until = np.where(np.r_[place[1:] == place[:-1], False], np.r_[seqs[1:], last], last)
+    accesses = np.sort((kept.threads_of.astype(np.int64) << 44) + kept.seqs)
+    first = np.searchsorted(accesses, (threads << 44) + seqs)
+    behind = np.searchsorted(accesses, (threads << 44) + until)
+    held: Array = np.unique(place[(depth > 0) & (behind > first)])
+    return held
+
+
+def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
+    """The objects of waits that have begun and have no end: the thread did nothing with the object since."""
+    threads = rows["thread"].astype(np.int64)
+    _, latest = np.unique((place.astype(np.int64) * MAX_THREADS + threads)[::-1], return_index=True)
+    latest = len(place) - 1 - latest
+    waits = (rows["frame"][latest].astype(np.int64) & SyncFlag.BEGINS) != 0
+    unended: Array = place[latest[waits & ~np.isin(operations[latest], list(AT_ONCE))]]
+    return unended
 
 
 class _Holders:
@@ -203,7 +243,7 @@ class _Waking:
             joined = self._thread_of[number]
             if earliest <= self._last_seqs[joined] < seq:
                 woken_by = joined
-        if number is not None and operation in GIVE:
+        if number is not None and operation in GIVE and not failed:
             self._given[number] = (seq, thread)
         elif number is not None and operation in TAKE and not failed and woken_by is None:
             given_at, giver = self._given.get(number, (-1, -1))

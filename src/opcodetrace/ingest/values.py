@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
-from opcodetrace.spool.records import Survey, assemble
+from opcodetrace.spool.records import Records, Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
 from opcodetrace.trace.events import ValueTag
 
@@ -35,6 +35,7 @@ class Interned:
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
         self._objects: dict[int, int] = {}
+        self._told: dict[int, tuple[str | None, bool]] = {}
         # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
         # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
         self._lowest = np.uint64(_lowest(texts))
@@ -73,6 +74,13 @@ class Interned:
         canonical = int(self.canonical_ids(np.array([number], np.uint64))[0])
         return None if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])
 
+    def describe(self, objects: Array, rows: Records) -> None:
+        """What DESCRIBE records tell of these objects, for values to come. The first word counts."""
+        changes = (rows["tags"] & 15) == Tag.TRUE
+        for identity, text, change in zip(objects.tolist(), rows["value"].tolist(), changes.tolist(), strict=True):
+            if identity not in self._told:
+                self._told[identity] = self.text(text), change
+
     def type_name(self, number: int) -> str:
         """A type's name as people write it: that of a built-in type or of the script's own without its module."""
         name = as_text(self._types.get(number, b"")) or UNKNOWN_TYPE
@@ -84,7 +92,8 @@ class Interned:
         found = []
         for word, identity in zip(words[first].tolist(), objects[first].tolist(), strict=True):
             number = self._objects.setdefault(identity, len(self._objects) + 1) if identity else None
-            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number))
+            text, changes = self._told.get(identity, (None, False))
+            found.append(Opaque(self.type_name(word >> ADDRESS_BITS), number, text, changes))
         return _objects(found)[places]
 
     def values(self, tags: Array, words: Array, objects: Array | None = None) -> list[Value]:
@@ -94,23 +103,22 @@ class Interned:
         return self.keys(tags, words, objects)
 
     def columns(self, tags: Array, words: Array, objects: Array) -> tuple[Array, Array, Sequence[Value]]:
-        """The same as `Events` has it. The values that are texts or objects come third."""
-        made, numbers = tags.copy(), words.view(np.int64).copy()
+        """The same as `Events` has it, in the place of `tags` and `words`. The texts and objects come third."""
+        made, numbers = tags, words.view(np.int64)
         distinct = Distinct(self)
-        for tag in np.flatnonzero(np.bincount(tags, minlength=16)).tolist():
-            if tag <= Tag.TRUE:
-                continue
-            where = tags == tag
+        used_tags = np.flatnonzero(np.bincount(tags, minlength=16)).tolist()
+        places = {tag: np.flatnonzero(tags == tag) for tag in used_tags if tag > Tag.TRUE}
+        for tag, where in places.items():
             if tag == Tag.OBJECT:
                 made[where], numbers[where] = self._object_columns(words[where], objects[where], distinct)
                 continue
             found = self.canonical_ids(words[where]) if tag in TEXT_TAGS else words[where]
-            used, places = np.unique(found, return_inverse=True)
-            known = np.full(len(places), ValueTag.OTHER, np.uint8)
+            used, inverse = np.unique(found, return_inverse=True)
+            known = np.full(len(inverse), ValueTag.OTHER, np.uint8)
             if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
-                known[places == 0] = ValueTag.ABSENT
+                known[inverse == 0] = ValueTag.ABSENT
             made[where] = known
-            numbers[where] = places + distinct.add(tag, used, np.zeros(len(used), np.int64))
+            numbers[where] = inverse + distinct.add(tag, used, np.zeros(len(used), np.int64))
         return made, numbers, distinct
 
     def _object_columns(self, words: Array, objects: Array, distinct: Distinct) -> tuple[Array, Array]:

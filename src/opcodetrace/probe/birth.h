@@ -49,23 +49,25 @@ birth_label(uint64_t address)
     return (uint32_t)((address & ADDRESS_MASK) >> (BIRTH_BITS + 4)) << 1 | 1;
 }
 
-static inline void
+/* The address is known from now on. False if it was before, since the object there was born. */
+static inline bool
 birth_know(uint64_t word)
 {
     if (UNLIKELY(this_run.birth_table == NULL)) {
-        return;
+        return false;
     }
     uint32_t *entry = &this_run.birth_table[birth_entry(word)];
     uint32_t label = birth_label(word), seen = LOAD(entry);
     if (LIKELY(seen == label)) {
-        return;
+        return false;
     }
     do {
         if (seen == label || seen == CROWDED) {
-            return;
+            return false;
         }
     } while (!__atomic_compare_exchange_n(entry, &seen, seen == 0 ? label : CROWDED, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
+    return true;
 }
 
 static inline bool

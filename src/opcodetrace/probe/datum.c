@@ -1,4 +1,5 @@
 #include "datum.h"
+#include "describe.h"
 
 #include <stdio.h>
 
@@ -44,7 +45,12 @@ value_datum_slow(Thread *thread, PyObject *value)
     }
     uint64_t word = object_word(thread, value);
     if (birth_is_seen(type)) {
-        birth_know(word);
+        /* What can be told of an object is told once: by whoever sees it first, or by each thread that does not know that. */
+        uint64_t *described = &thread->described[word >> 4 & (DESCRIBED - 1)];
+        if ((birth_know(word) || *described != word) && this_run.birth_table != NULL) {
+            *described = word;
+            describe(thread, value, word);
+        }
     }
     else {
         word &= ~ADDRESS_MASK;

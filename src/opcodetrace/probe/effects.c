@@ -370,15 +370,8 @@ count_now(Call *call, PyObject *key, Py_ssize_t less)
     if (!is_undisturbed(call) || !PyUnicode_CheckExact(key) || !dict_has_text_keys_only(call->container)) {
         return ABSENT;
     }
-#if FREE_THREADED
-    if (PyDict_GetItemRef(call->container, key, &value) < 0) {
-        PyErr_Clear();
-    }
-#else
-    value = Py_XNewRef(dict_find(call->container, key));
-#endif
+    value = dict_find(call->container, key);
     bool known = value != NULL && PyLong_CheckExact(value) && int_value(value, &number);
-    Py_XDECREF(value); /* the dictionary holds it: nobody has been here since */
     return known && number != less ? (Datum){.word = (uint64_t)(number - less), .sort = TAG_INT} : ABSENT;
 }
 
@@ -562,25 +555,16 @@ items_got(Call *call, PyObject *result)
     }
 }
 
-/* What the instance itself has there now; borrowed, or NULL. */
+/* What the instance itself has there now, as long as the hook lasts; NULL: nothing, or that is not followed (slots, and what the
+   class has for its instances). */
 static PyObject *
 plain_value(PyObject *object, PyObject *name)
 {
-#if FREE_THREADED
-    (void)object, (void)name;
-    return NULL; /* another thread may let go of it under our hands */
-#else
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject *in_class = PyModule_Check(object) ? NULL : type_lookup(type, name);
-    if (in_class != NULL) {
-        return NULL; /* a slot, or what the class has for its instances: not followed */
-    }
     if (PyModule_Check(object)) {
-        return ((PyModuleObject *)object)->md_dict == NULL ? NULL
-                                                           : dict_find(((PyModuleObject *)object)->md_dict, name);
+        PyObject *dict = ((PyModuleObject *)object)->md_dict;
+        return dict == NULL ? NULL : dict_find(dict, name);
     }
-    return instance_value(object, name);
-#endif
+    return type_lookup(Py_TYPE(object), name) == NULL ? instance_value(object, name) : NULL;
 }
 
 static void
@@ -621,35 +605,119 @@ attributes_of(Call *call, PyObject *result)
 
 /* ---- synchronisation ---- */
 
+/* The argument at this place, or of this keyword; NULL where it was not given. */
+static PyObject *
+argument(const Call *call, Py_ssize_t at, const char *name)
+{
+    PyObject *names = call->keywords;
+    if (at < call->given) {
+        return call->args[at];
+    }
+    if (names != NULL && PyDict_Check(names)) {
+        Py_ssize_t next = 0;
+        PyObject *key, *value;
+        while (PyDict_Next(names, &next, &key, &value)) {
+            if (PyUnicode_CompareWithASCIIString(key, name) == 0) {
+                return value;
+            }
+        }
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; names != NULL && i < PyTuple_GET_SIZE(names); i++) {
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(names, i), name) == 0) {
+            return call->args[call->given + i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_zero(PyObject *number)
+{
+    int64_t value;
+    return number != NULL && ((PyLong_CheckExact(number) && int_value(number, &value) && value == 0) ||
+                              (PyFloat_CheckExact(number) && PyFloat_AS_DOUBLE(number) == 0.0));
+}
+
+/* acquire(False), acquire(timeout=0), get(block=False), get_nowait(): takes what is there, or gives up. */
+static bool
+only_tries(const Call *call)
+{
+    if (strcmp(call->name, "get_nowait") == 0) {
+        return true;
+    }
+    bool is_get = strcmp(call->name, "get") == 0, is_join = strcmp(call->name, "join") == 0;
+    PyObject *blocks = is_join ? NULL : argument(call, 0, is_get ? "block" : "blocking");
+    return blocks == Py_False || is_zero(blocks) || is_zero(argument(call, !is_join, "timeout"));
+}
+
+static bool
+will_have_to_wait(const Call *call)
+{
+    if (call->container == NULL || only_tries(call)) {
+        return false;
+    }
+    if (call->waits == NULL) {
+        return call->recursive && rlock_owner(call->container) != 0 &&
+               rlock_owner(call->container) != PyThread_get_thread_ident();
+    }
+    PyObject *answer = call->waits(call->container, NULL);
+    if (answer == NULL) {
+        PyErr_Clear();
+    }
+    bool waits = answer == Py_True;
+    Py_XDECREF(answer);
+    return waits;
+}
+
 static void
 will_wait(Call *call)
 {
     call->clock = sync_clock();
-    if (call->waits != NULL && call->container != NULL && (call->given == 0 || call->first != Py_False)) {
-        PyObject *answer = call->waits(call->container, NULL);
-        if (answer == NULL) {
-            PyErr_Clear();
-        }
-        else if (answer == Py_True) {
-            sync_emit(call->thread, call->site, call->container, call->name, SYNC_BEGINS | call->direct, 0, EXACT, 0);
-        }
-        Py_XDECREF(answer);
+    if (will_have_to_wait(call)) {
+        sync_emit(call->thread, call->site, call->container, call->name, SYNC_BEGINS | call->direct, 0, EXACT, 0);
     }
 }
 
 static void
 waited(Call *call, PyObject *result)
 {
-    unsigned flags = call->direct | (result == NULL || result == Py_False ? SYNC_FAILED : 0);
-    sync_emit(call->thread, call->site, call->container, call->name, flags, sync_clock() - call->clock, call->earliest,
-              call->quiet);
+    bool failed = result == NULL || result == Py_False, tries = only_tries(call);
+    unsigned flags = call->direct | (failed ? SYNC_FAILED : 0) | (tries ? SYNC_TRIES : 0);
+    sync_emit(call->thread, call->site, call->container, call->name, flags, tries ? 0 : sync_clock() - call->clock,
+              call->earliest, call->quiet);
 }
 
-/* Said before it is done: as soon as it is, another thread may go on. */
+/* Said before it is done: as soon as it is, another thread may go on. Of a lock that is not held nobody waits for: there it is
+   said afterwards, when it is known whether that raised. */
 static void
 releases(Call *call)
 {
-    sync_emit(call->thread, call->site, call->container, call->name, call->direct, 0, EXACT, 0);
+    bool is_held = true;
+    if (call->recursive) {
+        is_held = rlock_owner(call->container) == PyThread_get_thread_ident();
+    }
+    else if (call->waits != NULL) {
+        PyObject *answer = call->waits(call->container, NULL);
+        if (answer == NULL) {
+            PyErr_Clear();
+        }
+        is_held = answer != Py_False;
+        Py_XDECREF(answer);
+    }
+    call->plain = is_held;
+    if (is_held) {
+        sync_emit(call->thread, call->site, call->container, call->name, call->direct, 0, EXACT, 0);
+    }
+}
+
+static void
+released(Call *call, PyObject *result)
+{
+    if (!call->plain) {
+        sync_emit(call->thread, call->site, call->container, call->name,
+                  call->direct | (result == NULL ? SYNC_FAILED : 0), 0, call->earliest, call->quiet);
+    }
 }
 
 static void
@@ -733,7 +801,7 @@ const Effect effect_attributes_of = {NULL, attributes_of};
 const Effect effect_items_got = {NULL, items_got};
 const Effect effect_attributes_got = {NULL, attributes_got};
 const Effect effect_wait = {will_wait, waited};
-const Effect effect_release = {releases, NULL};
+const Effect effect_release = {releases, released};
 const Effect effect_start = {NULL, started};
 const Effect effect_import = {NULL, imported};
 const Effect effect_step = {step_begins, step_ends};

@@ -23,6 +23,7 @@ typedef struct {
     uint32_t lane;   /* before */
     uint32_t step;   /* the lane of the task whose step it is */
     uint64_t clock;
+    bool recursive;      /* of an RLock */
     PyCFunction waits;   /* a method of the same type that says whether the call will wait, or NULL */
     const void *wrapped; /* of a wrapper: the slot function that it calls */
 #if !FREE_THREADED

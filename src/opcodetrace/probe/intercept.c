@@ -138,6 +138,7 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     call->keywords = keywords;
     call->size = 0;
     call->clock = 0;
+    call->recursive = (row->flags & RECURSIVE) != 0;
     call->waits = entry->waits;
     call->wrapped = NULL;
     call->earliest = spool_next();

@@ -16,6 +16,7 @@ enum {
     BLOCKS = 64,      /* gives the GIL up: which thread is inside of it is noted */
     YIELDS = 128,     /* no more than that with an argument of 0 */
     TYPE_CALL = 256,  /* a call of an instance of the type */
+    RECURSIVE = 2048, /* of an RLock */
     IMPORT = 512, /* makes a module: what of the table is found in it is the module's own, not the interpreter's */
     STEP = 1024, /* a step of a task, itself no event */
 };
@@ -25,7 +26,8 @@ typedef struct {
     const char *name;
     const Effect *effect;
     unsigned flags;
-    const char *waits_while; /* a method of the same type that says whether the call will wait */
+    const char
+        *waits_while; /* a method of the same type that says whether there is something to wait for, or to release */
 } Intercepted;
 
 /* Where the owners are found. */

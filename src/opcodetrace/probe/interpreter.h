@@ -27,6 +27,9 @@
 #endif
 #include <internal/pycore_code.h>
 #include <internal/pycore_dict.h>
+#if PY_VERSION_HEX >= 0x030E0000
+#  include <internal/pycore_lock.h>
+#endif
 #include <internal/pycore_moduleobject.h>
 #include <internal/pycore_object.h>
 #include <internal/pycore_pystate.h>
@@ -349,6 +352,22 @@ compact_int(PyObject *value, int64_t *number)
     return false;
 }
 
+/* The digits of an exact int, the least first; `count` of them, PyLong_SHIFT bits each. */
+static inline const digit *
+int_digits(PyObject *value, Py_ssize_t *count, bool *negative)
+{
+    const PyLongObject *number = (const PyLongObject *)value;
+#if PY_VERSION_HEX >= 0x030C0000
+    *count = (Py_ssize_t)(number->long_value.lv_tag >> 3);
+    *negative = (number->long_value.lv_tag & 3) == 2;
+    return number->long_value.ob_digit;
+#else
+    *count = Py_ABS(Py_SIZE(number));
+    *negative = Py_SIZE(number) < 0;
+    return number->ob_digit;
+#endif
+}
+
 static inline uint32_t
 type_version(PyTypeObject *type)
 {
@@ -668,6 +687,29 @@ instance_store_is_plain(PyObject *object, PyObject *name)
     }
     PyDictKeysObject *keys = ((PyHeapTypeObject *)Py_TYPE(object))->ht_cached_keys;
     return keys != NULL && (keys->dk_usable > 0 || keys_find(keys, name) >= 0);
+#endif
+}
+
+/* ---- locks ---- */
+
+/* The thread that holds an RLock; 0: none. (Modules/_threadmodule.c, rlockobject.) */
+static inline unsigned long long
+rlock_owner(PyObject *lock)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    const struct {
+        PyObject_HEAD
+        _PyRecursiveMutex mutex;
+    } *state = (const void *)lock;
+    return LOAD(&state->mutex.thread);
+#else
+    const struct {
+        PyObject_HEAD
+        PyThread_type_lock lock;
+        unsigned long owner;
+        unsigned long count;
+    } *state = (const void *)lock;
+    return LOAD(&state->count) == 0 ? 0 : LOAD(&state->owner);
 #endif
 }
 

@@ -36,6 +36,7 @@ typedef enum {
     SYNC = 13,
     ALIAS = 14,
     LANE = 15,
+    DESCRIBE = 16,
 } RecordKind;
 
 enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */

@@ -86,35 +86,42 @@ text_id(Thread *thread, const void *bytes, size_t length)
     return known->id;
 }
 
+size_t
+text_encode(Py_UCS4 c, uint8_t *out)
+{
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (uint8_t)(0xC0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (uint8_t)(0xE0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (c & 0x3F));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xF0 | c >> 18);
+    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
+    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+    out[3] = (uint8_t)(0x80 | (c & 0x3F));
+    return 4;
+}
+
 /* Appends a character's UTF-8; false if it does not fit. */
 static inline bool
 put_character(Py_UCS4 c, uint8_t *buffer, size_t *length, size_t size)
 {
-    size_t need = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    uint8_t encoded[4];
+    size_t need = text_encode(c, encoded);
     if (*length + need > size) {
         return false;
     }
-    uint8_t *out = buffer + *length;
+    memcpy(buffer + *length, encoded, need);
     *length += need;
-    switch (need) {
-    case 1:
-        out[0] = (uint8_t)c;
-        break;
-    case 2:
-        out[0] = (uint8_t)(0xC0 | c >> 6);
-        out[1] = (uint8_t)(0x80 | (c & 0x3F));
-        break;
-    case 3:
-        out[0] = (uint8_t)(0xE0 | c >> 12);
-        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (uint8_t)(0x80 | (c & 0x3F));
-        break;
-    default:
-        out[0] = (uint8_t)(0xF0 | c >> 18);
-        out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3F));
-        out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3F));
-        out[3] = (uint8_t)(0x80 | (c & 0x3F));
-    }
     return true;
 }
 

@@ -27,6 +27,9 @@ string_id(Thread *thread, PyObject *string)
    longer than MAX_TEXT. */
 Py_ssize_t text_utf8(PyObject *string, uint8_t buffer[MAX_TEXT], const uint8_t **bytes);
 
+/* A character's UTF-8 (of a lone surrogate as it is): its length; `out` has room for four bytes. */
+size_t text_encode(Py_UCS4 c, uint8_t *out);
+
 /* As text_utf8, but what does not fit is cut off at a character. */
 size_t text_cut(PyObject *string, uint8_t *buffer, size_t size);
 

@@ -243,6 +243,7 @@ forget(Thread *thread)
         thread->texts[i].id = 0;
     }
     memset(thread->types, 0, sizeof(thread->types));
+    memset(thread->described, 0, sizeof(thread->described));
 }
 
 static void

@@ -58,6 +58,7 @@ enum {
     PENDING = 256, /* nested operations; powers of two */
     KNOWN_TEXTS = 256,
     KNOWN_TYPES = 128,
+    DESCRIBED = 64,
 };
 
 /* An asyncio task of a thread. */
@@ -112,6 +113,7 @@ typedef struct Thread {
     Pending pending[PENDING];
     KnownType types[KNOWN_TYPES];
     KnownText texts[KNOWN_TEXTS];
+    uint64_t described[DESCRIBED]; /* the objects that were looked at to describe them; by address */
 } Thread;
 
 #if defined(__ELF__)

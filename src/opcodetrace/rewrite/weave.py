@@ -125,8 +125,8 @@ class Weaver:
             self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, (), (), reason))
             return self._with_constants(code, nested)
         sites, points = tuple(woven.sites), tuple(woven.switch_points)
-        followed = woven.followed()
-        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, followed))
+        flow = str(woven.followed())
+        self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, flow=flow))
         return result
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
@@ -401,6 +401,8 @@ class _WovenCode:
             numbered(sources.called_writes),
             variables(sources.called_phis),
             sources.opaque,
+            numbered(sources.tested),
+            numbered(sources.failed),
         )
 
     def _place_markers(self, after: dict[int, list[_Placed]]) -> None:

@@ -86,6 +86,8 @@ class RecordKind(IntEnum):
     BIRTH = 12  # an object came to life at address `container`, at which one was known before
     SYNC = 13  # a thread synchronises, by an operation (key, a TEXT) of an object (container, 0: none); see SyncFlag
     LANE = 15  # an asyncio task's first record: container = its thread, value = its name (TEXT)
+    # What can be told of the object `container` besides its type (value, a TEXT). key TRUE: it may be otherwise later.
+    DESCRIBE = 16
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 
@@ -137,4 +139,5 @@ class SyncFlag(IntFlag):
 
     BEGINS = 1  # the thread is about to wait; without it: the operation is done
     DIRECT = 4  # the woven call at `site` is the one of this very operation
+    TRIES = 8  # it does not wait, whatever comes: acquire(blocking=False), get_nowait()
     FAILED = 2  # it raised, or returned False (a lock that was not free, a wait that timed out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import pathlib
 import struct
 from collections.abc import Iterator
@@ -16,10 +17,11 @@ from opcodetrace.spool import layout
 from opcodetrace.spool.layout import HeaderFlag
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
+RESIDENT = 1 << 20  # records that are mapped and read, before their pages are let go of
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
 CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
 OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
-OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH]
+OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH, layout.RecordKind.DESCRIBE]
 REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
 HOLE = 0  # the kind of a record that was begun and not finished
 
@@ -91,16 +93,29 @@ class SpooledRecords:
         """The records that count, or those of a range, in pieces, each with the seq of its first."""
         seq = self.first if start is None else start
         stop = self.stop if stop is None else stop
+        since = 0
         while seq < stop:
             place = seq % len(self.stored)
             size = min(CHUNK, stop - seq, len(self.stored) - place)
             yield seq, self.stored[place : place + size]
             seq += size
+            since += size
+            if since >= RESIDENT or seq >= stop:
+                self._let_go()
+                since = 0
 
     def take(self, seqs: Array) -> Records:
         """A copy of these records."""
         records: Records = self.stored[seqs % max(1, len(self.stored))]
+        if len(seqs) >= CHUNK:
+            self._let_go()
         return records
+
+    def _let_go(self) -> None:
+        """Forget the pages that were read: the system keeps them as long as it has the room."""
+        mapping = getattr(self.stored.base, "_mmap", None)  # there is none of no records
+        if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _map(path: pathlib.Path, count: int) -> Records:

@@ -52,9 +52,11 @@ KEPT = {
     "threads": KeptQuery(
         "the threads, and how often each was switched away from",
         """
-        SELECT thread, name, first_seq, last_seq, ended,
-            (SELECT count(*) FROM switches WHERE switches.run_id = :run AND from_thread = thread) AS switched_away
-        FROM threads WHERE run_id = :run ORDER BY thread""",
+        SELECT thread, name, first_seq, last_seq, ended, coalesce(times, 0) AS switched_away
+        FROM threads
+        LEFT JOIN (SELECT from_thread, count(*) AS times FROM switches WHERE run_id = :run GROUP BY from_thread)
+            ON from_thread = thread
+        WHERE run_id = :run ORDER BY thread""",
     ),
     "waits": KeptQuery(
         "who waited for whom, where, how often and how long",

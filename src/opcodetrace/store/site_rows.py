@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+from typing import cast
 
+from opcodetrace.store.stored_value import storable
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import SourceFile
 from opcodetrace.trace.source_text import SourceText
@@ -67,7 +69,7 @@ class SiteRows:
         return self._texts[file_id]
 
     def _find_file(self, file: SourceFile) -> int:
-        key = (file.path, hashlib.sha256(file.source).hexdigest())
+        key = (storable(file.path), hashlib.sha256(file.source).hexdigest())
         found = self._connection.execute("SELECT id FROM files WHERE path = ? AND sha256 = ?", key).fetchone()
         if found:
             return int(found[0])
@@ -75,7 +77,8 @@ class SiteRows:
         with contextlib.suppress(UnicodeDecodeError):
             source = file.source.decode()
         added = self._connection.execute(
-            "INSERT INTO files (path, sha256, module, source) VALUES (?, ?, ?, ?)", (*key, file.module, source)
+            "INSERT INTO files (path, sha256, module, source) VALUES (?, ?, ?, ?)",
+            (*key, storable(file.module), source),
         )
         return int(added.lastrowid or 0)
 
@@ -85,6 +88,7 @@ class SiteRows:
             known = self._connection.execute(f"SELECT id, {columns} FROM sites WHERE file_id = ?", (file_row,))
             self._site_rows[file_row] = {tuple(fields): number for number, *fields in known}
         rows = self._site_rows[file_row]
+        row = cast("SiteRow", tuple(storable(field) if isinstance(field, str) else field for field in row))
         if row not in rows:
             added = self._connection.execute(
                 f"INSERT INTO sites (file_id, {columns}) VALUES (?{', ?' * len(SITE_COLUMNS)})", (file_row, *row)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
+
+# `<name #number>`, or in runs of before objects were numbered `<name at address>`; then what could be told of it.
+_OPAQUE = re.compile(r"<(.*?)(?: #([0-9]+)| at (?:0x)?([0-9a-f]+))?>(?: (=|once) (.*))?", re.DOTALL)
 
 SqlValue = int | float | str | bytes | None
 MAX_INTEGER = (1 << 63) - 1
 DECIMAL_BITS = 4096  # longer integers are written in hexadecimal: Python limits the length of decimal ones
+
+
+def storable(text: str) -> str:
+    """The text, with lone surrogates as Python writes them: SQLite's UTF-8 has none, and any may be in a name."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_sql(value: Value) -> tuple[SqlValue, str | None]:
@@ -31,7 +40,7 @@ def to_sql(value: Value) -> tuple[SqlValue, str | None]:
         case None:
             return "None", "NoneType"
         case Opaque():
-            return str(value), "object"
+            return storable(str(value)), "object"
         case Absent():
             return None, None
         case _:
@@ -54,9 +63,14 @@ def from_sql(value: SqlValue, value_type: str | None) -> Value:
         case "NoneType":
             return None
         case _:
-            inside = text.removeprefix("<").removesuffix(">")
-            name, mark, identity = inside.rpartition(" #")
-            if mark and identity.isdecimal():
-                return Opaque(name, int(identity))
-            name, mark, identity = inside.rpartition(" at ")  # an address, in older runs
-            return Opaque(name, int(identity, 16)) if mark else Opaque(inside, None)
+            return _opaque(text)
+
+
+def _opaque(text: str) -> Opaque:
+    """What str() makes of it."""
+    found = _OPAQUE.fullmatch(text)
+    if found is None:
+        return Opaque(text, None)
+    name, identity, address, relation, told = found.groups()
+    number = int(identity) if identity else int(address, 16) if address else None
+    return Opaque(name, number, told, relation == "once")

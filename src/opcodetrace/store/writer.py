@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from opcodetrace.store import bulk_load
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.event_rows import pieces, stored_before, stored_by_site
 from opcodetrace.store.site_rows import SiteRows
-from opcodetrace.store.stored_value import MAX_INTEGER, to_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
 from opcodetrace.store.trace_file import told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
@@ -22,6 +22,10 @@ from opcodetrace.trace.site import Followed
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
+
+
+def _storable(row: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(storable(field) if isinstance(field, str) else field for field in row)
 
 
 class Writer(Connection):
@@ -59,7 +63,9 @@ class Writer(Connection):
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
             events_of_row[site_rows[site]] += count
-        self._insert_all("run_sites", ((run, site, count) for site, count in sorted(events_of_row.items())))
+        self._insert_all(
+            "run_sites", ours=True, rows=((run, site, count) for site, count in sorted(events_of_row.items()))
+        )
         self._insert_all(
             "unwoven",
             (
@@ -92,11 +98,12 @@ class Writer(Connection):
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         names, holes = ", ".join(row), ", ".join("?" * len(row))
-        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", tuple(row.values()))
+        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", _storable(row.values()))
         return int(added.lastrowid or 0)
 
-    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
-        """Insert rows of all columns, in order."""
+    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]], *, ours: bool = False) -> None:
+        """Insert rows of all columns, in order; `ours`: no text in them is the program's."""
+        rows = rows if ours else map(_storable, rows)
         width = len(self._connection.execute(f"SELECT * FROM {table} LIMIT 0").description)
         self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
 
@@ -153,6 +160,7 @@ class Writer(Connection):
                 )
                 for each in trace.synchronisation
             ),
+            ours=True,
         )
         return set(site_rows.values())
 

@@ -21,14 +21,21 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A value of which only the type is known, and which object it is: a number that no other object of the run has,
-    None if that is unknown."""
+    """A value that no record holds as it is: its type is known, and which object it is, by a number that no other has
+    (None: unknown)."""
 
     type_name: str = field(compare=False)  # an object may be given another class
     identity: int | None
+    # What could be told of it, as `Color.RED` or `'aaaaaaaaaa…' of 130 characters`; None: nothing.
+    text: str | None = field(default=None, compare=False)
+    changes: bool = field(default=False, compare=False)  # the text is what it was once: a list may change
 
     def __str__(self) -> str:
-        return f"<{self.type_name}>" if self.identity is None else f"<{self.type_name} #{self.identity}>"
+        """Also how it lies in the database."""
+        name = self.type_name if self.identity is None else f"{self.type_name} #{self.identity}"
+        if self.text is None:
+            return f"<{name}>"
+        return f"<{name}> once {self.text}" if self.changes else f"<{name}> = {self.text}"
 
 
 class Absent:

@@ -17,11 +17,22 @@ from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Reason
 
 MAX_VALUE = 40  # characters of a value in a sentence
+MIN_TOLD = 8  # characters that are worth telling of what is in an object
 MAX_NAME = 30  # characters of a thread's name
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
 IN_TURN = "The tasks took turns in one thread, in this order."
 UNORDERED = "these steps overlap: which of them came first is not recorded"
 LOOP_ENDS = ("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
+
+
+def _told(text: str, length: int) -> str:
+    """What could be told of an object. How long the whole is stays in sight: `'aaaa…' of 130 characters`."""
+    told = printable(text)
+    head, mark, tail = told.rpartition("…")
+    room = length - len(mark) - len(tail)
+    if len(told) <= length or not mark:
+        return shorten(told, length)
+    return f"{head[:room]}{mark}{tail}" if room >= MIN_TOLD else f"{head[: length - 1]}{mark}"
 
 
 def order(interleaving: Interleaving) -> str:
@@ -56,12 +67,18 @@ class StepWords:
     def value(self, value: Value, length: int = MAX_VALUE) -> str:
         """A value as Python writes it; an object of which only the type is known by type and a number."""
         if isinstance(value, Opaque):
+            if value.text is not None and not value.changes:
+                return _told(value.text, length)
             name = printable(value.type_name.rpartition(".")[2])
             if value.identity is None:
                 return f"<{shorten(name, max(4, length - 2))}>"
             same = self._objects[name]
             number = same.setdefault(value.identity, len(same) + 1)
-            return f"<{shorten(name, max(4, length - 6))} #{number}>"
+            named = f"<{shorten(name, max(4, length - 6))} #{number}"
+            room = length - len(named) - len(", once >")
+            if value.text is None or room < MIN_TOLD:
+                return f"{named}>"
+            return f"{named}, once {_told(value.text, room)}>"
         return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
 
     def place(self, site: StoredSite) -> str:

@@ -7,6 +7,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.flow.conditions import Conditions, Decided
 from opcodetrace.rewrite.flow.interpretation import Interpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import Node
@@ -65,7 +66,18 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             if sources.writes or sources.called_writes or resolver.may_be_of_another_activation(reads, write):
                 enter = True
             arithmetic |= _results_on_the_way(run, resolver, write, sources)
+    conditions = Conditions(run, resolver, keys)
     definitions = list(resolver.definitions.values())
+    for write, decided in conditions.writes(writes, definitions).items():
+        writes[write] = writes[write]._replace(tested=decided.tested, failed=decided.failed)
+        enter |= _is_stale(resolver, decided, write)
+    assigned = conditions.definitions(writes, definitions)
+    for place, definition in enumerate(definitions):
+        if (definition.after, definition.phi) in assigned:
+            decided = assigned[definition.after, definition.phi]
+            sources = definition.sources._replace(tested=decided.tested, failed=decided.failed)
+            definitions[place] = definition._replace(sources=sources)
+            enter |= _is_stale(resolver, decided, definition.after)
     into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
     iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
     for definition in definitions:
@@ -89,6 +101,11 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         iterations,
         bool(resolver.exceeded),
     )
+
+
+def _is_stale(resolver: Resolver, decided: Decided, index: int) -> bool:
+    """Whether the newest event at one of the sites may be of an earlier activation."""
+    return bool(decided.failed) or resolver.may_be_of_another_activation(decided.tested, index)
 
 
 def _iterations(run: Interpreter, found: list[Sources]) -> dict[int, bool]:

@@ -15,6 +15,7 @@ from opcodetrace.rewrite.interpreters import HERE, Jump, Makes, is_subscript
 _READING_CALLS = frozenset(
     ["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"]
 )
+_TESTING_CALLS = frozenset(["hasattr", "contains", "__contains__"])
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
 
@@ -75,6 +76,10 @@ class Interpreter:
         self.lens: set[int] = set()
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
         self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
+        self.testing_calls: set[int] = set()  # hasattr(x, n)
+        self.members: dict[int, Nodes] = {}  # `x in d`: what is x
+        self.conditions: dict[int, Nodes] = {}  # conditional jumps: what is tested
+        self.targets: dict[int, list[Nodes]] = {}  # stores of items and attributes: what names the location
         self.depth = [-1] * len(self.instructions)
         self.ways: list[list[int]] = [[] for _ in self.instructions]  # the successors, if nothing is raised
         self.escapes = [UNREACHED] * len(self.instructions)  # the handler, if something is
@@ -220,7 +225,7 @@ class Interpreter:
                 pass
             case "JUMP_IF_FALSE_OR_POP" | "JUMP_IF_TRUE_OR_POP":
                 jumped = state.copy()
-                pop()
+                self._note(self.conditions, instruction, pop())
                 return jumped
             case "FOR_ITER":
                 # Exhausted, 3.11 pops the iterator; later versions leave END_FOR something to pop.
@@ -245,7 +250,7 @@ class Interpreter:
                 self.taken.add(second)
             case "STORE_SUBSCR":
                 key = pop()
-                pop()
+                self._target(instruction, pop(), key)
                 self._stored(instruction, pop())
                 self._subscript_key(instruction, key)
             case "DELETE_SUBSCR":
@@ -257,7 +262,7 @@ class Interpreter:
                 pop()
                 self._stored(instruction, pop())
             case "STORE_ATTR":
-                pop()
+                self._target(instruction, pop())
                 self._stored(instruction, pop())
             case "STORE_GLOBAL" | "STORE_NAME" | "STORE_DEREF":
                 self._stored(instruction, pop())
@@ -272,11 +277,19 @@ class Interpreter:
         following = self.instructions[index + 1]
         return following.name == "UNPACK_SEQUENCE" and following.arg == 2
 
+    @staticmethod
+    def _note(known: dict[int, Nodes], instruction: Instruction, nodes: Nodes) -> None:
+        known[instruction.ordinal] = known.get(instruction.ordinal, NOTHING) | nodes
+
     def _stored(self, instruction: Instruction, value: Nodes) -> None:
-        self.stored[instruction.ordinal] = self.stored.get(instruction.ordinal, NOTHING) | value
+        self._note(self.stored, instruction, value)
 
     def _subscript_key(self, instruction: Instruction, key: Nodes) -> None:
-        self.subscript_keys[instruction.ordinal] = self.subscript_keys.get(instruction.ordinal, NOTHING) | key
+        self._note(self.subscript_keys, instruction, key)
+
+    def _target(self, instruction: Instruction, *operands: Nodes) -> None:
+        known = self.targets.setdefault(instruction.ordinal, [NOTHING] * len(operands))
+        known[:] = [before | nodes for before, nodes in zip(known, operands, strict=True)]
 
     def _general(self, instruction: Instruction, state: _State) -> _State | None:
         name, arg, stack = instruction.name, instruction.arg, state.stack
@@ -287,6 +300,10 @@ class Interpreter:
         if is_subscript(name, arg):
             self._subscript_key(instruction, stack[-1])
         operands = stack[len(stack) - takes :]
+        if opcode.jump is not Jump.NONE and takes == 1:
+            self._note(self.conditions, instruction, operands[0])
+        elif name == "CONTAINS_OP":
+            self._note(self.members, instruction, operands[0])
         if name == "CALL":
             self._call(instruction, operands)
         elif name == "CALL_KW":
@@ -317,6 +334,8 @@ class Interpreter:
             self.pairing_calls.add(instruction.ordinal)
         if names & _READING_CALLS:
             self.reading_calls.add(instruction.ordinal)
+        if names & _TESTING_CALLS:
+            self.testing_calls.add(instruction.ordinal)
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
             self._stored(instruction, self._given_to_write(instruction, operands, "update" in names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import CodeType
 
-from opcodetrace.rewrite.decode import Decoded
+from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow.nodes import NOTHING, Nodes
 from opcodetrace.rewrite.interpreters import HERE, is_subscript
 
@@ -59,15 +59,20 @@ def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Node
                 continue
             case _:
                 continue
-        constant: object = ANY_KEY
         made_by = (subscript_keys or {}).get(instruction.ordinal, NOTHING)
-        if len(made_by) == 1:
-            maker = decoded.instructions[max(next(iter(made_by)) // 2, 0)]
-            if maker.name == "LOAD_CONST" and type(code.co_consts[maker.arg]) in (int, str):
-                constant = code.co_consts[maker.arg]
-            elif maker.name == "LOAD_SMALL_INT":
-                constant = maker.arg
-            if type(constant) is int and constant < 0:
-                constant = ANY_KEY  # counts from the end: another index may be the same item
-        keys[instruction.ordinal] = ("item", constant)
+        keys[instruction.ordinal] = ("item", constant_key(code, decoded.instructions, made_by))
     return keys
+
+
+def constant_key(code: CodeType, instructions: list[Instruction], made_by: Nodes) -> object:
+    """The key that these nodes are, if it is a constant that tells items apart; else ANY_KEY."""
+    if len(made_by) != 1:
+        return ANY_KEY
+    maker = instructions[max(next(iter(made_by)) // 2, 0)]
+    constant: object = ANY_KEY
+    if maker.name == "LOAD_CONST" and type(code.co_consts[maker.arg]) in (int, str):
+        constant = code.co_consts[maker.arg]
+    elif maker.name == "LOAD_SMALL_INT":
+        constant = maker.arg
+    # A negative one counts from the end: another index may be the same item.
+    return ANY_KEY if type(constant) is int and constant < 0 else constant

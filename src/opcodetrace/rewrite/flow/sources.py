@@ -17,6 +17,8 @@ class Sources(NamedTuple):
     called_writes: frozenset[int]
     called_phis: frozenset[int]
     opaque: bool
+    tested: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
 
 
 class Definition(NamedTuple):

@@ -1,0 +1,181 @@
+"""From the script's end to the answer: how long, beside `executemany` of the same rows in the same run.
+
+python -m benchmarks.data [--events N] [--threads N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from opcodetrace.spool.layout import RECORD_SIZE
+
+PROGRAMS = Path(__file__).parent / "programs"
+EVENTS_AN_INCREMENT = 2  # a read and a write
+EVENTS = (1_000_000, 10_000_000)
+THREADS = 8_000
+WINDOW = "8G"
+AT_ONCE = 100_000  # rows that are Python objects at one time
+POLL = 0.02  # seconds between looks at a process's memory
+
+
+@dataclass(frozen=True)
+class Done:
+    """A process that has ended."""
+
+    output: str
+    end: float  # by time.monotonic
+    seconds: float
+    peak: float | None  # MiB that it had in memory at most, without its children; None where the system does not say
+
+
+def run(command: Sequence[str | Path]) -> Done:
+    begin = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "opcodetrace", *command], stdout=subprocess.PIPE, text=True
+    ) as process:
+        peak = [0.0]
+        watcher = threading.Thread(target=_watch, args=(process, peak), daemon=True)
+        watcher.start()
+        output, _ = process.communicate()
+        end = time.monotonic()
+        watcher.join()
+    if process.returncode:
+        raise SystemExit(f"opcodetrace {' '.join(map(str, command))}: exit code {process.returncode}")
+    return Done(output, end, end - begin, peak[0] or None)
+
+
+def _watch(process: subprocess.Popen[str], peak: list[float]) -> None:
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            for line in status.read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    peak[0] = max(peak[0], int(line.split()[1]) / 1024)
+        time.sleep(POLL)
+
+
+def executemany(database: Path, folder: Path) -> float:
+    """Seconds that it takes to insert the rows of `events` into a table of the same shape."""
+    path = folder / "rows.db"
+    path.unlink(missing_ok=True)
+    seconds = 0.0
+    with (
+        contextlib.closing(sqlite3.connect(database)) as source,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as target,
+    ):
+        (shape,) = source.execute("SELECT sql FROM sqlite_schema WHERE name = 'events'").fetchone()
+        target.execute(shape)
+        rows = source.execute("SELECT * FROM events")
+        insert = f"INSERT INTO events VALUES ({', '.join('?' * len(rows.description))})"
+        target.execute("BEGIN")
+        while some := rows.fetchmany(AT_ONCE):
+            begin = time.perf_counter()
+            target.executemany(insert, some)
+            seconds += time.perf_counter() - begin
+        begin = time.perf_counter()
+        target.execute("COMMIT")
+        seconds += time.perf_counter() - begin
+    path.unlink()
+    return seconds
+
+
+def first_row(database: Path) -> float:
+    """Seconds until a query of all accesses gives its first row."""
+    command = [
+        sys.executable,
+        "-m",
+        "opcodetrace",
+        "query",
+        "SELECT * FROM accesses",
+        "-d",
+        database,
+        "--format",
+        "table",
+    ]
+    begin = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(3):  # the header, a line, the row
+            process.stdout.readline()
+        seconds = time.monotonic() - begin
+        process.kill()
+    return seconds
+
+
+def rows_of(events: int, folder: Path) -> Iterator[tuple[str, str, str]]:
+    """What is measured of a run of so many events, and what was asked for."""
+    rates = {}
+    for name, program in (("all shared", "counter"), ("5 % shared", "partly")):
+        database = folder / f"{program}.db"
+        arguments = (PROGRAMS / f"{program}.py", str(events // (2 * EVENTS_AN_INCREMENT)))
+        done = run(["record", "-q", "--window", WINDOW, "-d", database, *arguments])
+        seconds = done.end - json.loads(done.output)["end"]
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            records, accesses, stored, kept = connection.execute(
+                "SELECT records, accesses, stored, events FROM runs"
+            ).fetchone()
+        rates[name] = accesses / seconds
+        yield f"{name}: events, of which stored", f"{accesses:,}, {stored:,}", ""
+        yield (
+            "  bytes an event in the spool, in the trace file",
+            (f"{RECORD_SIZE * records / accesses:.1f}, {database.stat().st_size / stored:.1f}"),
+            "",
+        )
+        yield "  from the script's end to the report", f"{seconds:.1f} s, {rates[name]:,.0f} events a second", ""
+        if done.peak:
+            yield "  collector's memory at most", f"{done.peak:,.0f} MiB", "600" if events == 10_000_000 else ""
+        if name == "all shared":
+            plain = executemany(database, folder)
+            yield "  executemany of the same rows", f"{plain:.1f} s, {kept / plain:,.0f} rows a second", ""
+            yield "  times as fast as that", f"{plain / seconds:.2f}", "2.5" if events >= 10_000_000 else "1.5"
+            told = run(["report", "-d", database])
+            yield "  report", f"{told.seconds:.1f} s" + (f", {told.peak:,.0f} MiB" if told.peak else ""), "3 s"
+            yield "  first row of a query of all accesses", f"{first_row(database):.1f} s", "at once"
+    yield "rate of 5 % shared to all shared", f"{rates['5 % shared'] / rates['all shared']:.1f}", "10"
+
+
+def measure(events: int, folder: Path, console: Console) -> None:
+    """A run of so many events, and what is made of it."""
+    table = Table("", "", "at least", title=f"data: {events:,} events")
+    for row in rows_of(events, folder):
+        table.add_row(*row)
+    console.print(table)
+
+
+def measure_threads(threads: int, folder: Path, console: Console) -> None:
+    """A report of many threads."""
+    database = folder / "threads.db"
+    run(["record", "-q", "-d", database, PROGRAMS / "threads.py", str(threads // 2)])
+    told = run(["report", "-d", database])
+    table = Table("", "", "at least", title=f"data: {threads:,} threads")
+    table.add_row("report", f"{told.seconds:.1f} s" + (f", {told.peak:,.0f} MiB" if told.peak else ""), "1 s, 300 MiB")
+    console.print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=EVENTS[0])
+    parser.add_argument("--threads", type=int, default=THREADS)
+    arguments = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory() as name:
+        measure(arguments.events, Path(name), console)
+        measure_threads(arguments.threads, Path(name), console)
+
+
+if __name__ == "__main__":
+    main()

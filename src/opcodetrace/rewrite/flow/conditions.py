@@ -1,0 +1,272 @@
+"""Conditional updates: writes that a test of a read decided upon, while the other branch writes what was read, changed.
+
+`if k in d: d[k] += 1 else: d[k] = 1` stores a constant, and is an update all the same: it builds on what the test saw.
+The fields `tested` and `failed` of `trace.site.Flow` say what that is; here they are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import NamedTuple
+
+from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
+from opcodetrace.rewrite.flow.interpretation import Interpreter
+from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
+from opcodetrace.rewrite.flow.nodes import Node, Nodes
+from opcodetrace.rewrite.flow.resolution import Resolver
+from opcodetrace.rewrite.flow.sources import Definition, Sources
+from opcodetrace.rewrite.interpreters import HERE, Makes
+
+ANYWHERE: Key = ("any", None)
+
+_DEEPEST = 20  # operators in the text of a location
+_MOST_NODES = 1_000  # values looked at for one test
+_MOST_STEPS = 300_000  # straight pieces of code passed, in one code object
+
+
+class Decided(NamedTuple):
+    """By what a write or an assignment was decided, in indexes of instructions."""
+
+    tested: frozenset[int]
+    failed: frozenset[int]
+
+
+class Conditions:
+    """The tests of one code object, and what they decide."""
+
+    def __init__(self, run: Interpreter, resolver: Resolver, keys: Mapping[int, Key]) -> None:
+        self._run = run
+        self._resolver = resolver
+        self._keys = keys
+        self._dependence: ControlDependence | None = None
+        self._paths = Paths(run.ways, run.escapes, _MOST_STEPS)
+        self._tests: dict[int, frozenset[int]] = {}
+        self._texts: dict[Nodes, Hashable] = {}
+        self._tried: dict[int, set[int]] = {}  # a handler: the reads whose failure leads there
+        for index, handler in enumerate(run.escapes):
+            if handler != UNREACHED and self._read_key(index) is not None:
+                self._tried.setdefault(handler, set()).add(index)
+
+    def writes(self, writes: Mapping[int, Sources], definitions: Iterable[Definition]) -> dict[int, Decided]:
+        """The conditional updates among the writes."""
+        if not self._run.conditions and not self._tried:
+            return {}
+        through: dict[int, set[int]] = {}  # a variable: the reads that it may be made of
+        for definition in definitions:
+            read = definition.sources.reads | definition.sources.called_reads
+            through.setdefault(definition.phi, set()).update(read)
+        updates = {write for write, sources in writes.items() if self._is_update(write, sources, through)}
+        found = {}
+        for write in writes.keys() - updates if updates else ():
+            key = self._keys[write]
+            rivals = [other for other in updates if key_may_be(self._keys[other], key) and self._same(write, other)]
+            if rivals:
+                decided = self._decided(write, [key], rivals)
+                if decided is not None:
+                    found[write] = decided
+        return found
+
+    def definitions(
+        self, writes: Mapping[int, Sources], definitions: Iterable[Definition]
+    ) -> dict[tuple[int, int], Decided]:
+        """The assignments that make a conditional update of a write of the variable, by (after, phi)."""
+        by_phi: dict[int, list[Definition]] = {}
+        for definition in definitions:
+            by_phi.setdefault(definition.phi, []).append(definition)
+        found = {}
+        for phi, row in by_phi.items():
+            read = {index for each in row for index in each.sources.reads | each.sources.called_reads}
+            plain = [each for each in row if each.after >= 0 and not _is_made_of_any(each.sources)] if read else []
+            uses = self._uses(phi, writes, by_phi) if plain else set()
+            uses = {use for use in uses if any(self._same(use, index) for index in read)}
+            for definition in plain if uses else ():
+                decided = self._decided(definition.after, [self._keys[use] for use in uses], sorted(uses))
+                if decided is not None:
+                    found[definition.after, phi] = decided
+        return found
+
+    # --- writes and variables
+
+    def _uses(self, phi: int, writes: Mapping[int, Sources], by_phi: Mapping[int, list[Definition]]) -> set[int]:
+        """The writes into which the variable flows, through others too."""
+        wanted, pending = {phi}, [phi]
+        while pending:
+            one = pending.pop()
+            for other, row in by_phi.items():
+                if other not in wanted and any(one in each.sources.phis | each.sources.called_phis for each in row):
+                    wanted.add(other)
+                    pending.append(other)
+        return {write for write, sources in writes.items() if wanted & (sources.phis | sources.called_phis)}
+
+    def _is_update(self, write: int, sources: Sources, through: Mapping[int, set[int]]) -> bool:
+        read = set(sources.reads | sources.called_reads)
+        for phi in sources.phis | sources.called_phis:
+            read |= through.get(phi, set())
+        return any(self._same(write, each) for each in read)
+
+    def _same(self, one: int, other: int) -> bool:
+        """Whether two accesses are, by their text, to the same location."""
+        text = self._location(one)
+        return text is not None and text == self._location(other)
+
+    def _location(self, index: int) -> Hashable:
+        """The text of what an access names; None if it cannot be told."""
+        run = self._run
+        if index in run.reading_calls or index in run.writing_calls:
+            return self._called(index)
+        if index in run.targets:
+            return (self._keys[index][0], *map(self._text, run.targets[index]), self._named(index))
+        if index not in self._keys:
+            return None
+        if HERE.opcodes[run.instructions[index].name].makes is Makes.WRITE:
+            return (self._keys[index][0], self._named(index))
+        return (self._keys[index][0], *map(self._text, run.inputs[2 * index]), self._named(index))
+
+    def _called(self, index: int) -> Hashable:
+        """The same of a call: d.get(k), getattr(o, n), getitem(d, k) and their like."""
+        run = self._run
+        callee, bound, *arguments = run.inputs[2 * index]
+        if len(callee | bound) != 1:  # a method is loaded as two values, both of the same make
+            callee = callee if len(callee) == 1 and not self._is_null(callee) else bound
+        if len(callee) != 1 or min(callee) < 0:
+            return None
+        (node,) = callee
+        instruction = run.instructions[node // 2]
+        shift = HERE.name_shifts.get(instruction.name)
+        name = None if shift is None else run.code.co_names[instruction.arg >> shift]
+        if name in ("getattr", "setattr") and len(arguments) > 1:
+            attribute = constant_key(run.code, run.instructions, arguments[1])
+            named = attribute if isinstance(attribute, str) else self._text(arguments[1])
+            return ("name", self._text(arguments[0]), named)
+        if name in ("getitem", "setitem") and len(arguments) > 1:
+            return ("item", self._text(arguments[0]), self._text(arguments[1]), None)
+        if name in ("get", "pop", "setdefault", "__getitem__", "__setitem__") and arguments and run.inputs[node]:
+            return ("item", self._text(run.inputs[node][0]), self._text(arguments[0]), None)
+        return None
+
+    def _is_null(self, nodes: Nodes) -> bool:
+        return all(node >= 0 and self._run.instructions[node // 2].name == "PUSH_NULL" for node in nodes)
+
+    def _named(self, index: int) -> object:
+        kind, name = self._keys[index]
+        return None if kind == "item" else name
+
+    def _text(self, nodes: Nodes, level: int = 0) -> Hashable:
+        """What makes the value, as far as it can be told from the code: equal texts stand for the same expression."""
+        root = self._resolver.root(nodes)
+        known = self._texts.get(root)
+        if known is None:
+            known = self._texts[root] = self._made(root, level)
+        return known
+
+    def _made(self, root: Nodes, level: int) -> Hashable:
+        if len(root) != 1 or level > _DEEPEST:
+            return root
+        (node,) = root
+        if node < 0:
+            return node
+        run = self._run
+        instruction = run.instructions[node // 2]
+        name, arg = instruction.name, instruction.arg
+        if name == "LOAD_CONST":
+            constant = run.code.co_consts[arg]
+            return ("constant", type(constant).__name__, repr(constant))
+        if name == "LOAD_SMALL_INT":
+            return ("constant", "int", repr(arg))
+        shift = HERE.name_shifts.get(name)
+        if shift is not None:
+            name, arg = "name", arg >> shift
+        return (name, arg, node % 2, *(self._text(each, level + 1) for each in run.inputs[node]))
+
+    # --- tests
+
+    def _decided(self, index: int, keys: list[Key], goals: list[int]) -> Decided | None:
+        """The reads of what one of `keys` may be that decided that `index` is executed, where the other branch leads to
+        one of `goals`. None if there are none."""
+        if self._dependence is None:
+            self._dependence = ControlDependence(self._with_handlers())
+        tested: set[int] = set()
+        failed: set[int] = set()
+        try:
+            for branch, successor in self._dependence.decided_by(index):
+                if branch in self._run.conditions and successor in self._run.ways[branch]:
+                    reads = self._of_keys(self._tested_by(branch), keys)
+                    others = [each for each in self._run.ways[branch] if each != successor]
+                    if reads and self._leads(others, goals, (branch, index)):
+                        tested |= reads
+                elif successor in self._tried:
+                    for read in self._of_keys(self._tried[successor], keys):
+                        if self._leads(self._run.ways[read], goals, (successor, index)):
+                            failed.add(read)
+            # What was tested in this activation, and not only in an earlier one, is the newest at its site.
+            if tested and self._paths.leads(-1, index, tested):
+                tested.clear()
+        except TooMuch:
+            return None
+        return Decided(frozenset(tested), frozenset(failed)) if tested or failed else None
+
+    def _with_handlers(self) -> list[list[int]]:
+        """The control flow with each `try` as one branch, where it begins: whether anything of it raises."""
+        graph = [list(ways) for ways in self._run.ways]
+        begun: set[int] = set()
+        for index, handler in enumerate(self._run.escapes):
+            if handler != UNREACHED and handler not in begun:
+                begun.add(handler)
+                graph[index].append(handler)
+        return graph
+
+    def _leads(self, starts: Iterable[int], goals: list[int], avoiding: tuple[int, ...]) -> bool:
+        return any(
+            start == goal or (start not in avoiding and self._paths.leads(start, goal, avoiding))
+            for start in starts
+            for goal in goals
+        )
+
+    def _of_keys(self, reads: Iterable[int], keys: list[Key]) -> set[int]:
+        return {
+            read
+            for read in reads
+            for own in [self._read_key(read)]
+            if own and any(key_may_be(own, key) for key in keys)
+        }
+
+    def _read_key(self, index: int) -> Key | None:
+        """Of what the instruction reads, if it reads."""
+        run = self._run
+        if index in run.reading_calls or index in run.testing_calls:
+            return ANYWHERE
+        if index in run.members:
+            return ("item", constant_key(run.code, run.instructions, run.members[index]))
+        key = self._keys.get(index)
+        if key is None or HERE.opcodes[run.instructions[index].name].makes in (Makes.WRITE, Makes.DELETE):
+            return None
+        return key
+
+    def _tested_by(self, branch: int) -> frozenset[int]:
+        """The reads that a conditional jump depends on."""
+        found = self._tests.get(branch)
+        if found is None:
+            reads: set[int] = set()
+            seen: set[Node] = set()
+            pending = list(self._run.conditions[branch])
+            while pending and len(seen) < _MOST_NODES:
+                node = pending.pop()
+                if node in seen:
+                    continue
+                seen.add(node)
+                if node >= 0 and self._read_key(node // 2) is not None:
+                    reads.add(node // 2)
+                pending += [each for nodes in self._run.inputs[node] for each in nodes]
+            found = self._tests[branch] = frozenset(reads)
+        return found
+
+
+def _is_made_of_any(sources: Sources) -> bool:
+    return bool(
+        sources.reads
+        or sources.writes
+        or sources.phis
+        or sources.called_reads
+        or sources.called_writes
+        or sources.called_phis
+    )
