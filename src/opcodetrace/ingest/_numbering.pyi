@@ -11,5 +11,5 @@ def number(table: _Array, rows: _Array, count: int, columns: tuple[_Array, ...],
 
     `table` (int32, at first all -1, its size a power of two) finds the `count` rows that have numbers, which lie in
     `rows` (uint64) one after the other. Both must have room for all rows to be new, `table` twice. The numbers go into
-    `numbers` (int32). Gives the new count. Raises ValueError where that does not fit.
+    `numbers` (int32). Gives the new count. Raises ValueError if that does not fit.
     """

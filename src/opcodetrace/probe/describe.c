@@ -73,7 +73,7 @@ put_character(Text *text, Py_UCS4 c, bool is_byte)
     put(text, part);
 }
 
-/* The beginning of a string or of bytes, in quotes. False where that is not all. */
+/* The beginning of a string or of bytes, in quotes. False if that is not all. */
 static bool
 put_quoted(Text *text, PyObject *value, Py_ssize_t most)
 {
@@ -231,7 +231,7 @@ put_sequence(Text *text, PyObject *value, PyObject *const *items, Py_ssize_t siz
     }
 }
 
-/* False where there is nothing to tell. *fleeting: it may be otherwise by now. */
+/* False if there is nothing to tell. *fleeting: it may be otherwise by now. */
 static bool
 put_value(Text *text, PyObject *value, bool *fleeting)
 {

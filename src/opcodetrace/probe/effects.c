@@ -606,7 +606,7 @@ attributes_of(Call *call, PyObject *result)
 
 /* ---- synchronisation ---- */
 
-/* The argument at this place, or of this keyword; NULL where it was not given. */
+/* The argument at this place, or of this keyword; NULL if it was not given. */
 static PyObject *
 argument(const Call *call, Py_ssize_t at, const char *name)
 {

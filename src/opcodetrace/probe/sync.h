@@ -11,7 +11,7 @@ enum { SYNC_BEGINS = 1, SYNC_FAILED = 2, SYNC_DIRECT = 4, SYNC_TRIES = 8 }; /* S
 uint64_t sync_clock(void);
 
 /* The site of the woven call that the running thread is in, however deep below its newest `own` frames; or NO_SITE. *direct is
-   SYNC_DIRECT where no other frames are between, else 0. */
+   SYNC_DIRECT if no other frames are between, else 0. */
 uint32_t sync_site(int own, unsigned *direct);
 
 /* `moved_from`: the counter when the operation began, or EXACT. `waited`: nanoseconds, or an ident. */

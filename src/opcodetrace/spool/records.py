@@ -17,7 +17,7 @@ from opcodetrace.spool import layout
 from opcodetrace.spool.layout import HeaderFlag, Merged
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
-RESIDENT = 1 << 20  # records that are mapped and read, before their pages are let go of
+RESIDENT = 1 << 20  # records that are mapped and read, before their pages are released
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
 CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
 OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]

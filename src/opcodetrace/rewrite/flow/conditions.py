@@ -181,7 +181,7 @@ class Conditions:
     # --- tests
 
     def _decided(self, index: int, keys: list[Key], goals: list[int]) -> Decided | None:
-        """The reads of what one of `keys` may be that decided that `index` is executed, where the other branch leads to
+        """The reads of what one of `keys` may be that decided that `index` is executed, if the other branch leads to
         one of `goals`. None if there are none."""
         if self._dependence is None:
             self._dependence = ControlDependence(self._with_handlers())
