@@ -4,9 +4,9 @@ The weaver says per site what flows in (`Flow`); here that is looked up among th
 those that it called (what they gave back), and of those that called it (what they gave to it). Which event it is
 follows from the thread's own program order, so it holds in every order of the threads' accesses.
 
-Nothing is guessed: a source is proven where operations alone lead from it to the write, inferred where the value went
-into a call whose result was written, came out of one that read it, or was an argument; and where a read decided, by a
-branch, that this was written. A value that comes from anywhere else has none.
+Nothing is guessed. A source is proven if operations alone lead from it to the write. It is inferred if its value went
+into a call whose result was written, came out of one that read it, or was an argument; or if a read decided, by a
+branch, that this was written. A value that comes from anywhere else has no source.
 """
 
 from __future__ import annotations

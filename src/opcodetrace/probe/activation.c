@@ -8,7 +8,7 @@ enum { LONGEST_CHAIN = 256 }; /* of fresh callers that are followed */
 #define FRESH ((uintptr_t)Py_False)
 #define KNOWN ((uintptr_t)Py_None)
 
-/* The hook at the entry of woven code: its last constant but one. NULL where it has none. */
+/* The hook at the entry of woven code: its last constant but one. NULL if it has none. */
 static inline const Hook *
 entry_of(PyCodeObject *code)
 {
