@@ -15,7 +15,7 @@ import click
 
 from opcodetrace import recorder, script_process
 from opcodetrace.errors import OpcodetraceError
-from opcodetrace.recorder import Recording, Target
+from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
 from opcodetrace_cli import configuration, say_failure
@@ -128,7 +128,7 @@ def record(
     script_process.end_as(failed.outcome, failed.exit_code)
 
 
-def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[Recording]:
+def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[RecordedRun]:
     """Record N times, with a progress bar if stderr is a terminal."""
     recordings = []
     with bar(runs, quiet) as (hide, advance):
@@ -191,7 +191,7 @@ def tell_of_storing(database: Path, quiet: bool, records: int) -> None:
             say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
 
 
-def report_failure(recording: Recording, database: Path) -> None:
+def report_failure(recording: RecordedRun, database: Path) -> None:
     """Say why a script that ran is not in the database."""
     if recording.failure is None:
         return
@@ -200,7 +200,7 @@ def report_failure(recording: Recording, database: Path) -> None:
         say(f"what was recorded is kept in {recording.spool}; add it with: {command('recover', database)}")
 
 
-def report_remarks(recordings: list[Recording]) -> None:
+def report_remarks(recordings: list[RecordedRun]) -> None:
     """Say which patterns did nothing, and which modules could not be woven; of many runs, each remark once."""
     for remark in dict.fromkeys(remark for recording in recordings for remark in recording.remarks):
         say(remark)
@@ -260,7 +260,7 @@ def tell(database: Database, run: StoredRun) -> None:
     TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0), sys.stderr)
 
 
-def tabulate(recordings: list[Recording], database: Path) -> None:
+def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     """How many runs ended how, printed what, and what was found; then the report of the first in which anything was."""
     from rich.console import Console
     from rich.table import Table

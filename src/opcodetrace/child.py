@@ -113,7 +113,7 @@ def _check_interpreter() -> None:
     import opcodetrace.rewrite.interpreters  # noqa: F401
 
 
-class _Recording:
+class _Instruments:
     """The weaver, the probe and the import hook, all imported and ready."""
 
     def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
@@ -252,7 +252,7 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
     imports = _Imports(modules, importers)
     try:
         _check_interpreter()
-        recording = _Recording(target, modules)
+        recording = _Instruments(target, modules)
         kept: list[object] = [imports.restore()]
         _become(target, namespace)
         if target.is_module:

@@ -50,7 +50,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class RecordedRun:
     """A script that ran. `run` is None if `failure` says why its trace is not in the database."""
 
     info: RunInfo
@@ -79,7 +79,7 @@ def record(
     database: str | os.PathLike[str] = "opcodetrace.db",
     is_module: bool = False,
     options: Options | None = None,
-) -> Recording:
+) -> RecordedRun:
     """Run a script once and add its trace to the database."""
     target = Target(os.fspath(script), tuple(args), is_module)
     return next(record_many(target, Path(database), options or Options(), 1))
@@ -93,7 +93,7 @@ def record_many(
     *,
     before_output: Callable[[], None] = lambda: None,
     before_storing: Callable[[int], None] = lambda records: None,
-) -> Iterator[Recording]:
+) -> Iterator[RecordedRun]:
     """Run it `runs` times, one after the other; each recording is given as soon as it is stored.
 
     Nothing is run if the script or the database cannot be used. With more than one run, what the script prints passes
@@ -155,7 +155,7 @@ def _record_once(
     is_one_of_many: bool,
     before_output: Callable[[], None],
     before_storing: Callable[[int], None],
-) -> Recording:
+) -> RecordedRun:
     script = f"-m {target.name}" if target.is_module else target.name
     info = run_info(script, target.args, options)
     meta = Meta(info)
@@ -183,7 +183,7 @@ def _record_once(
         if not attached:
             spool.delete()
             failure: OpcodetraceError = NotRecordedError("the script ran, but nothing of it was recorded")
-            return Recording(info, outcome, None, failure, None, signals.asked_to_stop)
+            return RecordedRun(info, outcome, None, failure, None, signals.asked_to_stop)
         signals.child_has_ended()
         try:
             before_storing(records)
@@ -196,9 +196,9 @@ def _record_once(
             failure = InternalError.of(error)
         else:
             spool.delete()
-            return Recording(info, outcome, run, None, None, signals.asked_to_stop, tuple(remarks))
+            return RecordedRun(info, outcome, run, None, None, signals.asked_to_stop, tuple(remarks))
         spool.release()
-    return Recording(info, outcome, None, failure, spool.folder, signals.asked_to_stop)
+    return RecordedRun(info, outcome, None, failure, spool.folder, signals.asked_to_stop)
 
 
 def _libraries() -> str:

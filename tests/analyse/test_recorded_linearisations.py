@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opcodetrace.analyse.happens_before import Operation, Operations, Order, orders
+from opcodetrace.analyse.happens_before import Operations, Order, SyncOperation, orders
 from opcodetrace.store.database import Database
 from tests.recording import Recording
 
@@ -39,7 +39,7 @@ for thread in threads: thread.join()
 """
 
 
-def read_back(recording: Recording, label: str) -> tuple[dict[int, str], list[Operation], list[Order]]:
+def read_back(recording: Recording, label: str) -> tuple[dict[int, str], list[SyncOperation], list[Order]]:
     """The threads' names, and the whole operations and the orders of one object."""
     assert recording.exit_code == 0, recording.stderr
     with Database.open(recording.database) as database:
@@ -84,7 +84,7 @@ def test_generations_of_a_barrier(record: Callable[..., Recording], tmp_path: Pa
     script = tmp_path / "generations.py"
     script.write_text(GENERATIONS)
     _, used, found = read_back(record("--switch-interval", "1e-5", script), "wall")
-    waits: defaultdict[int, list[Operation]] = defaultdict(list)
+    waits: defaultdict[int, list[SyncOperation]] = defaultdict(list)
     for operation in used:
         waits[operation.first.thread].append(operation)
     assert [len(each) for each in waits.values()] == [40, 40, 40]

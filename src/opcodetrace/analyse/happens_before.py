@@ -55,7 +55,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Operation:
+class SyncOperation:
     """An operation as a whole: its beginning, its end, and what was done inside of it."""
 
     first: Synchronisation
@@ -89,10 +89,10 @@ class Operations:
     begins the same again; in older trace files `Synchronisation.inside` goes on to name it."""
 
     def __init__(self, synchronisation: Sequence[Synchronisation]) -> None:
-        self.all: list[Operation] = []
-        self._of: dict[int, Operation] = {}  # by the seq of a part
+        self.all: list[SyncOperation] = []
+        self._of: dict[int, SyncOperation] = {}  # by the seq of a part
         stacks: defaultdict[int, list[Synchronisation]] = defaultdict(list)  # by thread: beginnings without an end
-        under_way: dict[int, Operation] = {}  # by thread: that of the lowest of those
+        under_way: dict[int, SyncOperation] = {}  # by thread: that of the lowest of those
         for each in synchronisation:
             stack = stacks[each.thread]
             if stack and each.site != stack[0].site:
@@ -106,7 +106,7 @@ class Operations:
             elif stack:
                 under_way[each.thread].last = each
             else:
-                self.all.append(Operation(each, None if each.begins else each))
+                self.all.append(SyncOperation(each, None if each.begins else each))
                 under_way[each.thread] = self.all[-1]
             if each.begins:
                 stack.append(each)
@@ -152,7 +152,7 @@ def orders(
         *_of_threads(synchronisation, operations, {thread.thread: thread for thread in threads}, waits_to_the_end),
         *_of_signals(synchronisation, objects, operations),
     ]
-    of_object: defaultdict[int, list[Operation]] = defaultdict(list)
+    of_object: defaultdict[int, list[SyncOperation]] = defaultdict(list)
     for operation in operations.all:
         if operation.first.object is not None:
             of_object[operation.first.object].append(operation)
@@ -214,7 +214,7 @@ def _of_signals(
             holder[number] = each.thread
 
 
-def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool) -> Iterator[Order]:
+def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: bool) -> Iterator[Order]:
     """Which put gave the item of each get: the lock inside a queue puts all in one order.
 
     A SimpleQueue has none; with the GIL its puts happen as they are recorded. It hands an item to a thread that waits,
@@ -223,7 +223,7 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool)
     if simple and free_threaded and len({each.first.thread for each in used if each.first.operation == "put"}) > 1:
         return
     unclear = _overlapping([each for each in used if each.first.operation == "get"]) if simple else set()
-    steps: list[tuple[int, str, Operation]] = []
+    steps: list[tuple[int, str, SyncOperation]] = []
     for operation in used:
         name = operation.first.operation
         if name not in ("put", "get"):
@@ -235,7 +235,7 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool)
             steps += [(seq, "empty", operation) for seq in waits]
         if operation.done:
             steps.append((operation.took_effect(), name, operation))
-    items: deque[Operation] = deque()
+    items: deque[SyncOperation] = deque()
     known = mixed = False  # what it held before the recording; which of its items were taken
     for seq, what, operation in sorted(steps, key=lambda step: step[0]):
         if what == "empty":
@@ -261,7 +261,7 @@ def _of_queue(used: Sequence[Operation], type_name: str, *, free_threaded: bool)
                 mixed = False
 
 
-def _overlapping(operations: Iterable[Operation]) -> set[int]:
+def _overlapping(operations: Iterable[SyncOperation]) -> set[int]:
     """Those (the seqs of their beginnings) that were under way while another one was."""
     found: set[int] = set()
     latest: tuple[float, int] = (-1, -1)  # until when the one was under way that ends last, and its beginning
@@ -273,16 +273,16 @@ def _overlapping(operations: Iterable[Operation]) -> set[int]:
     return found
 
 
-def _of_event(used: Sequence[Operation]) -> Iterator[Order]:
+def _of_event(used: Sequence[SyncOperation]) -> Iterator[Order]:
     """The set that let a wait through is the first one since the event was last seen unset."""
-    steps: list[tuple[int, str, Operation]] = []
+    steps: list[tuple[int, str, SyncOperation]] = []
     for operation in used:
         if operation.first.operation == "wait":
             waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
             steps += [(seq, "unset", operation) for seq in waits]
         if operation.done and operation.first.operation in ("set", "clear", "wait"):
             steps.append((operation.took_effect(), operation.first.operation, operation))
-    setter: Operation | None = None
+    setter: SyncOperation | None = None
     known = False  # to be unset before the setter's set
     for seq, what, operation in sorted(steps, key=lambda step: step[0]):
         if what in ("unset", "clear"):
@@ -295,7 +295,7 @@ def _of_event(used: Sequence[Operation]) -> Iterator[Order]:
             yield Order(setter.first.thread, setter.took_effect(), operation.first.thread, seq, carrier, doubt)
 
 
-def _of_barrier(used: Sequence[Operation]) -> Iterator[Order]:
+def _of_barrier(used: Sequence[SyncOperation]) -> Iterator[Order]:
     """Who waited was there before the one who came last; the way back is a signal.
 
     One who did not wait came last, and ended the waits of the others."""
@@ -324,7 +324,7 @@ def _of_barrier(used: Sequence[Operation]) -> Iterator[Order]:
                     )
 
 
-def _of_future(used: Sequence[Operation]) -> Iterator[Order]:
+def _of_future(used: Sequence[SyncOperation]) -> Iterator[Order]:
     """A future is given its result once."""
     setters = [operation for operation in used if operation.first.operation in SETS_FUTURE]
     for operation in used:

@@ -7,7 +7,7 @@ if values repeat (Gibbons and Korach, Testing Shared Memories, 1997), so every s
 - `Bounds` looks at each read by itself: which writes can it have seen? That takes about linear time and bounds the
   number of lost updates in every consistent order.
 - `Witness` finds one consistent order, depth first.
-- `Count` goes through all consistent orders at once, if the bounds disagree and the location is small enough.
+- `AllOrders` goes through all consistent orders at once, if the bounds disagree and the location is small enough.
 """
 
 from __future__ import annotations
@@ -522,7 +522,7 @@ Chain = tuple[tuple[int, int], ...]  # from the root: (name, writes) of each pie
 State = tuple[tuple[int, ...], int, Chain, tuple[tuple[int, Chain], ...]]
 
 
-class Count:
+class AllOrders:
     """Goes through all consistent orders at once, one access at a time: states that can no longer differ are one.
 
     A state holds each thread's place, the current value, and of the current version and each version that a later write
@@ -655,7 +655,7 @@ def search(
         bounds = Bounds(history, unseen)
     low, high, exhausted = bounds.low, bounds.high, witness.exhausted
     if low < high:
-        count = Count(history, unseen, budget.take())
+        count = AllOrders(history, unseen, budget.take())
         budget.states -= count.spent
         if count.low is not None and count.high is not None:
             low, high = count.low, count.high

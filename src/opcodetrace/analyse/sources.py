@@ -24,7 +24,7 @@ DEEPEST = 64  # calls that a value is followed through
 OF_OBJECT = frozenset(["self", "cls", "mcs"])  # how the parameter is named that the call's own object becomes
 
 
-class Labels:
+class FlowLabels:
     """What a value is made of: for each location the newest event that flows in."""
 
     __slots__ = ("control", "inferred", "proven", "shared")
@@ -35,17 +35,17 @@ class Labels:
         self.control: dict[int, int] = {}  # of what was read to decide that this is the value
         self.shared = False  # two variables hold these labels: copy before a change
 
-    def add(self, other: Labels) -> None:
+    def add(self, other: FlowLabels) -> None:
         merge(self.proven, other.proven)
         merge(self.inferred, other.inferred)
         merge(self.control, other.control)
 
-    def add_called(self, other: Labels) -> None:
+    def add_called(self, other: FlowLabels) -> None:
         merge(self.inferred, other.proven)
         merge(self.inferred, other.inferred)
 
 
-NOTHING = Labels()
+NOTHING = FlowLabels()
 
 
 class Activation:
@@ -57,11 +57,11 @@ class Activation:
         self.begun = begun
         self.code = code
         self.newest: dict[int, Event] = {}  # site
-        self.variables: dict[int, Labels] = {}  # phi
+        self.variables: dict[int, FlowLabels] = {}  # phi
         self.called: dict[int, Activation] = {}  # by where this one stood: the latest
         self.parent: Activation | None = None
         self.given: Given | None = None
-        self.arguments: dict[int, Labels] = {}  # parameter
+        self.arguments: dict[int, FlowLabels] = {}  # parameter
 
     def called_by(self, parent: Activation, place: int) -> None:
         parent.called[place] = self
@@ -72,28 +72,28 @@ class Activation:
             for slot in range(len(self.code.signature.parameters)):
                 self.argument(slot, 0)  # the caller goes on, so what it has now is noted now
 
-    def argument(self, slot: int, depth: int) -> Labels:
+    def argument(self, slot: int, depth: int) -> FlowLabels:
         """What flowed into a parameter."""
         known = self.arguments.get(slot)
         if known is not None:
             return known
-        labels = Labels()
+        labels = FlowLabels()
         if self.parent is not None and self.given is not None and self.code is not None and depth < DEEPEST:
             for flow in flows_into(self.given, self.code, slot):
                 self.parent.add_to(labels, flow, depth + 1)
         self.arguments[slot] = labels
         return labels
 
-    def result_at(self, place: int, since: int, depth: int) -> Labels:
+    def result_at(self, place: int, since: int, depth: int) -> FlowLabels:
         """What flows into the result of what was called at `place`, if it began after `since`."""
         called = self.called.get(place)
         if called is None or called.code is None or called.begun < since or depth >= DEEPEST:
             return NOTHING
-        labels = Labels()
+        labels = FlowLabels()
         called.add_to(labels, called.code.returned, depth + 1)
         return labels
 
-    def add_to(self, labels: Labels, flow: Flow, depth: int, since: int = -1, but: int = -1) -> None:
+    def add_to(self, labels: FlowLabels, flow: Flow, depth: int, since: int = -1, but: int = -1) -> None:
         """Adds what `flow` has at this moment, except what the variable `but` has. What was called before `since` gave
         its result to something else."""
         newest, variables = self.newest, self.variables
@@ -139,7 +139,7 @@ class Activation:
         if old is not None and phi in flow.phis and not old.shared:
             labels = old  # n = n + ...: what it had stays, so that a long sum costs linear time
         else:
-            labels = Labels()
+            labels = FlowLabels()
             if old is not None and phi in flow.phis:
                 labels.add(old)
         self.add_to(labels, flow, 0, since, but=phi)

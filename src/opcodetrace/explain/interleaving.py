@@ -40,7 +40,7 @@ ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
 WRITES = frozenset({Kind.WRITE, Kind.DELETE})
 
 
-class Recording(Protocol):
+class EventSource(Protocol):
     """The stored events of a run, by range of seq, both ends included."""
 
     def events(self, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]: ...
@@ -151,7 +151,7 @@ def interleave(
     finding: Finding,
     kind: FindingKind,
     location: Location | None,
-    recording: Recording,
+    recording: EventSource,
     sites: Mapping[int, StoredSite],
     lanes: Mapping[int, Lane],
     free_threaded: bool = False,
@@ -263,7 +263,7 @@ def hand_over(
     one: Update,
     other: Update,
     location: Location,
-    recording: Recording,
+    recording: EventSource,
     sites: Mapping[int, StoredSite],
     lanes: Mapping[int, Lane],
     synchronised: SyncSteps,
@@ -296,7 +296,7 @@ def hand_over(
     )
 
 
-def _event_at(recording: Recording, seq: int) -> Event | None:
+def _event_at(recording: EventSource, seq: int) -> Event | None:
     return next((event for event in recording.events(seq, seq) if event.kind in ACCESSES), None)
 
 
@@ -311,7 +311,7 @@ def _flows(finding: Finding, kind: FindingKind, events: Mapping[int, Event]) -> 
 
 
 def _same_version(
-    reads: Sequence[int], events: Mapping[int, Event], cells: Collection[int], recording: Recording
+    reads: Sequence[int], events: Mapping[int, Event], cells: Collection[int], recording: EventSource
 ) -> bool:
     """Whether several updates began with a read of one and the same version."""
     if len(reads) < 2 or any(events[read].value != events[reads[0]].value for read in reads):
@@ -322,7 +322,7 @@ def _same_version(
     return not any(event.kind in WRITES for event in recording.events(first, last, cells))
 
 
-def _origin(first: int, cells: Collection[int], events: Mapping[int, Event], recording: Recording) -> Event | None:
+def _origin(first: int, cells: Collection[int], events: Mapping[int, Event], recording: EventSource) -> Event | None:
     """The write that made the version which the first step reads."""
     if first not in events or events[first].kind != Kind.READ:
         return None
@@ -338,7 +338,7 @@ def _origin(first: int, cells: Collection[int], events: Mapping[int, Event], rec
 
 
 def _extra(
-    events: Mapping[int, Event], first: int, last: int, cells: Collection[int], recording: Recording
+    events: Mapping[int, Event], first: int, last: int, cells: Collection[int], recording: EventSource
 ) -> Iterator[Event]:
     """Other accesses of the location between the first and the last step: all of a few, else those of small gaps."""
     if recording.count_events(first, last, cells) <= len(events) + MAX_EXTRA:
@@ -355,7 +355,7 @@ def _accesses(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def _computations(
-    flows: Iterable[tuple[int, int]], events: Mapping[int, Event], recording: Recording
+    flows: Iterable[tuple[int, int]], events: Mapping[int, Event], recording: EventSource
 ) -> Iterator[Event]:
     """What was recorded of the operations between the reads and the writes that they flow into."""
     for write, read in flows:
@@ -394,7 +394,7 @@ class _Steps:
     """Turns the events to show into steps, with the switches and folds between them."""
 
     cells: Collection[int]  # the location, if it is about one
-    recording: Recording
+    recording: EventSource
     sites: Mapping[int, StoredSite]
     roles: Mapping[int, str]
     operands: Mapping[int, Value]
