@@ -25,18 +25,16 @@ from typing import NamedTuple
 
 from opcodetrace.trace.protection import Carrier, Doubt
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.sync import Synchronisation, SyncObject
-
-LOCK = "_thread.lock"
-EVENT = "threading.Event"
-BARRIER = "threading.Barrier"
-SIMPLE_QUEUE = "_queue.SimpleQueue"
-FIRST_IN_FIRST_OUT = frozenset(["queue.Queue", SIMPLE_QUEUE])
-LAST_IN_FIRST_OUT = "queue.LifoQueue"
-QUEUES = FIRST_IN_FIRST_OUT | {LAST_IN_FIRST_OUT, "queue.PriorityQueue"}
-FUTURE = "concurrent.futures._base.Future"
-SETS_FUTURE = frozenset(["set_result", "set_exception"])
-ASKS_FUTURE = frozenset(["result", "exception"])
+from opcodetrace.trace.sync import (
+    ASKS_FUTURE,
+    FIRST_IN_FIRST_OUT,
+    QUEUES,
+    SETS_FUTURE,
+    Act,
+    Primitive,
+    Synchronisation,
+    SyncObject,
+)
 
 MAX_ROOM = 1_000_000  # entries of all clocks of a run
 FEW = 16  # threads that a clock names although they are below `whole`, besides as many as it spares
@@ -69,16 +67,16 @@ class SyncOperation:
     @property
     def waited(self) -> bool:
         """Whether it waited for a condition of its own."""
-        return any(part.operation == "wait" and part.begins for part in self.parts)
+        return any(part.operation == Act.WAIT and part.begins for part in self.parts)
 
     def took_effect(self) -> int:
         """The seq at which it had the lock inside of it for the last time; that of a C function's own record."""
-        taken = [part.seq for part in self.parts if part.operation == "acquire" and not (part.begins or part.failed)]
+        taken = [part.seq for part in self.parts if part.operation == Act.ACQUIRE and not (part.begins or part.failed)]
         return taken[-1] if taken else self.first.seq if self.last is None else self.last.seq
 
     def had_lock(self) -> int:
         """The seq at which it had the lock inside of it for the first time."""
-        taken = [part.seq for part in self.parts if part.operation == "acquire" and not (part.begins or part.failed)]
+        taken = [part.seq for part in self.parts if part.operation == Act.ACQUIRE and not (part.begins or part.failed)]
         return taken[0] if taken else self.took_effect()
 
 
@@ -116,7 +114,7 @@ class Operations:
         self.thread_of: dict[int, int] = {}  # by the object of a thread: its number
         for operation in self.all:
             started = [part.started for part in operation.parts if part.started is not None]
-            if operation.first.operation == "start" and operation.first.object is not None and started:
+            if operation.first.operation == Act.START and operation.first.object is not None and started:
                 self.thread_of[operation.first.object] = started[0]
 
     def around(self, each: Synchronisation) -> Synchronisation:
@@ -160,11 +158,11 @@ def orders(
         type_name = objects[number].type_name
         if type_name in QUEUES:
             found += _of_queue(used, type_name, free_threaded=free_threaded)
-        elif type_name == EVENT:
+        elif type_name == Primitive.EVENT:
             found += _of_event(used)
-        elif type_name == BARRIER:
+        elif type_name == Primitive.BARRIER:
             found += _of_barrier(used)
-        elif type_name == FUTURE:
+        elif type_name == Primitive.FUTURE:
             found += _of_future(used)
     kept = (order for order in found if order.seq <= order.until and (begun or order.doubt is not Doubt.STATE))
     return sorted(kept, key=lambda order: (order.until, order.seq))
@@ -182,7 +180,7 @@ def _of_threads(
             first = threads[each.started].first_seq
             if each.earliest <= first:
                 yield Order(each.thread, each.earliest, each.started, first, Carrier("start", "begin", None))
-        elif each.operation == "join" and each.object in operations.thread_of and not each.begins and not each.failed:
+        elif each.operation == Act.JOIN and each.object in operations.thread_of and not each.begins and not each.failed:
             joined = threads.get(operations.thread_of[each.object])
             if joined is not None and joined.ended and joined.last_seq < each.seq:
                 doubt = None if waits_to_the_end(each) else Doubt.JOIN
@@ -198,14 +196,14 @@ def _of_signals(
     signal: dict[int, Synchronisation] = {}  # by the lock: its release, if that was another's
     for each in synchronisation:
         number = each.object
-        if number is None or each.begins or each.failed or objects[number].type_name != LOCK:
+        if number is None or each.begins or each.failed or objects[number].type_name != Primitive.LOCK:
             continue
-        if each.operation == "release":
+        if each.operation == Act.RELEASE:
             held = holder.pop(number, None)
             signal.pop(number, None)
             if held not in (None, each.thread):
                 signal[number] = each
-        elif each.operation == "acquire":
+        elif each.operation == Act.ACQUIRE:
             given = signal.pop(number, None)
             if given is not None and given.thread != each.thread:
                 one, other = operations.around(given), operations.around(each)
@@ -219,17 +217,17 @@ def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: b
 
     A SimpleQueue has none; with the GIL its puts happen as they are recorded. It hands an item to a thread that waits,
     which records that later: so of gets that overlap it is not known which of the items each got."""
-    simple = type_name == SIMPLE_QUEUE
-    if simple and free_threaded and len({each.first.thread for each in used if each.first.operation == "put"}) > 1:
+    simple = type_name == Primitive.SIMPLE_QUEUE
+    if simple and free_threaded and len({each.first.thread for each in used if each.first.operation == Act.PUT}) > 1:
         return
-    unclear = _overlapping([each for each in used if each.first.operation == "get"]) if simple else set()
+    unclear = _overlapping([each for each in used if each.first.operation == Act.GET]) if simple else set()
     steps: list[tuple[int, str, SyncOperation]] = []
     for operation in used:
         name = operation.first.operation
-        if name not in ("put", "get"):
+        if name not in (Act.PUT, Act.GET):
             continue
-        if name == "get":
-            waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
+        if name == Act.GET:
+            waits = [part.seq for part in operation.parts if part.operation == Act.WAIT and part.begins]
             if simple and operation.first.begins and operation.first.seq not in unclear:
                 waits = [operation.first.seq]  # told only if it is empty
             steps += [(seq, "empty", operation) for seq in waits]
@@ -241,7 +239,7 @@ def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: b
         if what == "empty":
             items.clear()
             known, mixed = True, False
-        elif what == "put":
+        elif what == Act.PUT:
             items.append(operation)
         elif not items:
             known = mixed = False
@@ -250,7 +248,7 @@ def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: b
                 given = items.popleft()
             else:
                 given = items.pop()
-                if type_name != LAST_IN_FIRST_OUT and items:
+                if type_name != Primitive.LIFO_QUEUE and items:
                     mixed = True
             giver, taker = given.first.thread, operation.first.thread
             if not mixed and giver != taker and operation.first.seq not in unclear:
@@ -277,17 +275,17 @@ def _of_event(used: Sequence[SyncOperation]) -> Iterator[Order]:
     """The set that let a wait through is the first one since the event was last seen unset."""
     steps: list[tuple[int, str, SyncOperation]] = []
     for operation in used:
-        if operation.first.operation == "wait":
-            waits = [part.seq for part in operation.parts if part.operation == "wait" and part.begins]
+        if operation.first.operation == Act.WAIT:
+            waits = [part.seq for part in operation.parts if part.operation == Act.WAIT and part.begins]
             steps += [(seq, "unset", operation) for seq in waits]
-        if operation.done and operation.first.operation in ("set", "clear", "wait"):
+        if operation.done and operation.first.operation in (Act.SET, Act.CLEAR, Act.WAIT):
             steps.append((operation.took_effect(), operation.first.operation, operation))
     setter: SyncOperation | None = None
     known = False  # to be unset before the setter's set
     for seq, what, operation in sorted(steps, key=lambda step: step[0]):
-        if what in ("unset", "clear"):
+        if what in ("unset", Act.CLEAR):
             setter, known = None, True
-        elif what == "set":
+        elif what == Act.SET:
             setter = setter or operation
         elif setter is not None and setter.first.thread != operation.first.thread:
             carrier = Carrier("set", "wait", operation.first.object)
@@ -299,17 +297,17 @@ def _of_barrier(used: Sequence[SyncOperation]) -> Iterator[Order]:
     """Who waited was there before the one who came last; the way back is a signal.
 
     One who did not wait came last, and ended the waits of the others."""
-    passed = [operation for operation in used if operation.first.operation == "wait" and operation.done]
+    passed = [operation for operation in used if operation.first.operation == Act.WAIT and operation.done]
     last = [operation for operation in passed if not operation.waited]
     for operation in passed:
         if not operation.waited:
             continue
         for part in operation.parts:
-            if part.operation != "acquire" or part.begins or part.failed or part.woken_by is None:
+            if part.operation != Act.ACQUIRE or part.begins or part.failed or part.woken_by is None:
                 continue
             for came_last in last:
                 released = [
-                    each.seq for each in came_last.parts if each.operation == "release" and each.object == part.object
+                    each.seq for each in came_last.parts if each.operation == Act.RELEASE and each.object == part.object
                 ]
                 if came_last.first.thread == part.woken_by and any(
                     part.earliest <= seq <= part.seq for seq in released

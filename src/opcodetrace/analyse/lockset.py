@@ -24,12 +24,8 @@ from opcodetrace.analyse.happens_before import Clock, Clocks, Operations, Order,
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.sync import Synchronisation, SyncObject
+from opcodetrace.trace.sync import SEMAPHORES, Act, Primitive, Synchronisation, SyncObject
 
-LOCK = "_thread.lock"
-REENTRANT = "_thread.RLock"
-CONDITION = "threading.Condition"
-SEMAPHORES = frozenset(["threading.Semaphore", "threading.BoundedSemaphore"])
 MAX_CARRIED = 500  # changes from one thread to another of which it is told what ordered them
 MAX_CARRIERS = 5  # kinds of those that are told
 
@@ -56,8 +52,8 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
     waits = {
         each.seq: each
         for each in synchronisation
-        if each.begins and each.operation == "wait" and each.object is not None
-        and objects[each.object].type_name == CONDITION
+        if each.begins and each.operation == Act.WAIT and each.object is not None
+        and objects[each.object].type_name == Primitive.CONDITION
     }  # fmt: skip
     given_up: dict[tuple[int, int], tuple[int, int, int]] = {}  # thread and condition: wait, lock, depth
 
@@ -73,28 +69,28 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
         if lock is None:
             continue
         type_name = objects[lock].type_name
-        if type_name == CONDITION and each.operation == "wait" and not each.begins:
+        if type_name == Primitive.CONDITION and each.operation == Act.WAIT and not each.begins:
             _, own, taken = given_up.pop((each.thread, lock), (0, -1, 0))
             if holder.get(own) == each.thread and depth[own] == 1:
                 depth[own] = taken  # the wait took it as often as it had been taken
-        if type_name not in (LOCK, REENTRANT) or each.begins or each.failed:
+        if type_name not in (Primitive.LOCK, Primitive.RLOCK) or each.begins or each.failed:
             continue
         wait = waits.get(-1 if each.inside is None else each.inside)
-        if wait is not None and each.operation == "release":
+        if wait is not None and each.operation == Act.RELEASE:
             released[wait.seq].add(lock)
-        if each.operation == "acquire":
+        if each.operation == Act.ACQUIRE:
             if wait is not None and lock not in released[wait.seq]:
                 signals.add(lock)
-            if type_name == REENTRANT and holder.get(lock) == each.thread:
+            if type_name == Primitive.RLOCK and holder.get(lock) == each.thread:
                 depth[lock] += 1
                 continue
             if lock in holder:
                 del holder[lock], since[lock]
             holder[lock], since[lock], depth[lock] = each.thread, each.seq, 1
-        elif each.operation == "release" and lock in holder:
-            if type_name == REENTRANT and holder[lock] != each.thread:
+        elif each.operation == Act.RELEASE and lock in holder:
+            if type_name == Primitive.RLOCK and holder[lock] != each.thread:
                 continue  # which raised
-            if type_name == REENTRANT and wait is not None and wait.object is not None:
+            if type_name == Primitive.RLOCK and wait is not None and wait.object is not None:
                 given_up[each.thread, wait.object] = (wait.seq, lock, depth[lock])
                 depth[lock] = 1
             depth[lock] -= 1
@@ -117,14 +113,14 @@ def held_semaphores(operations: Operations, objects: Mapping[int, SyncObject]) -
         if number is None or objects[number].type_name not in SEMAPHORES:
             continue
         used[number] += 1
-        if operation.first.operation == "release":
-            steps.append((operation.first.seq, "release", number, operation.first.thread))
-        elif operation.first.operation == "acquire" and operation.last is not None and operation.done:
-            steps.append((operation.last.seq, "acquire", number, operation.first.thread))
+        if operation.first.operation == Act.RELEASE:
+            steps.append((operation.first.seq, Act.RELEASE, number, operation.first.thread))
+        elif operation.first.operation == Act.ACQUIRE and operation.last is not None and operation.done:
+            steps.append((operation.last.seq, Act.ACQUIRE, number, operation.first.thread))
         if operation.waited:
             waited.add(number)
     for seq, what, number, thread in sorted(steps):
-        if what == "acquire":
+        if what == Act.ACQUIRE:
             if number in since:
                 shared.add(number)
             since[number] = (thread, seq)
@@ -246,7 +242,7 @@ class Judge:
         kept = self.locks
         if len({self._thread_of_task.get(thread, thread) for thread in threads}) < len(threads):
             # a task takes an RLock that another task of its thread holds
-            kept = [held for held in kept if self.objects[held.object].type_name != REENTRANT]
+            kept = [held for held in kept if self.objects[held.object].type_name != Primitive.RLOCK]
         locks = [held for _, held in locksets(updates, kept)]
         nothing: list[frozenset[int]] = [frozenset()] * len(updates)
         semaphores = [held for _, held in locksets(updates, self.semaphores)] if self.semaphores else nothing

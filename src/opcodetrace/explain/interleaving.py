@@ -21,7 +21,7 @@ from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldS
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Switch
-from opcodetrace.trace.sync import Synchronisation, SyncObject
+from opcodetrace.trace.sync import GIVES, OF_THREADS, Synchronisation, SyncObject
 
 MAX_EXTRA = 8  # other accesses of the location that are all shown; more are folded ...
 MAX_EXTRA_IN_GAP = 2  # ... except so many between two steps that are shown
@@ -50,11 +50,6 @@ class EventSource(Protocol):
     def switches(self, first: int, last: int) -> list[Switch]: ...
 
     def stack(self, seq: int) -> list[int]: ...
-
-
-GIVES = frozenset(
-    ["release", "notify", "set", "clear", "put", "task_done", "set_result", "set_exception", "submit", "start"]
-)  # what does not wait, or not for another to give something
 
 
 class SyncSteps:
@@ -111,7 +106,7 @@ class SyncSteps:
 
     def _step(self, at: Synchronisation, result: Synchronisation) -> SyncStep:
         other = None
-        if at.operation in ("start", "join") and at.object is not None:
+        if at.operation in OF_THREADS and at.object is not None:
             other = self._operations.thread_of.get(at.object)
         waits = result.holder is not None or result.woken_by is not None
         return SyncStep(

@@ -22,14 +22,20 @@ from opcodetrace.spool.records import Survey
 from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.site import SourceFile
-from opcodetrace.trace.sync import Synchronisation, SyncObject
+from opcodetrace.trace.sync import (
+    AT_ONCE,
+    GIVES_IN_C,
+    LOCKS,
+    OF_THREADS,
+    TAKES_IN_C,
+    Act,
+    Primitive,
+    Synchronisation,
+    SyncObject,
+)
 
 Array = npt.NDArray[Any]
 
-LOCKS = frozenset(["_thread.lock", "_thread.RLock"])
-OF_THREADS = frozenset(["start", "join"])
-GIVE = frozenset(["release", "put"])  # what lets another thread go on
-TAKE = frozenset(["acquire", "get"])  # what waits for that, in C code
 OPERATIONS = {  # what C code and the protocols call it
     "__enter__": "acquire",
     "__exit__": "release",
@@ -40,7 +46,6 @@ OPERATIONS = {  # what C code and the protocols call it
     "put_nowait": "put",
     "get_nowait": "get",
 }
-AT_ONCE = frozenset(["release", "notify", "set", "clear", "cancel", "task_done", "set_result", "set_exception"])
 
 
 def synchronisation_of(
@@ -108,7 +113,7 @@ def synchronisation_of(
             written[number] = labels.synchronised(site, types[number], direct=is_direct)
             direct[number] = is_direct
         holder = started = None
-        if number is not None and types[number] in LOCKS and not (failed and operation == "release"):
+        if number is not None and types[number] in LOCKS and not (failed and operation == Act.RELEASE):
             holder = held.note(number, types[number], operation, seq, earliest, thread, done=not begins and not failed)
         if number is None:
             started = starts.thread(value, seq)
@@ -180,17 +185,17 @@ class _Holders:
         seqs, holders = self._seqs[lock], self._holders[lock]
         place = bisect.bisect_left(seqs, earliest)
         before = holders[place - 1] if place else None
-        if operation == "acquire" and done:
+        if operation == Act.ACQUIRE and done:
             self._depth[lock] = self._depth[lock] + 1 if holders and holders[-1] == thread else 1
             seqs.append(seq)
             holders.append(thread)
-        elif operation == "release":
+        elif operation == Act.RELEASE:
             self._depth[lock] -= 1
-            if type_name != "_thread.RLock" or self._depth[lock] <= 0:
+            if type_name != Primitive.RLOCK or self._depth[lock] <= 0:
                 self._depth[lock] = 0
                 seqs.append(seq)
                 holders.append(None)
-        return before if operation == "acquire" and before != thread else None
+        return before if operation == Act.ACQUIRE and before != thread else None
 
 
 class _Waking:
@@ -239,13 +244,13 @@ class _Waking:
         if begins and number is not None:
             within.append((seq, number, operation, site))
             return inside, None
-        if operation == "join" and not failed and number in self._thread_of:
+        if operation == Act.JOIN and not failed and number in self._thread_of:
             joined = self._thread_of[number]
             if earliest <= self._last_seqs[joined] < seq:
                 woken_by = joined
-        if number is not None and operation in GIVE and not failed:
+        if number is not None and operation in GIVES_IN_C and not failed:
             self._given[number] = (seq, thread)
-        elif number is not None and operation in TAKE and not failed and woken_by is None:
+        elif number is not None and operation in TAKES_IN_C and not failed and woken_by is None:
             given_at, giver = self._given.get(number, (-1, -1))
             if given_at >= earliest and giver != thread:
                 woken_by = giver

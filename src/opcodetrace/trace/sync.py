@@ -3,7 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
+
+
+class Primitive(StrEnum):
+    """The types that threads wait by, and that the analysis knows; others are followed by their operations alone."""
+
+    LOCK = "_thread.lock"
+    RLOCK = "_thread.RLock"
+    CONDITION = "threading.Condition"
+    SEMAPHORE = "threading.Semaphore"
+    BOUNDED_SEMAPHORE = "threading.BoundedSemaphore"
+    EVENT = "threading.Event"
+    BARRIER = "threading.Barrier"
+    QUEUE = "queue.Queue"
+    LIFO_QUEUE = "queue.LifoQueue"
+    PRIORITY_QUEUE = "queue.PriorityQueue"
+    SIMPLE_QUEUE = "_queue.SimpleQueue"
+    FUTURE = "concurrent.futures._base.Future"
+
+
+LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
+SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE])
+FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE])
+QUEUES = FIRST_IN_FIRST_OUT | {Primitive.LIFO_QUEUE, Primitive.PRIORITY_QUEUE}
+
+
+class Act(StrEnum):
+    """What a thread does with one of them, or with another thread; as stored in `synchronisation.operation`."""
+
+    ACQUIRE = "acquire"
+    RELEASE = "release"
+    WAIT = "wait"
+    NOTIFY = "notify"
+    SET = "set"
+    CLEAR = "clear"
+    RESET = "reset"
+    ABORT = "abort"
+    PUT = "put"
+    GET = "get"
+    TASK_DONE = "task_done"
+    START = "start"
+    JOIN = "join"
+    CANCEL = "cancel"
+    SUBMIT = "submit"
+    SHUTDOWN = "shutdown"
+    RESULT = "result"
+    EXCEPTION = "exception"
+    SET_RESULT = "set_result"
+    SET_EXCEPTION = "set_exception"
+
+
+OF_THREADS = frozenset([Act.START, Act.JOIN])
+SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
+ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
+# In C code: what lets another thread go on, and what waits for that.
+GIVES_IN_C = frozenset([Act.RELEASE, Act.PUT])
+TAKES_IN_C = frozenset([Act.ACQUIRE, Act.GET])
+# What is over at once, whatever other threads do.
+AT_ONCE = frozenset([Act.RELEASE, Act.NOTIFY, Act.SET, Act.CLEAR, Act.CANCEL, Act.TASK_DONE]) | SETS_FUTURE
+# What waits for nothing that another thread has to give.
+GIVES = (AT_ONCE - {Act.CANCEL}) | {Act.PUT, Act.SUBMIT, Act.START}
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +72,7 @@ class SyncObject:
     """A lock, condition, semaphore, event, barrier, queue, future or thread that at least two threads used."""
 
     id: int
-    type_name: str  # _thread.lock, threading.Condition
+    type_name: str  # a Primitive, or another type
     label: str  # as the source writes it if a woven call led to it: lock, self.queue
 
 
@@ -25,7 +86,7 @@ class Synchronisation(NamedTuple):
     thread: int
     site: int | None  # of the woven call that led there
     object: int | None  # a SyncObject; None for the start of a thread
-    operation: str  # acquire, release, wait, notify, put, get, start, join ...
+    operation: str  # an Act
     begins: bool
     failed: bool  # it raised, or returned False: not free, timed out
     waited: float | None  # seconds from begin to end

@@ -16,6 +16,7 @@ from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
 from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Reason
+from opcodetrace.trace.sync import OF_THREADS, Act
 
 MAX_VALUE = 40  # characters of a value in a sentence
 MIN_TOLD = 8  # characters that are worth telling of what is in an object
@@ -171,17 +172,17 @@ class StepWords:
     def synchronised(self, step: SyncStep) -> str:
         """What a thread does to wait for others: acquire lock (waited 1.2 ms; Thread-2 held it)."""
         what = step.operation if step.object is None else operation_words(step.operation, step.object, self.code)
-        if step.operation in ("start", "join") and step.other is not None:
+        if step.operation in OF_THREADS and step.other is not None:
             what = f"{step.operation} {self.lane(step.other)}"
         if step.begins:
             holder = "" if step.holder is None else f" ({self.lane(step.holder)} holds it)"
-            return f"waits to {what}{holder}" if step.operation == "acquire" else f"begins {what}"
+            return f"waits to {what}{holder}" if step.operation == Act.ACQUIRE else f"begins {what}"
         remarks = []
         if step.waited is not None:
             remarks.append(f"waited {duration(step.waited)}")
         if step.holder is not None:
             remarks.append(f"{self.lane(step.holder)} held it")
-        elif step.woken_by is not None and step.operation != "join":
+        elif step.woken_by is not None and step.operation != Act.JOIN:
             remarks.append(f"woken by {self.lane(step.woken_by)}")
         suffix = f" ({'; '.join(remarks)})" if remarks else ""
         return f"{what}{' fails' if step.failed else ''}{suffix}"

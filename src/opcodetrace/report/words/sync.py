@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable
 
 from opcodetrace.report.words.text import call_text, identity, printable
-from opcodetrace.trace.sync import SyncObject
+from opcodetrace.trace.sync import LOCKS, SyncObject
 
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in
 MAX_LOCKS = 3  # that are named
 IN_LIBRARY = re.compile(r"<(\w+)> in (.+)", re.DOTALL)  # the label of an object that library code made
-LOCKS = ("_thread.lock", "_thread.RLock")
 ENTERED = re.compile(r"with ([^:(),]+?)(?: as \w+)?:")  # that is the expression of such a call on Python 3.11
 
 
