@@ -5,13 +5,34 @@ write's source was evicted, the write looks blind. That settles one version more
 belongs to leads out of the trace at once. So fewer of the kept writes count as lost than were in truth, never more.
 
 If accesses are known only to lie in an interval, a kept one may have come *before* an evicted one.
+
+One thing more is not known. A write that puts back the value that it was made of is no update, so it cannot be lost.
+If that value was read before, by an activation that had begun then, the write looks like any other blind one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.trace.event import ABSENT, Event, Kind
+from opcodetrace.trace.events import Events, Sources
+
+Array = npt.NDArray[Any]
+
+
+def may_put_back(events: Events, sources: Sources) -> Array:
+    """Which events are writes that may be made of an evicted read, as a mask.
+
+    They have no source, and their activation did not begin among the kept events."""
+    begun = np.full(int(events.frame.max(initial=-1)) + 1, len(events), np.int64)  # by frame
+    (enters,) = np.nonzero(events.kind == Kind.ENTER)
+    np.minimum.at(begun, events.frame[enters], enters)
+    doubtful: Array = (events.kind == Kind.WRITE) & (sources.place < 0) & (begun[events.frame] > np.arange(len(events)))
+    return doubtful
 
 
 def without_doubt(events: Sequence[Event], first: int) -> tuple[Sequence[Event], set[int]]:

@@ -61,12 +61,14 @@ def analysed(trace: Trace) -> Evidence:
     sources = sources_of(trace)
     accesses = Accesses.of(trace)
     told = _in_known_order(trace, sources, accesses)
+    doubtful = evicted.may_put_back(trace.events, sources) if trace.let_go else None
     budget = linearisations.Budget()
     # what a write put back may have been read before its container was restructured
     again = _among(accesses.locations, told.keys() & trace.restructured.keys())
     for location, begin, end in accesses.by_location(~accesses.exact | again):
         places = accesses.order[begin:end]
-        told[location] = _searched(trace, location, list(trace.events[places]), *sources.at(places), budget)
+        in_doubt = set() if doubtful is None else set(trace.events.seq[places[doubtful[places]]].tolist())
+        told[location] = _searched(trace, location, list(trace.events[places]), *sources.at(places), in_doubt, budget)
     lost: list[LostUpdate] = []
     counts: list[LostCount] = []
     unseen: list[UnseenWrite] = []
@@ -138,6 +140,8 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
         return {}
     (surprising,) = np.nonzero(unseen[order])
     (losing,) = np.nonzero(over[order])
+    if trace.let_go:
+        losing = losing[~evicted.may_put_back(events, sources)[order[losing]]]
     part = np.searchsorted(begins, losing, side="right") - 1
     doubtful = np.isin(part, np.searchsorted(begins, surprising, side="right") - 1)
     updates = _updates(events, sources, order[losing], over[order[losing]] - 1, order[begins[part]], doubtful)
@@ -203,9 +207,11 @@ def _searched(
     accesses: Sequence[Event],
     sources: Mapping[int, int],
     certainties: Mapping[int, Certainty],
+    in_doubt: set[int],
     budget: linearisations.Budget,
 ) -> Told:
-    """What is lost at a location some of whose accesses are known to lie in an interval only."""
+    """What is lost at a location some of whose accesses are known to lie in an interval only. `in_doubt`: the seqs of
+    writes that may be no updates."""
     events, early_writes = evicted.without_doubt(accesses, trace.let_go)
     total, totals = _nothing(location)
     for part in _between(events, trace.restructured.get(location, ())):
@@ -218,7 +224,7 @@ def _searched(
             result, count = linearisations.search(location, part, sources, certainties, budget)
         if count.high:
             # of all as they were recorded: whose version a read saw may be in doubt, what it gave is not
-            left_out = versions.unchanging(accesses, sources) | early_writes
+            left_out = versions.unchanging(accesses, sources) | early_writes | in_doubt
             result = versions.without(left_out, result)
             number = len(result.updates)
             low, high = (number, number) if exact else (max(0, count.low - len(left_out)), count.high)
