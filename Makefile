@@ -1,7 +1,7 @@
 # What a contributor types. The tools are those of `pip install -e ".[dev]"`, found on the PATH.
 
 PYTHON ?= python
-C_FILES = $(wildcard src/opcodetrace/probe/*.[ch])
+C_FILES = $(wildcard src/opcodetrace/*/*.[ch])
 
 .DEFAULT_GOAL := help
 .PHONY: help build test lint format docs gold bench
