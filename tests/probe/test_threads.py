@@ -136,16 +136,19 @@ def test_sleeping_for_no_time_is_yielding() -> None:
         found = switches(f"""
 @woven
 def main():
+    global begun
     h[h] = 0
+    begun = True
     while turns < 3:
         time.sleep({zero})
         h[h] = 3
 def worker():
     global turns
+    while not begun: time.sleep(0)
     while turns < 3:
         h[h] = turns = turns + 1
         time.sleep(0)
-turns = 0
+turns, begun = 0, False
 sys.setswitchinterval(1e6)  # nobody is preempted: to have a turn, the worker needs one that yields
 t = threading.Thread(target=worker)
 t.start()

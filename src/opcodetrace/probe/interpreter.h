@@ -682,7 +682,13 @@ instance_value(PyObject *object, PyObject *name)
         Py_ssize_t index = keys == NULL ? -1 : keys_find(keys, name);
         if (index >= 0) {
 #if FREE_THREADED
-            return hold(_Py_TryXGetRef(&memory.values->values[index]));
+            PyObject *value = _Py_TryXGetRef(&memory.values->values[index]);
+            if (value == NULL) { /* perhaps an object that the thread which made it shares with no other yet */
+                LOCK_OBJECT_WHILE(object, value = _PyObject_ManagedDictPointer(object)->dict == NULL
+                                                      ? Py_XNewRef(memory.values->values[index])
+                                                      : NULL);
+            }
+            return hold(value);
 #else
             return memory.values->values[index];
 #endif
