@@ -630,7 +630,12 @@ instance_memory(PyObject *object)
     if (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) {
         memory.able = true;
 #if FREE_THREADED
-        memory.dict = hold(_Py_TryXGetRef((PyObject **)&_PyObject_ManagedDictPointer(object)->dict));
+        PyObject **place = (PyObject **)&_PyObject_ManagedDictPointer(object)->dict;
+        PyObject *dict = _Py_TryXGetRef(place);
+        if (dict == NULL && LOAD(place) != NULL) { /* see instance_value */
+            LOCK_OBJECT_WHILE(object, dict = Py_XNewRef(*place));
+        }
+        memory.dict = hold(dict);
         if (memory.dict == NULL && (type->tp_flags & Py_TPFLAGS_INLINE_VALUES)) {
             PyDictValues *values = _PyObject_InlineValues(object);
             memory.values = LOAD_ACQUIRE(&values->valid) ? values : NULL;
