@@ -33,11 +33,15 @@ def sources_of(trace: Trace) -> Sources:
     made_of = np.full(size, -1, np.int32)
     asked = np.zeros(size, np.uint8)
     plain = np.zeros((2, size), bool)  # of writes, and of deletions: those whose source needs no further look
+    called = _called(trace)
     for number, site in trace.sites.items():
         flow = site.flow
         if flow is None:
             plain[1, number] = True  # what is deleted is made of nothing
-        elif flow == Flow():
+            continue
+        if flow.results and called.isdisjoint((trace.site_codes[number].id, place) for place in flow.results):
+            flow = flow._replace(results=())  # no woven code ran there: what it gave is made of its operands alone
+        if flow == Flow():
             plain[:, number] = True
         elif flow == Flow(reads=flow.reads[:1]) and flow.reads[0] != number:
             plain[:, number] = True
@@ -58,6 +62,16 @@ def sources_of(trace: Trace) -> Sources:
         found.place[part[which]] = part[resolved.place[which]]
         found.certainty[part[which]] = resolved.certainty[which]
     return found
+
+
+def _called(trace: Trace) -> set[tuple[int, int]]:
+    """Where woven code was called from: the code object, and the offset of the instruction in it."""
+    site_of = {call.seq: call.site for call in trace.calls}
+    return {
+        (trace.site_codes[site_of[call.caller_seq]].id, call.place)
+        for call in trace.calls
+        if call.place is not None and call.caller_seq in site_of
+    }
 
 
 def _others(events: Events, plain: Array) -> Array:
