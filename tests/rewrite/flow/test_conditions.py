@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.recording import record
 from tests.rewrite.flow.woven import Woven, weave
 
 # A body of `def f(d, k, o)`, the line of the constant that is written (or assigned), and the reads that decided it:
@@ -96,3 +99,40 @@ def test_a_conditional_update_names_what_decided_it(body: str, line: str, tested
 @pytest.mark.parametrize("body", NONE)
 def test_other_writes_under_a_test_are_none(body: str) -> None:
     assert _decided(weave(_program(body))) == []
+
+
+# Each adds one to d['k']. The first thread sees that it is not there yet, and writes it when the other has added five.
+COUNTERS = [
+    "if 'k' in d: d['k'] += 1\n    else:\n        pause()\n        d['k'] = 1",
+    "n = d.get('k')\n    pause()\n    d['k'] = 1 if n is None else n + 1",
+    "n = d.get('k')\n    if n is None: n = 0\n    pause()\n    d['k'] = n + 1",
+    "n = d.get('k') or 0\n    pause()\n    d['k'] = n + 1",
+    "if 'k' not in d:\n        pause()\n        d['k'] = 0\n    d['k'] += 1",
+]
+_DRIVER = """
+import threading
+d = {{}}
+seen, go_on = threading.Event(), threading.Event()
+def pause():
+    seen.set()
+    go_on.wait()
+def slow():
+    {body}
+def fast():
+    seen.wait()
+    for _ in range(5):
+        d['k'] = d.get('k', 0) + 1
+    go_on.set()
+threads = [threading.Thread(target=each) for each in (slow, fast)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+@pytest.mark.parametrize("body", COUNTERS)
+def test_what_a_conditional_update_overwrites_is_lost(body: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_DRIVER.format(body=body))
+    recording = record(tmp_path / "trace.db", script)
+    assert recording.exit_code == 0, recording.stderr
+    assert recording.query("SELECT lost FROM runs") == [(5,)]
