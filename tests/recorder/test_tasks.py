@@ -27,6 +27,22 @@ WORK = """
     async def main():
         await asyncio.gather(*(add() for _ in range(4)))
 """
+# An event loop that runs the steps of tasks without Context.run, as those in C do.
+OWN_LOOP = """
+    class Handle(asyncio.Handle):
+        def _run(self):
+            self._callback(*self._args)
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_soon(self, callback, *args, context=None):
+            handle = Handle(callback, args, self, context)
+            self._ready.append(handle)
+            return handle
+
+    loop = Loop()
+    loop.run_until_complete(main())
+    loop.close()
+"""
 LOST = {"counter[0]": 9}  # of 12: each round, all four write the same
 
 
@@ -58,23 +74,10 @@ def assert_nothing_is_claimed(recording: Recording, lanes: str) -> None:
 
 
 def test_an_event_loop_that_runs_steps_without_context_run(tmp_path: Path) -> None:
-    """As event loops in C do."""
     program = f"""
     import asyncio
     {WORK}
-    class Handle(asyncio.Handle):
-        def _run(self):
-            self._callback(*self._args)
-
-    class Loop(asyncio.SelectorEventLoop):
-        def call_soon(self, callback, *args, context=None):
-            handle = Handle(callback, args, self, context)
-            self._ready.append(handle)
-            return handle
-
-    loop = Loop()
-    loop.run_until_complete(main())
-    loop.close()
+    {OWN_LOOP}
     """
     recording = recorded(tmp_path, program)
     assert recording.lost() == LOST
@@ -84,7 +87,7 @@ def test_an_event_loop_that_runs_steps_without_context_run(tmp_path: Path) -> No
 
 def test_a_task_that_is_cancelled_by_such_a_loop(tmp_path: Path) -> None:
     """It goes on by throw, not by send."""
-    program = """
+    program = f"""
     import asyncio
     counter = [0]
 
@@ -103,19 +106,7 @@ def test_a_task_that_is_cancelled_by_such_a_loop(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         counter[0] = seen + 1
 
-    class Handle(asyncio.Handle):
-        def _run(self):
-            self._callback(*self._args)
-
-    class Loop(asyncio.SelectorEventLoop):
-        def call_soon(self, callback, *args, context=None):
-            handle = Handle(callback, args, self, context)
-            self._ready.append(handle)
-            return handle
-
-    loop = Loop()
-    loop.run_until_complete(main())
-    loop.close()
+    {OWN_LOOP}
     """
     assert recorded(tmp_path, program).lost() == {"counter[0]": 1}
 
