@@ -24,7 +24,7 @@ def test_finds_what_the_definition_says(choose: random.Random, threads: int) -> 
     run = Run(Program(choose), threads, calls=3)
     findings = gather(run.trace)
     assert findings.sources == run.sources
-    assert findings.source_certainty == run.certainty
+    assert findings.sources.certainties() == run.certainty
     assert not findings.unseen
     counts = {count.location: count for count in findings.counts}
     for cell in range(CELLS):

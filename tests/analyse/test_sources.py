@@ -20,7 +20,7 @@ def test_read_in_the_same_activation() -> None:
     write = story.write(0, 1)
     findings = story.gather()
     assert findings.sources == {write: read}
-    assert findings.source_certainty == {write: Certainty.PROVEN}
+    assert findings.sources.certainties() == {write: Certainty.PROVEN}
 
 
 def test_own_write_in_a_loop() -> None:
@@ -141,7 +141,7 @@ def test_through_a_call_is_inferred() -> None:
     write = story.write(0, 1, STORE2)
     findings = story.gather()
     assert findings.sources == {write: read}
-    assert findings.source_certainty == {write: Certainty.INFERRED}
+    assert findings.sources.certainties() == {write: Certainty.INFERRED}
 
 
 def test_data_flow_goes_before_what_is_inferred() -> None:
@@ -151,7 +151,7 @@ def test_data_flow_goes_before_what_is_inferred() -> None:
     write = story.write(0, 1, STORE2)
     findings = story.gather()
     assert findings.sources == {write: read}
-    assert findings.source_certainty == {write: Certainty.PROVEN}
+    assert findings.sources.certainties() == {write: Certainty.PROVEN}
 
 
 def test_a_value_that_could_not_be_followed_may_be_of_what_its_own_activation_read() -> None:
@@ -166,7 +166,7 @@ def test_a_value_that_could_not_be_followed_may_be_of_what_its_own_activation_re
     story.write(0, 3, STORE2, frame=2)  # no read since the own write: blind
     findings = story.gather()
     assert findings.sources == {second: read}
-    assert findings.source_certainty == {second: Certainty.INFERRED}
+    assert findings.sources.certainties() == {second: Certainty.INFERRED}
 
 
 def calls(story: Story, *made: tuple[int, int | None, int | None]) -> Evidence:
@@ -194,7 +194,7 @@ def test_what_a_call_gave_back_is_made_of_what_it_read() -> None:
     story.write(0, 2, STORE2, frame=1)
     findings = calls(story, (outer, None, None), (inner, outer, 4), (again, outer, 4))
     assert findings.sources == {first: read}
-    assert findings.source_certainty == {first: Certainty.INFERRED}
+    assert findings.sources.certainties() == {first: Certainty.INFERRED}
 
 
 def test_another_call_gave_back_something_else() -> None:
@@ -225,7 +225,7 @@ def test_what_was_tested_is_the_source_unless_it_was_written_since() -> None:
     story.write(0, 2, STORE2)
     findings = story.gather()
     assert findings.sources == {first: read}
-    assert findings.source_certainty == {first: Certainty.INFERRED}
+    assert findings.sources.certainties() == {first: Certainty.INFERRED}
 
 
 def test_a_variable_that_was_chosen_by_a_test() -> None:
@@ -268,7 +268,7 @@ def test_write_of_an_unknown_site_is_not_taken_for_blind() -> None:
     write = story.write(0, 1)
     findings = story.gather()
     assert findings.sources == {write: read}
-    assert findings.source_certainty == {write: Certainty.INFERRED}
+    assert findings.sources.certainties() == {write: Certainty.INFERRED}
 
 
 def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
@@ -282,7 +282,7 @@ def test_a_call_s_site_reads_only_what_it_read_in_the_same_step() -> None:
     second = story.write(0, 3, STORE2)
     findings = story.gather()
     assert findings.sources == {first: first_read, other: other_read, second: read}
-    assert findings.source_certainty[second] == Certainty.INFERRED
+    assert findings.sources.certainties()[second] == Certainty.INFERRED
     assert findings.lost == []
 
 
@@ -296,5 +296,5 @@ def test_a_call_that_reads_and_writes_in_one_step() -> None:
     blind = story.write(0, 4, STORE2)  # it read nothing this time
     findings = story.gather()
     assert findings.sources == {first: first_read, second: read}
-    assert set(findings.source_certainty) == {first, second}
+    assert set(findings.sources.certainties()) == {first, second}
     assert blind not in findings.sources

@@ -37,11 +37,6 @@ class Evidence:
     sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
 
-    @property
-    def source_certainty(self) -> dict[int, Certainty]:
-        """How sure each write's source is."""
-        return self.sources.certainties()
-
 
 def gather(trace: Trace) -> Evidence:
     """The sources of all writes, and the versions of all locations.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Dominators, Graph, Paths, TooMuch, reachable
+from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Dominators, Graph, Paths, TooMuch
 
 NODES = 9
 
@@ -17,13 +19,27 @@ def graphs(draw: st.DrawFn) -> list[list[int]]:
     return [draw(st.lists(st.integers(0, size - 1), max_size=3, unique=True)) for _ in range(size)]
 
 
+def _reachable(graph: Graph, starts: Iterable[int], avoiding: frozenset[int]) -> set[int]:
+    """The nodes to which a path from one of `starts` leads whose nodes before the last are none of `avoiding`."""
+    seen: set[int] = set()
+    pending = list(starts)
+    while pending:
+        node = pending.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node not in avoiding:
+            pending.extend(graph[node])
+    return seen
+
+
 def _reached(graph: Graph) -> set[int]:
-    return reachable(graph, [0], frozenset())
+    return _reachable(graph, [0], frozenset())
 
 
 def _passes(graph: Graph, start: int, goal: int, node: int) -> bool:
     """Whether every path from `start` to `goal` passes `node`."""
-    return node in (start, goal) or goal not in reachable(graph, [start], frozenset({node}))
+    return node in (start, goal) or goal not in _reachable(graph, [start], frozenset({node}))
 
 
 @settings(max_examples=150, deadline=None)
@@ -56,7 +72,7 @@ def test_control_dependence(graph: list[list[int]]) -> None:
 
     def must(node: int, start: int) -> bool:
         """Whether control that stands at `start` executes `node`, there or afterwards."""
-        return node == start or end not in reachable(ending, [start], frozenset({node}))
+        return node == start or end not in _reachable(ending, [start], frozenset({node}))
 
     for node in reached:
         wanted = {
@@ -81,7 +97,7 @@ def _ends_everywhere(graph: Graph) -> list[list[int]]:
     plain = [list(successors) or [end] for successors in graph] + [[]]
     ending = [list(successors) for successors in plain]
     for node in range(end):
-        if end not in reachable(plain, [node], frozenset()) and any(successor <= node for successor in graph[node]):
+        if end not in _reachable(plain, [node], frozenset()) and any(successor <= node for successor in graph[node]):
             ending[node].append(end)
     return ending
 
@@ -97,7 +113,7 @@ def test_paths(graph: list[list[int]], data: st.DataObject) -> None:
     avoiding = data.draw(st.frozensets(nodes, max_size=3))
     for start in range(-1, len(graph)):
         begun = [0] if start < 0 else graph[start]
-        wanted = reachable(graph, begun, avoiding)
+        wanted = _reachable(graph, begun, avoiding)
         assert {goal for goal in range(len(graph)) if paths.leads(start, goal, avoiding)} == wanted
 
 

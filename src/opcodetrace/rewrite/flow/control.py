@@ -254,17 +254,3 @@ class Paths:
                 raise TooMuch
             self._known[start, avoided] = entered
         return row[goal] in entered
-
-
-def reachable(graph: Graph, starts: Iterable[int], avoiding: frozenset[int]) -> set[int]:
-    """The nodes to which a path from one of `starts` leads whose nodes before the last are none of `avoiding`."""
-    seen: set[int] = set()
-    pending = list(starts)
-    while pending:
-        node = pending.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if node not in avoiding:
-            pending.extend(graph[node])
-    return seen

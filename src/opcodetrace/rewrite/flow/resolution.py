@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from opcodetrace.rewrite.flow.control import Dominators, Paths, TooMuch
+from opcodetrace.rewrite.flow.control import Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import Interpreter
 from opcodetrace.rewrite.flow.keys import Key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes, slot_of
@@ -42,7 +42,6 @@ class Resolver:
         self.cyclic: dict[int, bool] = {}
         self.marks = True  # whether variables that depend on the path get markers, else all that they may be flows in
         self.exceeded: set[int] = set()  # writes whose sources were given up
-        self._dominators: Dominators | None = None
 
     # --- paths
 
@@ -51,12 +50,6 @@ class Resolver:
 
         Raises TooMuch beyond a budget that all questions of this code object share."""
         return self._paths.leads(start, goal, avoiding)
-
-    def comes_first(self, one: int, other: int) -> bool:
-        """Whether no activation gets to `other` without having executed `one`."""
-        if self._dominators is None:
-            self._dominators = Dominators(self.run.successors, 0)
-        return one != other and self._dominators.dominates(one, other)
 
     def in_cycle(self, index: int) -> bool:
         if index not in self.cyclic:
