@@ -49,7 +49,9 @@ def sources_of(trace: Trace) -> Sources:
             if flow.reads[0] < size:
                 asked[flow.reads[0]] = 1
     entered = np.full(int(events.frame.max(initial=0)) + 1, -1, np.int32)
-    _passes.newest_reads(events.kind, events.site, events.location, events.frame, asked, made_of, entered, found.place)
+    failed = events.failed()
+    kind = np.where(failed, 0, events.kind).astype(np.uint8) if failed.any() else events.kind  # nothing flows from them
+    _passes.newest_reads(kind, events.site, events.location, events.frame, asked, made_of, entered, found.place)
     others = _others(events, plain)
     if len(others):
         part = _concerned(trace, others)

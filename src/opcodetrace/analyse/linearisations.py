@@ -18,7 +18,7 @@ from itertools import accumulate
 from struct import pack
 
 from opcodetrace.analyse import versions
-from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
+from opcodetrace.trace.event import Event, Kind, Opaque, Value, is_unknown
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.version import LostCount
 
@@ -61,7 +61,7 @@ class History:
         self.writes = 0
         for i, event in enumerate(self.events):
             self.threads[self.thread[i]].append(i)
-            if event.value is ABSENT or (isinstance(event.value, Opaque) and event.value.identity is None):
+            if is_unknown(event.value) or (isinstance(event.value, Opaque) and event.value.identity is None):
                 self.value.append(UNKNOWN)
             else:
                 self.value.append(values.setdefault(identity(event.value), len(values) + 1))

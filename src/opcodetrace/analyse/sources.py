@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from opcodetrace.trace.call import Call
-from opcodetrace.trace.event import ABSENT, Event, Kind
+from opcodetrace.trace.event import ABSENT, Event, Kind, Raised
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Flow, Given, Site, flows_of
@@ -51,12 +51,13 @@ NOTHING = FlowLabels()
 class Activation:
     """One activation of a function: its newest event at each site, its variables' labels, and whom it called."""
 
-    __slots__ = ("arguments", "begun", "called", "code", "given", "newest", "parent", "variables")
+    __slots__ = ("arguments", "begun", "called", "code", "failed", "given", "newest", "parent", "variables")
 
     def __init__(self, begun: int = -1, code: Code | None = None) -> None:
         self.begun = begun
         self.code = code
         self.newest: dict[int, Event] = {}  # site
+        self.failed: dict[int, Event] = {}  # site: the newest access that failed, from which nothing flows on
         self.variables: dict[int, FlowLabels] = {}  # phi
         self.called: dict[int, Activation] = {}  # by where this one stood: the latest
         self.parent: Activation | None = None
@@ -128,8 +129,8 @@ class Activation:
             if event is not None:
                 yield event
         for site in flow.failed:
-            event = self.newest.get(site)
-            if event is not None and event.value is ABSENT:
+            event = self.failed.get(site)
+            if event is not None and (site not in self.newest or self.newest[site].seq < event.seq):
                 yield event
 
     def define(self, phi: int, flow: Flow, since: int) -> None:
@@ -314,6 +315,9 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
                 activation = activations[frame] = Activation(code=codes.get(site))
             newest = activation.newest
         if kind == read:
+            if isinstance(event[6], Raised):
+                activation.failed[site] = event
+                continue
             if site in remembered:
                 newest[site] = event
             if event[6] is ABSENT:

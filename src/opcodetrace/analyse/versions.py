@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import pack
 
-from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value, is_unknown
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.version import LostUpdate, UnseenWrite
 
@@ -44,7 +44,7 @@ def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
     begun = -1
     for event in events:
         value = event.value
-        if value is ABSENT and event.kind == Kind.READ:
+        if is_unknown(value) and event.kind == Kind.READ:
             value = held  # unknown; a write of nothing known, or a deletion, ends what was held
         if value is ABSENT or not same_value(value, held):
             held, begun = value, event.seq
@@ -85,7 +85,7 @@ def lost_updates(
     for event in events:
         seq, _, _, _, kind, _, what, _ = event
         if kind == read:
-            if what is not value and what is not ABSENT:
+            if what is not value and not is_unknown(what):
                 if value is not ABSENT and not same_value(what, value):
                     unseen.append(UnseenWrite(location, seq))
                     settled.append(version)

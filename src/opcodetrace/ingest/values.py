@@ -12,7 +12,7 @@ import numpy.typing as npt
 from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
 from opcodetrace.spool.records import RECORD_DTYPE, Records, Survey, assemble
-from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Absent, Opaque, Raised, Value
 from opcodetrace.trace.events import ValueTag
 
 Array = npt.NDArray[Any]
@@ -125,6 +125,7 @@ class Interned:
     def columns(self, tags: Array, words: Array, objects: Array) -> tuple[Array, Array, Sequence[Value]]:
         """The same as `Events` has it, in the place of `tags` and `words`. The texts and objects come third."""
         made, numbers = tags, words.view(np.int64)
+        numbers[tags == Tag.ABSENT] = 0
         distinct = Distinct(self)
         used_tags = np.flatnonzero(np.bincount(tags, minlength=16)).tolist()
         places = {tag: np.flatnonzero(tags == tag) for tag in used_tags if tag > Tag.TRUE}
@@ -132,13 +133,18 @@ class Interned:
             if tag == Tag.OBJECT:
                 made[where], numbers[where] = self._object_columns(words[where], objects[where], distinct)
                 continue
+            if tag == Tag.RAISED:
+                used, inverse = np.unique(words[where], return_inverse=True)
+                made[where] = ValueTag.ABSENT
+                numbers[where] = 1 + inverse + distinct.add(tag, used, np.zeros(len(used), np.int64))
+                continue
             found = self.canonical_ids(words[where]) if tag in TEXT_TAGS else words[where]
             used, inverse = np.unique(found, return_inverse=True)
-            known = np.full(len(inverse), ValueTag.OTHER, np.uint8)
-            if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
-                known[inverse == 0] = ValueTag.ABSENT
-            made[where] = known
+            made[where] = ValueTag.OTHER
             numbers[where] = inverse + distinct.add(tag, used, np.zeros(len(used), np.int64))
+            if tag in TEXT_TAGS and len(used) and used[0] == UNKNOWN_TEXT:
+                unknown = where[inverse == 0]
+                made[unknown], numbers[unknown] = ValueTag.ABSENT, 0
         return made, numbers, distinct
 
     def _object_columns(self, words: Array, objects: Array, distinct: Distinct) -> tuple[Array, Array]:
@@ -190,15 +196,22 @@ class Interned:
                     values[where] = self._opaque(
                         found, np.zeros(len(found), np.int64) if objects is None else objects[where]
                     )
+                case Tag.RAISED:
+                    values[where] = _each(found, self._raised)
                 case Tag.SLICE:
                     values[where] = _each(found, _slice_text)
         return values.tolist()
 
     def distinct(self, tag: int, word: int, number: int) -> Value:
-        """One of the values that are a text or an object."""
+        """One of the values that are a text, an object, or what was raised."""
         if tag == Tag.OBJECT:
             return self._object(word, number or None)
+        if tag == Tag.RAISED:
+            return self._raised(word)
         return self._bytes(word) if tag == Tag.BYTES else self._string(word)
+
+    def _raised(self, word: int) -> Raised:
+        return Raised(self.type_name(word >> ADDRESS_BITS))
 
     def _string(self, canonical: int) -> str | Absent:
         return ABSENT if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])

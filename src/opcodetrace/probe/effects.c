@@ -1,5 +1,6 @@
 #include "activation.h"
 #include "effects.h"
+#include "failure.h"
 #include "intercept.h"
 #include "location.h"
 #include "switch.h"
@@ -471,7 +472,7 @@ attribute_holder(PyObject *object, PyObject *name, Service service, Operation op
 }
 
 static void
-attribute_record(Call *call, unsigned kind, Operation operation, PyObject *object, PyObject *name, PyObject *value)
+attribute_record(Call *call, unsigned kind, Operation operation, PyObject *object, PyObject *name, Datum value)
 {
     if (object == NULL || name == NULL || !PyUnicode_CheckExact(name)) {
         return;
@@ -482,7 +483,7 @@ attribute_record(Call *call, unsigned kind, Operation operation, PyObject *objec
     unsigned flags;
     PyObject *holder = attribute_holder(object, name, service, operation, &flags);
     if (holder != NULL) {
-        write_record(call, kind | flags, holder, mapping_key(call->thread, name), value_of(call, value));
+        write_record(call, kind | flags, holder, mapping_key(call->thread, name), value);
     }
 }
 
@@ -491,7 +492,7 @@ attribute_get(Call *call, PyObject *result)
 {
     if (result != NULL) {
         attribute_record(call, READ, READING, call->container, call->first,
-                         call->given >= 2 && result == call->second ? NULL : result);
+                         value_of(call, call->given >= 2 && result == call->second ? NULL : result));
     }
 }
 
@@ -499,7 +500,7 @@ static void
 attribute_has(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, READ, READING, call->container, call->first, NULL);
+        attribute_record(call, READ, READING, call->container, call->first, ABSENT);
     }
 }
 
@@ -507,7 +508,7 @@ static void
 attribute_set(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, WRITE, STORING, call->container, call->first, call->second);
+        attribute_record(call, WRITE, STORING, call->container, call->first, value_of(call, call->second));
     }
 }
 
@@ -515,7 +516,7 @@ static void
 attribute_delete(Call *call, PyObject *result)
 {
     if (result != NULL) {
-        attribute_record(call, DELETE, ERASING, call->container, call->first, NULL);
+        attribute_record(call, DELETE, ERASING, call->container, call->first, ABSENT);
     }
 }
 
@@ -584,13 +585,13 @@ attributes_got(Call *call, PyObject *result)
                 PyObject *name = PyTuple_GET_ITEM(names, step);
                 PyObject *next = is_undisturbed(call) ? plain_value(object, name) : NULL;
                 if (next != NULL) {
-                    attribute_record(call, READ, READING, object, name, next);
+                    attribute_record(call, READ, READING, object, name, value_of(call, next));
                 }
                 object = next;
             }
             names = PyTuple_GET_ITEM(names, last);
         }
-        attribute_record(call, READ, READING, object, names, value);
+        attribute_record(call, READ, READING, object, names, value_of(call, value));
     }
 }
 
@@ -819,38 +820,99 @@ step_ends(Call *call, PyObject *result)
     call->thread->coroutine = call->coroutine;
 }
 
+/* ---- what raised: it read what made it fail ---- */
+
+static void
+failed_on(Call *call, const Raised *raised, PyObject *container, Datum key, unsigned kinds)
+{
+    Datum failure = failure_of_call(call->thread, raised, kinds);
+    if (tag_of(failure) == TAG_RAISED) {
+        write_record(call, READ, container, key, failure);
+    }
+}
+
+static void
+whole_failed(Call *call, const Raised *raised)
+{
+    if (call->container != NULL && is_container(call->container)) {
+        failed_on(call, raised, call->container, WHOLE, NO_ITEM | NO_VALUE | CHANGED);
+    }
+}
+
+static void
+item_failed(Call *call, const Raised *raised)
+{
+    if (call->container != NULL && is_container(call->container) && call->given >= 1) {
+        Datum key = PySet_Check(call->container) ? mapping_key(call->thread, call->first)
+                                                 : key_in(call, call->container, call->first);
+        failed_on(call, raised, call->container, key.sort & RAISES ? WHOLE : key, NO_ITEM);
+    }
+}
+
+static void
+attribute_failed(Call *call, const Raised *raised)
+{
+    Datum failure = failure_of_call(call->thread, raised, NO_NAME);
+    if (tag_of(failure) == TAG_RAISED) {
+        attribute_record(call, READ, READING, call->container, call->first, failure);
+    }
+}
+
+static void
+items_not_got(Call *call, const Raised *raised)
+{
+    ItemGetter *getter = (ItemGetter *)call->container;
+    PyObject *container = call->first;
+    Verdict verdict = 0;
+    if (getter->count == 1 && container != NULL && service_of_item(&verdict, container, READING) != SERVED_BY_CODE) {
+        Datum key = PyDict_Check(container) ? mapping_key(call->thread, getter->item)
+                                            : key_in(call, container, getter->item);
+        failed_on(call, raised, container, key.sort & RAISES ? WHOLE : key, NO_ITEM);
+    }
+}
+
+static void
+attributes_not_got(Call *call, const Raised *raised)
+{
+    AttrGetter *getter = (AttrGetter *)call->container;
+    Datum failure = failure_of_call(call->thread, raised, NO_NAME);
+    if (getter->count == 1 && tag_of(failure) == TAG_RAISED) { /* of one with dots it is not known which was missing */
+        attribute_record(call, READ, READING, call->first, PyTuple_GET_ITEM(getter->attributes, 0), failure);
+    }
+}
+
 /* ---- by name ---- */
 
-const Effect effect_whole_read = {NULL, whole_read};
-const Effect effect_change = {NULL, change};
-const Effect effect_append = {NULL, append};
-const Effect effect_append_bounded = {remember_size, append};
-const Effect effect_replace = {NULL, replace};
-const Effect effect_item_get = {NULL, item_get};
-const Effect effect_item_get_or_default = {NULL, item_get_or_default};
-const Effect effect_item_has = {NULL, item_has};
-const Effect effect_item_set = {NULL, item_set};
-const Effect effect_item_delete = {NULL, item_delete};
-const Effect effect_item_pop = {remember_size, item_pop};
-const Effect effect_item_default = {remember_size, item_default};
-const Effect effect_item_missed = {item_missed, item_made};
-const Effect effect_item_popped = {NULL, item_popped};
-const Effect effect_items_update = {NULL, items_update};
-const Effect effect_items_counted = {NULL, items_counted};
-const Effect effect_member_add = {NULL, member_add};
-const Effect effect_member_remove = {remember_size, member_remove};
-const Effect effect_member_popped = {NULL, member_popped};
-const Effect effect_attribute_get = {NULL, attribute_get};
-const Effect effect_attribute_has = {NULL, attribute_has};
-const Effect effect_attribute_set = {NULL, attribute_set};
-const Effect effect_attribute_delete = {NULL, attribute_delete};
-const Effect effect_attributes_of = {NULL, attributes_of};
-const Effect effect_items_got = {NULL, items_got};
-const Effect effect_attributes_got = {NULL, attributes_got};
-const Effect effect_wait = {will_wait, waited};
-const Effect effect_release = {releases, released};
-const Effect effect_start = {NULL, started};
-const Effect effect_import = {NULL, imported};
-const Effect effect_step = {step_begins, step_ends};
-const Effect effect_drive = {drive_begins, step_ends};
-const Effect effect_nothing = {NULL, NULL};
+const Effect effect_whole_read = {NULL, whole_read, whole_failed};
+const Effect effect_change = {NULL, change, whole_failed};
+const Effect effect_append = {NULL, append, whole_failed};
+const Effect effect_append_bounded = {remember_size, append, NULL};
+const Effect effect_replace = {NULL, replace, NULL};
+const Effect effect_item_get = {NULL, item_get, item_failed};
+const Effect effect_item_get_or_default = {NULL, item_get_or_default, NULL};
+const Effect effect_item_has = {NULL, item_has, NULL};
+const Effect effect_item_set = {NULL, item_set, item_failed};
+const Effect effect_item_delete = {NULL, item_delete, item_failed};
+const Effect effect_item_pop = {remember_size, item_pop, item_failed};
+const Effect effect_item_default = {remember_size, item_default, NULL};
+const Effect effect_item_missed = {item_missed, item_made, NULL};
+const Effect effect_item_popped = {NULL, item_popped, whole_failed};
+const Effect effect_items_update = {NULL, items_update, NULL};
+const Effect effect_items_counted = {NULL, items_counted, NULL};
+const Effect effect_member_add = {NULL, member_add, NULL};
+const Effect effect_member_remove = {remember_size, member_remove, item_failed};
+const Effect effect_member_popped = {NULL, member_popped, whole_failed};
+const Effect effect_attribute_get = {NULL, attribute_get, attribute_failed};
+const Effect effect_attribute_has = {NULL, attribute_has, NULL};
+const Effect effect_attribute_set = {NULL, attribute_set, NULL};
+const Effect effect_attribute_delete = {NULL, attribute_delete, attribute_failed};
+const Effect effect_attributes_of = {NULL, attributes_of, NULL};
+const Effect effect_items_got = {NULL, items_got, items_not_got};
+const Effect effect_attributes_got = {NULL, attributes_got, attributes_not_got};
+const Effect effect_wait = {will_wait, waited, NULL};
+const Effect effect_release = {releases, released, NULL};
+const Effect effect_start = {NULL, started, NULL};
+const Effect effect_import = {NULL, imported, NULL};
+const Effect effect_step = {step_begins, step_ends, NULL};
+const Effect effect_drive = {drive_begins, step_ends, NULL};
+const Effect effect_nothing = {NULL, NULL, NULL};

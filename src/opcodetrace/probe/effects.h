@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     void (*before)(Call *call);
     void (*after)(Call *call, PyObject *result); /* result NULL: it raised */
+    void (*failed)(Call *call, const Raised *raised); /* after `after`, if it raised */
 } Effect;
 
 #define EFFECTS(X)                                                                                                     \

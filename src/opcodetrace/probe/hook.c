@@ -1,6 +1,7 @@
 #include "hook.h"
 #include "activation.h"
 #include "code.h"
+#include "failure.h"
 #include "iterator.h"
 #include "switch.h"
 #include "sync.h"
@@ -113,10 +114,12 @@ item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
         return;
     }
     Datum datum = item_key(thread, hook, service, container, key, false, false);
+    pending->container = container_word(thread, container);
     if (UNLIKELY(datum.sort & RAISES)) {
+        pending->key = WHOLE;
+        pending->failing = READ;
         return;
     }
-    pending->container = container_word(thread, container);
     pending->key = datum;
     pending->kind = (uint8_t)key_flags(READ, datum);
 }
@@ -167,6 +170,11 @@ item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObj
                   datum, stored, value != NULL && (datum.sort & PLAIN));
             return;
         }
+        Pending *pending = pending_push(thread, hook->site, activation_word(thread));
+        pending->container = container_word(thread, container);
+        pending->key = WHOLE;
+        pending->failing = READ;
+        return;
     }
     pending_nothing(thread, hook->site, activation_word(thread));
 }
@@ -252,10 +260,15 @@ attr_begin(Thread *thread, Hook *hook, PyObject *object)
         break;
     case MODULE_GLOBAL:
         dict = ((PyModuleObject *)object)->md_dict;
-        if (dict == NULL || dict_find(dict, hook->name) == NULL) {
-            return; /* the module's __getattr__ serves it */
+        if (dict == NULL) {
+            return;
         }
         pending->container = globals_word(thread, object, &kind);
+        pending->key = NAME;
+        if (dict_find(dict, hook->name) == NULL) { /* the module's __getattr__ serves it, or it fails */
+            pending->failing = (uint8_t)kind;
+            return;
+        }
         break;
     default:
         return;
@@ -700,6 +713,112 @@ PERFORMER(DEFINE)
     leave(thread);
 }
 
+/* ---- accesses that failed: the handler of just that instruction, with the exception as `value` ---- */
+
+/* Of one that was begun. */
+PERFORMER(FAILED)
+{
+    UNUSED_KEY;
+    Pending *begun = pending_pop(thread, hook->site, activation_word(thread));
+    unsigned kind = begun == NULL ? 0 : begun->failing != 0 ? begun->failing : begun->kind;
+    Datum raised = failure_of_instruction(thread, value, NO_ITEM | NO_NAME);
+    if (kind != 0 && (kind & KIND_MASK) != ALIAS && tag_of(raised) == TAG_RAISED) {
+        begun->kind = (uint8_t)((kind & ~(unsigned)KIND_MASK) | READ);
+        finish(thread, begun, raised);
+    }
+    leave(thread);
+}
+
+/* What only the hook after the instruction would have told of. */
+static inline void
+read_failed(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum key, Datum raised)
+{
+    emit(thread, kind, hook->site, container, key, raised, activation_word(thread), thread->last, thread->last_quiet);
+}
+
+PERFORMER(ITEM_FAILED)
+{
+    Service service = service_of_item(&hook->verdict, key, READING);
+    Datum raised = failure_of_instruction(thread, value, NO_ITEM);
+    if (service != SERVED_BY_CODE && tag_of(raised) == TAG_RAISED) {
+        Datum item = item_key(thread, hook, service, key, hook->name, true, false);
+        item = item.sort & RAISES ? WHOLE : item;
+        read_failed(thread, hook, key_flags(READ, item), container_word(thread, key), item, raised);
+    }
+    leave(thread);
+}
+
+PERFORMER(ATTR_FAILED)
+{
+    Datum raised = failure_of_instruction(thread, value, NO_NAME);
+    unsigned kind = READ;
+    uint64_t container = 0;
+    if (tag_of(raised) == TAG_RAISED) {
+        switch (service_of_attribute(&hook->verdict, key, hook->name, READING)) {
+        case INSTANCE:
+        case SLOT:
+        case CLASS_ATTRIBUTE:
+            container = container_word(thread, key);
+            break;
+        case MODULE_GLOBAL:
+            container = globals_word(thread, key, &kind);
+            break;
+        default:
+            break;
+        }
+    }
+    if (container != 0) {
+        read_failed(thread, hook, kind, container, NAME, raised);
+    }
+    leave(thread);
+}
+
+static inline void
+global_failed(Thread *thread, const Hook *hook, PyObject *globals, PyObject *exception)
+{
+    Datum raised = failure_of_instruction(thread, exception, NO_NAME);
+    if (tag_of(raised) == TAG_RAISED && globals != NULL && PyDict_Check(globals)) {
+        read_failed(thread, hook, READ, container_word(thread, globals), NAME, raised);
+    }
+}
+
+PERFORMER(GLOBAL_FAILED)
+{
+    UNUSED_KEY;
+    global_failed(thread, hook, current_frame()->f_globals, value);
+    leave(thread);
+}
+
+/* In a class body it was looked for in two places: none of them is named. */
+PERFORMER(NAME_FAILED)
+{
+    UNUSED_KEY;
+    Frame *frame = current_frame();
+    if (frame->f_locals == NULL || frame->f_locals == frame->f_globals) {
+        global_failed(thread, hook, frame->f_globals, value);
+    }
+    leave(thread);
+}
+
+PERFORMER(CELL_FAILED)
+{
+    Datum raised = failure_of_instruction(thread, value, NO_NAME);
+    if (tag_of(raised) == TAG_RAISED && PyCell_Check(key)) {
+        read_failed(thread, hook, READ, container_word(thread, key), NAME, raised);
+    }
+    leave(thread);
+}
+
+PERFORMER(NEXT_FAILED)
+{
+    Datum raised = failure_of_instruction(thread, value, CHANGED);
+    PyObject *container = tag_of(raised) == TAG_RAISED ? iterator_container(key) : NULL;
+    if (container != NULL) {
+        read_failed(thread, hook, READ, container_word(thread, container), WHOLE, raised);
+    }
+    leave(thread);
+}
+
 /* ---- calls that the interpreter runs without the C function, once they are hot (CALL_LIST_APPEND, CALL_LEN) ---- */
 
 static inline void
@@ -913,7 +1032,7 @@ hook_make(uint32_t site, int action, PyObject *name)
         return NULL;
     }
     bool by_name = action == DO_ATTR_BEGIN || action == DO_ATTR_READ || action == DO_ATTR_STORE ||
-                   action == DO_ATTR_DELETE || action == DO_NAME_READ;
+                   action == DO_ATTR_DELETE || action == DO_NAME_READ || action == DO_ATTR_FAILED;
     if (by_name && !PyUnicode_CheckExact(name)) {
         PyErr_Format(PyExc_TypeError, "this action needs a name, not %R", name);
         return NULL;

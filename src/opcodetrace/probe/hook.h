@@ -42,7 +42,14 @@
     X(APPEND_BEGIN)                                                                                                    \
     X(APPEND)                                                                                                          \
     X(LEN)                                                                                                             \
-    X(NEXT)
+    X(NEXT)                                                                                                            \
+    X(FAILED)                                                                                                          \
+    X(ITEM_FAILED)                                                                                                     \
+    X(ATTR_FAILED)                                                                                                     \
+    X(GLOBAL_FAILED)                                                                                                   \
+    X(NAME_FAILED)                                                                                                     \
+    X(CELL_FAILED)                                                                                                     \
+    X(NEXT_FAILED)
 
 typedef enum {
 #define X(name) DO_##name,

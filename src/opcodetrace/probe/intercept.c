@@ -229,6 +229,9 @@ end(const Seen *entry, Call *call, PyObject *result)
         }
         row->effect->after(call, result);
         if (UNLIKELY(result == NULL)) {
+            if (row->effect->failed != NULL) {
+                row->effect->failed(call, &raised);
+            }
             put_error_back(raised);
         }
         if (is_access(row)) { /* a hook: what this thread did before it is not later */

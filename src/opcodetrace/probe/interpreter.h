@@ -458,6 +458,19 @@ put_error_back(Raised raised)
 #endif
 }
 
+/* The type of an exception that has no traceback yet; NULL if it has one. */
+static inline PyTypeObject *
+raised_type(const Raised *raised)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return raised->value != NULL && ((PyBaseExceptionObject *)raised->value)->traceback == NULL ? Py_TYPE(raised->value)
+                                                                                              : NULL;
+#else
+    return raised->traceback == NULL && raised->type != NULL && PyType_Check(raised->type) ? (PyTypeObject *)raised->type
+                                                                                         : NULL;
+#endif
+}
+
 /* ---- dictionaries, looked at without the dictionary's own code ---- */
 
 static inline Py_ssize_t

@@ -42,6 +42,12 @@ typedef struct {
     PyObject *result, *current;
 } OrderedIterator;
 
+typedef struct {
+    PyObject_HEAD
+    PyObject *set;
+    Py_ssize_t used, at, left;
+} SetIterator;
+
 /* By name: a module that is imported again has types of its own. */
 static bool
 is_of_deque(PyTypeObject *type, const char *name)
@@ -211,4 +217,35 @@ iterator_took(PyObject *iterator, PyObject *given, Taken *taken)
         return true;
     }
     return took_item(iterator, given, taken);
+}
+
+static bool
+is_of_dict(const PyTypeObject *type)
+{
+    return type->tp_basicsize == sizeof(DictIterator) &&
+           (type == &PyDictIterKey_Type || type == &PyDictIterValue_Type || type == &PyDictIterItem_Type ||
+            type == &PyDictRevIterKey_Type || type == &PyDictRevIterValue_Type || type == &PyDictRevIterItem_Type);
+}
+
+PyObject *
+iterator_container(PyObject *iterator)
+{
+    PyTypeObject *type = Py_TYPE(iterator);
+    if (!is_own(iterator)) {
+        return NULL;
+    }
+    if (type == &PyEnum_Type && type->tp_basicsize == sizeof(Enumerate)) {
+        PyObject *inner = ((Enumerate *)iterator)->inner;
+        return inner == NULL || Py_IS_TYPE(inner, &PyEnum_Type) ? NULL : iterator_container(inner);
+    }
+    if (is_of_dict(type)) {
+        return ((DictIterator *)iterator)->dict;
+    }
+    if (type == &PySetIter_Type && type->tp_basicsize == sizeof(SetIterator)) {
+        return ((SetIterator *)iterator)->set;
+    }
+    if (is_of_deque(type, "_deque_iterator") || is_of_deque(type, "_deque_reverse_iterator")) {
+        return ((DequeIterator *)iterator)->deque;
+    }
+    return NULL;
 }

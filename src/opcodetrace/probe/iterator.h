@@ -15,5 +15,7 @@ typedef struct {
 
 /* False if `given`, the latest that the iterator gave, is no item of a container, or it is not known of which. */
 bool iterator_took(PyObject *iterator, PyObject *given, Taken *taken);
+/* What it iterates over, borrowed from it; NULL: that is unknown, or it has let go of it. */
+PyObject *iterator_container(PyObject *iterator);
 
 #endif

@@ -41,6 +41,7 @@ typedef enum {
 
 typedef enum { MERGED_GREENLETS = 1, MERGED_COROUTINES = 2 } Merged;
 
+enum { KIND_MASK = 0x1F }; /* RECORD_KIND_MASK */
 enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */
 
 typedef enum {
@@ -58,6 +59,7 @@ typedef enum {
     TAG_TUPLE = 11,
     TAG_WHOLE = 12,
     TAG_END = 13,
+    TAG_RAISED = 14,
 } Tag;
 
 typedef struct {

@@ -36,6 +36,7 @@ typedef struct {
     uint32_t site;
     uint32_t quiet;
     uint8_t kind; /* 0: an operation that makes no access */
+    uint8_t failing; /* `kind` for the record of one that raises, if that is another: then it reads what made it fail */
 } Pending;
 
 typedef struct {
@@ -268,6 +269,7 @@ pending_push(Thread *thread, uint32_t site, uint64_t frame)
     pending->earliest = spool_next();
     pending->quiet = thread->quiet;
     pending->kind = 0;
+    pending->failing = 0;
     return pending;
 }
 

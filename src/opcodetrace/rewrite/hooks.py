@@ -22,16 +22,18 @@ _LOAD_CONST = NUMBER["LOAD_CONST"]
 _LOAD_FAST = NUMBER["LOAD_FAST"]
 _LOAD_CELL = NUMBER[HERE.load_cell]
 _STORE = bytes((NUMBER["STORE_SUBSCR"], 0)) + bytes(2 * CACHES[NUMBER["STORE_SUBSCR"]])
-_COPIES = tuple(bytes((_COPY, n)) for n in range(6))
+_COPIES = tuple(bytes((_COPY, n)) for n in range(7))
 
 
 class Plan(NamedTuple):
-    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order."""
+    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order. `failed` is that of
+    its handler (docs/hook-protocol.md, Failed accesses)."""
 
     operation: str
     name: str | None
     before: tuple[HookTemplate, ...]
     after: tuple[HookTemplate, ...]
+    failed: HookTemplate | None
 
 
 class HookTemplate(NamedTuple):
@@ -66,6 +68,9 @@ LEN = HookTemplate(Action.LEN, _COPIES[3 if HERE.null_above_callee else 2], _COP
 DEFINE = _bare(Action.DEFINE)
 COMPUTE = _value(Action.COMPUTE)
 _READ_END = _value(Action.READ_END)
+# In the handler of one instruction: [what lay below its operands, its place, exception]
+_FAILED = _value(Action.FAILED)
+NEXT_FAILED = HookTemplate(Action.NEXT_FAILED, _COPIES[1], _COPIES[5])  # [iterator place exception]
 _WRITE_END = _bare(Action.WRITE_END)
 # [container key] or [value container key]
 _ITEM_BEGIN = HookTemplate(Action.ITEM_BEGIN, _COPIES[1], _COPIES[4])
@@ -178,13 +183,14 @@ class Planner:
         index = instruction.ordinal
         name = instruction.name
         if name == "CONTAINS_OP":
-            return Plan(Operation.CONTAINS, None, (_HAS_BEGIN,), (_WRITE_END,))
+            return Plan(Operation.CONTAINS, None, (_HAS_BEGIN,), (_WRITE_END,), None)
         if name == "GET_ITER":
-            return Plan(Operation.ITERATE, None, (_WHOLE_READ,), ())
+            return Plan(Operation.ITERATE, None, (_WHOLE_READ,), (), None)
         if name in _TESTS and self._tests_container(index):
-            return Plan(Operation.TEST, None, (_TEST,), ())
-        if name == "FOR_ITER" and flow is not None and index in flow.iterations:
-            return Plan(Operation.ITERATE, None, (), (_NEXT[flow.iterations[index]],))
+            return Plan(Operation.TEST, None, (_TEST,), (), None)
+        if name == "FOR_ITER":
+            given = () if flow is None or index not in flow.iterations else (_NEXT[flow.iterations[index]],)
+            return Plan(Operation.ITERATE, None, (), given, NEXT_FAILED)
         if index not in self.accesses:
             return None
         if is_subscript(name, instruction.arg):
@@ -215,29 +221,32 @@ class Planner:
             if names == ["COPY", "COPY"] and args == [2, 2] and self._straight(index, 2):
                 # [container key value]: an augmented assignment keeps the container at hand
                 kept = HookTemplate(Action.ITEM_READ, _COPIES[1], _COPIES[5], key)
-                return Plan(Operation.LOAD_SUBSCR, None, (), (kept,))
+                failed = HookTemplate(Action.ITEM_FAILED, _COPIES[1], _COPIES[6], key)
+                return Plan(Operation.LOAD_SUBSCR, None, (), (kept,), failed)
             if self._straight(index, 2):
                 local = self._local_before(index - 2)
                 if local is not None and names[1] in ("LOAD_CONST", "LOAD_SMALL_INT"):
                     again = HookTemplate(Action.ITEM_READ, _COPIES[1], encode(_LOAD_FAST, local), key)
-                    return Plan(Operation.LOAD_SUBSCR, None, (), (again,))
-        return Plan(Operation.LOAD_SUBSCR, None, (_ITEM_BEGIN,), (_READ_END,))
+                    failed = again._replace(action=Action.ITEM_FAILED)
+                    return Plan(Operation.LOAD_SUBSCR, None, (), (again,), failed)
+        return Plan(Operation.LOAD_SUBSCR, None, (_ITEM_BEGIN,), (_READ_END,), _FAILED)
 
     def _store_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         key = self._constant_key(instruction.ordinal, flow)
         if key is not ANY_KEY:
             store = HookTemplate(Action.ITEM_STORE, _COPIES[3], _COPIES[4], key)
-            return Plan(Operation.STORE_SUBSCR, None, (store,), (_WRITE_END,))
-        return Plan(Operation.STORE_SUBSCR, None, (_ITEM_TARGET, _value(Action.ITEM_VALUE, depth=3)), (_WRITE_END,))
+            return Plan(Operation.STORE_SUBSCR, None, (store,), (_WRITE_END,), _FAILED)
+        begin = (_ITEM_TARGET, _value(Action.ITEM_VALUE, depth=3))
+        return Plan(Operation.STORE_SUBSCR, None, begin, (_WRITE_END,), _FAILED)
 
     def _delete_subscr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
-        return Plan(Operation.DELETE_SUBSCR, None, (_ITEM_DELETE,), (_WRITE_END,))
+        return Plan(Operation.DELETE_SUBSCR, None, (_ITEM_DELETE,), (_WRITE_END,), _FAILED)
 
     def _load_slice(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
-        return Plan(Operation.LOAD_SLICE, None, (_SLICE_BOUNDS, _SLICE_BEGIN), (_READ_END,))
+        return Plan(Operation.LOAD_SLICE, None, (_SLICE_BOUNDS, _SLICE_BEGIN), (_READ_END,), None)
 
     def _store_slice(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
-        return Plan(Operation.STORE_SLICE, None, (_SLICE_BOUNDS, _SLICE_STORE), (_WRITE_END,))
+        return Plan(Operation.STORE_SLICE, None, (_SLICE_BOUNDS, _SLICE_STORE), (_WRITE_END,), None)
 
     def _load_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = _attribute_name(instruction, self.code)
@@ -247,54 +256,58 @@ class Planner:
             if previous.name == "COPY" and previous.arg == 1:
                 # [object value]: an augmented assignment keeps the object at hand
                 kept = HookTemplate(Action.ATTR_READ, _COPIES[1], _COPIES[4], name)
-                return Plan(Operation.LOAD_ATTR, name, (), (kept,))
+                failed = HookTemplate(Action.ATTR_FAILED, _COPIES[1], _COPIES[5], name)
+                return Plan(Operation.LOAD_ATTR, name, (), (kept,), failed)
             local = self._local_before(index - 1)
             if local is not None:
                 again = HookTemplate(Action.ATTR_READ, _COPIES[1], encode(_LOAD_FAST, local), name)
-                return Plan(Operation.LOAD_ATTR, name, (), (again,))
+                failed = again._replace(action=Action.ATTR_FAILED)
+                return Plan(Operation.LOAD_ATTR, name, (), (again,), failed)
         begin = HookTemplate(Action.ATTR_BEGIN, b"", _COPIES[3], name)
-        return Plan(Operation.LOAD_ATTR, name, (begin,), (_READ_END,))
+        return Plan(Operation.LOAD_ATTR, name, (begin,), (_READ_END,), _FAILED)
 
     def _store_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
         store = HookTemplate(Action.ATTR_STORE, _COPIES[2], _COPIES[3], name)  # [value object]
-        return Plan(Operation.STORE_ATTR, name, (store,), (_WRITE_END,))
+        return Plan(Operation.STORE_ATTR, name, (store,), (_WRITE_END,), _FAILED)
 
     def _delete_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
         delete = HookTemplate(Action.ATTR_DELETE, b"", _COPIES[3], name)  # [object]
-        return Plan(Operation.DELETE_ATTR, name, (delete,), (_WRITE_END,))
+        return Plan(Operation.DELETE_ATTR, name, (delete,), (_WRITE_END,), _FAILED)
 
     def _load_global(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg >> 1]
         depth = 2 if HERE.null_above_callee and instruction.arg & 1 else 1
-        return Plan(Operation.LOAD_GLOBAL, name, (), (_value(Action.GLOBAL_READ, depth, name),))
+        failed = _value(Action.GLOBAL_FAILED, 1, name)
+        return Plan(Operation.LOAD_GLOBAL, name, (), (_value(Action.GLOBAL_READ, depth, name),), failed)
 
     def _load_name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
-        return Plan(Operation.LOAD_NAME, name, (), (_value(Action.NAME_READ, 1, name),))
+        failed = _value(Action.NAME_FAILED, 1, name)
+        return Plan(Operation.LOAD_NAME, name, (), (_value(Action.NAME_READ, 1, name),), failed)
 
     def _name(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]
         operation = instruction.name
         if operation.startswith("STORE"):
             action = Action.GLOBAL_STORE if operation == "STORE_GLOBAL" else Action.NAME_STORE
-            return Plan(operation, name, (_value(action, 1, name),), _GLOBAL_END)
+            return Plan(operation, name, (_value(action, 1, name),), _GLOBAL_END, None)
         action = Action.GLOBAL_DELETE if operation == "DELETE_GLOBAL" else Action.NAME_DELETE
-        return Plan(operation, name, (_bare(action, name),), (_WRITE_END,))
+        return Plan(operation, name, (_bare(action, name),), (_WRITE_END,), _FAILED)
 
     def _cell(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.scope.cell_name(self.code, instruction.arg)
         load = encode(_LOAD_CELL, instruction.arg)
         if instruction.name == "STORE_DEREF":
             store = HookTemplate(Action.CELL_STORE, _COPIES[1], load, name)
-            return Plan(Operation.STORE_DEREF, name, (store,), _GLOBAL_END)
+            return Plan(Operation.STORE_DEREF, name, (store,), _GLOBAL_END, None)
         if instruction.name == "DELETE_DEREF":
-            return Plan(
-                Operation.DELETE_DEREF, name, (HookTemplate(Action.CELL_DELETE, b"", load, name),), (_WRITE_END,)
-            )
+            delete = HookTemplate(Action.CELL_DELETE, b"", load, name)
+            return Plan(Operation.DELETE_DEREF, name, (delete,), (_WRITE_END,), _FAILED)
         read = HookTemplate(Action.CELL_READ, _COPIES[1], load, name)
-        return Plan(Operation.LOAD_DEREF, name, (), (read,))
+        failed = read._replace(action=Action.CELL_FAILED)
+        return Plan(Operation.LOAD_DEREF, name, (), (read,), failed)
 
 
 _PLANS: dict[str, Callable[[Planner, Instruction, DataFlow | None], Plan]] = {

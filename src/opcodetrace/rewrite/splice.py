@@ -5,16 +5,27 @@ of jumps, the exception table and the line table (CPython's Objects/exception_ha
 Objects/locations.md).
 """
 
-from bisect import bisect_right
-from types import CodeType
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
-from opcodetrace.rewrite.decode import Decoded
-from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG
+from opcodetrace.rewrite.decode import Decoded, Handler
+from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, NUMBER
 
 HOOK_STACK = 4  # the most values that a hook puts on the stack at a time
+TRAP_STACK = 5  # what a trap puts there: the instruction's place, the exception, and the three values of its hook
+_RERAISE = bytes((NUMBER["RERAISE"], 1))  # from the place that lies below the exception
 _NO_LOCATION = 15  # PY_CODE_LOCATION_INFO_NONE
 MARK_STACK = 1  # a place that nothing reaches: the probe's mark of the activation lies there (probe/activation.h)
+
+
+class Trap(NamedTuple):
+    """A handler of ours for one instruction alone: the hook in `code` runs if it raises, and the exception goes on its way
+    as if there had been no handler. `depth` values of the stack are left."""
+
+    depth: int
+    code: bytes
 
 
 class Spliced(NamedTuple):
@@ -49,10 +60,16 @@ def _varint(value: int, mark: int = 0) -> bytes:
 
 
 def splice(
-    code: CodeType, decoded: Decoded, before: dict[int, bytes], after: dict[int, bytes], entry: int | None = None
+    code: CodeType,
+    decoded: Decoded,
+    before: dict[int, bytes],
+    after: dict[int, bytes],
+    entry: int | None = None,
+    traps: Mapping[int, Trap] = MappingProxyType({}),
 ) -> Spliced:
-    """`before` and `after` hold the bytes to put before and after an instruction, by its index. What comes after
-    `entry` has no line: tracing begins after RESUME, and would see the function's own line there."""
+    """`before` and `after` hold the bytes to put before and after an instruction, by its index, and `traps` its handler,
+    which comes last of all. What comes after `entry` has no line: tracing begins after RESUME, and would see the
+    function's own line there. Nor have handlers: entering one is no event of the program."""
     instructions = decoded.instructions
     count = len(instructions)
     prefixes = [
@@ -96,21 +113,58 @@ def splice(
         if i in after:
             out.append(after[i])
 
+    own = [(begin[i] + head[i] + prefixes[i], begin[i + 1] - tail[i]) for i in range(count)]
+    entries, trapping = _exception_entries(decoded.handlers, begin, own, traps)
+    out += trapping
     table = b"".join(
-        _varint(begin[h.start], 128)
-        + _varint(begin[h.stop] - begin[h.start])
-        + _varint(begin[h.target])
-        + _varint(h.depth << 1 | h.lasti)
-        for h in decoded.handlers
+        _varint(h.start, 128) + _varint(h.stop - h.start) + _varint(h.target) + _varint(h.depth << 1 | h.lasti)
+        for h in entries
     )
     starts = [i.start for i in instructions] + [instructions[-1].stop]
     blank = range(0) if entry is None else range(begin[entry + 1] - tail[entry], begin[entry + 1])
     return Spliced(
         b"".join(out),
         table,
-        _line_table(code.co_linetable, starts, begin, blank),
-        [begin[i] + head[i] + prefixes[i] for i in range(count)],
+        _line_table(code.co_linetable, starts, begin, blank) + _no_lines(sum(map(len, trapping)) // 2),
+        [start for start, _ in own],
     )
+
+
+def _exception_entries(
+    handlers: list[Handler], begin: list[int], own: list[tuple[int, int]], traps: Mapping[int, Trap]
+) -> tuple[list[Handler], list[bytes]]:
+    """The table's entries in code units, and the code of the traps, which comes after everything else.
+
+    An instruction with a trap is cut out of the handler round it, and the trap itself lies inside that."""
+    entries: list[Handler] = []
+    around: dict[int, Handler] = {}
+    trapped = sorted(traps)
+    for h in handlers:
+        target, at = begin[h.target], begin[h.start]
+        for i in trapped[bisect_left(trapped, h.start) : bisect_left(trapped, h.stop)]:
+            around[i] = Handler(0, 0, target, h.depth, h.lasti)
+            entries.append(Handler(at, own[i][0], target, h.depth, h.lasti))
+            at = own[i][1]
+        entries.append(Handler(at, begin[h.stop], target, h.depth, h.lasti))
+    code: list[bytes] = []
+    inside: list[Handler] = []
+    at = begin[-1]
+    for i in trapped:
+        trap = traps[i]
+        entries.append(Handler(*own[i], at, trap.depth, True))
+        start, at = at, at + (len(trap.code) + len(_RERAISE)) // 2
+        code += (trap.code, _RERAISE)
+        if i in around:
+            outer = around[i]._replace(start=start, stop=at)
+            if inside and inside[-1][1:] == (start, *outer[2:]):
+                outer = outer._replace(start=inside.pop().start)
+            inside.append(outer)
+    return [each for each in sorted(entries) if each.start < each.stop] + inside, code
+
+
+def _no_lines(units: int) -> bytes:
+    """Entries of the line table for code that is on no line."""
+    return bytes(128 | _NO_LOCATION << 3 | min(8, units - at) - 1 for at in range(0, units, 8))
 
 
 def _line_table(table: bytes, starts: list[int], begin: list[int], blank: range) -> bytes:

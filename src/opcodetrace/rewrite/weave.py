@@ -15,7 +15,7 @@ from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
 from opcodetrace.rewrite.interpreters import HERE, Suspends, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
-from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, splice
+from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, TRAP_STACK, Trap, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
@@ -229,8 +229,9 @@ class _WovenCode:
     def assemble(self, constants: tuple[object, ...]) -> CodeType:
         before: dict[int, list[_Placed]] = {}
         after: dict[int, list[_Placed]] = {}
+        failed: dict[int, list[_Placed]] = {}
         self._number_calls()
-        self._place_accesses(before, after)
+        self._place_accesses(before, after, failed)
         self._place_calls(before)
         self._place_markers(before, after)
         self._place_synchronisation(before, after)
@@ -247,7 +248,8 @@ class _WovenCode:
                 out[index] = b"".join(parts)
             return out
 
-        spliced = splice(self.code, self.decoded, encoded(before), encoded(after), self.begin)
+        traps = {index: Trap(self._depth_below(index), bytes) for index, bytes in encoded(failed).items()}
+        spliced = splice(self.code, self.decoded, encoded(before), encoded(after), self.begin, traps)
         if self.enter is not None:  # the probe finds it in the last place but one
             made.append(self.probe.Hook(self.enter.site, self.enter.template.action, self.enter.template.name))
         if self.call_sites and self.flow is not None:
@@ -260,13 +262,24 @@ class _WovenCode:
             co_consts=(*constants, *made, anchor),
             co_exceptiontable=spliced.exception_table,
             co_linetable=spliced.line_table,
-            co_stacksize=self.code.co_stacksize + HOOK_STACK + MARK_STACK,
+            co_stacksize=max(
+                self.code.co_stacksize + HOOK_STACK, *(trap.depth + TRAP_STACK for trap in traps.values()), 0
+            )
+            + MARK_STACK,
         )
         self.probe.fix_kinds(self.code, woven)
         for instruction in self.decoded.instructions:
             if HERE.opcodes[instruction.name].suspends:
                 self.switch_points += self._points(instruction, spliced.at[instruction.ordinal])
         return woven
+
+    def _depth_below(self, index: int) -> int:
+        """Of the stack without what the instruction takes."""
+        if self.flow is None:
+            raise FlowError(f"{self.code.co_qualname}: the depth of the stack is unknown")
+        instruction = self.decoded.instructions[index]
+        takes = HERE.opcodes[instruction.name].takes
+        return self.flow.depth[index] - (takes if isinstance(takes, int) else takes(instruction.arg))
 
     def _place_synchronisation(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         if self.synchronisation is None:
@@ -362,7 +375,12 @@ class _WovenCode:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
             self._describe(site, call, str(Operation.CALL), flow=value_flow)
 
-    def _place_accesses(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
+    def _place_accesses(
+        self,
+        before: dict[int, list[_Placed]],
+        after: dict[int, list[_Placed]],
+        failed: dict[int, list[_Placed]],
+    ) -> None:
         flow = self.flow
         reached = [i for i in self.decoded.instructions if flow is None or flow.depth[i.ordinal] >= 0]
         plans = [(i, self.planner.plan(i, flow)) for i in reached]
@@ -403,6 +421,8 @@ class _WovenCode:
                 before[index] = [_Placed(numbers[index], template) for template in plan.before]
             if plan.after:
                 after[index] = [_Placed(numbers[index], template) for template in plan.after]
+            if plan.failed is not None and flow is not None:
+                failed[index] = [_Placed(numbers[index], plan.failed)]
 
     def _flow(self, sources: Sources) -> Flow:
         def numbered(indexes: frozenset[int]) -> tuple[int, ...]:

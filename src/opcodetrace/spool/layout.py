@@ -127,6 +127,7 @@ class Tag(IntEnum):
     TUPLE = 11  # keys only: a text id, the tuple's canonical text
     WHOLE = 12  # keys only: the container as a whole; a write may move its items
     END = 13  # keys only: the same location, but a write adds after the last item
+    RAISED = 14  # values only, of a READ: it found nothing and raised; the exception's type id << 48
 
 
 class SwitchFlag(IntFlag):

@@ -110,7 +110,10 @@ def _values(events: Events, texts: Texts) -> tuple[Any, Any]:
                 _spell(where, None, words, types, how, how_typed, texts)
             case ValueTag.FALSE | ValueTag.TRUE:
                 _spell(where, tag == ValueTag.TRUE, words, types, how, how_typed, texts)
-            case ValueTag.OTHER | ValueTag.OBJECT | ValueTag.SOME_OBJECT:
+            case ValueTag.OTHER | ValueTag.OBJECT | ValueTag.SOME_OBJECT | ValueTag.ABSENT:
+                if tag == ValueTag.ABSENT:  # of those with a word it is known what they raised
+                    where &= words != 0
+                    words[where] -= 1
                 used, places = np.unique(words[where], return_inverse=True)
                 cells = [to_sql(events.others[number]) for number in used.tolist()]
                 words[where] = np.array([_word(value, texts) for value, _ in cells], np.int64)[places]

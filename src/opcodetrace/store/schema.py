@@ -588,7 +588,8 @@ CREATE TABLE events (
     kind INTEGER NOT NULL,     -- 1 read, 2 write, 3 deletion, 4 result of an operation
     location_id INTEGER,       -- of what; NULL for kind 4
     value,                     -- read, written or computed; readable text if value_type is given, else as it is
-    value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none
+    value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none;
+                               -- raised: the access failed, and value is the exception's type
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
     source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
     certainty TEXT             -- of source_seq: proven, inferred or possible

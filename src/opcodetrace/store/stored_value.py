@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from opcodetrace.trace.event import ABSENT, Absent, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Absent, Opaque, Raised, Value
 
 # `<name #number>`, or in runs of before objects were numbered `<name at address>`; then what could be told of it.
 _OPAQUE = re.compile(r"<(.*?)(?: #([0-9]+)| at (?:0x)?([0-9a-f]+))?>(?: (=|once) (.*))?", re.DOTALL)
@@ -43,6 +43,8 @@ def to_sql(value: Value) -> tuple[SqlValue, str | None]:
             return storable(str(value)), "object"
         case Absent():
             return None, None
+        case Raised():
+            return storable(value.type_name), "raised"
         case _:
             return bytes(value), None
 
@@ -62,6 +64,8 @@ def from_sql(value: SqlValue, value_type: str | None) -> Value:
             return str(ast.literal_eval(text))
         case "NoneType":
             return None
+        case "raised":
+            return Raised(text)
         case _:
             return _opaque(text)
 

@@ -54,7 +54,23 @@ class Absent:
 
 ABSENT = Absent()
 
-Value = int | float | bool | str | bytes | Opaque | Absent | None
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An access failed: it found nothing there, and raised an exception of this type."""
+
+    type_name: str
+
+    def __str__(self) -> str:
+        return self.type_name
+
+
+Value = int | float | bool | str | bytes | Opaque | Absent | Raised | None
+
+
+def is_unknown(value: Value) -> bool:
+    """Whether it says nothing of what the location held: nothing was recorded, or the access failed."""
+    return value is ABSENT or isinstance(value, Raised)
 
 
 class Event(NamedTuple):

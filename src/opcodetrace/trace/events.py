@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.trace.event import ABSENT, Absent, Event, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Absent, Event, Opaque, Raised, Value
 from opcodetrace.trace.finding import Certainty
 
 Array = npt.NDArray[Any]
@@ -27,7 +27,7 @@ CERTAINTIES = (Certainty.PROVEN, Certainty.INFERRED, Certainty.POSSIBLE)  # by t
 class ValueTag(IntEnum):
     """How `Events.word` holds a value."""
 
-    ABSENT = 0
+    ABSENT = 0  # word 0; of an access that failed, 1 + the place in `Events.others` of what it raised
     INT = 1  # a signed 64-bit integer
     FLOAT = 2  # the bits of a double
     NONE = 3
@@ -117,6 +117,9 @@ class Events(Sequence[Event]):
                     values[where] = words
                 case ValueTag.FLOAT:
                     values[where] = words.view(np.float64)
+                case ValueTag.ABSENT if words.any():
+                    raised = np.array([ABSENT, *(self.others[number - 1] for number in np.unique(words[words > 0]))])
+                    values[where] = raised[np.searchsorted(np.unique(words[words > 0]), words, side="right")]
                 case ValueTag.NONE:
                     values[where] = None
                 case ValueTag.FALSE | ValueTag.TRUE:
@@ -127,6 +130,11 @@ class Events(Sequence[Event]):
                     found[:] = [self.others[number] for number in used.tolist()]
                     values[where] = found[places]
         return values.tolist()
+
+    def failed(self) -> Array:
+        """A mask of the accesses that raised."""
+        failed: Array = (self.tag == ValueTag.ABSENT) & (self.word != 0)
+        return failed
 
     def places(self, seqs: Iterable[int]) -> dict[int, int]:
         """The places of those of the seqs that are there."""
@@ -151,6 +159,8 @@ def _encoded(value: Value, others: dict[object, tuple[int, Value]]) -> tuple[Val
             return ValueTag.NONE, 0
         case Absent():
             return ValueTag.ABSENT, 0
+        case Raised():
+            return ValueTag.ABSENT, 1 + others.setdefault(key, (len(others), value))[0]
         case Opaque(identity=None):
             tag, key = ValueTag.SOME_OBJECT, (Opaque, value.type_name)
         case Opaque():

@@ -51,6 +51,13 @@ class Action(IntEnum):
     APPEND = 33
     LEN = 34
     NEXT = 35
+    FAILED = 36
+    ITEM_FAILED = 37
+    ATTR_FAILED = 38
+    GLOBAL_FAILED = 39
+    NAME_FAILED = 40
+    CELL_FAILED = 41
+    NEXT_FAILED = 42
 
 
 class Probe(Protocol):
