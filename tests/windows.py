@@ -18,6 +18,7 @@ from opcodetrace.spool.layout import (
     Tag,
 )
 from opcodetrace.spool.window import Window
+from opcodetrace.trace.event import Raised
 
 RECORD = struct.Struct("<IIIHBBQQQQ")
 ADDRESS = (1 << ADDRESS_BITS) - 1
@@ -285,6 +286,8 @@ def decode(tag: Tag, word: int, texts: dict[int, bytes], types: dict[int, bytes]
             return texts[word]
         case Tag.OBJECT:
             return Object(types[word >> ADDRESS_BITS].decode("utf-8", "surrogatepass"), word & ADDRESS)
+        case Tag.RAISED:
+            return Raised(types[word >> ADDRESS_BITS].decode("utf-8", "surrogatepass"))
         case Tag.SLICE:
             return slice(*struct.unpack("<ii", struct.pack("<Q", word)))
         case Tag.TUPLE:

@@ -21,6 +21,7 @@ from opcodetrace.report.words.text import encodable, printable
 from opcodetrace.rewrite.decode import Instruction, decode
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.spool.messages import Message
+from opcodetrace.trace.hook import OF_TRAPS
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.site import Code, Site
 
@@ -201,6 +202,7 @@ class Listing:
             while self.after[last].name in LOADS:
                 last += 1
             first = index if last - index == 3 else index - 1  # the store takes three operands, the hook among them
+            last += hook.action in OF_TRAPS
             owners[first : last + 1] = [hook] * (last + 1 - first)
         return owners
 

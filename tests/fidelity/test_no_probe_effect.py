@@ -80,6 +80,10 @@ BETWEEN = [
     "type(row)",
     "row[0]",
     "table['key'] = 1",
+    # an exception that is raised and handled
+    "try: table['no']\n        except KeyError: pass",
+    "try: row[7]\n        except IndexError: pass",
+    "try: row.no\n        except AttributeError: pass",
 ]
 CALLING = """\
 import sys

@@ -16,7 +16,7 @@ ACTIONS = [name for row in TABLE.splitlines()[2:] for name in row.split("|")[1].
 
 
 def test_the_actions_are_those_of_the_protocol() -> None:
-    assert len(ACTIONS) == 36
+    assert len(ACTIONS) == 43
     assert [getattr(_probe, action) for action in ACTIONS] == list(range(len(ACTIONS)))
 
 
@@ -37,7 +37,7 @@ def test_no_such_action(action: int, name: object) -> None:
         Hook(1, action, name)
 
 
-@pytest.mark.parametrize("action", ["ATTR_BEGIN", "ATTR_READ", "ATTR_STORE", "ATTR_DELETE", "NAME_READ"])
+@pytest.mark.parametrize("action", ["ATTR_BEGIN", "ATTR_READ", "ATTR_STORE", "ATTR_DELETE", "NAME_READ", "ATTR_FAILED"])
 def test_these_need_a_name(action: str) -> None:
     class Name(str):
         __slots__ = ()

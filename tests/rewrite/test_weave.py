@@ -8,6 +8,7 @@ import pytest
 
 from opcodetrace.probe import _probe
 from opcodetrace.rewrite import weave as weave_module
+from opcodetrace.rewrite.decode import decode
 from opcodetrace.rewrite.flow import FlowError
 from opcodetrace.rewrite.unweave import UnweaveError, check
 from opcodetrace.rewrite.weave import Weaver
@@ -73,6 +74,74 @@ PROGRAMS = {
                 out["t"] = 1
             return out, c.x
         result = f(100)
+        """,
+    "accesses that fail": """
+        import traceback
+        class C:
+            def __enter__(self): return self
+            def __exit__(self, kind, error, tb):
+                told.append((kind.__name__, error.__context__ is None, tb.tb_lineno, tb.tb_next is None))
+                return kind is not NameError
+        class Asked:
+            def __init__(self): self.there = 1
+            def __getattr__(self, name): return self.there if name == "made" else self.nothing_such
+        told = []
+        def items(d, key, c):
+            with C():
+                d[
+                    key
+                ] += c.x
+            with C(): c.x
+            with C(): del c.x
+            with C(): del d[key]
+            with C(): d["k"][5] = 1
+            with C():
+                try: d[key]
+                finally:
+                    try: c.y
+                    except AttributeError as error: told.append(type(error.__context__).__name__)
+            for k in [1, 2, 3]:
+                try:
+                    d[k] += 1
+                except KeyError as error:
+                    told.append((error.args, error.__traceback__.tb_lineno))
+                    d[k] = k
+                    continue
+                else:
+                    break
+            return [k for k in d if k], sorted(map(str, d))
+        def changing(d):
+            for k in d:
+                d[k, k] = 1
+        def numbers(d):
+            while True:
+                try:
+                    yield d["no"]
+                except KeyError as error:
+                    try:
+                        yield error.args
+                    except IndexError as thrown:
+                        told.append((type(thrown.__context__).__name__, thrown.__traceback__.tb_lineno))
+                        yield d["other"]
+        def nested():
+            def inner(): return cell
+            cell = 1
+            del cell
+            return inner()
+        def missing(): return not_there_at_all
+        def asked(): return Asked().made, Asked().other
+        def caught(f, *args):
+            try:
+                return f(*args)
+            except Exception as error:
+                text = "".join(traceback.format_exception(error))
+                return [line for line in text.splitlines() if "^" not in line]  # of woven code's positions
+        numbered = numbers({})
+        result = [
+            caught(items, {"k": []}, "none", C()), caught(changing, {1: 1}),
+            caught(nested), caught(missing), caught(asked),
+            next(numbered), caught(numbered.throw, IndexError("i")), caught(next, numbered), told,
+        ]
         """,
     "match": """
         class P:
@@ -219,8 +288,9 @@ def test_tracebacks_name_the_same_lines() -> None:
     assert found[0] == found[1]
 
 
-def test_line_events_are_the_same() -> None:
-    source = _dedented(PROGRAMS["try, except*, finally, with"])
+@pytest.mark.parametrize("name", ["try, except*, finally, with", "accesses that fail"])
+def test_line_events_are_the_same(name: str) -> None:
+    source = _dedented(PROGRAMS[name])
     traces = []
     for code in _weave(source)[:2]:
         events: list[tuple[str, int]] = []
@@ -261,6 +331,44 @@ def test_check_sees_every_change() -> None:
         damaged = new.replace(**change)  # type: ignore[arg-type]
         with pytest.raises((UnweaveError, ValueError)):
             check(old, damaged, _probe)
+
+
+def test_check_sees_every_change_of_a_trap() -> None:
+    code, woven, _ = _weave("def f(c):\n  try:\n    return c.x\n  except KeyError:\n    c.y = 1\n")
+    (old,) = (each for each in code.co_consts if isinstance(each, CodeType))
+    (new,) = (each for each in woven.co_consts if isinstance(each, CodeType))
+    check(old, new, _probe)
+    decoded = decode(new)
+    entries = new.co_exceptiontable
+    of_traps = [
+        place
+        for place, handler in zip(_entries(entries), decoded.handlers, strict=True)
+        if any(
+            each.name == "LOAD_CONST" and getattr(new.co_consts[each.arg], "action", -1) >= _probe.FAILED
+            for each in decoded.instructions[handler.target : handler.target + 2]
+        )
+    ]
+    assert len(of_traps) == 2  # of c.x and c.y
+    (last,) = (i for i in decoded.instructions if i.stop == len(new.co_code) // 2)
+    assert (last.name, last.arg) == ("RERAISE", 1)
+    swallowing = bytearray(new.co_code)
+    swallowing[2 * last.at] = _opcode("POP_TOP")
+    elsewhere = bytearray(new.co_code)
+    elsewhere[2 * last.at + 1] = 0
+    damages = [
+        {"co_code": bytes(swallowing)},
+        {"co_code": bytes(elsewhere)},
+        *({"co_exceptiontable": entries[:i] + entries[i + size :]} for i, size in of_traps),
+    ]
+    for damage in damages:
+        with pytest.raises((UnweaveError, ValueError)):
+            check(old, new.replace(**damage), _probe)  # type: ignore[arg-type]
+
+
+def _entries(table: bytes) -> list[tuple[int, int]]:
+    """Where each entry of an exception table begins, and its size."""
+    starts = [i for i, byte in enumerate(table) if byte & 128]
+    return [(start, stop - start) for start, stop in itertools.pairwise([*starts, len(table)])]
 
 
 def _opcode(name: str) -> int:

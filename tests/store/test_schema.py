@@ -27,7 +27,7 @@ def database() -> sqlite_utils.Database:
 def migrated() -> sqlite_utils.Database:
     """Step by step, as a file of the first version came to what it is."""
     made = new()
-    schema.migrations.apply(made)
+    schema.upgrade(made)
     return made
 
 
@@ -152,19 +152,27 @@ def test_events_of_a_file_from_before_they_lay_in_order() -> None:
         )
         for role, seq in (("lost", 7), ("overwritten by", 9), ("read", 4)):
             connection.execute("INSERT INTO finding_events VALUES (?, ?, ?)", [run, role, seq])
-    of_lost = "run_id, location, lost_seq, lost_value, overwritten_by_seq, overwritten_by_value, read_seq, read_value"
-    asked = (("*", "accesses"), (of_lost, "lost_updates"), ("*", "events"))
-    views = [f"SELECT {columns} FROM {name} WHERE run_id = ?" for columns, name in asked]
     connection.execute("INSERT INTO files VALUES (1, 'bank.py', '', 'bank', '')")
     connection.execute(
         "INSERT INTO sites VALUES (1, 1, 1, 0, 1, 0, 'work', 'STORE_SUBSCR', 'STORE_SUBSCR', 0, '', NULL)"
     )
-    before = [[list(connection.execute(view, [run])) for view in views] for run in (1, 2)]
+    events = "SELECT * FROM events ORDER BY run_id, seq"
+    before = connection.execute(events).fetchall()
     # WHEN it is brought up to date
-    schema.migrations.apply(old)
+    schema.bring_up_to_date(old)
     # THEN what is told of the runs is the same, and each event's place is known
-    assert [[list(connection.execute(view, [run])) for view in views] for run in (1, 2)] == before
-    assert all(all(tables) for tables in before)
+    assert connection.execute(events).fetchall() == before
+    told = "SELECT seq, thread, kind, function, path, line, location, value FROM accesses WHERE run_id = ?"
+    lost = """
+        SELECT location, lost_seq, lost_value, overwritten_by_seq, overwritten_by_value, read_seq, read_value
+        FROM lost_updates WHERE run_id = ?"""
+    for run in (1, 2):
+        assert connection.execute(told, [run]).fetchall() == [
+            (4, 0, "read", "work", "bank.py", 1, "c[0]", 10 * run),
+            (7, 1, "write", "work", "bank.py", 1, "c[0]", 11 * run),
+            (9, 1, "write", "work", "bank.py", 1, "c[0]", 12 * run),
+        ]
+        assert connection.execute(lost, [run]).fetchall() == [("c[0]", 7, 11 * run, 9, 12 * run, 4, 10 * run)]
     placed = """
         SELECT count(*) FROM finding_events AS of JOIN findings ON findings.id = finding_id
         JOIN runs ON runs.id = findings.run_id JOIN events ON events.rowid = first_event + place

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.findings.protocol import Kind
-from opcodetrace.trace.event import ABSENT
+from opcodetrace.trace.event import ABSENT, Raised
 from opcodetrace.trace.event import Kind as EventKind
 from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -104,11 +104,15 @@ class LostUpdateKind(Kind):
         if stale is None:
             yield f"{who} had carried on from a value of its own, not from what was written there meanwhile."
             return
+        before = "before that" if itself else f"before {teller.lane(lost.thread)} wrote"
+        if isinstance(stale.value, Raised):
+            raised = f"had raised {teller.value(stale.value)}"
+            yield f"{who} wrote that because its access ({teller.place(stale.site)}) {raised} {before}."
+            return
         read = "what it had read" if stale.value is ABSENT else f"the {teller.value(stale.value)} that it had read"
         how = "had computed its value from"
         if teller.severity is Severity.HAPPENED and teller.certainty is Certainty.INFERRED:
             how = "seems to have made its value from"
-        before = "before that" if itself else f"before {teller.lane(lost.thread)} wrote"
         yield f"{who} {how} {read} ({teller.place(stale.site)}) {before}."
         if teller.same_version and stale.value is not ABSENT:
             same = f"Both updates started from the same {teller.value(stale.value)}"
@@ -127,7 +131,8 @@ class LostUpdateKind(Kind):
             return "Possible: in other orders that agree with the recording, other updates are lost, or none."
         if teller.certainty is Certainty.INFERRED:
             return (
-                "Inferred: a value went through a call, a parameter or a return; its read is taken to be the one shown."
+                "Inferred: a value went through a call, a parameter or a return, or was chosen by a branch; its read "
+                "is taken to be the one shown."
             )
         return "Proven: the value written is traced to the read that it came from."
 

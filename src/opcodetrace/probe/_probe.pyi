@@ -49,6 +49,13 @@ APPEND_BEGIN: Final[int]
 APPEND: Final[int]
 LEN: Final[int]
 NEXT: Final[int]
+FAILED: Final[int]
+ITEM_FAILED: Final[int]
+ATTR_FAILED: Final[int]
+GLOBAL_FAILED: Final[int]
+NAME_FAILED: Final[int]
+CELL_FAILED: Final[int]
+NEXT_FAILED: Final[int]
 
 @final
 class Hook:

@@ -865,8 +865,8 @@ items_not_got(Call *call, const Raised *raised)
     PyObject *container = call->first;
     Verdict verdict = 0;
     if (getter->count == 1 && container != NULL && service_of_item(&verdict, container, READING) != SERVED_BY_CODE) {
-        Datum key = PyDict_Check(container) ? mapping_key(call->thread, getter->item)
-                                            : key_in(call, container, getter->item);
+        Datum key =
+            PyDict_Check(container) ? mapping_key(call->thread, getter->item) : key_in(call, container, getter->item);
         failed_on(call, raised, container, key.sort & RAISES ? WHOLE : key, NO_ITEM);
     }
 }

@@ -464,10 +464,11 @@ raised_type(const Raised *raised)
 {
 #if PY_VERSION_HEX >= 0x030C0000
     return raised->value != NULL && ((PyBaseExceptionObject *)raised->value)->traceback == NULL ? Py_TYPE(raised->value)
-                                                                                              : NULL;
+                                                                                                : NULL;
 #else
-    return raised->traceback == NULL && raised->type != NULL && PyType_Check(raised->type) ? (PyTypeObject *)raised->type
-                                                                                         : NULL;
+    return raised->traceback == NULL && raised->type != NULL && PyType_Check(raised->type)
+               ? (PyTypeObject *)raised->type
+               : NULL;
 #endif
 }
 

@@ -56,9 +56,9 @@ An interleaving is {label, same_version, threads: [number], steps}. A step's `st
                           synchronisation (steps), alike (the threads did, one after the other, what the steps of
                           the one before show: they are no column of their own)
 
-A value is null if it is not known, else {type, text} and, for an int of at most 53 bits, a finite float, a bool, a
-str and None, `value`; for other objects `identity`: a number that no other object of the run has,
-null if it is unknown which object it was.
+A value is null if it is not known, {raised} with the exception's type if the access failed, else {type, text} and, for
+an int of at most 53 bits, a finite float, a bool, a str and None, `value`; for other objects `identity`: a number that
+no other object of the run has, null if it is unknown which object it was.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ from typing import ClassVar, TextIO
 from opcodetrace.report.words import finding as finding_words
 from opcodetrace.report.words import protection as protection_words
 from opcodetrace.report.words.finding import StoryTeller
-from opcodetrace.trace.event import Absent, Opaque, Value
+from opcodetrace.trace.event import Absent, Opaque, Raised, Value
 from opcodetrace.trace.finding import FindingGroup, Tally
 from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Step, SwitchStep, SyncStep
@@ -362,6 +362,8 @@ def _value(value: Value) -> Json | None:
     match value:
         case Absent():
             return None
+        case Raised():
+            return {"raised": value.type_name}
         case Opaque():
             return {"type": value.type_name, "text": str(value), "identity": value.identity}
         case None:

@@ -26,8 +26,8 @@ _COPIES = tuple(bytes((_COPY, n)) for n in range(7))
 
 
 class Plan(NamedTuple):
-    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order. `failed` is that of
-    its handler (docs/hook-protocol.md, Failed accesses)."""
+    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order. `failed` is that
+    of its trap (docs/hook-protocol.md, Failed accesses)."""
 
     operation: str
     name: str | None
@@ -68,7 +68,7 @@ LEN = HookTemplate(Action.LEN, _COPIES[3 if HERE.null_above_callee else 2], _COP
 DEFINE = _bare(Action.DEFINE)
 COMPUTE = _value(Action.COMPUTE)
 _READ_END = _value(Action.READ_END)
-# In the handler of one instruction: [what lay below its operands, its place, exception]
+# In the trap of one instruction: [what lay below its operands, its place, exception]
 _FAILED = _value(Action.FAILED)
 NEXT_FAILED = HookTemplate(Action.NEXT_FAILED, _COPIES[1], _COPIES[5])  # [iterator place exception]
 _WRITE_END = _bare(Action.WRITE_END)

@@ -21,8 +21,8 @@ MARK_STACK = 1  # a place that nothing reaches: the probe's mark of the activati
 
 
 class Trap(NamedTuple):
-    """A handler of ours for one instruction alone: the hook in `code` runs if it raises, and the exception goes on its way
-    as if there had been no handler. `depth` values of the stack are left."""
+    """A handler of ours for one instruction alone: if it raises, the hook in `code` runs, and the exception goes on as
+    if there had been no handler. `depth` values of the stack are left."""
 
     depth: int
     code: bytes
@@ -67,9 +67,9 @@ def splice(
     entry: int | None = None,
     traps: Mapping[int, Trap] = MappingProxyType({}),
 ) -> Spliced:
-    """`before` and `after` hold the bytes to put before and after an instruction, by its index, and `traps` its handler,
-    which comes last of all. What comes after `entry` has no line: tracing begins after RESUME, and would see the
-    function's own line there. Nor have handlers: entering one is no event of the program."""
+    """`before` and `after` hold the bytes to put before and after an instruction, by its index. Its trap, if it has
+    one, comes last of all. What comes after `entry` has no line: tracing begins after RESUME, and would see the
+    function's own line there. Nor have traps: entering one is no event of the program."""
     instructions = decoded.instructions
     count = len(instructions)
     prefixes = [
@@ -113,7 +113,7 @@ def splice(
         if i in after:
             out.append(after[i])
 
-    own = [(begin[i] + head[i] + prefixes[i], begin[i + 1] - tail[i]) for i in range(count)]
+    own = [(begin[i] + head[i], begin[i + 1] - tail[i]) for i in range(count)]
     entries, trapping = _exception_entries(decoded.handlers, begin, own, traps)
     out += trapping
     table = b"".join(
@@ -126,7 +126,7 @@ def splice(
         b"".join(out),
         table,
         _line_table(code.co_linetable, starts, begin, blank) + _no_lines(sum(map(len, trapping)) // 2),
-        [start for start, _ in own],
+        [begin[i] + head[i] + prefixes[i] for i in range(count)],
     )
 
 

@@ -8,10 +8,9 @@ come last: a hook and `RERAISE 1`. Taken out, they leave each instruction the ha
 from types import CodeType
 
 from opcodetrace.rewrite.decode import Decoded, Handler, Instruction, decode
-from opcodetrace.trace.hook import Action, Probe
+from opcodetrace.trace.hook import OF_TRAPS, Probe
 
 _LOADS = frozenset({"COPY", "LOAD_FAST", "LOAD_CLOSURE"})
-_OF_TRAPS = frozenset(action for action in Action if action.name.endswith("FAILED"))
 _SAME = [
     "co_argcount",
     "co_posonlyargcount",
@@ -96,7 +95,7 @@ def _without_hooks(
         start = i if operands == 2 else i - 1
         if operands not in (1, 2) or instructions[start].name not in ("COPY", "LOAD_CONST"):
             raise UnweaveError("a hook does not push its own operands")
-        if woven.co_consts[instruction.arg].action in _OF_TRAPS:
+        if woven.co_consts[instruction.arg].action in OF_TRAPS:
             last += 1
             if start not in handlers or last >= len(instructions) or instructions[last][1:4:2] != ("RERAISE", 1):
                 raise UnweaveError("a trap does not raise again what it caught")

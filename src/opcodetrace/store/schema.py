@@ -1,7 +1,8 @@
 """The tables and views of a trace file: what makes a new one, and the steps that bring an older one up to date.
 
 schema.sql is the schema as it is now, with a comment on each table and column, so that `.schema` shows them; a test
-holds it equal to what the steps give. Steps are append-only: never change one that was released.
+holds it equal to what the steps give. Steps are append-only: never change one that was released. They make tables;
+views are made anew from schema.sql after them, so a step that changes views alone is empty.
 """
 
 from __future__ import annotations
@@ -206,79 +207,6 @@ CREATE TABLE modules (
     "CREATE INDEX modules_by_run ON modules (run_id)",
 )
 
-VIEWS = (
-    """
-CREATE VIEW accesses AS
-    -- Every stored access in order, with names in place of ids.
-    SELECT
-        event.run_id AS run_id,                                                        -- the run
-        event.seq AS seq,                                                              -- number of the record
-        event.thread AS thread,                                                        -- number of the thread
-        thread.name AS thread_name,                                                    -- its threading name
-        CASE event.kind WHEN 1 THEN 'read' WHEN 2 THEN 'write' ELSE 'delete' END AS kind,  -- read, write or delete
-        site.function AS function,                                                     -- qualified name
-        file.path AS path,                                                             -- of the source file
-        site.line AS line,                                                             -- in the source file
-        site.operation AS operation,                                                   -- LOAD_SUBSCR
-        location.label AS location,                                                    -- counter[0]
-        event.value AS value,                                                          -- read or written
-        event.source_seq AS source_seq                                                 -- of a write: what flows into it
-    FROM events AS event
-    JOIN sites AS site ON site.id = event.site_id
-    JOIN files AS file ON file.id = site.file_id
-    JOIN locations AS location ON location.id = event.location_id
-    LEFT JOIN threads AS thread ON thread.run_id = event.run_id AND thread.thread = event.thread
-    WHERE event.kind <= 3
-    ORDER BY event.run_id, event.seq""",
-    """
-CREATE VIEW thread_switches AS
-    -- Every switch in order, with names in place of ids; empty for a free-threaded run.
-    SELECT
-        switch.run_id AS run_id,            -- the run
-        switch.seq AS seq,                  -- events below it came before
-        switch.from_thread AS from_thread,  -- the outgoing thread
-        switch.to_thread AS to_thread,      -- the incoming thread
-        site.function AS function,          -- where the outgoing thread stood; NULL if in no woven code
-        site.line AS line,                  -- its line
-        site.opcode AS opcode,              -- the instruction
-        switch.reason AS reason,            -- blocked, yielded, preempted, awaited, ended; NULL: not proven
-        switch.callee AS callee,            -- the C function that it was in
-        site.expression AS expression,      -- the instruction's source text
-        file.path AS path                   -- of the source file
-    FROM switches AS switch
-    LEFT JOIN sites AS site ON site.id = switch.site_id
-    LEFT JOIN files AS file ON file.id = site.file_id
-    ORDER BY switch.run_id, switch.seq""",
-    """
-CREATE VIEW lost_updates AS
-    -- One row for each lost write.
-    SELECT
-        finding.run_id AS run_id,                   -- the run
-        location.label AS location,                 -- counter[0]
-        lost.seq AS lost_seq,                       -- the lost write
-        lost.thread AS lost_thread,                 -- who wrote it
-        lost.value AS lost_value,                   -- what it wrote
-        overwriting.seq AS overwritten_by_seq,      -- the write that overwrote it
-        overwriting.thread AS overwritten_by_thread,  -- who overwrote it
-        overwriting.value AS overwritten_by_value,  -- with what
-        stale.seq AS read_seq,                      -- the overwriting write's read, which did not see the lost write
-        stale.value AS read_value,                  -- what it saw
-        finding.certainty AS certainty,             -- proven, inferred or possible
-        finding.id AS finding_id                    -- the row in findings
-    FROM findings AS finding
-    JOIN locations AS location ON location.id = finding.location_id
-    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost'
-    JOIN events AS lost ON lost.run_id = finding.run_id AND lost.seq = of_lost.seq
-    LEFT JOIN finding_events AS of_overwriting
-        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwritten by'
-    LEFT JOIN events AS overwriting ON overwriting.run_id = finding.run_id AND overwriting.seq = of_overwriting.seq
-    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'read'
-    LEFT JOIN events AS stale ON stale.run_id = finding.run_id AND stale.seq = of_read.seq
-    WHERE finding.kind = 'lost update'
-    ORDER BY finding.run_id, finding.id""",
-)
-
-# A column that is added keeps only a comment of this kind.
 KEEP_THE_LAST_EVENTS = (
     """
 ALTER TABLE runs ADD COLUMN
@@ -293,7 +221,7 @@ migrations = Migrations(MIGRATIONS)
 
 @migrations()
 def first_schema(database: Any) -> None:
-    for statement in (*TABLES, *VIEWS):
+    for statement in TABLES:
         database.conn.execute(statement.strip())
     database.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
@@ -327,33 +255,6 @@ CREATE TABLE synchronisation (
     started INTEGER,                               -- start: the thread that began to run, if that was seen
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID""",
-    """
-CREATE VIEW waits AS
-    -- Who waited for whom: operations that another thread ended.
-    SELECT
-        sync.run_id AS run_id,          -- the run
-        sync.seq AS seq,                -- when it was over
-        sync.thread AS thread,          -- who waited
-        waiter.name AS thread_name,     -- its threading name
-        sync.operation AS operation,    -- acquire, wait, get, result, join ...
-        object.label AS object,         -- of the lock, queue ...
-        object.type AS type,            -- its type
-        sync.holder AS holder,          -- who held the lock as the wait began
-        sync.woken_by AS woken_by,      -- whose release, put or the like ended the wait
-        waker.name AS woken_by_name,    -- its threading name
-        sync.waited AS waited,          -- seconds
-        site.function AS function,      -- where in woven code
-        site.line AS line,              -- its line
-        site.expression AS expression,  -- the call's source text
-        file.path AS path               -- of the source file
-    FROM synchronisation AS sync
-    JOIN sync_objects AS object ON object.id = sync.sync_object_id
-    LEFT JOIN sites AS site ON site.id = sync.site_id
-    LEFT JOIN files AS file ON file.id = site.file_id
-    LEFT JOIN threads AS waiter ON waiter.run_id = sync.run_id AND waiter.thread = sync.thread
-    LEFT JOIN threads AS waker ON waker.run_id = sync.run_id AND waker.thread = sync.woken_by
-    WHERE coalesce(sync.holder, sync.woken_by) IS NOT NULL AND NOT sync.begins AND sync.inside_seq IS NULL
-    ORDER BY sync.run_id, sync.seq""",
     "ALTER TABLE runs ADD COLUMN tasks INTEGER NOT NULL DEFAULT 0 /* asyncio tasks, not among the threads */",
     "ALTER TABLE threads ADD COLUMN task_of INTEGER /* of an asyncio task, a lane like a thread: its thread */",
 )
@@ -399,24 +300,6 @@ CREATE TABLE calls (
     PRIMARY KEY (run_id, seq)
 ) WITHOUT ROWID""",
     "CREATE INDEX calls_by_frame ON calls (run_id, frame, seq)",
-    """
-CREATE VIEW callers AS
-    -- Each call with names in place of ids.
-    SELECT
-        call.run_id AS run_id,              -- the run
-        call.seq AS seq,                    -- the function began
-        call.thread AS thread,              -- in which thread
-        called.function AS function,        -- which function
-        file.path AS path,                  -- of its source file
-        call.caller_seq AS caller_seq,      -- the call of the function that called it
-        caller.function AS caller,          -- that function
-        caller.line AS line,                -- where it stood
-        caller.expression AS expression     -- the call's source text
-    FROM calls AS call
-    JOIN sites AS called ON called.id = call.site_id
-    JOIN files AS file ON file.id = called.file_id
-    LEFT JOIN sites AS caller ON caller.id = call.call_site_id
-    ORDER BY call.run_id, call.seq""",
 )
 
 
@@ -427,7 +310,6 @@ def calls(database: Any) -> None:
 
 
 FINDINGS_OF_EVERY_KIND = (
-    "DROP VIEW lost_updates",
     """
 CREATE TABLE finding_groups (
     -- Findings of one kind and severity whose grouping roles were played at the same source lines.
@@ -523,45 +405,6 @@ INSERT INTO finding_counts
     UNION ALL SELECT run_id, kind, location_id, count(*), count(*), 0, 0 FROM findings
     WHERE kind = 'unseen write' GROUP BY run_id, location_id""",
     "DROP TABLE lost_counts",
-    """
-CREATE VIEW lost_counts AS
-    -- How many updates each location lost.
-    SELECT
-        run_id,                 -- the run
-        location_id,            -- the location
-        low,                    -- at least
-        high,                   -- at most; equals low if all consistent orders agree
-        causes AS overwriters,  -- distinct writes that overwrote
-        exhausted               -- 1 if the search gave up, so the bounds may be wide
-    FROM finding_counts WHERE kind = 'lost update'""",
-    """
-CREATE VIEW lost_updates AS
-    -- One row for each lost write.
-    SELECT
-        finding.run_id AS run_id,                   -- the run
-        location.label AS location,                 -- counter[0]
-        lost.seq AS lost_seq,                       -- the lost write
-        lost.thread AS lost_thread,                 -- who wrote it
-        lost.value AS lost_value,                   -- what it wrote
-        overwriting.seq AS overwritten_by_seq,      -- the write that overwrote it
-        overwriting.thread AS overwritten_by_thread,  -- who overwrote it
-        overwriting.value AS overwritten_by_value,  -- with what
-        stale.seq AS read_seq,                      -- the overwriting write's read, which did not see the lost write
-        stale.value AS read_value,                  -- what it saw
-        finding.certainty AS certainty,             -- proven or inferred
-        finding.severity AS severity,               -- happened, or possible
-        finding.id AS finding_id                    -- the row in findings
-    FROM findings AS finding
-    JOIN locations AS location ON location.id = finding.location_id
-    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
-    JOIN events AS lost ON lost.run_id = finding.run_id AND lost.seq = of_lost.seq
-    LEFT JOIN finding_events AS of_overwriting
-        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
-    LEFT JOIN events AS overwriting ON overwriting.run_id = finding.run_id AND overwriting.seq = of_overwriting.seq
-    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
-    LEFT JOIN events AS stale ON stale.run_id = finding.run_id AND stale.seq = of_read.seq
-    WHERE finding.kind = 'lost update'
-    ORDER BY finding.run_id, finding.id""",
 )
 
 
@@ -574,8 +417,6 @@ def findings_of_every_kind(database: Any) -> None:
 # No key of its own: rows are only ever put after those that are there, and SQLite takes in rows of such a table several
 # times as fast (bulk_load.py). A run's rows follow each other in the order of seq; `runs` says where they begin.
 EVENTS_IN_ORDER = (
-    "DROP VIEW accesses",
-    "DROP VIEW lost_updates",
     "ALTER TABLE events RENAME TO events_by_key",
     """
 CREATE TABLE events (
@@ -588,8 +429,7 @@ CREATE TABLE events (
     kind INTEGER NOT NULL,     -- 1 read, 2 write, 3 deletion, 4 result of an operation
     location_id INTEGER,       -- of what; NULL for kind 4
     value,                     -- read, written or computed; readable text if value_type is given, else as it is
-    value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none;
-                               -- raised: the access failed, and value is the exception's type
+    value_type TEXT,           -- the type, if value is text for readers; raised: an exception's; NULL: it is as it was
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
     source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
     certainty TEXT             -- of source_seq: proven, inferred or possible
@@ -612,59 +452,6 @@ UPDATE finding_events SET place = (
     JOIN events AS event ON event.run_id = run.id AND event.seq = finding_events.seq
     WHERE finding.id = finding_events.finding_id)""",
     "DROP INDEX events_by_seq",
-    """
-CREATE VIEW accesses AS
-    -- Every stored access in order, with names in place of ids.
-    SELECT
-        run.id AS run_id,                                                              -- the run
-        event.seq AS seq,                                                              -- number of the record
-        event.thread AS thread,                                                        -- number of the thread
-        thread.name AS thread_name,                                                    -- its threading name
-        CASE event.kind WHEN 1 THEN 'read' WHEN 2 THEN 'write' ELSE 'delete' END AS kind,  -- read, write or delete
-        site.function AS function,                                                     -- qualified name
-        file.path AS path,                                                             -- of the source file
-        site.line AS line,                                                             -- in the source file
-        site.operation AS operation,                                                   -- LOAD_SUBSCR
-        location.label AS location,                                                    -- counter[0]
-        event.value AS value,                                                          -- read or written
-        event.source_seq AS source_seq                                                 -- of a write: what flows into it
-    FROM runs AS run
-    CROSS JOIN events AS event ON event.rowid BETWEEN run.first_event AND run.first_event + run.events - 1
-    CROSS JOIN sites AS site ON site.id = event.site_id
-    CROSS JOIN files AS file ON file.id = site.file_id
-    CROSS JOIN locations AS location ON location.id = event.location_id
-    LEFT JOIN threads AS thread ON thread.run_id = run.id AND thread.thread = event.thread
-    WHERE event.kind <= 3
-    ORDER BY run.id, event.rowid""",
-    """
-CREATE VIEW lost_updates AS
-    -- One row for each lost write.
-    SELECT
-        finding.run_id AS run_id,                   -- the run
-        location.label AS location,                 -- counter[0]
-        lost.seq AS lost_seq,                       -- the lost write
-        lost.thread AS lost_thread,                 -- who wrote it
-        lost.value AS lost_value,                   -- what it wrote
-        overwriting.seq AS overwritten_by_seq,      -- the write that overwrote it
-        overwriting.thread AS overwritten_by_thread,  -- who overwrote it
-        overwriting.value AS overwritten_by_value,  -- with what
-        stale.seq AS read_seq,                      -- the overwriting write's read, which did not see the lost write
-        stale.value AS read_value,                  -- what it saw
-        finding.certainty AS certainty,             -- proven or inferred
-        finding.severity AS severity,               -- happened, or possible
-        finding.id AS finding_id                    -- the row in findings
-    FROM findings AS finding
-    JOIN runs AS run ON run.id = finding.run_id
-    JOIN locations AS location ON location.id = finding.location_id
-    JOIN finding_events AS of_lost ON of_lost.finding_id = finding.id AND of_lost.role = 'lost write'
-    JOIN events AS lost ON lost.rowid = run.first_event + of_lost.place
-    LEFT JOIN finding_events AS of_overwriting
-        ON of_overwriting.finding_id = finding.id AND of_overwriting.role = 'overwriting write'
-    LEFT JOIN events AS overwriting ON overwriting.rowid = run.first_event + of_overwriting.place
-    LEFT JOIN finding_events AS of_read ON of_read.finding_id = finding.id AND of_read.role = 'stale read'
-    LEFT JOIN events AS stale ON stale.rowid = run.first_event + of_read.place
-    WHERE finding.kind = 'lost update'
-    ORDER BY finding.run_id, finding.id""",
 )
 
 
@@ -694,6 +481,11 @@ def turns_within_threads(database: Any) -> None:
     )
 
 
+@migrations()
+def what_was_raised(database: Any) -> None:
+    """Accesses that failed are events: the view `accesses` says so."""
+
+
 def published() -> str:
     """The schema as it is now: the text of schema.sql."""
     return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -715,7 +507,20 @@ for _step in STEPS[1:]:
 
 def bring_up_to_date(database: Database) -> None:
     """Makes what the file lacks of the schema as it is now."""
-    (migrations if is_trace_file(database) else _all_at_once).apply(database)
+    if is_trace_file(database):
+        upgrade(database)
+    else:
+        _all_at_once.apply(database)
+
+
+def upgrade(database: Database) -> None:
+    """Step by step, without views meanwhile: SQLite would not rename what they mention."""
+    for view in database.view_names():
+        database.conn.execute(f'DROP VIEW "{view}"')
+    migrations.apply(database)
+    for statement in published().split("\n\n"):
+        if statement.startswith("CREATE VIEW"):
+            database.conn.execute(statement)
 
 
 def is_trace_file(database: Database) -> bool:

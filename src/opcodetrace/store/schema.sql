@@ -135,8 +135,7 @@ CREATE TABLE events (
     kind INTEGER NOT NULL,     -- 1 read, 2 write, 3 deletion, 4 result of an operation
     location_id INTEGER,       -- of what; NULL for kind 4
     value,                     -- read, written or computed; readable text if value_type is given, else as it is
-    value_type TEXT,           -- the Python type of a value that is text for readers; NULL: value is as it was, or none;
-                               -- raised: the access failed, and value is the exception's type
+    value_type TEXT,           -- the type, if value is text for readers; raised: an exception's; NULL: it is as it was
     frame INTEGER NOT NULL,    -- tells activations of functions apart that are under way at one time
     source_seq INTEGER,        -- of a write: the event whose version flows into the value; NULL if blind
     certainty TEXT             -- of source_seq: proven, inferred or possible
@@ -243,7 +242,8 @@ CREATE VIEW accesses AS
         site.line AS line,                                                             -- in the source file
         site.operation AS operation,                                                   -- LOAD_SUBSCR
         location.label AS location,                                                    -- counter[0]
-        event.value AS value,                                                          -- read or written
+        iif(event.value_type IS 'raised', NULL, event.value) AS value,                 -- read or written
+        iif(event.value_type IS 'raised', event.value, NULL) AS raised,                -- if it failed: the exception
         event.source_seq AS source_seq                                                 -- of a write: what flows into it
     FROM runs AS run
     CROSS JOIN events AS event ON event.rowid BETWEEN run.first_event AND run.first_event + run.events - 1

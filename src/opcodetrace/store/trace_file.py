@@ -35,6 +35,7 @@ STEPS = (
     "events_in_order",
     "count_inferred_functions",
     "turns_within_threads",
+    "what_was_raised",
 )
 
 

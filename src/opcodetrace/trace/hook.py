@@ -60,6 +60,9 @@ class Action(IntEnum):
     NEXT_FAILED = 42
 
 
+OF_TRAPS = frozenset(action for action in Action if action.name.endswith("FAILED"))  # `RERAISE 1` follows these hooks
+
+
 class Probe(Protocol):
     """What the weaver needs of the native probe, `opcodetrace.probe._probe`."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from opcodetrace.report.words.lanes import some
 from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_words
 from opcodetrace.report.words.text import call_text, identity, printable, shorten
-from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Kind, Opaque, Raised, Value
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
@@ -81,6 +81,8 @@ class StepWords:
             if value.text is None or room < MIN_TOLD:
                 return f"{named}>"
             return f"{named}, once {_told(value.text, room)}>"
+        if isinstance(value, Raised):
+            return shorten(printable(value.type_name), length)
         return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
 
     def place(self, site: StoredSite) -> str:
@@ -97,10 +99,15 @@ class StepWords:
             return f"computes {self._quoted(step.value, length - len('computes '))}{origin}"
         if step.kind == Kind.DELETE and step.value is ABSENT:
             return "deletes it"
+        if isinstance(step.value, Raised):
+            return f"raises {self._raised(step.value, length - len('raises '))}"
         verb = {Kind.READ: "reads", Kind.WRITE: "writes"}.get(step.kind, "removes")
         if step.value is ABSENT:
             return f"{verb} it (value unknown)"
         return f"{verb} {self._quoted(step.value, length - len(verb) - 1)}"
+
+    def _raised(self, raised: Raised, length: int = MAX_VALUE) -> str:
+        return self.code(shorten(printable(raised.type_name.rpartition(".")[2]), max(4, length)))
 
     def _quoted(self, value: Value, length: int = MAX_VALUE) -> str:
         return self.code(self.value(value, max(4, length)))
@@ -109,6 +116,8 @@ class StepWords:
         """What a write or deletion did, and where: wrote 1 (line 9)."""
         if step.kind == Kind.DELETE:
             return f"deleted it ({self.place(step.site)})"
+        if isinstance(step.value, Raised):
+            return f"raised {self._raised(step.value)} ({self.place(step.site)})"
         value = "" if step.value is ABSENT else f" {self.code(self.value(step.value))}"
         verb = "read" if step.kind == Kind.READ else "wrote"
         return f"{verb}{value} ({self.place(step.site)})"
