@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -74,8 +75,7 @@ class Table:
     def __init__(self): self.items = {}
     def __getitem__(self, key): return self.items[key]
     def __setitem__(self, key, value): self.items[key] = value
-class Carry(Exception):
-    pass
+missing = (LookupError, AttributeError)
 def same(value): return value
 def passed(function):
     @functools.wraps(function)
@@ -110,6 +110,8 @@ class Place(NamedTuple):
     key: object
     declared: str = ""  # in a function that writes it
     nested_in: bool = False  # a cell: the functions are nested in the one that makes it
+    got: str = ""  # of one that is not there at first: its value or None,
+    there: str = ""  # and whether it is there
 
 
 def places(program: int, number: int) -> dict[str, Place]:
@@ -126,17 +128,11 @@ def places(program: int, number: int) -> dict[str, Place]:
         "property": Place(f"{name}_h.held", f"{name}_h = Held(); {name}_h._held = 1", "_held"),
         "table": Place(f"{name}_t['{name}']", f"{name}_t = Table(); {name}_t['{name}'] = 1", name),
         "cell": Place(f"{name}_c", f"{name}_c = 1", f"{name}_c", f"nonlocal {name}_c", nested_in=True),
+        "missing key": Place(f"table['{name}']", "pass", name, got=f"table.get('{name}')", there=f"'{name}' in table"),
+        "missing attribute": Place(
+            f"plain.{name}", "pass", name, got=f"getattr(plain, '{name}', None)", there=f"hasattr(plain, '{name}')"
+        ),
     }
-
-
-@dataclass
-class Update:
-    """One update in a program. `reads`: its value is made of what it read; else it is blind."""
-
-    body: list[str]
-    reads: bool
-    reads_late: bool = False  # the read comes after the step, in one go with the write
-    tests: bool = False  # it is written because of what was read, by a branch whose other side updates
 
 
 # Of each form: whether its value is made of what it read, and its lines. P is the location, K what is added or written.
@@ -193,7 +189,17 @@ FORMS: dict[str, tuple[bool, str]] = {
     "setter with both": (False, "def put(old, value):\n    D\n    P = value\nv = P\nstep()\nput(v, K)"),
     "printed": (False, "len(str(P))\nstep()\nP = fresh(K)"),
 }
-VALUES = ["number", "number", "number", "text", "tuple", "list", "box"]
+# The same of a location that is not there at first, which counts as 0. G is its value or None, H whether it is there.
+FORMS_OF_MISSING: dict[str, tuple[bool, str]] = {
+    "tried": (True, "try:\n    v = P\nexcept missing:\n    step()\n    P = K\nelse:\n    step()\n    P = v + K"),
+    "tried in one": (True, "try:\n    P += stepped(step, K)\nexcept missing:\n    step()\n    P = K"),
+    "tried, else nothing": (True, "try:\n    v = P\nexcept missing:\n    v = 0\nstep()\nP = v + K"),
+    "asked": (True, "if H:\n    v = P\n    step()\n    P = v + K\nelse:\n    step()\n    P = K"),
+    "got": (True, "v = G\nstep()\nP = K if v is None else v + K"),
+    "got or": (True, "v = G or 0\nstep()\nP = v + K"),
+    "got, then set": (True, "v = G\nif v is None:\n    v = 0\nstep()\nP = v + K"),
+}
+ALL_FORMS = FORMS | FORMS_OF_MISSING
 
 
 @dataclass
@@ -205,13 +211,6 @@ class Program:
     lost: dict[str, set[int]] = field(default_factory=dict)  # by place: the written values that are lost
     kinds: dict[str, str] = field(default_factory=dict)
     forms: dict[str, list[str]] = field(default_factory=dict)
-
-
-class Step(NamedTuple):
-    thread: int
-    access: str | None  # "read" or "write"; None: a point between the two
-    place: int
-    update: int
 
 
 def build(number: int, choose: random.Random) -> Program:
@@ -227,7 +226,9 @@ def build(number: int, choose: random.Random) -> Program:
         work = []
         for _ in range(choose.randint(1, 3)):
             value += choose.randint(2, 9)
-            work.append((choose.choice(list(FORMS)), choose.randrange(count), value))
+            place = choose.randrange(count)
+            forms = FORMS_OF_MISSING if chosen[place].got else FORMS
+            work.append((choose.choice(list(forms)), place, value))
         works.append(work)
     # Each update is two pieces, before its step and after it; the first piece of each thread begins at its first turn.
     # Pieces of one thread that follow each other are in one turn: the second of an update, and the first of the next.
@@ -241,11 +242,12 @@ def build(number: int, choose: random.Random) -> Program:
         program.lines += [f"        {declared}" for declared in {each.declared for each in chosen} if declared]
         program.lines.append("        step()")
         for at, (form, place, k) in enumerate(work):
-            lines = FORMS[form][1].split("\n")
+            lines = ALL_FORMS[form][1].split("\n")
             lines = [
                 line.replace("D", chosen[place].declared or "pass") if line.strip() == "D" else line for line in lines
             ]
-            inner = [line.replace("P", chosen[place].expression).replace("K", str(k)) for line in lines]
+            letters = {"P": chosen[place].expression, "K": str(k), "G": chosen[place].got, "H": chosen[place].there}
+            inner = [re.sub("[PKGH]", lambda found: letters[found[0]], line) for line in lines]  # noqa: B023
             program.lines.append(f"        def update_{at}(step):")
             program.lines += [f"            {each.declared}" for each in {chosen[place]} if each.declared]
             program.lines += [f"            {line}" for line in inner]
@@ -263,7 +265,7 @@ def simulate(
 ) -> None:
     events: list[list[Event]] = [[] for _ in chosen]
     sources: dict[int, int] = {}
-    current = [1] * len(chosen)
+    current = [0 if each.got else 1 for each in chosen]
     pending: dict[int, tuple[int, int] | None] = {}  # by thread: seq and value of what was read
     done = [0] * len(works)  # turns of each thread
     seq = 0
@@ -279,7 +281,7 @@ def simulate(
         done[thread] += 1
         if turn > 0:  # the second half of the update that was begun
             form, place, k = works[thread][turn - 1]
-            reads = FORMS[form][0]
+            reads = ALL_FORMS[form][0]
             read = pending.pop(thread)
             if form == "before":
                 read = (event(thread, Kind.READ, place, current[place]), current[place])
@@ -293,9 +295,9 @@ def simulate(
                 sources[written] = read[0]
         if turn < len(works[thread]):
             form, place, _ = works[thread][turn]
-            first = FORMS[form][1].split("step")[0]
+            first = ALL_FORMS[form][1].split("step")[0]
             pending[thread] = None
-            if "P" in first or FORMS[form][0]:
+            if "P" in first or ALL_FORMS[form][0]:
                 pending[thread] = (event(thread, Kind.READ, place, current[place]), current[place])
     for place, kind in enumerate(kinds):
         verdict = reference.verdict(events[place], sources)
@@ -317,6 +319,9 @@ def check(folder: Path, programs: list[Program]) -> list[str]:
     if recording.exit_code:
         return [f"exit {recording.exit_code}: {recording.stderr[-2000:]}"]
     with closing(sqlite3.connect(recording.database)) as connection:
+        ((truncated, missed),) = connection.execute("SELECT truncated, missed FROM runs").fetchall()
+        if truncated or missed:
+            return [f"not all was recorded: {truncated}, {missed} missed"]
         found: dict[int, str] = {
             int(str(value)): str(label)
             for value, label in connection.execute("SELECT lost_value, location FROM lost_updates")
