@@ -84,7 +84,7 @@ PROGRAMS = {
                 return kind is not NameError
         class Asked:
             def __init__(self): self.there = 1
-            def __getattr__(self, name): return self.there if name == "made" else self.nothing_such
+            def __getattr__(self, name): return self.there if name == "made" else self.there.nothing_such
         told = []
         def items(d, key, c):
             with C():
@@ -130,6 +130,37 @@ PROGRAMS = {
             return inner()
         def missing(): return not_there_at_all
         def asked(): return Asked().made, Asked().other
+        class Hot:
+            def __init__(self): self.n = 0
+            def __getitem__(self, key):
+                self.n += 1
+                return {0: self.n}[key]
+            @property
+            def broken(self):
+                self.n += 1
+                return self.nothing_such
+            def __getattribute__(self, name):
+                return object.__getattribute__(self, name)
+        def hot(d, row, plain, one):
+            out = []
+            for i in range(300):
+                for form in range(6):
+                    kept = [1, i]
+                    try:
+                        if form == 0: kept += [2, one[i % 2]]
+                        elif form == 1: kept += [one.broken, 3]
+                        elif form == 2: kept += [row[i % 4], d[i]]
+                        elif form == 3: d[i % 3] += 1
+                        elif form == 4: kept += [plain.a + i, plain.missing]
+                        else: kept.append([plain.a, row[one.n % 2], not_there_at_all])
+                    except (LookupError, AttributeError, NameError) as error:
+                        trace = error.__traceback__
+                        kept.append((type(error).__name__, error.args, trace.tb_lineno, trace.tb_next is None))
+                        d.pop(i % 3 - 1, None)
+                    out.append(kept)
+            return out
+        plain = C()
+        plain.a = 1
         def caught(f, *args):
             try:
                 return f(*args)
@@ -141,6 +172,7 @@ PROGRAMS = {
             caught(items, {"k": []}, "none", C()), caught(changing, {1: 1}),
             caught(nested), caught(missing), caught(asked),
             next(numbered), caught(numbered.throw, IndexError("i")), caught(next, numbered), told,
+            hot({}, [1, 2], plain, Hot()),
         ]
         """,
     "match": """
