@@ -196,11 +196,13 @@ class TestTruncation:
         reason: Truncation,
     ) -> None:
         window.limit = window.stop_seq = limit
-        trace = ingest(window.save(path), [], [], disk_full=disk_full, max_records=max_records)
+        window.disk_full = disk_full
+        trace = ingest(window.save(path), [], [], max_records=max_records)
         assert (trace.truncated, trace.truncated_seq) == (reason, limit)
 
     def test_none_where_it_did_not_stop(self, window: WindowBuilder, path: pathlib.Path) -> None:
-        trace = ingest(window.save(path), [], [], disk_full=True)
+        window.disk_full = True
+        trace = ingest(window.save(path), [], [])
         assert (trace.truncated, trace.truncated_seq) == (None, None)
 
 

@@ -185,7 +185,6 @@ def test_the_numbers_of_events_go_beyond_32_bits(tmp_path: Path, monkeypatch: py
     def late(path: str, **options: int) -> Window:
         window = create(path, **options)
         struct.pack_into("<Q", window._map, NEXT_OFFSET, start)
-        window.allocate_ahead()
         return window
 
     monkeypatch.setattr(Window, "create", late)
@@ -307,34 +306,12 @@ def test_a_ring_holds_the_same_as_a_window(spool: Path, tmp_path: Path) -> None:
 def test_a_ring_takes_the_disk_it_needs_and_no_more(tmp_path: Path) -> None:
     with Window.create(tmp_path / "window", last=1_000_000) as window:
         assert (window.ring, os.stat(window.path).st_size) == (1 << 21, HEADER_SIZE + (RECORD_SIZE << 21))
-        before = window.limit
-        assert before < 1 << 21
-        struct.pack_into("<Q", window._map, NEXT_OFFSET, before)
-        for _ in range(10):
-            struct.pack_into("<Q", window._map, NEXT_OFFSET, window.limit if window.limit < 1 << 21 else 1 << 40)
-            window.allocate_ahead()
-        assert window.limit > 1 << 60
-        assert os.stat(window.path).st_blocks * 512 < HEADER_SIZE + (RECORD_SIZE << 21) + (1 << 20)
-        assert not window.disk_full
+        for written in (1 << 19, 1 << 20, (1 << 21) - 1, 1 << 40):
+            struct.pack_into("<Q", window._map, NEXT_OFFSET, written)
+            window.go_ahead()
+            assert os.stat(window.path).st_blocks * 512 < HEADER_SIZE + (RECORD_SIZE << 21) + (1 << 20)
     with Window.open(tmp_path / "window") as window:
         assert window.ring == 1 << 21
-
-
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = 40 << 20
-
-    def allocate(descriptor: int, offset: int, size: int) -> None:
-        nonlocal left
-        left -= size
-        if left < 0:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", allocate)
-    with Window.create(tmp_path / "window", last=1_000_000) as window:
-        struct.pack_into("<Q", window._map, NEXT_OFFSET, window.limit)
-        window.allocate_ahead()
-        assert window.disk_full
-        assert window.limit * RECORD_SIZE < 40 << 20
 
 
 @pytest.mark.parametrize(
