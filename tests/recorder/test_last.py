@@ -22,7 +22,7 @@ from opcodetrace.spool.options import Options
 from opcodetrace.spool.sites import read_sites
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
-from opcodetrace.trace.event import ABSENT, Kind
+from opcodetrace.trace.event import ABSENT, EventKind
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from tests.recording import Scripts, record
@@ -84,7 +84,7 @@ def test_the_end_of_a_long_run(tmp_path: Path) -> None:
     assert events[0].seq >= run.let_go
     assert {each.label for each in locations.values()} == {"account.name", "rows['total']"}
     assert {each.container_type for each in locations.values()} == {"Account", "dict"}
-    assert all(event.value is not ABSENT for event in events if event.kind != Kind.DELETE)
+    assert all(event.value is not ABSENT for event in events if event.kind != EventKind.DELETE)
     assert f"the first {run.let_go:,} events were evicted (--last 20,000)" in done.stderr
 
 
@@ -143,7 +143,7 @@ def test_more_tasks_than_there_are_numbers(tmp_path: Path) -> None:
     assert len({task.name for task in tasks}) == len(tasks) > 50
     last = MAX_THREADS + 10_001  # Task-1 is main()
     assert {f"Task-{last - 1}", f"Task-{last}"} <= {task.name for task in tasks}
-    writes = Counter(event.thread for event in events if event.kind == Kind.WRITE)
+    writes = Counter(event.thread for event in events if event.kind == EventKind.WRITE)
     assert max(writes[task.thread] for task in tasks) == 3  # a number that was given once more is one task's
     # Of each two tasks one loses the other's update; the oldest two may be kept in part.
     (lost,) = done.lost().values()

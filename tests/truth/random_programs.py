@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from tests.analyse import reference
 from tests.recording import record
 
@@ -268,7 +268,7 @@ def simulate(
     done = [0] * len(works)  # turns of each thread
     seq = 0
 
-    def event(thread: int, kind: Kind, place: int, value: int) -> int:
+    def event(thread: int, kind: EventKind, place: int, value: int) -> int:
         nonlocal seq
         seq += 1
         events[place].append(Event(seq, seq, thread, 0, kind, place, value, 0))
@@ -282,12 +282,12 @@ def simulate(
             reads = FORMS[form][0]
             read = pending.pop(thread)
             if form == "before":
-                read = (event(thread, Kind.READ, place, current[place]), current[place])
+                read = (event(thread, EventKind.READ, place, current[place]), current[place])
             new = k
             if reads:
                 assert read is not None
                 new = read[1] + k
-            written = event(thread, Kind.WRITE, place, new)
+            written = event(thread, EventKind.WRITE, place, new)
             current[place] = new
             if reads and read is not None:
                 sources[written] = read[0]
@@ -296,7 +296,7 @@ def simulate(
             first = FORMS[form][1].split("step")[0]
             pending[thread] = None
             if "P" in first or FORMS[form][0]:
-                pending[thread] = (event(thread, Kind.READ, place, current[place]), current[place])
+                pending[thread] = (event(thread, EventKind.READ, place, current[place]), current[place])
     for place, kind in enumerate(kinds):
         verdict = reference.verdict(events[place], sources)
         assert not verdict.unseen

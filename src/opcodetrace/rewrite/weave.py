@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
-from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
+from opcodetrace.rewrite.flow import DataFlow, FlowError, StaticSources, analyse
 from opcodetrace.rewrite.interpreters import HERE, Suspends, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, splice
@@ -20,10 +20,10 @@ from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
 from opcodetrace.trace.site import (
+    ArgumentFlows,
     Code,
     Flow,
     Followed,
-    Given,
     Operation,
     Signature,
     Site,
@@ -404,7 +404,7 @@ class _WovenCode:
             if plan.after:
                 after[index] = [_Placed(numbers[index], template) for template in plan.after]
 
-    def _flow(self, sources: Sources) -> Flow:
+    def _flow(self, sources: StaticSources) -> Flow:
         def numbered(indexes: frozenset[int]) -> tuple[int, ...]:
             return tuple(sorted(self.numbers[i] for i in indexes if i in self.numbers))
 
@@ -425,7 +425,7 @@ class _WovenCode:
             tuple(sorted(sources.parameters)),
         )
 
-    def hand_over(self) -> tuple[Signature, Flow, tuple[Given, ...]]:
+    def hand_over(self) -> tuple[Signature, Flow, tuple[ArgumentFlows, ...]]:
         """How arguments become parameters, what flows into the result, and what is given to calls."""
         code = self.code
         positional = code.co_argcount
@@ -435,7 +435,7 @@ class _WovenCode:
         if self.flow is None:
             return signature, Flow(), ()
         given = tuple(
-            Given(
+            ArgumentFlows(
                 2 * self.decoded.instructions[index].at,
                 each.callee,
                 tuple(map(self._flow, each.positional)),
