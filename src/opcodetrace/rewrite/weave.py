@@ -30,6 +30,7 @@ from opcodetrace.trace.site import (
     SourceFile,
     SwitchPoint,
 )
+from opcodetrace.trace.sync import Act
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
@@ -46,7 +47,7 @@ class Weaver:
         probe: Probe,
         *,
         calls: bool = False,
-        operations: Mapping[str, str] = MappingProxyType({}),
+        operations: Mapping[str, Act] = MappingProxyType({}),
     ) -> None:
         """`calls`: every function records its caller. `operations`: functions by which threads wait for each
         other, by qualified name, as `describe` is given them."""
@@ -76,7 +77,7 @@ class Weaver:
         """How many numbers of code objects, sites and phis were taken; to be asked for at the end."""
         return next(self._codes), next(self._sites), next(self._phis)
 
-    def describe(self, code: CodeType, operations: Mapping[str, str]) -> CodeType:
+    def describe(self, code: CodeType, operations: Mapping[str, Act]) -> CodeType:
         """Library code as it is, except for a last constant by which the probe finds what its calls wait for; functions
         in `operations`, by qualified name, say when they begin and end to synchronise."""
         described = tuple(
@@ -112,11 +113,11 @@ class Weaver:
             return self._with_constants(code, described)
         return result
 
-    def _synchronisation_hooks(self, operation: str) -> tuple[object, object]:
+    def _synchronisation_hooks(self, operation: Act) -> tuple[object, object]:
         begin, end = Action.SYNC_BEGIN, Action.SYNC_END
         return (
-            self._probe.Hook(DESCRIBED_ONLY, begin, operation),
-            self._probe.Hook(DESCRIBED_ONLY, end, operation),
+            self._probe.Hook(DESCRIBED_ONLY, begin, operation.value),
+            self._probe.Hook(DESCRIBED_ONLY, end, operation.value),
         )
 
     def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
@@ -203,7 +204,7 @@ class _WovenCode:
         calls: bool,
     ) -> None:
         self.says_callers = calls
-        self.synchronisation: str | None = None  # what its calls are, if threads wait by them
+        self.synchronisation: Act | None = None  # what its calls are, if threads wait by them
         self.probe = probe
         self.code = code
         self.code_id = code_id
@@ -273,7 +274,7 @@ class _WovenCode:
             return
         for placed, templates in zip((before, after), hooks.synchronisation(self.code, self.decoded), strict=True):
             for index, template in templates.items():
-                named = template._replace(name=self.synchronisation)
+                named = template._replace(name=self.synchronisation.value)
                 placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, named))
 
     @staticmethod
