@@ -786,8 +786,7 @@ drive_begins(Call *call)
     PyObject *coroutine = call->container;
     uint64_t address = (uint64_t)(uintptr_t)coroutine;
     call->thread = NULL;
-    if (!PyCoro_CheckExact(coroutine) || thread->coroutine == address ||
-        (PY_VERSION_HEX < 0x030C0000 && thread->coroutine != 0)) {
+    if (!PyCoro_CheckExact(coroutine) || thread->coroutine == address || (AWAITS_BY_CALL && thread->coroutine != 0)) {
         return;
     }
     PyObject *task = task_that_runs(coroutine);
