@@ -351,7 +351,7 @@ items_update(Call *call, PyObject *result)
     if (result == NULL || call->container == NULL) {
         return;
     }
-    if (!PyDict_Check(call->container)) { /* a set's `__ior__` */
+    if (!PyDict_Check(call->container)) { /* a set's `|=` */
         change(call, result);
         return;
     }

@@ -221,6 +221,7 @@ call_shape(uint8_t opcode)
     case BEFORE_WITH: /* never looks at the eval breaker */
     case BEFORE_ASYNC_WITH:
 #endif
+    case BINARY_OP: /* no call: what lies where its result goes is no callee before either */
     case CALL_FUNCTION_EX:
 #ifdef INSTRUMENTED_CALL_FUNCTION_EX
     case INSTRUMENTED_CALL_FUNCTION_EX:

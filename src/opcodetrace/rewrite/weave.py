@@ -13,7 +13,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
 from opcodetrace.rewrite.flow import DataFlow, FlowError, StaticSources, analyse
-from opcodetrace.rewrite.interpreters import HERE, Suspends, operation_of
+from opcodetrace.rewrite.interpreters import HERE, Suspends, is_update, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, splice
 from opcodetrace.rewrite.unweave import check
@@ -153,10 +153,13 @@ class Weaver:
 
 
 def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
+    """And what is like one: an operator in C code that may access what threads share."""
     return [
         i
         for i in decoded.instructions
-        if HERE.opcodes[i.name].shows_callee and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536
+        if (HERE.opcodes[i.name].shows_callee or is_update(i.name, i.arg))
+        and 0 <= depth[i.ordinal] < 65536
+        and i.arg < 65536
     ]
 
 

@@ -14,7 +14,7 @@ from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
 from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, union
-from opcodetrace.rewrite.interpreters import is_subscript
+from opcodetrace.rewrite.interpreters import is_subscript, is_update
 
 
 class ArgumentSources(NamedTuple):
@@ -153,7 +153,10 @@ def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSo
             case "STORE_SUBSCR":
                 add(write, "__setitem__", [run.subscript_keys[write], value])
     for instruction in run.instructions:
-        if instruction.name in ("FOR_ITER", "SEND"):
+        if is_update(instruction.name, instruction.arg) and 2 * instruction.ordinal in run.inputs:
+            left, right = run.inputs[2 * instruction.ordinal]
+            add(instruction.ordinal, "__ior__", receiver=[left], others=[right])
+        elif instruction.name in ("FOR_ITER", "SEND"):
             maker = _made_by_call(run, resolver, 2 * instruction.ordinal)
             if maker in given:
                 given[instruction.ordinal] = given[maker]  # the generator or coroutine has what it was called with
