@@ -45,23 +45,32 @@ def runs(scripts: Scripts) -> list[tuple[object, ...]]:
     return scripts.query("SELECT script, exit_code, recovered FROM runs ORDER BY id")
 
 
-def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
+def start_recording(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
     """Gives the recording, its script waiting for a line."""
     collector = scripts.start("script.py")
     assert collector.stdout is not None
     assert collector.stdout.readline() == b"ready\n"
     (folder,) = scripts.spools()
-    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
+    return collector, Process(**json.loads((folder / "meta.json").read_text())["process"])
+
+
+def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
+    """The same, the collector killed."""
+    collector, script = start_recording(scripts)
     collector.kill()
     collector.wait()
     return collector, script
 
 
+def until_ended(script: Process) -> None:
+    while script.is_alive():
+        os.sched_yield()
+
+
 def end_the_script(collector: subprocess.Popen[bytes], script: Process) -> None:
     stdout, _ = collector.communicate(b"line\n")
     assert stdout == b"line\n"
-    while script.is_alive():
-        os.sched_yield()
+    until_ended(script)
 
 
 def test_the_run_of_a_killed_collector_is_recovered(scripts: Scripts) -> None:
@@ -119,12 +128,9 @@ def test_nothing_is_lost_while_no_collector_runs(signum: signal.Signals, scripts
     """Much more is written than what the collector was ahead."""
     times = 4 * window.WARM // RECORD_SIZE
     scripts.write("script.py", WRITES)
-    collector = scripts.start("script.py")
+    collector, script = start_recording(scripts)
     assert collector.stdin is not None
     assert collector.stdout is not None
-    assert collector.stdout.readline() == b"ready\n"
-    (folder,) = scripts.spools()
-    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
     collector.send_signal(signum)
     os.waitid(os.P_PID, collector.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     collector.stdin.write(b"%d\n" % times)
@@ -133,8 +139,7 @@ def test_nothing_is_lost_while_no_collector_runs(signum: signal.Signals, scripts
     if signum == signal.SIGSTOP:
         collector.send_signal(signal.SIGCONT)
     assert collector.communicate(b"\n")[0] == b""
-    while script.is_alive():
-        os.sched_yield()
+    until_ended(script)
     scripts.opcodetrace("recover")
     assert scripts.query("SELECT accesses, truncated, missed FROM runs") == [(times + 1, None, 0)]
 
@@ -143,9 +148,7 @@ def test_nothing_is_lost_while_no_collector_runs(signum: signal.Signals, scripts
 def test_a_full_disk_is_told(scripts: Scripts) -> None:
     """What is cut off from the window's file has no blocks, and no write can give it any."""
     scripts.write("script.py", WRITES)
-    collector = scripts.start("script.py")
-    assert collector.stdout is not None
-    assert collector.stdout.readline() == b"ready\n"
+    collector, _ = start_recording(scripts)
     (folder,) = scripts.spools()
     with Window.open(folder / "window") as opened:
         limit = opened.limit
@@ -158,15 +161,10 @@ def test_a_full_disk_is_told(scripts: Scripts) -> None:
 
 def test_a_script_and_its_collector_killed_together(scripts: Scripts) -> None:
     scripts.write("script.py", COUNTS)
-    collector = scripts.start("script.py")
-    assert collector.stdout is not None
-    assert collector.stdout.readline() == b"ready\n"
-    (folder,) = scripts.spools()
-    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
+    collector, script = start_recording(scripts)
     os.killpg(collector.pid, signal.SIGKILL)
     collector.communicate()
-    while script.is_alive():
-        os.sched_yield()
+    until_ended(script)
     assert scripts.opcodetrace("recover").stdout == b"recovered: run 1\n"
 
 

@@ -163,23 +163,22 @@ def test_nothing_is_recorded_before_the_start_and_after_the_stop() -> None:
     assert [event.value for event in result.of(RecordKind.COMPUTE)] == [2]
 
 
+WORK = """
+import threading
+h = hook('COMPUTE')
+def work():
+    for i in range(20000): h[h] = i
+def work_beside(others):
+    threads = [threading.Thread(target=work) for _ in range(others)]
+    for t in threads: t.start()
+    work()
+    for t in threads: t.join()
+"""
+
+
 @pytest.mark.parametrize("threads", [0, 4])
 def test_a_full_window_ends_the_recording(threads: int) -> None:
-    result = trace(
-        f"""
-        import threading
-        h = hook('COMPUTE')
-        def work():
-            for i in range(20000): h[h] = i
-        threads = [threading.Thread(target=work) for _ in range({threads})]
-        for t in threads: t.start()
-        work()
-        for t in threads: t.join()
-        _probe.start()
-        h[h] = 0
-        """,
-        max_records=5000,
-    )
+    result = trace(WORK + f"work_beside({threads})\n_probe.start()\nh[h] = 0", max_records=5000)
     assert HeaderFlag.STOPPED in result.flags
     assert result.stop_seq == 5000
     assert result.events[-1].seq == 4999
@@ -199,30 +198,25 @@ def test_the_window_is_used_up_to_its_last_byte() -> None:
 def test_a_full_disk_ends_the_recording_and_not_the_script(threads: int) -> None:
     """What is cut off from the file has no blocks, and no write can give it any."""
     result = trace(
-        f"""
-        import os, threading
-        from opcodetrace.spool.layout import DISK_FULL_OFFSET, HEADER_SIZE, LIMIT_OFFSET, RECORD_SIZE
-        h = hook('COMPUTE')
-        h[h] = 0
-        def at(offset):
-            with open(sys.argv[1], 'rb') as window:
-                window.seek(offset)
-                return int.from_bytes(window.read(8), 'little')
-        assert at(DISK_FULL_OFFSET) == 0
-        limit = at(LIMIT_OFFSET)
-        os.truncate(sys.argv[1], HEADER_SIZE + limit * RECORD_SIZE)
-        def work():
-            for i in range(20000): h[h] = i
-        threads = [threading.Thread(target=work) for _ in range({threads})]
-        for t in threads: t.start()
-        work()
-        for t in threads: t.join()
-        assert at(DISK_FULL_OFFSET) == 1
-        os.truncate(sys.argv[1], HEADER_SIZE + (1 << 24))  # there is room again
-        _probe.start()
-        work()
-        print(limit)
-        """
+        WORK
+        + f"""
+import os
+from opcodetrace.spool.layout import DISK_FULL_OFFSET, HEADER_SIZE, LIMIT_OFFSET, RECORD_SIZE
+h[h] = 0
+def at(offset):
+    with open(sys.argv[1], 'rb') as window:
+        window.seek(offset)
+        return int.from_bytes(window.read(8), 'little')
+assert at(DISK_FULL_OFFSET) == 0
+limit = at(LIMIT_OFFSET)
+os.truncate(sys.argv[1], HEADER_SIZE + limit * RECORD_SIZE)
+work_beside({threads})
+assert at(DISK_FULL_OFFSET) == 1
+os.truncate(sys.argv[1], HEADER_SIZE + (1 << 24))  # there is room again
+_probe.start()
+work()
+print(limit)
+"""
     )
     assert HeaderFlag.STOPPED in result.flags
     assert result.stop_seq == int(result.output) > 0
