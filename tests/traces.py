@@ -8,7 +8,7 @@ from opcodetrace.findings import KINDS
 from opcodetrace.findings.grouping import grouped
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
-from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.event import Event, EventKind, Value
 from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
@@ -92,12 +92,12 @@ THREADS = [
 def lost_increment(value: Value = 1) -> list[Event]:
     """Both threads read 0 and write what they computed; the write of thread 0 is lost."""
     return [
-        Event(0, 0, 0, ENTER, Kind.ENTER, -1, 0, 0),
-        Event(1, 1, 0, LOAD, Kind.READ, 3, 0, 0),
-        Event(3, 3, 1, LOAD, Kind.READ, 3, 0, 1),
-        Event(4, 4, 0, ADD, Kind.COMPUTE, -1, 1, 0),
-        Event(6, 5, 0, STORE, Kind.WRITE, 3, value, 0),
-        Event(8, 8, 1, STORE, Kind.WRITE, 3, value, 1),
+        Event(0, 0, 0, ENTER, EventKind.ENTER, -1, 0, 0),
+        Event(1, 1, 0, LOAD, EventKind.READ, 3, 0, 0),
+        Event(3, 3, 1, LOAD, EventKind.READ, 3, 0, 1),
+        Event(4, 4, 0, ADD, EventKind.COMPUTE, -1, 1, 0),
+        Event(6, 5, 0, STORE, EventKind.WRITE, 3, value, 0),
+        Event(8, 8, 1, STORE, EventKind.WRITE, 3, value, 1),
     ]
 
 

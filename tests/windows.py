@@ -47,6 +47,7 @@ class WindowBuilder:
     flags: HeaderFlag = HeaderFlag.ATTACHED | HeaderFlag.BIRTHS
     missed: int = 0
     limit: int | None = None
+    disk_full: bool = False
     records: list[bytes] = field(default_factory=list)
     ended: set[int] = field(default_factory=set)
     texts: int = 0
@@ -173,6 +174,7 @@ class WindowBuilder:
         )
         struct.pack_into("<Q", head, layout.NEXT_OFFSET, len(self.records))
         struct.pack_into("<Q", head, layout.MISSED_OFFSET, self.missed)
+        struct.pack_into("<Q", head, layout.DISK_FULL_OFFSET, self.disk_full)
         for thread in self.ended:
             head[layout.ENDED_OFFSET + thread] = 1
         path.write_bytes(bytes(head) + b"".join(self.records) + bytes(layout.RECORD_SIZE * 10))

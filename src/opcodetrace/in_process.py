@@ -44,7 +44,7 @@ from opcodetrace.trace.stored import StoredRun
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WINDOW = 1 << 28  # bytes; all of it is allocated beforehand
+WINDOW = 1 << 28  # bytes
 MIN_WINDOW = 1 << 16
 
 _busy = threading.Lock()  # held by the recording that is under way
@@ -288,14 +288,13 @@ class _Session:
         with `check` FindingsError, unless the body has raised."""
         duration = time.monotonic() - self._started
         self._undo.close()
-        disk_full = self._window.disk_full
         self._window.close()
         if os.getpid() != self._pid:
             self._spool.release()  # a forked child comes here too: the run is its parent's
             return
         outcome = Outcome(exit_code=_exit_code(error), signal=None, duration=duration)
         try:
-            self._store(replace(self._meta, outcome=outcome, disk_full=disk_full))
+            self._store(replace(self._meta, outcome=outcome))
             if check and error is None and happened(KINDS, self._recording.stored.found):
                 raise FindingsError(self._recording.report())
         except OpcodetraceError as failure:
@@ -323,7 +322,7 @@ class _Session:
 
 
 def _window(spool: Spool, options: Options) -> Window:
-    """The window, all of it allocated: nobody goes ahead of the probe."""
+    """The window: nobody goes ahead of the probe."""
     try:
         window = Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
         window.allocate_all()

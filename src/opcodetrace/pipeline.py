@@ -25,7 +25,6 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
         sites.files,
         sites.codes,
         keep_all=options.keep_all,
-        disk_full=meta.disk_full,
         max_records=options.max_events,
         last=options.last,
         needs=needs_of(KINDS),

@@ -176,7 +176,7 @@ def _record_once(
         outcome = script_process.outcome_of(child.returncode, time.monotonic() - started, output)
         attached = bool(window.flags & HeaderFlag.ATTACHED)
         records = window.next if options.last is None else min(window.next, options.last)
-        meta = replace(meta, outcome=outcome, disk_full=window.disk_full)
+        meta = replace(meta, outcome=outcome)
         with contextlib.suppress(OSError):
             spool.write_meta(meta)
         window.close()

@@ -20,7 +20,7 @@ from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome
 
 _CHILD = Path(__file__).with_name("child.py")
-_ALLOCATE_EVERY = 0.005  # seconds; the window is allocated much further ahead than a script comes in that time
+_GO_AHEAD_EVERY = 0.005  # seconds
 _OWN = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends them to the script as well
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
@@ -108,19 +108,19 @@ def start(arguments: Sequence[str], output: Output | None, *, reads_stdin: bool)
 
 def wait(child: subprocess.Popen[bytes], window: Window, output: Output | None, signals: Signals) -> None:
     """Until the child has ended: keep the window ahead of it, hand signals on, copy its output through."""
-    allocating = True
+    going_ahead = True
     while child.poll() is None:
         try:
-            if allocating:
-                window.allocate_ahead()
+            if going_ahead:
+                window.go_ahead()
         except OSError:
-            allocating = False  # the recording ends with the window
+            going_ahead = False  # the recording ends with what is allocated
         for signum in signals.to_forward():
             child.send_signal(signum)
         if output is None:
-            signals.sleep(_ALLOCATE_EVERY)
+            signals.sleep(_GO_AHEAD_EVERY)
         else:
-            output.copy(signals, _ALLOCATE_EVERY)
+            output.copy(signals, _GO_AHEAD_EVERY)
     if output is not None:
         output.finish()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opcodetrace.analyse.evidence import Evidence, gather
-from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Value
 from opcodetrace.trace.site import Flow, Operation, Site
 from tests.analyse.programs import trace_of
 from tests.traces import make_site
@@ -27,7 +27,14 @@ class Story:
         self.events: list[Event] = []
 
     def event(
-        self, kind: Kind, thread: int, site: int, value: Value, location: int, frame: int | None, earliest: int | None
+        self,
+        kind: EventKind,
+        thread: int,
+        site: int,
+        value: Value,
+        location: int,
+        frame: int | None,
+        earliest: int | None,
     ) -> int:
         seq = len(self.events)
         frame = 1000 + thread if frame is None else frame
@@ -44,7 +51,7 @@ class Story:
         frame: int | None = None,
         earliest: int | None = None,
     ) -> int:
-        return self.event(Kind.READ, thread, site, value, location, frame, earliest)
+        return self.event(EventKind.READ, thread, site, value, location, frame, earliest)
 
     def write(
         self,
@@ -55,16 +62,16 @@ class Story:
         frame: int | None = None,
         earliest: int | None = None,
     ) -> int:
-        return self.event(Kind.WRITE, thread, site, value, location, frame, earliest)
+        return self.event(EventKind.WRITE, thread, site, value, location, frame, earliest)
 
     def delete(self, thread: int, site: int = DELETE, frame: int | None = None) -> int:
-        return self.event(Kind.DELETE, thread, site, ABSENT, 0, frame, None)
+        return self.event(EventKind.DELETE, thread, site, ABSENT, 0, frame, None)
 
     def enter(self, thread: int, frame: int | None = None) -> int:
-        return self.event(Kind.ENTER, thread, ENTER, ABSENT, -1, frame, None)
+        return self.event(EventKind.ENTER, thread, ENTER, ABSENT, -1, frame, None)
 
     def define(self, thread: int, site: int, frame: int | None = None) -> int:
-        return self.event(Kind.DEFINE, thread, site, ABSENT, -1, frame, None)
+        return self.event(EventKind.DEFINE, thread, site, ABSENT, -1, frame, None)
 
     def gather(self, uncertain: tuple[int, ...] = ()) -> Evidence:
         return gather(trace_of(self.events, self.sites.values(), uncertain))

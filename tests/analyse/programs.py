@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Value
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.location import Location, LocationKind
@@ -210,7 +210,7 @@ class Run:
                     yield from self.activation(thread, depth + 1, self.program.functions[other])
                 continue
             if verb == "enter":
-                self.note(thread, sites[0], Kind.ENTER, depth)
+                self.note(thread, sites[0], EventKind.ENTER, depth)
                 continue
             if verb == "read":
                 variables[variable] = yield from self.read(thread, sites[0], cell, depth)
@@ -238,9 +238,9 @@ class Run:
             elif verb == "delete":
                 yield from self.write(thread, sites[0], cell, depth, None)
             if self.program.sites[sites[-1]].phi is not None:
-                self.note(thread, sites[-1], Kind.DEFINE, depth)
+                self.note(thread, sites[-1], EventKind.DEFINE, depth)
 
-    def note(self, thread: int, site: int, kind: Kind, depth: int) -> None:
+    def note(self, thread: int, site: int, kind: EventKind, depth: int) -> None:
         seq = len(self.events)
         self.events.append(Event(seq, seq, thread, site, kind, -1, ABSENT, self.frame(thread, depth)))
 
@@ -248,7 +248,7 @@ class Run:
         return 100 * thread + depth
 
     def record(
-        self, thread: int, site: int, kind: Kind, cell: int, depth: int, value: Value, at: tuple[int, int]
+        self, thread: int, site: int, kind: EventKind, cell: int, depth: int, value: Value, at: tuple[int, int]
     ) -> int:
         earliest, moment = at
         seq = len(self.events)
@@ -274,7 +274,7 @@ class Run:
         at = earliest, self.now()
         if self.intervals:
             yield
-        seq = self.record(thread, site, Kind.READ, cell, depth, number, at)
+        seq = self.record(thread, site, EventKind.READ, cell, depth, number, at)
         return Tainted(number, {cell: seq})
 
     def write(self, thread: int, site: int, cell: int, depth: int, value: Tainted | None) -> Generator[None, None, int]:
@@ -288,7 +288,7 @@ class Run:
         at = earliest, self.now()
         if self.intervals:
             yield
-        kind = Kind.DELETE if value is None else Kind.WRITE
+        kind = EventKind.DELETE if value is None else EventKind.WRITE
         seq = self.record(thread, site, kind, cell, depth, ABSENT if value is None else value.number, at)
         if value is not None:
             if cell in value.proven:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from opcodetrace.trace.event import ABSENT, Event, Kind
+from opcodetrace.trace.event import ABSENT, Event, EventKind
 
 
 class Version(NamedTuple):
@@ -25,7 +25,7 @@ def versions(events: Sequence[Event], sources: Mapping[int, int]) -> tuple[list[
     value: object = ABSENT
     of_event: dict[int, int] = {}
     for event in events:
-        if event.kind == Kind.READ:
+        if event.kind == EventKind.READ:
             if event.value is not ABSENT:
                 if value is not ABSENT and repr(value) != repr(event.value):
                     unseen.append(event.seq)
@@ -34,7 +34,7 @@ def versions(events: Sequence[Event], sources: Mapping[int, int]) -> tuple[list[
         else:
             source = of_event.get(sources.get(event.seq, -1))
             blind = event.seq not in sources
-            made.append(Version(event, source, blind or event.kind == Kind.DELETE))
+            made.append(Version(event, source, blind or event.kind == EventKind.DELETE))
             value = event.value
         of_event[event.seq] = len(made) - 1
     return made, unseen
@@ -82,7 +82,7 @@ def linearisations(events: Sequence[Event]) -> Iterator[list[Event]]:
             ):
                 continue
             after: object = event.value
-            if event.kind == Kind.READ:
+            if event.kind == EventKind.READ:
                 if event.value is ABSENT:
                     after = value
                 elif value is not ABSENT and repr(value) != repr(event.value):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.analyse.versions import unchanging
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from tests.analyse import reference
 from tests.analyse.hand_built import ADD, READ, SITES, WRITE
 from tests.analyse.programs import ALL, CELLS, Program, Run, trace_of
@@ -61,11 +61,11 @@ def test_in_parallel_no_more_is_proven_than_is_true(
 
 def test_a_write_that_was_let_go_may_have_come_after_one_that_is_there() -> None:
     events = [
-        Event(2, 2, 1, WRITE, Kind.WRITE, 0, 7, 1),  # evicted; came after the next one
-        Event(3, 0, 0, WRITE, Kind.WRITE, 0, 5, 0),
-        Event(4, 4, 1, READ, Kind.READ, 0, 7, 1),
-        Event(5, 5, 0, READ, Kind.READ, 0, 7, 0),
-        Event(6, 6, 1, ADD, Kind.WRITE, 0, 8, 1),
+        Event(2, 2, 1, WRITE, EventKind.WRITE, 0, 7, 1),  # evicted; came after the next one
+        Event(3, 0, 0, WRITE, EventKind.WRITE, 0, 5, 0),
+        Event(4, 4, 1, READ, EventKind.READ, 0, 7, 1),
+        Event(5, 5, 0, READ, EventKind.READ, 0, 7, 0),
+        Event(6, 6, 1, ADD, EventKind.WRITE, 0, 8, 1),
     ]
     assert gather(trace_of(events, SITES)).unseen == []
     findings = gather(replace(trace_of(events[1:], SITES), let_go=3))
@@ -75,10 +75,10 @@ def test_a_write_that_was_let_go_may_have_come_after_one_that_is_there() -> None
 
 def test_a_write_whose_read_was_let_go_loses_nothing() -> None:
     events = [
-        Event(0, 0, 0, READ, Kind.READ, 0, 0, 0),
-        Event(1, 1, 1, READ, Kind.READ, 0, 0, 1),
-        Event(2, 2, 1, ADD, Kind.WRITE, 0, 1, 1),
-        Event(3, 3, 0, ADD, Kind.WRITE, 0, 1, 0),
+        Event(0, 0, 0, READ, EventKind.READ, 0, 0, 0),
+        Event(1, 1, 1, READ, EventKind.READ, 0, 0, 1),
+        Event(2, 2, 1, ADD, EventKind.WRITE, 0, 1, 1),
+        Event(3, 3, 0, ADD, EventKind.WRITE, 0, 1, 0),
     ]
     assert [row.lost for row in gather(trace_of(events, SITES)).lost] == [2]
     for first in range(1, 4):

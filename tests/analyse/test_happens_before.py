@@ -68,6 +68,11 @@ def test_a_join_that_timed_out() -> None:
     assert run.verdict(no_timeouts=False).why is Why.NOTHING
 
 
+def waited_for(run: Programme, type_name: str) -> tuple[int, int, int, int]:
+    """An Event or a Barrier; its condition's lock, its condition, and the lock by which that makes one thread wait."""
+    return run.thing(type_name), run.thing(LOCK), run.thing("threading.Condition"), run.thing(LOCK)
+
+
 def event_wait(run: Programme, thread: int, event: int, inner: int, condition: int) -> int:
     """It is unset; gives the beginning of the wait for the condition."""
     begun = run.does(thread, "wait", event, begins=True)
@@ -79,12 +84,7 @@ def event_wait(run: Programme, thread: int, event: int, inner: int, condition: i
 
 def test_an_event() -> None:
     run = Programme()
-    event, inner, condition, waiter = (
-        run.thing("threading.Event"),
-        run.thing(LOCK),
-        run.thing("threading.Condition"),
-        run.thing(LOCK),
-    )
+    event, inner, condition, waiter = waited_for(run, "threading.Event")
     begun = event_wait(run, 2, event, inner, condition)
     run.does(2, "acquire", waiter, inside=begun + 2)
     blocked = run.does(2, "acquire", waiter, begins=True, inside=begun + 2)
@@ -210,12 +210,7 @@ def test_a_lock_that_another_releases_is_a_signal() -> None:
 def test_a_barrier() -> None:
     """Both ways: before it, and after it."""
     run = Programme()
-    barrier, inner, condition, waiter = (
-        run.thing("threading.Barrier"),
-        run.thing(LOCK),
-        run.thing("threading.Condition"),
-        run.thing(LOCK),
-    )
+    barrier, inner, condition, waiter = waited_for(run, "threading.Barrier")
     run.update(1)
     begun = event_wait(run, 1, barrier, inner, condition)
     run.does(1, "acquire", waiter, inside=begun + 2)

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from opcodetrace.analyse import linearisations
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.version import UnseenWrite
 from tests.analyse import reference
@@ -102,9 +102,9 @@ def test_contradictory_histories_have_a_witness_too() -> None:
         for cell in range(3):
             events = []
             for event in run.accesses(cell):
-                if event.kind == Kind.WRITE and choose.random() < 0.1:
+                if event.kind == EventKind.WRITE and choose.random() < 0.1:
                     continue
-                if event.kind == Kind.READ and choose.random() < 0.1:
+                if event.kind == EventKind.READ and choose.random() < 0.1:
                     event = event._replace(value=choose.randrange(9))
                 events.append(event)
             history = linearisations.History(events, run.sources)
@@ -115,7 +115,7 @@ def test_contradictory_histories_have_a_witness_too() -> None:
             lost, count = linearisations.search(cell, events, run.sources, {}, linearisations.Budget(2000))
             assert count.low <= count.high <= history.writes
             contradicted = {event.seq for event in lost.unseen}
-            assert contradicted <= {event.seq for event in events if event.kind == Kind.READ}
+            assert contradicted <= {event.seq for event in events if event.kind == EventKind.READ}
 
 
 def increments(threads: int, rounds: int, seed: int, held: float = 0.0) -> tuple[list[Event], dict[int, int], int]:
@@ -142,7 +142,7 @@ def increments(threads: int, rounds: int, seed: int, held: float = 0.0) -> tuple
         elif step == 4:
             value = seen[thread] + 1
         else:
-            kind = Kind.READ if step == 2 else Kind.WRITE
+            kind = EventKind.READ if step == 2 else EventKind.WRITE
             what = seen[thread] + (step == 5)
             events.append(Event(clock, begun[thread], thread, step, kind, 0, what, thread))
             if step == 2:
@@ -150,7 +150,7 @@ def increments(threads: int, rounds: int, seed: int, held: float = 0.0) -> tuple
             else:
                 sources[clock] = read_seq[thread]
             clock += 1
-    events.append(Event(clock, clock, 0, 9, Kind.READ, 0, value, 0))
+    events.append(Event(clock, clock, 0, 9, EventKind.READ, 0, value, 0))
     return events, sources, threads * rounds - value
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from opcodetrace.analyse import _passes, evidence, versions
 from opcodetrace.analyse.all_sources import sources_of
 from opcodetrace.analyse.sources import resolve
-from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.site import Flow, Operation
@@ -34,7 +34,12 @@ SITES = [
     make_site(7, Operation.STORE_SUBSCR),
     make_site(8, Operation.ENTER),
 ]
-KINDS = {0: [Kind.READ, Kind.ELSEWHERE], 3: [Kind.DELETE], 5: [Kind.READ, Kind.WRITE], 8: [Kind.ENTER]}
+KINDS = {
+    0: [EventKind.READ, EventKind.ELSEWHERE],
+    3: [EventKind.DELETE],
+    5: [EventKind.READ, EventKind.WRITE],
+    8: [EventKind.ENTER],
+}
 
 
 @st.composite
@@ -43,10 +48,10 @@ def runs(draw: st.DrawFn) -> list[Event]:
     events = []
     for seq in range(draw(st.integers(0, 30))):
         at = draw(st.sampled_from(SITES)).id
-        kind = draw(st.sampled_from(KINDS.get(at, [Kind.WRITE])))
+        kind = draw(st.sampled_from(KINDS.get(at, [EventKind.WRITE])))
         thread = draw(st.integers(0, 2))
-        location = -1 if kind in (Kind.ENTER, Kind.ELSEWHERE) else draw(st.integers(0, 2))
-        value = ABSENT if kind in (Kind.ENTER, Kind.ELSEWHERE, Kind.DELETE) else draw(VALUES)
+        location = -1 if kind in (EventKind.ENTER, EventKind.ELSEWHERE) else draw(st.integers(0, 2))
+        value = ABSENT if kind in (EventKind.ENTER, EventKind.ELSEWHERE, EventKind.DELETE) else draw(VALUES)
         events.append(Event(2 * seq, 2 * seq, thread, at, kind, location, value, thread + 3 * draw(st.integers(0, 1))))
     return events
 
@@ -95,17 +100,17 @@ def test_one_location_that_lost_something_among_many() -> None:
     # GIVEN a thousand locations that two threads increment in turn, one of them in between each other
     events: list[Event] = []
 
-    def event(thread: int, at: int, kind: Kind, location: int, value: int) -> None:
+    def event(thread: int, at: int, kind: EventKind, location: int, value: int) -> None:
         events.append(Event(len(events), len(events), thread, at, kind, location, value, thread))
 
     for location in range(1000):
         for thread in (0, 1):
-            event(thread, 0, Kind.READ, location, 0 if location == 700 else thread)
+            event(thread, 0, EventKind.READ, location, 0 if location == 700 else thread)
             if location != 700:
-                event(thread, 1, Kind.WRITE, location, thread + 1)
+                event(thread, 1, EventKind.WRITE, location, thread + 1)
         if location == 700:
             for thread in (0, 1):
-                event(thread, 1, Kind.WRITE, location, 1)
+                event(thread, 1, EventKind.WRITE, location, 1)
     # THEN that one is found, and nothing else
     (lost,) = evidence.gather(trace_of(events, SITES)).lost
     assert (lost.location, lost.lost_thread, lost.overwritten_by_thread, lost.certainty) == (
@@ -139,7 +144,7 @@ def test_columns_that_do_not_fit_together() -> None:
         order = np.zeros(2, np.int32)
         order.flags.writeable = False
         _passes.group(location, np.zeros(3, np.int64), order)
-    events = Events.of([Event(0, 0, 0, 0, Kind.READ, 0, 1, 5)])
+    events = Events.of([Event(0, 0, 0, 0, EventKind.READ, 0, 1, 5)])
     by_site = np.zeros(1, np.uint8), np.full(1, -1, np.int32)
     columns = (events.kind, events.site, events.location, events.frame)
     with pytest.raises(ValueError, match="frame"):

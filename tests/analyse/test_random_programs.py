@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from opcodetrace.analyse import linearisations
 from opcodetrace.analyse.evidence import gather
-from opcodetrace.trace.event import Kind
+from opcodetrace.trace.event import EventKind
 from tests.analyse import reference
 from tests.analyse.programs import ALL, CELLS, Program, Run
 
@@ -53,7 +53,7 @@ def test_stale_reads_come_before_what_they_miss(choose: random.Random, threads: 
         assert row.overwritten_by_thread == over.thread
         source = of[findings.sources[over.seq]]
         assert source.seq < row.lost < over.seq
-        assert row.read == (source.seq if source.kind == Kind.READ else None)
+        assert row.read == (source.seq if source.kind == EventKind.READ else None)
 
 
 @many
@@ -63,7 +63,7 @@ def test_law(choose: random.Random, threads: int) -> None:
     run = Run(Program(choose, ("increment",)), threads, calls=3)
     findings = gather(run.trace)
     for cell in range(CELLS):
-        writes = [event for event in run.accesses(cell) if event.kind == Kind.WRITE]
+        writes = [event for event in run.accesses(cell) if event.kind == EventKind.WRITE]
         if writes:
             lost = {row.lost for row in findings.lost if row.location == cell}
             final = writes[-1].value
@@ -78,7 +78,7 @@ def test_law_in_parallel(choose: random.Random, threads: int) -> None:
     findings = gather(run.trace)
     counts = {count.location: count for count in findings.counts}
     for cell in range(CELLS):
-        writes = [event for event in run.accesses(cell) if event.kind == Kind.WRITE]
+        writes = [event for event in run.accesses(cell) if event.kind == EventKind.WRITE]
         if writes:
             final = writes[-1].value
             assert isinstance(final, int)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opcodetrace.analyse.evidence import Evidence, gather
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.finding import Certainty
-from opcodetrace.trace.site import Code, Flow, Given, Operation, Signature
+from opcodetrace.trace.site import ArgumentFlows, Code, Flow, Operation, Signature
 from tests.analyse.hand_built import ADD, ENTER, READ, Story, pairs
 from tests.analyse.programs import trace_of
 from tests.traces import make_site
@@ -174,7 +174,7 @@ def calls(story: Story, *made: tuple[int, int | None, int | None]) -> Evidence:
     trace = trace_of(story.events, story.sites.values())
     code = Code(0, 0, "f", 1, tuple(story.sites.values()), ())
     takes = Signature(("self", "value"), 2)
-    given = Given(6, "g", (Flow(reads=(READ,)),), (), Flow(), Flow())
+    given = ArgumentFlows(6, "g", (Flow(reads=(READ,)),), (), Flow(), Flow())
     trace.codes.append(code._replace(signature=takes, returned=Flow(reads=(READ,)), given=(given,), function="A.g"))
     trace.site_codes.update(dict.fromkeys(story.sites, trace.codes[0]))
     frames = {event.seq: event.frame for event in story.events}

@@ -9,7 +9,7 @@ import pytest
 
 from opcodetrace.explain.interleaving import interleave, lanes_of
 from opcodetrace.findings.lost_update import LOST_UPDATE, LOST_WRITE, OVERWRITING_WRITE, SOURCE_READ, STALE_READ
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.report_model import Interleaving
@@ -59,7 +59,7 @@ def test_archetype() -> None:
 def test_what_was_recorded_of_a_computation_is_shown_where_it_was() -> None:
     run = Recorded(COUNTER)
     one = run.read(1, 7, 0)
-    run.event(1, Kind.COMPUTE, run.at(9, "BINARY_MULTIPLY", "count * 3"), 0, location=-1)
+    run.event(1, EventKind.COMPUTE, run.at(9, "BINARY_MULTIPLY", "count * 3"), 0, location=-1)
     run.yielded(1, 2, 9)
     other = run.read(2, 7, 0)
     by_other = run.write(2, 9, 1)
@@ -133,9 +133,9 @@ def test_other_threads_that_ran_in_between_are_folded() -> None:
 def test_a_stale_read_whose_interval_ends_late_is_told_before_the_lost_write() -> None:
     run = Recorded(COUNTER, free_threaded=True)
     one = run.read(1, 7, 0)
-    lost = run.event(1, Kind.WRITE, run.at(9, "STORE_SUBSCR", "counter[0]"), 1, width=1)
+    lost = run.event(1, EventKind.WRITE, run.at(9, "STORE_SUBSCR", "counter[0]"), 1, width=1)
     other = run.read(2, 7, 0, width=2)
-    by = run.event(2, Kind.WRITE, run.at(9, "STORE_SUBSCR", "counter[0]"), 1)
+    by = run.event(2, EventKind.WRITE, run.at(9, "STORE_SUBSCR", "counter[0]"), 1)
     interleaving = told(run, run.lost(lost, one, by, other))
     assert shape(interleaving) == ["1r0", "2r0", "1w1", "2w1"]
     unordered = [step.unordered for step in interleaving.steps if isinstance(step, AccessStep)]
@@ -162,7 +162,7 @@ class Million:
     read: int = 0
 
     def _event(self, seq: int) -> Event:
-        return Event(seq, seq, 1 + seq % 2, 0, Kind.READ if seq % 4 < 2 else Kind.WRITE, 0, seq // 4, 0)
+        return Event(seq, seq, 1 + seq % 2, 0, EventKind.READ if seq % 4 < 2 else EventKind.WRITE, 0, seq // 4, 0)
 
     def events(self, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]:
         self.read += last - first + 1

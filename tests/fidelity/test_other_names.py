@@ -114,6 +114,11 @@ WAYS = {
         "table['n']",
         "table['n']",
     ),
+    "dict.get and |=": (
+        ["value, same = table.get('n', 0), table", "time.sleep(0)", "same |= {'n': value + 1}"],
+        "table['n']",
+        None,
+    ),
     "setdefault": (
         ["value = table.setdefault('late', 0)", "time.sleep(0)", "table['late'] = value + 1"],
         "table['late']",
@@ -217,6 +222,8 @@ def work(number):
             items.pop(); queue.popleft()
         table.pop(i - 5, None)
         (number, i) in seen; len(items); items[:1]
+        members, mapping = seen, table
+        members |= {(number, i)}; mapping |= zip('ab', (i, i))
         for _ in queue.copy(): break
 threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
 for t in threads: t.start()
@@ -228,7 +235,7 @@ print(len(items), len(queue), len(seen))
     recording.assert_lost({})
     assert recording.query("SELECT unseen FROM runs") == [(0,)]
     kinds = {str(label): kind for label, kind in recording.query("SELECT label, kind FROM locations")}
-    assert kinds["items"] == kinds["queue"] == "whole"
+    assert kinds["items"] == kinds["queue"] == kinds["members"] == kinds["mapping"] == "whole"
 
 
 DEFAULTS = """\

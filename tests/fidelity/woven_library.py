@@ -30,13 +30,15 @@ _kept: list[ModuleType] = []  # the modules that the weaver lives on
 
 
 def make_window(path: str) -> None:
-    """As the collector makes it, but sparse, and all of it at once."""
+    """As the collector makes it: a ring, which has no end."""
     from opcodetrace.spool import layout
 
     with open(path, "wb") as file:
-        file.write(layout.HEADER.pack(layout.MAGIC, layout.VERSION, layout.RECORD_SIZE, 0, 0, 1 << 62, 0))
+        file.write(layout.HEADER.pack(layout.MAGIC, layout.VERSION, layout.RECORD_SIZE, 0, 0, 0, 0))
         file.seek(layout.RING_OFFSET)
         file.write(RECORDS.to_bytes(8, "little"))
+        file.seek(layout.END_OFFSET)
+        file.write((1 << 62).to_bytes(8, "little"))
         file.truncate(layout.HEADER_SIZE + RECORDS * layout.RECORD_SIZE)
 
 

@@ -16,8 +16,7 @@ from opcodetrace.errors import FindingsError
 from opcodetrace.findings import KINDS
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.report import REPORTERS
-from opcodetrace.trace.event import Event
-from opcodetrace.trace.event import Kind as EventKind
+from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Need, Role, Teller
 from opcodetrace_cli import main

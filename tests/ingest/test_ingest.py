@@ -15,7 +15,7 @@ from opcodetrace.ingest import row_hash
 from opcodetrace.ingest.ingest import ingest
 from opcodetrace.spool import records as window_module
 from opcodetrace.spool.layout import HeaderFlag, RecordFlag, RecordKind, SwitchFlag, Tag
-from opcodetrace.trace.event import ABSENT, Kind, Opaque, Value
+from opcodetrace.trace.event import ABSENT, EventKind, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, SwitchPoint
@@ -112,8 +112,8 @@ class TestWhatIsKept:
         trace = read(window, path)
         # THEN only the shared one is kept, the others are counted
         assert [(event.seq, event.earliest, event.thread, event.kind, event.value) for event in trace.events] == [
-            (first, first, 0, Kind.READ, 7),
-            (second, second - 2, 1, Kind.WRITE, 8),
+            (first, first, 0, EventKind.READ, 7),
+            (second, second - 2, 1, EventKind.WRITE, 8),
         ]
         assert (trace.accesses, trace.stored, trace.records) == (6, 2, window.seq)
         ((number, location),) = trace.locations.items()
@@ -125,14 +125,14 @@ class TestWhatIsKept:
         window.access(RecordKind.DELETE, STORE_ITEM, 0, thing(LIST, ADDRESS), integer(0))
         window.read(LOAD_ITEM, 1, thing(LIST, ADDRESS), integer(0))
         trace = read(window, path)
-        assert [event.kind for event in trace.events] == [Kind.DELETE, Kind.READ]
+        assert [event.kind for event in trace.events] == [EventKind.DELETE, EventKind.READ]
         assert trace.events[0].value is ABSENT
 
     def test_everything_on_demand(self, window: WindowBuilder, path: pathlib.Path) -> None:
         window.read(LOAD_ITEM, 0, thing(LIST, ADDRESS), integer(0))
         window.add(RecordKind.ENTER, site=OTHER_ENTER)
         assert [event.kind for event in read(window, path).events] == []
-        assert [event.kind for event in read(window, path, keep_all=True).events] == [Kind.READ, Kind.ENTER]
+        assert [event.kind for event in read(window, path, keep_all=True).events] == [EventKind.READ, EventKind.ENTER]
 
     def test_markers_of_functions_that_write(self, window: WindowBuilder, path: pathlib.Path) -> None:
         window.add(RecordKind.ENTER, site=ENTER, frame=5)
@@ -142,9 +142,9 @@ class TestWhatIsKept:
         window.add(RecordKind.COMPUTE, site=ADD, value=3, tags=tags, frame=5)
         window.add(RecordKind.DEFINE, site=DEFINE, frame=5)
         events = read(window, path).events
-        kinds = [Kind.ENTER, Kind.READ, Kind.WRITE, Kind.COMPUTE, Kind.DEFINE]
+        kinds = [EventKind.ENTER, EventKind.READ, EventKind.WRITE, EventKind.COMPUTE, EventKind.DEFINE]
         assert [event.kind for event in events] == kinds
-        assert [event.location for event in events if event.kind > Kind.DELETE] == [-1, -1, -1]
+        assert [event.location for event in events if event.kind > EventKind.DELETE] == [-1, -1, -1]
         assert events[3].value == 3
         assert len({event.frame for event in events}) == 2
 
@@ -196,11 +196,13 @@ class TestTruncation:
         reason: Truncation,
     ) -> None:
         window.limit = window.stop_seq = limit
-        trace = ingest(window.save(path), [], [], disk_full=disk_full, max_records=max_records)
+        window.disk_full = disk_full
+        trace = ingest(window.save(path), [], [], max_records=max_records)
         assert (trace.truncated, trace.truncated_seq) == (reason, limit)
 
     def test_none_where_it_did_not_stop(self, window: WindowBuilder, path: pathlib.Path) -> None:
-        trace = ingest(window.save(path), [], [], disk_full=True)
+        window.disk_full = True
+        trace = ingest(window.save(path), [], [])
         assert (trace.truncated, trace.truncated_seq) == (None, None)
 
 

@@ -30,7 +30,7 @@ TEXT_METHODS = set(dir(bytes)) - {"copy", "__getitem__", "__contains__"}  # byte
 def test_every_method_of_a_container_is_seen(owner: type) -> None:
     methods = {name for name, value in vars(owner).items() if isinstance(value, types.MethodDescriptorType)}
     seen = {name for type_name, name in SEEN if type_name == owner.__name__}
-    seen -= {name for name, value in vars(owner).items() if isinstance(value, types.WrapperDescriptorType)}
+    seen -= {name for name, value in vars(owner).items() if isinstance(value, types.WrapperDescriptorType)} | {"|="}
     apart = APART | (TEXT_METHODS | {"copy", "resize"} if owner is bytearray else set())
     assert methods - seen - apart == set()
     assert seen <= methods
@@ -94,14 +94,15 @@ def slots(base, namespace):
     made = type("Made", (base,), dict(namespace))
     word = lambda address, count: tuple((ctypes.c_size_t * count).from_address(address))
     fields = word(id(made), HEAD + 17)
-    sequence, mapping, getattro, setattro = (fields[HEAD + n] for n in (10, 11, 15, 16))
+    number, sequence, mapping, getattro, setattro = (fields[HEAD + n] for n in (9, 10, 11, 15, 16))
     length, subscript, store = word(mapping, 3)
     # 3.14 gives subclasses of list and dict the slot itself for mp_subscript if __getitem__ is the very C function;
     # while it is replaced they get the slot that calls the method, which 3.11 to 3.13 give them always.
-    return word(sequence, 10), length, store, getattro, setattro
+    return word(number, 36), word(sequence, 10), length, store, getattro, setattro
 def look():
     return [slots(base, namespace) for base in BASES for namespace in (
-        {}, {"__len__": lambda self: 0}, {"__len__": base.__len__} if hasattr(base, "__len__") else {},
+        {}, {"__ior__": lambda *given: None}, {"__ior__": base.__ior__} if hasattr(base, "__ior__") else {},
+        {"__len__": lambda self: 0}, {"__len__": base.__len__} if hasattr(base, "__len__") else {},
         {"__setattr__": base.__setattr__}, {"__setitem__": lambda *given: None})]
 before = look()
 with tempfile.TemporaryDirectory() as folder, Window.create(folder + "/window"):

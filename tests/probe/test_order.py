@@ -44,43 +44,30 @@ def test_what_raises_is_not_recorded() -> None:
     assert result.missed == 0
 
 
+NESTING = """
+b, e = pair('ITEM_BEGIN', 'READ_END')
+class Key:
+    def __init__(self, depth): self.depth = depth
+    def __hash__(self):
+        if self.depth: look(self.depth - 1)
+        return 1
+    def __eq__(self, other): return True
+d = {1: 'x'}
+def look(depth):
+    key = Key(depth)
+    b[d] = key; value = d[key]; e[e] = value
+"""
+
+
 def test_operations_nest() -> None:
-    result = trace("""
-        b, e = pair('ITEM_BEGIN', 'READ_END')
-        class Key:
-            def __init__(self, depth): self.depth = depth
-            def __hash__(self):
-                if self.depth: look(self.depth - 1)
-                return 1
-            def __eq__(self, other): return True
-        d = {1: 'x'}
-        def look(depth):
-            key = Key(depth)
-            b[d] = key; value = d[key]; e[e] = value
-        look(40)
-        look(0)
-    """)
+    result = trace(NESTING + "look(40)\nlook(0)")
     assert [event.value for event in result.accesses] == ["x"] * 42
     assert result.missed == 0
     assert [event.before > 0 for event in result.accesses] == [False] + [True] * 40 + [False]
 
 
 def test_operations_that_nest_too_deep_are_counted() -> None:
-    result = trace("""
-        b, e = pair('ITEM_BEGIN', 'READ_END')
-        class Key:
-            def __init__(self, depth): self.depth = depth
-            def __hash__(self):
-                if self.depth: look(self.depth - 1)
-                return 1
-            def __eq__(self, other): return True
-        d = {1: 'x'}
-        def look(depth):
-            key = Key(depth)
-            b[d] = key; value = d[key]; e[e] = value
-        sys.setrecursionlimit(10000)
-        look(299)
-    """)
+    result = trace(NESTING + "sys.setrecursionlimit(10000)\nlook(299)")
     assert len(result.accesses) == 256
     assert result.missed == 300 - 256
 

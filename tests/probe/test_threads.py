@@ -81,6 +81,12 @@ def until_main_is_inside(function):
         if frame.f_code is function.__code__ and frame.f_lasti in calls:
             return
         time.sleep(0)
+def meanwhile(worker):
+    # Runs main, and beside it what makes it go on.
+    t = threading.Thread(target=worker)
+    t.start()
+    main()
+    t.join()
 h = hook('COMPUTE', 5)
 sys.setswitchinterval(1e-5)
 """
@@ -150,10 +156,7 @@ def worker():
         time.sleep(0)
 turns, begun = 0, False
 sys.setswitchinterval(1e6)  # nobody is preempted: to have a turn, the worker needs one that yields
-t = threading.Thread(target=worker)
-t.start()
-main()
-t.join()
+meanwhile(worker)
 """)
         yields = [event for event in found if event.container == 0 and event.value == "time.sleep"]
         assert yields
@@ -174,10 +177,7 @@ def worker():
     until_main_is_inside(main)
     h[h] = 1
     lock.release()
-t = threading.Thread(target=worker)
-t.start()
-main()
-t.join()
+meanwhile(worker)
 """)
     first = next(event for event in found if event.site == 77)
     assert SwitchFlag(first.before) == SwitchFlag.TOP | SwitchFlag.IN_CALL
@@ -224,10 +224,7 @@ def worker():
     until_main_is_inside(inner)
     h[h] = 1
     lock.release()
-t = threading.Thread(target=worker)
-t.start()
-main()
-t.join()
+meanwhile(worker)
 """)
     first = next(event for event in found if event.site == 77)
     assert (first.container, first.before, first.value) == (0, SwitchFlag.IN_CALL, "_thread.lock.acquire")
@@ -261,10 +258,7 @@ def worker():
     a = "".ljust(39); b = "".ljust(39); c = "".ljust(39); d = "".ljust(39)  # what takes the memory
     h[h] = 1
     keep[0][1][0].close()  # what the other end waits for
-t = threading.Thread(target=worker)
-t.start()
-main()
-t.join()
+meanwhile(worker)
 """)
     during = [event for event in found if event.container == 0 and event.site == 77]
     assert (SwitchFlag(0), Tag.ABSENT) in {(SwitchFlag(event.before), event.value) for event in during}
@@ -284,10 +278,7 @@ def worker():
     until_main_is_inside(main)
     h[h] = 1
     os.write(writer, b".")
-t = threading.Thread(target=worker)
-t.start()
-main()
-t.join()
+meanwhile(worker)
 """)
     first = next(event for event in found if event.site == 77)
     assert (first.container, first.before, first.value) == (0, 0, Tag.ABSENT)

@@ -22,7 +22,7 @@ from opcodetrace.spool.options import Options
 from opcodetrace.spool.sites import read_sites
 from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
-from opcodetrace.trace.event import ABSENT, Kind
+from opcodetrace.trace.event import ABSENT, EventKind
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from tests.recording import Scripts, record
@@ -85,7 +85,7 @@ def test_the_end_of_a_long_run(tmp_path: Path) -> None:
     assert events[0].seq >= run.let_go
     assert {each.label for each in locations.values()} == {"account.name", "rows['total']"}
     assert {each.container_type for each in locations.values()} == {"Account", "dict"}
-    assert all(event.value is not ABSENT for event in events if event.kind != Kind.DELETE)
+    assert all(event.value is not ABSENT for event in events if event.kind != EventKind.DELETE)
     assert f"the first {run.let_go:,} events were evicted (--last 20,000)" in done.stderr
 
 
@@ -134,7 +134,7 @@ def test_more_tasks_than_there_are_numbers(tmp_path: Path) -> None:
     assert len({task.name for task in tasks}) == len(tasks) > 50
     last = MAX_THREADS + 10_001  # Task-1 is main()
     assert {f"Task-{last - 1}", f"Task-{last}"} <= {task.name for task in tasks}
-    writes = Counter(event.thread for event in events if event.kind == Kind.WRITE)
+    writes = Counter(event.thread for event in events if event.kind == EventKind.WRITE)
     assert max(writes[task.thread] for task in tasks) == 3  # a number that was given once more is one task's
     # Of each two tasks one loses the other's update; the oldest two may be kept in part.
     (lost,) = done.lost().values()
@@ -176,7 +176,6 @@ def test_the_numbers_of_events_go_beyond_32_bits(tmp_path: Path, monkeypatch: py
     def late(path: str, **options: int) -> Window:
         window = create(path, **options)
         struct.pack_into("<Q", window._map, NEXT_OFFSET, start)
-        window.allocate_ahead()
         return window
 
     monkeypatch.setattr(Window, "create", late)
@@ -298,34 +297,12 @@ def test_a_ring_holds_the_same_as_a_window(spool: Path, tmp_path: Path) -> None:
 def test_a_ring_takes_the_disk_it_needs_and_no_more(tmp_path: Path) -> None:
     with Window.create(tmp_path / "window", last=1_000_000) as window:
         assert (window.ring, os.stat(window.path).st_size) == (1 << 21, HEADER_SIZE + (RECORD_SIZE << 21))
-        before = window.limit
-        assert before < 1 << 21
-        struct.pack_into("<Q", window._map, NEXT_OFFSET, before)
-        for _ in range(10):
-            struct.pack_into("<Q", window._map, NEXT_OFFSET, window.limit if window.limit < 1 << 21 else 1 << 40)
-            window.allocate_ahead()
-        assert window.limit > 1 << 60
-        assert os.stat(window.path).st_blocks * 512 < HEADER_SIZE + (RECORD_SIZE << 21) + (1 << 20)
-        assert not window.disk_full
+        for written in (1 << 19, 1 << 20, (1 << 21) - 1, 1 << 40):
+            struct.pack_into("<Q", window._map, NEXT_OFFSET, written)
+            window.go_ahead()
+            assert os.stat(window.path).st_blocks * 512 < HEADER_SIZE + (RECORD_SIZE << 21) + (1 << 20)
     with Window.open(tmp_path / "window") as window:
         assert window.ring == 1 << 21
-
-
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = 40 << 20
-
-    def allocate(descriptor: int, offset: int, size: int) -> None:
-        nonlocal left
-        left -= size
-        if left < 0:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", allocate)
-    with Window.create(tmp_path / "window", last=1_000_000) as window:
-        struct.pack_into("<Q", window._map, NEXT_OFFSET, window.limit)
-        window.allocate_ahead()
-        assert window.disk_full
-        assert window.limit * RECORD_SIZE < 40 << 20
 
 
 @pytest.mark.parametrize(

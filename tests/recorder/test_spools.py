@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,11 @@ import pytest
 
 from opcodetrace import pipeline, recorder
 from opcodetrace.errors import DatabaseError, SpoolError
+from opcodetrace.spool import window
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
+from opcodetrace.spool.layout import HEADER_SIZE, RECORD_SIZE
 from opcodetrace.spool.options import Options, StoredOptions
+from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome, RunInfo
 from tests.recording import Scripts, environment
 
@@ -41,23 +45,32 @@ def runs(scripts: Scripts) -> list[tuple[object, ...]]:
     return scripts.query("SELECT script, exit_code, recovered FROM runs ORDER BY id")
 
 
-def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
+def start_recording(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
     """Gives the recording, its script waiting for a line."""
     collector = scripts.start("script.py")
     assert collector.stdout is not None
     assert collector.stdout.readline() == b"ready\n"
     (folder,) = scripts.spools()
-    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
+    return collector, Process(**json.loads((folder / "meta.json").read_text())["process"])
+
+
+def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
+    """The same, the collector killed."""
+    collector, script = start_recording(scripts)
     collector.kill()
     collector.wait()
     return collector, script
 
 
+def until_ended(script: Process) -> None:
+    while script.is_alive():
+        os.sched_yield()
+
+
 def end_the_script(collector: subprocess.Popen[bytes], script: Process) -> None:
     stdout, _ = collector.communicate(b"line\n")
     assert stdout == b"line\n"
-    while script.is_alive():
-        os.sched_yield()
+    until_ended(script)
 
 
 def test_the_run_of_a_killed_collector_is_recovered(scripts: Scripts) -> None:
@@ -96,17 +109,62 @@ def test_the_list_of_runs_recovers_it_and_says_so(scripts: Scripts) -> None:
     assert scripts.spools() == []
 
 
+WRITES = """
+own = [0]
+def work(times):
+    for i in range(times):
+        own[0] = i
+work(1)
+print('ready', flush=True)
+times = int(input())
+work(times)
+print('written', flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGSTOP, signal.SIGKILL])
+def test_nothing_is_lost_while_no_collector_runs(signum: signal.Signals, scripts: Scripts) -> None:
+    """Much more is written than what the collector was ahead."""
+    times = 4 * window.WARM // RECORD_SIZE
+    scripts.write("script.py", WRITES)
+    collector, script = start_recording(scripts)
+    assert collector.stdin is not None
+    assert collector.stdout is not None
+    collector.send_signal(signum)
+    os.waitid(os.P_PID, collector.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    collector.stdin.write(b"%d\n" % times)
+    collector.stdin.flush()
+    assert collector.stdout.readline() == b"written\n"
+    if signum == signal.SIGSTOP:
+        collector.send_signal(signal.SIGCONT)
+    assert collector.communicate(b"\n")[0] == b""
+    until_ended(script)
+    scripts.opcodetrace("recover")
+    assert scripts.query("SELECT accesses, truncated, missed FROM runs") == [(times + 1, None, 0)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the collector allocates")
+def test_a_full_disk_is_told(scripts: Scripts) -> None:
+    """What is cut off from the window's file has no blocks, and no write can give it any."""
+    scripts.write("script.py", WRITES)
+    collector, _ = start_recording(scripts)
+    (folder,) = scripts.spools()
+    with Window.open(folder / "window") as opened:
+        limit = opened.limit
+    os.truncate(folder / "window", HEADER_SIZE + limit * RECORD_SIZE)
+    assert collector.communicate(b"100000\n\n") == (b"written\n", b"")
+    assert collector.returncode == 0
+    assert scripts.query("SELECT truncated, truncated_seq, records FROM runs") == [("disk full", limit, limit)]
+    assert b"recording ended after 4,096 records (disk full)" in scripts.opcodetrace("report").stdout
+
+
 def test_a_script_and_its_collector_killed_together(scripts: Scripts) -> None:
     scripts.write("script.py", COUNTS)
-    collector = scripts.start("script.py")
-    assert collector.stdout is not None
-    assert collector.stdout.readline() == b"ready\n"
-    (folder,) = scripts.spools()
-    script = Process(**json.loads((folder / "meta.json").read_text())["process"])
+    collector, script = start_recording(scripts)
     os.killpg(collector.pid, signal.SIGKILL)
     collector.communicate()
-    while script.is_alive():
-        os.sched_yield()
+    until_ended(script)
     assert scripts.opcodetrace("recover").stdout == b"recovered: run 1\n"
 
 
@@ -125,7 +183,7 @@ def test_two_recorders_share_a_database(scripts: Scripts) -> None:
 
 
 def test_meta_survives_the_way_to_the_file_and_back(tmp_path: Path) -> None:
-    full = replace(META, process=Process(1, "x"), outcome=Outcome(3, None, 1.5, stdout_tail="é\udc80"), disk_full=True)
+    full = replace(META, process=Process(1, "x"), outcome=Outcome(3, None, 1.5, stdout_tail="é\udc80"))
     spool = Spool.create(tmp_path / "t.db", full, StoredOptions(Options()))
     assert spool.read_meta() == full
     spool.write_meta(META)

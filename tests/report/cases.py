@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from opcodetrace.trace.event import ABSENT, Kind, Opaque
+from opcodetrace.trace.event import ABSENT, EventKind, Opaque
 from opcodetrace.trace.finding import Certainty, FindingGroup, Severity, Tally
 from opcodetrace.trace.report_model import RunReport, UnwovenFunction, WatchedLocation
 from opcodetrace.trace.run import Truncation
@@ -227,7 +227,7 @@ def long_lines() -> RunReport:
 def deletion() -> RunReport:
     """An update lost to a deletion, in a run of two findings; and one that a thread lost to itself."""
     run = archetype()
-    gone = run.event(1, Kind.DELETE, run.at(9, "DELETE_SUBSCR", "counter[0]"), ABSENT)
+    gone = run.event(1, EventKind.DELETE, run.at(9, "DELETE_SUBSCR", "counter[0]"), ABSENT)
     again = run.write(2, 9, 2)
     first = run.story(run.lost(105, 101, gone, None))
     second = run.story(run.lost(107, 103, again, 103))

@@ -11,7 +11,7 @@ from opcodetrace.analyse.lockset import Judge, holding, tightest
 from opcodetrace.explain.interleaving import SyncSteps, hand_over, interleave, lanes_of
 from opcodetrace.findings import KINDS
 from opcodetrace.findings.lost_update import LOST_UPDATE, LOST_WRITE, OVERWRITING_WRITE, SOURCE_READ, STALE_READ
-from opcodetrace.trace.event import Event, Kind, Value
+from opcodetrace.trace.event import Event, EventKind, Value
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Finding, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
@@ -65,23 +65,23 @@ class Recorded(Waits):
         self.sites[site.id] = site
         return site.id
 
-    def event(self, thread: int, kind: Kind, site: int, value: Value, width: int = 0, location: int = 0) -> int:
+    def event(self, thread: int, kind: EventKind, site: int, value: Value, width: int = 0, location: int = 0) -> int:
         self.seq += 1
         self.event_list.append(Event(self.seq, self.seq - width, thread, site, kind, location, value, 1000 + thread))
         return self.seq
 
     def read(self, thread: int, line: int, value: Value, width: int = 0) -> int:
-        return self.event(thread, Kind.READ, self.at(line, self._operation("LOAD"), self._cell), value, width)
+        return self.event(thread, EventKind.READ, self.at(line, self._operation("LOAD"), self._cell), value, width)
 
     def write(self, thread: int, line: int, value: Value, width: int = 0, computed: str | None = "BINARY_ADD") -> int:
         site = self.at(line, self._operation("STORE"), self._cell, computed)
-        return self.event(thread, Kind.WRITE, site, value, width)
+        return self.event(thread, EventKind.WRITE, site, value, width)
 
     def elsewhere(self, thread: int, times: int) -> None:
         """Accesses to another location."""
         site = self.at(1, "LOAD_GLOBAL", "log")
         for _ in range(times):
-            self.event(thread, Kind.READ, site, None, location=1)
+            self.event(thread, EventKind.READ, site, None, location=1)
 
     def switch(
         self, one: int, other: int, line: int | None = None, expression: str | None = None, callee: str | None = None,
@@ -139,7 +139,7 @@ class Recorded(Waits):
     @property
     def location(self) -> Location:
         events = [event for event in self.event_list if event.location == 0]
-        reads = sum(event.kind == Kind.READ for event in events)
+        reads = sum(event.kind == EventKind.READ for event in events)
         return Location(
             0, LocationKind.ITEM, "list", 0, self.label, True, reads, len(events) - reads,
             len({event.thread for event in events}),
@@ -189,7 +189,7 @@ class Recorded(Waits):
         """Of a run in which a thread's last read flows into its write."""
         updates, reads = [], dict[int, int]()
         for event in self.event_list:
-            if event.location == 0 and event.kind == Kind.READ:
+            if event.location == 0 and event.kind == EventKind.READ:
                 reads[event.thread] = event.seq
             elif event.location == 0:
                 updates.append(Update(0, event.thread, reads.pop(event.thread, event.seq), event.seq))

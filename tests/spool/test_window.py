@@ -3,13 +3,23 @@
 import os
 import signal
 import struct
+import sys
 from pathlib import Path
 
 import pytest
 
 from opcodetrace.errors import OpcodetraceError
 from opcodetrace.spool import window as window_module
-from opcodetrace.spool.layout import HEADER_SIZE, MAGIC, RECORD_SIZE, HeaderFlag, RecordKind
+from opcodetrace.spool.layout import (
+    ALLOCATED_OFFSET,
+    HEADER_SIZE,
+    MAGIC,
+    NEXT_OFFSET,
+    RECORD_SIZE,
+    HeaderFlag,
+    RecordKind,
+    ring_for,
+)
 from opcodetrace.spool.window import Window
 from tests.probe.traced import start, trace
 from tests.windows import read
@@ -18,10 +28,8 @@ from tests.windows import read
 def test_a_new_window(tmp_path: Path) -> None:
     with Window.create(tmp_path / "window", window_bytes=1 << 30) as window:
         assert (window.pid, window.flags, window.next, window.stop_seq, window.missed) == (0, HeaderFlag(0), 0, 0, 0)
-        assert window_module.AHEAD < (window.limit + 1) * RECORD_SIZE < window_module.AHEAD + window_module.STEP
-        status = os.stat(window.path)
-        assert status.st_size == HEADER_SIZE + (1 << 30) // RECORD_SIZE * RECORD_SIZE
-        assert window_module.AHEAD < status.st_blocks * 512 < 2 * window_module.AHEAD
+        assert (window.limit, window.disk_full) == (0, False)
+        assert os.stat(window.path).st_size == HEADER_SIZE + (1 << 30) // RECORD_SIZE * RECORD_SIZE
         assert not window.ended(0)
         with pytest.raises(FileExistsError):
             Window.create(tmp_path / "window")
@@ -33,44 +41,85 @@ def test_the_header_is_as_the_probe_reads_it(tmp_path: Path) -> None:
     assert struct.pack("<Q", MAGIC) == b"COPTRACE"
 
 
-def test_the_limit_follows_the_probe(tmp_path: Path) -> None:
+def test_pages_are_brought_in_ahead_of_the_probe(tmp_path: Path) -> None:
     with Window.create(tmp_path / "window", window_bytes=1 << 28) as window:
-        before = window.limit
-        struct.pack_into("<Q", window._map, 64, before // 2)
-        window.allocate_ahead()
-        assert window.limit > before
-        struct.pack_into("<Q", window._map, 64, (1 << 28) // RECORD_SIZE - 10)
-        window.allocate_ahead()
-        assert window.limit == (1 << 28) // RECORD_SIZE
-        assert not window.disk_full
+        size = window_module.MIB
+        assert size <= blocks(window) < 2 * size
+        for written in (size, 10 * size, 200 * size, (1 << 28) - size):
+            struct.pack_into("<Q", window._map, NEXT_OFFSET, written // RECORD_SIZE)
+            before = blocks(window)
+            window.go_ahead()
+            assert blocks(window) <= before + window_module.WARM + size
+        assert blocks(window) > before
+        assert (window.limit, window.disk_full) == (0, False)
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = 8 << 20
-
-    def allocate(descriptor: int, offset: int, size: int) -> None:
-        nonlocal left
-        left -= size
-        if left < 0:
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", allocate)
-    with Window.create(tmp_path / "window") as window:
-        assert window.disk_full
-        assert 0 < window.limit * RECORD_SIZE <= 8 << 20
-        limit = window.limit
-        window.allocate_ahead()
-        assert window.limit == limit
+def blocks(window: Window) -> int:
+    return os.stat(window.path).st_blocks * 512
 
 
-def test_where_there_is_no_fallocate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(descriptor: int, offset: int, size: int) -> None:
-        raise OSError(95, "Operation not supported")
+@pytest.fixture
+def no_populating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a system that cannot populate pages."""
+    monkeypatch.setattr(window_module, "_populate", lambda *_: False)
 
-    monkeypatch.setattr(os, "posix_fallocate", refuse)
-    with Window.create(tmp_path / "window", window_bytes=1 << 24) as window:
-        assert window.limit == (1 << 24) // RECORD_SIZE
-        assert os.stat(window.path).st_blocks * 512 >= 1 << 24
+
+@pytest.mark.usefixtures("no_populating")
+class TestWhereNoPagesCanBePopulated:
+    def test_it_is_allocated_ahead_of_the_probe(self, tmp_path: Path) -> None:
+        with Window.create(tmp_path / "window", window_bytes=1 << 29) as window:
+            before = allocated(window)
+            assert window_module.AHEAD < (before + 1) * RECORD_SIZE < window_module.AHEAD + window_module.STEP
+            assert blocks(window) >= window_module.AHEAD
+            struct.pack_into("<Q", window._map, NEXT_OFFSET, before // 2)
+            window.go_ahead()
+            assert allocated(window) > before
+            window.allocate_all()
+            assert allocated(window) == (1 << 29) // RECORD_SIZE
+            assert not window.disk_full
+
+    def test_a_full_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        left = 8 << 20
+
+        def allocate(descriptor: int, offset: int, size: int) -> None:
+            nonlocal left
+            left -= size
+            if left < 0:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", allocate)
+        with Window.create(tmp_path / "window") as window:
+            assert window.disk_full
+            before = allocated(window)
+            assert 0 < before * RECORD_SIZE <= 8 << 20
+            window.go_ahead()
+            assert allocated(window) == before
+
+    def test_there_is_no_fallocate_either(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(descriptor: int, offset: int, size: int) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+        with Window.create(tmp_path / "window", window_bytes=1 << 24) as window:
+            assert allocated(window) == (1 << 24) // RECORD_SIZE
+            assert blocks(window) >= 1 << 24
+
+    def test_a_ring(self, tmp_path: Path) -> None:
+        with Window.create(tmp_path / "window", last=5_000_000) as window:
+            size = ring_for(5_000_000)
+            assert 0 < allocated(window) < size
+            struct.pack_into("<Q", window._map, NEXT_OFFSET, size)
+            window.go_ahead()
+            assert allocated(window) > 1 << 60
+            assert blocks(window) < HEADER_SIZE + size * RECORD_SIZE + window_module.MIB
+            assert not window.disk_full
+
+
+def allocated(window: Window) -> int:
+    """How many records it was made room for."""
+    (records,) = struct.unpack_from("<Q", window._map, ALLOCATED_OFFSET)
+    assert isinstance(records, int)
+    return records
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 100, b"x" * (HEADER_SIZE + 100)])
@@ -114,23 +163,22 @@ def test_nothing_is_recorded_before_the_start_and_after_the_stop() -> None:
     assert [event.value for event in result.of(RecordKind.COMPUTE)] == [2]
 
 
+WORK = """
+import threading
+h = hook('COMPUTE')
+def work():
+    for i in range(20000): h[h] = i
+def work_beside(others):
+    threads = [threading.Thread(target=work) for _ in range(others)]
+    for t in threads: t.start()
+    work()
+    for t in threads: t.join()
+"""
+
+
 @pytest.mark.parametrize("threads", [0, 4])
 def test_a_full_window_ends_the_recording(threads: int) -> None:
-    result = trace(
-        f"""
-        import threading
-        h = hook('COMPUTE')
-        def work():
-            for i in range(20000): h[h] = i
-        threads = [threading.Thread(target=work) for _ in range({threads})]
-        for t in threads: t.start()
-        work()
-        for t in threads: t.join()
-        _probe.start()
-        h[h] = 0
-        """,
-        max_records=5000,
-    )
+    result = trace(WORK + f"work_beside({threads})\n_probe.start()\nh[h] = 0", max_records=5000)
     assert HeaderFlag.STOPPED in result.flags
     assert result.stop_seq == 5000
     assert result.events[-1].seq == 4999
@@ -143,6 +191,36 @@ def test_a_full_window_ends_the_recording(threads: int) -> None:
 def test_the_window_is_used_up_to_its_last_byte() -> None:
     result = trace("h = hook('COMPUTE')\nfor i in range(30000): h[h] = i", window_bytes=1 << 20)
     assert result.stop_seq == (1 << 20) // RECORD_SIZE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the collector allocates")
+@pytest.mark.parametrize("threads", [0, 4])
+def test_a_full_disk_ends_the_recording_and_not_the_script(threads: int) -> None:
+    """What is cut off from the file has no blocks, and no write can give it any."""
+    result = trace(
+        WORK
+        + f"""
+import os
+from opcodetrace.spool.layout import DISK_FULL_OFFSET, HEADER_SIZE, LIMIT_OFFSET, RECORD_SIZE
+h[h] = 0
+def at(offset):
+    with open(sys.argv[1], 'rb') as window:
+        window.seek(offset)
+        return int.from_bytes(window.read(8), 'little')
+assert at(DISK_FULL_OFFSET) == 0
+limit = at(LIMIT_OFFSET)
+os.truncate(sys.argv[1], HEADER_SIZE + limit * RECORD_SIZE)
+work_beside({threads})
+assert at(DISK_FULL_OFFSET) == 1
+os.truncate(sys.argv[1], HEADER_SIZE + (1 << 24))  # there is room again
+_probe.start()
+work()
+print(limit)
+"""
+    )
+    assert HeaderFlag.STOPPED in result.flags
+    assert result.stop_seq == int(result.output) > 0
+    assert result.events[-1].seq == result.stop_seq - 1
 
 
 def test_a_forked_child_records_nothing() -> None:

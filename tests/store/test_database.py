@@ -15,7 +15,7 @@ from opcodetrace.errors import DatabaseError, RunNotFound
 from opcodetrace.store import bulk_load
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
-from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Sources
 from opcodetrace.trace.finding import Certainty, Tally
 from opcodetrace.trace.report_model import UnwovenFunction
@@ -81,7 +81,7 @@ class TestRoundTrip:
         expected = [
             event._replace(site=site_of[operations[event.site]], location=location if event.location > 0 else -1)
             for event in lost_increment()
-            if event.kind != Kind.ENTER
+            if event.kind != EventKind.ENTER
         ]
         assert database.events(run, 0, 100) == expected
         assert database.events(run, 3, 6) == expected[1:4]
@@ -206,12 +206,13 @@ class TestRoundTrip:
         values += [1 << 70, Opaque("Account", 0x7F), ABSENT, *map(str, range(300))]
         events = [
             Event(3 * seq, max(0, 3 * seq - seq % 3), seq % 3, (LOAD, STORE, ADD, ENTER)[kind - 1 if kind < 4 else 3],
-                  (Kind.READ, Kind.WRITE, Kind.COMPUTE, Kind.ENTER)[kind - 1], 3 if kind < 3 else -1,
+                  (EventKind.READ, EventKind.WRITE, EventKind.COMPUTE, EventKind.ENTER)[kind - 1],
+                  3 if kind < 3 else -1,
                   values[seq % len(values)], seq % 5)
             for seq in range(20_000) for kind in [seq % 4 + 1]
         ]  # fmt: skip
         trace = make_trace(events)
-        writes = {event.seq: event.seq - 3 for event in events if event.kind == Kind.WRITE and event.seq % 2}
+        writes = {event.seq: event.seq - 3 for event in events if event.kind == EventKind.WRITE and event.seq % 2}
         certainties = {seq: Certainty.INFERRED for seq in writes if seq % 5 == 0}
         findings = replace(no_findings(trace), sources=Sources.of(trace.events, writes, certainties))
         # WHEN it is stored that way, and row by row
@@ -224,7 +225,7 @@ class TestRoundTrip:
         first, second = (database.query(f"SELECT {columns} FROM events WHERE run_id = {run}")[1] for run in runs)
         assert first == second
         found = database.events(runs[0], 0, 100_000)
-        kept = [event for event in events if event.kind != Kind.ENTER]
+        kept = [event for event in events if event.kind != EventKind.ENTER]
         assert list(map(repr, (event.value for event in found))) == list(map(repr, (event.value for event in kept)))
         assert [(event.seq, event.earliest) for event in found] == [(event.seq, event.earliest) for event in kept]
         assert {row[0]: row[-2:] for row in first if row[-2] is not None} == {
@@ -244,7 +245,9 @@ class TestRoundTrip:
         connection.close()
         with Database.open(path) as again:
             found = [event._replace(location=1 if event.location > 0 else -1) for event in again.events(3, 0, 100)]
-            assert found == [event._replace(location=-1 if event.kind == Kind.COMPUTE else 1) for event in expected]
+            assert found == [
+                event._replace(location=-1 if event.kind == EventKind.COMPUTE else 1) for event in expected
+            ]
             assert again.query("SELECT lost_seq, read_seq FROM lost_updates WHERE run_id = 3")[1] == [(6, 3)]
             assert len(again.query("SELECT * FROM accesses WHERE run_id = 3")[1]) == 4
 
@@ -377,7 +380,7 @@ class TestOpening:
 
     def test_cut_off(self, path: pathlib.Path) -> None:
         with Database.open(path, create=True) as database:
-            events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(50_000)]
+            events = [Event(seq, seq, 0, 10, EventKind.READ, 3, 0, 0) for seq in range(50_000)]
             trace = make_trace(events)
             database.add_run(INFO, OUTCOME, trace, no_findings(trace))
         with path.open("r+b") as stream:
@@ -408,7 +411,7 @@ class TestOpening:
         with Database.open(path, create=True) as database:
             (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
             database._connection.execute(f"PRAGMA max_page_count = {pages}")
-            events = [Event(seq, seq, 0, 10, Kind.READ, 3, 0, 0) for seq in range(5000)]
+            events = [Event(seq, seq, 0, 10, EventKind.READ, 3, 0, 0) for seq in range(5000)]
             trace = make_trace(events)
             with pytest.raises(DatabaseError, match="full; free some space"):
                 database.add_run(INFO, OUTCOME, trace, no_findings(trace))

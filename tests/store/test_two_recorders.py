@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from opcodetrace.store.database import Database
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from tests.recording import ROOT, environment
 from tests.traces import FINDINGS, INFO, OUTCOME, make_trace, no_findings
 
@@ -45,11 +45,11 @@ KILLED = """
 import os, pathlib, signal, sys
 from opcodetrace.store import writer as store
 from opcodetrace.store.database import Database
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from tests.traces import INFO, OUTCOME, make_trace, no_findings
 
 store.CACHE_KIB = 100  # so that pages of the unfinished run reach the file
-trace = make_trace([Event(seq, seq, 0, 10, Kind.READ, 3, seq, 0) for seq in range(int(sys.argv[2]))])
+trace = make_trace([Event(seq, seq, 0, 10, EventKind.READ, 3, seq, 0) for seq in range(int(sys.argv[2]))])
 with Database.open(pathlib.Path(sys.argv[1]), create=True) as database:
     add_switches = Database._add_switches
     def killed(*_):
@@ -95,7 +95,7 @@ def test_a_writer_that_is_killed_leaves_the_earlier_runs(tmp_path: pathlib.Path,
         assert len(database.events(1, 0, 100)) == 5
         assert database.query("SELECT count(*) FROM events")[1] == [(5,)]
     with Database.open(path, create=True) as database:
-        more = [Event(seq, seq, 0, 10, Kind.READ, 3, seq, 0) for seq in range(10)]
+        more = [Event(seq, seq, 0, 10, EventKind.READ, 3, seq, 0) for seq in range(10)]
         trace = make_trace(more)
         assert database.add_run(INFO, OUTCOME, trace, no_findings(trace)) == 2
         assert len(database.events(2, 0, 100)) == 10

@@ -51,6 +51,7 @@ def test_line() -> None:
         ("rows[0][i + 1]", "rows[0]", "i + 1"),
         ("get(1).value", "get(1)", None),
         ("größe[ü]", "größe", "ü"),
+        ("self.table |= {1: 2}", "self.table", None),
     ],
 )
 def test_operands(expression: str, container: str, key: str | None) -> None:

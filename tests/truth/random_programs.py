@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from tests.analyse import reference
 from tests.recording import record
 
@@ -270,7 +270,7 @@ def simulate(
     done = [0] * len(works)  # turns of each thread
     seq = 0
 
-    def event(thread: int, kind: Kind, place: int, value: int) -> int:
+    def event(thread: int, kind: EventKind, place: int, value: int) -> int:
         nonlocal seq
         seq += 1
         events[place].append(Event(seq, seq, thread, 0, kind, place, value, 0))
@@ -284,12 +284,12 @@ def simulate(
             reads = ALL_FORMS[form][0]
             read = pending.pop(thread)
             if form == "before":
-                read = (event(thread, Kind.READ, place, current[place]), current[place])
+                read = (event(thread, EventKind.READ, place, current[place]), current[place])
             new = k
             if reads:
                 assert read is not None
                 new = read[1] + k
-            written = event(thread, Kind.WRITE, place, new)
+            written = event(thread, EventKind.WRITE, place, new)
             current[place] = new
             if reads and read is not None:
                 sources[written] = read[0]
@@ -298,7 +298,7 @@ def simulate(
             first = ALL_FORMS[form][1].split("step")[0]
             pending[thread] = None
             if "P" in first or ALL_FORMS[form][0]:
-                pending[thread] = (event(thread, Kind.READ, place, current[place]), current[place])
+                pending[thread] = (event(thread, EventKind.READ, place, current[place]), current[place])
     for place, kind in enumerate(kinds):
         verdict = reference.verdict(events[place], sources)
         assert not verdict.unseen

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { READ = 1, WRITE = 2, DELETE = 3, ENTER = 5, ELSEWHERE = 7 };          /* trace.event.Kind */
+enum { READ = 1, WRITE = 2, DELETE = 3, ENTER = 5, ELSEWHERE = 7 };          /* trace.event.EventKind */
 enum { ABSENT = 0, OBJECT = 7, SOME_OBJECT = 8 };                            /* trace.events.ValueTag */
 
 /* ---- buffers */

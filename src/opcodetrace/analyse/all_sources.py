@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
 from opcodetrace.analyse.sources import resolve
-from opcodetrace.trace.event import Kind
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Flow
@@ -81,8 +81,8 @@ def _others(events: Events, plain: Array) -> Array:
     found = [np.empty(0, np.int64)]
     for start in range(0, len(events), PIECE):
         kind, site = events.kind[start : start + PIECE], events.site[start : start + PIECE]
-        (writes,) = np.nonzero((kind == Kind.WRITE) | (kind == Kind.DELETE))
-        deletions = (kind[writes] == Kind.DELETE).astype(np.intp)
+        (writes,) = np.nonzero((kind == EventKind.WRITE) | (kind == EventKind.DELETE))
+        deletions = (kind[writes] == EventKind.DELETE).astype(np.intp)
         found.append(start + writes[~plain[deletions, site[writes]]])
     return np.concatenate(found)
 
@@ -104,4 +104,4 @@ def _concerned(trace: Trace, writes: Array) -> Array:
     looking = np.zeros(len(numbers) + 1, bool)
     looking[function[events.site[concerned]]] = True
     # where activations begin, whoever called them
-    return np.flatnonzero(concerned | looking[function[events.site]] | (events.kind == Kind.ENTER))
+    return np.flatnonzero(concerned | looking[function[events.site]] | (events.kind == EventKind.ENTER))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.trace.event import ABSENT, Event, Kind
+from opcodetrace.trace.event import ABSENT, Event, EventKind
 from opcodetrace.trace.events import Events, Sources
 
 Array = npt.NDArray[Any]
@@ -29,9 +29,11 @@ def may_put_back(events: Events, sources: Sources) -> Array:
 
     They have no source, and their activation did not begin among the kept events."""
     begun = np.full(int(events.frame.max(initial=-1)) + 1, len(events), np.int64)  # by frame
-    (enters,) = np.nonzero(events.kind == Kind.ENTER)
+    (enters,) = np.nonzero(events.kind == EventKind.ENTER)
     np.minimum.at(begun, events.frame[enters], enters)
-    doubtful: Array = (events.kind == Kind.WRITE) & (sources.place < 0) & (begun[events.frame] > np.arange(len(events)))
+    doubtful: Array = (
+        (events.kind == EventKind.WRITE) & (sources.place < 0) & (begun[events.frame] > np.arange(len(events)))
+    )
     return doubtful
 
 
@@ -43,7 +45,7 @@ def without_doubt(events: Sequence[Event], first: int) -> tuple[Sequence[Event],
     early = [event for event in events if event.earliest < first]
     if not early:
         return events, set()
-    read = int(Kind.READ)
+    read = int(EventKind.READ)
     written = min(
         (event.seq for event in events if event.kind != read and event.earliest >= first), default=events[-1].seq
     )

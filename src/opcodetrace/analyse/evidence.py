@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import sources_of
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.location import LocationKind
@@ -171,7 +171,7 @@ def _updates(
 
     def read(write: Array) -> list[int | None]:
         source = sources.place[write]
-        is_read = (source >= first) & (events.kind[np.maximum(source, 0)] == Kind.READ)
+        is_read = (source >= first) & (events.kind[np.maximum(source, 0)] == EventKind.READ)
         return [
             seq if there else None for seq, there in zip(events.seq[source].tolist(), is_read.tolist(), strict=True)
         ]

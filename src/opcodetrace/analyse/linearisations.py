@@ -18,7 +18,7 @@ from itertools import accumulate
 from struct import pack
 
 from opcodetrace.analyse import versions
-from opcodetrace.trace.event import Event, Kind, Opaque, Value, is_unknown
+from opcodetrace.trace.event import Event, EventKind, Opaque, Value, is_unknown
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.version import LostCount
 
@@ -53,7 +53,7 @@ class History:
         self.earliest = [event.earliest for event in self.events]
         self.thread = [lanes.setdefault(event.thread, len(lanes)) for event in self.events]
         self.threads: list[list[int]] = [[] for _ in lanes]
-        self.is_read = [event.kind == Kind.READ for event in self.events]
+        self.is_read = [event.kind == EventKind.READ for event in self.events]
         self.value: list[int] = []
         self.source: list[int] = []  # the access whose version flows into a write, or -1
         self.settles: list[bool] = []  # the version before it is settled
@@ -72,7 +72,7 @@ class History:
                 if source >= 0:
                     self.last_use[source] = i
             self.source.append(source)
-            self.settles.append(not self.is_read[i] and (source < 0 or event.kind == Kind.DELETE))
+            self.settles.append(not self.is_read[i] and (source < 0 or event.kind == EventKind.DELETE))
 
 
 def identity(value: Value) -> tuple[type, object]:

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from opcodetrace.trace.call import Call
-from opcodetrace.trace.event import ABSENT, Event, Kind, Raised
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Raised
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Code, Flow, Given, Site, flows_of
+from opcodetrace.trace.site import ArgumentFlows, Code, Flow, Site, flows_of
 
 UNKNOWN = Flow(opaque=True)  # of a write about whose value the weaver says nothing
 DEEPEST = 64  # calls that a value is followed through
@@ -61,7 +61,7 @@ class Activation:
         self.variables: dict[int, FlowLabels] = {}  # phi
         self.called: dict[int, Activation] = {}  # by where this one stood: the latest
         self.parent: Activation | None = None
-        self.given: Given | None = None
+        self.given: ArgumentFlows | None = None
         self.arguments: dict[int, FlowLabels] = {}  # parameter
 
     def called_by(self, parent: Activation, place: int) -> None:
@@ -164,7 +164,7 @@ class Activation:
         for site in flow.reads:
             event = newest.get(site)
             if event is not None and event.location == location and event.seq > found:
-                if site == at and event.kind != Kind.READ:
+                if site == at and event.kind != EventKind.READ:
                     continue  # this step read nothing: what an earlier one wrote here does not flow in by itself
                 found = event.seq
         for site in flow.writes:
@@ -182,7 +182,7 @@ class Activation:
         for site in flow.called_reads + flow.called_writes:
             event = newest.get(site)
             if event is not None and event.location == location and event.seq > found:
-                if site == at and event.kind != Kind.READ:
+                if site == at and event.kind != EventKind.READ:
                     continue
                 found = event.seq
         for phi in flow.phis + flow.called_phis:
@@ -215,7 +215,7 @@ class Activation:
         return found, False
 
 
-def flows_into(given: Given, code: Code, slot: int) -> list[Flow]:
+def flows_into(given: ArgumentFlows, code: Code, slot: int) -> list[Flow]:
     """What flows into a parameter of `code`, which was called where that was given. If it is not known which argument
     becomes which parameter, all of them."""
     signature = code.signature
@@ -301,8 +301,8 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
     at = -1  # the frame that `activation` and `newest` belong to
     activation = Activation()
     newest = activation.newest
-    read, write, delete = int(Kind.READ), int(Kind.WRITE), int(Kind.DELETE)
-    enter, define, elsewhere = int(Kind.ENTER), int(Kind.DEFINE), int(Kind.ELSEWHERE)
+    read, write, delete = int(EventKind.READ), int(EventKind.WRITE), int(EventKind.DELETE)
+    enter, define, elsewhere = int(EventKind.ENTER), int(EventKind.DEFINE), int(EventKind.ELSEWHERE)
     proven, inferred = Certainty.PROVEN, Certainty.INFERRED
 
     for event in trace.events:

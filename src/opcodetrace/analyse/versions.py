@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import pack
 
-from opcodetrace.trace.event import ABSENT, Event, Kind, Opaque, Value, is_unknown
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.version import LostUpdate, UnseenWrite
 
@@ -44,13 +44,17 @@ def unchanging(events: Sequence[Event], sources: Mapping[int, int]) -> set[int]:
     begun = -1
     for event in events:
         value = event.value
-        if is_unknown(value) and event.kind == Kind.READ:
+        if is_unknown(value) and event.kind == EventKind.READ:
             value = held  # unknown; a write of nothing known, or a deletion, ends what was held
         if value is ABSENT or not same_value(value, held):
             held, begun = value, event.seq
         values[event.seq], since[event.seq] = event.value, begun
         source = sources.get(event.seq, -1)
-        if event.kind != Kind.WRITE or event.value is ABSENT or not same_value(event.value, values.get(source, ABSENT)):
+        if (
+            event.kind != EventKind.WRITE
+            or event.value is ABSENT
+            or not same_value(event.value, values.get(source, ABSENT))
+        ):
             continue
         if not isinstance(event.value, Opaque) or since.get(source) == begun:
             found.add(event.seq)
@@ -80,7 +84,7 @@ def lost_updates(
     settled: list[int] = []
     seen: dict[int, int] = {}  # the version that an event saw or made, by its seq
     unseen: list[UnseenWrite] = []
-    read, delete = int(Kind.READ), int(Kind.DELETE)
+    read, delete = int(EventKind.READ), int(EventKind.DELETE)
 
     for event in events:
         seq, _, _, _, kind, _, what, _ = event

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from opcodetrace.analyse.happens_before import Operations
-from opcodetrace.trace.event import ABSENT, Event, Kind, Value
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Value
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import FindingKind
 from opcodetrace.trace.location import Location
@@ -36,8 +36,8 @@ ORIGIN_SPAN = 1 << 18  # seqs before the first step in which its origin is looke
 MIN_ALIKE = 3  # turns in a row that do the same, from which on only the first one is shown
 
 SHOWN = (AccessStep, ComputeStep)
-ACCESSES = frozenset({Kind.READ, Kind.WRITE, Kind.DELETE})
-WRITES = frozenset({Kind.WRITE, Kind.DELETE})
+ACCESSES = frozenset({EventKind.READ, EventKind.WRITE, EventKind.DELETE})
+WRITES = frozenset({EventKind.WRITE, EventKind.DELETE})
 
 
 class EventSource(Protocol):
@@ -230,7 +230,7 @@ def _fold_alike(steps: Sequence[Step]) -> list[Step]:
         gap = steps[alike[0].last + 1 : alike[-1].last + 1]
         accesses = [step for step in gap if isinstance(step, AccessStep)]
         folds = [step for step in gap if isinstance(step, FoldStep)]
-        reads = sum(step.kind == Kind.READ for step in accesses)
+        reads = sum(step.kind == EventKind.READ for step in accesses)
         folded += steps[reached : alike[0].last + 1]
         folded.append(
             FoldStep(
@@ -319,7 +319,7 @@ def _same_version(
 
 def _origin(first: int, cells: Collection[int], events: Mapping[int, Event], recording: EventSource) -> Event | None:
     """The write that made the version which the first step reads."""
-    if first not in events or events[first].kind != Kind.READ:
+    if first not in events or events[first].kind != EventKind.READ:
         return None
     reach = 256
     end = first - 1
@@ -360,7 +360,7 @@ def _computations(
         computations = [
             event
             for event in recording.events(read + 1, write - 1)
-            if event.kind == Kind.COMPUTE and event.thread == by.thread and event.frame == by.frame
+            if event.kind == EventKind.COMPUTE and event.thread == by.thread and event.frame == by.frame
         ]
         if len(computations) <= MAX_COMPUTATIONS:
             yield from computations
@@ -440,7 +440,7 @@ class _Steps:
             before = last_of_lane.get(event.thread)
             last_of_lane[event.thread] = event
             continues = _continues(before, event, self.sites)
-            if event.kind == Kind.COMPUTE:
+            if event.kind == EventKind.COMPUTE:
                 steps.append(self._computed(event, continues))
                 continue
             if self.roles.get(event.seq) != ORIGIN and self._computed_meanwhile(before, event):
@@ -451,7 +451,7 @@ class _Steps:
                     seq=event.seq,
                     earliest=event.earliest,
                     thread=event.thread,
-                    kind=Kind(event.kind),
+                    kind=EventKind(event.kind),
                     site=self.sites[event.site],
                     value=event.value,
                     role=self.roles.get(event.seq),
@@ -474,7 +474,7 @@ class _Steps:
 
         That is so if it was suspended on another line, or not at all since its step before."""
         site = self.sites[event.site]
-        if event.kind != Kind.WRITE or event.value is ABSENT or not _computes(site):
+        if event.kind != EventKind.WRITE or event.value is ABSENT or not _computes(site):
             return False
         if self.free_threaded:
             return True
@@ -550,7 +550,7 @@ class _Steps:
         elif here:
             events = _accesses(self.recording.events(first, last, self.cells))
             folded = [event for event in events if event.seq not in shown]
-            reads = sum(event.kind == Kind.READ for event in folded)
+            reads = sum(event.kind == EventKind.READ for event in folded)
             threads = tuple(sorted({event.thread for event in folded}))
             fold = replace(fold, reads=reads, writes=len(folded) - reads, threads=threads)
         yield fold
@@ -566,7 +566,7 @@ def _continues(before: Event | None, event: Event, sites: Mapping[int, StoredSit
 
 def _overlap(one: Event, other: Event) -> bool:
     """Whether the intervals of two threads' accesses overlap, so that either may have come first."""
-    if one.thread == other.thread or other.kind == Kind.COMPUTE:
+    if one.thread == other.thread or other.kind == EventKind.COMPUTE:
         return False
     return one.earliest <= other.seq and other.earliest <= one.seq
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.findings.protocol import Kind
-from opcodetrace.trace.event import ABSENT, Raised
-from opcodetrace.trace.event import Kind as EventKind
+from opcodetrace.trace.event import ABSENT, EventKind, Raised
 from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent

@@ -14,7 +14,7 @@ from opcodetrace.ingest.values import ADDRESS_MASK
 from opcodetrace.spool.layout import NO_SITE, Tag
 from opcodetrace.spool.records import Records, SpooledRecords, Survey
 from opcodetrace.trace.call import Call
-from opcodetrace.trace.event import Kind
+from opcodetrace.trace.event import EventKind
 
 Array = npt.NDArray[Any]
 
@@ -36,7 +36,7 @@ class CallStructure:
         found = [np.empty(0, np.int64)]
         for start, chunk in window.chunks():
             kind = seen.kinds[start - seen.first :][: len(chunk)]
-            (entered,) = np.nonzero(kind == Kind.ENTER)
+            (entered,) = np.nonzero(kind == EventKind.ENTER)
             found.append(start + entered[chunk["tags"][entered] & 15 == Tag.INT])
         seqs = np.concatenate(found)
         records = window.take(seqs)

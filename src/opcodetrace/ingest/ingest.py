@@ -29,7 +29,7 @@ from opcodetrace.spool.layout import (
     Tag,
 )
 from opcodetrace.spool.records import SpooledRecords, Survey, survey
-from opcodetrace.trace.event import Kind
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
@@ -48,7 +48,6 @@ def ingest(
     codes: Iterable[Code],
     *,
     keep_all: bool = False,
-    disk_full: bool = False,
     max_records: int | None = None,
     last: int | None = None,
     needs: Need = Need.NOTHING,
@@ -75,7 +74,7 @@ def ingest(
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
     kinds = sum(np.bincount(seen.kinds[at : at + CHUNK], minlength=32) for at in range(0, len(seen.kinds) + 1, CHUNK))
     assert isinstance(kinds, np.ndarray)
-    accesses = int(kinds[[Kind.READ, Kind.WRITE, Kind.DELETE]].sum())
+    accesses = int(kinds[[EventKind.READ, EventKind.WRITE, EventKind.DELETE]].sum())
     calls = CallStructure.of(spool, seen, kept)
     of_readers = Need.ENTER_OF_READERS in needs
     markers = _markers(spool, seen, sites, calls, None if keep_all else kept, of_readers=of_readers)
@@ -107,7 +106,7 @@ def ingest(
         children=spool.children,
         merged=tuple(lanes for flag, lanes in MERGED.items() if spool.merged & flag),
         holes=int(kinds[0]),
-        truncated=_truncation(spool.limit, max_records, disk_full=disk_full) if stopped else None,
+        truncated=_truncation(spool.limit, max_records, disk_full=spool.disk_full) if stopped else None,
         truncated_seq=spool.stop_seq if stopped else None,
         births=births_seen,
         notes=notes,
@@ -170,7 +169,7 @@ def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
     seen: Counter[int] = Counter()
     for start in range(0, len(kept.seqs), CHUNK):
         part = slice(start, start + CHUNK)
-        reading = kept.kinds[part] == Kind.READ
+        reading = kept.kinds[part] == EventKind.READ
         found = (kept.locations[part].astype(np.int64) * 2 + reading) * size + kept.sites[part]
         seen.update(dict(zip(*(column.tolist() for column in np.unique(found, return_counts=True)), strict=True)))
     pairs, counts = np.array(list(seen), np.int64), np.array(list(seen.values()), np.int64)
@@ -196,13 +195,13 @@ def _markers(
     else:
         for start in range(0, len(kept.seqs), CHUNK):
             part = slice(start, start + CHUNK)
-            wanted[table.code[kept.sites[part][(kept.kinds[part] != Kind.READ) | of_readers]]] = True
+            wanted[table.code[kept.sites[part][(kept.kinds[part] != EventKind.READ) | of_readers]]] = True
     found = [np.empty(0, np.int64)]
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
-        (where,) = np.nonzero((kind >= Kind.COMPUTE) & (kind <= Kind.DEFINE))
+        (where,) = np.nonzero((kind >= EventKind.COMPUTE) & (kind <= EventKind.DEFINE))
         if kept is not None:
-            where = where[(kind[where] != Kind.ENTER) | (chunk["tags"][where] & 15 != Tag.INT)]
+            where = where[(kind[where] != EventKind.ENTER) | (chunk["tags"][where] & 15 != Tag.INT)]
         sites = table.indexes(chunk["site"][where])
         found.append(start + where[wanted[table.code[sites]]])
     return np.union1d(np.concatenate(found), calls.of_events())
@@ -232,7 +231,7 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, codes: It
     kept_last = np.zeros(len(known), bool)  # by place: whether its newest access is a kept one
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
-        (where,) = np.nonzero(kind - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ)
+        (where,) = np.nonzero(kind - np.uint8(EventKind.READ) <= EventKind.DELETE - EventKind.READ)
         sites = table.indexes(chunk["site"][where])
         at_site = asked[sites]
         where, sites = where[at_site], sites[at_site]
@@ -263,7 +262,7 @@ def _events(
     others = np.sort(np.concatenate([markers, elsewhere]))
     away = np.isin(others, elsewhere)
     rows = window.take(others)
-    kinds = np.where(away, np.uint8(Kind.ELSEWHERE), rows["kind"] & np.uint8(RECORD_KIND_MASK))
+    kinds = np.where(away, np.uint8(EventKind.ELSEWHERE), rows["kind"] & np.uint8(RECORD_KIND_MASK))
     before = np.where(away, np.uint32(0), rows["before"])
     tags = np.where(away, np.uint8(0), rows["tags"] >> np.uint8(4))
     at = np.searchsorted(kept.seqs, others)
@@ -305,7 +304,7 @@ def _objects_in(kinds: Array, before: Array, tags: Array, words: Array, births: 
     (which,) = np.nonzero(tags == Tag.OBJECT)
     addresses = words[which] & np.uint64(ADDRESS_MASK)
     which, addresses = which[addresses != 0], addresses[addresses != 0]
-    began = np.where(kinds[which] == Kind.WRITE, before[which].astype(np.int64), 0)
+    began = np.where(kinds[which] == EventKind.WRITE, before[which].astype(np.int64), 0)
     objects[which] = births.objects(addresses, np.maximum(seqs[which] - began, births.first))
     return objects
 

@@ -17,7 +17,7 @@ from opcodetrace.ingest.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SL
 from opcodetrace.ingest.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RECORD_KIND_MASK, RecordFlag, Tag
 from opcodetrace.spool.records import Records, SpooledRecords, Survey
-from opcodetrace.trace.event import Kind
+from opcodetrace.trace.event import EventKind
 
 Array = npt.NDArray[Any]
 
@@ -94,7 +94,7 @@ def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned
             first_thread[buckets[fresh]] = thread[fresh]
             before = first_thread[buckets]
         many[buckets[before != thread]] = True
-        written[buckets[kind != Kind.READ]] = True
+        written[buckets[kind != EventKind.READ]] = True
         found.append((start, start + length, mixed.astype(np.uint32), two_buckets if two_buckets.any() else None))
     shared = many & written
     candidates = is_access(seen.kinds)
@@ -106,7 +106,7 @@ def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned
 
 def is_access(kinds: Array) -> Array:
     """Of which records."""
-    accesses: Array = kinds - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ
+    accesses: Array = kinds - np.uint8(EventKind.READ) <= EventKind.DELETE - EventKind.READ
     return accesses
 
 
@@ -310,8 +310,8 @@ class ByLocation:
                 grown[: len(old)] = old
                 setattr(self, name, grown)
         kinds = rows["kind"] & RECORD_KIND_MASK
-        np.add.at(self.reads, locations[kinds == Kind.READ], 1)
-        np.add.at(self.writes, locations[kinds != Kind.READ], 1)
+        np.add.at(self.reads, locations[kinds == EventKind.READ], 1)
+        np.add.at(self.writes, locations[kinds != EventKind.READ], 1)
         self.uncertain[locations[(rows["kind"] & RecordFlag.UNCERTAIN) != 0]] = True
         self.container_words[locations] = rows["container"]
         fresh, first = np.unique(locations[::-1], return_index=True)
@@ -349,9 +349,9 @@ def restructured(
     found: list[Array] = []
     for start, chunk in window.chunks():
         kind = seen.kinds[start - seen.first :][: len(chunk)]
-        (where,) = np.nonzero((kind == Kind.WRITE) | (kind == Kind.DELETE))
+        (where,) = np.nonzero((kind == EventKind.WRITE) | (kind == EventKind.DELETE))
         tags = chunk["tags"][where] & 15
-        whole = np.isin(tags, (Tag.WHOLE, Tag.SLICE)) | ((tags == Tag.INT) & (kind[where] == Kind.DELETE))
+        whole = np.isin(tags, (Tag.WHOLE, Tag.SLICE)) | ((tags == Tag.INT) & (kind[where] == EventKind.DELETE))
         found.append(where[whole] + start)
     seqs = np.concatenate(found) if found else np.empty(0, np.int64)
     rows = window.take(seqs)

@@ -352,7 +352,7 @@ items_update(Call *call, PyObject *result)
     if (result == NULL || call->container == NULL) {
         return;
     }
-    if (!PyDict_Check(call->container)) { /* a set's `__ior__` */
+    if (!PyDict_Check(call->container)) { /* a set's `|=` */
         change(call, result);
         return;
     }
@@ -787,8 +787,7 @@ drive_begins(Call *call)
     PyObject *coroutine = call->container;
     uint64_t address = (uint64_t)(uintptr_t)coroutine;
     call->thread = NULL;
-    if (!PyCoro_CheckExact(coroutine) || thread->coroutine == address ||
-        (PY_VERSION_HEX < 0x030C0000 && thread->coroutine != 0)) {
+    if (!PyCoro_CheckExact(coroutine) || thread->coroutine == address || (AWAITS_BY_CALL && thread->coroutine != 0)) {
         return;
     }
     PyObject *task = task_that_runs(coroutine);

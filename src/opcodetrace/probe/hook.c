@@ -6,8 +6,6 @@
 #include "switch.h"
 #include "sync.h"
 
-#include <opcode.h>
-
 /* Everything here runs between two instructions of the program. It calls no Python code, keeps no reference to the program's
    objects, allocates no Python object and never fails. */
 

@@ -487,6 +487,12 @@ find_place(Seen *entry, PyObject *owner)
         entry->vectorcalls = PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL) ? type : NULL;
         return (Function *)(void *)&type->tp_call;
     }
+    if (entry->row->flags & OPERATOR) {
+        /* Classes that are made meanwhile have what `__ior__` wraps: that is the original. */
+        PyNumberMethods *slots = PyType_Check(owner) ? ((PyTypeObject *)owner)->tp_as_number : NULL;
+        entry->convention = METH_O;
+        return slots == NULL || slots->nb_inplace_or == NULL ? NULL : (Function *)(void *)&slots->nb_inplace_or;
+    }
     if (entry->row->flags & WRAPPER) {
         struct wrapperbase *base = wrapper_of(owner, entry->row->name);
         return base == NULL ? NULL : (Function *)(void *)&base->wrapper;

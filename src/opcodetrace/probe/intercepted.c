@@ -160,6 +160,11 @@ const Intercepted intercepted[] = {
     {"set", "__len__", &effect_whole_read, WRAPPER | SAME_WRAPPER, NULL},
     {"dict", "__ior__", &effect_items_update, WRAPPER, NULL},
 
+    {"dict", "|=", &effect_items_update, OPERATOR, NULL},
+    {"OrderedDict", "|=", &effect_items_update, OPERATOR, NULL},
+    {"defaultdict", "|=", &effect_items_update, OPERATOR, NULL},
+    {"set", "|=", &effect_items_update, OPERATOR, NULL},
+
     {"lock", "acquire", &effect_wait, ANYWHERE | BLOCKS, "locked"},
     {"lock", "acquire_lock", &effect_wait, ANYWHERE | BLOCKS, "locked"},
     {"lock", "__enter__", &effect_wait, ANYWHERE | BLOCKS, "locked"},

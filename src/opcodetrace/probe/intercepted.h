@@ -16,6 +16,7 @@ enum {
     BLOCKS = 64,      /* gives the GIL up: which thread is inside of it is noted */
     YIELDS = 128,     /* no more than that with an argument of 0 */
     TYPE_CALL = 256,  /* a call of an instance of the type */
+    OPERATOR = 4096,  /* `|=`: a slot of the type, which the interpreter calls without a method */
     RECURSIVE = 2048, /* of an RLock */
     IMPORT = 512, /* makes a module: what of the table is found in it is the module's own, not the interpreter's */
     STEP = 1024, /* a step of a task, itself no event */

@@ -92,6 +92,12 @@ enum { CALL_STANDS_BEHIND = 0 };
 enum { CALL_STANDS_BEHIND = INLINE_CACHE_ENTRIES_CALL };
 #endif
 
+/* On 3.11 a coroutine sends to the one that it awaits as anyone does; later the interpreter does it by itself. */
+#define AWAITS_BY_CALL (PY_VERSION_HEX < 0x030C0000)
+
+/* From 3.14 on a thread's state has the asyncio task that runs. */
+#define STATE_HAS_TASK (PY_VERSION_HEX >= 0x030E0000)
+
 typedef struct _PyInterpreterFrame Frame;
 
 static inline PyThreadState *
@@ -105,6 +111,14 @@ current_thread_state(void)
     return _PyThreadState_GET();
 #endif
 }
+
+#if STATE_HAS_TASK
+static inline PyObject *
+running_task(PyThreadState *state)
+{
+    return ((_PyThreadStateImpl *)state)->asyncio_running_task;
+}
+#endif
 
 static inline Frame *
 newest_frame(const PyThreadState *state)
@@ -182,6 +196,64 @@ frame_code_units(Frame *frame, PyCodeObject *code)
 #else
     (void)frame;
     return _PyCode_CODE(code);
+#endif
+}
+
+/* How an instruction calls. */
+typedef enum { CALL_PLAIN, CALL_WITH_NAMES, CALL_UNKNOWN } CallShape;
+
+/* What the instruction is specialised to does not matter, only which family it is of. */
+static inline CallShape
+call_shape(uint8_t opcode)
+{
+    switch (opcode) {
+#if PY_VERSION_HEX >= 0x030D0000
+    case CALL_KW:
+    case INSTRUMENTED_CALL_KW:
+#  if PY_VERSION_HEX >= 0x030E0000
+    case CALL_KW_BOUND_METHOD:
+    case CALL_KW_NON_PY:
+    case CALL_KW_PY:
+#  endif
+        return CALL_WITH_NAMES;
+#endif
+#ifdef BEFORE_WITH
+    case BEFORE_WITH: /* never looks at the eval breaker */
+    case BEFORE_ASYNC_WITH:
+#endif
+    case BINARY_OP: /* no call: what lies where its result goes is no callee before either */
+    case CALL_FUNCTION_EX:
+#ifdef INSTRUMENTED_CALL_FUNCTION_EX
+    case INSTRUMENTED_CALL_FUNCTION_EX:
+#endif
+#ifdef INSTRUMENTED_LINE
+    case INSTRUMENTED_LINE: /* these two stand in for another instruction */
+    case INSTRUMENTED_INSTRUCTION:
+#endif
+#ifdef ENTER_EXECUTOR
+    case ENTER_EXECUTOR:
+#endif
+        return CALL_UNKNOWN;
+    default:
+        return CALL_PLAIN;
+    }
+}
+
+/* Of a frame of another thread, which stands at a call whose lowest operand lay so deep in its value stack: has the result taken that
+   operand's place? (GIL builds) */
+static inline bool
+has_result_at(Frame *frame, PyCodeObject *code, int lowest)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    /* The stack pointer is written before every call that may leave the interpreter. */
+    return frame->stackpointer - (frame->localsplus + code->co_nlocalsplus) == lowest + 1;
+#else
+    /* Part of the interpreter itself and never a callee: None, a small int. By the address alone: what lies in the value stack of
+       another thread may have been freed. */
+    const PyObject *object = frame->localsplus[code->co_nlocalsplus + lowest];
+    const char *address = (const char *)object, *runtime = (const char *)&_PyRuntime;
+    return object == Py_None || object == Py_True || object == Py_False || object == Py_NotImplemented ||
+           (address >= runtime && address < runtime + sizeof(_PyRuntime));
 #endif
 }
 

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* MADV_POPULATE_WRITE */
+#define _GNU_SOURCE /* madvise */
 #include "spool.h"
 #include "birth.h"
 
@@ -10,26 +10,39 @@
 
 Spool spool = {.round = 1, .run = 1};
 
-/* How many records may pass before the header is asked again, the births are checked, and the next pages are fetched. */
+#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
+    #define MADV_POPULATE_WRITE 23 /* Linux 5.14: the headers may be older than the kernel */
+#endif
+
+/* The limit is raised by so many records at a time; then the births are checked, too. A ring is a multiple of it. */
 enum { STRIDE = 4096 };
 
-/* Maps the pages of the next records in one go: a page fault for each costs several times as much. */
-static void
-fetch_pages(uint64_t seq, uint64_t end)
+/* Makes room on the disk for the records from `seq` to `end`. The file has no blocks yet where nobody has written, and a write to a
+   page that the disk has none for would end the program by SIGBUS. To populate the pages makes the file system give the blocks, or
+   fails with EFAULT where a write would have raised the signal. It needs no descriptor, which the program could come to see, and in
+   one go it costs a fraction of what a page fault for each costs. */
+static bool
+make_room(uint64_t seq, uint64_t end)
 {
 #ifdef MADV_POPULATE_WRITE
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = (uintptr_t)&spool.records[seq & spool.mask] & ~(page - 1);
-    uintptr_t to = (uintptr_t)(&spool.records[(end - 1) & spool.mask] + 1) & ~(page - 1);
-    if (to > from) {
-        int error = errno;
-        madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* an older kernel refuses: then they come one by one */
-        errno = error;
+    uintptr_t to = (uintptr_t)(&spool.records[(end - 1) & spool.mask] + 1);
+    int error = errno;
+    int status = madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+    int reason = errno;
+    errno = error;
+    if (status == 0) {
+        return true;
+    }
+    if (reason == EFAULT) {
+        STORE(&spool.header->disk_full, 1);
+        return false;
     }
 #else
     (void)seq;
-    (void)end;
 #endif
+    return end <= LOAD_ACQUIRE(&spool.header->allocated); /* a system that cannot: the collector goes ahead there */
 }
 
 int
@@ -65,11 +78,16 @@ spool_map(const char *path)
         PyErr_Format(PyExc_ValueError, "%s is not a window of this version", path);
         return -1;
     }
-    uint64_t ring = header->ring;
-    if ((ring & (ring - 1)) != 0 || ring > (size - HEADER_SIZE) / RECORD_SIZE) {
+    uint64_t ring = header->ring, end = header->end, room = (size - HEADER_SIZE) / RECORD_SIZE;
+    if (ring == 0 ? end > room : (ring & (ring - 1)) != 0 || ring < STRIDE || ring > room) {
         munmap(map, size);
-        PyErr_Format(PyExc_ValueError, "%s is no ring of %llu records", path, (unsigned long long)ring);
+        PyErr_Format(PyExc_ValueError, "%s has no room for %llu records", path,
+                     (unsigned long long)(ring ? ring : end));
         return -1;
+    }
+    uint64_t limit = LOAD(&header->next) / STRIDE * STRIDE;
+    if (LOAD(&header->limit) < limit) {
+        STORE(&header->limit, limit);
     }
     spool.mask = ring - 1; /* of a linear window: all bits */
     spool.next_round = ring == 0 ? UINT64_MAX : LOAD(&header->next) + ring / ROUNDS;
@@ -105,25 +123,42 @@ spool_unmap(void)
     munmap(header, spool.size);
 }
 
-COLD bool
-spool_raise_limit(uint64_t seq)
+/* Without the GIL several threads may do this at once. Each makes room on from the limit that it finds, so below a limit that anyone
+   has set there is room everywhere. */
+static bool
+raise_limit(uint64_t seq)
 {
     Header *header = spool.header;
     uint64_t limit = LOAD_ACQUIRE(&header->limit);
-    if (seq < limit) {
-        uint64_t end = limit - seq > STRIDE ? seq + STRIDE : limit;
-        if (spool.mask != UINT64_MAX) {
-            uint64_t lap = (seq | spool.mask) + 1;
-            end = end < lap ? end : lap;
-            begin_round(seq);
+    if (seq >= header->end) {
+        return false;
+    }
+    while (limit <= seq) {
+        uint64_t end = header->end - limit > STRIDE ? limit + STRIDE : header->end;
+        if (!make_room(limit, end)) {
+            return false;
         }
-        birth_check();
-        fetch_pages(seq, end);
-        STORE(&spool.limit, end);
+        if (__atomic_compare_exchange_n(&header->limit, &limit, end, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            limit = end;
+        }
+    }
+    STORE_RELEASE(&spool.limit, limit);
+    return true;
+}
+
+COLD bool
+spool_raise_limit(uint64_t seq)
+{
+    if (spool.mask != UINT64_MAX) {
+        begin_round(seq);
+    }
+    birth_check();
+    if (raise_limit(seq)) {
         return true;
     }
+    Header *header = spool.header;
     STORE(&spool.recording, 0);
-    /* Without the GIL several threads may find the window full: the smallest seq counts. */
+    /* Without the GIL several threads may find no room: the smallest seq counts. */
     uint64_t stop = LOAD(&header->stop_seq);
     while ((stop == 0 || seq < stop) &&
            !__atomic_compare_exchange_n(&header->stop_seq, &stop, seq, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {

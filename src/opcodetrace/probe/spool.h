@@ -66,15 +66,17 @@ typedef struct {
     uint64_t magic;
     uint32_t version, record_size;
     uint32_t pid, flags;
-    uint64_t limit;
+    uint64_t limit; /* the disk has room for the records below it; only the probe raises it */
     uint64_t stop_seq;
     uint64_t ring; /* records in the ring, a power of two; 0: the window is linear */
-    uint64_t unused1[2];
+    uint64_t end; /* no record is written at it or above */
+    uint64_t allocated; /* records that the collector made room for, where the probe cannot */
     uint64_t next; /* offset 64: a cache line of its own */
     uint64_t unused2[7];
     uint64_t missed; /* offset 128 */
     uint64_t children; /* offset 136 */
     uint64_t merged; /* offset 144: Merged */
+    uint64_t disk_full; /* offset 152: not 0 if there was no room for more */
 } Header;
 
 typedef struct {
@@ -85,9 +87,10 @@ typedef struct {
 } Record;
 
 _Static_assert(sizeof(Record) == RECORD_SIZE, "layout.py says how large a record is");
-_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, next) == 64 &&
+_Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, end) == 48 &&
+                   offsetof(Header, allocated) == 56 && offsetof(Header, next) == 64 &&
                    offsetof(Header, missed) == 128 && offsetof(Header, children) == 136 &&
-                   offsetof(Header, merged) == 144,
+                   offsetof(Header, merged) == 144 && offsetof(Header, disk_full) == 152,
                "layout.py says where the header's fields lie");
 
 typedef struct {
@@ -95,7 +98,7 @@ typedef struct {
     uint8_t *ended; /* a byte a thread */
     Record *records;
     uint64_t mask; /* a record's place is its seq and this */
-    uint64_t limit; /* records below it may be written without asking the header again */
+    uint64_t limit; /* the header's: records below it may be written */
     uint64_t started; /* the counter as recording was last turned on: operations begun before are not followed */
     /* In a ring what records refer to (texts, types, threads) is overwritten in time. So it is all written anew now and then:
        this counts how often, from 1 on; what was written in an earlier round counts as not written. */
@@ -115,7 +118,7 @@ extern Spool spool;
 int spool_map(const char *path);
 /* Unmaps it, once nobody can write there any more. */
 void spool_unmap(void);
-/* The slow part of claiming a record: asks the header for the limit. False: the window is full, recording is over. */
+/* The slow part of claiming a record: makes room on the disk for the next ones. False: there is none, recording is over. */
 bool spool_raise_limit(uint64_t seq);
 /* For accesses that were seen and could not be recorded. */
 void spool_miss(void);

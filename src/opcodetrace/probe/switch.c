@@ -2,8 +2,6 @@
 #include "code.h"
 #include "datum.h"
 
-#include <opcode.h>
-
 enum { GONE = 1, TOP = 2, IN_CALL = 4, YIELD = 8, AWAITS = 16 }; /* SwitchFlag */
 
 #if FREE_THREADED
@@ -48,73 +46,15 @@ switch_resume(uint32_t lane)
     }
 }
 
-enum { CALL_PLAIN, CALL_WITH_NAMES, CALL_UNKNOWN };
-
-/* How an instruction calls. What it is specialised to does not matter, only which family it is of. */
-static int
-call_shape(uint8_t opcode)
-{
-    switch (opcode) {
-#if PY_VERSION_HEX >= 0x030D0000
-    case CALL_KW:
-    case INSTRUMENTED_CALL_KW:
-#  if PY_VERSION_HEX >= 0x030E0000
-    case CALL_KW_BOUND_METHOD:
-    case CALL_KW_NON_PY:
-    case CALL_KW_PY:
-#  endif
-        return CALL_WITH_NAMES;
-#endif
-#ifdef BEFORE_WITH
-    case BEFORE_WITH: /* never looks at the eval breaker */
-    case BEFORE_ASYNC_WITH:
-#endif
-    case CALL_FUNCTION_EX:
-#ifdef INSTRUMENTED_CALL_FUNCTION_EX
-    case INSTRUMENTED_CALL_FUNCTION_EX:
-#endif
-#ifdef INSTRUMENTED_LINE
-    case INSTRUMENTED_LINE: /* these two stand in for another instruction */
-    case INSTRUMENTED_INSTRUCTION:
-#endif
-#ifdef ENTER_EXECUTOR
-    case ENTER_EXECUTOR:
-#endif
-        return CALL_UNKNOWN;
-    default:
-        return CALL_PLAIN;
-    }
-}
-
-#if PY_VERSION_HEX < 0x030E0000
-/* Part of the interpreter itself and never a callee: None, a small int. By the address alone: what lies in the value stack of
-   another thread may have been freed. */
-static bool
-is_no_callee(const PyObject *object)
-{
-    const char *address = (const char *)object, *runtime = (const char *)&_PyRuntime;
-    return object == Py_None || object == Py_True || object == Py_False || object == Py_NotImplemented ||
-           (address >= runtime && address < runtime + sizeof(_PyRuntime));
-}
-#endif
-
 /* Is it certain that the call at which a frame of another thread stands is over, so that the interpreter took the GIL away? While
    it runs its operands lie in the value stack, and also while they are being freed, which may give the GIL up, too. Afterwards
    the result lies in the place of the lowest of them. */
 static bool
 is_over(Frame *frame, PyCodeObject *code, const CallSite *site)
 {
-    int shape = call_shape(((const uint8_t *)_PyCode_CODE(code))[site->instruction * sizeof(_Py_CODEUNIT)]);
+    CallShape shape = call_shape(((const uint8_t *)_PyCode_CODE(code))[site->instruction * sizeof(_Py_CODEUNIT)]);
     int lowest = site->depth - site->arguments - 2 - (shape == CALL_WITH_NAMES);
-    if (shape == CALL_UNKNOWN || lowest < 0) {
-        return false;
-    }
-#if PY_VERSION_HEX >= 0x030E0000
-    /* The stack pointer is written before every call that may leave the interpreter. */
-    return frame->stackpointer - (frame->localsplus + code->co_nlocalsplus) == lowest + 1;
-#else
-    return is_no_callee(frame->localsplus[code->co_nlocalsplus + lowest]);
-#endif
+    return shape != CALL_UNKNOWN && lowest >= 0 && has_result_at(frame, code, lowest);
 }
 
 /* Where a thread that stands still is: its newest woven frame. */

@@ -84,12 +84,12 @@ runs(PyObject *task, PyObject *coroutine)
     return task != NULL && task_type(Py_TYPE(task)) != NULL && coroutine_of(task) == coroutine;
 }
 
-#if PY_VERSION_HEX >= 0x030E0000
+#if STATE_HAS_TASK
 
 PyObject *
 task_that_runs(PyObject *coroutine)
 {
-    PyObject *task = ((_PyThreadStateImpl *)current_thread_state())->asyncio_running_task;
+    PyObject *task = running_task(current_thread_state());
     return runs(task, coroutine) ? task : NULL;
 }
 

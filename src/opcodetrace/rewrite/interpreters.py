@@ -366,6 +366,11 @@ def is_subscript(name: str, arg: int) -> bool:
     return name == "BINARY_SUBSCR" or (name == "BINARY_OP" and arg == HERE.subscript_operator)
 
 
+def is_update(name: str, arg: int) -> bool:
+    """Whether the instruction is `|=`, by which a dictionary or a set is updated."""
+    return name == "BINARY_OP" and arg == len(_OPERATORS) + _OPERATORS.index("OR")
+
+
 def operation_of(name: str, arg: int) -> str:
     """The version-neutral name of an arithmetic instruction."""
     if name == "BINARY_OP":

@@ -12,24 +12,25 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
-from opcodetrace.rewrite.flow import DataFlow, FlowError, Sources, analyse
-from opcodetrace.rewrite.interpreters import HERE, Suspends, operation_of
+from opcodetrace.rewrite.flow import DataFlow, FlowError, StaticSources, analyse
+from opcodetrace.rewrite.interpreters import HERE, Suspends, is_update, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, TRAP_STACK, Trap, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Action, Probe
 from opcodetrace.trace.site import (
+    ArgumentFlows,
     Code,
     Flow,
     Followed,
-    Given,
     Operation,
     Signature,
     Site,
     SourceFile,
     SwitchPoint,
 )
+from opcodetrace.trace.sync import Act
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
@@ -46,7 +47,7 @@ class Weaver:
         probe: Probe,
         *,
         calls: bool = False,
-        operations: Mapping[str, str] = MappingProxyType({}),
+        operations: Mapping[str, Act] = MappingProxyType({}),
     ) -> None:
         """`calls`: every function records its caller. `operations`: functions by which threads wait for each
         other, by qualified name, as `describe` is given them."""
@@ -76,7 +77,7 @@ class Weaver:
         """How many numbers of code objects, sites and phis were taken; to be asked for at the end."""
         return next(self._codes), next(self._sites), next(self._phis)
 
-    def describe(self, code: CodeType, operations: Mapping[str, str]) -> CodeType:
+    def describe(self, code: CodeType, operations: Mapping[str, Act]) -> CodeType:
         """Library code as it is, except for a last constant by which the probe finds what its calls wait for; functions
         in `operations`, by qualified name, say when they begin and end to synchronise."""
         described = tuple(
@@ -112,11 +113,11 @@ class Weaver:
             return self._with_constants(code, described)
         return result
 
-    def _synchronisation_hooks(self, operation: str) -> tuple[object, object]:
+    def _synchronisation_hooks(self, operation: Act) -> tuple[object, object]:
         begin, end = Action.SYNC_BEGIN, Action.SYNC_END
         return (
-            self._probe.Hook(DESCRIBED_ONLY, begin, operation),
-            self._probe.Hook(DESCRIBED_ONLY, end, operation),
+            self._probe.Hook(DESCRIBED_ONLY, begin, operation.value),
+            self._probe.Hook(DESCRIBED_ONLY, end, operation.value),
         )
 
     def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
@@ -152,10 +153,13 @@ class Weaver:
 
 
 def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
+    """And what is like one: an operator in C code that may access what threads share."""
     return [
         i
         for i in decoded.instructions
-        if HERE.opcodes[i.name].shows_callee and 0 <= depth[i.ordinal] < 65536 and i.arg < 65536
+        if (HERE.opcodes[i.name].shows_callee or is_update(i.name, i.arg))
+        and 0 <= depth[i.ordinal] < 65536
+        and i.arg < 65536
     ]
 
 
@@ -203,7 +207,7 @@ class _WovenCode:
         calls: bool,
     ) -> None:
         self.says_callers = calls
-        self.synchronisation: str | None = None  # what its calls are, if threads wait by them
+        self.synchronisation: Act | None = None  # what its calls are, if threads wait by them
         self.probe = probe
         self.code = code
         self.code_id = code_id
@@ -286,7 +290,7 @@ class _WovenCode:
             return
         for placed, templates in zip((before, after), hooks.synchronisation(self.code, self.decoded), strict=True):
             for index, template in templates.items():
-                named = template._replace(name=self.synchronisation)
+                named = template._replace(name=self.synchronisation.value)
                 placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, named))
 
     @staticmethod
@@ -424,7 +428,7 @@ class _WovenCode:
             if plan.failed is not None and flow is not None:
                 failed[index] = [_Placed(numbers[index], plan.failed)]
 
-    def _flow(self, sources: Sources) -> Flow:
+    def _flow(self, sources: StaticSources) -> Flow:
         def numbered(indexes: frozenset[int]) -> tuple[int, ...]:
             return tuple(sorted(self.numbers[i] for i in indexes if i in self.numbers))
 
@@ -445,7 +449,7 @@ class _WovenCode:
             tuple(sorted(sources.parameters)),
         )
 
-    def hand_over(self) -> tuple[Signature, Flow, tuple[Given, ...]]:
+    def hand_over(self) -> tuple[Signature, Flow, tuple[ArgumentFlows, ...]]:
         """How arguments become parameters, what flows into the result, and what is given to calls."""
         code = self.code
         positional = code.co_argcount
@@ -455,7 +459,7 @@ class _WovenCode:
         if self.flow is None:
             return signature, Flow(), ()
         given = tuple(
-            Given(
+            ArgumentFlows(
                 2 * self.decoded.instructions[index].at,
                 each.callee,
                 tuple(map(self._flow, each.positional)),

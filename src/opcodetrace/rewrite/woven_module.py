@@ -12,8 +12,9 @@ from opcodetrace.spool import messages
 from opcodetrace.spool.messages import Message
 from opcodetrace.trace.hook import Part, Probe
 from opcodetrace.trace.site import Code
+from opcodetrace.trace.sync import Act
 
-NONE: Mapping[str, str] = MappingProxyType({})
+NONE: Mapping[str, Act] = MappingProxyType({})
 
 
 class Counts(NamedTuple):
@@ -35,7 +36,7 @@ class WovenModule(NamedTuple):
 
 
 def weave(
-    code: CodeType, source: bytes, probe: Probe, *, calls: bool = False, operations: Mapping[str, str] = NONE
+    code: CodeType, source: bytes, probe: Probe, *, calls: bool = False, operations: Mapping[str, Act] = NONE
 ) -> WovenModule:
     """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls` and
     `operations` are as for `Weaver`."""
@@ -46,7 +47,7 @@ def weave(
     return WovenModule(woven, Counts(*weaver.taken()), messages.describe(source, codes))
 
 
-def describe(code: CodeType, operations: Mapping[str, str], probe: Probe) -> WovenModule:
+def describe(code: CodeType, operations: Mapping[str, Act], probe: Probe) -> WovenModule:
     """Library code as `Weaver.describe` gives it."""
     return WovenModule(Weaver(lambda entry: None, probe).describe(code, operations), Counts(), None)
 

@@ -79,7 +79,6 @@ class Meta:
 
     info: RunInfo
     process: Process | None = None
-    disk_full: bool = False
     unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
 
@@ -94,7 +93,6 @@ class Meta:
         return cls(
             info=RunInfo(**info),
             process=Process(**read["process"]) if read["process"] else None,
-            disk_full=read["disk_full"],
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
         )

@@ -22,13 +22,16 @@ HEADER_SIZE = ENDED_OFFSET + MAX_THREADS
 HEADER = struct.Struct("<QIIIIQQ")
 PID_OFFSET = 16
 FLAGS_OFFSET = 20
-LIMIT_OFFSET = 24  # the collector raises it: records below it may be written
+LIMIT_OFFSET = 24  # the disk has room for the records below it: the probe raises it, a piece at a time
 STOP_OFFSET = 32  # the seq that did not fit, when HeaderFlag.STOPPED is set
 RING_OFFSET = 40  # u64: records in the ring, a power of two; 0: the window is linear
+END_OFFSET = 48  # u64: no record is written at it or above
+ALLOCATED_OFFSET = 56  # u64: records that the collector made room for, where the probe cannot; it raises it
 NEXT_OFFSET = 64  # u64: the next seq, the global counter of the run
 MISSED_OFFSET = 128  # u64: accesses that the probe saw but could not record (see probe/_probe.c)
 CHILDREN_OFFSET = 136  # u64: processes that the program started; they are not recorded
 MERGED_OFFSET = 144  # u64: Merged
+DISK_FULL_OFFSET = 152  # u64: not 0 if the disk had no room for more
 
 ROUNDS = 8  # in which a ring is filled once
 MIN_RING = 1 << 18

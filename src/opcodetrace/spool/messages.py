@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from marshal import dumps, loads
 from typing import Any, NamedTuple
 
-from opcodetrace.trace.site import Code, Flow, Given, LeftModule, Patterns, Signature, Site, SourceFile, SwitchPoint
+from opcodetrace.trace.site import (
+    ArgumentFlows,
+    Code,
+    Flow,
+    LeftModule,
+    Patterns,
+    Signature,
+    Site,
+    SourceFile,
+    SwitchPoint,
+)
 
 
 class WovenFile(NamedTuple):
@@ -91,7 +101,7 @@ def _code(code: Code) -> Code:
         switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
         signature=Signature._make(code.signature),
         returned=Flow._make(code.returned),
-        given=tuple([_each_flow(Given._make(given), Flow._make) for given in code.given]),
+        given=tuple([_each_flow(ArgumentFlows._make(given), Flow._make) for given in code.given]),
     )
 
 
@@ -100,7 +110,7 @@ def _site(fields: tuple[Any, ...]) -> Site:
     return site if site.flow is None else site._replace(flow=Flow._make(site.flow))
 
 
-def _each_flow(given: Given, change: Callable[[Flow], Flow]) -> Given:
+def _each_flow(given: ArgumentFlows, change: Callable[[Flow], Flow]) -> ArgumentFlows:
     return given._replace(
         positional=tuple(map(change, given.positional)),
         keywords=tuple([(name, change(flow)) for name, flow in given.keywords]),

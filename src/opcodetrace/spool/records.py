@@ -36,6 +36,7 @@ class SpooledRecords:
     flags: HeaderFlag
     limit: int
     stop_seq: int
+    disk_full: bool
     missed: int
     children: int
     merged: Merged
@@ -77,6 +78,7 @@ class SpooledRecords:
             flags=flags,
             limit=limit,
             stop_seq=stop_seq,
+            disk_full=struct.unpack_from("<Q", head, layout.DISK_FULL_OFFSET)[0] != 0,
             missed=struct.unpack_from("<Q", head, layout.MISSED_OFFSET)[0],
             children=struct.unpack_from("<Q", head, layout.CHILDREN_OFFSET)[0],
             merged=Merged(struct.unpack_from("<Q", head, layout.MERGED_OFFSET)[0]),

@@ -1,4 +1,4 @@
-"""The window file as the collector sees it: made, allocated ahead of the probe, read at the end.
+"""The window file as the collector sees it: made, brought into memory ahead of the probe, read at the end.
 
 Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`, in a ring at its seq modulo the ring's size; layout in
 `opcodetrace.spool.layout`.
@@ -6,7 +6,6 @@ Record `seq` lies at `HEADER_SIZE + seq * RECORD_SIZE`, in a ring at its seq mod
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import mmap
 import os
@@ -17,6 +16,9 @@ from typing import Self
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.layout import (
+    ALLOCATED_OFFSET,
+    DISK_FULL_OFFSET,
+    END_OFFSET,
     ENDED_OFFSET,
     FLAGS_OFFSET,
     HEADER,
@@ -36,10 +38,10 @@ from opcodetrace.spool.layout import (
 
 MIB = 1 << 20
 WINDOW_BYTES = 1 << 30  # of records, by default
-ENDLESS = 1 << 62  # the limit of a ring that has all its blocks
-STEP = 4 * MIB  # allocated at a time
-AHEAD = 32 * MIB  # kept allocated ahead of the probe
+ENDLESS = 1 << 62  # the end of a ring
 WARM = 16 * MIB  # kept in memory ahead of the probe, once it writes much
+STEP = 4 * MIB  # allocated at a time, where the probe cannot do it
+AHEAD = 256 * MIB  # kept allocated ahead of it there
 _MADV_POPULATE_WRITE = 23  # Linux 5.14; the mmap module has no name for it yet
 
 _U32 = struct.Struct("<I")
@@ -50,14 +52,13 @@ class Window:
     """One window file, mapped.
 
     The file has its full size from the start but no blocks: writing to a page that the disk has no room for would kill
-    the script by SIGBUS, so the probe may only write below `limit`, and that is raised after blocks were allocated.
-    A ring that has all its blocks needs nobody any more: the probe goes round in it for as long as the script runs.
+    the script by SIGBUS. So the probe makes room before it writes, and needs nobody for it; to do it ahead of the probe
+    only spares it the time. Where the system cannot populate pages, the probe writes as far as we have allocated.
     """
 
     def __init__(self, path: str, descriptor: int, max_records: int) -> None:
         """Use `create` or `open`."""
         self.path = path
-        self.disk_full = False
         self.max_records = max_records
         self.ring = 0  # its size, if it is one
         self._descriptor = descriptor
@@ -65,6 +66,7 @@ class Window:
         self._size = len(self._map)
         self._allocated = HEADER_SIZE
         self._warm = 0
+        self._populates = _populate(self._map, 0, mmap.PAGESIZE)
 
     @classmethod
     def create(
@@ -89,10 +91,11 @@ class Window:
             os.unlink(name)
             raise
         HEADER.pack_into(window._map, 0, MAGIC, VERSION, RECORD_SIZE, 0, 0, 0, 0)
+        _U64.pack_into(window._map, END_OFFSET, window.max_records if last is None else ENDLESS)
         if last is not None:
             window.ring = room
             _U64.pack_into(window._map, RING_OFFSET, room)
-        window.allocate_ahead()
+        window.go_ahead()
         return window
 
     @classmethod
@@ -109,7 +112,6 @@ class Window:
         except BaseException:
             os.close(descriptor)
             raise
-        window._allocated = HEADER_SIZE + min(window.limit, window.max_records) * RECORD_SIZE
         window.ring = _unsigned(_U64, window._map, RING_OFFSET)
         return window
 
@@ -127,14 +129,32 @@ class Window:
     ) -> None:
         self.close()
 
-    def allocate_ahead(self) -> None:
-        """Allocates until enough lies ahead of the probe, and lets the probe use it; or sets `disk_full`."""
-        last = HEADER_SIZE + self.max_records * RECORD_SIZE
-        goal = min(HEADER_SIZE + self.next * RECORD_SIZE + AHEAD, last, self._size)
-        self._allocate_to(goal)
-        self._warm_ahead()
+    def go_ahead(self) -> None:
+        """Spares the probe time: the pages that it comes to next are brought into memory. For it, a page that the
+        kernel must make and clear first costs several times as much as all the records in it. Nothing is written: this
+        cannot disturb the probe."""
+        written = HEADER_SIZE + self.next * RECORD_SIZE
+        if not self._populates:
+            self._allocate_to(written + AHEAD)
+            return
+        goal = min(written + min(WARM, MIB + 4 * written), self._end) & -mmap.PAGESIZE
+        start = max(self._warm, written & -mmap.PAGESIZE)
+        if goal - start >= MIB // 2:
+            _populate(self._map, start, goal - start)  # if the disk is full, the probe will find out
+            self._warm = goal
+
+    def allocate_all(self) -> None:
+        """For a probe that nobody goes ahead of."""
+        if not self._populates:
+            self._allocate_to(self._end)
+
+    @property
+    def _end(self) -> int:
+        """Of what the probe may write, in bytes."""
+        return min(HEADER_SIZE + self.max_records * RECORD_SIZE, self._size)
 
     def _allocate_to(self, goal: int) -> None:
+        goal = min(goal, self._end)
         while self._allocated < goal and not self.disk_full:
             step = min(STEP, self._size - self._allocated)
             try:
@@ -142,33 +162,13 @@ class Window:
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                     raise
-                self.disk_full = True
+                _U64.pack_into(self._map, DISK_FULL_OFFSET, 1)
                 break
             self._allocated += step
-            self._raise_limit()
-
-    def allocate_all(self) -> None:
-        """Allocates the whole window, for a probe that nobody goes ahead of; or sets `disk_full`."""
-        self._allocate_to(min(HEADER_SIZE + self.max_records * RECORD_SIZE, self._size))
-
-    def _warm_ahead(self) -> None:
-        """Brings pages into memory before the probe comes to them: for it, a page that the kernel must make and clear
-        first costs several times as much as all the records in it. Nothing is written: this cannot disturb the probe.
-        """
-        written = HEADER_SIZE + self.next * RECORD_SIZE
-        goal = min(written + min(WARM, MIB + 4 * written), self._allocated, self._size) & -mmap.PAGESIZE
-        start = max(self._warm, written & -mmap.PAGESIZE)
-        if sys.platform != "linux" or goal - start < MIB // 2:
-            return
-        with contextlib.suppress(OSError):  # an older kernel: then the pages come as they are needed
-            self._map.madvise(_MADV_POPULATE_WRITE, start, goal - start)
-        self._warm = goal
-
-    def _raise_limit(self) -> None:
-        limit = min((self._allocated - HEADER_SIZE) // RECORD_SIZE, self.max_records)
-        if self.ring and self._allocated == self._size:
-            limit = ENDLESS
-        _U64.pack_into(self._map, LIMIT_OFFSET, limit)
+            allocated = min((self._allocated - HEADER_SIZE) // RECORD_SIZE, self.max_records)
+            if self.ring and self._allocated == self._size:
+                allocated = ENDLESS
+            _U64.pack_into(self._map, ALLOCATED_OFFSET, allocated)
 
     @property
     def pid(self) -> int:
@@ -186,7 +186,13 @@ class Window:
 
     @property
     def limit(self) -> int:
+        """The probe has made room for the records below it."""
         return _unsigned(_U64, self._map, LIMIT_OFFSET)
+
+    @property
+    def disk_full(self) -> bool:
+        """Was there no room for more?"""
+        return _unsigned(_U64, self._map, DISK_FULL_OFFSET) != 0
 
     @property
     def stop_seq(self) -> int:
@@ -220,6 +226,17 @@ class Window:
 def _unsigned(field: struct.Struct, data: mmap.mmap, offset: int) -> int:
     value: int = field.unpack_from(data, offset)[0]
     return value
+
+
+def _populate(data: mmap.mmap, offset: int, size: int) -> bool:
+    """Pages, and blocks of the disk for them. False if the system does not do that, or has no room."""
+    if sys.platform != "linux":
+        return False
+    try:
+        data.madvise(_MADV_POPULATE_WRITE, offset, size)
+    except OSError:
+        return False
+    return True
 
 
 def _allocate(descriptor: int, offset: int, size: int) -> None:

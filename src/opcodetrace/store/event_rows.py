@@ -12,7 +12,7 @@ import numpy.typing as npt
 from opcodetrace.store import _btree
 from opcodetrace.store.bulk_load import Piece
 from opcodetrace.store.stored_value import to_sql
-from opcodetrace.trace.event import Kind
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 
 Array = npt.NDArray[Any]
@@ -29,7 +29,7 @@ def pieces(
     for start in range(0, len(trace_events), ROWS):
         stop = min(start + ROWS, len(trace_events))
         events, place, certainty = trace_events[start:stop], sources.place[start:stop], sources.certainty[start:stop]
-        stored = events.kind <= Kind.COMPUTE
+        stored = events.kind <= EventKind.COMPUTE
         if not stored.all():
             events, place, certainty = events[stored], place[stored], certainty[stored]
         texts = Texts()
@@ -59,14 +59,14 @@ def stored_by_site(trace_events: Events) -> Counter[int]:
     made: Counter[int] = Counter()
     for start in range(0, len(trace_events), ROWS):
         events = trace_events[start : start + ROWS]
-        counts = np.bincount(events.site[events.kind <= Kind.COMPUTE])
+        counts = np.bincount(events.site[events.kind <= EventKind.COMPUTE])
         made.update({site: int(counts[site]) for site in np.flatnonzero(counts).tolist()})
     return made
 
 
 def stored_before(events: Events, places: Mapping[int, int]) -> dict[int, int]:
     """For events at some places, by their seqs: how many rows come before theirs."""
-    left_out = np.flatnonzero(events.kind > Kind.COMPUTE)
+    left_out = np.flatnonzero(events.kind > EventKind.COMPUTE)
     at = np.fromiter(places.values(), np.int64, len(places))
     return dict(zip(places, (at - np.searchsorted(left_out, at)).tolist(), strict=True))
 

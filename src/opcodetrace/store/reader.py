@@ -12,7 +12,7 @@ from opcodetrace.errors import RunNotFound
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.stored_value import MAX_INTEGER, from_sql
 from opcodetrace.store.trace_file import told
-from opcodetrace.trace.event import Event, Kind
+from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Certainty, Count, Finding, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
@@ -237,7 +237,8 @@ class Reader(Connection):
         sql = f"""
             SELECT location_id, thread, coalesce(source_seq, seq), seq,
                 source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'
-            FROM events WHERE rowid >= ? AND rowid < ? AND kind IN ({Kind.WRITE:d}, {Kind.DELETE:d}) {_of(locations)}
+            FROM events
+            WHERE rowid >= ? AND rowid < ? AND kind IN ({EventKind.WRITE:d}, {EventKind.DELETE:d}) {_of(locations)}
             ORDER BY rowid"""
         with told(self.path):
             rows = self._rows_of_events(run_id, 0, MAX_INTEGER)

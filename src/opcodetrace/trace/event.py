@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """Of an event; the numbers are stored."""
 
     READ = 1
@@ -83,7 +83,7 @@ class Event(NamedTuple):
     earliest: int
     thread: int
     site: int
-    kind: int  # a Kind
+    kind: int  # a EventKind
     location: int  # -1 for COMPUTE, ENTER, DEFINE and ELSEWHERE
     value: Value
     frame: int

@@ -7,39 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opcodetrace.trace.sync import Act
+
 # By module, then by qualified name: what the operation is called in the trace.
-LIBRARY: Mapping[str, Mapping[str, str]] = {
+LIBRARY: Mapping[str, Mapping[str, Act]] = {
     "threading": {
-        "Condition.wait": "wait",
-        "Condition.notify": "notify",
-        "Semaphore.acquire": "acquire",
-        "Semaphore.release": "release",
-        "BoundedSemaphore.release": "release",
-        "Event.set": "set",
-        "Event.clear": "clear",
-        "Event.wait": "wait",
-        "Barrier.wait": "wait",
-        "Barrier.reset": "reset",
-        "Barrier.abort": "abort",
-        "Thread.start": "start",
-        "Thread.join": "join",
-        "Timer.cancel": "cancel",
+        "Condition.wait": Act.WAIT,
+        "Condition.notify": Act.NOTIFY,
+        "Semaphore.acquire": Act.ACQUIRE,
+        "Semaphore.release": Act.RELEASE,
+        "BoundedSemaphore.release": Act.RELEASE,
+        "Event.set": Act.SET,
+        "Event.clear": Act.CLEAR,
+        "Event.wait": Act.WAIT,
+        "Barrier.wait": Act.WAIT,
+        "Barrier.reset": Act.RESET,
+        "Barrier.abort": Act.ABORT,
+        "Thread.start": Act.START,
+        "Thread.join": Act.JOIN,
+        "Timer.cancel": Act.CANCEL,
     },
     "queue": {
-        "Queue.put": "put",
-        "Queue.get": "get",
-        "Queue.task_done": "task_done",
-        "Queue.join": "join",
+        "Queue.put": Act.PUT,
+        "Queue.get": Act.GET,
+        "Queue.task_done": Act.TASK_DONE,
+        "Queue.join": Act.JOIN,
     },
     "concurrent.futures._base": {
-        "Future.result": "result",
-        "Future.exception": "exception",
-        "Future.cancel": "cancel",
-        "Future.set_result": "set_result",
-        "Future.set_exception": "set_exception",
+        "Future.result": Act.RESULT,
+        "Future.exception": Act.EXCEPTION,
+        "Future.cancel": Act.CANCEL,
+        "Future.set_result": Act.SET_RESULT,
+        "Future.set_exception": Act.SET_EXCEPTION,
     },
     "concurrent.futures.thread": {
-        "ThreadPoolExecutor.submit": "submit",
-        "ThreadPoolExecutor.shutdown": "shutdown",
+        "ThreadPoolExecutor.submit": Act.SUBMIT,
+        "ThreadPoolExecutor.shutdown": Act.SHUTDOWN,
     },
 }

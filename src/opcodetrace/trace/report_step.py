@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opcodetrace.trace.event import ABSENT, Kind, Value
+from opcodetrace.trace.event import ABSENT, EventKind, Value
 from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import SyncObject
@@ -30,7 +30,7 @@ class AccessStep:
     seq: int
     earliest: int
     thread: int
-    kind: Kind
+    kind: EventKind
     site: StoredSite
     value: Value
     role: str | None = None  # a role of the finding's kind, or ORIGIN

@@ -68,7 +68,7 @@ class Flow(NamedTuple):
     parameters: tuple[int, ...] = ()
 
 
-class Given(NamedTuple):
+class ArgumentFlows(NamedTuple):
     """What flows into the parameters of the Python code that the instruction at `offset` may call."""
 
     offset: int  # in bytes, in the original code
@@ -140,7 +140,7 @@ class Code(NamedTuple):
     flow: str = "full"  # a Followed
     signature: Signature = Signature()
     returned: Flow = Flow()  # into what it returns or yields
-    given: tuple[Given, ...] = ()  # to what it calls
+    given: tuple[ArgumentFlows, ...] = ()  # to what it calls
 
 
 def flows_of(codes: Iterable[Code]) -> Iterator[Flow]:

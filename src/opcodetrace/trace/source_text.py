@@ -63,7 +63,7 @@ def operands(expression: str, is_whole: bool = False) -> Operands | None:
     try:
         node = ast.parse(expression, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _of_with(expression) if is_whole else None
+        return _updated(expression) or (_of_with(expression) if is_whole else None)
     if is_whole:
         return Operands(expression, None)
     if isinstance(node, ast.Call):
@@ -116,6 +116,17 @@ def iterated(expression: str) -> str | None:
         else:
             return None
     return ast.get_source_segment(expression, node)
+
+
+def _updated(statement: str) -> Operands | None:
+    """Of `x |= y`."""
+    try:
+        parsed = ast.parse(statement).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if len(parsed) == 1 and isinstance(parsed[0], ast.AugAssign):
+        return Operands(ast.get_source_segment(statement, parsed[0].target), None)
+    return None
 
 
 def _of_with(statement: str) -> Operands | None:

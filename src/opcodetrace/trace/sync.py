@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -67,8 +66,7 @@ AT_ONCE = frozenset([Act.RELEASE, Act.NOTIFY, Act.SET, Act.CLEAR, Act.CANCEL, Ac
 GIVES = (AT_ONCE - {Act.CANCEL}) | {Act.PUT, Act.SUBMIT, Act.START}
 
 
-@dataclass(frozen=True, slots=True)
-class SyncObject:
+class SyncObject(NamedTuple):
     """A lock, condition, semaphore, event, barrier, queue, future or thread that at least two threads used."""
 
     id: int

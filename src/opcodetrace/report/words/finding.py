@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from opcodetrace.report.words.steps import MAX_VALUE, StepWords, step_words
 from opcodetrace.report.words.text import identity, printable, shown_path
-from opcodetrace.trace.event import Kind, Value
+from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.execution import RunInfo
 from opcodetrace.trace.finding import Certainty, Severity, Tally
 from opcodetrace.trace.finding_kind import FindingKind, Mark, Total
@@ -69,7 +69,7 @@ class StoryTeller:
             elif isinstance(step, AccessStep) and step.role == other:
                 return False
             elif between and (
-                (isinstance(step, AccessStep) and step.kind != Kind.READ)
+                (isinstance(step, AccessStep) and step.kind != EventKind.READ)
                 or (isinstance(step, FoldStep) and (step.writes or step.accesses))
             ):
                 return True

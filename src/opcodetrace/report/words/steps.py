@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from opcodetrace.report.words.lanes import some
 from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_words
 from opcodetrace.report.words.text import call_text, identity, printable, shorten
-from opcodetrace.trace.event import ABSENT, Kind, Opaque, Raised, Value
+from opcodetrace.trace.event import ABSENT, EventKind, Opaque, Raised, Value
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
@@ -97,11 +97,11 @@ class StepWords:
         if isinstance(step, ComputeStep):
             origin = "" if step.operand is ABSENT else f" from {self.code(self.value(step.operand, length))}"
             return f"computes {self._quoted(step.value, length - len('computes '))}{origin}"
-        if step.kind == Kind.DELETE and step.value is ABSENT:
+        if step.kind == EventKind.DELETE and step.value is ABSENT:
             return "deletes it"
         if isinstance(step.value, Raised):
             return f"raises {self._raised(step.value, length - len('raises '))}"
-        verb = {Kind.READ: "reads", Kind.WRITE: "writes"}.get(step.kind, "removes")
+        verb = {EventKind.READ: "reads", EventKind.WRITE: "writes"}.get(step.kind, "removes")
         if step.value is ABSENT:
             return f"{verb} it (value unknown)"
         return f"{verb} {self._quoted(step.value, length - len(verb) - 1)}"
@@ -114,12 +114,12 @@ class StepWords:
 
     def did(self, step: AccessStep) -> str:
         """What a write or deletion did, and where: wrote 1 (line 9)."""
-        if step.kind == Kind.DELETE:
+        if step.kind == EventKind.DELETE:
             return f"deleted it ({self.place(step.site)})"
         if isinstance(step.value, Raised):
             return f"raised {self._raised(step.value)} ({self.place(step.site)})"
         value = "" if step.value is ABSENT else f" {self.code(self.value(step.value))}"
-        verb = "read" if step.kind == Kind.READ else "wrote"
+        verb = "read" if step.kind == EventKind.READ else "wrote"
         return f"{verb}{value} ({self.place(step.site)})"
 
     def switch(self, step: SwitchStep, length: int = MAX_EXPRESSION, explained: bool = True) -> str:

@@ -5,19 +5,19 @@ value that an instruction makes; a **set** of nodes is what may lie in a slot at
 node is a phi: which of them it was shows only at run time, by markers (DEFINE) after each of its members.
 """
 
-from opcodetrace.rewrite.flow.data_flow import DataFlow, Given, analyse
+from opcodetrace.rewrite.flow.data_flow import ArgumentSources, DataFlow, analyse
 from opcodetrace.rewrite.flow.interpretation import FlowError
 from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, key_may_be
-from opcodetrace.rewrite.flow.sources import Definition, Sources
+from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 
 __all__ = [
     "ANY_KEY",
+    "ArgumentSources",
     "DataFlow",
     "Definition",
     "FlowError",
-    "Given",
     "Key",
-    "Sources",
+    "StaticSources",
     "access_keys",
     "analyse",
     "key_may_be",

@@ -10,11 +10,11 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
-from opcodetrace.rewrite.flow.interpretation import Interpreter
+from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes
 from opcodetrace.rewrite.flow.resolution import Resolver
-from opcodetrace.rewrite.flow.sources import Definition, Sources
+from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import HERE, Makes
 
 ANYWHERE: Key = ("any", None)
@@ -34,7 +34,7 @@ class Decided(NamedTuple):
 class Conditions:
     """The tests of one code object, and what they decide."""
 
-    def __init__(self, run: Interpreter, resolver: Resolver, keys: Mapping[int, Key]) -> None:
+    def __init__(self, run: AbstractInterpreter, resolver: Resolver, keys: Mapping[int, Key]) -> None:
         self._run = run
         self._resolver = resolver
         self._keys = keys
@@ -47,7 +47,7 @@ class Conditions:
             if handler != UNREACHED and self._read_key(index) is not None:
                 self._tried.setdefault(handler, set()).add(index)
 
-    def writes(self, writes: Mapping[int, Sources], definitions: Iterable[Definition]) -> dict[int, Decided]:
+    def writes(self, writes: Mapping[int, StaticSources], definitions: Iterable[Definition]) -> dict[int, Decided]:
         """The conditional updates among the writes."""
         if not self._run.conditions and not self._tried:
             return {}
@@ -67,7 +67,7 @@ class Conditions:
         return found
 
     def definitions(
-        self, writes: Mapping[int, Sources], definitions: Iterable[Definition]
+        self, writes: Mapping[int, StaticSources], definitions: Iterable[Definition]
     ) -> dict[tuple[int, int], Decided]:
         """The assignments that make a conditional update of a write of the variable, by (after, phi)."""
         by_phi: dict[int, list[Definition]] = {}
@@ -87,7 +87,7 @@ class Conditions:
 
     # --- writes and variables
 
-    def _uses(self, phi: int, writes: Mapping[int, Sources], by_phi: Mapping[int, list[Definition]]) -> set[int]:
+    def _uses(self, phi: int, writes: Mapping[int, StaticSources], by_phi: Mapping[int, list[Definition]]) -> set[int]:
         """The writes into which the variable flows, through others too."""
         wanted, pending = {phi}, [phi]
         while pending:
@@ -98,7 +98,7 @@ class Conditions:
                     pending.append(other)
         return {write for write, sources in writes.items() if wanted & (sources.phis | sources.called_phis)}
 
-    def _is_update(self, write: int, sources: Sources, through: Mapping[int, set[int]]) -> bool:
+    def _is_update(self, write: int, sources: StaticSources, through: Mapping[int, set[int]]) -> bool:
         read = set(sources.reads | sources.called_reads)
         for phi in sources.phis | sources.called_phis:
             read |= through.get(phi, set())
@@ -261,7 +261,7 @@ class Conditions:
         return found
 
 
-def _is_made_of_any(sources: Sources) -> bool:
+def _is_made_of_any(sources: StaticSources) -> bool:
     return bool(
         sources.reads
         or sources.writes

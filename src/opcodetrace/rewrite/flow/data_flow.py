@@ -9,24 +9,24 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow.conditions import Conditions
-from opcodetrace.rewrite.flow.interpretation import Interpreter
+from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
-from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Sources, union
-from opcodetrace.rewrite.interpreters import is_subscript
+from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, union
+from opcodetrace.rewrite.interpreters import is_subscript, is_update
 
 
-class Given(NamedTuple):
+class ArgumentSources(NamedTuple):
     """What an instruction gives to the Python code that it may call."""
 
     callee: str | None  # how the source names it
-    positional: tuple[Sources, ...]
-    keywords: tuple[tuple[str, Sources], ...]
-    receiver: Sources  # what is called, and of what it is a method
-    others: Sources  # of which it is not known to which parameter: *x, **x, what a property is set to
+    positional: tuple[StaticSources, ...]
+    keywords: tuple[tuple[str, StaticSources], ...]
+    receiver: StaticSources  # what is called, and of what it is a method
+    others: StaticSources  # of which it is not known to which parameter: *x, **x, what a property is set to
 
-    def passed(self) -> Sources:
+    def passed(self) -> StaticSources:
         """All of it, as it comes through the call."""
         parts = [*self.positional, *(flow for _, flow in self.keywords), self.receiver, self.others]
         every = functools.reduce(union, parts)
@@ -41,12 +41,12 @@ class Given(NamedTuple):
 class DataFlow(NamedTuple):
     """Of one code object. `depth` is the stack's depth before each instruction (-1: never reached)."""
 
-    writes: dict[int, Sources]
+    writes: dict[int, StaticSources]
     definitions: list[Definition]
     computed: dict[int, int]  # write -> the arithmetic instruction whose result it stores as it is
     arithmetic: frozenset[int]  # intermediate results on the way from a read to a write
-    given: dict[int, Given]  # calls, and other instructions that may call Python code
-    returned: Sources  # or yielded
+    given: dict[int, ArgumentSources]  # calls, and other instructions that may call Python code
+    returned: StaticSources  # or yielded
     keys: dict[int, Key]  # accesses -> what their location may be
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
@@ -62,7 +62,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
 
     Raises FlowError if the stack cannot be followed.
     """
-    run = Interpreter(code, decoded)
+    run = AbstractInterpreter(code, decoded)
     run.run()
     keys = access_keys(code, decoded, run.subscript_keys)
     keys |= dict.fromkeys(run.writing_calls, ("any", None))
@@ -71,7 +71,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         return index in run.writing_calls or hooked(index)
 
     resolver = Resolver(run, keys, seen)
-    writes: dict[int, Sources] = {}
+    writes: dict[int, StaticSources] = {}
     computed: dict[int, int] = {}
     arithmetic: set[int] = set()
     for write in sorted(run.stored):
@@ -113,11 +113,11 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
     )
 
 
-def _given(run: Interpreter, resolver: Resolver) -> dict[int, Given]:
+def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSources]:
     """By the index of the instruction; without those by which nothing flows."""
-    given: dict[int, Given] = {}
+    given: dict[int, ArgumentSources] = {}
 
-    def together(index: int, parts: Sequence[Nodes]) -> Sources:
+    def together(index: int, parts: Sequence[Nodes]) -> StaticSources:
         return functools.reduce(union, [resolver.handed_over(nodes, index) for nodes in parts], EMPTY)
 
     def add(
@@ -131,7 +131,7 @@ def _given(run: Interpreter, resolver: Resolver) -> dict[int, Given]:
         flows = [resolver.handed_over(nodes, index) for nodes in arguments]
         split = len(flows) - len(keywords)
         named = tuple(zip(keywords, flows[split:], strict=True))
-        found = Given(callee, tuple(flows[:split]), named, together(index, receiver), together(index, others))
+        found = ArgumentSources(callee, tuple(flows[:split]), named, together(index, receiver), together(index, others))
         if any(flow != EMPTY for flow in (found.receiver, found.others, *flows)):
             given[index] = found
 
@@ -153,14 +153,17 @@ def _given(run: Interpreter, resolver: Resolver) -> dict[int, Given]:
             case "STORE_SUBSCR":
                 add(write, "__setitem__", [run.subscript_keys[write], value])
     for instruction in run.instructions:
-        if instruction.name in ("FOR_ITER", "SEND"):
+        if is_update(instruction.name, instruction.arg) and 2 * instruction.ordinal in run.inputs:
+            left, right = run.inputs[2 * instruction.ordinal]
+            add(instruction.ordinal, "__ior__", receiver=[left], others=[right])
+        elif instruction.name in ("FOR_ITER", "SEND"):
             maker = _made_by_call(run, resolver, 2 * instruction.ordinal)
             if maker in given:
                 given[instruction.ordinal] = given[maker]  # the generator or coroutine has what it was called with
     return given
 
 
-def _variables(run: Interpreter, operands: list[Nodes]) -> set[str]:
+def _variables(run: AbstractInterpreter, operands: list[Nodes]) -> set[str]:
     """How the variable is named that is called."""
     names = set()
     for node in operands[0] | operands[1]:
@@ -173,7 +176,7 @@ def _variables(run: Interpreter, operands: list[Nodes]) -> set[str]:
     return names
 
 
-def _made_by_call(run: Interpreter, resolver: Resolver, node: Node) -> int:
+def _made_by_call(run: AbstractInterpreter, resolver: Resolver, node: Node) -> int:
     """The call that made what a loop iterates, or what is awaited; -1 if it is not one alone."""
     for _ in range(4):
         made_by = resolver.root(run.inputs[node][-1]) if run.inputs.get(node) else NOTHING
@@ -187,7 +190,7 @@ def _made_by_call(run: Interpreter, resolver: Resolver, node: Node) -> int:
     return -1
 
 
-def _iterations(run: Interpreter, found: list[Sources]) -> dict[int, bool]:
+def _iterations(run: AbstractInterpreter, found: list[StaticSources]) -> dict[int, bool]:
     """The loops that need a hook: those whose items flow into a write of an item or attribute.
 
     What a loop reads of a container can only be the source of a write there, so an item that only becomes a variable
@@ -206,7 +209,7 @@ def _is_arithmetic(instruction: Instruction) -> bool:
     return instruction.name == "BINARY_OP" and not is_subscript(instruction.name, instruction.arg)
 
 
-def _results_on_the_way(run: Interpreter, resolver: Resolver, write: int, sources: Sources) -> set[int]:
+def _results_on_the_way(run: AbstractInterpreter, resolver: Resolver, write: int, sources: StaticSources) -> set[int]:
     """Arithmetic whose operands come from one of the reads and whose result is not stored as it is."""
     final = resolver.root(run.stored[write])
     reads = {read for read in sources.reads if 2 * read not in run.taken and 2 * read + 1 not in run.taken}  # a range?

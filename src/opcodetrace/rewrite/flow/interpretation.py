@@ -61,7 +61,7 @@ class _State:
         return changed
 
 
-class Interpreter:
+class AbstractInterpreter:
     """Runs the code object over sets of nodes until nothing changes."""
 
     def __init__(self, code: CodeType, decoded: Decoded) -> None:

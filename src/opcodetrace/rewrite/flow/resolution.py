@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from opcodetrace.rewrite.flow.control import Paths, TooMuch
-from opcodetrace.rewrite.flow.interpretation import Interpreter
+from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes, slot_of
-from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Found, Sources, union
+from opcodetrace.rewrite.flow.sources import EMPTY, Definition, Found, StaticSources, union
 from opcodetrace.rewrite.interpreters import HERE, Suspends
 
 # Beyond these a write's sources are not followed but inferred at run time: very long sums, very large functions.
@@ -22,7 +22,7 @@ WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL",
 class Resolver:
     """Answers, for each write, what flows into it; places markers if that depends on the path."""
 
-    def __init__(self, run: Interpreter, keys: dict[int, Key], hooked: Callable[[int], bool]) -> None:
+    def __init__(self, run: AbstractInterpreter, keys: dict[int, Key], hooked: Callable[[int], bool]) -> None:
         self.run = run
         self.keys = keys
         self.hooked = hooked
@@ -69,7 +69,7 @@ class Resolver:
             nodes = self.run.inputs[node][0]
         return nodes
 
-    def sources(self, write: int) -> Sources:
+    def sources(self, write: int) -> StaticSources:
         before = dict(self.definitions), dict(self.phi_ids)
         found = Found()
         try:
@@ -81,7 +81,7 @@ class Resolver:
             return EMPTY._replace(opaque=True)
         return found.sources()
 
-    def handed_over(self, nodes: Nodes, consumer: int) -> Sources:
+    def handed_over(self, nodes: Nodes, consumer: int) -> StaticSources:
         """What flows out of this function by `consumer`, which calls or returns, or into it: all that may, whatever the
         path that was taken, so that nothing must be marked."""
         found = Found()

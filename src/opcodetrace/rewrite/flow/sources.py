@@ -7,7 +7,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite.flow.nodes import Nodes
 
 
-class Sources(NamedTuple):
+class StaticSources(NamedTuple):
     """What flows into a value, in indexes of instructions; the fields are those of `trace.site.Flow`."""
 
     reads: frozenset[int]
@@ -28,7 +28,7 @@ class Definition(NamedTuple):
 
     after: int
     phi: int
-    sources: Sources
+    sources: StaticSources
 
 
 class Found:
@@ -74,8 +74,8 @@ class Found:
         self.results |= other.results
         self.parameters |= other.parameters
 
-    def sources(self) -> Sources:
-        return Sources(
+    def sources(self) -> StaticSources:
+        return StaticSources(
             frozenset(self.reads),
             frozenset(self.writes),
             frozenset(self.phis),
@@ -91,8 +91,8 @@ class Found:
 EMPTY = Found().sources()
 
 
-def union(one: Sources, other: Sources) -> Sources:
-    return Sources(
+def union(one: StaticSources, other: StaticSources) -> StaticSources:
+    return StaticSources(
         one.reads | other.reads,
         one.writes | other.writes,
         one.phis | other.phis,
