@@ -72,6 +72,10 @@ class Interned:
         canonical: Array = self._table[np.minimum(places, len(self._table) - 1).astype(np.intp)]
         return canonical
 
+    def text_table(self) -> tuple[Array, int]:
+        """The canonical ids by id, from which id on; the last entry is for all that are out of range."""
+        return self._table, int(self._lowest)
+
     def text(self, number: int) -> str | None:
         """The text with this id, as in the records."""
         canonical = int(self.canonical_ids(np.array([number], np.uint64))[0])

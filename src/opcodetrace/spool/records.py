@@ -13,17 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.spool import layout
+from opcodetrace.spool import _survey, layout
 from opcodetrace.spool.layout import HeaderFlag, Merged
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
-RESIDENT = 1 << 20  # records that are mapped and read, before their pages are released
+RESIDENT = 1 << 18  # records that are mapped and read, before their pages are released
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
-CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
 OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
-OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH, layout.RecordKind.DESCRIBE]
 REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
-HOLE = 0  # the kind of a record that was begun and not finished
 
 Records = npt.NDArray[np.void]
 Array = npt.NDArray[Any]
@@ -133,6 +130,9 @@ class Survey:
 
     first: int  # the seq of the first record that counts
     kinds: Array  # of each record that counts: a RecordKind, HOLE if it was not finished
+    counts: Array  # how many there are of each kind
+    markers: Array  # the seqs of COMPUTE, ENTER and DEFINE records
+    moving: Array  # the seqs of changes that may move a container's items: del items[0], pop(), clear()
     control_seqs: Array
     control_kinds: Array
     control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before
@@ -154,32 +154,30 @@ def survey(window: SpooledRecords) -> Survey:
         seqs.append(positions[where])
         control_kinds.append(kind[where])
         control.append(chunk[where])
+    counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
+    found = [np.empty(0, np.int32) for _ in range(3)]
+    markers, moving = ([np.empty(0, np.int64)] for _ in range(2))
     for start, chunk in window.chunks():
-        stop = start + len(chunk)
-        kind = kinds[start - window.first : stop - window.first]
-        np.bitwise_and(chunk["kind"], layout.RECORD_KIND_MASK, out=kind)
-        positions = np.arange(start, stop)
-        finished = chunk["commit"] == (positions + 1).astype(np.uint32)
-        threads = chunk["thread"]
-        if not finished.all():
-            kind[~finished] = HOLE
-        is_control = kind >= CONTROL
-        by_threads = finished & ~np.isin(kind, OF_NO_THREAD) if is_control.any() else finished
-        if not by_threads.all():
-            positions, threads = positions[by_threads], threads[by_threads]
-        last[threads] = positions
-        fresh = first[threads] < 0
-        if fresh.any():
-            first[threads[fresh][::-1]] = positions[fresh][::-1]
-        (where,) = np.nonzero(is_control)
+        if len(found[0]) != len(chunk):
+            found = [np.empty(len(chunk), np.int32) for _ in found]
+        kind = kinds[start - window.first :][: len(chunk)]
+        numbers = _survey.survey(chunk, start, kind, counts, first, last, *found)
+        where, marked, moved = (places[:number] for places, number in zip(found, numbers, strict=True))
         if len(where):
-            seqs.append(where + start)
+            seqs.append(where + np.int64(start))
             control_kinds.append(kind[where])
             control.append(chunk[where])
+        if len(marked):
+            markers.append(marked + np.int64(start))
+        if len(moved):
+            moving.append(moved + np.int64(start))
     (seen,) = np.nonzero(first >= 0)
     return Survey(
         first=window.first,
         kinds=kinds,
+        counts=counts,
+        markers=np.concatenate(markers),
+        moving=np.concatenate(moving),
         control_seqs=np.concatenate(seqs),
         control_kinds=np.concatenate(control_kinds),
         control=np.concatenate(control),

@@ -1,0 +1,81 @@
+"""Which accesses may be to locations that threads share: every shared one is among them, and few others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.ingest import _candidates
+from opcodetrace.ingest.identity import Aliases
+from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.ingest.values import Interned
+from opcodetrace.spool.records import CHUNK, RECORD_DTYPE, Records, SpooledRecords, Survey
+from opcodetrace.trace.event import Kind
+
+Array = npt.NDArray[Any]
+
+MIN_BUCKET_BITS, MAX_BUCKET_BITS = 10, 24
+ROWS = 4 * CHUNK  # as many are looked at together
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Some of the accesses of a window."""
+
+    window: SpooledRecords
+    which: Array  # bool, a mask of all records
+    count: int
+    by_site: Array | None  # how many accesses there are at each site, candidates or not; None: all are candidates
+    in_globals: frozenset[int]  # the seqs at which pieces begin that have accesses in a module's globals
+
+    @classmethod
+    def all_of(cls, window: SpooledRecords, seen: Survey) -> Candidates:
+        """All accesses."""
+        which = seen.kinds - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ
+        return cls(window, which, int(which.sum()), None, frozenset(start for start, _ in window.chunks()))
+
+    @classmethod
+    def of(
+        cls, window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases
+    ) -> Candidates:
+        """Those that may be to a location that two threads touched and one wrote.
+
+        Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds
+        nothing shared. Families and generations only tell apart what has the same address, so they can wait."""
+        bits = min(MAX_BUCKET_BITS, max(MIN_BUCKET_BITS, len(window).bit_length()))
+        found = np.zeros(1 << bits, np.uint32)
+        buckets = np.empty(len(window), np.uint32)
+        by_site = np.zeros(len(table.family), np.int64)
+        texts, lowest = interned.text_table()
+        globals_in = set()
+        for start, chunk in window.chunks():
+            part = slice(start - seen.first, start - seen.first + len(chunk))
+            if _candidates.touch(
+                *(chunk, seen.kinds[part], table.name, table.plain_global, texts, lowest, aliases.addresses),
+                *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
+            ):
+                globals_in.add(start)
+        which = np.empty(len(window), bool)
+        return cls(window, which, _candidates.shared(buckets, found, which), by_site, frozenset(globals_in))
+
+    def rows(self, *, in_globals: bool = False) -> Iterator[tuple[Array, Records]]:
+        """The seqs and records, many at a time; of all pieces, or of those with accesses in a module's globals.
+
+        Both arrays are overwritten by the next ones."""
+        seqs, rows = np.empty(ROWS, np.int64), np.empty(ROWS, RECORD_DTYPE)
+        count = 0
+        for start, chunk in self.window.chunks():
+            if in_globals and start not in self.in_globals:
+                continue
+            if ROWS - count < len(chunk):
+                yield seqs[:count], rows[:count]
+                count = 0
+            which = self.which[start - self.window.first :][: len(chunk)]
+            count = _candidates.gather(chunk, which, start, rows, seqs, count)
+        if count:
+            yield seqs[:count], rows[:count]
