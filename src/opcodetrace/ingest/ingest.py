@@ -14,7 +14,7 @@ from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
-from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses
+from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
 from opcodetrace.ingest.switches import switches_of
 from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
@@ -272,11 +272,7 @@ def _events(
     at = np.searchsorted(kept.seqs, others)
 
     def merged(column: Array, more: Array) -> Array:
-        if not len(at):
-            return column
-        if not column.any() and not more.any():
-            return np.zeros(len(column) + len(more), column.dtype)  # takes no memory
-        return np.insert(column, at, more)
+        return with_more(column, at, more) if len(at) else column
 
     # one column after the other, so that never two of them are there twice
     kept.seqs = merged(kept.seqs, others)

@@ -179,7 +179,8 @@ def shared_accesses(
     numbers, frames = RowNumbers(3), RowNumbers(1)
     by_location = ByLocation()
     # zeros that are never written take no memory: `before` has nothing else if the order of all accesses is exact
-    columns = [np.zeros(candidates.count, dtype) for dtype in DTYPES]
+    room = candidates.count + len(seen.markers)
+    columns = [np.zeros(room, dtype)[: candidates.count] for dtype in DTYPES]
     unplaced = stop = 0
     for seqs, piece in candidates.rows():
         placed = Placed.of(seqs, piece, table, interned, births, aliases)
@@ -264,6 +265,25 @@ def _staying(columns: list[Array], number: Array) -> list[Array]:
         for column in moving:
             column[begin:stop] = column[part][stays]
     return [column[:stop] if 2 * stop > len(column) else column[:stop].copy() for column in columns]
+
+
+def with_more(column: Array, at: Array, more: Array) -> Array:
+    """A column with some items inserted before others of it; in its own array, if that goes on far enough."""
+    count = len(column) + len(more)
+    if not column.any() and not more.any():
+        return np.zeros(count, column.dtype)  # takes no memory
+    whole = column if column.base is None else column.base
+    if len(whole) < count:
+        return np.insert(column, at, more)
+    for start in reversed(range(0, len(column) + 1, CHUNK)):  # the later ones first: they make room
+        stop = min(start + CHUNK, len(column))
+        first, last = np.searchsorted(at, (start, start + CHUNK))
+        if last == 0:
+            break
+        piece = np.insert(whole[start:stop], at[first:last] - start, more[first:last])
+        whole[start + first : start + first + len(piece)] = piece
+    made: Array = whole[:count]
+    return made
 
 
 class ByLocation:
