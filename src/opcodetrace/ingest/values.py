@@ -22,6 +22,7 @@ UNKNOWN_TEXT = 0  # the canonical id of a text whose records are missing
 ID_MASK = (1 << 32) - 1  # of a text's id
 TEXT_TAGS = [Tag.STR, Tag.BYTES, Tag.TUPLE]
 UNKNOWN_TYPE = "object"
+PIECE = 1 << 16  # values that are counted together: counting makes 8 bytes of each tag
 
 
 class Interned:
@@ -130,7 +131,10 @@ class Interned:
         """The same as `Events` has it, in the place of `tags` and `words`. The texts and objects come third."""
         made, numbers = tags, words.view(np.int64)
         distinct = Distinct(self)
-        used_tags = np.flatnonzero(np.bincount(tags, minlength=16)).tolist()
+        counts = np.zeros(16, np.int64)
+        for start in range(0, len(tags), PIECE):
+            counts += np.bincount(tags[start : start + PIECE], minlength=16)
+        used_tags = np.flatnonzero(counts).tolist()
         places = {tag: np.flatnonzero(tags == tag) for tag in used_tags if tag > Tag.TRUE}
         for tag, where in places.items():
             if tag == Tag.OBJECT:
