@@ -162,6 +162,7 @@ class Window:
             return
         with contextlib.suppress(OSError):  # an older kernel: then the pages come as they are needed
             self._map.madvise(_MADV_POPULATE_WRITE, start, goal - start)
+        self._map.madvise(mmap.MADV_DONTNEED, start, goal - start)  # they stay in memory, but are not counted as ours
         self._warm = goal
 
     def _raise_limit(self) -> None:
