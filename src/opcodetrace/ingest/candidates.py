@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +32,13 @@ class Candidates:
     which: Array  # bool, a mask of all records
     count: int
     by_site: Array | None  # how many accesses there are at each site, candidates or not; None: all are candidates
-    in_globals: frozenset[int]  # the seqs at which pieces begin that have accesses in a module's globals
+    in_globals: Sequence[tuple[int, int]]  # where pieces begin and end that have accesses in a module's globals
 
     @classmethod
     def all_of(cls, window: SpooledRecords, seen: Survey) -> Candidates:
         """All accesses."""
         which = seen.kinds - np.uint8(Kind.READ) <= Kind.DELETE - Kind.READ
-        return cls(window, which, int(which.sum()), None, frozenset(start for start, _ in window.chunks()))
+        return cls(window, which, int(which.sum()), None, [(window.first, window.stop)])
 
     @classmethod
     def of(
@@ -50,18 +51,23 @@ class Candidates:
         bits = min(MAX_BUCKET_BITS, max(MIN_BUCKET_BITS, len(window).bit_length()))
         found = np.zeros(1 << bits, np.uint32)
         buckets = np.empty(len(window), np.uint32)
-        by_site = np.zeros(len(table.family), np.int64)
         texts, lowest = interned.text_table()
-        globals_in = set()
-        for start, chunk in window.chunks():
-            part = slice(start - seen.first, start - seen.first + len(chunk))
-            if _candidates.touch(
-                *(chunk, seen.kinds[part], table.name, table.plain_global, texts, lowest, aliases.addresses),
-                *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
-            ):
-                globals_in.add(start)
+
+        def touch(start: int, stop: int) -> tuple[Array, list[tuple[int, int]]]:
+            by_site, in_globals = np.zeros(len(table.family), np.int64), []
+            for seq, chunk in window.chunks(start, stop):
+                part = slice(seq - seen.first, seq - seen.first + len(chunk))
+                if _candidates.touch(
+                    *(chunk, seen.kinds[part], table.name, table.plain_global, texts, lowest, aliases.addresses),
+                    *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
+                ):
+                    in_globals.append((seq, seq + len(chunk)))
+            return by_site, in_globals
+
+        (by_site, in_globals), (more_by_site, more_in_globals) = window.halves(touch)
         which = np.empty(len(window), bool)
-        return cls(window, which, _candidates.shared(buckets, found, which), by_site, frozenset(globals_in))
+        count = _candidates.shared(buckets, found, which)
+        return cls(window, which, count, by_site + more_by_site, in_globals + more_in_globals)
 
     def rows(self, *, in_globals: bool = False) -> Iterator[tuple[Array, Records]]:
         """The seqs and records, many at a time; of all pieces, or of those with accesses in a module's globals.
@@ -69,9 +75,8 @@ class Candidates:
         Both arrays are overwritten by the next ones."""
         seqs, rows = np.empty(ROWS, np.int64), np.empty(ROWS, RECORD_DTYPE)
         count = 0
-        for start, chunk in self.window.chunks():
-            if in_globals and start not in self.in_globals:
-                continue
+        ranges = self.in_globals if in_globals else [(self.window.first, self.window.stop)]
+        for start, chunk in itertools.chain.from_iterable(itertools.starmap(self.window.chunks, ranges)):
             if ROWS - count < len(chunk):
                 yield seqs[:count], rows[:count]
                 count = 0
