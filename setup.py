@@ -18,7 +18,7 @@ setup(
             Extension(
                 f"opcodetrace.{name.replace('/', '.')}", [f"src/opcodetrace/{name}.c"], extra_compile_args=ARGUMENTS
             )
-            for name in ("analyse/_passes", "ingest/_numbering", "store/_btree")
+            for name in ("analyse/_passes", "ingest/_candidates", "ingest/_numbering", "spool/_survey", "store/_btree")
         ),
     ]
 )

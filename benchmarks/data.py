@@ -125,9 +125,11 @@ def rows_of(events: int, folder: Path) -> Iterator[tuple[str, str, str]]:
         done = run(["record", "-q", "--window", WINDOW, "-d", database, *arguments])
         seconds = done.end - json.loads(done.output)["end"]
         with contextlib.closing(sqlite3.connect(database)) as connection:
-            records, accesses, stored, kept = connection.execute(
-                "SELECT records, accesses, stored, events FROM runs"
+            records, accesses, stored, kept, truncated = connection.execute(
+                "SELECT records, accesses, stored, events, truncated FROM runs"
             ).fetchone()
+        if truncated:  # the disk was too slow for the script; what is measured then cannot be compared
+            raise SystemExit(f"{program}: the recording stopped after {accesses:,} events ({truncated})")
         rates[name] = accesses / seconds
         yield f"{name}: events, of which stored", f"{accesses:,}, {stored:,}", ""
         yield (

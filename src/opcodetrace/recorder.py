@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import os
 import stat
@@ -189,6 +190,8 @@ def _record_once(
             before_storing(records)
             from opcodetrace import pipeline  # NumPy and SQLite are loaded when the script has ended
 
+            if not number:
+                gc.freeze()  # modules stay: no collection need walk them, nor the end of this process
             run, remarks = pipeline.store_run(spool, meta, database)
         except OpcodetraceError as error:
             failure = error

@@ -123,6 +123,34 @@ def test_one_location_that_lost_something_among_many() -> None:
     assert [lost.source_read, lost.read, lost.lost, lost.overwritten_by] == seqs
 
 
+@many
+@given(st.integers(0, 1 << 32), st.integers(1, 4), st.sampled_from([0.02, 0.5, 0.95]))
+def test_lost_updates_of_a_location_with_many_accesses(seed: int, threads: int, reading: float) -> None:
+    # GIVEN hundreds of accesses to one location, whose versions lie apart by few reads or by many
+    choose = random.Random(seed)
+    values: list[Value] = [0, 0, 0, 1, Opaque("T", 1), ABSENT]
+    events = []
+    for seq in range(400):
+        at = 0 if choose.random() < reading else choose.choice([1, 1, 1, 1, 2, 3])
+        kind = {0: EventKind.READ, 3: EventKind.DELETE}.get(at, EventKind.WRITE)
+        value = ABSENT if kind == EventKind.DELETE else choose.choice(values)
+        thread = choose.randrange(threads)
+        events.append(Event(seq, seq, thread, at, kind, 0, value, thread))
+    trace = trace_of(events, SITES)
+    trace.restructured = {0: sorted(choose.sample(range(400), choose.choice([0, 0, 2])))}
+    # THEN what is lost is what plain Python finds
+    found = evidence.gather(trace)
+    sources, certainties = resolve(trace)
+    left_out = versions.unchanging(events, sources)
+    updates, unseen = [], []
+    for part in evidence._between(events, trace.restructured[0]):
+        expected = versions.without(left_out, versions.lost_updates(0, part, sources, certainties))
+        updates += expected.updates
+        unseen += expected.unseen
+    assert found.lost == updates
+    assert found.unseen == unseen
+
+
 @given(st.lists(st.integers(-1, 9)))
 def test_places_by_location(locations: list[int]) -> None:
     bounds = np.zeros(max(locations, default=-1) + 2, np.int64)

@@ -221,16 +221,22 @@ newest_reads(PyObject *Py_UNUSED(module), PyObject *args)
 
 /* ---- lost updates */
 
+/* A version is named by the access that made it or showed it: its place in the part, plus one. Version 0 is what was
+ * there before. So a version needs no more room than a byte of its access. */
+enum { MAKES = 1, KEPT = 2, UNCHANGING = 4 }; /* it put back the value that it was made of */
+enum { BLOCK = 64 };                          /* accesses */
+
 typedef struct {
     const uint8_t *kind, *tag;
     const int64_t *word;
     const int32_t *source;
     int32_t *over;
     uint8_t *unseen;
-    /* by version, of one part; version 0 is what was there before */
-    int32_t *parents, *writers, *settled;
-    uint8_t *kept, *unchanging; /* unchanging: it put back the value that it was made of */
-    int32_t *seen;  /* by access: the version that it saw or made */
+    /* of one part */
+    const int32_t *order;
+    uint8_t *flags;   /* by access: of the version that it made */
+    int32_t *latest;  /* by block: the version before its first access */
+    int32_t *settled; /* versions */
     int32_t
         *since; /* by access: the one that gave the location the object that it then held; NULL: no object is there */
     Py_ssize_t lost, surprises;
@@ -281,15 +287,48 @@ puts_back(const Part *part, int32_t write, int32_t begun, int32_t since)
     return (tag != OBJECT && tag != SOME_OBJECT) || since == begun;
 }
 
-static void
-look_into(Part *part, const int32_t *order, int32_t count)
+/* The version that an access saw or made. */
+static int32_t
+version_at(const Part *part, int32_t at)
+{
+    int32_t begin = at - at % BLOCK;
+    for (; at >= begin; at--) {
+        if (part->flags[at] & MAKES) {
+            return at + 1;
+        }
+    }
+    return part->latest[begin / BLOCK];
+}
+
+/* The version that a version is made of; -1 for none. */
+static int32_t
+parent_of(const Part *part, int32_t version)
+{
+    int32_t place = version > 0 ? part->order[version - 1] : -1;
+    if (place < 0 || part->kind[place] == READ || part->source[place] < 0) {
+        return -1;
+    }
+    int32_t source = access_at(part->order, version - 1, part->source[place]);
+    return source < 0 ? -1 : version_at(part, source);
+}
+
+/* The place of the write that made a version; -1 if none is known. */
+static int32_t
+writer_of(const Part *part, int32_t version)
+{
+    int32_t place = version > 0 ? part->order[version - 1] : -1;
+    return place >= 0 && part->kind[place] != READ ? place : -1;
+}
+
+/* Go through the accesses in order; gives how many versions are settled. */
+static int32_t
+follow(Part *part, int32_t count)
 {
     int32_t version = 0, settled = 0;
     int32_t value = -1; /* the access that shows it; -1: unknown */
     int32_t held = -1, begun = -1;
-    part->parents[0] = part->writers[0] = -1;
     for (int32_t at = 0; at < count; at++) {
-        int32_t place = order[at];
+        int32_t place = part->order[at];
         bool unknown = part->tag[place] == ABSENT;
         int32_t shown = !unknown ? place : part->kind[place] == READ ? held : -1;
         if (shown < 0 || held < 0 || !same_value(part, shown, held)) {
@@ -299,60 +338,77 @@ look_into(Part *part, const int32_t *order, int32_t count)
         if (part->since != NULL) {
             part->since[at] = begun;
         }
+        if (at % BLOCK == 0) {
+            part->latest[at / BLOCK] = version;
+        }
+        part->flags[at] = 0;
         if (part->kind[place] == READ) {
-            if (part->tag[place] != ABSENT) {
+            if (!unknown) {
                 if (value >= 0 && !same_value(part, place, value)) { /* code that is not woven wrote there */
                     part->unseen[place] = 1;
                     part->surprises++;
-                    part->settled[settled++] = version++;
-                    part->parents[version] = part->writers[version] = -1;
+                    part->settled[settled++] = version;
+                    part->flags[at] = MAKES;
+                    version = at + 1;
                 }
                 value = place;
             }
-            part->seen[at] = version;
             continue;
         }
-        int32_t from = -1, source = -1;
-        if (part->source[place] >= 0) {
-            source = access_at(order, at, part->source[place]);
-            from = source < 0 ? -1 : part->seen[source];
-            if (part->kind[place] == DELETE) {
-                part->settled[settled++] = version;
-            }
-        }
-        else {
+        if (part->source[place] < 0 || part->kind[place] == DELETE) {
             part->settled[settled++] = version;
         }
-        version++;
-        part->parents[version] = from;
-        part->writers[version] = place;
-        part->unchanging[version] =
-            puts_back(part, place, begun, source < 0 || part->since == NULL ? -1 : part->since[source]);
-        part->seen[at] = version;
-        value = part->tag[place] == ABSENT ? -1 : place;
+        int32_t source = -1;
+        if (part->since != NULL && part->source[place] >= 0) {
+            source = access_at(part->order, at, part->source[place]);
+        }
+        bool unchanging = puts_back(part, place, begun, source < 0 ? -1 : part->since[source]);
+        part->flags[at] = unchanging ? MAKES | UNCHANGING : MAKES;
+        version = at + 1;
+        value = unknown ? -1 : place;
     }
     part->settled[settled++] = version;
-    memset(part->kept, 0, (size_t)version + 1);
+    return settled;
+}
+
+/* Whether all versions between two are kept. */
+static bool
+all_kept(const Part *part, int32_t floor, int32_t ceiling)
+{
+    for (int32_t at = floor; at < ceiling - 1; at++) {
+        if ((part->flags[at] & (MAKES | KEPT)) == MAKES) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+look_into(Part *part, int32_t count)
+{
+    int32_t settled = follow(part, count);
     for (int32_t each = 0; each < settled; each++) {
-        for (int32_t ancestor = part->settled[each]; ancestor >= 0 && !part->kept[ancestor];
-             ancestor = part->parents[ancestor]) {
-            part->kept[ancestor] = 1;
+        int32_t ancestor = part->settled[each];
+        while (ancestor > 0 && !(part->flags[ancestor - 1] & KEPT)) {
+            part->flags[ancestor - 1] |= KEPT;
+            ancestor = parent_of(part, ancestor);
         }
     }
     int32_t floor = 0;
     for (int32_t each = 0; each < settled; each++) {
         int32_t ceiling = part->settled[each];
-        if (ceiling > floor + 1 && memchr(part->kept + floor + 1, 0, (size_t)(ceiling - floor - 1)) != NULL) {
+        if (!all_kept(part, floor, ceiling)) {
             /* down the chain of the next settled version, `over` is its first one later than `lost` */
-            int32_t over = ceiling, below = part->parents[ceiling];
+            int32_t over = ceiling, below = parent_of(part, ceiling);
             for (int32_t lost = ceiling - 1; lost > floor; lost--) {
+                uint8_t flags = part->flags[lost - 1];
                 if (lost == below) {
                     over = lost;
-                    below = part->parents[lost];
+                    below = parent_of(part, lost);
                 }
-                else if (!part->kept[lost] && part->writers[lost] >= 0 && part->writers[over] >= 0 &&
-                         !part->unchanging[lost]) {
-                    part->over[part->writers[lost]] = part->writers[over] + 1;
+                else if ((flags & (MAKES | KEPT | UNCHANGING)) == MAKES && writer_of(part, lost) >= 0 &&
+                         writer_of(part, over) >= 0) {
+                    part->over[writer_of(part, lost)] = writer_of(part, over) + 1;
                     part->lost++;
                 }
             }
@@ -399,39 +455,33 @@ overwritten(PyObject *Py_UNUSED(module), PyObject *args)
             fits = order[at] >= 0 && order[at] < events;
         }
         size_t room = (size_t)longest + 2;
-        part.parents = PyMem_Malloc(room * sizeof *part.parents);
-        part.writers = PyMem_Malloc(room * sizeof *part.writers);
+        part.flags = PyMem_Malloc(room);
+        part.latest = PyMem_Malloc((room / BLOCK + 1) * sizeof *part.latest);
         part.settled = PyMem_Malloc(room * sizeof *part.settled);
-        part.seen = PyMem_Malloc(room * sizeof *part.seen);
         bool objects = false;
         for (Py_ssize_t place = 0; place < events && !objects; place++) {
             objects = part.tag[place] >= OBJECT;
         }
         part.since = objects ? PyMem_Malloc(room * sizeof *part.since) : NULL;
-        part.kept = PyMem_Malloc(room);
-        part.unchanging = PyMem_Malloc(room);
         if (!fits) {
             PyErr_SetString(PyExc_ValueError, "a place that is no event's");
         }
-        else if (part.parents == NULL || part.writers == NULL || part.settled == NULL || part.seen == NULL ||
-                 (objects && part.since == NULL) || part.kept == NULL || part.unchanging == NULL) {
+        else if (part.flags == NULL || part.latest == NULL || part.settled == NULL || (objects && part.since == NULL)) {
             PyErr_NoMemory();
         }
         else {
             Py_BEGIN_ALLOW_THREADS
             for (Py_ssize_t each = 0; each < parts; each++) {
-                look_into(&part, order + begins[each], (int32_t)(ends[each] - begins[each]));
+                part.order = order + begins[each];
+                look_into(&part, (int32_t)(ends[each] - begins[each]));
             }
             Py_END_ALLOW_THREADS
             status = 0;
         }
-        PyMem_Free(part.parents);
-        PyMem_Free(part.writers);
+        PyMem_Free(part.flags);
+        PyMem_Free(part.latest);
         PyMem_Free(part.settled);
-        PyMem_Free(part.seen);
         PyMem_Free(part.since);
-        PyMem_Free(part.kept);
-        PyMem_Free(part.unchanging);
     }
     release(&columns);
     return status < 0 ? NULL : Py_BuildValue("nn", part.lost, part.surprises);

@@ -22,6 +22,8 @@ from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 
 Array = npt.NDArray[Any]
 
+PIECE = 1 << 16  # events that are looked at together
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -91,7 +93,7 @@ class Accesses:
     def of(cls, trace: Trace) -> Accesses:
         events = trace.events
         bounds = np.zeros(int(events.location.max(initial=-1)) + 2, np.int64)
-        order = np.empty(int((events.location >= 0).sum()), np.int32)
+        order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
         _passes.group(events.location, bounds, order)
         accessed = bounds[1:] > bounds[:-1]
         looked_into = accessed.copy()
@@ -103,10 +105,14 @@ class Accesses:
                 looked_into[number] = each.certain and each.kind is not LocationKind.WHOLE
         begins, ends = bounds[:-1][looked_into], bounds[1:][looked_into]
         exact = np.ones(len(begins), bool)
+        locations = np.flatnonzero(looked_into)
         if events.before.any():
-            intervals = np.r_[0, np.cumsum(events.before[order] > 0)]
-            exact = intervals[ends] == intervals[begins]
-        return cls(order, np.flatnonzero(looked_into), begins, ends, exact, uncertain)
+            interval = np.zeros(len(accessed) + 1, bool)  # by location, the last entry for none
+            for start in range(0, len(events), PIECE):
+                part = slice(start, start + PIECE)
+                interval[events.location[part][events.before[part] > 0]] = True
+            exact = ~interval[locations]
+        return cls(order, locations, begins, ends, exact, uncertain)
 
     def by_location(self, which: Array) -> Iterator[tuple[int, int, int]]:
         """Some of the locations, each with where its accesses begin and end."""
@@ -133,8 +139,7 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
     columns = (events.kind, events.tag, events.word, sources.place)
     if _passes.overwritten(*columns, order, begins, ends, over, unseen) == (0, 0):
         return {}
-    (surprising,) = np.nonzero(unseen[order])
-    (losing,) = np.nonzero(over[order])
+    surprising, losing = _marked(order, unseen), _marked(order, over)
     if trace.let_go:
         losing = losing[~evicted.may_put_back(events, sources)[order[losing]]]
     part = np.searchsorted(begins, losing, side="right") - 1
@@ -153,6 +158,12 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
         overwriters = len({update.overwritten_by for update in found.updates})
         told[location] = found, LostCount(location, number, number, overwriters, exhausted=False)
     return told
+
+
+def _marked(order: Array, marks: Array) -> Array:
+    """Where in `order` those places lie that have a mark."""
+    found = [start + np.flatnonzero(marks[order[start : start + PIECE]]) for start in range(0, len(order), PIECE)]
+    return np.concatenate(found)
 
 
 def _among(numbers: Array, wanted: Collection[int]) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.ingest.shared_accesses import Kept
+from opcodetrace.ingest.shared_accesses import CHUNK, Kept
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK
 from opcodetrace.spool.layout import NO_SITE, Tag
@@ -33,13 +33,10 @@ class CallStructure:
 
     @classmethod
     def of(cls, window: SpooledRecords, seen: Survey, kept: Kept) -> CallStructure:
-        found = [np.empty(0, np.int64)]
-        for start, chunk in window.chunks():
-            kind = seen.kinds[start - seen.first :][: len(chunk)]
-            (entered,) = np.nonzero(kind == EventKind.ENTER)
-            found.append(start + entered[chunk["tags"][entered] & 15 == Tag.INT])
-        seqs = np.concatenate(found)
+        seqs = seen.markers[seen.kinds[seen.markers - seen.first] == EventKind.ENTER]
         records = window.take(seqs)
+        named = records["tags"] & 15 == Tag.INT
+        seqs, records = seqs[named], records[named]
         frames, ranks = np.unique(records["frame"] & np.uint64(ADDRESS_MASK), return_inverse=True)
         span = np.int64(seen.first + len(seen.kinds) + 1)
         order = np.argsort(ranks * span + seqs)
@@ -58,7 +55,11 @@ class CallStructure:
             return cls(seqs, records, *(np.empty(0, np.int64) for _ in range(3)))
         parents = activation(records["container"] & np.uint64(ADDRESS_MASK), seqs)
         needed = np.zeros(len(seqs) + 1, bool)  # the last entry is that of no activation
-        fresh = np.unique(activation(kept.addresses(slice(None)) & np.uint64(ADDRESS_MASK), kept.seqs))
+        found = [np.empty(0, np.int64)]
+        for start in range(0, len(kept.seqs), CHUNK):
+            part = slice(start, start + CHUNK)
+            found.append(np.unique(activation(kept.addresses(part) & np.uint64(ADDRESS_MASK), kept.seqs[part])))
+        fresh = np.unique(np.concatenate(found))
         while len(fresh := fresh[(fresh >= 0) & ~needed[fresh]]):
             needed[fresh] = True
             fresh = np.unique(parents[fresh])

@@ -14,7 +14,7 @@ from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
-from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses
+from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
 from opcodetrace.ingest.switches import switches_of
 from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
@@ -72,14 +72,13 @@ def ingest(
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels, files)
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
-    kinds = sum(np.bincount(seen.kinds[at : at + CHUNK], minlength=32) for at in range(0, len(seen.kinds) + 1, CHUNK))
-    assert isinstance(kinds, np.ndarray)
-    accesses = int(kinds[[EventKind.READ, EventKind.WRITE, EventKind.DELETE]].sum())
+    accesses = int(seen.counts[[EventKind.READ, EventKind.WRITE, EventKind.DELETE]].sum())
     calls = CallStructure.of(spool, seen, kept)
     of_readers = Need.ENTER_OF_READERS in needs
     markers = _markers(spool, seen, sites, calls, None if keep_all else kept, of_readers=of_readers)
     all_kept = len(kept.seqs) == accesses
     elsewhere = np.empty(0, np.int64) if all_kept else _elsewhere(spool, seen, sites, codes, kept)
+    stored = len(kept.seqs)
     events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     notes = []
@@ -101,11 +100,11 @@ def ingest(
         restructured=restructured(spool, seen, births, kept, interned),
         records=len(spool),
         accesses=accesses,
-        stored=len(kept.seqs),
+        stored=stored,
         missed=spool.missed,
         children=spool.children,
         merged=tuple(lanes for flag, lanes in MERGED.items() if spool.merged & flag),
-        holes=int(kinds[0]),
+        holes=int(seen.counts[0]),
         truncated=_truncation(spool.limit, max_records, disk_full=spool.disk_full) if stopped else None,
         truncated_seq=spool.stop_seq if stopped else None,
         births=births_seen,
@@ -136,7 +135,7 @@ def _locations(
             strict=True,
         )
     ][1:]
-    for location, site in _preferred_sites(kept, len(table.family)):
+    for location, site in _preferred_sites(kept, table):
         unlabelled[location - 1].sites.append(site)
     texts = labels.label_all(unlabelled)
     columns = zip(
@@ -164,13 +163,15 @@ def _locations(
     }
 
 
-def _preferred_sites(kept: Kept, size: int) -> Iterator[tuple[int, int]]:
+def _preferred_sites(kept: Kept, table: SiteTable) -> Iterator[tuple[int, int]]:
     """(location, site) pairs; a location's writing sites before its reading ones, the busier first."""
     seen: Counter[int] = Counter()
+    size = len(table.family)
     for start in range(0, len(kept.seqs), CHUNK):
         part = slice(start, start + CHUNK)
         reading = kept.kinds[part] == EventKind.READ
-        found = (kept.locations[part].astype(np.int64) * 2 + reading) * size + kept.sites[part]
+        found = (kept.locations[part].astype(np.int64) * 2 + reading) * size
+        found += table.indexes(kept.site_ids[part])
         seen.update(dict(zip(*(column.tolist() for column in np.unique(found, return_counts=True)), strict=True)))
     pairs, counts = np.array(list(seen), np.int64), np.array(list(seen.values()), np.int64)
     for index in np.lexsort((pairs, -counts, pairs // size)).tolist():
@@ -195,31 +196,35 @@ def _markers(
     else:
         for start in range(0, len(kept.seqs), CHUNK):
             part = slice(start, start + CHUNK)
-            wanted[table.code[kept.sites[part][(kept.kinds[part] != EventKind.READ) | of_readers]]] = True
-    found = [np.empty(0, np.int64)]
-    for start, chunk in window.chunks():
-        kind = seen.kinds[start - seen.first :][: len(chunk)]
-        (where,) = np.nonzero((kind >= EventKind.COMPUTE) & (kind <= EventKind.DEFINE))
-        if kept is not None:
-            where = where[(kind[where] != EventKind.ENTER) | (chunk["tags"][where] & 15 != Tag.INT)]
-        sites = table.indexes(chunk["site"][where])
-        found.append(start + where[wanted[table.code[sites]]])
-    return np.union1d(np.concatenate(found), calls.of_events())
+            sites = kept.site_ids[part][(kept.kinds[part] != EventKind.READ) | of_readers]
+            wanted[table.code[table.indexes(sites)]] = True
+    found = [calls.of_events()]
+    for start in range(0, len(seen.markers), CHUNK):
+        seqs = seen.markers[start : start + CHUNK]
+        rows = window.take(seqs)
+        is_wanted = wanted[table.code[table.indexes(rows["site"])]]
+        if kept is not None:  # those that name a caller are told by `calls`
+            is_wanted &= (seen.kinds[seqs - seen.first] != EventKind.ENTER) | (rows["tags"] & 15 != Tag.INT)
+        found.append(seqs[is_wanted])
+    return np.unique(np.concatenate(found))
 
 
 def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, codes: Iterable[Code], kept: Kept) -> Array:
     """The seqs of accesses that are not kept, each the next after a kept one at the same site of the same frame.
 
     A later write of that activation must not be taken to be made of the kept one's value."""
-    asked = np.zeros(table.unknown + 1, bool)
+    asked = np.zeros(table.unknown + 1, bool)  # sites
     of_sites = [site.flow for site in table.sites.values() if site.flow is not None]
     for flow in (*of_sites, *flows_of(codes)):
         reads = (*flow.reads, *flow.called_reads, *flow.tested, *flow.failed)
         asked[[*reads, *flow.writes, *flow.called_writes]] = True
+    asked &= kept.partly
+    if not asked.any():
+        return np.empty(0, np.int64)
     at_kept = np.zeros(len(asked), bool)  # sites that are asked for, of kept accesses
     parts = [np.empty(0, np.uint64)]
     for start in range(0, len(kept.seqs), CHUNK):
-        sites = kept.sites[start : start + CHUNK]
+        sites = table.indexes(kept.site_ids[start : start + CHUNK])
         (which,) = np.nonzero(asked[sites])
         at_kept[sites[which]] = True
         parts.append(np.unique(mixed_hash((kept.addresses(which + start), sites[which]), FIRST_SALT)))
@@ -258,54 +263,60 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, codes: It
 def _events(
     window: SpooledRecords, births: Births | None, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
 ) -> tuple[Events, Array]:
-    """The events, and the addresses of frames by the numbers that they have there."""
+    """The events, and the addresses of frames by the numbers that they have there. They take the columns of `kept`."""
     others = np.sort(np.concatenate([markers, elsewhere]))
     away = np.isin(others, elsewhere)
     rows = window.take(others)
     kinds = np.where(away, np.uint8(EventKind.ELSEWHERE), rows["kind"] & np.uint8(RECORD_KIND_MASK))
-    before = np.where(away, np.uint32(0), rows["before"])
-    tags = np.where(away, np.uint8(0), rows["tags"] >> np.uint8(4))
     at = np.searchsorted(kept.seqs, others)
 
     def merged(column: Array, more: Array) -> Array:
-        return np.insert(column, at, more) if len(at) else column
+        return with_more(column, at, more) if len(at) else column
 
-    seqs = merged(kept.seqs, others)
-    kind = merged(kept.kinds, kinds)
-    earlier = merged(kept.before, before)
-    tag, words = merged(kept.tags, tags), merged(kept.values, rows["value"])
+    # one column after the other, so that never two of them are there twice
+    kept.seqs = merged(kept.seqs, others)
+    kept.values = merged(kept.values, rows["value"])
+    kept.before = merged(kept.before, np.where(away, np.uint32(0), rows["before"]))
+    kept.threads_of = merged(kept.threads_of, rows["thread"])
+    kept.site_ids = merged(kept.site_ids, rows["site"])
+    kept.kinds = merged(kept.kinds, kinds)
+    kept.locations = merged(kept.locations, np.full(len(others), -1, np.int32))
+    kept.tags = merged(kept.tags, np.where(away, np.uint8(0), rows["tags"] >> np.uint8(4)))
     # the addresses of frames only tell activations apart: small numbers do as well
-    frame = merged(kept.frame, kept.frames.of(rows["frame"]))
-    objects = _objects_in(kind, earlier, tag, words, births, seqs)
-    tag, word, distinct = interned.columns(tag, words, objects)
+    kept.frame = merged(kept.frame, kept.frames.of(rows["frame"]))
+    objects = _objects_in(kept, births)
+    tag, word, distinct = interned.columns(kept.tags, kept.values, objects)
     events = Events(
-        seq=seqs,
-        before=earlier,
-        thread=merged(kept.threads_of, rows["thread"]),
-        site=merged(kept.site_ids, rows["site"]),
-        kind=kind,
-        location=merged(kept.locations, np.full(len(others), -1, np.int32)),
+        seq=kept.seqs,
+        before=kept.before,
+        thread=kept.threads_of,
+        site=kept.site_ids,
+        kind=kept.kinds,
+        location=kept.locations,
         tag=tag,
         word=word,
-        frame=frame,
+        frame=kept.frame,
         others=distinct,
     )
     return events, kept.frames.column(0)
 
 
-def _objects_in(kinds: Array, before: Array, tags: Array, words: Array, births: Births | None, seqs: Array) -> Array:
+def _objects_in(events: Kept, births: Births | None) -> Array:
     """The objects that values are, 0 if they are none or births were not seen.
 
     What is written was there when the write began, and may have been overwritten and gone before it was recorded; what
     was read is there at the end."""
-    objects = np.zeros(len(tags), np.int64)
+    objects = np.zeros(len(events.tags), np.int64)
     if births is None:
         return objects
-    (which,) = np.nonzero(tags == Tag.OBJECT)
-    addresses = words[which] & np.uint64(ADDRESS_MASK)
-    which, addresses = which[addresses != 0], addresses[addresses != 0]
-    began = np.where(kinds[which] == EventKind.WRITE, before[which].astype(np.int64), 0)
-    objects[which] = births.objects(addresses, np.maximum(seqs[which] - began, births.first))
+    for start in range(0, len(objects), CHUNK):
+        which = start + np.flatnonzero(events.tags[start : start + CHUNK] == Tag.OBJECT)
+        addresses = events.values[which] & np.uint64(ADDRESS_MASK)
+        which, addresses = which[addresses != 0], addresses[addresses != 0]
+        if not len(which):
+            continue
+        began = np.where(events.kinds[which] == EventKind.WRITE, events.before[which].astype(np.int64), 0)
+        objects[which] = births.objects(addresses, np.maximum(events.seqs[which] - began, births.first))
     return objects
 
 

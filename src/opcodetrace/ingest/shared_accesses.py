@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.ingest.candidates import Candidates
 from opcodetrace.ingest.identity import Aliases, Births
-from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT
 from opcodetrace.ingest.row_numbers import RowNumbers
 from opcodetrace.ingest.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SLICE, WHOLE, SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, TEXT_TAGS, UNKNOWN_TEXT, Interned
@@ -22,7 +21,6 @@ from opcodetrace.trace.event import EventKind
 Array = npt.NDArray[Any]
 
 
-MAX_BUCKET_BITS = 24
 CHUNK = 1 << 16  # accesses at a time
 SEQUENCES = frozenset(["list", "bytearray", "collections.deque", "array.array"])  # where a deletion moves items
 
@@ -59,61 +57,10 @@ def canonical_keys(records: Records, sites: Array, table: SiteTable, interned: I
     return Keys(tags, words)
 
 
-def _candidates(window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases) -> Array:
-    """Which accesses are to locations that may be shared, as a mask of all records: every shared one, and few others.
-
-    Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds nothing
-    shared. Families and generations only tell apart what has the same address, so they can wait.
-    """
-    bits = min(MAX_BUCKET_BITS, max(10, len(window).bit_length()))
-    no_thread = MAX_THREADS
-    first_thread = np.full(1 << bits, no_thread, np.uint32)
-    many = np.zeros(1 << bits, bool)
-    written = np.zeros(1 << bits, bool)
-    found: list[tuple[int, int, Array, Array | None]] = []
-    for start, chunk in window.chunks():
-        length = len(chunk)
-        kind = seen.kinds[start - seen.first :][:length]
-        (where,) = np.nonzero(is_access(kind))
-        if not len(where):
-            continue
-        if len(where) < len(chunk):
-            chunk, kind = chunk[where], kind[where]
-        keys = canonical_keys(chunk, table.indexes(chunk["site"]), table, interned)
-        mixed = chunk["container"] & np.uint64(ADDRESS_MASK)
-        two_buckets = np.isin(mixed, aliases.addresses)  # a location with two containers lies in two
-        mixed *= np.uint64(FIRST_SALT)
-        mixed ^= keys.words
-        mixed *= np.uint64(SECOND_SALT)
-        mixed >>= np.uint64(64 - bits)
-        buckets = mixed.view(np.int64)
-        thread = chunk["thread"].astype(np.uint32)
-        before = first_thread[buckets]
-        fresh = before == no_thread
-        if fresh.any():
-            first_thread[buckets[fresh]] = thread[fresh]
-            before = first_thread[buckets]
-        many[buckets[before != thread]] = True
-        written[buckets[kind != EventKind.READ]] = True
-        found.append((start, start + length, mixed.astype(np.uint32), two_buckets if two_buckets.any() else None))
-    shared = many & written
-    candidates = is_access(seen.kinds)
-    for start, stop, buckets, two in found:
-        part = candidates[start - seen.first : stop - seen.first]
-        part[np.flatnonzero(part)] = shared[buckets] if two is None else shared[buckets] | two
-    return candidates
-
-
-def is_access(kinds: Array) -> Array:
-    """Of which records."""
-    accesses: Array = kinds - np.uint8(EventKind.READ) <= EventKind.DELETE - EventKind.READ
-    return accesses
-
-
 # of the first columns of Kept
 DTYPES = (
     *(np.int64, np.uint32, np.uint16, np.uint8, np.uint8, np.uint64, np.int32, np.uint32),
-    *(np.int32, np.int32),
+    np.int32,
 )
 
 
@@ -129,7 +76,6 @@ class Kept:
     values: Array
     frame: Array  # int32: the number of its address
     site_ids: Array
-    sites: Array  # int32: as places in the SiteTable
     locations: Array  # int32: numbered from 1 by first access
     families: Array  # by location, as what follows; entry 0 is for no location
     containers: Array  # tells containers apart
@@ -142,11 +88,35 @@ class Kept:
     writes: Array
     threads: Array
     unplaced: int  # accesses at unknown sites
+    partly: Array  # by place in the SiteTable: whether other accesses at the site may not be kept
     frames: RowNumbers  # of the addresses of frames
 
     def addresses(self, which: Array | slice) -> Array:
         """Those of the frames of some of the accesses."""
         return self.frames.column(0)[self.frame[which]]
+
+    def latest_access(self, threads: Array, before: Array) -> Array:
+        """The seq of each thread's latest access before a seq, -1 if there is none; `before` is in order."""
+        found = np.full(len(before), -1, np.int64)
+        latest = np.full(MAX_THREADS, -1, np.int64)  # by thread, in the pieces so far
+        done = 0
+        for start in range(0, len(self.seqs), CHUNK):
+            if done == len(before):
+                break
+            seqs, of = self.seqs[start : start + CHUNK], self.threads_of[start : start + CHUNK]
+            stop = int(np.searchsorted(before, seqs[-1], side="right"))
+            if stop > done:
+                asked = slice(done, stop)
+                order = np.argsort(of, kind="stable")
+                ranks = np.searchsorted(seqs, before[asked])  # how many accesses of the piece come before
+                keys = of[order].astype(np.int64) * CHUNK + order
+                place = np.searchsorted(keys, threads[asked] * CHUNK + ranks) - 1
+                here = (place >= 0) & (of[order[place]] == threads[asked])
+                found[asked] = np.where(here, seqs[order[place]], latest[threads[asked]])
+                done = stop
+            latest[of] = seqs
+        found[done:] = latest[threads[done:]]
+        return found
 
 
 @dataclass(slots=True)
@@ -197,16 +167,9 @@ def shared_accesses(
     window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned, *, keep_all: bool
 ) -> Kept:
     aliases = Aliases.of(seen, births)
-    candidates = is_access(seen.kinds) if keep_all else _candidates(window, seen, table, interned, aliases)
-
-    def rows() -> Iterator[tuple[Array, Records]]:
-        for start in range(0, len(candidates), CHUNK):
-            seqs = seen.first + start + np.flatnonzero(candidates[start : start + CHUNK])
-            if len(seqs):
-                yield seqs, window.take(seqs)
-
+    candidates = Candidates.all_of(window, seen) if keep_all else Candidates.of(window, seen, table, interned, aliases)
     globals_known = [np.empty(0, np.int64)]
-    for seqs, piece in rows():
+    for seqs, piece in candidates.rows(in_globals=True):
         in_globals = (piece["kind"] & RecordFlag.MODULE) != 0
         in_globals |= table.plain_global[table.indexes(piece["site"])]
         if in_globals.any():
@@ -215,9 +178,11 @@ def shared_accesses(
     known = np.unique(np.concatenate(globals_known))
     numbers, frames = RowNumbers(3), RowNumbers(1)
     by_location = ByLocation()
-    columns = [np.empty(int(candidates.sum()), dtype) for dtype in DTYPES]
+    # zeros that are never written take no memory: `before` has nothing else if the order of all accesses is exact
+    room = candidates.count + len(seen.markers)
+    columns = [np.zeros(room, dtype)[: candidates.count] for dtype in DTYPES]
     unplaced = stop = 0
-    for seqs, piece in rows():
+    for seqs, piece in candidates.rows():
         placed = Placed.of(seqs, piece, table, interned, births, aliases)
         placed.place_globals(known)
         records, keys = placed.rows, placed.keys
@@ -229,10 +194,11 @@ def shared_accesses(
         found = (
             *(placed.seqs, records["before"], records["thread"], records["kind"] & np.uint8(RECORD_KIND_MASK)),
             *(records["tags"] >> np.uint8(4), records["value"], frames.of(records["frame"]), records["site"]),
-            *(placed.sites, locations),
+            locations,
         )
         for column, part in zip(columns, found, strict=True):
-            column[start:stop] = part
+            if part.any():
+                column[start:stop] = part
     threads = by_location.thread_counts()
     count = len(numbers)
     shared = np.full(count, True) if keep_all else (threads >= 2) & (by_location.writes[:count] >= 1)
@@ -240,13 +206,16 @@ def shared_accesses(
     number = np.zeros(count, np.int32)
     number[order] = np.arange(1, len(order) + 1)
     columns = _staying([column[:stop] for column in columns], number)
+    partly = np.ones(len(table.family), bool)
+    if candidates.by_site is not None:
+        partly = candidates.by_site != _by_site(columns[-2], table)
 
     def of_location(column: Array) -> Array:
         return np.concatenate([np.zeros(1, column.dtype), column[order]])
 
     how, words = numbers.column(1), numbers.column(2)
     tags = (how & np.uint64(0xFF)).astype(np.uint8)
-    all_seqs, before, threads_of, kinds, value_tags, values, frame, site_ids, sites, locations = columns
+    all_seqs, before, threads_of, kinds, value_tags, values, frame, site_ids, locations = columns
     return Kept(
         seqs=all_seqs,
         before=before,
@@ -257,7 +226,6 @@ def shared_accesses(
         frame=frame,
         frames=frames,
         site_ids=site_ids,
-        sites=sites,
         locations=locations,
         families=of_location((how >> np.uint64(8)).astype(table.family.dtype)),
         containers=of_location(numbers.column(0).view(np.int64)),
@@ -270,21 +238,52 @@ def shared_accesses(
         writes=of_location(by_location.writes[:count]),
         threads=of_location(threads),
         unplaced=unplaced,
+        partly=partly,
     )
+
+
+def _by_site(site_ids: Array, table: SiteTable) -> Array:
+    """How many of some accesses are at each site."""
+    counts = np.zeros(len(table.family), np.int64)
+    for start in range(0, len(site_ids), CHUNK):
+        counts += np.bincount(table.indexes(site_ids[start : start + CHUNK]), minlength=len(counts))
+    return counts
 
 
 def _staying(columns: list[Array], number: Array) -> list[Array]:
     """The accesses whose locations, the last column, have a number; with these numbers."""
     stop = 0
+    moving = [column for column in columns if column.any()]
     for start in range(0, len(columns[-1]), CHUNK):
         part = slice(start, start + CHUNK)
         numbers = number[columns[-1][part]]
         stays = numbers > 0
         begin, stop = stop, stop + int(stays.sum())
         columns[-1][part] = numbers
-        for column in columns:
+        if begin == start and stays.all():
+            continue
+        for column in moving:
             column[begin:stop] = column[part][stays]
     return [column[:stop] if 2 * stop > len(column) else column[:stop].copy() for column in columns]
+
+
+def with_more(column: Array, at: Array, more: Array) -> Array:
+    """A column with some items inserted before others of it; in its own array, if that goes on far enough."""
+    count = len(column) + len(more)
+    if not column.any() and not more.any():
+        return np.zeros(count, column.dtype)  # takes no memory
+    whole = column if column.base is None else column.base
+    if len(whole) < count:
+        return np.insert(column, at, more)
+    for start in reversed(range(0, len(column) + 1, CHUNK)):  # the later ones first: they make room
+        stop = min(start + CHUNK, len(column))
+        first, last = np.searchsorted(at, (start, start + CHUNK))
+        if last == 0:
+            break
+        piece = np.insert(whole[start:stop], at[first:last] - start, more[first:last])
+        whole[start + first : start + first + len(piece)] = piece
+    made: Array = whole[:count]
+    return made
 
 
 class ByLocation:
@@ -346,14 +345,9 @@ def restructured(
     of_container: defaultdict[int, list[int]] = defaultdict(list)
     for location in np.flatnonzero(kept.families == ITEM).tolist():
         of_container[int(kept.containers[location])].append(location)
-    found: list[Array] = []
-    for start, chunk in window.chunks():
-        kind = seen.kinds[start - seen.first :][: len(chunk)]
-        (where,) = np.nonzero((kind == EventKind.WRITE) | (kind == EventKind.DELETE))
-        tags = chunk["tags"][where] & 15
-        whole = np.isin(tags, (Tag.WHOLE, Tag.SLICE)) | ((tags == Tag.INT) & (kind[where] == EventKind.DELETE))
-        found.append(where[whole] + start)
-    seqs = np.concatenate(found) if found else np.empty(0, np.int64)
+    if not of_container:
+        return {}
+    seqs = seen.moving
     rows = window.take(seqs)
     moved: defaultdict[int, list[int]] = defaultdict(list)
     containers = births.objects(rows["container"] & np.uint64(ADDRESS_MASK), seqs)

@@ -151,13 +151,13 @@ def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Arr
     depth = np.cumsum(steps)
     begins = np.flatnonzero(np.r_[True, place[1:] != place[:-1]])
     depth -= np.repeat((depth - steps)[begins], np.diff(np.r_[begins, len(place)]))
-    last = np.iinfo(np.int64).max >> 20
+    last = np.iinfo(np.int64).max
     until = np.where(np.r_[place[1:] == place[:-1], False], np.r_[seqs[1:], last], last)
-    accesses = np.sort((kept.threads_of.astype(np.int64) << 44) + kept.seqs)
-    first = np.searchsorted(accesses, (threads << 44) + seqs)
-    behind = np.searchsorted(accesses, (threads << 44) + until)
-    held: Array = np.unique(place[(depth > 0) & (behind > first)])
-    return held
+    (held,) = np.nonzero(depth > 0)
+    held = held[np.argsort(until[held], kind="stable")]
+    accessed = kept.latest_access(threads[held], until[held]) >= seqs[held]
+    objects: Array = np.unique(place[held[accessed]])
+    return objects
 
 
 def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:

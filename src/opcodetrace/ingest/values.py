@@ -22,6 +22,7 @@ UNKNOWN_TEXT = 0  # the canonical id of a text whose records are missing
 ID_MASK = (1 << 32) - 1  # of a text's id
 TEXT_TAGS = [Tag.STR, Tag.BYTES, Tag.TUPLE]
 UNKNOWN_TYPE = "object"
+PIECE = 1 << 16  # values that are counted together: counting makes 8 bytes of each tag
 
 
 class Interned:
@@ -71,6 +72,10 @@ class Interned:
         places = (ids - self._lowest) & np.uint64(ID_MASK)
         canonical: Array = self._table[np.minimum(places, len(self._table) - 1).astype(np.intp)]
         return canonical
+
+    def text_table(self) -> tuple[Array, int]:
+        """The canonical ids by id, from which id on; the last entry is for all that are out of range."""
+        return self._table, int(self._lowest)
 
     def text(self, number: int) -> str | None:
         """The text with this id, as in the records."""
@@ -127,7 +132,10 @@ class Interned:
         made, numbers = tags, words.view(np.int64)
         numbers[tags == Tag.ABSENT] = 0
         distinct = Distinct(self)
-        used_tags = np.flatnonzero(np.bincount(tags, minlength=16)).tolist()
+        counts = np.zeros(16, np.int64)
+        for start in range(0, len(tags), PIECE):
+            counts += np.bincount(tags[start : start + PIECE], minlength=16)
+        used_tags = np.flatnonzero(counts).tolist()
         places = {tag: np.flatnonzero(tags == tag) for tag in used_tags if tag > Tag.TRUE}
         for tag, where in places.items():
             if tag == Tag.OBJECT:

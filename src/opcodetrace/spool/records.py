@@ -5,28 +5,28 @@ from __future__ import annotations
 import mmap
 import pathlib
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.spool import layout
+from opcodetrace.spool import _survey, layout
 from opcodetrace.spool.layout import HeaderFlag, Merged
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
-RESIDENT = 1 << 20  # records that are mapped and read, before their pages are released
+RESIDENT = 1 << 18  # records that are mapped and read, before their pages are released
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
-CONTROL = layout.RecordKind.TEXT  # the first of the kinds that are neither events nor PASS
 OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
-OF_NO_THREAD = [*OF_TEXTS, layout.RecordKind.BIRTH, layout.RecordKind.DESCRIBE]
 REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
-HOLE = 0  # the kind of a record that was begun and not finished
 
 Records = npt.NDArray[np.void]
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +105,53 @@ class SpooledRecords:
             seq += size
             since += size
             if since >= RESIDENT or seq >= stop:
-                self._let_go()
+                self._let_go(place + size - since, place + size)
                 since = 0
+
+    def halves(self, work: Callable[[int, int], T]) -> tuple[T, T]:
+        """What `work` makes of the first and of the second half of the records that count, from one seq to another.
+
+        A second thread does the first half: the compiled passes let go of the interpreter."""
+        middle = self.first + len(self) // 2
+        if len(self) < 2 * CHUNK:
+            return work(self.first, middle), work(middle, self.stop)
+        made: list[T] = []
+        failures: list[BaseException] = []
+
+        def do() -> None:
+            try:
+                made.append(work(self.first, middle))
+            except BaseException as error:  # it is raised where the work was asked for
+                failures.append(error)
+
+        thread = threading.Thread(target=do)
+        thread.start()
+        try:
+            second = work(middle, self.stop)
+        finally:
+            thread.join()
+        if failures:
+            raise failures[0]
+        return made[0], second
 
     def take(self, seqs: Array) -> Records:
         """A copy of these records."""
         records: Records = self.stored[seqs % max(1, len(self.stored))]
         if len(seqs) >= CHUNK:
-            self._let_go()
+            self._let_go(0, len(self.stored))
         return records
 
-    def _let_go(self) -> None:
-        """Forget the pages that were read: the system keeps them as long as it has the room."""
+    def _let_go(self, start: int, stop: int) -> None:
+        """Forget the pages of records that were read: the system keeps them as long as it has the room.
+
+        `start` is negative where they begin at the end of a ring."""
         mapping = getattr(self.stored.base, "_mmap", None)  # there is none of no records
         if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            mapping.madvise(mmap.MADV_DONTNEED)
+            if start < 0:
+                self._let_go(start + len(self.stored), len(self.stored))
+            offset = len(mapping) - self.stored.nbytes  # of the records; a mapping begins at a page
+            begin = (offset + max(0, start) * layout.RECORD_SIZE) & -mmap.PAGESIZE
+            mapping.madvise(mmap.MADV_DONTNEED, begin, offset + stop * layout.RECORD_SIZE - begin)
 
 
 def _map(path: pathlib.Path, count: int) -> Records:
@@ -135,6 +167,9 @@ class Survey:
 
     first: int  # the seq of the first record that counts
     kinds: Array  # of each record that counts: a RecordKind, HOLE if it was not finished
+    counts: Array  # how many there are of each kind
+    markers: Array  # the seqs of COMPUTE, ENTER and DEFINE records
+    moving: Array  # the seqs of changes that may move a container's items: del items[0], pop(), clear()
     control_seqs: Array
     control_kinds: Array
     control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before
@@ -144,8 +179,6 @@ class Survey:
 
 def survey(window: SpooledRecords) -> Survey:
     kinds = np.empty(len(window), np.uint8)
-    first = np.full(layout.MAX_THREADS, -1, np.int64)
-    last = np.full(layout.MAX_THREADS, -1, np.int64)
     seqs: list[Array] = [np.empty(0, np.int64)]
     control_kinds: list[Array] = [np.empty(0, np.uint8)]
     control: list[Records] = [np.empty(0, RECORD_DTYPE)]
@@ -156,38 +189,59 @@ def survey(window: SpooledRecords) -> Survey:
         seqs.append(positions[where])
         control_kinds.append(kind[where])
         control.append(chunk[where])
-    for start, chunk in window.chunks():
-        stop = start + len(chunk)
-        kind = kinds[start - window.first : stop - window.first]
-        np.bitwise_and(chunk["kind"], layout.RECORD_KIND_MASK, out=kind)
-        positions = np.arange(start, stop)
-        finished = chunk["commit"] == (positions + 1).astype(np.uint32)
-        threads = chunk["thread"]
-        if not finished.all():
-            kind[~finished] = HOLE
-        is_control = kind >= CONTROL
-        by_threads = finished & ~np.isin(kind, OF_NO_THREAD) if is_control.any() else finished
-        if not by_threads.all():
-            positions, threads = positions[by_threads], threads[by_threads]
-        last[threads] = positions
-        fresh = first[threads] < 0
-        if fresh.any():
-            first[threads[fresh][::-1]] = positions[fresh][::-1]
-        (where,) = np.nonzero(is_control)
-        if len(where):
-            seqs.append(where + start)
-            control_kinds.append(kind[where])
-            control.append(chunk[where])
+    earlier, later = parts = window.halves(partial(_Part.of, window, kinds))
+    first = np.where(earlier.first < 0, later.first, earlier.first)
+    last = np.maximum(earlier.last, later.last)
     (seen,) = np.nonzero(first >= 0)
+    nothing = np.empty(0, np.int64)
     return Survey(
         first=window.first,
         kinds=kinds,
-        control_seqs=np.concatenate(seqs),
-        control_kinds=np.concatenate(control_kinds),
-        control=np.concatenate(control),
+        counts=earlier.counts + later.counts,
+        markers=np.concatenate([nothing] + [each for part in parts for each in part.markers]),
+        moving=np.concatenate([nothing] + [each for part in parts for each in part.moving]),
+        control_seqs=np.concatenate(seqs + [each for part in parts for each in part.control_seqs]),
+        control_kinds=np.concatenate(control_kinds + [each for part in parts for each in part.control_kinds]),
+        control=np.concatenate(control + [each for part in parts for each in part.control]),
         first_seq=dict(zip(seen.tolist(), first[seen].tolist(), strict=True)),
         last_seq=dict(zip(seen.tolist(), last[seen].tolist(), strict=True)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is found out of some of the records; pieces of each array."""
+
+    counts: Array
+    first: Array
+    last: Array
+    markers: list[Array]
+    moving: list[Array]
+    control_seqs: list[Array]
+    control_kinds: list[Array]
+    control: list[Records]
+
+    @classmethod
+    def of(cls, window: SpooledRecords, kinds: Array, start: int, stop: int) -> _Part:
+        counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
+        earliest, latest = (np.full(layout.MAX_THREADS, -1, np.int64) for _ in range(2))
+        made = cls(counts, earliest, latest, [], [], [], [], [])
+        found = [np.empty(0, np.int32) for _ in range(3)]
+        for seq, chunk in window.chunks(start, stop):
+            if len(found[0]) != len(chunk):
+                found = [np.empty(len(chunk), np.int32) for _ in found]
+            kind = kinds[seq - window.first :][: len(chunk)]
+            numbers = _survey.survey(chunk, seq, kind, made.counts, made.first, made.last, *found)
+            control, marked, moved = (places[:number] for places, number in zip(found, numbers, strict=True))
+            if len(control):
+                made.control_seqs.append(control + np.int64(seq))
+                made.control_kinds.append(kind[control])
+                made.control.append(chunk[control])
+            if len(marked):
+                made.markers.append(marked + np.int64(seq))
+            if len(moved):
+                made.moving.append(moved + np.int64(seq))
+        return made
 
 
 def assemble(pieces: Records) -> dict[int, bytes]:

@@ -141,6 +141,7 @@ class Window:
         start = max(self._warm, written & -mmap.PAGESIZE)
         if goal - start >= MIB // 2:
             _populate(self._map, start, goal - start)  # if the disk is full, the probe will find out
+            self._map.madvise(mmap.MADV_DONTNEED, start, goal - start)  # they stay in memory, but do not count as ours
             self._warm = goal
 
     def allocate_all(self) -> None:

@@ -1,0 +1,86 @@
+"""Which accesses may be to locations that threads share: every shared one is among them, and few others."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.ingest import _candidates
+from opcodetrace.ingest.identity import Aliases
+from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.ingest.values import Interned
+from opcodetrace.spool.records import CHUNK, RECORD_DTYPE, Records, SpooledRecords, Survey
+from opcodetrace.trace.event import EventKind
+
+Array = npt.NDArray[Any]
+
+MIN_BUCKET_BITS, MAX_BUCKET_BITS = 10, 24
+ROWS = 4 * CHUNK  # as many are looked at together
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Some of the accesses of a window."""
+
+    window: SpooledRecords
+    which: Array  # bool, a mask of all records
+    count: int
+    by_site: Array | None  # how many accesses there are at each site, candidates or not; None: all are candidates
+    in_globals: Sequence[tuple[int, int]]  # where pieces begin and end that have accesses in a module's globals
+
+    @classmethod
+    def all_of(cls, window: SpooledRecords, seen: Survey) -> Candidates:
+        """All accesses."""
+        which = seen.kinds - np.uint8(EventKind.READ) <= EventKind.DELETE - EventKind.READ
+        return cls(window, which, int(which.sum()), None, [(window.first, window.stop)])
+
+    @classmethod
+    def of(
+        cls, window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases
+    ) -> Candidates:
+        """Those that may be to a location that two threads touched and one wrote.
+
+        Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds
+        nothing shared. Families and generations only tell apart what has the same address, so they can wait."""
+        bits = min(MAX_BUCKET_BITS, max(MIN_BUCKET_BITS, len(window).bit_length()))
+        found = np.zeros(1 << bits, np.uint32)
+        buckets = np.empty(len(window), np.uint32)
+        texts, lowest = interned.text_table()
+
+        def touch(start: int, stop: int) -> tuple[Array, list[tuple[int, int]]]:
+            by_site, in_globals = np.zeros(len(table.family), np.int64), []
+            for seq, chunk in window.chunks(start, stop):
+                part = slice(seq - seen.first, seq - seen.first + len(chunk))
+                if _candidates.touch(
+                    *(chunk, seen.kinds[part], table.name, table.plain_global, texts, lowest, aliases.addresses),
+                    *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
+                ):
+                    in_globals.append((seq, seq + len(chunk)))
+            return by_site, in_globals
+
+        (by_site, in_globals), (more_by_site, more_in_globals) = window.halves(touch)
+        which = np.empty(len(window), bool)
+        count = _candidates.shared(buckets, found, which)
+        return cls(window, which, count, by_site + more_by_site, in_globals + more_in_globals)
+
+    def rows(self, *, in_globals: bool = False) -> Iterator[tuple[Array, Records]]:
+        """The seqs and records, many at a time; of all pieces, or of those with accesses in a module's globals.
+
+        Both arrays are overwritten by the next ones."""
+        seqs, rows = np.empty(ROWS, np.int64), np.empty(ROWS, RECORD_DTYPE)
+        count = 0
+        ranges = self.in_globals if in_globals else [(self.window.first, self.window.stop)]
+        for start, chunk in itertools.chain.from_iterable(itertools.starmap(self.window.chunks, ranges)):
+            if ROWS - count < len(chunk):
+                yield seqs[:count], rows[:count]
+                count = 0
+            which = self.which[start - self.window.first :][: len(chunk)]
+            count = _candidates.gather(chunk, which, start, rows, seqs, count)
+        if count:
+            yield seqs[:count], rows[:count]
