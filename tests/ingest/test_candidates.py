@@ -132,27 +132,6 @@ def test_all_accesses_are_candidates_on_demand(tmp_path: pathlib.Path) -> None:
         assert [some.tolist() for some, _ in found.rows(in_globals=only)] == [seqs]
 
 
-def test_buckets_are_the_same_from_two_threads(tmp_path: pathlib.Path) -> None:
-    # GIVEN so many records that a second thread does the first half
-    window = WindowBuilder()
-    for number in range(4000):
-        kind = EventKind.WRITE if number % 7 == 0 else EventKind.READ
-        window.add(kind, thread=number // 1000, container=0x10 + number % 900 * 16, key=number % 3, tags=Tag.INT)
-    spool = SpooledRecords.open(window.save(tmp_path / "window"))
-
-    def found() -> list[int]:
-        seen = survey(spool)
-        interned = Interned(seen)
-        aliases = Aliases.of(seen, Births.of(seen))
-        which = Candidates.of(spool, seen, SiteTable(CODES, interned), interned, aliases).which
-        return which.tolist()  # type: ignore[no-any-return]
-
-    alone = found()
-    with mock.patch.object(records_module, "CHUNK", 100):
-        assert found() == alone
-    assert 0 < sum(alone) < 4000
-
-
 def test_arrays_that_do_not_fit_together() -> None:
     rows = np.zeros(3, RECORD_DTYPE)
     kinds = np.ones(3, np.uint8)

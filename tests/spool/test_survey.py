@@ -70,24 +70,6 @@ def test_what_is_seen(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple
     assert seen.moving.tolist() == moving
 
 
-def test_a_failure_in_the_second_thread_is_raised(tmp_path_factory: pytest.TempPathFactory) -> None:
-    window = WindowBuilder()
-    for _ in range(10):
-        window.add(RecordKind.READ)
-    spool = SpooledRecords.open(window.save(tmp_path_factory.mktemp("halves") / "window"))
-
-    def work(start: int, stop: int) -> int:
-        if start == 0:
-            raise MemoryError
-        return stop - start
-
-    with mock.patch.object(records_module, "CHUNK", 2), pytest.raises(MemoryError):
-        spool.halves(work)
-    with pytest.raises(MemoryError):
-        spool.halves(work)
-    assert spool.halves(lambda start, stop: (start, stop)) == ((0, 5), (5, 10))
-
-
 def test_arrays_that_do_not_fit_together() -> None:
     rows, kinds = np.zeros(3, RECORD_DTYPE), np.zeros(3, np.uint8)
     counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)

@@ -120,23 +120,6 @@ contains(const uint64_t *sorted, Py_ssize_t count, uint64_t wanted)
     return low < count && sorted[low] == wanted;
 }
 
-/* Another call may do the same at the same time. What a bucket ends up with does not depend on who comes first, except
- * which thread it names. */
-static void
-note(uint32_t *bucket, uint32_t thread, bool writes)
-{
-    uint32_t before = __atomic_load_n(bucket, __ATOMIC_RELAXED), after;
-    do {
-        after = before | (writes ? WRITTEN : 0);
-        if ((before & THREAD) != thread) {
-            after |= before & THREAD ? MANY : thread;
-        }
-        if (after == before) {
-            return;
-        }
-    } while (!__atomic_compare_exchange_n(bucket, &before, after, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-}
-
 PyDoc_STRVAR(touch_doc, "touch($module, records, kinds, names, in_globals, texts, lowest, aliased, salts, table, "
                         "buckets, counts, /)\n--\n\nNote who touches which bucket; see _candidates.pyi.");
 
@@ -175,23 +158,26 @@ touch(PyObject *Py_UNUSED(module), PyObject *args)
     texts.lowest = lowest;
     texts.last_text = (uint64_t)text_count - 1;
     bool names_global = false;
-    if (fits) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t at = 0; at < count; at++) {
-            if ((uint8_t)(kinds[at] - READ) > DELETE - READ) {
-                buckets[at] = NO_ACCESS;
-                continue;
-            }
-            const Record *record = &records[at];
-            size_t site = record->site < (uint64_t)sites ? record->site : (size_t)sites - 1;
-            uint64_t address = record->container & ADDRESS_MASK;
-            uint64_t mixed = (address * first_salt ^ key_word(&texts, record, site)) * second_salt;
-            note(&table[mixed >> shift], (uint32_t)record->thread + 1, kinds[at] != READ);
-            buckets[at] = aliases && contains(aliased, aliases, address) ? ALWAYS : (uint32_t)(mixed >> shift);
-            counts[site]++;
-            names_global |= (record->kind & MODULE) || in_globals[site];
+    for (Py_ssize_t at = 0; at < count && fits; at++) {
+        if ((uint8_t)(kinds[at] - READ) > DELETE - READ) {
+            buckets[at] = NO_ACCESS;
+            continue;
         }
-        Py_END_ALLOW_THREADS
+        const Record *record = &records[at];
+        size_t site = record->site < (uint64_t)sites ? record->site : (size_t)sites - 1;
+        uint64_t address = record->container & ADDRESS_MASK;
+        uint64_t mixed = (address * first_salt ^ key_word(&texts, record, site)) * second_salt;
+        uint32_t *bucket = &table[mixed >> shift];
+        uint32_t thread = (uint32_t)record->thread + 1;
+        if ((*bucket & THREAD) != thread) {
+            *bucket |= *bucket & THREAD ? MANY : thread;
+        }
+        if (kinds[at] != READ) {
+            *bucket |= WRITTEN;
+        }
+        buckets[at] = aliases && contains(aliased, aliases, address) ? ALWAYS : (uint32_t)(mixed >> shift);
+        counts[site]++;
+        names_global |= (record->kind & MODULE) || in_globals[site];
     }
     release(&columns);
     return fits ? PyBool_FromLong(names_global) : NULL;

@@ -33,7 +33,6 @@ def touch(
 
     `table` (uint32, a power of two, at first zeros) has the buckets. The bucket of each record goes into `buckets`
     (uint32), `counts` (int64, by site) is how many accesses there are. Gives whether some are in a module's globals.
-    Two threads may do this at a time, with the same `table` and other records, buckets and counts.
     """
 
 def shared(buckets: _Array, table: _Array, candidates: _Array, /) -> int:

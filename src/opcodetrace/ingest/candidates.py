@@ -51,23 +51,18 @@ class Candidates:
         bits = min(MAX_BUCKET_BITS, max(MIN_BUCKET_BITS, len(window).bit_length()))
         found = np.zeros(1 << bits, np.uint32)
         buckets = np.empty(len(window), np.uint32)
+        by_site = np.zeros(len(table.family), np.int64)
+        in_globals = []
         texts, lowest = interned.text_table()
-
-        def touch(start: int, stop: int) -> tuple[Array, list[tuple[int, int]]]:
-            by_site, in_globals = np.zeros(len(table.family), np.int64), []
-            for seq, chunk in window.chunks(start, stop):
-                part = slice(seq - seen.first, seq - seen.first + len(chunk))
-                if _candidates.touch(
-                    *(chunk, seen.kinds[part], table.name, table.plain_global, texts, lowest, aliases.addresses),
-                    *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
-                ):
-                    in_globals.append((seq, seq + len(chunk)))
-            return by_site, in_globals
-
-        (by_site, in_globals), (more_by_site, more_in_globals) = window.halves(touch)
+        for start, chunk in window.chunks():
+            part = slice(start - seen.first, start - seen.first + len(chunk))
+            if _candidates.touch(
+                *(chunk, seen.kinds[part], table.name, table.plain_global, texts, lowest, aliases.addresses),
+                *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
+            ):
+                in_globals.append((start, start + len(chunk)))
         which = np.empty(len(window), bool)
-        count = _candidates.shared(buckets, found, which)
-        return cls(window, which, count, by_site + more_by_site, in_globals + more_in_globals)
+        return cls(window, which, _candidates.shared(buckets, found, which), by_site, in_globals)
 
     def rows(self, *, in_globals: bool = False) -> Iterator[tuple[Array, Records]]:
         """The seqs and records, many at a time; of all pieces, or of those with accesses in a module's globals.

@@ -72,32 +72,28 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
         PyErr_SetString(PyExc_ValueError, "records lie at multiples of 8 bytes");
         fits = false;
     }
-    if (fits) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t at = 0; at < count; at++) {
-            const Record *record = &records[at];
-            uint64_t seq = first + (uint64_t)at;
-            bool finished = record->commit == (uint32_t)(seq + 1);
-            uint8_t kind = finished ? record->kind & KIND_MASK : HOLE;
-            kinds[at] = kind;
-            counts[kind]++;
-            if (finished && kind != TEXT && kind != TYPE && kind != BIRTH && kind != DESCRIBE) {
-                ends[record->thread] = (int64_t)seq;
-                if (begins[record->thread] < 0) {
-                    begins[record->thread] = (int64_t)seq;
-                }
-            }
-            if (kind >= TEXT) {
-                control[controls++] = (int32_t)at;
-            }
-            else if (kind >= COMPUTE && kind <= DEFINE) {
-                markers[marked++] = (int32_t)at;
-            }
-            else if (moves(record, kind)) {
-                moving[moved++] = (int32_t)at;
+    for (Py_ssize_t at = 0; at < count && fits; at++) {
+        const Record *record = &records[at];
+        uint64_t seq = first + (uint64_t)at;
+        bool finished = record->commit == (uint32_t)(seq + 1);
+        uint8_t kind = finished ? record->kind & KIND_MASK : HOLE;
+        kinds[at] = kind;
+        counts[kind]++;
+        if (finished && kind != TEXT && kind != TYPE && kind != BIRTH && kind != DESCRIBE) {
+            ends[record->thread] = (int64_t)seq;
+            if (begins[record->thread] < 0) {
+                begins[record->thread] = (int64_t)seq;
             }
         }
-        Py_END_ALLOW_THREADS
+        if (kind >= TEXT) {
+            control[controls++] = (int32_t)at;
+        }
+        else if (kind >= COMPUTE && kind <= DEFINE) {
+            markers[marked++] = (int32_t)at;
+        }
+        else if (moves(record, kind)) {
+            moving[moved++] = (int32_t)at;
+        }
     }
     while (opened) {
         PyBuffer_Release(&buffers[--opened]);

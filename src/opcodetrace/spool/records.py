@@ -5,11 +5,9 @@ from __future__ import annotations
 import mmap
 import pathlib
 import struct
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +24,6 @@ REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
 
 Records = npt.NDArray[np.void]
 Array = npt.NDArray[Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,53 +102,21 @@ class SpooledRecords:
             seq += size
             since += size
             if since >= RESIDENT or seq >= stop:
-                self._let_go(place + size - since, place + size)
+                self._let_go()
                 since = 0
-
-    def halves(self, work: Callable[[int, int], T]) -> tuple[T, T]:
-        """What `work` makes of the first and of the second half of the records that count, from one seq to another.
-
-        A second thread does the first half: the compiled passes let go of the interpreter."""
-        middle = self.first + len(self) // 2
-        if len(self) < 2 * CHUNK:
-            return work(self.first, middle), work(middle, self.stop)
-        made: list[T] = []
-        failures: list[BaseException] = []
-
-        def do() -> None:
-            try:
-                made.append(work(self.first, middle))
-            except BaseException as error:  # it is raised where the work was asked for
-                failures.append(error)
-
-        thread = threading.Thread(target=do)
-        thread.start()
-        try:
-            second = work(middle, self.stop)
-        finally:
-            thread.join()
-        if failures:
-            raise failures[0]
-        return made[0], second
 
     def take(self, seqs: Array) -> Records:
         """A copy of these records."""
         records: Records = self.stored[seqs % max(1, len(self.stored))]
         if len(seqs) >= CHUNK:
-            self._let_go(0, len(self.stored))
+            self._let_go()
         return records
 
-    def _let_go(self, start: int, stop: int) -> None:
-        """Forget the pages of records that were read: the system keeps them as long as it has the room.
-
-        `start` is negative where they begin at the end of a ring."""
+    def _let_go(self) -> None:
+        """Forget the pages that were read: the system keeps them as long as it has the room."""
         mapping = getattr(self.stored.base, "_mmap", None)  # there is none of no records
         if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            if start < 0:
-                self._let_go(start + len(self.stored), len(self.stored))
-            offset = len(mapping) - self.stored.nbytes  # of the records; a mapping begins at a page
-            begin = (offset + max(0, start) * layout.RECORD_SIZE) & -mmap.PAGESIZE
-            mapping.madvise(mmap.MADV_DONTNEED, begin, offset + stop * layout.RECORD_SIZE - begin)
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _map(path: pathlib.Path, count: int) -> Records:
@@ -179,6 +144,8 @@ class Survey:
 
 def survey(window: SpooledRecords) -> Survey:
     kinds = np.empty(len(window), np.uint8)
+    first = np.full(layout.MAX_THREADS, -1, np.int64)
+    last = np.full(layout.MAX_THREADS, -1, np.int64)
     seqs: list[Array] = [np.empty(0, np.int64)]
     control_kinds: list[Array] = [np.empty(0, np.uint8)]
     control: list[Records] = [np.empty(0, RECORD_DTYPE)]
@@ -189,59 +156,36 @@ def survey(window: SpooledRecords) -> Survey:
         seqs.append(positions[where])
         control_kinds.append(kind[where])
         control.append(chunk[where])
-    earlier, later = parts = window.halves(partial(_Part.of, window, kinds))
-    first = np.where(earlier.first < 0, later.first, earlier.first)
-    last = np.maximum(earlier.last, later.last)
+    counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
+    found = [np.empty(0, np.int32) for _ in range(3)]
+    markers, moving = ([np.empty(0, np.int64)] for _ in range(2))
+    for start, chunk in window.chunks():
+        if len(found[0]) != len(chunk):
+            found = [np.empty(len(chunk), np.int32) for _ in found]
+        kind = kinds[start - window.first :][: len(chunk)]
+        numbers = _survey.survey(chunk, start, kind, counts, first, last, *found)
+        where, marked, moved = (places[:number] for places, number in zip(found, numbers, strict=True))
+        if len(where):
+            seqs.append(where + np.int64(start))
+            control_kinds.append(kind[where])
+            control.append(chunk[where])
+        if len(marked):
+            markers.append(marked + np.int64(start))
+        if len(moved):
+            moving.append(moved + np.int64(start))
     (seen,) = np.nonzero(first >= 0)
-    nothing = np.empty(0, np.int64)
     return Survey(
         first=window.first,
         kinds=kinds,
-        counts=earlier.counts + later.counts,
-        markers=np.concatenate([nothing] + [each for part in parts for each in part.markers]),
-        moving=np.concatenate([nothing] + [each for part in parts for each in part.moving]),
-        control_seqs=np.concatenate(seqs + [each for part in parts for each in part.control_seqs]),
-        control_kinds=np.concatenate(control_kinds + [each for part in parts for each in part.control_kinds]),
-        control=np.concatenate(control + [each for part in parts for each in part.control]),
+        counts=counts,
+        markers=np.concatenate(markers),
+        moving=np.concatenate(moving),
+        control_seqs=np.concatenate(seqs),
+        control_kinds=np.concatenate(control_kinds),
+        control=np.concatenate(control),
         first_seq=dict(zip(seen.tolist(), first[seen].tolist(), strict=True)),
         last_seq=dict(zip(seen.tolist(), last[seen].tolist(), strict=True)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What is found out of some of the records; pieces of each array."""
-
-    counts: Array
-    first: Array
-    last: Array
-    markers: list[Array]
-    moving: list[Array]
-    control_seqs: list[Array]
-    control_kinds: list[Array]
-    control: list[Records]
-
-    @classmethod
-    def of(cls, window: SpooledRecords, kinds: Array, start: int, stop: int) -> _Part:
-        counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
-        earliest, latest = (np.full(layout.MAX_THREADS, -1, np.int64) for _ in range(2))
-        made = cls(counts, earliest, latest, [], [], [], [], [])
-        found = [np.empty(0, np.int32) for _ in range(3)]
-        for seq, chunk in window.chunks(start, stop):
-            if len(found[0]) != len(chunk):
-                found = [np.empty(len(chunk), np.int32) for _ in found]
-            kind = kinds[seq - window.first :][: len(chunk)]
-            numbers = _survey.survey(chunk, seq, kind, made.counts, made.first, made.last, *found)
-            control, marked, moved = (places[:number] for places, number in zip(found, numbers, strict=True))
-            if len(control):
-                made.control_seqs.append(control + np.int64(seq))
-                made.control_kinds.append(kind[control])
-                made.control.append(chunk[control])
-            if len(marked):
-                made.markers.append(marked + np.int64(seq))
-            if len(moved):
-                made.moving.append(moved + np.int64(seq))
-        return made
 
 
 def assemble(pieces: Records) -> dict[int, bytes]:
