@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from opcodetrace import recorder, script_process
-from opcodetrace.errors import OpcodetraceError
+from opcodetrace.errors import InternalError, OpcodetraceError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
-from opcodetrace_cli import configuration, say_failure
+from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
+from opcodetrace_cli.streams import say, say_failure
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
     from opcodetrace.store.database import Database
@@ -144,7 +145,7 @@ def record_runs(target: Target, database: Path, options: Options, runs: int, qui
 @contextlib.contextmanager
 def bar(runs: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
     """A progress bar that is taken away while the script prints."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield (lambda: None), (lambda: None)
         return
     from rich.console import Console
@@ -172,23 +173,17 @@ def told() -> Iterator[None]:
     """What is said of a recording that is stored; that it cannot be said or read back fails nothing."""
     try:
         yield
-    except BrokenPipeError:
+    except KeyboardInterrupt:  # enough of it: we end as the script did
         pass
-    except OpcodetraceError as error:
-        say(f"the run is stored, but cannot be shown: {error}")
-
-
-def say(text: str) -> None:
-    """A line on stderr."""
-    if sys.stderr is not None:
-        click.echo(f"opcodetrace: {text}", err=True)
+    except Exception as error:
+        failure = error if isinstance(error, OpcodetraceError) else InternalError.of(error)
+        say_failure(type(failure)(f"the run is stored, but cannot be shown: {failure}"))
 
 
 def tell_of_storing(database: Path, quiet: bool, records: int) -> None:
     """Say what takes long, and that it may be put off."""
     if records >= MANY_RECORDS and not quiet:
-        with contextlib.suppress(OSError):
-            say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
+        say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
 
 
 def report_failure(recording: RecordedRun, database: Path) -> None:
@@ -256,7 +251,7 @@ def tell(database: Database, run: StoredRun) -> None:
     from opcodetrace.explain import run_report
     from opcodetrace.report.text import TextReporter
 
-    click.echo("", err=True)
+    sys.stderr.write("\n")
     TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0), sys.stderr)
 
 

@@ -8,6 +8,7 @@ import click
 
 from opcodetrace import recorder
 from opcodetrace_cli.database import database_option
+from opcodetrace_cli.streams import say
 
 
 @click.command()
@@ -17,7 +18,7 @@ def recover(database: Path) -> None:
 
     When the recorder itself is killed, or the disk is full, what was recorded stays in a folder beside the trace file.
     """
-    runs = recorder.recover(database, lambda text: click.echo(f"opcodetrace: {text}", err=True))
+    runs = recorder.recover(database, say)
     if runs:
         click.echo(f"recovered: {', '.join(f'run {run}' for run in runs)}")
     else:

@@ -173,7 +173,7 @@ class _Instruments:
                 return code
             return self.weaver.weave_executed(code, target.path, "__main__", source)
         except Exception as error:
-            _say(f"the script itself is not recorded: {type(error).__name__}: {error}")
+            _say(f"the script itself is not recorded: {_fault(error)}")
             return code
 
 
@@ -192,13 +192,43 @@ class _Held:
 
     def show(self) -> None:
         if self.text and sys.stderr is not None:
-            sys.stderr.write(self.text)
+            try:  # noqa: SIM105 - contextlib need not be loaded
+                sys.stderr.write(self.text)
+            except (OSError, ValueError):
+                pass  # as the warnings module has it
 
 
 def _say(text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"opcodetrace: {text}\n")
-        sys.stderr.flush()
+    """A line on stderr. Past `sys.stderr`: what cannot be written would stay there and fail the script at its end."""
+    if sys.stderr is None:
+        return
+    from posix import write
+
+    line = text.replace("\n", "\\n")
+    try:  # noqa: SIM105
+        write(2, f"opcodetrace: {line}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, and if that is a fault of ours, where; the whole of it if the environment asks for that."""
+    from opcodetrace.errors import SHOW_TRACEBACK, OpcodetraceError
+
+    if isinstance(error, OpcodetraceError):
+        return str(error)
+    from os import environ
+
+    if environ.get(SHOW_TRACEBACK):
+        from traceback import format_exception
+
+        for line in "".join(format_exception(error)).splitlines():
+            _say(line)
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f", at {place.tb_frame.f_code.co_filename.rpartition('/')[2]}:{place.tb_lineno}"
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def _settle(counts: tuple[int, int, int], kept: list[object]) -> int:
@@ -266,10 +296,7 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
         frozen = _settle(counts, kept)
         recording.probe.start()
     except Exception as error:
-        from opcodetrace.errors import OpcodetraceError
-
-        reason = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"
-        _say(f"the script runs unrecorded: {reason}")
+        _say(f"the script runs unrecorded: {_fault(error)}")
         target.run_unrecorded()
     if target.is_module:
         exit_code = recording.probe.run_callable(_run_module_as_main, target.name)

@@ -85,3 +85,9 @@ class SpoolError(OpcodetraceError):
     """A spool cannot be made or read (a full disk, a damaged file)."""
 
     exit_code = 74
+
+
+class OutputError(OpcodetraceError):
+    """What a command gives cannot be written: its stdout is closed, its reader gone, or the disk full."""
+
+    exit_code = 74

@@ -20,6 +20,7 @@ from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.spool.layout import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
+from opcodetrace.standard_streams import STDIN, STDOUT, kept_closed
 from opcodetrace.store import trace_file
 from opcodetrace.trace.execution import Outcome, RunInfo
 
@@ -103,10 +104,11 @@ def record_many(
     check_options(options)
     target.check()
     database = Path(os.path.abspath(database))
-    check_database(database)
-    recover(database, lambda text: None, again=False)
-    for number in range(runs):
-        yield _record_once(target, database, options, number, runs > 1, before_output, before_storing)
+    with kept_closed() as closed:
+        check_database(database)
+        recover(database, lambda text: None, again=False)
+        for number in range(runs):
+            yield _record_once(target, database, options, number, runs > 1, closed, before_output, before_storing)
 
 
 def _is_archive(path: str) -> bool:
@@ -153,6 +155,7 @@ def _record_once(
     options: Options,
     number: int,
     is_one_of_many: bool,
+    closed: frozenset[int],
     before_output: Callable[[], None],
     before_storing: Callable[[int], None],
 ) -> RecordedRun:
@@ -163,8 +166,9 @@ def _record_once(
         spool = Spool.create(database, meta, StoredOptions(options, _libraries()))
         try:
             window = _window(spool, options)
-            output = script_process.Output(before_output) if is_one_of_many else None
-            child = script_process.start(_arguments(target, spool), output, reads_stdin=number == 0)
+            output = script_process.Output(before_output) if is_one_of_many and STDOUT not in closed else None
+            reads_stdin = number == 0 or STDIN in closed
+            child = script_process.start(_arguments(target, spool), output, reads_stdin=reads_stdin)
         except BaseException:
             spool.delete()
             raise
@@ -248,8 +252,8 @@ def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -
         except Exception as error:  # one bad spool must keep neither the others nor a recording
             fault = error if isinstance(error, OpcodetraceError) else InternalError.of(error)
             say(f"{spool.folder} is left as it is: {fault}")
-            if isinstance(fault, InternalError) and fault.traceback():
-                say(fault.traceback())
+            if isinstance(fault, InternalError) and sys.stderr is not None:
+                sys.stderr.write(fault.traceback())
             run = None
         finally:
             spool.release()

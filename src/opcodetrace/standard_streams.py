@@ -1,0 +1,34 @@
+"""Descriptors 0 to 2 of our own process, where they are closed: no file of ours may lie there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+STDIN, STDOUT, STDERR = range(3)
+
+
+@contextlib.contextmanager
+def kept_closed() -> Iterator[frozenset[int]]:
+    """What is closed is closed for a script, too; gives which of the three are.
+
+    A file that is opened gets the lowest free number, and SQLite, which wants none of these for its own, fills them
+    with a /dev/null that children inherit. So they are taken meanwhile by one that children do not."""
+    closed = [number for number in (STDIN, STDOUT, STDERR) if not _is_open(number)]
+    taken: list[int] = []
+    try:
+        with contextlib.suppress(OSError):  # no descriptor is left: then there is none to be filled
+            taken.extend(os.open(os.devnull, os.O_RDWR) for _ in closed)
+        yield frozenset(closed)
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
