@@ -18,6 +18,7 @@ from opcodetrace.errors import InternalError, OpcodetraceError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
+from opcodetrace.trace.printable import printable
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
 from opcodetrace_cli.streams import say, say_failure
@@ -259,6 +260,7 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     """How many runs ended how, printed what, and what was found; then the report of the first in which anything was."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from opcodetrace.findings import KINDS
     from opcodetrace.report.words import run as run_words
@@ -276,13 +278,14 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
             outcome = recordings[indexes[0]].outcome
             runs = [run for run in (stored[index] for index in indexes) if run is not None]
             merged = dict.fromkeys(lanes for run in runs for lanes in run.merged)
-            table.add_row(
+            cells = (
                 str(len(indexes)),
                 str(outcome.exit_code),
-                outcome.stdout_tail,
+                printable(outcome.stdout_tail or ""),
                 run_words.found_words(spread(runs), merged, KINDS, "-" if runs else "not recorded"),
             )
-        Console(stderr=True).print(table)
+            table.add_row(*map(Text, cells))
+        Console(stderr=True, highlight=False).print(table)
         first = next((run for run in stored if run is not None and found_words(run.found, KINDS)), None)
         numbers = [run.id for run in stored if run is not None]
         if numbers:
