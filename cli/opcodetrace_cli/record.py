@@ -18,10 +18,11 @@ from opcodetrace.errors import InternalError, OpcodetraceError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
+from opcodetrace.standard_streams import say
 from opcodetrace.trace.printable import printable
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
-from opcodetrace_cli.streams import say, say_failure
+from opcodetrace_cli.streams import say_failure
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
     from opcodetrace.store.database import Database

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from opcodetrace import recorder
+from opcodetrace.standard_streams import say
 from opcodetrace_cli.database import database_option
-from opcodetrace_cli.streams import say
 
 
 @click.command()

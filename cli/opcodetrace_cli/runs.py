@@ -15,11 +15,11 @@ from rich.text import Text
 from opcodetrace.findings import KINDS
 from opcodetrace.recorder import recover
 from opcodetrace.report.words.run import found_words
+from opcodetrace.standard_streams import say
 from opcodetrace.store.database import Database
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.stored import StoredRun
 from opcodetrace_cli.database import database_option
-from opcodetrace_cli.streams import say
 
 UNLIMITED = 10_000  # columns of output that no terminal shows: a pipe cuts nothing off
 

@@ -2,52 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import select
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from opcodetrace.errors import InternalError, OpcodetraceError, OutputError
-from opcodetrace.standard_streams import STDERR, STDOUT
-from opcodetrace.trace.printable import printable
+from opcodetrace.standard_streams import STDERR, STDOUT, say
 
 
-class _Waiting(io.FileIO):
-    """A descriptor that is written to its end, even if somebody made it non-blocking."""
+class _Whole(io.FileIO):
+    """A descriptor to which all is written at once, even if somebody made it non-blocking.
+
+    No buffer lies before it: a signal after a write would have it written twice."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
 
-    def write_some(self, data: memoryview) -> int:
-        while (written := super().write(data)) is None:
-            select.select([], [self], [])
-        return written
+    def write_all(self, data: bytes) -> int:
+        left = memoryview(data)
+        while left:
+            written = super().write(left)
+            if written is None:
+                select.select([], [self], [])
+            else:
+                left = left[written:]
+        return len(data)
 
 
-class _Messages(_Waiting):
+class _Messages(_Whole):
     """stderr: on a full disk, or a terminal that went away, nothing fails for want of words."""
 
-    def write(self, data: object) -> int:
-        view = memoryview(data)  # type: ignore[arg-type]  # the stubs' buffers are wider than memoryview's
-        try:
-            return self.write_some(view)
-        except OSError:
-            return view.nbytes
+    def write(self, data: Any) -> int:
+        with contextlib.suppress(OSError):
+            self.write_all(data)
+        return len(data)
 
 
-class _Output(_Waiting):
+class _Output(_Whole):
     """stdout: what a command is for. The first write that fails is told, those that follow are in vain."""
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor)
-        self._failed = False
+    _failed = False
 
-    def write(self, data: object) -> int:
-        view = memoryview(data)  # type: ignore[arg-type]
+    def write(self, data: Any) -> int:
         if self._failed:
-            return view.nbytes
+            return len(data)
         try:
-            return self.write_some(view)
+            return self.write_all(data)
         except OSError as error:
             self._failed = True
             raise OutputError(f"cannot write the output: {error.strerror}; send it elsewhere, or to a file") from error
@@ -62,24 +64,24 @@ class _Closed(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
+    def write(self, data: Any) -> int:
         error, self._error = self._error, None
         if error is not None:
             raise error
-        return memoryview(data).nbytes  # type: ignore[arg-type]
+        return len(data)
 
 
 def prepare() -> None:
     """Make `sys.stdout` and `sys.stderr` such streams. Text that they cannot take is escaped, whoever wrote it."""
     if sys.stderr is None:
-        sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Closed(None)), "utf-8", "backslashreplace")
+        sys.stderr = _text(_Closed(None), "utf-8")
     elif _is(sys.stderr, STDERR):
-        sys.stderr = _text(_Messages(STDERR), sys.stderr)
+        sys.stderr = _text(_Messages(STDERR), sys.stderr.encoding, line_buffering=True)
     if sys.stdout is None:
         error = OutputError("cannot write the output: stdout is closed; send it to a file")
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed(error)), "utf-8", "backslashreplace")
+        sys.stdout = _text(_Closed(error), "utf-8")
     elif _is(sys.stdout, STDOUT):
-        sys.stdout = _text(_Output(STDOUT), sys.stdout)
+        sys.stdout = _text(_Output(STDOUT), sys.stdout.encoding, line_buffering=sys.stdout.isatty())
 
 
 def _is(stream: TextIO, descriptor: int) -> bool:
@@ -90,18 +92,8 @@ def _is(stream: TextIO, descriptor: int) -> bool:
         return False
 
 
-def _text(raw: io.RawIOBase, before: TextIO) -> TextIO:
-    before.flush()
-    line_buffering = getattr(before, "line_buffering", False) or before is sys.__stderr__
-    return io.TextIOWrapper(
-        io.BufferedWriter(raw), before.encoding, "backslashreplace", "\n", line_buffering=line_buffering
-    )
-
-
-def say(text: str) -> None:
-    """A line on stderr."""
-    sys.stderr.write(f"opcodetrace: {printable(' '.join(text.split()))}\n")
-    sys.stderr.flush()
+def _text(raw: io.RawIOBase, encoding: str, *, line_buffering: bool = False) -> TextIO:
+    return io.TextIOWrapper(raw, encoding, "backslashreplace", "\n", line_buffering)  # type: ignore[type-var]
 
 
 def say_failure(error: OpcodetraceError) -> None:

@@ -16,7 +16,8 @@ from opcodetrace.store.database import Database
 
 
 def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
-    """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
+    """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it; the spool is
+    gone then, whatever signal arrives meanwhile."""
     assert meta.outcome is not None
     options = spool.read_options()
     sites = read_sites(spool.sites)
@@ -36,4 +37,4 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     findings = find_all(KINDS, gather(trace))
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings, spool.folder), remarks
+        return opened.add_run(info, meta.outcome, trace, findings, spool.folder, spool.is_stored), remarks

@@ -196,11 +196,17 @@ def _record_once(
             run, remarks = pipeline.store_run(spool, meta, database)
         except OpcodetraceError as error:
             failure = error
+        except KeyboardInterrupt:  # what a signal's handler raised while SQLite worked is that to us
+            if signals.stopped is None:
+                spool.release()
+                raise
+            failure = signals.stopped
         except Exception as error:  # the script's outcome and what was recorded of it outlive our own faults
             failure = InternalError.of(error)
         else:
-            spool.delete()
             return RecordedRun(info, outcome, run, None, None, signals.asked_to_stop, tuple(remarks))
+        if spool.run is not None:  # the signal came too late
+            return RecordedRun(info, outcome, spool.run, None, None, signals.asked_to_stop)
         spool.release()
     return RecordedRun(info, outcome, None, failure, spool.folder, signals.asked_to_stop)
 
@@ -284,5 +290,4 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
     except Exception as error:
         spool.write_meta(replace(meta, unreadable=f"{type(error).__name__}: {error}"))
         raise
-    spool.delete()
     return run

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NoReturn
 
 from opcodetrace.errors import OpcodetraceError, UsageError
+from opcodetrace.interruption import STOPS
 from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome
 
@@ -23,7 +24,6 @@ _CHILD = Path(__file__).with_name("child.py")
 _ALLOCATE_EVERY = 0.005  # seconds; the window is allocated much further ahead than a script comes in that time
 _OWN = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends them to the script as well
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 class IngestStopped(OpcodetraceError):
@@ -241,6 +241,7 @@ class Signals:
         self._active = threading.current_thread() is threading.main_thread()
         self._ended = False
         self.asked_to_stop = False
+        self.stopped: IngestStopped | None = None
         self._arrived: list[int] = []
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
@@ -269,12 +270,13 @@ class Signals:
         os.close(self._write_end)
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        self.asked_to_stop |= signum in _STOPS
+        self.asked_to_stop |= signum in STOPS
         if not self._ended:
             if signum in _FORWARDED:
                 self._arrived.append(signum)
-        elif signum in _STOPS:
-            raise IngestStopped(signum)
+        elif signum in STOPS:
+            self.stopped = IngestStopped(signum)
+            raise self.stopped
 
     def to_forward(self) -> list[int]:
         arrived, self._arrived = self._arrived, []

@@ -1,10 +1,13 @@
-"""Descriptors 0 to 2 of our own process, where they are closed: no file of ours may lie there."""
+"""The standard streams of our own process: what is closed stays so, what is said on stderr fails nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
+
+from opcodetrace.trace.printable import printable
 
 STDIN, STDOUT, STDERR = range(3)
 
@@ -32,3 +35,11 @@ def _is_open(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def say(text: str) -> None:
+    """A line on stderr, if there is one that can be written."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"opcodetrace: {printable(' '.join(text.split()))}\n")
+            sys.stderr.flush()

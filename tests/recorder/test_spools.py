@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -233,6 +234,42 @@ def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:
     for _ in recorder.record_many(target, scripts.database, Options(), 2, before_storing=told.append):
         pass
     assert [(records,) for records in told] == scripts.query("SELECT records FROM runs ORDER BY id")
+
+
+SIGNAL_WHILE_DELETING = """
+import os, signal, sys
+from opcodetrace.spool import folder
+from opcodetrace_cli import main
+remove = folder._remove
+signum = int(sys.argv.pop(1))
+def interrupted(path):
+    if (path / "window").exists():
+        (path / "sites").unlink()
+        os.kill(os.getpid(), signum)
+    remove(path)
+folder._remove = interrupted
+main()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_spool_is_deleted_comes_too_late(signum: int, scripts: Scripts) -> None:
+    scripts.write("script.py", "print(1)")
+    command = [sys.executable, "-c", SIGNAL_WHILE_DELETING, str(int(signum))]
+    done = scripts.run([*command, "record", "-q", "-d", scripts.database, "script.py"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n", b"")
+    assert runs(scripts) == [("script.py", 0, 0)]
+    assert list(scripts.database.parent.iterdir()) == [scripts.database]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_recovered_spool_is_deleted_leaves_nothing(signum: int, scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    end_the_script(*kill_the_collector(scripts))
+    command = [sys.executable, "-c", SIGNAL_WHILE_DELETING, str(int(signum))]
+    scripts.run([*command, "recover", "-d", scripts.database])
+    assert runs(scripts) == [("script.py", None, 1)]
+    assert list(scripts.database.parent.iterdir()) == [scripts.database]
 
 
 def test_what_a_collector_left_half_made_is_swept(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ class Spool:
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
+        self.run: int | None = None  # its number in the trace file; there is no spool then
         self._lock: int | None = lock
 
     @property
@@ -206,6 +207,11 @@ class Spool:
         except (OSError, struct.error):
             return 0, 0
         return (flags, pid) if magic == MAGIC else (0, 0)
+
+    def is_stored(self, run: int) -> None:
+        """The run is in the database, under this number: take the spool away."""
+        self.run = run
+        self.delete()
 
     def delete(self) -> None:
         """Take the spool away, its run being in the database (or there being none)."""

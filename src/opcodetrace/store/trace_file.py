@@ -12,13 +12,14 @@ import sqlite3
 from collections.abc import Iterator
 
 from opcodetrace.errors import DatabaseError
+from opcodetrace.store.waiting import code_of, connect, holder, is_busy, is_interrupt
 
 MIGRATIONS = "opcodetrace"  # the name of our set of migrations
 # By SQLite's code: what the user is told.
 USELESS = {
     sqlite3.SQLITE_NOTADB: "{path} is not a SQLite file; name another file with -d",
-    sqlite3.SQLITE_BUSY: "{path} is locked by another process; try again when that has ended",
-    sqlite3.SQLITE_LOCKED: "{path} is locked by another process; try again when that has ended",
+    sqlite3.SQLITE_BUSY: "{path} is locked by {holder}; try again when that has ended",
+    sqlite3.SQLITE_LOCKED: "{path} is locked by {holder}; try again when that has ended",
     sqlite3.SQLITE_READONLY: "cannot write {path}: it is read-only; name another file with -d",
     sqlite3.SQLITE_CORRUPT: "{path} is damaged ({text}); restore it or name another file with -d",
     sqlite3.SQLITE_FULL: "cannot write {path}: {text}; free some space and try again",
@@ -44,12 +45,14 @@ def is_current(path: pathlib.Path) -> bool:
     check_place(path, create=True)
     if not path.exists():
         return False
-    with told(path), contextlib.closing(sqlite3.connect(path)) as connection:
+    with told(path), contextlib.closing(connect(path, uri(path, "rw"))) as connection:
         try:
             rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [MIGRATIONS])
             return {name for (name,) in rows} == set(STEPS)
-        except sqlite3.OperationalError:  # no such table, or locked: the long way says which
-            return False
+        except sqlite3.OperationalError as error:
+            if is_busy(error):
+                raise
+            return False  # no such table: the long way says more
 
 
 def uri(path: pathlib.Path, mode: str) -> str:
@@ -89,7 +92,10 @@ def told(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what the extended codes add
-        if code not in USELESS:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
+        useless = USELESS.get(code_of(error))
+        if useless is None:
             raise
-        raise DatabaseError(USELESS[code].format(path=path, text=error)) from error
+        who = holder(path) if is_busy(error) else ""
+        raise DatabaseError(useless.format(path=path, text=error, holder=who)) from error
