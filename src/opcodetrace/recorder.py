@@ -269,7 +269,12 @@ def recover(database: Path, say: Callable[[str], None], *, again: bool = True) -
 
 
 def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bool) -> int | None:
-    meta = spool.read_meta()
+    try:
+        meta = spool.read_meta()
+    except SpoolError:
+        if not again:
+            return None
+        return _recover_without_meta(spool, database, say)
     if meta.unreadable is not None and not again:
         return None
     # A recording in process ends before the process does.
@@ -280,14 +285,32 @@ def _recover(spool: Spool, database: Path, say: Callable[[str], None], again: bo
     if not spool.is_attached():
         spool.delete()  # the collector died before the script began
         return None
-    outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
-    from opcodetrace import pipeline
-
     try:
-        run, _ = pipeline.store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
+        return _store_recovered(spool, meta, database)
     except DatabaseError:
         raise
     except Exception as error:
-        spool.write_meta(replace(meta, unreadable=f"{type(error).__name__}: {error}"))
+        with contextlib.suppress(OSError):
+            spool.write_meta(replace(meta, unreadable=f"{type(error).__name__}: {error}"))
         raise
+
+
+def _recover_without_meta(spool: Spool, database: Path, say: Callable[[str], None]) -> int | None:
+    """As much as can be. Nobody holds the lock of such a spool, so that says nothing of its collector."""
+    if not spool.is_attached():
+        raise SpoolError("neither its meta.json nor its window tell of a run")
+    meta = spool.made_up_meta()
+    pid = spool.collector() or spool.running(meta)
+    if pid is not None:
+        say(f"{spool.folder} is left as it is: process {pid}, which may record it, runs; recover when it has ended")
+        return None
+    return _store_recovered(spool, meta, database)
+
+
+def _store_recovered(spool: Spool, meta: Meta, database: Path) -> int:
+    from opcodetrace import pipeline
+
+    pipeline.check_whole(spool)
+    outcome = meta.outcome or Outcome(exit_code=None, signal=None, duration=0.0)
+    run, _ = pipeline.store_run(spool, replace(meta, outcome=replace(outcome, recovered=True)), database)
     return run

@@ -13,11 +13,13 @@ import glob
 import itertools
 import json
 import os
+import re
 import struct
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,10 @@ from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.trace.execution import Outcome, RunInfo
 
+MAX_LOST = 2_000  # characters of a damaged meta.json that are kept
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 
+_ENDED = "ended"  # a process whose parent has not asked for its exit code yet
 _numbers = itertools.count(1)
 
 
@@ -49,7 +53,8 @@ class Process:
             return False
         except PermissionError:
             pass  # somebody's, then: its start time tells
-        return self.started is None or self.started == _started(self.pid)
+        now = _started(self.pid)
+        return now != _ENDED and self.started in (None, now)
 
 
 def _started(pid: int) -> str | None:
@@ -61,7 +66,7 @@ def _started(pid: int) -> str | None:
     except OSError:
         return None if Path("/proc/self/stat").exists() else _started_by_ps(pid)
     if fields[0] in (b"Z", b"X"):
-        return "ended"
+        return _ENDED
     return f"{boot}/{fields[19].decode()}"
 
 
@@ -82,6 +87,7 @@ class Meta:
     disk_full: bool = False
     unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
+    lost: str | None = None  # if it was made up for a spool that has none: what is not known
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1).encode("ascii")
@@ -97,6 +103,7 @@ class Meta:
             disk_full=read["disk_full"],
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
+            lost=read.get("lost"),
         )
 
 
@@ -147,10 +154,16 @@ class Spool:
     @classmethod
     def take(cls, folder: Path) -> Spool | None:
         """The lock of a spool that is there already; None if its collector lives or it has just been deleted."""
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            lock = os.open(folder / "meta.json", os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(folder / "meta.json", flags)
         except FileNotFoundError:
-            return None
+            if not _holds_window(folder):
+                return None
+            try:  # it has lost it, or is being deleted by somebody who does it by hand
+                lock = os.open(folder / "meta.json", flags | os.O_CREAT, 0o644)
+            except OSError as error:
+                raise SpoolError(f"cannot open the spool {folder}: {error.strerror or error}") from error
         except OSError as error:
             raise SpoolError(f"cannot open the spool {folder}: {error.strerror or error}") from error
         try:
@@ -177,6 +190,30 @@ class Spool:
         except (ValueError, KeyError, TypeError) as error:
             raise SpoolError(f"{self.folder / 'meta.json'} is damaged: {error}") from error
 
+    def made_up_meta(self) -> Meta:
+        """What is known of a run whose `meta.json` is lost or damaged."""
+        assert self._lock is not None
+        text = os.pread(self._lock, 1 << 24, 0).decode("utf-8", "backslashreplace")
+        created = datetime.fromtimestamp((self.folder / "options.json").stat().st_mtime, UTC)
+        info = RunInfo(
+            started_at=created.isoformat(timespec="milliseconds"),
+            script="?",
+            argv=(),
+            python="?",
+            implementation="?",
+            gil=True,
+            switch_interval=self.read_options().switch_interval,
+            cwd="?",
+        )
+        what = f"damaged: {text[:MAX_LOST]}" if text else "lost"
+        return Meta(info, lost=f"not known is which script ran, with what, by which Python: meta.json was {what}")
+
+    def collector(self) -> int | None:
+        """The id of the process that made the spool, if one of that id runs. (For a spool whose lock may be lost.)"""
+        found = re.fullmatch(r".*\.spool-(\d+)-\d+", self.folder.name, re.DOTALL)
+        pid = int(found[1]) if found else 0
+        return pid if pid and Process(pid, None).is_alive() else None
+
     def read_options(self) -> Options:
         path = self.folder / "options.json"
         try:
@@ -195,15 +232,23 @@ class Spool:
         return process.pid if process is not None and process.is_alive() else None
 
     def is_attached(self) -> bool:
-        """Whether the script's process ever mapped the window."""
-        flags, _ = self._header()
-        return bool(flags & HeaderFlag.ATTACHED)
+        """Whether the script's process ever mapped the window. SpoolError if that can no longer be told."""
+        try:
+            head = _head(self.window)
+        except FileNotFoundError:
+            head = b""
+        except OSError as error:
+            raise SpoolError(f"cannot read {self.window}: {error.strerror}") from error
+        if len(head) == HEADER.size and HEADER.unpack(head)[0] == MAGIC:
+            return bool(HEADER.unpack(head)[4] & HeaderFlag.ATTACHED)
+        if any(head) or _size(self.sites):  # else the collector died while it made it
+            raise SpoolError(f"{self.window} is damaged: it does not begin as a window of opcodetrace")
+        return False
 
     def _header(self) -> tuple[int, int]:
         """The window's flags and the script's process id; zeros if there is no window yet."""
         try:
-            with self.window.open("rb") as file:
-                magic, _, _, pid, flags, *_ = HEADER.unpack(file.read(HEADER.size))
+            magic, _, _, pid, flags, *_ = HEADER.unpack(_head(self.window))
         except (OSError, struct.error):
             return 0, 0
         return (flags, pid) if magic == MAGIC else (0, 0)
@@ -226,6 +271,26 @@ class Spool:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _head(window: Path) -> bytes:
+    with window.open("rb") as file:
+        return file.read(HEADER.size)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _holds_window(folder: Path) -> bool:
+    """Whether a folder is a spool, whatever else it lacks."""
+    try:
+        return bool(HEADER.unpack(_head(folder / "window"))[0] == MAGIC)
+    except (OSError, struct.error):
+        return False
 
 
 def _unfinished(folder: Path) -> Path:
