@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from opcodetrace.errors import InternalError, OpcodetraceError, OutputError
+from opcodetrace.standard_streams import say_failure
 from opcodetrace_cli import streams
-from opcodetrace_cli.streams import say_failure
 
 # Every command, in the order of the help: its name and where its click command is.
 COMMANDS = {

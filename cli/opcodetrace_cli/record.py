@@ -18,17 +18,17 @@ from opcodetrace.errors import InternalError, OpcodetraceError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
-from opcodetrace.standard_streams import say
+from opcodetrace.standard_streams import say, say_failure
 from opcodetrace.trace.printable import printable
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
-from opcodetrace_cli.streams import say_failure
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
     from opcodetrace.store.database import Database
     from opcodetrace.trace.finding import Tally
     from opcodetrace.trace.stored import StoredRun
 
+REQUIRED = "Do not run SCRIPT if it cannot be recorded: exit with 74 (70: a failure of opcodetrace itself)."
 MIN_WINDOW = 1 << 16
 MANY_RECORDS = 1_000_000  # to store so many takes long enough for a word on it
 INCLUDE = (
@@ -87,6 +87,7 @@ def size(text: str | int) -> int:
 @click.option("--calls", is_flag=True, help="Record the caller of each function, too (slower).")
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
+@click.option("--require-recording", "required", is_flag=True, help=REQUIRED)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[ARG]...")
@@ -102,6 +103,7 @@ def record(
     calls: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    required: bool,
     quiet: bool,
     script: str,
     args: tuple[str, ...],
@@ -109,20 +111,21 @@ def record(
     """Run SCRIPT and record how its threads interleave.
 
     Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's.
+    If it cannot be recorded (a full disk, a locked trace file), it runs unrecorded, and a line on stderr says why.
     """
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
     options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
     if runs == 1:
         storing = functools.partial(tell_of_storing, database, quiet)
-        (recording,) = recorder.record_many(target, database, options, 1, before_storing=storing)
+        (recording,) = recorder.record_many(target, database, options, 1, required=required, before_storing=storing)
         report_failure(recording, database)
         report_remarks([recording])
         if recording.run is not None and not quiet:
             with told():
                 summarize(recording.run, database)
         script_process.end_as(recording.outcome, recording.exit_code)
-    recordings = record_runs(target, database, options, runs, quiet)
+    recordings = record_runs(target, database, options, runs, required, quiet)
     report_remarks(recordings)
     if not quiet:
         with told():
@@ -131,11 +134,13 @@ def record(
     script_process.end_as(failed.outcome, failed.exit_code)
 
 
-def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[RecordedRun]:
+def record_runs(
+    target: Target, database: Path, options: Options, runs: int, required: bool, quiet: bool
+) -> list[RecordedRun]:
     """Record N times, with a progress bar if stderr is a terminal."""
     recordings = []
     with bar(runs, quiet) as (hide, advance):
-        for recording in recorder.record_many(target, database, options, runs, before_output=hide):
+        for recording in recorder.record_many(target, database, options, runs, required=required, before_output=hide):
             recordings.append(recording)
             advance()
             report_failure(recording, database)
@@ -190,7 +195,7 @@ def tell_of_storing(database: Path, quiet: bool, records: int) -> None:
 
 def report_failure(recording: RecordedRun, database: Path) -> None:
     """Say why a script that ran is not in the database."""
-    if recording.failure is None:
+    if recording.failure is None or not str(recording.failure):  # none, or told before the script ran
         return
     say_failure(recording.failure)
     if recording.spool is not None:
@@ -269,7 +274,9 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     from opcodetrace.store.database import Database
 
     table = Table("runs", "exit code", "last line printed", "found", title=None)
-    with contextlib.closing(Database.open(database)) as opened:
+    with contextlib.ExitStack() as stack:
+        if any(recording.run is not None for recording in recordings):
+            opened = stack.enter_context(Database.open(database))
         stored = [None if recording.run is None else opened.run(recording.run) for recording in recordings]
         groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for index, recording in enumerate(recordings):

@@ -8,8 +8,8 @@ import select
 import sys
 from typing import Any, TextIO
 
-from opcodetrace.errors import InternalError, OpcodetraceError, OutputError
-from opcodetrace.standard_streams import STDERR, STDOUT, say
+from opcodetrace.errors import OutputError
+from opcodetrace.standard_streams import STDERR, STDOUT
 
 
 class _Whole(io.FileIO):
@@ -94,10 +94,3 @@ def _is(stream: TextIO, descriptor: int) -> bool:
 
 def _text(raw: io.RawIOBase, encoding: str, *, line_buffering: bool = False) -> TextIO:
     return io.TextIOWrapper(raw, encoding, "backslashreplace", "\n", line_buffering)  # type: ignore[type-var]
-
-
-def say_failure(error: OpcodetraceError) -> None:
-    """An error as a line on stderr; before it the whole of one of ours, if the environment asks for that."""
-    if isinstance(error, InternalError):
-        sys.stderr.write(error.traceback())
-    say(str(error))

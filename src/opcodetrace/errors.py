@@ -75,10 +75,21 @@ class DatabaseError(OpcodetraceError):
     exit_code = 74
 
 
+class NotATraceFile(DatabaseError):
+    """What was named cannot hold runs, now or later: a folder, no SQLite, another program's or a newer opcodetrace's
+    file, or one in a folder that is not there. A recording that can only not use its trace file runs the script."""
+
+
 class RunNotFound(OpcodetraceError):
     """The trace file holds no such run."""
 
     exit_code = 2
+
+
+class NotRecorded(OpcodetraceError):
+    """A script that ran as if we were not there; how it ended is its own affair."""
+
+    exit_code = 0
 
 
 class SpoolError(OpcodetraceError):

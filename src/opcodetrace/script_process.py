@@ -20,7 +20,7 @@ from opcodetrace.interruption import STOPS
 from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome
 
-_CHILD = Path(__file__).with_name("child.py")
+CHILD = Path(__file__).with_name("child.py").resolve()
 _ALLOCATE_EVERY = 0.005  # seconds; the window is allocated much further ahead than a script comes in that time
 _OWN = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends them to the script as well
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -88,10 +88,11 @@ def _shebang_options(script: str) -> list[str] | None:
 
 
 def start(arguments: Sequence[str], output: Output | None, *, reads_stdin: bool) -> subprocess.Popen[bytes]:
-    """Run child.py with these arguments, by our own Python with its options. Its stdout is ours or `output`'s."""
+    """Run our own Python with its options and these arguments. Its stdout is ours or `output`'s; its stdin is ours or
+    empty."""
     if not sys.executable:
         raise UsageError("cannot record: this Python does not know its own executable (sys.executable)")
-    command = [sys.executable, *interpreter_options(sys.orig_argv), os.fspath(_CHILD.resolve()), *arguments]
+    command = [sys.executable, *interpreter_options(sys.orig_argv), *arguments]
     try:
         return subprocess.Popen(
             command,
@@ -106,12 +107,12 @@ def start(arguments: Sequence[str], output: Output | None, *, reads_stdin: bool)
             output.close_write_end()
 
 
-def wait(child: subprocess.Popen[bytes], window: Window, output: Output | None, signals: Signals) -> None:
+def wait(child: subprocess.Popen[bytes], window: Window | None, output: Output | None, signals: Signals) -> None:
     """Until the child has ended: keep the window ahead of it, hand signals on, copy its output through."""
-    allocating = True
+    allocating = window is not None
     while child.poll() is None:
         try:
-            if allocating:
+            if allocating and window is not None:
                 window.allocate_ahead()
         except OSError:
             allocating = False  # the recording ends with the window

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 
+from opcodetrace.errors import InternalError, OpcodetraceError
 from opcodetrace.trace.printable import printable
 
 STDIN, STDOUT, STDERR = range(3)
@@ -43,3 +44,11 @@ def say(text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"opcodetrace: {printable(' '.join(text.split()))}\n")
             sys.stderr.flush()
+
+
+def say_failure(error: OpcodetraceError) -> None:
+    """An error as a line on stderr; before it the whole of one of ours, if the environment asks for that."""
+    if isinstance(error, InternalError) and sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(error.traceback())
+    say(str(error))

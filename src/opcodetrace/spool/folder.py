@@ -14,11 +14,12 @@ import itertools
 import json
 import os
 import re
+import stat
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,7 @@ class Meta:
     disk_full: bool = False
     unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
+    stored: int | None = None  # the number of the run in the database, if the spool could not be deleted then
     lost: str | None = None  # if it was made up for a spool that has none: what is not known
 
     def to_json(self) -> bytes:
@@ -103,6 +105,7 @@ class Meta:
             disk_full=read["disk_full"],
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
+            stored=read.get("stored"),
             lost=read.get("lost"),
         )
 
@@ -126,15 +129,8 @@ class Spool:
     @classmethod
     def create(cls, database: Path, meta: Meta, options: StoredOptions) -> Spool:
         """Make the folder; it gets its name only when its lock is held, so that nobody takes it for an orphan."""
-        folder = database.with_name(f"{database.name}.spool-{os.getpid()}-{next(_numbers)}")
-        unlocked = _unfinished(folder)
         try:
-            for stale in (unlocked, folder):  # of an earlier process of this id; an orphan that holds a run is kept
-                if stale is unlocked or not (stale / "meta.json").exists():
-                    _remove(stale)
-            if folder.exists():
-                return cls.create(database, meta, options)
-            unlocked.mkdir()
+            folder, unlocked = _fresh(database)
             lock = os.open(unlocked / "meta.json", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,24 +144,32 @@ class Spool:
                 _remove(unlocked)
                 raise
         except OSError as error:
-            raise SpoolError(f"cannot make the spool {folder}: {error.strerror or error}") from error
+            raise SpoolError(f"cannot make a spool beside {database}: {error.strerror or error}") from error
         return spool
 
     @classmethod
     def take(cls, folder: Path) -> Spool | None:
-        """The lock of a spool that is there already; None if its collector lives or it has just been deleted."""
+        """The lock of a spool that is there already; None if its collector lives or it has just been deleted.
+        SpoolError if it is no spool, or cannot be opened."""
+        if folder.is_symlink():
+            raise SpoolError("it is a link, and no spool of ours")
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             lock = os.open(folder / "meta.json", flags)
         except FileNotFoundError:
-            if not _holds_window(folder):
+            if not folder.exists():
                 return None
+            if not _holds_window(folder):
+                raise SpoolError("it is no spool: it has neither a meta.json nor a window") from None
             try:  # it has lost it, or is being deleted by somebody who does it by hand
                 lock = os.open(folder / "meta.json", flags | os.O_CREAT, 0o644)
             except OSError as error:
-                raise SpoolError(f"cannot open the spool {folder}: {error.strerror or error}") from error
+                raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
         except OSError as error:
-            raise SpoolError(f"cannot open the spool {folder}: {error.strerror or error}") from error
+            raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
+        if not stat.S_ISREG(os.fstat(lock).st_mode):
+            os.close(lock)
+            raise SpoolError("its meta.json is no file")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -187,6 +191,8 @@ class Spool:
         assert self._lock is not None
         try:
             return Meta.from_json(os.pread(self._lock, 1 << 24, 0))
+        except OSError as error:
+            raise SpoolError(f"cannot read {self.folder / 'meta.json'}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise SpoolError(f"{self.folder / 'meta.json'} is damaged: {error}") from error
 
@@ -253,18 +259,30 @@ class Spool:
             return 0, 0
         return (flags, pid) if magic == MAGIC else (0, 0)
 
+    def is_unrecorded(self) -> bool:
+        """Whether the script's process said that it could not record."""
+        return (self.folder / "unrecorded").exists()
+
     def is_stored(self, run: int) -> None:
-        """The run is in the database, under this number: take the spool away."""
+        """The run is in the database, under this number: take the spool away, or note that it can be."""
         self.run = run
-        self.delete()
+        with contextlib.suppress(OSError):
+            self._take_away()
+        if self._lock is not None and self.folder.exists():
+            with contextlib.suppress(OSError, SpoolError):
+                self.write_meta(replace(self.read_meta(), stored=run))
+        self.release()
 
     def delete(self) -> None:
         """Take the spool away, its run being in the database (or there being none)."""
-        gone = _unfinished(self.folder)  # if we are killed meanwhile, the rest of it is swept
         with contextlib.suppress(OSError):
-            self.folder.rename(gone)
-            _remove(gone)
+            self._take_away()
         self.release()
+
+    def _take_away(self) -> None:
+        gone = _unfinished(self.folder)  # if we are killed meanwhile, the rest of it is swept
+        self.folder.rename(gone)
+        _remove(gone)
 
     def release(self) -> None:
         """Leave the spool for `recover`."""
@@ -305,24 +323,50 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def orphans(database: Path) -> Iterator[Spool]:
-    """The spools beside `database` whose collector is gone, oldest first, each locked by us from now on."""
-    prefix = f"{database.name}.spool-"
+def _fresh(database: Path) -> tuple[Path, Path]:
+    """The name of a new spool, and its folder under the name that it has until it is whole. What bears one of these
+    names is passed over: it may hold a run."""
+    while True:
+        folder = database.with_name(f"{database.name}.spool-{os.getpid()}-{next(_numbers)}")
+        unlocked = _unfinished(folder)
+        _remove(unlocked)  # of an earlier process of this id
+        if not os.path.lexists(folder):
+            with contextlib.suppress(FileExistsError):
+                unlocked.mkdir()
+                return folder, unlocked
+
+
+def orphans(database: Path, say: Callable[[str], None] = lambda text: None) -> Iterator[Spool]:
+    """The spools beside `database` whose collector is gone, oldest first, each locked by us from now on.
+
+    What only bears the name of one, or is somebody else's, is passed over; `say` is told of it."""
     _sweep(database)
-    try:
-        found = [entry for entry in os.scandir(database.parent) if entry.name.startswith(prefix)]
-        found.sort(key=lambda entry: (entry.stat().st_mtime, entry.name))
-    except OSError:
-        return
-    for entry in found:
-        spool = Spool.take(Path(entry.path))
+    for folder in _spools(database):
+        try:
+            spool = Spool.take(folder)
+        except SpoolError as error:
+            say(f"{folder} is left as it is: {error}")
+            continue
         if spool is not None:
             yield spool
 
 
+def _spools(database: Path) -> list[Path]:
+    """All that bears the name of a spool, oldest first."""
+    prefix = f"{database.name}.spool-"
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(database.parent):
+            if entry.name.startswith(prefix):
+                with contextlib.suppress(OSError):
+                    found.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
+    return [Path(path) for _, path in sorted(found)]
+
+
 def _sweep(database: Path) -> None:
     """Delete what collectors left that died while they made or deleted a spool."""
-    for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
-                _remove(folder)
+    with contextlib.suppress(OSError):
+        for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
+                    _remove(folder)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import sqlite_utils
 
-from opcodetrace.errors import DatabaseError
+from opcodetrace.errors import DatabaseError, NotATraceFile
 from opcodetrace.store import read_only, schema
 from opcodetrace.store.trace_file import check_place, told, uri
 from opcodetrace.store.waiting import WaitingConnection, connect
@@ -59,9 +59,9 @@ class Connection:
     def _check_schema(self, *, create: bool) -> None:
         names = self._tables.table_names()
         if names and not schema.is_trace_file(self._tables):
-            raise DatabaseError(f"{self.path} is a database of another program; name another file with -d")
+            raise NotATraceFile(f"{self.path} is a database of another program; name another file with -d")
         if schema.is_newer(self._tables):
-            raise DatabaseError(
+            raise NotATraceFile(
                 f"{self.path} has a newer schema than this opcodetrace knows; upgrade opcodetrace or name another file"
             )
         if not schema.migrations.pending(self._tables):
