@@ -235,7 +235,7 @@ def _say(text: str) -> None:
 
 def _fault(error: Exception) -> str:
     """What went wrong, and if that is a fault of ours, where; the whole of it if the environment asks for that."""
-    from opcodetrace.errors import SHOW_TRACEBACK, OpcodetraceError
+    from opcodetrace.errors import SHOW_TRACEBACK, OpcodetraceError, place_of
 
     if isinstance(error, OpcodetraceError):
         return str(error)
@@ -246,11 +246,7 @@ def _fault(error: Exception) -> str:
 
         for line in "".join(format_exception(error)).splitlines():
             _say(line)
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = "" if place is None else f", at {place.tb_frame.f_code.co_filename.rpartition('/')[2]}:{place.tb_lineno}"
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{type(error).__name__}: {error}, at {place_of(error)}"
 
 
 def _settle(counts: tuple[int, int, int], kept: list[object]) -> int:

@@ -8,6 +8,16 @@ from typing import Self
 SHOW_TRACEBACK = "OPCODETRACE_TRACEBACK"  # the environment variable
 
 
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised: the file's name and the line; nothing if it was not."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ""
+    return f"{traceback.tb_frame.f_code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}"
+
+
 class OpcodetraceError(Exception):
     """Something that the user can put right; its text is one line that names the value and the next step."""
 
@@ -20,11 +30,8 @@ class InternalError(OpcodetraceError):
     @classmethod
     def of(cls, error: BaseException) -> Self:
         """What is said of any other exception that came up to the command line."""
-        import traceback  # which a recording's start need not wait for
-
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-        what = f"internal error{where}: {type(error).__name__}: {error}"
+        place = place_of(error)
+        what = f"internal error{place and f' at {place}'}: {type(error).__name__}: {error}"
         made = cls(f"{what}; please report it, with what {SHOW_TRACEBACK}=1 adds")
         made.__cause__ = error
         return made
