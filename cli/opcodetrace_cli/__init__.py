@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
-from opcodetrace.errors import InternalError, OpcodetraceError
+from opcodetrace.errors import InternalError, OpcodetraceError, OutputError
+from opcodetrace.standard_streams import say_failure
+from opcodetrace_cli import streams
 
 # Every command, in the order of the help: its name and where its click command is.
 COMMANDS = {
@@ -38,10 +41,22 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def main(self, *args: Any, **keywords: Any) -> Any:
+        """With streams of our own."""
+        streams.prepare()
+        try:
+            try:
+                return super().main(*args, **keywords)
+            finally:
+                sys.stdout.flush()
+        except OutputError as error:  # of a help text, or of what was kept back until now
+            say_failure(error)
+            sys.exit(error.exit_code)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OpcodetraceError as error:
             failure = error
@@ -49,15 +64,6 @@ class Commands(click.Group):
             failure = InternalError.of(error)
         say_failure(failure)
         raise click.exceptions.Exit(failure.exit_code)
-
-
-def say_failure(error: OpcodetraceError) -> None:
-    """An error as a line on stderr; before it the whole of one of ours, if the environment asks for that."""
-    if sys.stderr is None:
-        return
-    if isinstance(error, InternalError):
-        click.echo(error.traceback(), err=True, nl=False)
-    click.echo(f"opcodetrace: {' '.join(str(error).split())}", err=True)
 
 
 def _unavailable(name: str, reason: str) -> click.Command:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from opcodetrace import recorder, script_process
-from opcodetrace.errors import OpcodetraceError
+from opcodetrace.errors import InternalError, OpcodetraceError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
-from opcodetrace_cli import configuration, say_failure
+from opcodetrace.standard_streams import say, say_failure
+from opcodetrace.trace.printable import printable
+from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
@@ -26,6 +28,7 @@ if TYPE_CHECKING:  # the script starts before what shows and stores its trace is
     from opcodetrace.trace.finding import Tally
     from opcodetrace.trace.stored import StoredRun
 
+REQUIRED = "Do not run SCRIPT if it cannot be recorded: exit with 74 (70: a failure of opcodetrace itself)."
 MIN_WINDOW = 1 << 16
 MANY_RECORDS = 1_000_000  # to store so many takes long enough for a word on it
 INCLUDE = (
@@ -84,6 +87,7 @@ def size(text: str | int) -> int:
 @click.option("--calls", is_flag=True, help="Record the caller of each function, too (slower).")
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
+@click.option("--require-recording", "required", is_flag=True, help=REQUIRED)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[ARG]...")
@@ -99,6 +103,7 @@ def record(
     calls: bool,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    required: bool,
     quiet: bool,
     script: str,
     args: tuple[str, ...],
@@ -106,20 +111,21 @@ def record(
     """Run SCRIPT and record how its threads interleave.
 
     Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's.
+    If it cannot be recorded (a full disk, a locked trace file), it runs unrecorded, and a line on stderr says why.
     """
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
     options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
     if runs == 1:
         storing = functools.partial(tell_of_storing, database, quiet)
-        (recording,) = recorder.record_many(target, database, options, 1, before_storing=storing)
+        (recording,) = recorder.record_many(target, database, options, 1, required=required, before_storing=storing)
         report_failure(recording, database)
         report_remarks([recording])
         if recording.run is not None and not quiet:
             with told():
                 summarize(recording.run, database)
         script_process.end_as(recording.outcome, recording.exit_code)
-    recordings = record_runs(target, database, options, runs, quiet)
+    recordings = record_runs(target, database, options, runs, required, quiet)
     report_remarks(recordings)
     if not quiet:
         with told():
@@ -128,11 +134,13 @@ def record(
     script_process.end_as(failed.outcome, failed.exit_code)
 
 
-def record_runs(target: Target, database: Path, options: Options, runs: int, quiet: bool) -> list[RecordedRun]:
+def record_runs(
+    target: Target, database: Path, options: Options, runs: int, required: bool, quiet: bool
+) -> list[RecordedRun]:
     """Record N times, with a progress bar if stderr is a terminal."""
     recordings = []
     with bar(runs, quiet) as (hide, advance):
-        for recording in recorder.record_many(target, database, options, runs, before_output=hide):
+        for recording in recorder.record_many(target, database, options, runs, required=required, before_output=hide):
             recordings.append(recording)
             advance()
             report_failure(recording, database)
@@ -144,7 +152,7 @@ def record_runs(target: Target, database: Path, options: Options, runs: int, qui
 @contextlib.contextmanager
 def bar(runs: int, quiet: bool) -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
     """A progress bar that is taken away while the script prints."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield (lambda: None), (lambda: None)
         return
     from rich.console import Console
@@ -172,28 +180,22 @@ def told() -> Iterator[None]:
     """What is said of a recording that is stored; that it cannot be said or read back fails nothing."""
     try:
         yield
-    except BrokenPipeError:
+    except KeyboardInterrupt:  # enough of it: we end as the script did
         pass
-    except OpcodetraceError as error:
-        say(f"the run is stored, but cannot be shown: {error}")
-
-
-def say(text: str) -> None:
-    """A line on stderr."""
-    if sys.stderr is not None:
-        click.echo(f"opcodetrace: {text}", err=True)
+    except Exception as error:
+        failure = error if isinstance(error, OpcodetraceError) else InternalError.of(error)
+        say_failure(type(failure)(f"the run is stored, but cannot be shown: {failure}"))
 
 
 def tell_of_storing(database: Path, quiet: bool, records: int) -> None:
     """Say what takes long, and that it may be put off."""
     if records >= MANY_RECORDS and not quiet:
-        with contextlib.suppress(OSError):
-            say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
+        say(f"storing {records:,} records; Ctrl-C leaves them for: {command('recover', database)}")
 
 
 def report_failure(recording: RecordedRun, database: Path) -> None:
     """Say why a script that ran is not in the database."""
-    if recording.failure is None:
+    if recording.failure is None or not str(recording.failure):  # none, or told before the script ran
         return
     say_failure(recording.failure)
     if recording.spool is not None:
@@ -256,7 +258,7 @@ def tell(database: Database, run: StoredRun) -> None:
     from opcodetrace.explain import run_report
     from opcodetrace.report.text import TextReporter
 
-    click.echo("", err=True)
+    sys.stderr.write("\n")
     TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0), sys.stderr)
 
 
@@ -264,6 +266,7 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     """How many runs ended how, printed what, and what was found; then the report of the first in which anything was."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from opcodetrace.findings import KINDS
     from opcodetrace.report.words import run as run_words
@@ -271,7 +274,9 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     from opcodetrace.store.database import Database
 
     table = Table("runs", "exit code", "last line printed", "found", title=None)
-    with contextlib.closing(Database.open(database)) as opened:
+    with contextlib.ExitStack() as stack:
+        if any(recording.run is not None for recording in recordings):
+            opened = stack.enter_context(Database.open(database))
         stored = [None if recording.run is None else opened.run(recording.run) for recording in recordings]
         groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for index, recording in enumerate(recordings):
@@ -281,13 +286,14 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
             outcome = recordings[indexes[0]].outcome
             runs = [run for run in (stored[index] for index in indexes) if run is not None]
             merged = dict.fromkeys(lanes for run in runs for lanes in run.merged)
-            table.add_row(
+            cells = (
                 str(len(indexes)),
                 str(outcome.exit_code),
-                outcome.stdout_tail,
+                printable(outcome.stdout_tail or ""),
                 run_words.found_words(spread(runs), merged, KINDS, "-" if runs else "not recorded"),
             )
-        Console(stderr=True).print(table)
+            table.add_row(*map(Text, cells))
+        Console(stderr=True, highlight=False).print(table)
         first = next((run for run in stored if run is not None and found_words(run.found, KINDS)), None)
         numbers = [run.id for run in stored if run is not None]
         if numbers:

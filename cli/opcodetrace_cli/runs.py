@@ -15,7 +15,9 @@ from rich.text import Text
 from opcodetrace.findings import KINDS
 from opcodetrace.recorder import recover
 from opcodetrace.report.words.run import found_words
+from opcodetrace.standard_streams import say
 from opcodetrace.store.database import Database
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.stored import StoredRun
 from opcodetrace_cli.database import database_option
 
@@ -29,8 +31,8 @@ def runs(database: pathlib.Path) -> None:
 
     Adds those first whose recording was interrupted, as `recover` does.
     """
-    for run in recover(database, lambda text: click.echo(f"opcodetrace: {text}", err=True), again=False):
-        click.echo(f"opcodetrace: run {run} was recovered from an interrupted recording", err=True)
+    for run in recover(database, say, again=False):
+        say(f"run {run} was recovered from an interrupted recording")
     with Database.open(database) as trace_file:
         stored = trace_file.runs()
     if not stored:
@@ -51,7 +53,7 @@ def _table(stored: list[StoredRun], *, narrow: bool) -> Table:
             continue
         table.add_column(name, justify="left" if name == "python" else "right", no_wrap=True)
     for run in stored:
-        table.add_row(*(Text(cell) for cell in _cells(run, narrow=narrow)))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(run, narrow=narrow)))
     return table
 
 

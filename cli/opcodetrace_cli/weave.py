@@ -17,11 +17,12 @@ from rich.text import Text
 
 from opcodetrace.errors import ScriptError, UsageError
 from opcodetrace.probe import _probe
-from opcodetrace.report.words.text import encodable, printable
+from opcodetrace.report.words.text import encodable
 from opcodetrace.rewrite.decode import Instruction, decode
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.spool.messages import Message
 from opcodetrace.trace.hook import OF_TRAPS
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.site import Code, Site
 

@@ -1,7 +1,7 @@
 """The script's process: puts the weaver and the probe together, then runs the script as Python itself would.
 
-script_process.py starts `python [OPTION]... child.py SPOOL script|module TARGET [ARG]...`; how to record it is in the
-spool's `options.json`.
+script_process.py starts `python [OPTION]... child.py SPOOL required|optional script|module TARGET [ARG]...`; how to
+record it is in the spool's `options.json`.
 CPython runs this file as `__main__`, so that all it does around a script is done for the real one too, whose namespace
 ours becomes. If anything of ours fails, the process is replaced by a plain `python [OPTION]... script [ARG]...`.
 """
@@ -21,6 +21,7 @@ if __name__ == "__main__":
 
 from typing import Any, NoReturn
 
+NOT_RECORDED = 74  # exit code if a script that was to be recorded cannot be
 _MAIN_NAMES = (
     "__name__",
     "__doc__",
@@ -38,28 +39,49 @@ class _Target:
     """What to run, from our command line."""
 
     def __init__(self, argv: list[str], orig_argv: list[str]) -> None:
-        from os import getcwd, path
+        from os import path
 
-        _, self.spool, kind, self.name, *self.args = argv
+        _, self.spool, need, kind, self.name, *self.args = argv
+        self.must_be_recorded = need == "required"
         self.is_module = kind == "module"
         self.options = orig_argv[1 : len(orig_argv) - len(argv)]
         self.command = ["-m", self.name, *self.args] if self.is_module else [self.name, *self.args]
         # Absolute as CPython makes it, which does not normalize (config_run_filename_abspath).
-        self.path = self.name if self.name.startswith("/") else f"{getcwd()}/{self.name}"
-        self.folder = getcwd() if self.is_module else path.dirname(path.realpath(self.name))
+        self.path = self.name if self.name.startswith("/") else f"{_cwd()}/{self.name}"
+        self.folder = _cwd() if self.is_module else path.dirname(path.realpath(self.name))
 
     def roots(self) -> list[str]:
         """The folders whose modules are woven."""
-        from os import getcwd
-
-        roots = [getcwd(), self.folder, *(_package_folders(self.name) if self.is_module else ())]
+        roots = [_cwd(), self.folder, *(_package_folders(self.name) if self.is_module else ())]
         return [root for root in roots if root not in ("", "/")]
 
     def run_unrecorded(self) -> NoReturn:
         from posix import execv
 
-        execv(sys.executable, [sys.executable, *self.options, *self.command])
+        ended = ["--"] if self.command[0].startswith("-") and not self.is_module else []
+        execv(sys.executable, [sys.executable, *self.options, *ended, *self.command])
         raise AssertionError("execv returned")
+
+    def give_up(self, reason: str) -> NoReturn:
+        """Run it unrecorded, or not at all if it was to be recorded; `unrecorded` tells the collector."""
+        try:  # noqa: SIM105 - contextlib need not be loaded
+            open(f"{self.spool}/unrecorded", "w").close()
+        except OSError:
+            pass  # then it has to look for itself
+        if self.must_be_recorded:
+            _say(f"the script was not run: it cannot be recorded: {reason}")
+            raise SystemExit(NOT_RECORDED)
+        _say(f"the script runs unrecorded: {reason}")
+        self.run_unrecorded()
+
+
+def _cwd() -> str:
+    from os import getcwd
+
+    try:
+        return getcwd()
+    except OSError:
+        return ""  # somebody deleted it
 
 
 def _package_folders(module: str) -> list[str]:
@@ -173,7 +195,7 @@ class _Instruments:
                 return code
             return self.weaver.weave_executed(code, target.path, "__main__", source)
         except Exception as error:
-            _say(f"the script itself is not recorded: {type(error).__name__}: {error}")
+            _say(f"the script itself is not recorded: {_fault(error)}")
             return code
 
 
@@ -192,13 +214,39 @@ class _Held:
 
     def show(self) -> None:
         if self.text and sys.stderr is not None:
-            sys.stderr.write(self.text)
+            try:  # noqa: SIM105 - contextlib need not be loaded
+                sys.stderr.write(self.text)
+            except (OSError, ValueError):
+                pass  # as the warnings module has it
 
 
 def _say(text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"opcodetrace: {text}\n")
-        sys.stderr.flush()
+    """A line on stderr. Past `sys.stderr`: what cannot be written would stay there and fail the script at its end."""
+    if sys.stderr is None:
+        return
+    from posix import write
+
+    line = text.replace("\n", "\\n")
+    try:  # noqa: SIM105
+        write(2, f"opcodetrace: {line}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong, and if that is a fault of ours, where; the whole of it if the environment asks for that."""
+    from opcodetrace.errors import SHOW_TRACEBACK, OpcodetraceError, place_of
+
+    if isinstance(error, OpcodetraceError):
+        return str(error)
+    from os import environ
+
+    if environ.get(SHOW_TRACEBACK):
+        from traceback import format_exception
+
+        for line in "".join(format_exception(error)).splitlines():
+            _say(line)
+    return f"{type(error).__name__}: {error}, at {place_of(error)}"
 
 
 def _settle(counts: tuple[int, int, int], kept: list[object]) -> int:
@@ -266,11 +314,7 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
         frozen = _settle(counts, kept)
         recording.probe.start()
     except Exception as error:
-        from opcodetrace.errors import OpcodetraceError
-
-        reason = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"
-        _say(f"the script runs unrecorded: {reason}")
-        target.run_unrecorded()
+        target.give_up(_fault(error))
     if target.is_module:
         exit_code = recording.probe.run_callable(_run_module_as_main, target.name)
     else:

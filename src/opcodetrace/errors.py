@@ -8,6 +8,16 @@ from typing import Self
 SHOW_TRACEBACK = "OPCODETRACE_TRACEBACK"  # the environment variable
 
 
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised: the file's name and the line; nothing if it was not."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ""
+    return f"{traceback.tb_frame.f_code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}"
+
+
 class OpcodetraceError(Exception):
     """Something that the user can put right; its text is one line that names the value and the next step."""
 
@@ -20,11 +30,8 @@ class InternalError(OpcodetraceError):
     @classmethod
     def of(cls, error: BaseException) -> Self:
         """What is said of any other exception that came up to the command line."""
-        import traceback  # which a recording's start need not wait for
-
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-        what = f"internal error{where}: {type(error).__name__}: {error}"
+        place = place_of(error)
+        what = f"internal error{place and f' at {place}'}: {type(error).__name__}: {error}"
         made = cls(f"{what}; please report it, with what {SHOW_TRACEBACK}=1 adds")
         made.__cause__ = error
         return made
@@ -75,13 +82,30 @@ class DatabaseError(OpcodetraceError):
     exit_code = 74
 
 
+class NotATraceFile(DatabaseError):
+    """What was named cannot hold runs, now or later: a folder, no SQLite, another program's or a newer opcodetrace's
+    file, or one in a folder that is not there. A recording that can only not use its trace file runs the script."""
+
+
 class RunNotFound(OpcodetraceError):
     """The trace file holds no such run."""
 
     exit_code = 2
 
 
+class NotRecorded(OpcodetraceError):
+    """A script that ran as if we were not there; how it ended is its own affair."""
+
+    exit_code = 0
+
+
 class SpoolError(OpcodetraceError):
     """A spool cannot be made or read (a full disk, a damaged file)."""
+
+    exit_code = 74
+
+
+class OutputError(OpcodetraceError):
+    """What a command gives cannot be written: its stdout is closed, its reader gone, or the disk full."""
 
     exit_code = 74

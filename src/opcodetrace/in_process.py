@@ -21,7 +21,7 @@ from types import FunctionType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from opcodetrace import pipeline, recorder
-from opcodetrace.errors import AlreadyRecording, FindingsError, OpcodetraceError, SpoolError, UsageError
+from opcodetrace.errors import AlreadyRecording, FindingsError, InternalError, OpcodetraceError, SpoolError, UsageError
 from opcodetrace.explain import run_report
 from opcodetrace.findings import KINDS
 from opcodetrace.probe import _probe
@@ -34,6 +34,7 @@ from opcodetrace.spool.layout import RECORD_SIZE
 from opcodetrace.spool.messages import encode
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
+from opcodetrace.standard_streams import kept_closed, say
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome
 from opcodetrace.trace.finding_kind import happened
@@ -252,7 +253,7 @@ class _Session:
             raise AlreadyRecording(
                 "cannot record: another recording is under way in this process; end it first, or record around both"
             )
-        with contextlib.ExitStack() as undo:
+        with kept_closed(), contextlib.ExitStack() as undo:
             undo.callback(_busy.release)
             if _probe.attached():
                 raise AlreadyRecording(
@@ -300,25 +301,26 @@ class _Session:
         except OpcodetraceError as failure:
             if error is None:
                 raise
-            _say(str(failure))
+            say(str(failure))
 
     def _store(self, meta: Meta) -> None:
         try:
             with contextlib.suppress(OSError):  # a full disk: recover then knows less
                 self._spool.write_meta(meta)
-            self._recording.run, _ = pipeline.store_run(self._spool, meta, self._recording.database)
+            with kept_closed():
+                self._recording.run, _ = pipeline.store_run(self._spool, meta, self._recording.database)
         except Exception as error:
             self._spool.release()
-            what = str(error) if isinstance(error, OpcodetraceError) else f"{type(error).__name__}: {error}"
+            what = error if isinstance(error, OpcodetraceError) else InternalError.of(error)
             failure = OpcodetraceError(
                 f"the recording could not be stored: {what}; it is kept in {self._spool.folder}, "
                 f"add it with: opcodetrace recover -d {self._recording.database}"
             )
             raise failure from error
         except BaseException:
+            self._recording.run = self._spool.run
             self._spool.release()
             raise
-        self._spool.delete()
 
 
 def _window(spool: Spool, options: Options) -> Window:
@@ -352,9 +354,3 @@ def _exit_code(error: BaseException | None) -> int:
     if isinstance(error, SystemExit):
         return error.code if type(error.code) is int else int(error.code is not None)
     return 1
-
-
-def _say(text: str) -> None:
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"opcodetrace: {text}\n")

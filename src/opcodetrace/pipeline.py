@@ -7,16 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from opcodetrace.analyse.evidence import gather
+from opcodetrace.errors import SpoolError
 from opcodetrace.findings import KINDS
 from opcodetrace.findings.protocol import find_all, needs_of
 from opcodetrace.ingest.ingest import ingest
 from opcodetrace.spool.folder import Meta, Spool
+from opcodetrace.spool.records import SpooledRecords
 from opcodetrace.spool.sites import read_sites
 from opcodetrace.store.database import Database
 
 
+def check_whole(spool: Spool) -> None:
+    """SpoolError if the spool has lost something that its run is made of."""
+    if not spool.sites.exists():
+        raise SpoolError(f"{spool.sites} is missing: nobody knows what the records are about")
+    records = SpooledRecords.open(spool.window)
+    records.check_whole(spool.window)
+    if unknown := records.unknown_sites(site.id for code in read_sites(spool.sites).codes for site in code.sites):
+        raise SpoolError(f"{spool.sites} is damaged: it lacks the instructions of {unknown:,} accesses")
+
+
 def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]:
-    """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it."""
+    """Spool -> trace -> findings -> database. Gives the run's number and what the user must know of it; the spool is
+    gone then, whatever signal arrives meanwhile."""
     assert meta.outcome is not None
     options = spool.read_options()
     sites = read_sites(spool.sites)
@@ -32,7 +45,9 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     remarks = sites.remarks()
     trace.modules = sites.modules()
     trace.notes += remarks
+    if meta.lost:
+        trace.notes.append(meta.lost)
     findings = find_all(KINDS, gather(trace))
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings, spool.folder), remarks
+        return opened.add_run(info, meta.outcome, trace, findings, spool.folder, spool.is_stored), remarks

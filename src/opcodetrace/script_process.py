@@ -16,14 +16,14 @@ from types import FrameType
 from typing import NoReturn
 
 from opcodetrace.errors import OpcodetraceError, UsageError
+from opcodetrace.interruption import STOPS
 from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome
 
-_CHILD = Path(__file__).with_name("child.py")
+CHILD = Path(__file__).with_name("child.py").resolve()
 _GO_AHEAD_EVERY = 0.005  # seconds
 _OWN = (signal.SIGINT, signal.SIGQUIT)  # a terminal sends them to the script as well
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
 
 class IngestStopped(OpcodetraceError):
@@ -88,10 +88,11 @@ def _shebang_options(script: str) -> list[str] | None:
 
 
 def start(arguments: Sequence[str], output: Output | None, *, reads_stdin: bool) -> subprocess.Popen[bytes]:
-    """Run child.py with these arguments, by our own Python with its options. Its stdout is ours or `output`'s."""
+    """Run our own Python with its options and these arguments. Its stdout is ours or `output`'s; its stdin is ours or
+    empty."""
     if not sys.executable:
         raise UsageError("cannot record: this Python does not know its own executable (sys.executable)")
-    command = [sys.executable, *interpreter_options(sys.orig_argv), os.fspath(_CHILD.resolve()), *arguments]
+    command = [sys.executable, *interpreter_options(sys.orig_argv), *arguments]
     try:
         return subprocess.Popen(
             command,
@@ -106,12 +107,12 @@ def start(arguments: Sequence[str], output: Output | None, *, reads_stdin: bool)
             output.close_write_end()
 
 
-def wait(child: subprocess.Popen[bytes], window: Window, output: Output | None, signals: Signals) -> None:
+def wait(child: subprocess.Popen[bytes], window: Window | None, output: Output | None, signals: Signals) -> None:
     """Until the child has ended: keep the window ahead of it, hand signals on, copy its output through."""
-    going_ahead = True
+    going_ahead = window is not None
     while child.poll() is None:
         try:
-            if going_ahead:
+            if going_ahead and window is not None:
                 window.go_ahead()
         except OSError:
             going_ahead = False  # the recording ends with what is allocated
@@ -241,6 +242,7 @@ class Signals:
         self._active = threading.current_thread() is threading.main_thread()
         self._ended = False
         self.asked_to_stop = False
+        self.stopped: IngestStopped | None = None
         self._arrived: list[int] = []
         self._before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
@@ -269,12 +271,13 @@ class Signals:
         os.close(self._write_end)
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
-        self.asked_to_stop |= signum in _STOPS
+        self.asked_to_stop |= signum in STOPS
         if not self._ended:
             if signum in _FORWARDED:
                 self._arrived.append(signum)
-        elif signum in _STOPS:
-            raise IngestStopped(signum)
+        elif signum in STOPS:
+            self.stopped = IngestStopped(signum)
+            raise self.stopped
 
     def to_forward(self) -> list[int]:
         arrived, self._arrived = self._arrived, []

@@ -36,14 +36,19 @@ def test_a_script_runs_unrecorded_by_a_probe_of_another_version(tmp_path: Path) 
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env=installed_for(b"3.99", tmp_path / "other")
     )
-    assert done.stdout == "it ran ['argument']\n"
-    said, result = done.stderr.splitlines()
+    assert (done.stdout, done.returncode) == ("it ran ['argument']\n", 0)
+    (said,) = done.stderr.splitlines()
     assert said.startswith(
         "opcodetrace: the script runs unrecorded: ImportError: opcodetrace was compiled for CPython 3."
     )
     assert "finds another version in CPython {}.{}.{}: ".format(*sys.version_info) in said
-    assert "nothing of it was recorded" in result
-    assert done.returncode == 70
+    command.insert(command.index(script), "--require-recording")
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=installed_for(b"3.99", tmp_path / "another")
+    )
+    assert (done.stdout, done.returncode) == ("", 74)
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("opcodetrace: the script was not run: it cannot be recorded: ImportError: ")
 
 
 @pytest.mark.parametrize(

@@ -100,4 +100,4 @@ def test_a_read_only_database(scripts: Scripts) -> None:
     scripts.write("first.py", "print('first')")
     assert scripts.recorded("first.py").returncode == 0
     scripts.database.chmod(0o444)
-    assert refused(scripts, "script.py")[0] == 74
+    assert refused(scripts, "--require-recording", "script.py")[0] == 74

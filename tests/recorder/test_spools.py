@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -282,7 +283,8 @@ def test_a_fault_of_ours_is_told_as_one_and_the_run_is_kept(whole: bool, scripts
     with sqlite3.connect(scripts.database) as connection:
         connection.execute("ALTER TABLE lost_files RENAME TO files")
     connection.close()
-    assert scripts.opcodetrace("recover").stdout == b"recovered: run 2\n"
+    recovered = scripts.opcodetrace("recover")
+    assert recovered.stdout == b"recovered: run 2\n", recovered.stderr
 
 
 def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:
@@ -291,6 +293,42 @@ def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:
     for _ in recorder.record_many(target, scripts.database, Options(), 2, before_storing=told.append):
         pass
     assert [(records,) for records in told] == scripts.query("SELECT records FROM runs ORDER BY id")
+
+
+SIGNAL_WHILE_DELETING = """
+import os, signal, sys
+from opcodetrace.spool import folder
+from opcodetrace_cli import main
+remove = folder._remove
+signum = int(sys.argv.pop(1))
+def interrupted(path):
+    if (path / "window").exists():
+        (path / "sites").unlink()
+        os.kill(os.getpid(), signum)
+    remove(path)
+folder._remove = interrupted
+main()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_spool_is_deleted_comes_too_late(signum: int, scripts: Scripts) -> None:
+    scripts.write("script.py", "print(1)")
+    command = [sys.executable, "-c", SIGNAL_WHILE_DELETING, str(int(signum))]
+    done = scripts.run([*command, "record", "-q", "-d", scripts.database, "script.py"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n", b"")
+    assert runs(scripts) == [("script.py", 0, 0)]
+    assert list(scripts.database.parent.iterdir()) == [scripts.database]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_recovered_spool_is_deleted_leaves_nothing(signum: int, scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    end_the_script(*kill_the_collector(scripts))
+    command = [sys.executable, "-c", SIGNAL_WHILE_DELETING, str(int(signum))]
+    scripts.run([*command, "recover", "-d", scripts.database])
+    assert runs(scripts) == [("script.py", None, 1)]
+    assert list(scripts.database.parent.iterdir()) == [scripts.database]
 
 
 def test_what_a_collector_left_half_made_is_swept(tmp_path: Path) -> None:
@@ -311,6 +349,114 @@ def test_a_damaged_spool_is_left_and_named(scripts: Scripts) -> None:
     assert done.returncode == 0
     assert str(folder).encode() in done.stderr
     assert folder.exists()
+
+
+def orphan(scripts: Scripts) -> Path:
+    """The spool of a recording whose collector was killed."""
+    scripts.write("script.py", COUNTS)
+    end_the_script(*kill_the_collector(scripts))
+    (folder,) = scripts.spools()
+    return folder
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halved(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def cut_in_the_records(path: Path) -> None:
+    os.truncate(path, HEADER_SIZE + 100 * RECORD_SIZE)
+
+
+def cut_in_the_header(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+def overwritten(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\xff" * 64)
+
+
+def zeroed(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(64))
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, emptied, halved, overwritten, zeroed])
+@pytest.mark.parametrize("name", ["sites", "options.json"])
+def test_what_cannot_be_read_is_never_deleted(name: str, damage: Callable[[Path], None], scripts: Scripts) -> None:
+    left_as_it_is(scripts, orphan(scripts), name, damage)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, emptied, cut_in_the_header, cut_in_the_records, overwritten, zeroed])
+def test_a_window_that_cannot_be_read_is_never_deleted(damage: Callable[[Path], None], scripts: Scripts) -> None:
+    left_as_it_is(scripts, orphan(scripts), "window", damage)
+
+
+def left_as_it_is(scripts: Scripts, folder: Path, name: str, damage: Callable[[Path], None]) -> None:
+    whole = (folder / name).read_bytes()
+    damage(folder / name)
+    damaged = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "meta.json"}
+    for _ in range(2):
+        done = scripts.opcodetrace("recover")
+        assert done.returncode == 0
+        (line,) = done.stderr.decode().splitlines()
+        assert line.startswith(f"opcodetrace: {folder} is left as it is: ")
+        assert name in line
+    for command in ("runs", "report"):  # what disturbs nobody else
+        assert scripts.opcodetrace(command).returncode in (0, 2)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "meta.json"} == damaged
+    assert not scripts.database.exists() or runs(scripts) == []
+    # what was lost is found again
+    (folder / name).write_bytes(whole)
+    assert scripts.opcodetrace("recover").stdout == b"recovered: run 1\n"
+    assert scripts.spools() == []
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, emptied, halved, overwritten])
+def test_a_run_without_its_meta_is_recovered_as_far_as_possible(
+    damage: Callable[[Path], None], scripts: Scripts
+) -> None:
+    folder = orphan(scripts)
+    text = (folder / "meta.json").read_text()
+    damage(folder / "meta.json")
+    # nobody but `recover` tries
+    scripts.write("next.py", "print('next')")
+    done = scripts.recorded("next.py")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"next\n", b"")
+    assert scripts.spools() == [folder]
+    recovered = scripts.opcodetrace("recover")
+    assert recovered.stdout == b"recovered: run 2\n", recovered.stderr
+    assert scripts.spools() == []
+    # everything is there but what only meta.json told
+    assert runs(scripts)[1] == ("?", None, 1)
+    ((accesses, threads, notes),) = scripts.query("SELECT accesses, threads, notes FROM runs WHERE id = 2")
+    assert (int(str(accesses)) >= 4000, threads) == (True, 3)
+    (note,) = json.loads(str(notes))
+    assert note.startswith("not known is which script ran, ")
+    if damage is halved:
+        assert text[: len(text) // 2] in note  # as much as there was
+    report = scripts.opcodetrace("report")
+    assert (report.returncode, report.stderr) == (0, b"")
+    assert b"not known is which script ran" in report.stdout
+    assert scripts.opcodetrace("runs").returncode == 0
+
+
+def test_a_spool_that_lost_its_meta_is_left_while_its_collector_lives(scripts: Scripts) -> None:
+    scripts.write("script.py", COUNTS)
+    with scripts.start("script.py") as collector:
+        assert collector.stdout is not None
+        assert collector.stdout.readline() == b"ready\n"
+        (folder,) = scripts.spools()
+        (folder / "meta.json").unlink()
+        done = scripts.opcodetrace("recover")
+        assert f"process {collector.pid}, which may record it, runs".encode() in done.stderr
+        collector.communicate(b"x\n")
+    assert runs(scripts) == [("script.py", 0, 0)]
+    assert scripts.spools() == []
 
 
 def test_a_spool_in_a_missing_folder_is_an_error(tmp_path: Path) -> None:

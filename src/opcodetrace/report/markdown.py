@@ -14,7 +14,8 @@ from opcodetrace.report.words import steps as steps_words
 from opcodetrace.report.words import text as text_words
 from opcodetrace.report.words.finding import StoryTeller
 from opcodetrace.report.words.steps import StepWords
-from opcodetrace.report.words.text import encodable, printable
+from opcodetrace.report.words.text import encodable
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.report_model import Interleaving, RunReport, Story
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
 from opcodetrace.trace.stored import StoredSite

@@ -20,9 +20,10 @@ from opcodetrace.report.words import steps as steps_words
 from opcodetrace.report.words import sync as sync_words
 from opcodetrace.report.words.finding import StoryTeller
 from opcodetrace.report.words.steps import StepWords
-from opcodetrace.report.words.text import encodable, printable
+from opcodetrace.report.words.text import encodable
 from opcodetrace.trace.event import ABSENT
 from opcodetrace.trace.finding_kind import Mark
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, SwitchStep, SyncStep
 from opcodetrace.trace.stored import StoredSite

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
 from typing import TextIO
 
-from opcodetrace.errors import UsageError
+from opcodetrace.errors import OutputError, UsageError
 from opcodetrace.report import Reporter
 from opcodetrace.trace.report_model import RunReport
+
+# what says that the path cannot be meant, however much room there is
+MISNAMED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM)
 
 
 def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -> None:
@@ -21,7 +25,8 @@ def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -
     try:
         _write_whole(report, reporter, target)
     except OSError as error:
-        raise UsageError(
+        kind = UsageError if error.errno in MISNAMED else OutputError
+        raise kind(
             f"cannot write the report to {target}: {error.strerror or error}; give another path with -o"
         ) from error
 
@@ -29,13 +34,13 @@ def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -
 def _write_whole(report: RunReport, reporter: Reporter, path: Path) -> None:
     """Write beside the file and rename, so that no half-written report is ever left."""
     if path.exists() and not path.is_file():  # a pipe or a device: nothing to rename
-        with path.open("w", encoding="utf-8") as stream:
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
             reporter.write(report, stream)
         return
     path = path.resolve()
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             reporter.write(report, stream)
         mask = os.umask(0)
         os.umask(mask)

@@ -11,6 +11,7 @@ import sys
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from opcodetrace.errors import place_of
 from opcodetrace.rewrite.cache import read_file
 from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.rewrite.selection import Selection
@@ -82,7 +83,7 @@ class _Executed:
                 self._known[key] = self._weaver.weave_module(code, path, module, _source(executed, path))
             return self._known[key]
         except Exception as error:
-            self._weaver.leave(module, f"{type(error).__name__}: {error}")
+            self._weaver.leave(module, f"{type(error).__name__}: {error}, at {place_of(error)}")
             return code
 
 

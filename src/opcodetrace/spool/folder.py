@@ -13,11 +13,14 @@ import glob
 import itertools
 import json
 import os
+import re
+import stat
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +29,10 @@ from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.trace.execution import Outcome, RunInfo
 
+MAX_LOST = 2_000  # characters of a damaged meta.json that are kept
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 
+_ENDED = "ended"  # a process whose parent has not asked for its exit code yet
 _numbers = itertools.count(1)
 
 
@@ -49,7 +54,8 @@ class Process:
             return False
         except PermissionError:
             pass  # somebody's, then: its start time tells
-        return self.started is None or self.started == _started(self.pid)
+        now = _started(self.pid)
+        return now != _ENDED and self.started in (None, now)
 
 
 def _started(pid: int) -> str | None:
@@ -61,7 +67,7 @@ def _started(pid: int) -> str | None:
     except OSError:
         return None if Path("/proc/self/stat").exists() else _started_by_ps(pid)
     if fields[0] in (b"Z", b"X"):
-        return "ended"
+        return _ENDED
     return f"{boot}/{fields[19].decode()}"
 
 
@@ -81,6 +87,8 @@ class Meta:
     process: Process | None = None
     unreadable: str | None = None  # why it could not be recovered
     outcome: Outcome | None = None
+    stored: int | None = None  # the number of the run in the database, if the spool could not be deleted then
+    lost: str | None = None  # if it was made up for a spool that has none: what is not known
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=1).encode("ascii")
@@ -95,6 +103,8 @@ class Meta:
             process=Process(**read["process"]) if read["process"] else None,
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
+            stored=read.get("stored"),
+            lost=read.get("lost"),
         )
 
 
@@ -103,6 +113,7 @@ class Spool:
 
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
+        self.run: int | None = None  # its number in the trace file; there is no spool then
         self._lock: int | None = lock
 
     @property
@@ -116,15 +127,8 @@ class Spool:
     @classmethod
     def create(cls, database: Path, meta: Meta, options: StoredOptions) -> Spool:
         """Make the folder; it gets its name only when its lock is held, so that nobody takes it for an orphan."""
-        folder = database.with_name(f"{database.name}.spool-{os.getpid()}-{next(_numbers)}")
-        unlocked = _unfinished(folder)
         try:
-            for stale in (unlocked, folder):  # of an earlier process of this id; an orphan that holds a run is kept
-                if stale is unlocked or not (stale / "meta.json").exists():
-                    _remove(stale)
-            if folder.exists():
-                return cls.create(database, meta, options)
-            unlocked.mkdir()
+            folder, unlocked = _fresh(database)
             lock = os.open(unlocked / "meta.json", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,18 +142,32 @@ class Spool:
                 _remove(unlocked)
                 raise
         except OSError as error:
-            raise SpoolError(f"cannot make the spool {folder}: {error.strerror or error}") from error
+            raise SpoolError(f"cannot make a spool beside {database}: {error.strerror or error}") from error
         return spool
 
     @classmethod
     def take(cls, folder: Path) -> Spool | None:
-        """The lock of a spool that is there already; None if its collector lives or it has just been deleted."""
+        """The lock of a spool that is there already; None if its collector lives or it has just been deleted.
+        SpoolError if it is no spool, or cannot be opened."""
+        if folder.is_symlink():
+            raise SpoolError("it is a link, and no spool of ours")
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            lock = os.open(folder / "meta.json", os.O_RDWR | os.O_CLOEXEC)
+            lock = os.open(folder / "meta.json", flags)
         except FileNotFoundError:
-            return None
+            if not folder.exists():
+                return None
+            if not _holds_window(folder):
+                raise SpoolError("it is no spool: it has neither a meta.json nor a window") from None
+            try:  # it has lost it, or is being deleted by somebody who does it by hand
+                lock = os.open(folder / "meta.json", flags | os.O_CREAT, 0o644)
+            except OSError as error:
+                raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
         except OSError as error:
-            raise SpoolError(f"cannot open the spool {folder}: {error.strerror or error}") from error
+            raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
+        if not stat.S_ISREG(os.fstat(lock).st_mode):
+            os.close(lock)
+            raise SpoolError("its meta.json is no file")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -171,8 +189,34 @@ class Spool:
         assert self._lock is not None
         try:
             return Meta.from_json(os.pread(self._lock, 1 << 24, 0))
+        except OSError as error:
+            raise SpoolError(f"cannot read {self.folder / 'meta.json'}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise SpoolError(f"{self.folder / 'meta.json'} is damaged: {error}") from error
+
+    def made_up_meta(self) -> Meta:
+        """What is known of a run whose `meta.json` is lost or damaged."""
+        assert self._lock is not None
+        text = os.pread(self._lock, 1 << 24, 0).decode("utf-8", "backslashreplace")
+        created = datetime.fromtimestamp((self.folder / "options.json").stat().st_mtime, UTC)
+        info = RunInfo(
+            started_at=created.isoformat(timespec="milliseconds"),
+            script="?",
+            argv=(),
+            python="?",
+            implementation="?",
+            gil=True,
+            switch_interval=self.read_options().switch_interval,
+            cwd="?",
+        )
+        what = f"damaged: {text[:MAX_LOST]}" if text else "lost"
+        return Meta(info, lost=f"not known is which script ran, with what, by which Python: meta.json was {what}")
+
+    def collector(self) -> int | None:
+        """The id of the process that made the spool, if one of that id runs. (For a spool whose lock may be lost.)"""
+        found = re.fullmatch(r".*\.spool-(\d+)-\d+", self.folder.name, re.DOTALL)
+        pid = int(found[1]) if found else 0
+        return pid if pid and Process(pid, None).is_alive() else None
 
     def read_options(self) -> Options:
         path = self.folder / "options.json"
@@ -192,32 +236,77 @@ class Spool:
         return process.pid if process is not None and process.is_alive() else None
 
     def is_attached(self) -> bool:
-        """Whether the script's process ever mapped the window."""
-        flags, _ = self._header()
-        return bool(flags & HeaderFlag.ATTACHED)
+        """Whether the script's process ever mapped the window. SpoolError if that can no longer be told."""
+        try:
+            head = _head(self.window)
+        except FileNotFoundError:
+            head = b""
+        except OSError as error:
+            raise SpoolError(f"cannot read {self.window}: {error.strerror}") from error
+        if len(head) == HEADER.size and HEADER.unpack(head)[0] == MAGIC:
+            return bool(HEADER.unpack(head)[4] & HeaderFlag.ATTACHED)
+        if any(head) or _size(self.sites):  # else the collector died while it made it
+            raise SpoolError(f"{self.window} is damaged: it does not begin as a window of opcodetrace")
+        return False
 
     def _header(self) -> tuple[int, int]:
         """The window's flags and the script's process id; zeros if there is no window yet."""
         try:
-            with self.window.open("rb") as file:
-                magic, _, _, pid, flags, *_ = HEADER.unpack(file.read(HEADER.size))
+            magic, _, _, pid, flags, *_ = HEADER.unpack(_head(self.window))
         except (OSError, struct.error):
             return 0, 0
         return (flags, pid) if magic == MAGIC else (0, 0)
 
+    def is_unrecorded(self) -> bool:
+        """Whether the script's process said that it could not record."""
+        return (self.folder / "unrecorded").exists()
+
+    def is_stored(self, run: int) -> None:
+        """The run is in the database, under this number: take the spool away, or note that it can be."""
+        self.run = run
+        with contextlib.suppress(OSError):
+            self._take_away()
+        if self._lock is not None and self.folder.exists():
+            with contextlib.suppress(OSError, SpoolError):
+                self.write_meta(replace(self.read_meta(), stored=run))
+        self.release()
+
     def delete(self) -> None:
         """Take the spool away, its run being in the database (or there being none)."""
-        gone = _unfinished(self.folder)  # if we are killed meanwhile, the rest of it is swept
         with contextlib.suppress(OSError):
-            self.folder.rename(gone)
-            _remove(gone)
+            self._take_away()
         self.release()
+
+    def _take_away(self) -> None:
+        gone = _unfinished(self.folder)  # if we are killed meanwhile, the rest of it is swept
+        self.folder.rename(gone)
+        _remove(gone)
 
     def release(self) -> None:
         """Leave the spool for `recover`."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _head(window: Path) -> bytes:
+    with window.open("rb") as file:
+        return file.read(HEADER.size)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _holds_window(folder: Path) -> bool:
+    """Whether a folder is a spool, whatever else it lacks."""
+    try:
+        return bool(HEADER.unpack(_head(folder / "window"))[0] == MAGIC)
+    except (OSError, struct.error):
+        return False
 
 
 def _unfinished(folder: Path) -> Path:
@@ -232,24 +321,50 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def orphans(database: Path) -> Iterator[Spool]:
-    """The spools beside `database` whose collector is gone, oldest first, each locked by us from now on."""
-    prefix = f"{database.name}.spool-"
+def _fresh(database: Path) -> tuple[Path, Path]:
+    """The name of a new spool, and its folder under the name that it has until it is whole. What bears one of these
+    names is passed over: it may hold a run."""
+    while True:
+        folder = database.with_name(f"{database.name}.spool-{os.getpid()}-{next(_numbers)}")
+        unlocked = _unfinished(folder)
+        _remove(unlocked)  # of an earlier process of this id
+        if not os.path.lexists(folder):
+            with contextlib.suppress(FileExistsError):
+                unlocked.mkdir()
+                return folder, unlocked
+
+
+def orphans(database: Path, say: Callable[[str], None] = lambda text: None) -> Iterator[Spool]:
+    """The spools beside `database` whose collector is gone, oldest first, each locked by us from now on.
+
+    What only bears the name of one, or is somebody else's, is passed over; `say` is told of it."""
     _sweep(database)
-    try:
-        found = [entry for entry in os.scandir(database.parent) if entry.name.startswith(prefix)]
-        found.sort(key=lambda entry: (entry.stat().st_mtime, entry.name))
-    except OSError:
-        return
-    for entry in found:
-        spool = Spool.take(Path(entry.path))
+    for folder in _spools(database):
+        try:
+            spool = Spool.take(folder)
+        except SpoolError as error:
+            say(f"{folder} is left as it is: {error}")
+            continue
         if spool is not None:
             yield spool
 
 
+def _spools(database: Path) -> list[Path]:
+    """All that bears the name of a spool, oldest first."""
+    prefix = f"{database.name}.spool-"
+    found: list[tuple[float, str]] = []
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(database.parent):
+            if entry.name.startswith(prefix):
+                with contextlib.suppress(OSError):
+                    found.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
+    return [Path(path) for _, path in sorted(found)]
+
+
 def _sweep(database: Path) -> None:
     """Delete what collectors left that died while they made or deleted a spool."""
-    for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
-                _remove(folder)
+    with contextlib.suppress(OSError):
+        for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
+                    _remove(folder)

@@ -61,7 +61,8 @@ def describe(source: bytes, codes: Iterable[Code]) -> bytes:
 def decode(data: bytes) -> Iterator[Message]:
     """The messages in a file, the last of which a killed child may have left unfinished: it is passed over.
 
-    ValueError if there is a message that is not known, or has other fields: another version wrote it."""
+    ValueError if it is damaged, or if there is a message that is not known, or has other fields: another version wrote
+    it."""
     from io import BytesIO
     from marshal import load
 
@@ -69,8 +70,10 @@ def decode(data: bytes) -> Iterator[Message]:
     while True:
         try:
             entry = load(stream)
-        except (EOFError, ValueError, TypeError):
+        except EOFError:
             return
+        except (ValueError, TypeError, MemoryError) as error:
+            raise ValueError(f"it is damaged before byte {stream.tell():,} ({error})") from error
         made = _TYPES.get(entry[0]) if isinstance(entry, tuple) and entry else None
         if made is None:
             raise ValueError(f"{str(entry)[:60]!r} is no message")

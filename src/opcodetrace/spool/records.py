@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import pathlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class SpooledRecords:
     oldest: int  # the first record that is there
     first: int  # the first one that counts; what comes before only tells the texts, types and threads it refers to
     stop: int  # after the last one
+    begun: int  # how many were, be they there or not
+    ring: int  # how many records it has room for, if it is one
     stored: Records  # as they lie in the file
 
     @classmethod
@@ -83,12 +85,32 @@ class SpooledRecords:
             oldest=oldest,
             first=oldest if last is None else max(oldest, stop - last),
             stop=stop,
+            begun=begun,
+            ring=ring,
             stored=_map(path, ring or stop),
         )
 
     def __len__(self) -> int:
         """How many records count."""
         return self.stop - self.first
+
+    def check_whole(self, path: pathlib.Path) -> None:
+        """SpoolError if the file was cut off: it was made with room for all that was begun."""
+        if not self.ring and self.begun > self.stop and not self.flags & HeaderFlag.STOPPED:
+            raise SpoolError(f"{path} is damaged: it ends after {self.stop:,} of {self.begun:,} records")
+
+    def unknown_sites(self, known: Iterable[int]) -> int:
+        """How many accesses were made at sites that are none of these."""
+        described = np.zeros(max(known := list(known), default=-1) + 2, bool)
+        described[known] = True
+        unknown = 0
+        for start, chunk in self.chunks():
+            finished = chunk["commit"] == np.arange(start + 1, start + len(chunk) + 1).astype(np.uint32)
+            kind = chunk["kind"] & np.uint8(layout.RECORD_KIND_MASK)
+            accesses = finished & (kind >= layout.RecordKind.READ) & (kind <= layout.RecordKind.COMPUTE)
+            sites = chunk["site"][accesses & (chunk["site"] != layout.NO_SITE)]
+            unknown += int((~described[np.minimum(sites, len(described) - 1)]).sum())
+        return unknown
 
     def chunks(self, start: int | None = None, stop: int | None = None) -> Iterator[tuple[int, Records]]:
         """The records that count, or those of a range, in pieces, each with the seq of its first."""

@@ -101,6 +101,6 @@ def read_sites(path: pathlib.Path) -> Sites:
         return sites
     except OSError as error:
         raise SpoolError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, EOFError, AttributeError, LookupError) as error:
         raise SpoolError(f"cannot read {path}: {error}") from error
     return sites

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +12,10 @@ from typing import Any, Self
 
 import sqlite_utils
 
-from opcodetrace.errors import DatabaseError
+from opcodetrace.errors import DatabaseError, NotATraceFile
 from opcodetrace.store import read_only, schema
 from opcodetrace.store.trace_file import check_place, told, uri
-
-WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
+from opcodetrace.store.waiting import WaitingConnection, connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +34,20 @@ class Connection:
     page is written once; the file stays a single one to copy; and if a writer is killed, the next opener rolls back.
     """
 
-    def __init__(self, path: pathlib.Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: pathlib.Path, connection: WaitingConnection) -> None:
         self.path = path
         self._connection = connection
         self._tables = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, create: bool = False, wait: float = WAIT) -> Self:
-        """Open a trace file to read; with `create` also to write, and make it if there is none."""
+    def open(cls, path: str | os.PathLike[str], *, create: bool = False, wait: float | None = None) -> Self:
+        """Open a trace file to read; with `create` also to write, and make it if there is none. `wait`: how many
+        seconds for another process to let go of it."""
         path = pathlib.Path(path)
         check_place(path, create=create)
         with told(path):
             mode = "rwc" if create else "rw"  # not "ro": the journal of a killed writer is to be rolled back
-            connection = sqlite3.connect(uri(path, mode), uri=True, timeout=wait, isolation_level=None)
+            connection = connect(path, uri(path, mode), wait)
             try:
                 database = cls(path, connection)
                 database._check_schema(create=create)
@@ -60,9 +59,9 @@ class Connection:
     def _check_schema(self, *, create: bool) -> None:
         names = self._tables.table_names()
         if names and not schema.is_trace_file(self._tables):
-            raise DatabaseError(f"{self.path} is a database of another program; name another file with -d")
+            raise NotATraceFile(f"{self.path} is a database of another program; name another file with -d")
         if schema.is_newer(self._tables):
-            raise DatabaseError(
+            raise NotATraceFile(
                 f"{self.path} has a newer schema than this opcodetrace knows; upgrade opcodetrace or name another file"
             )
         if not schema.migrations.pending(self._tables):
@@ -95,12 +94,14 @@ class Connection:
         self.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing; waits for another writer first."""
+    def _transaction(self) -> Iterator[list[Callable[[], None]]]:
+        """All or nothing; waits for another writer first. Gives what is to be done once it is committed, to be filled:
+        no signal comes between."""
         self._connection.execute("BEGIN IMMEDIATE")
+        committed: list[Callable[[], None]] = []
         try:
-            yield
-            self._connection.execute("COMMIT")
+            yield committed
+            self._connection.commit_and(committed)
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -117,11 +118,11 @@ class Connection:
     def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[Answer]:
         """What a SQL statement gives. It can read, and nothing else."""
         with told(self.path):
-            connection = sqlite3.connect(uri(self.path, "ro"), uri=True, timeout=WAIT, isolation_level=None)
+            connection = connect(self.path, uri(self.path, "ro"))
         try:
             with told(self.path):
                 read_only.restrict(connection)
-            columns, rows = read_only.answer(connection, sql, parameters or {})
+                columns, rows = read_only.answer(connection, sql, parameters or {})
             yield Answer(columns, rows, partial(read_only.count, connection, sql, parameters or {}))
         finally:
             connection.close()

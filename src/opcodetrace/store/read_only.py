@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opcodetrace.errors import UsageError
+from opcodetrace.store.waiting import is_busy, is_interrupt
 
 ACTIONS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
 DENIED_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
@@ -19,7 +20,6 @@ DESCRIBING_PRAGMAS = frozenset(
 ASKING_PRAGMAS = frozenset(
     {"application_id", "compile_options", "encoding", "page_count", "page_size", "schema_version", "user_version"}
 )
-INSTRUCTIONS_BETWEEN_SIGNALS = 100_000
 
 
 def authorize(action: int, first: str | None, second: str | None, _schema: str | None, _trigger: str | None) -> int:
@@ -40,10 +40,7 @@ def authorize(action: int, first: str | None, second: str | None, _schema: str |
 def restrict(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
-    connection.text_factory = _text
     connection.set_authorizer(authorize)
-    # Python's signal handlers run in the callback: Ctrl-C ends a query that would never end
-    connection.set_progress_handler(lambda: 0, INSTRUCTIONS_BETWEEN_SIGNALS)
 
 
 def answer(
@@ -83,15 +80,11 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        if isinstance(error, sqlite3.Error) and (is_interrupt(error) or is_busy(error)):
+            raise  # nothing is wrong with the query
         text = str(error)
-        if text == "interrupted":
-            raise KeyboardInterrupt from None
         if "one statement at a time" in text:
             text = "it has more than one statement"
         elif "not authorized" in text or "prohibited" in text:
             text = f"{text}; a query can only read"
         raise UsageError(f"cannot answer the query: {text}") from error
-
-
-def _text(data: bytes) -> Any:
-    return data.decode("utf-8", "replace")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Raised, Value
 
@@ -18,6 +20,17 @@ DECIMAL_BITS = 4096  # longer integers are written in hexadecimal: Python limits
 def storable(text: str) -> str:
     """The text, with lone surrogates as Python writes them: SQLite's UTF-8 has none, and any may be in a name."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def storable_row(row: Any) -> Any:
+    """What is bound to a statement, its texts such that SQLite can take them."""
+    if isinstance(row, Mapping):
+        return {name: _storable_cell(cell) for name, cell in row.items()}
+    return tuple(map(_storable_cell, row))
+
+
+def _storable_cell(cell: object) -> object:
+    return storable(cell) if isinstance(cell, str) else cell
 
 
 def to_sql(value: Value) -> tuple[SqlValue, str | None]:

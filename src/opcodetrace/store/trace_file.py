@@ -11,17 +11,21 @@ import pathlib
 import sqlite3
 from collections.abc import Iterator
 
-from opcodetrace.errors import DatabaseError
+from opcodetrace.errors import DatabaseError, NotATraceFile
+from opcodetrace.store.waiting import code_of, connect, holder, is_busy, is_interrupt
 
 MIGRATIONS = "opcodetrace"  # the name of our set of migrations
 # By SQLite's code: what the user is told.
 USELESS = {
     sqlite3.SQLITE_NOTADB: "{path} is not a SQLite file; name another file with -d",
-    sqlite3.SQLITE_BUSY: "{path} is locked by another process; try again when that has ended",
-    sqlite3.SQLITE_LOCKED: "{path} is locked by another process; try again when that has ended",
+    sqlite3.SQLITE_BUSY: "{path} is locked by {holder}; try again when that has ended",
+    sqlite3.SQLITE_LOCKED: "{path} is locked by {holder}; try again when that has ended",
     sqlite3.SQLITE_READONLY: "cannot write {path}: it is read-only; name another file with -d",
     sqlite3.SQLITE_CORRUPT: "{path} is damaged ({text}); restore it or name another file with -d",
     sqlite3.SQLITE_FULL: "cannot write {path}: {text}; free some space and try again",
+    sqlite3.SQLITE_IOERR: "cannot read or write {path}: {text}; look at its disk, or name another file with -d",
+    sqlite3.SQLITE_CANTOPEN: "cannot open {path}: {text}; look at its disk and folder, or name another file with -d",
+    sqlite3.SQLITE_PERM: "cannot use {path}: {text}; name another file with -d",
 }
 # Every step of the schema there ever was, the oldest first (store/schema.py).
 STEPS = (
@@ -44,12 +48,14 @@ def is_current(path: pathlib.Path) -> bool:
     check_place(path, create=True)
     if not path.exists():
         return False
-    with told(path), contextlib.closing(sqlite3.connect(path)) as connection:
+    with told(path), contextlib.closing(connect(path, uri(path, "rw"))) as connection:
         try:
             rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [MIGRATIONS])
             return {name for (name,) in rows} == set(STEPS)
-        except sqlite3.OperationalError:  # no such table, or locked: the long way says which
-            return False
+        except sqlite3.OperationalError as error:
+            if is_busy(error):
+                raise
+            return False  # no such table: the long way says more
 
 
 def uri(path: pathlib.Path, mode: str) -> str:
@@ -62,9 +68,9 @@ def uri(path: pathlib.Path, mode: str) -> str:
 def check_place(path: pathlib.Path, *, create: bool) -> None:
     """What can be said before SQLite is asked, which only says that it is unable to open the file."""
     if path.is_dir():
-        raise DatabaseError(f"{path} is a folder; name a file in it with -d")
+        raise NotATraceFile(f"{path} is a folder; name a file in it with -d")
     if not path.parent.is_dir():
-        raise DatabaseError(
+        raise NotATraceFile(
             f"cannot open {path}: there is no folder {path.parent}; make it or name another file with -d"
         )
     if not path.exists():
@@ -75,7 +81,7 @@ def check_place(path: pathlib.Path, *, create: bool) -> None:
         if not os.access(path.parent, os.W_OK):
             raise DatabaseError(f"cannot make {path}: the folder is read-only; name a file elsewhere with -d")
     elif not path.is_file():
-        raise DatabaseError(f"{path} is not a regular file; name another one with -d")
+        raise NotATraceFile(f"{path} is not a regular file; name another one with -d")
     elif not os.access(path, os.R_OK):
         raise DatabaseError(f"cannot read {path}: permission denied; name another file with -d")
     elif create and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -89,7 +95,11 @@ def told(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what the extended codes add
-        if code not in USELESS:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
+        useless = USELESS.get(code_of(error))
+        if useless is None:
             raise
-        raise DatabaseError(USELESS[code].format(path=path, text=error)) from error
+        who = holder(path) if is_busy(error) else ""
+        kind = NotATraceFile if code_of(error) == sqlite3.SQLITE_NOTADB else DatabaseError
+        raise kind(useless.format(path=path, text=error, holder=who)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from opcodetrace.store import bulk_load
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.event_rows import pieces, stored_before, stored_by_site
 from opcodetrace.store.site_rows import SiteRows
-from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
+from opcodetrace.store.stored_value import MAX_INTEGER, to_sql
 from opcodetrace.store.trace_file import told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
@@ -24,25 +24,29 @@ _plain = str.__str__  # of an enum's member: SQLite's binding would look for an 
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
 
 
-def _storable(row: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(storable(field) if isinstance(field, str) else field for field in row)
-
-
 class Writer(Connection):
     """Adds runs."""
 
     def add_run(
-        self, info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings, folder: pathlib.Path | None = None
+        self,
+        info: RunInfo,
+        outcome: Outcome,
+        trace: Trace,
+        findings: Findings,
+        folder: pathlib.Path | None = None,
+        stored: Callable[[int], None] = lambda run: None,
     ) -> int:
-        """Store a run, in one transaction; gives its number.
+        """Store a run, in one transaction; gives its number. `stored` is told it as soon as the run is there.
 
         Meanwhile its events take as much room once more, in a file in `folder`, by default the trace file's own."""
         folder = self.path.parent if folder is None else folder
         with told(self.path):
             self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             try:
-                with self._transaction():
-                    return self._add_run(info, outcome, trace, findings, folder)
+                with self._transaction() as committed:
+                    run = self._add_run(info, outcome, trace, findings, folder)
+                    committed.append(partial(stored, run))
+                return run
             finally:
                 bulk_load.release(self._connection)
 
@@ -63,9 +67,7 @@ class Writer(Connection):
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
             events_of_row[site_rows[site]] += count
-        self._insert_all(
-            "run_sites", ours=True, rows=((run, site, count) for site, count in sorted(events_of_row.items()))
-        )
+        self._insert_all("run_sites", ((run, site, count) for site, count in sorted(events_of_row.items())))
         self._insert_all(
             "unwoven",
             (
@@ -98,12 +100,11 @@ class Writer(Connection):
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         names, holes = ", ".join(row), ", ".join("?" * len(row))
-        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", _storable(row.values()))
+        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", tuple(row.values()))
         return int(added.lastrowid or 0)
 
-    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]], *, ours: bool = False) -> None:
-        """Insert rows of all columns, in order; `ours`: no text in them is the program's."""
-        rows = rows if ours else map(_storable, rows)
+    def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
+        """Insert rows of all columns, in order."""
         width = len(self._connection.execute(f"SELECT * FROM {table} LIMIT 0").description)
         self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
 
@@ -161,7 +162,6 @@ class Writer(Connection):
                 )
                 for each in trace.synchronisation
             ),
-            ours=True,
         )
         return set(site_rows.values())
 

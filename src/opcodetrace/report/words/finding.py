@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from opcodetrace.report.words.steps import MAX_VALUE, StepWords, step_words
-from opcodetrace.report.words.text import identity, printable, shown_path
+from opcodetrace.report.words.text import identity, shown_path
 from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.execution import RunInfo
 from opcodetrace.trace.finding import Certainty, Severity, Tally
 from opcodetrace.trace.finding_kind import FindingKind, Mark, Total
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import extent, quantity
 from opcodetrace.trace.report_model import Interleaving, RunReport, Story, WatchedLocation
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, FoldStep

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words.steps import step_words
 from opcodetrace.report.words.sync import MAX_LOCKS, held_words, operation_words
-from opcodetrace.report.words.text import identity, printable
+from opcodetrace.report.words.text import identity
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.protection import Carrier, Doubt, Holding, Why
 from opcodetrace.trace.quantity import listing, quantity
 from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story

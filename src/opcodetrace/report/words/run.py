@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from opcodetrace.report.words import finding
 from opcodetrace.report.words import lanes as lane_words
-from opcodetrace.report.words.text import identity, printable, shown_path
+from opcodetrace.report.words.text import identity, shown_path
 from opcodetrace.trace.finding import Tally
 from opcodetrace.trace.finding_kind import FindingKind
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import listing, quantity
 from opcodetrace.trace.report_model import RunReport, WatchedLocation
 from opcodetrace.trace.run import MergedLanes

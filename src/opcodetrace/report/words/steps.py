@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from opcodetrace.report.words.lanes import some
 from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_words
-from opcodetrace.report.words.text import call_text, identity, printable, shorten
+from opcodetrace.report.words.text import call_text, identity, shorten
 from opcodetrace.trace.event import ABSENT, EventKind, Opaque, Raised, Value
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep

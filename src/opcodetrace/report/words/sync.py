@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from opcodetrace.report.words.text import call_text, identity, printable
+from opcodetrace.report.words.text import call_text, identity
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.sync import LOCKS, SyncObject
 
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in

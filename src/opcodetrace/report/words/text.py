@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opcodetrace.trace.execution import RunInfo
+from opcodetrace.trace.printable import printable
 
 ASCII = str.maketrans(dict(zip("│─┼▶◀└⋮…∥·×⇄", "|-+><`:~=-x%", strict=True)))
 
@@ -10,12 +11,6 @@ ASCII = str.maketrans(dict(zip("│─┼▶◀└⋮…∥·×⇄", "|-+><`:~=-
 def identity(text: str) -> str:
     """A name or a piece of code, as it is."""
     return text
-
-
-def printable(text: str) -> str:
-    """The text on one line, tabs as spaces and whatever does not print escaped."""
-    text = text.replace("\t", "    ")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def encodable(text: str, encoding: str | None) -> str:
