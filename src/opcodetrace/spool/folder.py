@@ -129,11 +129,12 @@ class Spool:
         """Make the folder; it gets its name only when its lock is held, so that nobody takes it for an orphan."""
         try:
             folder, unlocked = _fresh(database)
-            lock = os.open(unlocked / "meta.json", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            lock = _make(unlocked / "meta.json")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                (unlocked / "sites").touch()
-                (unlocked / "options.json").write_bytes(options.to_json())
+                os.close(_make(unlocked / "sites"))
+                with open(_make(unlocked / "options.json"), "wb") as file:
+                    file.write(options.to_json())
                 spool = cls(folder, lock)
                 spool.write_meta(meta)
                 unlocked.rename(folder)
@@ -160,7 +161,7 @@ class Spool:
             if not _holds_window(folder):
                 raise SpoolError("it is no spool: it has neither a meta.json nor a window") from None
             try:  # it has lost it, or is being deleted by somebody who does it by hand
-                lock = os.open(folder / "meta.json", flags | os.O_CREAT, 0o644)
+                lock = os.open(folder / "meta.json", flags | os.O_CREAT, 0o600)
             except OSError as error:
                 raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
         except OSError as error:
@@ -309,6 +310,13 @@ def _holds_window(folder: Path) -> bool:
         return False
 
 
+def _make(path: Path) -> int:
+    """A new file that its owner alone may read and write, whatever the umask: it may hold what is secret."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 def _unfinished(folder: Path) -> Path:
     """The name of a spool that is being made, or deleted."""
     return folder.with_name(f".{folder.name}.unfinished")
@@ -330,7 +338,8 @@ def _fresh(database: Path) -> tuple[Path, Path]:
         _remove(unlocked)  # of an earlier process of this id
         if not os.path.lexists(folder):
             with contextlib.suppress(FileExistsError):
-                unlocked.mkdir()
+                unlocked.mkdir(0o700)
+                unlocked.chmod(0o700)  # the umask may have taken more of it
                 return folder, unlocked
 
 

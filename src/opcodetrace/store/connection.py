@@ -14,7 +14,7 @@ import sqlite_utils
 
 from opcodetrace.errors import DatabaseError, NotATraceFile
 from opcodetrace.store import read_only, schema
-from opcodetrace.store.trace_file import check_place, told, uri
+from opcodetrace.store.trace_file import check_place, make, told, uri
 from opcodetrace.store.waiting import WaitingConnection, connect
 
 
@@ -45,6 +45,8 @@ class Connection:
         seconds for another process to let go of it."""
         path = pathlib.Path(path)
         check_place(path, create=create)
+        if create:
+            make(path)
         with told(path):
             mode = "rwc" if create else "rw"  # not "ro": the journal of a killed writer is to be rolled back
             connection = connect(path, uri(path, mode), wait)
