@@ -15,7 +15,7 @@ from opcodetrace.errors import DatabaseError
 from opcodetrace.store.database import Database
 from opcodetrace.store.trace_file import uri
 from opcodetrace.store.waiting import connect
-from tests.recording import COMMAND, Scripts, environment
+from tests.recording import COMMAND, ROOT, Scripts, environment
 from tests.traces import FINDINGS, INFO, OUTCOME, make_trace
 
 WAITS = "print('ready', flush=True)\ninput()\n"
@@ -148,8 +148,9 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    root = pathlib.Path(__file__).parents[2]
-    done = stored.run([COMMAND[0], "-c", program], env=environment(PYTHONPATH=os.fspath(root)))
+    inherited = environment()
+    path = os.pathsep.join([*filter(None, [inherited.get("PYTHONPATH")]), str(ROOT)])  # these tests as well
+    done = stored.run([COMMAND[0], "-c", program], env=inherited | {"PYTHONPATH": path})
     told = done.stdout.decode()
     assert told.startswith(f"DatabaseError {stored.database} is locked by another process ({os.getpid()}: "), done
 

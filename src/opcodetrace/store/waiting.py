@@ -47,6 +47,7 @@ class WaitingConnection(sqlite3.Connection):
 
     path: pathlib.Path
     wait: float
+    said = False  # that it waits: once is enough
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         try:
@@ -83,7 +84,6 @@ class WaitingConnection(sqlite3.Connection):
 
     def _patiently(self, step: Callable[[], T]) -> T:
         began = time.monotonic()
-        said = False
         while True:
             try:
                 return step()
@@ -93,8 +93,8 @@ class WaitingConnection(sqlite3.Connection):
                 waited = time.monotonic() - began
                 if not is_busy(error) or waited >= self.wait:
                     raise
-                if waited >= SAID_AFTER and not said:
-                    said = True
+                if waited >= SAID_AFTER and not self.said:
+                    self.said = True
                     say(f"waiting for {self.path}, which {holder(self.path)} uses; Ctrl-C ends that")
 
 
