@@ -89,6 +89,7 @@ def synchronisation_of(
     waking = _Waking(threads, {site for site, code in table.codes.items() if code.file in of_library})
     starts = _Starts(threads)
     made = []
+    flags = rows["frame"].astype(np.int64)
     columns = zip(
         seqs.tolist(),
         np.maximum(seqs - rows["before"].astype(np.int64), 0).tolist(),
@@ -99,16 +100,28 @@ def synchronisation_of(
         (rows["container"] >> np.uint64(ADDRESS_BITS)).tolist(),
         names,
         rows["value"].tolist(),
-        rows["frame"].tolist(),
+        *((flags & flag != 0).tolist() for flag in (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES)),
         strict=True,
     )
-    for seq, earliest, thread, site, where, is_shared, type_id, name, value, flags in columns:
+    for (
+        seq,
+        earliest,
+        thread,
+        site,
+        where,
+        is_shared,
+        type_id,
+        name,
+        value,
+        begins,
+        failed,
+        is_direct,
+        tries,
+    ) in columns:
         number = int(numbers[where]) if is_shared else None
         operation = OPERATIONS.get(str(name), str(name))
-        begins, failed = bool(flags & SyncFlag.BEGINS), bool(flags & SyncFlag.FAILED)
         if number is not None and number not in types:
             types[number] = interned.type_name(type_id)
-        is_direct = bool(flags & SyncFlag.DIRECT)
         if number is not None and site is not None and (number not in written or is_direct > direct[number]):
             written[number] = labels.synchronised(site, types[number], direct=is_direct)
             direct[number] = is_direct
@@ -130,7 +143,7 @@ def synchronisation_of(
                 operation=operation,
                 begins=begins,
                 failed=failed,
-                waited=value / 1e9 if waits and number is not None and not flags & SyncFlag.TRIES else None,
+                waited=value / 1e9 if waits and number is not None and not tries else None,
                 holder=holder,
                 woken_by=woken_by,
                 inside=inside,
@@ -259,18 +272,23 @@ class _Waking:
 
 
 class _Starts:
-    """Which thread began with an ident: idents are used again."""
+    """Which thread began with an ident: idents are used again, by one thread after the other."""
 
     def __init__(self, threads: Sequence[Thread]) -> None:
         self._of: defaultdict[int, list[Thread]] = defaultdict(list)
-        for thread in threads:
+        for thread in sorted(threads, key=_last_seq):
             if thread.task_of is None:
                 self._of[thread.ident].append(thread)
 
     def thread(self, ident: int, seq: int) -> int | None:
         """The thread that was started at about `seq`: it may make its first record before its starter comes back."""
-        found = [each for each in self._of[ident] if each.last_seq >= seq or each.first_seq >= seq]
-        return found[0].thread if found else None
+        threads = self._of[ident]
+        at = bisect.bisect_left(threads, seq, key=_last_seq)
+        return threads[at].thread if at < len(threads) else None
+
+
+def _last_seq(thread: Thread) -> int:
+    return thread.last_seq
 
 
 def started_by(threads: Sequence[Thread], synchronisation: Sequence[Synchronisation]) -> list[Thread]:
