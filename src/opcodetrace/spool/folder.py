@@ -126,12 +126,14 @@ class Spool:
                     _remove(stale)
             if folder.exists():
                 return cls.create(database, meta, options)
-            unlocked.mkdir()
-            lock = os.open(unlocked / "meta.json", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            unlocked.mkdir(0o700)
+            unlocked.chmod(0o700)  # the umask may have taken more of it
+            lock = _make(unlocked / "meta.json")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                (unlocked / "sites").touch()
-                (unlocked / "options.json").write_bytes(options.to_json())
+                os.close(_make(unlocked / "sites"))
+                with open(_make(unlocked / "options.json"), "wb") as file:
+                    file.write(options.to_json())
                 spool = cls(folder, lock)
                 spool.write_meta(meta)
                 unlocked.rename(folder)
@@ -220,6 +222,13 @@ class Spool:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _make(path: Path) -> int:
+    """A new file that its owner alone may read and write, whatever the umask: it may hold what is secret."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _unfinished(folder: Path) -> Path:

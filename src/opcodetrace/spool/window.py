@@ -81,6 +81,7 @@ class Window:
         room = window_bytes // RECORD_SIZE if last is None else ring_for(last)
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            os.fchmod(descriptor, 0o600)  # whatever the umask: the script's process opens it, too
             _allocate(descriptor, 0, HEADER_SIZE)
             os.ftruncate(descriptor, HEADER_SIZE + room * RECORD_SIZE)
             window = cls(name, descriptor, room if max_records is None else min(room, max_records))

@@ -15,7 +15,7 @@ import sqlite_utils
 
 from opcodetrace.errors import DatabaseError
 from opcodetrace.store import read_only, schema
-from opcodetrace.store.trace_file import check_place, told, uri
+from opcodetrace.store.trace_file import check_place, make, told, uri
 
 WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
 
@@ -46,6 +46,8 @@ class Connection:
         """Open a trace file to read; with `create` also to write, and make it if there is none."""
         path = pathlib.Path(path)
         check_place(path, create=create)
+        if create:
+            make(path)
         with told(path):
             mode = "rwc" if create else "rw"  # not "ro": the journal of a killed writer is to be rolled back
             connection = sqlite3.connect(uri(path, mode), uri=True, timeout=wait, isolation_level=None)

@@ -59,6 +59,22 @@ def uri(path: pathlib.Path, mode: str) -> str:
     return f"file:{urllib.parse.quote(os.fsencode(path.absolute()))}?mode={mode}"
 
 
+def make(path: pathlib.Path) -> None:
+    """An empty file for SQLite, if there is none: one that its owner alone may read, whatever the umask, as it is to
+    hold sources, values and the command line. SQLite gives its journals the same mode."""
+    try:
+        # a link to a file that is not there is followed, as SQLite would
+        descriptor = os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return  # whoever may read it is its owner's choice
+    except OSError as error:
+        raise DatabaseError(f"cannot make {path}: {error.strerror or error}; name another file with -d") from error
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
 def check_place(path: pathlib.Path, *, create: bool) -> None:
     """What can be said before SQLite is asked, which only says that it is unable to open the file."""
     if path.is_dir():
