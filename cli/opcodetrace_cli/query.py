@@ -21,14 +21,16 @@ from rich.table import Table
 from rich.text import Text
 
 from opcodetrace.errors import UsageError
+from opcodetrace.report.words.text import shorten
 from opcodetrace.store.connection import Answer
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
 from opcodetrace_cli.database import database_option, run_option
 
 Row = Sequence[Any]
-UNLIMITED = 10_000
-PAGE = 1_000  # rows that are written at a time
+UNLIMITED = 10_000  # columns of a table, which is also the most that is shown of a cell
+PAGE = 1_000  # rows that are written at a time ...
+PAGE_SIZE = 1 << 24  # ... or fewer, if there are so many characters in them
 TERMINAL_ROWS = 1_000  # that a terminal is shown
 
 
@@ -79,7 +81,7 @@ def _table(answer: Answer) -> Iterator[str]:
     rows = itertools.islice(answer.rows, TERMINAL_ROWS) if terminal else answer.rows
     shown = 0
     for page in pages(rows):
-        cells = [[_printable(_cell(value)) for value in row] for row in page]
+        cells = [[_printable(shorten(_cell(value), UNLIMITED)) for value in row] for row in page]
         numbers = numbers or [all(isinstance(row[at], int | float | None) for row in page) for at in range(len(widths))]
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=not shown)
         for at, column in enumerate(answer.columns):
@@ -100,10 +102,15 @@ def _table(answer: Answer) -> Iterator[str]:
 
 def pages(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
     """At least one, which may be empty."""
-    rows = iter(rows)
-    page = list(itertools.islice(rows, PAGE))
-    yield page
-    while page := list(itertools.islice(rows, PAGE)):
+    page: list[Row] = []
+    size, pages = 0, 0
+    for row in rows:
+        page.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        if len(page) == PAGE or size > PAGE_SIZE:
+            yield page
+            page, size, pages = [], 0, pages + 1
+    if page or not pages:
         yield page
 
 

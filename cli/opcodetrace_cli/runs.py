@@ -92,7 +92,7 @@ def _functions(run: StoredRun) -> str:
 def _when(started_at: str, *, narrow: bool) -> str:
     try:
         local = datetime.datetime.fromisoformat(started_at).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         return started_at
     return local.strftime("%m-%d %H:%M" if narrow else "%Y-%m-%d %H:%M:%S")
 

@@ -18,6 +18,7 @@ from opcodetrace.trace.stored import StoredRun, StoredSite
 
 MAX_STORIES = 10  # groups of findings that are told step by step
 MAX_BRIEF = 50  # groups of the same shape as one of those, that are named
+MAX_DIGITS = 100  # of a number in a label, to put labels in their order
 MAX_PROTECTED = 5  # labels of which it is told why nothing was lost
 
 
@@ -41,7 +42,7 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
     locations = database.locations(run.id)
     sites = database.sites(run.id)
     order = list(KINDS)
-    groups = [group for group in database.finding_groups(run.id) if group.kind in KINDS and KINDS[group.kind].is_told]
+    groups = database.finding_groups(run.id, {name: kind for name, kind in KINDS.items() if kind.is_told})
     groups.sort(key=lambda group: (group.severity is not Severity.HAPPENED, order.index(group.kind), -group.count))
     recording = RunEvents(database, run.id)
     by_thread = {lane.thread: lane for lane in lanes}
@@ -182,4 +183,5 @@ def _most_found_first(watched: WatchedLocation) -> tuple[int, int, int, list[tup
 
 def _natural(label: str) -> list[tuple[int, str]]:
     """Orders c[2] before c[10]."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label) if part]
+    parts = (part for part in re.split(r"(\d+)", label) if part)
+    return [(int(part), "") if part.isdecimal() and len(part) <= MAX_DIGITS else (-1, part) for part in parts]

@@ -14,10 +14,37 @@ from typing import Any, Self
 import sqlite_utils
 
 from opcodetrace.errors import DatabaseError
-from opcodetrace.store import read_only, schema
-from opcodetrace.store.trace_file import check_place, make, told, uri
+from opcodetrace.store import read_only, schema, schema_check
+from opcodetrace.store.rows import Budget, References, Row, at_most
+from opcodetrace.store.trace_file import STEPS, Damage, check_place, guard, make, steps_of, told, uri
 
 WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a commit
+INSTRUCTIONS_BETWEEN_SIGNALS = 100_000
+MIN_WORK = 50_000_000  # instructions of SQLite that a question to any file may take ...
+WORK_PER_BYTE = 50  # ... and more of them by the file's size: to go through all rows takes one or two a byte
+
+
+class Work:
+    """SQLite's progress handler: ends a question that goes round in a damaged file. Python's signal handlers run in
+    it, so Ctrl-C ends any."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._size = 0
+        self._left = 0
+        self.exhausted = False
+
+    def begin(self) -> None:
+        """A question begins."""
+        with contextlib.suppress(OSError):
+            self._size = self._path.stat().st_size
+        self._left = (MIN_WORK + WORK_PER_BYTE * self._size) // INSTRUCTIONS_BETWEEN_SIGNALS
+        self.exhausted = False
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        self.exhausted = self._left < 0
+        return self.exhausted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +66,9 @@ class Connection:
     def __init__(self, path: pathlib.Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._work: Work | None = None  # of one that only reads
+        self._references: dict[int, References] = {}  # of runs that were asked for
+        self._budget = Budget()
         self._tables = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
 
     @classmethod
@@ -52,30 +82,73 @@ class Connection:
             mode = "rwc" if create else "rw"  # not "ro": the journal of a killed writer is to be rolled back
             connection = sqlite3.connect(uri(path, mode), uri=True, timeout=wait, isolation_level=None)
             try:
+                guard(connection)
                 database = cls(path, connection)
-                database._check_schema(create=create)
+                if not create:
+                    database._limit_work()
+                with database._told():
+                    database._check_schema(create=create)
             except BaseException:
                 connection.close()
                 raise
         return database
 
+    def _limit_work(self) -> None:
+        self._work = Work(self.path)
+        self._work.begin()
+        self._connection.set_progress_handler(self._work, INSTRUCTIONS_BETWEEN_SIGNALS)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What of a question to the file makes that useless to us, in a line (`trace_file.told`)."""
+        if self._work is not None:
+            self._work.begin()
+        self._budget = Budget()
+        with told(self.path):
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if self._work is None or str(error) != "interrupted":
+                    raise
+                if not self._work.exhausted:
+                    raise KeyboardInterrupt from None
+                raise Damage("what belongs together in it has no end") from error
+
     def _check_schema(self, *, create: bool) -> None:
-        names = self._tables.table_names()
-        if names and not schema.is_trace_file(self._tables):
+        """That the file's schema is ours, whatever its version; before that nothing else in it is touched."""
+        self._connection.execute("BEGIN")  # another recorder may bring the file up to date
+        try:
+            parts = schema_check.parts_of(self._connection)
+            steps = () if parts is None else steps_of(self._connection, parts)
+        finally:
+            self._connection.execute("COMMIT")
+        if parts is None or (parts and not steps):
             raise DatabaseError(f"{self.path} is a database of another program; name another file with -d")
-        if schema.is_newer(self._tables):
+        if not set(steps) <= set(STEPS):
             raise DatabaseError(
                 f"{self.path} has a newer schema than this opcodetrace knows; upgrade opcodetrace or name another file"
             )
-        if not schema.migrations.pending(self._tables):
-            self._check_places()
-            return
-        if not names and not create:
+        if not parts and not create:
             raise DatabaseError(
                 f"{self.path} holds no runs; record one first: opcodetrace record -d {self.path} SCRIPT"
             )
+        if parts:
+            is_old = len(steps) < len(STEPS)
+            expected = schema.parts_after(len(steps)) if is_old else schema_check.current()
+            strange = schema_check.strange(parts, expected, any_views=is_old)
+            if strange is not None or steps != STEPS[: len(steps)]:
+                raise DatabaseError(
+                    f"{self.path} is no trace file of opcodetrace's making: "
+                    f"{strange or 'it did not come about step by step'}; name another file with -d"
+                )
+        if steps == STEPS:
+            self._check_places()
+            return
         with self._transaction():  # another recorder may do the same: what is pending is asked for again
-            schema.bring_up_to_date(self._tables)
+            try:
+                schema.bring_up_to_date(self._tables)
+            except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+                raise Damage(f"it cannot be brought up to date: {error}") from error
 
     def _check_places(self) -> None:
         """If somebody deleted a run by hand, VACUUM numbers the events of the others anew."""
@@ -108,12 +181,18 @@ class Connection:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
-        with told(self.path):
-            yield from self._tables.query(sql, parameters)
+    def _rows(self, table: str, sql: str, *parameters: object) -> Iterator[Row]:
+        """The rows of a question; `table` is told if one of them is damaged. To be asked within `_told`."""
+        cursor = self._connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        for cells in at_most(cursor):
+            yield Row(table, dict(zip(names, cells, strict=True)), self._budget)
 
-    def _one(self, sql: str, *parameters: object) -> dict[str, Any]:
-        return next(self._rows(sql, *parameters))
+    def _check_again(self, connection: sqlite3.Connection) -> None:
+        """That another connection to the path sees our schema, too."""
+        parts = schema_check.parts_of(connection)
+        if parts is None or schema_check.strange(parts, schema_check.current()) is not None:
+            raise Damage("its schema has just been changed")
 
     @contextlib.contextmanager
     def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[Answer]:
@@ -122,6 +201,8 @@ class Connection:
             connection = sqlite3.connect(uri(self.path, "ro"), uri=True, timeout=WAIT, isolation_level=None)
         try:
             with told(self.path):
+                guard(connection)
+                self._check_again(connection)
                 read_only.restrict(connection)
             columns, rows = read_only.answer(connection, sql, parameters or {})
             yield Answer(columns, rows, partial(read_only.count, connection, sql, parameters or {}))

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from opcodetrace.errors import DatabaseError
+from opcodetrace.store import schema_check
 
 MIGRATIONS = "opcodetrace"  # the name of our set of migrations
 # By SQLite's code: what the user is told.
@@ -20,9 +21,11 @@ USELESS = {
     sqlite3.SQLITE_BUSY: "{path} is locked by another process; try again when that has ended",
     sqlite3.SQLITE_LOCKED: "{path} is locked by another process; try again when that has ended",
     sqlite3.SQLITE_READONLY: "cannot write {path}: it is read-only; name another file with -d",
-    sqlite3.SQLITE_CORRUPT: "{path} is damaged ({text}); restore it or name another file with -d",
+    sqlite3.SQLITE_CORRUPT: "the trace file is damaged: {text}; restore {path} or name another file with -d",
+    sqlite3.SQLITE_TOOBIG: "the trace file is damaged: {text}; restore {path} or name another file with -d",
     sqlite3.SQLITE_FULL: "cannot write {path}: {text}; free some space and try again",
 }
+MAX_CELL = 1 << 26  # bytes of a value, a row or a statement; the greatest are source files
 # Every step of the schema there ever was, the oldest first (store/schema.py).
 STEPS = (
     "first_schema",
@@ -39,17 +42,46 @@ STEPS = (
 )
 
 
+class Damage(Exception):
+    """What a file holds is nothing that a recording has put there; the text says what."""
+
+
+class TooMuch(Exception):
+    """What belongs together in a file is more than is taken into memory; the text says of what."""
+
+
 def is_current(path: pathlib.Path) -> bool:
     """Whether the file is there with the schema of this opcodetrace. DatabaseError if it cannot be written."""
     check_place(path, create=True)
     if not path.exists():
         return False
     with told(path), contextlib.closing(sqlite3.connect(path)) as connection:
+        guard(connection)
         try:
-            rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [MIGRATIONS])
-            return {name for (name,) in rows} == set(STEPS)
-        except sqlite3.OperationalError:  # no such table, or locked: the long way says which
+            parts = schema_check.parts_of(connection)
+            if parts is None or schema_check.strange(parts, schema_check.current()) is not None:
+                return False
+            return steps_of(connection, parts) == STEPS
+        except (sqlite3.OperationalError, Damage):  # locked, say: the long way says what
             return False
+
+
+def guard(connection: sqlite3.Connection) -> None:
+    """The connection to a file that may be anybody's: nothing in its schema may call what could do harm, and no cell
+    is greater than what we write."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL)
+
+
+def steps_of(connection: sqlite3.Connection, parts: set[schema_check.Part]) -> tuple[str, ...]:
+    """Which steps were applied to a file, in their order. Damage if it cannot have been these."""
+    if not schema_check.holds_steps(parts):
+        return ()
+    strange = schema_check.strange_steps(parts)
+    if strange is not None:
+        raise Damage(strange)
+    asked = "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid LIMIT 1000"
+    return tuple(str(name) for (name,) in connection.execute(asked, [MIGRATIONS]))
 
 
 def uri(path: pathlib.Path, mode: str) -> str:
@@ -104,7 +136,13 @@ def told(path: pathlib.Path) -> Iterator[None]:
     fault of ours and passes as it is."""
     try:
         yield
+    except Damage as error:
+        raise DatabaseError(USELESS[sqlite3.SQLITE_CORRUPT].format(path=path, text=error)) from error
+    except TooMuch as error:
+        raise DatabaseError(f"cannot show {path}: {error}; ask it by opcodetrace query -d {path}") from error
     except sqlite3.Error as error:
+        if str(error).startswith("Could not decode to UTF-8"):  # Python's own: it has no code
+            raise DatabaseError(USELESS[sqlite3.SQLITE_CORRUPT].format(path=path, text="a text is no UTF-8")) from error
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # without what the extended codes add
         if code not in USELESS:
             raise

@@ -14,13 +14,14 @@ from opcodetrace.store.connection import Connection
 from opcodetrace.store.event_rows import pieces, stored_before, stored_by_site
 from opcodetrace.store.site_rows import SiteRows
 from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
-from opcodetrace.store.trace_file import told
+from opcodetrace.store.trace_file import Damage, told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Followed
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
+DOCUMENTS = frozenset({"argv", "notes", "merged"})  # JSON, which is ASCII and cannot be cut
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
 
 
@@ -50,7 +51,7 @@ class Writer(Connection):
         events_at = stored_by_site(trace.events)
         events = events_at.total()
         (last,) = self._connection.execute("SELECT max(rowid) FROM events").fetchone()
-        place = {"events": events, "first_event": (last or 0) + 1}
+        place = {"events": events, "first_event": _next("events", last)}
         run = self._insert("runs", _run_row(info, outcome, trace, findings) | place)
         rows = SiteRows(self._connection, trace)
         site_rows = {site: rows.site(site) for site in events_at}
@@ -98,7 +99,9 @@ class Writer(Connection):
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         names, holes = ", ".join(row), ", ".join("?" * len(row))
-        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", _storable(row.values()))
+        stored = _storable("" if name in DOCUMENTS else value for name, value in row.items())
+        fields = [row[name] if name in DOCUMENTS else value for name, value in zip(row, stored, strict=True)]
+        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", fields)
         return int(added.lastrowid or 0)
 
     def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]], *, ours: bool = False) -> None:
@@ -109,7 +112,7 @@ class Writer(Connection):
 
     def _next_id(self, table: str) -> int:
         (highest,) = self._connection.execute(f"SELECT max(id) FROM {table}").fetchone()
-        return int(highest or 0) + 1
+        return _next(table, highest)
 
     def _add_locations(self, run: int, trace: Trace) -> dict[int, int]:
         rows = {location: row for row, location in enumerate(trace.locations, self._next_id("locations"))}
@@ -242,6 +245,13 @@ class Writer(Connection):
         """The rows of the run's sync_objects, in the order in which they were added."""
         rows = self._connection.execute("SELECT id FROM sync_objects WHERE run_id = ? ORDER BY id", [run])
         return [number for (number,) in rows]
+
+
+def _next(table: str, highest: int | None) -> int:
+    """The number of the row after the highest one."""
+    if highest is not None and not 0 < highest < MAX_INTEGER // 2:
+        raise Damage(f"the last row of {table} has the number {highest}")
+    return (highest or 0) + 1
 
 
 def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from opcodetrace.report.words.lanes import some
 from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_words
-from opcodetrace.report.words.text import call_text, identity, printable, shorten
+from opcodetrace.report.words.text import call_text, identity, literal, printable, shorten
 from opcodetrace.trace.event import ABSENT, Kind, Opaque, Raised, Value
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import Interleaving
@@ -83,7 +83,7 @@ class StepWords:
             return f"{named}, once {_told(value.text, room)}>"
         if isinstance(value, Raised):
             return shorten(printable(value.type_name), length)
-        return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
+        return "a value that was not recorded" if value is ABSENT else shorten(literal(value), length)
 
     def place(self, site: StoredSite) -> str:
         """Where a site is: its line, with its file if several are in play."""

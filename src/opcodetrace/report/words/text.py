@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opcodetrace.trace.execution import RunInfo
 
+MAX_DECIMAL_BITS = 4096  # Python limits the length of decimal numbers
 ASCII = str.maketrans(dict(zip("│─┼▶◀└⋮…∥·×⇄", "|-+><`:~=-x%", strict=True)))
 
 
@@ -25,6 +26,11 @@ def encodable(text: str, encoding: str | None) -> str:
     except UnicodeEncodeError:
         return text.translate(ASCII).encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
     return text
+
+
+def literal(value: object) -> str:
+    """A value as Python writes it; a number that is too long for Python to write in decimals, in hexadecimal."""
+    return hex(value) if isinstance(value, int) and value.bit_length() > MAX_DECIMAL_BITS else repr(value)
 
 
 def shorten(text: str, length: int) -> str:
