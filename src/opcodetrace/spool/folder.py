@@ -13,19 +13,22 @@ import glob
 import itertools
 import json
 import os
+import stat
 import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
 from opcodetrace.spool.options import Options, StoredOptions
+from opcodetrace.spool.private_file import open_private, read_private
 from opcodetrace.trace.execution import Outcome, RunInfo
 
+MAX_OPTIONS = 1 << 20  # bytes of the file
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 
 _numbers = itertools.count(1)
@@ -91,13 +94,19 @@ class Meta:
         read: dict[str, Any] = json.loads(text)
         info = read["info"]
         info["argv"] = tuple(info["argv"])
-        return cls(
+        meta = cls(
             info=RunInfo(**info),
             process=Process(**read["process"]) if read["process"] else None,
             disk_full=read["disk_full"],
             unreadable=read["unreadable"],
             outcome=Outcome(**read["outcome"]) if read["outcome"] else None,
         )
+        for part in (meta.info, meta.process, meta.outcome):
+            if part is not None:
+                _check_types(part)
+        if not isinstance(meta.disk_full, bool) or not isinstance(meta.unreadable, str | None):
+            raise ValueError("disk_full or unreadable is of another type")
+        return meta
 
 
 class Spool:
@@ -149,7 +158,7 @@ class Spool:
     def take(cls, folder: Path) -> Spool | None:
         """The lock of a spool that is there already; None if its collector lives or it has just been deleted."""
         try:
-            lock = os.open(folder / "meta.json", os.O_RDWR | os.O_CLOEXEC)
+            lock = open_private(os.fspath(folder / "meta.json"), os.O_RDWR)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -175,16 +184,16 @@ class Spool:
         assert self._lock is not None
         try:
             return Meta.from_json(os.pread(self._lock, 1 << 24, 0))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpoolError(f"{self.folder / 'meta.json'} is damaged: {error}") from error
 
     def read_options(self) -> Options:
         path = self.folder / "options.json"
         try:
-            return StoredOptions.from_json(path.read_bytes()).options
+            return StoredOptions.from_json(read_private(os.fspath(path), MAX_OPTIONS)).options
         except OSError as error:
-            raise SpoolError(f"cannot read {path}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+            raise SpoolError(f"cannot read {path}: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpoolError(f"{path} is damaged: {error}") from error
 
     def running(self, meta: Meta) -> int | None:
@@ -203,7 +212,7 @@ class Spool:
     def _header(self) -> tuple[int, int]:
         """The window's flags and the script's process id; zeros if there is no window yet."""
         try:
-            with self.window.open("rb") as file:
+            with open(open_private(os.fspath(self.window)), "rb") as file:
                 magic, _, _, pid, flags, *_ = HEADER.unpack(file.read(HEADER.size))
         except (OSError, struct.error):
             return 0, 0
@@ -222,6 +231,36 @@ class Spool:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+# By the name of a field: what JSON may have there. A spool may be anybody's.
+_TEXTS = frozenset({"started_at", "script", "python", "implementation", "cwd"})
+_TEXTS_OR_NONE = frozenset({"started", "stdout_sha256", "stdout_tail"})
+_FLAGS = frozenset({"gil", "recovered"})
+_MOST = (1 << 31) - 1
+
+
+def _check_types(part: RunInfo | Process | Outcome) -> None:
+    """ValueError if a field is of another type than a recording gives it."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.name in _TEXTS or field.name in _TEXTS_OR_NONE:
+            fits = isinstance(value, str) or (value is None and field.name in _TEXTS_OR_NONE)
+        elif field.name in _FLAGS:
+            fits = isinstance(value, bool)
+        elif field.name == "argv":
+            fits = all(isinstance(each, str) for each in value)
+        elif field.name in ("duration", "switch_interval"):
+            fits = value is None if field.name == "switch_interval" and value is None else _is_seconds(value)
+        else:  # exit_code, signal, pid
+            is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST
+            fits = is_number or (value is None and field.name != "pid")
+        if not fits:
+            raise ValueError(f"{field.name} is {value!r:.60}")
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def _make(path: Path) -> int:
@@ -243,17 +282,29 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_own_folder(found: os.stat_result) -> bool:
+    """Whether it is a folder, and no link to one, that our own user made."""
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
 def orphans(database: Path) -> Iterator[Spool]:
     """The spools beside `database` whose collector is gone, oldest first, each locked by us from now on."""
     prefix = f"{database.name}.spool-"
     _sweep(database)
     try:
-        found = [entry for entry in os.scandir(database.parent) if entry.name.startswith(prefix)]
-        found.sort(key=lambda entry: (entry.stat().st_mtime, entry.name))
+        found = [
+            entry
+            for entry in os.scandir(database.parent)
+            if entry.name.startswith(prefix) and _is_own_folder(entry.stat(follow_symlinks=False))
+        ]
+        found.sort(key=lambda entry: (entry.stat(follow_symlinks=False).st_mtime, entry.name))
     except OSError:
         return
     for entry in found:
-        spool = Spool.take(Path(entry.path))
+        try:
+            spool = Spool.take(Path(entry.path))
+        except SpoolError:  # what somebody put there must keep neither the others nor a recording
+            continue
         if spool is not None:
             yield spool
 
@@ -262,5 +313,6 @@ def _sweep(database: Path) -> None:
     """Delete what collectors left that died while they made or deleted a spool."""
     for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
         with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
+            found = folder.lstat()
+            if _is_own_folder(found) and found.st_mtime < time.time() - UNFINISHED_AFTER:
                 _remove(folder)

@@ -42,4 +42,18 @@ class StoredOptions(NamedTuple):
         read = loads(text)
         options = Options(**read["options"])
         options = options._replace(include=tuple(options.include), exclude=tuple(options.exclude))
+        _check(options)
         return cls(options, read["libraries"])
+
+
+def _check(options: Options) -> None:
+    """ValueError if an option is of another type: a spool may be anybody's."""
+    numbers = (options.max_events, options.window_bytes, options.last)
+    if not all(number is None or (type(number) is int and 0 < number < 1 << 62) for number in numbers):
+        raise ValueError(f"max_events, window_bytes or last is no number that can be: {numbers}")
+    if not all(type(flag) is bool for flag in (options.keep_all, options.calls)):
+        raise ValueError("keep_all or calls is neither true nor false")
+    if not all(type(pattern) is str for pattern in options.include + options.exclude):
+        raise ValueError("include or exclude has what is no text")
+    if options.switch_interval is not None and type(options.switch_interval) not in (int, float):
+        raise ValueError("switch_interval is no number")

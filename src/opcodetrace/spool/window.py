@@ -33,6 +33,7 @@ from opcodetrace.spool.layout import (
     HeaderFlag,
     ring_for,
 )
+from opcodetrace.spool.private_file import open_private
 
 MIB = 1 << 20
 WINDOW_BYTES = 1 << 30  # of records, by default
@@ -100,7 +101,7 @@ class Window:
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Opens a window that was left behind."""
         name = os.fspath(path)
-        descriptor = os.open(name, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_private(name, os.O_RDWR)
         try:
             size = os.fstat(descriptor).st_size
             header = os.pread(descriptor, HEADER.size, 0)

@@ -138,6 +138,8 @@ def told(path: pathlib.Path) -> Iterator[None]:
         yield
     except Damage as error:
         raise DatabaseError(USELESS[sqlite3.SQLITE_CORRUPT].format(path=path, text=error)) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes that
+        raise DatabaseError(USELESS[sqlite3.SQLITE_CORRUPT].format(path=path, text="a text is no UTF-8")) from error
     except TooMuch as error:
         raise DatabaseError(f"cannot show {path}: {error}; ask it by opcodetrace query -d {path}") from error
     except sqlite3.Error as error:
