@@ -8,6 +8,7 @@ import sys
 import click
 
 from opcodetrace.errors import InternalError, OpcodetraceError
+from opcodetrace.report.words.text import printable
 
 # Every command, in the order of the help: its name and where its click command is.
 COMMANDS = {
@@ -41,7 +42,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.UsageError as error:  # it quotes the command line
+            raise click.UsageError(printable(error.format_message()), error.ctx) from error
+        except click.ClickException:
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except OpcodetraceError as error:
             failure = error
@@ -57,7 +62,13 @@ def say_failure(error: OpcodetraceError) -> None:
         return
     if isinstance(error, InternalError):
         click.echo(error.traceback(), err=True, nl=False)
-    click.echo(f"opcodetrace: {' '.join(str(error).split())}", err=True)
+    say(" ".join(str(error).split()))
+
+
+def say(text: str) -> None:
+    """A line on stderr, which steers no terminal, whatever names are in it."""
+    if sys.stderr is not None:
+        click.echo(f"opcodetrace: {printable(text)}", err=True)
 
 
 def _unavailable(name: str, reason: str) -> click.Command:

@@ -18,7 +18,7 @@ from opcodetrace.errors import OpcodetraceError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
-from opcodetrace_cli import configuration, say_failure
+from opcodetrace_cli import configuration, say, say_failure
 from opcodetrace_cli.database import database_option
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
@@ -178,12 +178,6 @@ def told() -> Iterator[None]:
         say(f"the run is stored, but cannot be shown: {error}")
 
 
-def say(text: str) -> None:
-    """A line on stderr."""
-    if sys.stderr is not None:
-        click.echo(f"opcodetrace: {text}", err=True)
-
-
 def tell_of_storing(database: Path, quiet: bool, records: int) -> None:
     """Say what takes long, and that it may be put off."""
     if records >= MANY_RECORDS and not quiet:
@@ -264,10 +258,12 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     """How many runs ended how, printed what, and what was found; then the report of the first in which anything was."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from opcodetrace.findings import KINDS
     from opcodetrace.report.words import run as run_words
     from opcodetrace.report.words.finding import found_words
+    from opcodetrace.report.words.text import printable
     from opcodetrace.store.database import Database
 
     table = Table("runs", "exit code", "last line printed", "found", title=None)
@@ -284,7 +280,7 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
             table.add_row(
                 str(len(indexes)),
                 str(outcome.exit_code),
-                outcome.stdout_tail,
+                Text(printable(outcome.stdout_tail or "")),
                 run_words.found_words(spread(runs), merged, KINDS, "-" if runs else "not recorded"),
             )
         Console(stderr=True).print(table)

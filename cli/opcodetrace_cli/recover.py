@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from opcodetrace import recorder
+from opcodetrace.report.words.text import printable
+from opcodetrace_cli import say
 from opcodetrace_cli.database import database_option
 
 
@@ -17,8 +19,8 @@ def recover(database: Path) -> None:
 
     When the recorder itself is killed, or the disk is full, what was recorded stays in a folder beside the trace file.
     """
-    runs = recorder.recover(database, lambda text: click.echo(f"opcodetrace: {text}", err=True))
+    runs = recorder.recover(database, say)
     if runs:
         click.echo(f"recovered: {', '.join(f'run {run}' for run in runs)}")
     else:
-        click.echo(f"nothing to recover beside {database}")
+        click.echo(f"nothing to recover beside {printable(str(database))}")

@@ -15,8 +15,10 @@ from rich.text import Text
 from opcodetrace.findings import KINDS
 from opcodetrace.recorder import recover
 from opcodetrace.report.words.run import found_words
+from opcodetrace.report.words.text import printable
 from opcodetrace.store.database import Database
 from opcodetrace.trace.stored import StoredRun
+from opcodetrace_cli import say
 from opcodetrace_cli.database import database_option
 
 UNLIMITED = 10_000  # columns of output that no terminal shows: a pipe cuts nothing off
@@ -29,12 +31,12 @@ def runs(database: pathlib.Path) -> None:
 
     Adds those first whose recording was interrupted, as `recover` does.
     """
-    for run in recover(database, lambda text: click.echo(f"opcodetrace: {text}", err=True), again=False):
+    for run in recover(database, say, again=False):
         click.echo(f"opcodetrace: run {run} was recovered from an interrupted recording", err=True)
     with Database.open(database) as trace_file:
         stored = trace_file.runs()
     if not stored:
-        click.echo(f"{database} holds no runs", err=True)
+        click.echo(f"{printable(str(database))} holds no runs", err=True)
         return
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else UNLIMITED, highlight=False)
@@ -51,7 +53,7 @@ def _table(stored: list[StoredRun], *, narrow: bool) -> Table:
             continue
         table.add_column(name, justify="left" if name == "python" else "right", no_wrap=True)
     for run in stored:
-        table.add_row(*(Text(cell) for cell in _cells(run, narrow=narrow)))
+        table.add_row(*(Text(printable(cell)) for cell in _cells(run, narrow=narrow)))
     return table
 
 

@@ -197,6 +197,7 @@ class _Held:
 
 def _say(text: str) -> None:
     if sys.stderr is not None:
+        text = "".join([each if each.isprintable() else ascii(each)[1:-1] for each in text])  # it may name anything
         sys.stderr.write(f"opcodetrace: {text}\n")
         sys.stderr.flush()
 

@@ -27,6 +27,7 @@ from opcodetrace.findings import KINDS
 from opcodetrace.probe import _probe
 from opcodetrace.report import REPORTERS
 from opcodetrace.report.words.run import found_words
+from opcodetrace.report.words.text import printable
 from opcodetrace.report.write import write_report
 from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functions_of_namespace
 from opcodetrace.spool.folder import Meta, Process, Spool
@@ -232,9 +233,9 @@ class Recording:
 
     def __repr__(self) -> str:
         if self.run is None:
-            return f"<opcodetrace.Recording of {self.script}, not stored>"
+            return printable(f"<opcodetrace.Recording of {self.script}, not stored>")
         found = found_words(self.stored.found, self.stored.merged, KINDS, "nothing found")
-        return f"<opcodetrace.Recording: run {self.run} of {self.database}, {found}>"
+        return printable(f"<opcodetrace.Recording: run {self.run} of {self.database}, {found}>")
 
     def _repr_markdown_(self) -> str:
         """For notebooks."""
@@ -358,4 +359,4 @@ def _exit_code(error: BaseException | None) -> int:
 def _say(text: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"opcodetrace: {text}\n")
+            sys.stderr.write(f"opcodetrace: {printable(text)}\n")
