@@ -82,6 +82,11 @@ def size(text: str | int) -> int:
     help="Which accesses to store: those to what several threads share, or all.",
 )
 @click.option("--calls", is_flag=True, help="Record the caller of each function, too (slower).")
+@click.option(
+    "--values/--no-values",
+    default=None,
+    help="Record the values that were read and written, or only which objects they were.  [default: values]",
+)
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
@@ -97,6 +102,7 @@ def record(
     window_bytes: int,
     keep: str,
     calls: bool,
+    values: bool | None,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     quiet: bool,
@@ -109,7 +115,10 @@ def record(
     """
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
-    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
+    with_values = configuration.values(values)
+    options = Options(
+        switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls, values=with_values
+    )
     if runs == 1:
         storing = functools.partial(tell_of_storing, database, quiet)
         (recording,) = recorder.record_many(target, database, options, 1, before_storing=storing)

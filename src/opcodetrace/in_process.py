@@ -61,6 +61,7 @@ def record(
     switch_interval: float | None = None,
     keep_all: bool = False,
     calls: bool = False,
+    values: bool = True,
     check: bool = False,
 ) -> Recorder:
     """Record a part of this process: `with record() as recording: ...`, or `@record()` above a function.
@@ -72,6 +73,7 @@ def record(
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
     is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, the caller of each function.
+    Without `values`, of no value more is kept than which object it is.
     With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
     UsageError if an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
@@ -89,7 +91,7 @@ def record(
     return Recorder(
         targets,
         Path(os.path.abspath(database)),
-        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls),
+        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls, values=values),
         check,
         caller.f_globals,
         caller.f_code.co_filename,
@@ -326,7 +328,9 @@ class _Session:
 def _window(spool: Spool, options: Options) -> Window:
     """The window, all of it allocated: nobody goes ahead of the probe."""
     try:
-        window = Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
+        window = Window.create(
+            spool.window, max_records=options.max_events, window_bytes=options.window_bytes, values=options.values
+        )
         window.allocate_all()
     except OSError as error:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error

@@ -33,6 +33,8 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     remarks = sites.remarks()
     trace.modules = sites.modules()
     trace.notes += remarks
+    if not options.values:
+        trace.notes.append("no values were recorded (--no-values)")
     findings = find_all(KINDS, gather(trace))
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:

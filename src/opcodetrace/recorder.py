@@ -215,7 +215,11 @@ def _arguments(target: Target, spool: Spool) -> list[str]:
 def _window(spool: Spool, options: Options) -> Window:
     try:
         return Window.create(
-            spool.window, max_records=options.max_events, window_bytes=options.window_bytes, last=options.last
+            spool.window,
+            max_records=options.max_events,
+            window_bytes=options.window_bytes,
+            last=options.last,
+            values=options.values,
         )
     except OSError as error:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error

@@ -21,6 +21,7 @@ class Options(NamedTuple):
     exclude: tuple[str, ...] = ()
     last: int | None = None  # keep the last so many events; not together with `max_events`
     calls: bool = False  # record the caller of each function
+    values: bool = True  # else of no value more than which object it is
 
 
 class StoredOptions(NamedTuple):
@@ -51,8 +52,8 @@ def _check(options: Options) -> None:
     numbers = (options.max_events, options.window_bytes, options.last)
     if not all(number is None or (type(number) is int and 0 < number < 1 << 62) for number in numbers):
         raise ValueError(f"max_events, window_bytes or last is no number that can be: {numbers}")
-    if not all(type(flag) is bool for flag in (options.keep_all, options.calls)):
-        raise ValueError("keep_all or calls is neither true nor false")
+    if not all(type(flag) is bool for flag in (options.keep_all, options.calls, options.values)):
+        raise ValueError("keep_all, calls or values is neither true nor false")
     if not all(type(pattern) is str for pattern in options.include + options.exclude):
         raise ValueError("include or exclude has what is no text")
     if options.switch_interval is not None and type(options.switch_interval) not in (int, float):
