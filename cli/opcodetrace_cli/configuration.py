@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from opcodetrace.errors import UsageError
+from opcodetrace.trace import redaction
 from opcodetrace.trace.module_pattern import is_pattern
 from opcodetrace.trace.site import Patterns
 
 PATTERN_KEYS = ("include", "exclude")
-KEYS = (*PATTERN_KEYS, "values")
+KEYS = (*PATTERN_KEYS, "redact", "values")
 VALUES = {"all": True, "none": False}
 
 
@@ -34,6 +35,13 @@ def values(chosen: bool | None, folder: Path | None = None) -> bool:
         return chosen
     (word,) = configured(folder or Path()).get("values", ("all",))
     return VALUES[word]
+
+
+def redact(given: Sequence[str], folder: Path | None = None) -> tuple[str, ...]:
+    """The names whose values are hidden: those of the command line, else of the configuration, else none."""
+    for pattern in given:
+        _check_name(pattern, "--redact")
+    return tuple(given) or configured(folder or Path()).get("redact", ())
 
 
 def configured(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -73,7 +81,7 @@ def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise UsageError(f'{path}, [tool.opcodetrace]: {key} must be a list like ["queue"], not {value!r}')
         for pattern in value:
-            _check(pattern, f"{path}, [tool.opcodetrace] {key}")
+            (_check_name if key == "redact" else _check)(pattern, f"{path}, [tool.opcodetrace] {key}")
     return {key: tuple(value) for key, value in section.items()}
 
 
@@ -94,7 +102,7 @@ def _of_setup_cfg(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
             _check_values(value, f"{path}, [opcodetrace]")
             continue
         for pattern in value:
-            _check(pattern, f"{path}, [opcodetrace] {key}")
+            (_check_name if key == "redact" else _check)(pattern, f"{path}, [opcodetrace] {key}")
     return section
 
 
@@ -106,6 +114,11 @@ def _check_key(key: str, where: str) -> None:
 def _check_values(given: Sequence[str], where: str) -> None:
     if len(given) != 1 or given[0] not in VALUES:
         raise UsageError(f"{where}: values is {' '.join(given)!r}; it may be {' or '.join(VALUES)}")
+
+
+def _check_name(pattern: str, where: str) -> None:
+    if not redaction.is_pattern(pattern):
+        raise UsageError(f"{where}: {pattern!r} is no name; write it like token, api_key or pass*")
 
 
 def _check(pattern: str, where: str) -> None:

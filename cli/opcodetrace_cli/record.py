@@ -87,6 +87,12 @@ def size(text: str | int) -> int:
     default=None,
     help="Record the values that were read and written, or only which objects they were.  [default: values]",
 )
+@click.option(
+    "--redact",
+    metavar="NAME",
+    multiple=True,
+    help="Do not store the values of such names, as of user_NAME. Repeat it for more. Replaces the configuration's.",
+)
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
@@ -103,6 +109,7 @@ def record(
     keep: str,
     calls: bool,
     values: bool | None,
+    redact: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     quiet: bool,
@@ -116,8 +123,9 @@ def record(
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
     with_values = configuration.values(values)
+    hidden = configuration.redact(redact)
     options = Options(
-        switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls, values=with_values
+        switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls, with_values, hidden
     )
     if runs == 1:
         storing = functools.partial(tell_of_storing, database, quiet)

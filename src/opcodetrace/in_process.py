@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FunctionType, TracebackType
@@ -38,6 +38,7 @@ from opcodetrace.spool.window import Window
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome
 from opcodetrace.trace.finding_kind import happened
+from opcodetrace.trace.redaction import is_pattern
 from opcodetrace.trace.report_model import RunReport, Story
 from opcodetrace.trace.run import Truncation
 from opcodetrace.trace.stored import StoredRun
@@ -62,6 +63,7 @@ def record(
     keep_all: bool = False,
     calls: bool = False,
     values: bool = True,
+    redact: Sequence[str] = (),
     check: bool = False,
 ) -> Recorder:
     """Record a part of this process: `with record() as recording: ...`, or `@record()` above a function.
@@ -73,7 +75,8 @@ def record(
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
     is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, the caller of each function.
-    Without `values`, of no value more is kept than which object it is.
+    Without `values`, of no value more is kept than which object it is; values of names that one of `redact` means
+    (`token` is `api_token`, too) are not stored.
     With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
     UsageError if an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
@@ -83,6 +86,9 @@ def record(
             raise UsageError(f"{name} is {number!r}; give a whole number of at least {least}, or leave it out")
     if switch_interval is not None and not 0 < switch_interval <= 1000:
         raise UsageError(f"switch_interval is {switch_interval!r}; give seconds, more than 0 and at most 1000")
+    for pattern in redact:
+        if not is_pattern(pattern):
+            raise UsageError(f"redact has {pattern!r}, which is no name; write it like token, api_key or pass*")
     if window_bytes is None:
         window_bytes = WINDOW if max_events is None else max(MIN_WINDOW, max_events * RECORD_SIZE)
     if database is None:
@@ -91,7 +97,7 @@ def record(
     return Recorder(
         targets,
         Path(os.path.abspath(database)),
-        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls, values=values),
+        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls, values=values, redact=tuple(redact)),
         check,
         caller.f_globals,
         caller.f_code.co_filename,

@@ -22,6 +22,7 @@ class Options(NamedTuple):
     last: int | None = None  # keep the last so many events; not together with `max_events`
     calls: bool = False  # record the caller of each function
     values: bool = True  # else of no value more than which object it is
+    redact: tuple[str, ...] = ()  # patterns of names whose values are not stored (trace.redaction)
 
 
 class StoredOptions(NamedTuple):
@@ -43,6 +44,7 @@ class StoredOptions(NamedTuple):
         read = loads(text)
         options = Options(**read["options"])
         options = options._replace(include=tuple(options.include), exclude=tuple(options.exclude))
+        options = options._replace(redact=tuple(options.redact))
         _check(options)
         return cls(options, read["libraries"])
 
@@ -54,7 +56,7 @@ def _check(options: Options) -> None:
         raise ValueError(f"max_events, window_bytes or last is no number that can be: {numbers}")
     if not all(type(flag) is bool for flag in (options.keep_all, options.calls, options.values)):
         raise ValueError("keep_all, calls or values is neither true nor false")
-    if not all(type(pattern) is str for pattern in options.include + options.exclude):
-        raise ValueError("include or exclude has what is no text")
+    if not all(type(pattern) is str for pattern in options.include + options.exclude + options.redact):
+        raise ValueError("include, exclude or redact has what is no text")
     if options.switch_interval is not None and type(options.switch_interval) not in (int, float):
         raise ValueError("switch_interval is no number")
