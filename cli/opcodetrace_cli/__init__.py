@@ -10,6 +10,7 @@ import click
 
 from opcodetrace.errors import InternalError, OpcodetraceError, OutputError
 from opcodetrace.standard_streams import say_failure
+from opcodetrace.trace.printable import printable
 from opcodetrace_cli import streams
 
 # Every command, in the order of the help: its name and where its click command is.
@@ -56,6 +57,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:  # it quotes the command line
+            raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OpcodetraceError as error:

@@ -13,6 +13,7 @@ from opcodetrace.report.words import run as run_words
 from opcodetrace.report.words.text import encodable
 from opcodetrace.store.database import Database
 from opcodetrace.trace.finding import Severity
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.report_model import RunReport, Story
 from opcodetrace_cli.database import database_option, run_option
 
@@ -28,7 +29,7 @@ def check(database: Path, run: int | None, possible: bool) -> None:
     with Database.open(database) as opened:
         report = run_report.compose(opened, opened.run(run))
     for line in lines(report):
-        click.echo(encodable(line, sys.stdout.encoding))
+        click.echo(encodable(printable(line), sys.stdout.encoding))
     if report.fails or (possible and report.may_fail):
         sys.exit(FOUND)
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from opcodetrace.errors import UsageError
+from opcodetrace.trace import redaction
 from opcodetrace.trace.module_pattern import is_pattern
 from opcodetrace.trace.site import Patterns
 
-KEYS = ("include", "exclude")
+PATTERN_KEYS = ("include", "exclude")
+KEYS = (*PATTERN_KEYS, "redact", "values")
+VALUES = {"all": True, "none": False}
 
 
 def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None = None) -> Patterns:
@@ -23,7 +26,22 @@ def patterns(include: Sequence[str], exclude: Sequence[str], folder: Path | None
     for key, given in chosen.items():
         for pattern in given:
             _check(pattern, f"--{key}")
-    return Patterns(*(chosen[key] or read.get(key, ()) for key in KEYS))
+    return Patterns(*(chosen[key] or read.get(key, ()) for key in PATTERN_KEYS))
+
+
+def values(chosen: bool | None, folder: Path | None = None) -> bool:
+    """Whether values are recorded: as the command line says, else the configuration, else they are."""
+    if chosen is not None:
+        return chosen
+    (word,) = configured(folder or Path()).get("values", ("all",))
+    return VALUES[word]
+
+
+def redact(given: Sequence[str], folder: Path | None = None) -> tuple[str, ...]:
+    """The names whose values are hidden: those of the command line, else of the configuration, else none."""
+    for pattern in given:
+        _check_name(pattern, "--redact")
+    return tuple(given) or configured(folder or Path()).get("redact", ())
 
 
 def configured(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -56,10 +74,14 @@ def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
         raise UsageError(f"{path}: tool.opcodetrace must be a table, not {section!r}")
     for key, value in section.items():
         _check_key(key, f"{path}, [tool.opcodetrace]")
+        if key == "values":
+            section[key] = [value] if isinstance(value, str) else [repr(value)]
+            _check_values(section[key], f"{path}, [tool.opcodetrace]")
+            continue
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise UsageError(f'{path}, [tool.opcodetrace]: {key} must be a list like ["queue"], not {value!r}')
         for pattern in value:
-            _check(pattern, f"{path}, [tool.opcodetrace] {key}")
+            (_check_name if key == "redact" else _check)(pattern, f"{path}, [tool.opcodetrace] {key}")
     return {key: tuple(value) for key, value in section.items()}
 
 
@@ -76,14 +98,27 @@ def _of_setup_cfg(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
     section = {key: tuple(value.replace(",", " ").split()) for key, value in parser.items("opcodetrace")}
     for key, value in section.items():
         _check_key(key, f"{path}, [opcodetrace]")
+        if key == "values":
+            _check_values(value, f"{path}, [opcodetrace]")
+            continue
         for pattern in value:
-            _check(pattern, f"{path}, [opcodetrace] {key}")
+            (_check_name if key == "redact" else _check)(pattern, f"{path}, [opcodetrace] {key}")
     return section
 
 
 def _check_key(key: str, where: str) -> None:
     if key not in KEYS:
-        raise UsageError(f"{where}: there is no key {key!r}; it may have {' and '.join(KEYS)}")
+        raise UsageError(f"{where}: there is no key {key!r}; it may have {', '.join(KEYS)}")
+
+
+def _check_values(given: Sequence[str], where: str) -> None:
+    if len(given) != 1 or given[0] not in VALUES:
+        raise UsageError(f"{where}: values is {' '.join(given)!r}; it may be {' or '.join(VALUES)}")
+
+
+def _check_name(pattern: str, where: str) -> None:
+    if not redaction.is_pattern(pattern):
+        raise UsageError(f"{where}: {pattern!r} is no name; write it like token, api_key or pass*")
 
 
 def _check(pattern: str, where: str) -> None:

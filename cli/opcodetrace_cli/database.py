@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from opcodetrace.trace.redaction import SHOWN_HIDDEN
+
 DEFAULT = "opcodetrace.db"
 
 Command = Callable[..., Any]
@@ -23,6 +25,17 @@ def database_option(command: Command) -> Command:
         envvar="OPCODETRACE_DB",
         default=DEFAULT,
         help=f"The trace file.  [default: $OPCODETRACE_DB, else ./{DEFAULT}]",
+    )(command)
+
+
+def redact_option(command: Command) -> Command:
+    """`--redact NAME`, any number of them, given to the command as `redact`."""
+    return click.option(
+        "--redact",
+        metavar="NAME",
+        multiple=True,
+        help=f"Hide the values of such names, as of user_NAME. Repeat it for more. "
+        f"[default: the configuration's, else {', '.join(SHOWN_HIDDEN)}]",
     )(command)
 
 

@@ -21,14 +21,18 @@ from rich.table import Table
 from rich.text import Text
 
 from opcodetrace.errors import UsageError
+from opcodetrace.report.words.text import printable_json, shorten, spreadsheet_cell
 from opcodetrace.store.connection import Answer
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
+from opcodetrace.trace.printable import printable
 from opcodetrace_cli.database import database_option, run_option
 
 Row = Sequence[Any]
-UNLIMITED = 10_000
-PAGE = 1_000  # rows that are written at a time
+TSV_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+UNLIMITED = 10_000  # columns of a table, which is also the most that is shown of a cell
+PAGE = 1_000  # rows that are written at a time ...
+PAGE_SIZE = 1 << 24  # ... or fewer, if there are so many characters in them
 TERMINAL_ROWS = 1_000  # that a terminal is shown
 
 
@@ -37,10 +41,15 @@ TERMINAL_ROWS = 1_000  # that a terminal is shown
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv", "tsv"]), default="table", show_default=True
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="CSV and TSV with texts as they are: a spreadsheet may take one for a formula, a terminal obeys it.",
+)
 @click.option("--show", is_flag=True, help="Print the SQL of a kept query instead of asking it.")
 @run_option
 @database_option
-def query(sql: str | None, form: str, show: bool, run: int | None, database: pathlib.Path) -> None:
+def query(sql: str | None, form: str, raw: bool, show: bool, run: int | None, database: pathlib.Path) -> None:
     """Ask the trace file: a SQL statement that reads, or the NAME of a kept query.
 
     Without either, lists the kept queries. In SQL, :run stands for the number of the run that is meant. The views
@@ -50,6 +59,8 @@ def query(sql: str | None, form: str, show: bool, run: int | None, database: pat
         width = max(map(len, KEPT))
         click.echo("\n".join(f"{name:{width}}  {kept.answers}" for name, kept in KEPT.items()))
         return
+    if raw and form not in RAW_WRITERS:
+        raise UsageError(f"--raw is for CSV and TSV; a {form} is never raw: leave it out, or give --format csv")
     statement = _statement(sql)
     if show:
         click.echo(statement)
@@ -59,8 +70,8 @@ def query(sql: str | None, form: str, show: bool, run: int | None, database: pat
         if run is not None or ":run" in statement:
             parameters["run"] = trace_file.run(run).id
         with trace_file.ask(statement, parameters) as answer:
-            for text in WRITERS[form](answer):
-                click.echo(text, nl=False)
+            for text in RAW_WRITERS[form](answer) if raw else WRITERS[form](answer):
+                click.echo(text, nl=False, color=True)  # nothing is left out: what is there is meant
 
 
 def _statement(sql: str) -> str:
@@ -79,7 +90,7 @@ def _table(answer: Answer) -> Iterator[str]:
     rows = itertools.islice(answer.rows, TERMINAL_ROWS) if terminal else answer.rows
     shown = 0
     for page in pages(rows):
-        cells = [[_printable(_cell(value)) for value in row] for row in page]
+        cells = [[_printable(shorten(_cell(value), UNLIMITED)) for value in row] for row in page]
         numbers = numbers or [all(isinstance(row[at], int | float | None) for row in page) for at in range(len(widths))]
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=not shown)
         for at, column in enumerate(answer.columns):
@@ -100,10 +111,15 @@ def _table(answer: Answer) -> Iterator[str]:
 
 def pages(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
     """At least one, which may be empty."""
-    rows = iter(rows)
-    page = list(itertools.islice(rows, PAGE))
-    yield page
-    while page := list(itertools.islice(rows, PAGE)):
+    page: list[Row] = []
+    size, pages = 0, 0
+    for row in rows:
+        page.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        if len(page) == PAGE or size > PAGE_SIZE:
+            yield page
+            page, size, pages = [], 0, pages + 1
+    if page or not pages:
         yield page
 
 
@@ -114,15 +130,15 @@ def _cell(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """What a recorded program wrote must not steer the terminal."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    """A cell of a table: a tab is shown as what it is."""
+    return printable(text.replace("\t", "\\t"))
 
 
 def _json(answer: Answer) -> Iterator[str]:
     between = "["
     for row in answer.rows:
         made = dict(zip(answer.columns, map(_plain, row), strict=True))
-        yield between + json.dumps(made, ensure_ascii=False)
+        yield between + printable_json(json.dumps(made, ensure_ascii=False))
         between = ",\n "
     yield "]\n" if between != "[" else "[]\n"
 
@@ -136,19 +152,33 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _csv(answer: Answer) -> Iterator[str]:
+def _inert(value: Any) -> str:
+    """A cell that neither a terminal nor a spreadsheet takes for more than a text."""
+    return spreadsheet_cell(value) if isinstance(value, str) else _cell(value)
+
+
+def _csv(answer: Answer, shown: Callable[[Any], str] = _inert) -> Iterator[str]:
     header: Sequence[Row] = [answer.columns]
     for page in itertools.chain([header], pages(answer.rows)):
         stream = io.StringIO()
-        csv.writer(stream, lineterminator="\n").writerows([_cell(value) for value in row] for row in page)
+        csv.writer(stream, lineterminator="\n").writerows([shown(value) for value in row] for row in page)
         yield stream.getvalue()
 
 
-def _tsv(answer: Answer) -> Iterator[str]:
-    escapes = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+def _tsv(answer: Answer, shown: Callable[[Any], str] = _inert) -> Iterator[str]:
     header: Sequence[Row] = [answer.columns]
     for page in itertools.chain([header], pages(answer.rows)):
-        yield "".join("\t".join(_cell(cell).translate(escapes) for cell in line) + "\n" for line in page)
+        yield "".join("\t".join(_of_tsv(cell, shown) for cell in line) + "\n" for line in page)
+
+
+def _of_tsv(value: Any, shown: Callable[[Any], str]) -> str:
+    if not isinstance(value, str):
+        return shown(value)
+    return shown(value.translate(TSV_ESCAPES))
 
 
 WRITERS: dict[str, Callable[[Answer], Iterator[str]]] = {"table": _table, "json": _json, "csv": _csv, "tsv": _tsv}
+RAW_WRITERS: dict[str, Callable[[Answer], Iterator[str]]] = {
+    "csv": lambda answer: _csv(answer, _cell),
+    "tsv": lambda answer: _tsv(answer, _cell),
+}

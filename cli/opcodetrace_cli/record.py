@@ -85,6 +85,17 @@ def size(text: str | int) -> int:
     help="Which accesses to store: those to what several threads share, or all.",
 )
 @click.option("--calls", is_flag=True, help="Record the caller of each function, too (slower).")
+@click.option(
+    "--values/--no-values",
+    default=None,
+    help="Record the values that were read and written, or only which objects they were.  [default: values]",
+)
+@click.option(
+    "--redact",
+    metavar="NAME",
+    multiple=True,
+    help="Do not store the values of such names, as of user_NAME. Repeat it for more. Replaces the configuration's.",
+)
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)
 @click.option("--require-recording", "required", is_flag=True, help=REQUIRED)
@@ -101,6 +112,8 @@ def record(
     window_bytes: int,
     keep: str,
     calls: bool,
+    values: bool | None,
+    redact: tuple[str, ...],
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     required: bool,
@@ -115,7 +128,11 @@ def record(
     """
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
-    options = Options(switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls)
+    with_values = configuration.values(values)
+    hidden = configuration.redact(redact)
+    options = Options(
+        switch_interval, max_events, window_bytes, keep == "all", *patterns, last, calls, with_values, hidden
+    )
     if runs == 1:
         storing = functools.partial(tell_of_storing, database, quiet)
         (recording,) = recorder.record_many(target, database, options, 1, required=required, before_storing=storing)

@@ -8,6 +8,7 @@ import click
 
 from opcodetrace import recorder
 from opcodetrace.standard_streams import say
+from opcodetrace.trace.printable import printable
 from opcodetrace_cli.database import database_option
 
 
@@ -22,4 +23,4 @@ def recover(database: Path) -> None:
     if runs:
         click.echo(f"recovered: {', '.join(f'run {run}' for run in runs)}")
     else:
-        click.echo(f"nothing to recover beside {database}")
+        click.echo(f"nothing to recover beside {printable(str(database))}")

@@ -13,12 +13,15 @@ from opcodetrace.report import REPORTERS, Reporter
 from opcodetrace.report.text import MIN_WIDTH, TextReporter
 from opcodetrace.report.write import write_report
 from opcodetrace.store.database import Database
-from opcodetrace_cli.database import database_option, run_option
+from opcodetrace.trace.redaction import SHOWN_HIDDEN
+from opcodetrace_cli import configuration
+from opcodetrace_cli.database import database_option, redact_option, run_option
 
 
 @click.command()
 @database_option
 @run_option
+@redact_option
 @click.option(
     "--format",
     "format_name",
@@ -41,7 +44,13 @@ from opcodetrace_cli.database import database_option, run_option
     help="Columns of the text format.  [default: $COLUMNS, else the terminal's; elsewhere as many as it needs]",
 )
 def report(
-    database: Path, run: int | None, format_name: str | None, output: Path | None, findings: int, width: int | None
+    database: Path,
+    run: int | None,
+    redact: tuple[str, ...],
+    format_name: str | None,
+    output: Path | None,
+    findings: int,
+    width: int | None,
 ) -> None:
     """Show what was found in a run, each with its interleaving, and why nothing went wrong elsewhere.
 
@@ -50,8 +59,9 @@ def report(
     """
     to_file = output is not None and str(output) != "-"
     reporter = reporter_for(format_name or format_of(output), width, to_file)
+    hidden = configuration.redact(redact) or SHOWN_HIDDEN
     with Database.open(database) as opened:
-        composed = run_report.compose(opened, opened.run(run), findings)
+        composed = run_report.compose(opened, opened.run(run), findings, redact=hidden)
     write_report(composed, reporter, output if output is not None and to_file else sys.stdout)
 
 

@@ -36,7 +36,7 @@ def runs(database: pathlib.Path) -> None:
     with Database.open(database) as trace_file:
         stored = trace_file.runs()
     if not stored:
-        click.echo(f"{database} holds no runs", err=True)
+        click.echo(f"{printable(str(database))} holds no runs", err=True)
         return
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else UNLIMITED, highlight=False)
@@ -94,7 +94,7 @@ def _functions(run: StoredRun) -> str:
 def _when(started_at: str, *, narrow: bool) -> str:
     try:
         local = datetime.datetime.fromisoformat(started_at).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):
         return started_at
     return local.strftime("%m-%d %H:%M" if narrow else "%Y-%m-%d %H:%M:%S")
 

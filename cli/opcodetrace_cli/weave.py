@@ -133,7 +133,7 @@ class Listing:
         hooks = len({id(hook) for hook in inserted})
         yield Text.assemble(
             (printable(code.co_qualname), "bold"),
-            f"  {self.script}:{code.co_firstlineno}  ",
+            f"  {printable(str(self.script))}:{code.co_firstlineno}  ",
             (
                 f"{quantity(hooks, 'hook')}, {quantity(len(self.before), 'instruction')} became {len(self.after):,}",
                 "dim",

@@ -226,7 +226,7 @@ def _say(text: str) -> None:
         return
     from posix import write
 
-    line = text.replace("\n", "\\n")
+    line = "".join([each if each.isprintable() else ascii(each)[1:-1] for each in text])  # it may name anything
     try:  # noqa: SIM105
         write(2, f"opcodetrace: {line}\n".encode("utf-8", "backslashreplace"))
     except OSError:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FunctionType, TracebackType
@@ -38,6 +38,8 @@ from opcodetrace.standard_streams import kept_closed, say
 from opcodetrace.store.database import Database
 from opcodetrace.trace.execution import Outcome
 from opcodetrace.trace.finding_kind import happened
+from opcodetrace.trace.printable import printable
+from opcodetrace.trace.redaction import is_pattern
 from opcodetrace.trace.report_model import RunReport, Story
 from opcodetrace.trace.run import Truncation
 from opcodetrace.trace.stored import StoredRun
@@ -61,6 +63,8 @@ def record(
     switch_interval: float | None = None,
     keep_all: bool = False,
     calls: bool = False,
+    values: bool = True,
+    redact: Sequence[str] = (),
     check: bool = False,
 ) -> Recorder:
     """Record a part of this process: `with record() as recording: ...`, or `@record()` above a function.
@@ -72,6 +76,8 @@ def record(
     The run is added to `database` (else $OPCODETRACE_DB, else ./opcodetrace.db). Recording ends early after
     `max_events`, or when `window_bytes` (256 MiB) of the disk are full; the body goes on. `switch_interval` (seconds)
     is set meanwhile. `keep_all` stores accesses that threads do not share, too; `calls`, the caller of each function.
+    Without `values`, of no value more is kept than which object it is; values of names that one of `redact` means
+    (`token` is `api_token`, too) are not stored.
     With `check`, what went wrong raises FindingsError at the end, unless the body has raised something.
 
     UsageError if an argument cannot be. Entering raises AlreadyRecording, DatabaseError, SpoolError.
@@ -81,6 +87,9 @@ def record(
             raise UsageError(f"{name} is {number!r}; give a whole number of at least {least}, or leave it out")
     if switch_interval is not None and not 0 < switch_interval <= 1000:
         raise UsageError(f"switch_interval is {switch_interval!r}; give seconds, more than 0 and at most 1000")
+    for pattern in redact:
+        if not is_pattern(pattern):
+            raise UsageError(f"redact has {pattern!r}, which is no name; write it like token, api_key or pass*")
     if window_bytes is None:
         window_bytes = WINDOW if max_events is None else max(MIN_WINDOW, max_events * RECORD_SIZE)
     if database is None:
@@ -89,7 +98,7 @@ def record(
     return Recorder(
         targets,
         Path(os.path.abspath(database)),
-        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls),
+        Options(switch_interval, max_events, window_bytes, keep_all, calls=calls, values=values, redact=tuple(redact)),
         check,
         caller.f_globals,
         caller.f_code.co_filename,
@@ -233,9 +242,9 @@ class Recording:
 
     def __repr__(self) -> str:
         if self.run is None:
-            return f"<opcodetrace.Recording of {self.script}, not stored>"
+            return printable(f"<opcodetrace.Recording of {self.script}, not stored>")
         found = found_words(self.stored.found, self.stored.merged, KINDS, "nothing found")
-        return f"<opcodetrace.Recording: run {self.run} of {self.database}, {found}>"
+        return printable(f"<opcodetrace.Recording: run {self.run} of {self.database}, {found}>")
 
     def _repr_markdown_(self) -> str:
         """For notebooks."""
@@ -326,7 +335,9 @@ class _Session:
 def _window(spool: Spool, options: Options) -> Window:
     """The window: nobody goes ahead of the probe."""
     try:
-        window = Window.create(spool.window, max_records=options.max_events, window_bytes=options.window_bytes)
+        window = Window.create(
+            spool.window, max_records=options.max_events, window_bytes=options.window_bytes, values=options.values
+        )
         window.allocate_all()
     except OSError as error:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}") from error

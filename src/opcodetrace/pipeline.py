@@ -15,6 +15,8 @@ from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.records import SpooledRecords
 from opcodetrace.spool.sites import read_sites
 from opcodetrace.store.database import Database
+from opcodetrace.trace.quantity import quantity
+from opcodetrace.trace.redaction import is_location_redacted
 
 
 def check_whole(spool: Spool) -> None:
@@ -47,7 +49,13 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     trace.notes += remarks
     if meta.lost:
         trace.notes.append(meta.lost)
+    if not options.values:
+        trace.notes.append("no values were recorded (--no-values)")
     findings = find_all(KINDS, gather(trace))
+    hidden = [each.id for each in trace.locations.values() if is_location_redacted(each, options.redact)]
+    if hidden:  # after the findings, which need what the locations held
+        trace.events = trace.events.without_values(hidden)
+        trace.notes.append(f"values were left out (--redact): {quantity(len(hidden), 'location')}")
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
         return opened.add_run(info, meta.outcome, trace, findings, spool.folder, spool.is_stored), remarks

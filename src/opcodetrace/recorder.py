@@ -347,7 +347,11 @@ def _libraries() -> str:
 def _window(spool: Spool, options: Options) -> Window:
     try:
         window = Window.create(
-            spool.window, max_records=options.max_events, window_bytes=options.window_bytes, last=options.last
+            spool.window,
+            max_records=options.max_events,
+            window_bytes=options.window_bytes,
+            last=options.last,
+            values=options.values,
         )
     except OSError as error:
         raise SpoolError(f"cannot make {spool.window}: {error.strerror or error}; free some space") from error

@@ -9,6 +9,7 @@ import struct
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,7 +174,7 @@ def test_the_collector_is_not_needed(scripts: Scripts) -> None:
 def test_the_numbers_of_events_go_beyond_32_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create, start = Window.create, (1 << 32) - 2 * MIN_RING
 
-    def late(path: str, **options: int) -> Window:
+    def late(path: str, **options: Any) -> Window:
         window = create(path, **options)
         struct.pack_into("<Q", window._map, NEXT_OFFSET, start)
         return window

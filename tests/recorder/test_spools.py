@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,16 +14,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from opcodetrace import pipeline, recorder
 from opcodetrace.errors import DatabaseError, SpoolError
 from opcodetrace.spool import window
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
-from opcodetrace.spool.layout import HEADER_SIZE, RECORD_SIZE
+from opcodetrace.spool.layout import (
+    FLAGS_OFFSET,
+    HEADER_SIZE,
+    LIMIT_OFFSET,
+    NEXT_OFFSET,
+    RECORD_SIZE,
+    HeaderFlag,
+)
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome, RunInfo
-from tests.recording import Scripts, environment
+from opcodetrace_cli import main
+from tests.recording import Scripts
 
 INFO = RunInfo("2026-01-01T00:00:00.000+00:00", "s.py", ("a", "é"), "3.13.0", "3.13.0 (main)", True, 0.5, "/tmp")
 META = Meta(INFO)
@@ -263,18 +273,21 @@ def test_a_trace_that_cannot_be_stored_stays_in_its_spool(scripts: Scripts, monk
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_fault_of_ours_is_told_as_one_and_the_run_is_kept(whole: bool, scripts: Scripts) -> None:
-    """The trace file has lost a table meanwhile, which is no reason that a file has."""
-    scripts.write("script.py", "print(1)")
-    assert scripts.recorded("script.py").returncode == 0
-    with sqlite3.connect(scripts.database) as connection:
-        connection.execute("ALTER TABLE files RENAME TO lost_files")
-    connection.close()
-    environ = environment(OPCODETRACE_TRACEBACK="1") if whole else environment()
-    done = scripts.run(scripts.recording_command("script.py"), env=environ)
+def test_a_fault_of_ours_is_told_as_one_and_the_run_is_kept(
+    whole: bool, scripts: Scripts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*_: object) -> tuple[int, list[str]]:
+        raise sqlite3.OperationalError("no such table: files")
+
+    script = scripts.write("script.py", "print(1)")
+    if whole:
+        monkeypatch.setenv("OPCODETRACE_TRACEBACK", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "store_run", wrong)
+        done = CliRunner().invoke(main, ["record", "-q", "-d", str(scripts.database), str(script)])
     (folder,) = scripts.spools()
-    told = done.stderr.decode().splitlines()
-    assert (done.returncode, done.stdout) == (70, b"1\n")
+    told = done.stderr.splitlines()
+    assert done.exit_code == 70
     assert told[-2].startswith("opcodetrace: internal error at ")
     assert "OperationalError: no such table: " in told[-2]
     assert str(folder) in told[-1]
@@ -285,6 +298,105 @@ def test_a_fault_of_ours_is_told_as_one_and_the_run_is_kept(whole: bool, scripts
     connection.close()
     recovered = scripts.opcodetrace("recover")
     assert recovered.stdout == b"recovered: run 2\n", recovered.stderr
+
+
+def test_a_trace_file_that_was_changed_meanwhile_keeps_the_run_out(scripts: Scripts) -> None:
+    scripts.write("script.py", CHANGES)
+    done = scripts.recorded("script.py", str(scripts.database))
+    (folder,) = scripts.spools()
+    told = done.stderr.decode().splitlines()
+    assert done.returncode == 74
+    assert "the trigger trap" in told[0]
+    assert str(folder) in told[1]
+
+
+CHANGES = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as connection:
+    connection.execute("CREATE TRIGGER trap AFTER INSERT ON runs BEGIN SELECT 1; END")
+"""
+
+
+def empty_spool(database: Path) -> Path:
+    """A spool whose collector is gone."""
+    spool = Spool.create(database, replace(META, outcome=Outcome(0, None, 1.0)), StoredOptions(Options()))
+    Window.create(spool.window, window_bytes=1 << 20).close()
+    with spool.window.open("r+b") as file:
+        file.seek(FLAGS_OFFSET)
+        file.write(bytes([HeaderFlag.ATTACHED]))
+    spool.release()
+    return spool.folder
+
+
+def test_what_is_in_a_spool_is_its_user_s_own(tmp_path: Path) -> None:
+    """Links, pipes and devices in place of its files are not read, and no FIFO is waited for."""
+    database = tmp_path / "t.db"
+    secret = tmp_path / "secret"
+    secret.write_text("{}")
+    for name in ("meta.json", "options.json", "sites", "window"):
+        for kind in ("link", "fifo", "device", "folder"):
+            folder = empty_spool(database)
+            (folder / name).unlink()
+            if kind == "link":
+                (folder / name).symlink_to(secret)
+            elif kind == "fifo":
+                os.mkfifo(folder / name)
+            elif kind == "device":
+                (folder / name).symlink_to("/dev/zero")
+            else:
+                (folder / name).mkdir()
+            said: list[str] = []
+            assert recorder.recover(database, said.append) == []
+            assert "internal error" not in str(said), (name, kind, said)
+            shutil.rmtree(folder, ignore_errors=True)
+    assert secret.read_text() == "{}"
+
+
+def test_a_spool_that_is_a_link_is_none(tmp_path: Path) -> None:
+    folder = empty_spool(tmp_path / "other.db")
+    (tmp_path / "t.db.spool-1-1").symlink_to(folder)
+    assert list(orphans(tmp_path / "t.db")) == []
+    assert [spool.folder for spool in orphans(tmp_path / "other.db")] == [folder]
+
+
+def test_another_user_s_spool_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty_spool(tmp_path / "t.db")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert list(orphans(tmp_path / "t.db")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "contents"),
+    [
+        ("meta.json", "[" * 100_000),
+        ("meta.json", META.to_json().decode().replace('"s.py"', "7")),
+        ("meta.json", META.to_json().decode().replace("0.5", "-1")),
+        ("options.json", "[" * 100_000),
+        ("options.json", StoredOptions(Options()).to_json().decode().replace("1073741824", '"x"')),
+        ("sites", "\xff" * 50),
+    ],
+)
+def test_a_damaged_file_in_a_spool_is_told_in_a_line(tmp_path: Path, name: str, contents: str) -> None:
+    folder = empty_spool(tmp_path / "t.db")
+    (folder / name).write_text(contents)
+    said: list[str] = []
+    runs = recorder.recover(tmp_path / "t.db", said.append)
+    assert runs == []
+    assert "damaged" in said[0]
+    assert "internal error" not in str(said)
+
+
+def test_a_window_that_says_more_than_it_holds(tmp_path: Path) -> None:
+    folder = empty_spool(tmp_path / "t.db")
+    with (folder / "window").open("r+b") as file:
+        file.truncate(1 << 40)
+        file.seek(LIMIT_OFFSET)
+        file.write((1 << 34).to_bytes(8, "little"))
+        file.seek(NEXT_OFFSET)
+        file.write((1 << 34).to_bytes(8, "little"))
+    said: list[str] = []
+    assert recorder.recover(tmp_path / "t.db", said.append) == []
+    assert "no blocks" in said[0]
 
 
 def test_it_is_told_how_much_there_is_to_store(scripts: Scripts) -> None:

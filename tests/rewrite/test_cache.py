@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import py_compile
 import sys
@@ -18,6 +17,7 @@ from opcodetrace.rewrite import cache as cache_module
 from opcodetrace.rewrite.cache import Cache, version_of_weaver
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, describe, shift, weave
+from opcodetrace.spool import private_file
 from opcodetrace.trace.library import LIBRARY as SYNCHRONISATION
 
 LIBRARY = Path(os.__file__).parent
@@ -87,12 +87,38 @@ def test_what_is_loaded_is_what_was_woven(tmp_path: Path, name: str) -> None:
     assert loaded.counts == fresh.counts
     assert loaded.counts.codes > 1
     assert loaded.description is not None and fresh.description is not None
-    assert marshal.loads(loaded.description) == marshal.loads(fresh.description)
+    assert loaded.description == fresh.description
     assert same(loaded.code, fresh.code)
     first = Counts(100, 5000, 70)
     assert same(shift(loaded, first, _probe), shift(fresh, first, _probe))
     assert not same(loaded.code, kept.woven().code)  # the comparison sees numbers
     assert not list(tmp_path.glob("__pycache__/*.woven.*"))
+
+
+def test_only_a_file_of_our_own_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds code that is going to be run."""
+    kept = Kept(tmp_path)
+    kept.store()
+    assert kept.load() is not None
+    assert kept.file().stat().st_mode & 0o022 == 0
+    for mode in (0o664, 0o646):
+        kept.file().chmod(mode)
+        assert kept.load() is None
+    kept.file().chmod(0o644)
+    assert kept.load() is not None
+    monkeypatch.setattr(private_file, "geteuid", lambda: os.getuid() + 1)
+    assert kept.load() is None
+    monkeypatch.undo()
+    moved = kept.file().rename(tmp_path / "moved")
+    (tmp_path / "__pycache__" / f"bank.{sys.implementation.cache_tag}.opcodetrace-0123.woven").symlink_to(moved)
+    assert kept.load() is None
+
+
+def test_a_module_that_a_group_may_write_is_kept_all_the_same(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    kept.path.chmod(0o664)
+    kept.store()
+    assert kept.load() is not None
 
 
 def test_described_code_too(tmp_path: Path) -> None:

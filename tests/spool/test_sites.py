@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import marshal
+import contextlib
+import json
 import pathlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.spool.messages import WovenFile, describe, encode
+from opcodetrace.spool.messages import HEAD, WovenFile, decode, describe, described, encode
 from opcodetrace.spool.sites import Sites, read_sites
 from opcodetrace.trace.run import Module
 from opcodetrace.trace.site import (
@@ -110,8 +113,57 @@ def test_no_file_is_no_sites(tmp_path: pathlib.Path) -> None:
     assert read_sites(tmp_path / "sites") == ([], [], [], Patterns())
 
 
-@pytest.mark.parametrize("entry", [("thread", 1), 7, ("file", 1)])
-def test_what_is_no_site_is_named(tmp_path: pathlib.Path, entry: Any) -> None:
-    (tmp_path / "sites").write_bytes(marshal.dumps(entry))
+def framed(text: str, rest: bytes = b"") -> bytes:
+    return HEAD.pack(len(text), len(rest)) + text.encode() + rest
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["thread", 1]',
+        "7",
+        '["file", 1]',
+        '["file", -1, "a.py", "a"]',
+        '["file", 4294967295, "a.py", "a"]',
+        '["file", true, "a.py", "a"]',
+        '["woven", 0, "a.py", "a", [0, 0, 1e300]]',
+        '["left", "os", 7]',
+        '["patterns", "os", []]',
+        "[" * 100_000,
+        '["left", "os", ' + "9" * 5000 + "]",
+        "\xff",
+        json.dumps(["code", *CODE])[:-1],
+        json.dumps(["code", *CODE._replace(sites=())._replace(returned=Flow(reads=(0,)))]),
+        json.dumps(["code", *CODE._replace(file=9)]),
+    ],
+)
+def test_what_is_no_site_is_named(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "sites").write_bytes(framed(text))
     with pytest.raises(SpoolError, match="sites"):
         read_sites(tmp_path / "sites")
+
+
+@given(st.sampled_from([FILE, CODE, UNWOVEN, LEFT, PATTERNS]), st.data())
+def test_a_message_with_anything_in_it_is_read_or_named(message: Any, data: st.DataObject) -> None:
+    length, rest = HEAD.unpack_from(encode(message))
+    fields = json.loads(encode(message)[HEAD.size : HEAD.size + length])
+    at = fields
+    while True:  # a place at any depth
+        place = data.draw(st.integers(0, len(at) - 1))
+        if not isinstance(at[place], list) or not at[place] or data.draw(st.booleans()):
+            break
+        at = at[place]
+    at[place] = data.draw(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([1]) | st.just({})
+    )
+    with contextlib.suppress(ValueError):
+        list(decode(framed(json.dumps(fields), bytes(rest))))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_read_or_named(data: bytes) -> None:
+    for tried in (data, encode(LEFT) + data, framed("[]", data)):
+        with contextlib.suppress(ValueError):
+            list(decode(tried))
+    with contextlib.suppress(ValueError):
+        described(WovenFile(0, "a.py", "a", (0, 0, 0), data))

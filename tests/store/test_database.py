@@ -205,7 +205,7 @@ class TestRoundTrip:
         values: list[Value] = [*range(-3, 300, 97), 1.5, float("nan"), None, True, False, "text", "\udc80", b"bytes"]
         values += [1 << 70, Opaque("Account", 0x7F), ABSENT, *map(str, range(300))]
         events = [
-            Event(3 * seq, max(0, 3 * seq - seq % 3), seq % 3, (LOAD, STORE, ADD, ENTER)[kind - 1 if kind < 4 else 3],
+            Event(3 * seq, max(0, 3 * seq - seq % 3), seq % 2, (LOAD, STORE, ADD, ENTER)[kind - 1 if kind < 4 else 3],
                   (EventKind.READ, EventKind.WRITE, EventKind.COMPUTE, EventKind.ENTER)[kind - 1],
                   3 if kind < 3 else -1,
                   values[seq % len(values)], seq % 5)

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 import sqlite_utils
 
-from opcodetrace.store import schema
+from opcodetrace.store import schema, schema_check
 from opcodetrace.store.trace_file import STEPS
 
 
@@ -88,13 +88,13 @@ def test_what_is_published_is_what_the_steps_give(
 
 def test_each_statement_of_the_published_schema_is_shown_as_it_is(database: sqlite_utils.Database) -> None:
     shown = {sql for _, sql in relations(database)}
-    _, *statements = (each.rstrip(";\n") for each in schema.published().split("\n\n")[1:])
+    _, *statements = (each.rstrip(";\n") for each in schema_check.published().split("\n\n")[1:])
     assert shown == {each for each in statements if not each.startswith("CREATE INDEX")}
 
 
 def test_a_script_of_the_published_schema_alone_makes_it(database: sqlite_utils.Database) -> None:
     made = new()
-    made.conn.executescript(schema.published())
+    made.conn.executescript(schema_check.published())
     assert parts(made) == parts(database)
 
 

@@ -366,7 +366,7 @@ class Clocks:
         self._orders = orders
         self._until = [order.until for order in orders]
         self._last_seq = last_seq or {}
-        self._stop = max(self._last_seq, default=-1) + 1
+        self._threads = sorted(self._last_seq)
         self._seqs: defaultdict[int, list[int]] = defaultdict(list)
         self._clocks: defaultdict[int, list[Clock]] = defaultdict(list)
         room = 0
@@ -403,9 +403,9 @@ class Clocks:
         size, fresh = max(len(some), FEW), 0
         named, left_out, spared = whole, 0, 0
         last_seq = self._last_seq
-        for thread in range(whole, self._stop):
-            last = last_seq.get(thread)  # None: there is no thread of this number
-            if last is not None and some.get(thread, -1) <= last:
+        for place in range(bisect.bisect_left(self._threads, whole), len(self._threads)):
+            thread = self._threads[place]
+            if some.get(thread, -1) <= last_seq[thread]:
                 unknown.append(thread)
                 fresh += thread not in some
                 if len(unknown) > len(known) + FEW:

@@ -5,43 +5,53 @@ from __future__ import annotations
 import gc
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from opcodetrace.explain.interleaving import interleave, lanes_of
 from opcodetrace.explain.protection import RunEvents, Synchronised
 from opcodetrace.findings import KINDS
 from opcodetrace.store.database import Database
+from opcodetrace.trace.event import Opaque
 from opcodetrace.trace.finding import Count, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.report_model import Protected, RunReport, Story, WatchedLocation
+from opcodetrace.trace.redaction import SHOWN_HIDDEN, is_location_redacted, is_redacted
+from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
+from opcodetrace.trace.report_step import AccessStep, ComputeStep, Step
 from opcodetrace.trace.stored import StoredRun, StoredSite
 
 MAX_STORIES = 10  # groups of findings that are told step by step
 MAX_BRIEF = 50  # groups of the same shape as one of those, that are named
+HIDDEN = Opaque("hidden", None)
+MAX_DIGITS = 100  # of a number in a label, to put labels in their order
 MAX_PROTECTED = 5  # labels of which it is told why nothing was lost
 
 
 def compose(
-    database: Database, run: StoredRun, max_stories: int = MAX_STORIES, max_brief: int = MAX_BRIEF
+    database: Database,
+    run: StoredRun,
+    max_stories: int = MAX_STORIES,
+    max_brief: int = MAX_BRIEF,
+    redact: Sequence[str] = SHOWN_HIDDEN,
 ) -> RunReport:
     """All that a reporter needs to know of a run; reads only the events that are told, the updates of what several
-    threads wrote, and the synchronisation."""
+    threads wrote, and the synchronisation. `redact`: patterns of names whose values are left out."""
     collecting = gc.isenabled()
     gc.disable()  # nothing here makes cycles, and walking a million rows again and again takes longer than all else
     try:
-        return _compose(database, run, max_stories, max_brief)
+        return _compose(database, run, max_stories, max_brief, redact)
     finally:
         if collecting:
             gc.enable()
 
 
-def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: int) -> RunReport:
+def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: int, redact: Sequence[str]) -> RunReport:
     threads = tuple(database.threads(run.id))
     lanes = lanes_of(threads)
     locations = database.locations(run.id)
     sites = database.sites(run.id)
     order = list(KINDS)
-    groups = [group for group in database.finding_groups(run.id) if group.kind in KINDS and KINDS[group.kind].is_told]
+    groups = database.finding_groups(run.id, {name: kind for name, kind in KINDS.items() if kind.is_told})
     groups.sort(key=lambda group: (group.severity is not Severity.HAPPENED, order.index(group.kind), -group.count))
     recording = RunEvents(database, run.id)
     by_thread = {lane.thread: lane for lane in lanes}
@@ -50,6 +60,14 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
     def told(group: FindingGroup, like: int | None) -> Story:
         kind, example = KINDS[group.kind], group.example
         location = locations[example.locations[0]] if example.locations else None
+        interleaving = None
+        if like is None:
+            interleaving = interleave(
+                example, kind, location, recording, sites, by_thread, not run.info.gil,
+                None if synchronised is None else synchronised.steps,
+            )  # fmt: skip
+            if location is not None and is_location_redacted(location, redact):
+                interleaving = redacted(interleaving)
         return Story(
             kind=kind,
             severity=group.severity,
@@ -59,10 +77,7 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
             locations=group.locations,
             labels=group.labels,
             sites={role: sites[site] for role, site in group.sites.items() if site in sites},
-            interleaving=None if like is not None else interleave(
-                example, kind, location, recording, sites, by_thread, not run.info.gil,
-                None if synchronised is None else synchronised.steps,
-            ),
+            interleaving=interleaving,
             held=() if synchronised is None or like is not None else synchronised.held(example, kind, group.threads),
             fingerprint=group.fingerprint,
             like=like,
@@ -94,6 +109,12 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
         protected = synchronised.protected(
             [each for each in whole if each.id not in went_wrong], recording, shown, written_unseen
         )
+    protected = [
+        replace(each, hand_over=redacted(each.hand_over))
+        if each.hand_over is not None and is_redacted(each.label, redact)
+        else each
+        for each in protected
+    ]
     return RunReport(
         run=run,
         threads=threads,
@@ -108,6 +129,17 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
         untold_synchronisation=database.count_synchronisation(run.id) if synchronised is None else 0,
         objects={} if synchronised is None else synchronised.judge.objects,
     )
+
+
+def redacted(interleaving: Interleaving) -> Interleaving:
+    """The same without the values of its location, and without what was computed of them."""
+
+    def without(step: Step) -> Step:
+        if isinstance(step, AccessStep):
+            return replace(step, value=HIDDEN)
+        return replace(step, value=HIDDEN, operand=HIDDEN) if isinstance(step, ComputeStep) else step
+
+    return replace(interleaving, steps=tuple(map(without, interleaving.steps)))
 
 
 def _shape(
@@ -182,4 +214,5 @@ def _most_found_first(watched: WatchedLocation) -> tuple[int, int, int, list[tup
 
 def _natural(label: str) -> list[tuple[int, str]]:
     """Orders c[2] before c[10]."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label) if part]
+    parts = (part for part in re.split(r"(\d+)", label) if part)
+    return [(int(part), "") if part.isdecimal() and len(part) <= MAX_DIGITS else (-1, part) for part in parts]

@@ -92,6 +92,7 @@ probe_attach(PyObject *module, PyObject *path)
     }
     STORE(&spool.header->pid, (uint32_t)getpid());
     run_clear();
+    this_run.hides_values = (LOAD(&spool.header->flags) & NO_VALUES) != 0;
     if (thread_prepare() < 0 || intercept_prepare() < 0) {
         thread_forget(unmap);
         return NULL;

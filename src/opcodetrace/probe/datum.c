@@ -58,6 +58,20 @@ value_datum_slow(Thread *thread, PyObject *value)
     return (Datum){.word = word, .sort = TAG_OBJECT};
 }
 
+Datum
+hidden_datum(Thread *thread, PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    /* Without an identity two values would count as the same, and a write as one that changes nothing. */
+    if (type == &PyLong_Type || type == &PyBool_Type || type == &PyFloat_Type || type == &PyUnicode_Type ||
+        type == &PyBytes_Type || value == Py_None || !birth_is_seen(type)) {
+        return ABSENT;
+    }
+    uint64_t word = object_word(thread, value);
+    birth_know(word);
+    return (Datum){.word = word, .sort = TAG_OBJECT};
+}
+
 /* ---- keys ---- */
 
 static inline bool

@@ -24,9 +24,15 @@ int_value(PyObject *value, int64_t *number)
     return overflow == 0;
 }
 
+/* If no values are to be written: which object it is, and ABSENT for what is no more than its value. */
+Datum hidden_datum(Thread *thread, PyObject *value);
+
 static inline Datum
 value_datum(Thread *thread, PyObject *value)
 {
+    if (UNLIKELY(this_run.hides_values)) {
+        return hidden_datum(thread, value);
+    }
     if (LIKELY(PyLong_CheckExact(value))) {
         int64_t number;
         if (LIKELY(int_value(value, &number))) {

@@ -374,7 +374,9 @@ count_now(Call *call, PyObject *key, Py_ssize_t less)
     }
     value = dict_find(call->container, key);
     bool known = value != NULL && PyLong_CheckExact(value) && int_value(value, &number);
-    return known && number != less ? (Datum){.word = (uint64_t)(number - less), .sort = TAG_INT} : ABSENT;
+    return known && number != less && !this_run.hides_values
+               ? (Datum){.word = (uint64_t)(number - less), .sort = TAG_INT}
+               : ABSENT;
 }
 
 static bool

@@ -47,6 +47,8 @@ typedef struct {
     /* type id << 48 of the containers met most; written once a round. */
     uint64_t list_word, dict_word;
 
+    bool hides_values; /* NO_VALUES: no value of the program is written, but for which object it is */
+
     /* Switches of the GIL. */
     uint32_t running_thread; /* the number of the thread, or of its task, that passed the last hook */
     uint64_t switch_count;

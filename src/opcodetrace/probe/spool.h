@@ -18,7 +18,7 @@ enum {
 #define SPOOL_MAGIC UINT64_C(0x4543415254504F43)
 #define NO_SITE UINT32_C(0xFFFFFFFF)
 
-typedef enum { ATTACHED = 1, STOPPED = 2, BIRTHS = 4, FREE_THREADED_RUN = 8 } HeaderFlag;
+typedef enum { ATTACHED = 1, STOPPED = 2, BIRTHS = 4, FREE_THREADED_RUN = 8, NO_VALUES = 16 } HeaderFlag;
 
 typedef enum {
     READ = 1,

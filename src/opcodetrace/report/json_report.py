@@ -71,6 +71,7 @@ from typing import ClassVar, TextIO
 from opcodetrace.report.words import finding as finding_words
 from opcodetrace.report.words import protection as protection_words
 from opcodetrace.report.words.finding import StoryTeller
+from opcodetrace.report.words.text import literal
 from opcodetrace.trace.event import Absent, Opaque, Raised, Value
 from opcodetrace.trace.finding import FindingGroup, Tally
 from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
@@ -370,7 +371,7 @@ def _value(value: Value) -> Json | None:
             return {"type": "NoneType", "text": "None", "value": None}
         case bytes():
             return {"type": "bytes", "text": repr(value)}
-    described: Json = {"type": type(value).__name__, "text": repr(value)}
+    described: Json = {"type": type(value).__name__, "text": literal(value)}
     exact = (
         isinstance(value, str)
         or (isinstance(value, int) and abs(value) < 1 << 53)

@@ -62,7 +62,7 @@ class MarkdownReporter:
     def write(self, report: RunReport, stream: TextIO) -> None:
         """Write the report."""
         for line in _lines(report):
-            stream.write(encodable(line, stream.encoding) + "\n")
+            stream.write(encodable(printable(line), stream.encoding) + "\n")
 
 
 def _lines(report: RunReport) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _lines(report: RunReport) -> Iterator[str]:
 def _story(number: int, story: Story, report: RunReport) -> Iterator[str]:
     total = len(report.stories) + len(report.more)
     ordinal = f"Finding {number} of {total:,}" if total > 1 else "Finding"
-    heading = finding_words.heading(story, report.run.info, code)
+    heading = finding_words.heading(story, report.run.info, code, name)
     if story.like is not None:
         yield f"{ordinal}: {heading}, like finding {story.like}."
         return

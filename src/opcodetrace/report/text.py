@@ -84,6 +84,8 @@ def _written(report: RunReport, width: int, colour: bool) -> tuple[str, bool]:
     )  # fmt: skip
     page = _Page(report, width, console)
     for line in page.lines():
+        if not line.plain.isprintable():  # whatever it was that nobody escaped
+            line = Text(printable(line.plain))
         console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
     return text.getvalue(), not page.crop.cut
 
@@ -312,7 +314,7 @@ class _Table:
             number = self._number(step.site).rjust(self.number_width)
             source = self._source(step.site, self.lane_width - self.number_width - 1, step.continues)
             yield _Cell(Text.assemble((number, "dim"), " ", (source, "")))
-        operation = step.operation if isinstance(step, ComputeStep) else step.site.operation
+        operation = printable(step.operation if isinstance(step, ComputeStep) else step.site.operation)
         style = "" if self.teller is None or isinstance(step, ComputeStep) else STYLES[self.teller.mark(step)]
         mark = "∥ " if isinstance(step, AccessStep) and step.unordered else ""
         room = self.lane_width - len(indent) - len(mark)

@@ -2,7 +2,8 @@
 
 A file is `HEAD`, then what `marshal` makes of `(code, parts, counts, description)`, the code with None for the objects
 of the probe's. Its name holds a hash of all that the weaving depends on but the module itself; that is in the head: the
-source, and the `.pyc` whose code was woven. What does not agree, to the byte, is as if it were not there.
+source, and the `.pyc` whose code was woven. What does not agree, to the byte, is as if it were not there; so is a file
+that is a link, another user's, or that others may write.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ import bytecode
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
-from opcodetrace.spool import messages
+from opcodetrace.spool import messages, private_file
+from opcodetrace.spool.private_file import read_private
 from opcodetrace.trace import hook, library, site
 from opcodetrace.trace.hook import Probe
 
 FORMAT = 1
 HEAD = struct.Struct("<8sQqqQQ")  # magic, source's hash, .pyc's time and size, the rest's length and hash
 MAGIC = b"octwoven"
+MAX_KEPT = 1 << 28  # bytes of a file
 _KEY = 0x6F706374726163
 
 
@@ -54,7 +57,7 @@ class Cache:
         none."""
         try:
             pyc, name = self._names(source_path, kind)
-            data = read_file(name)
+            data = _read_kept(name)
             magic, source_hash, modified, size, length, content_hash = HEAD.unpack_from(data)
             content = memoryview(data)[HEAD.size :]
             if (magic, length) != (MAGIC, len(content)) or (modified, size) != _state(pyc):
@@ -75,7 +78,7 @@ class Cache:
         """The code of a file that came through `exec`, as `load` gives a module. `executed` is all that tells it from
         other code of this file."""
         try:
-            data = read_file(self._names(source_path, "executed")[1])
+            data = _read_kept(self._names(source_path, "executed")[1])
             magic, executed_hash, _, _, length, content_hash = HEAD.unpack_from(data)
             content = memoryview(data)[HEAD.size :]
             if (magic, length, executed_hash) != (MAGIC, len(content), _hash(executed)):
@@ -114,7 +117,7 @@ class Cache:
         code, parts = take_apart(woven.code, self._probe)
         content = marshal.dumps((code, parts, tuple(woven.counts), woven.description))  # type: ignore[arg-type]
         head = HEAD.pack(MAGIC, source_hash, *made_from, len(content), _hash(content))
-        _write_whole(name, head + content, stat(source_path).st_mode & 0o666 | 0o200)
+        _write_whole(name, head + content, stat(source_path).st_mode & 0o644 | 0o200)
 
     def _names(self, source_path: str, kind: str) -> tuple[str, str]:
         """Of the module's `.pyc` file, and of ours."""
@@ -126,7 +129,7 @@ def version_of_weaver() -> str:
     """A hash of what the outcome of weaving depends on beside the module itself: the sources of the weaver, and the
     Python. OSError if a source cannot be read."""
     names = [*_sources_in(path.dirname(str(__file__)))]
-    names += [str(module.__file__) for module in (hook, library, messages, site)]
+    names += [str(module.__file__) for module in (hook, library, messages, private_file, site)]
     python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
     return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
 
@@ -147,6 +150,11 @@ def _hash(data: bytes | memoryview) -> int:
 def _state(name: str) -> tuple[int, int]:
     found = stat(name)
     return found.st_mtime_ns, found.st_size
+
+
+def _read_kept(name: str) -> bytes:
+    """A file of ours. It holds marshalled code that is going to be run: only our own user can have written it."""
+    return read_private(name, MAX_KEPT, closed_to_others=True)
 
 
 def read_file(name: str) -> bytes:

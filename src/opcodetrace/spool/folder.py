@@ -19,7 +19,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from typing import Any
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
 from opcodetrace.spool.options import Options, StoredOptions
+from opcodetrace.spool.private_file import open_private, read_private
 from opcodetrace.trace.execution import Outcome, RunInfo
 
 MAX_LOST = 2_000  # characters of a damaged meta.json that are kept
+MAX_OPTIONS = 1 << 20  # bytes of the file
 UNFINISHED_AFTER = 600.0  # seconds; to make a spool takes a few milliseconds
 
 _ENDED = "ended"  # a process whose parent has not asked for its exit code yet
@@ -98,7 +100,7 @@ class Meta:
         read: dict[str, Any] = json.loads(text)
         info = read["info"]
         info["argv"] = tuple(info["argv"])
-        return cls(
+        meta = cls(
             info=RunInfo(**info),
             process=Process(**read["process"]) if read["process"] else None,
             unreadable=read["unreadable"],
@@ -106,6 +108,14 @@ class Meta:
             stored=read.get("stored"),
             lost=read.get("lost"),
         )
+        for part in (meta.info, meta.process, meta.outcome):
+            if part is not None:
+                _check_types(part)
+        if not (isinstance(meta.unreadable, str | None) and isinstance(meta.lost, str | None)):
+            raise ValueError("unreadable or lost is no text")
+        if meta.stored is not None and type(meta.stored) is not int:
+            raise ValueError(f"stored is {meta.stored!r:.60}")
+        return meta
 
 
 class Spool:
@@ -150,25 +160,30 @@ class Spool:
     def take(cls, folder: Path) -> Spool | None:
         """The lock of a spool that is there already; None if its collector lives or it has just been deleted.
         SpoolError if it is no spool, or cannot be opened."""
-        if folder.is_symlink():
-            raise SpoolError("it is a link, and no spool of ours")
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            lock = os.open(folder / "meta.json", flags)
+            found = folder.lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SpoolError(f"cannot look at it: {error.strerror or error}") from error
+        if stat.S_ISLNK(found.st_mode):
+            raise SpoolError("it is a link, and no spool of ours")
+        if not _is_own_folder(found):
+            raise SpoolError("it is another user's" if stat.S_ISDIR(found.st_mode) else "it is no folder")
+        meta = os.fspath(folder / "meta.json")
+        try:
+            lock = open_private(meta, os.O_RDWR)
         except FileNotFoundError:
             if not folder.exists():
                 return None
             if not _holds_window(folder):
                 raise SpoolError("it is no spool: it has neither a meta.json nor a window") from None
             try:  # it has lost it, or is being deleted by somebody who does it by hand
-                lock = os.open(folder / "meta.json", flags | os.O_CREAT, 0o600)
+                lock = os.open(meta, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
             except OSError as error:
                 raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
         except OSError as error:
             raise SpoolError(f"cannot open its meta.json: {error.strerror or error}") from error
-        if not stat.S_ISREG(os.fstat(lock).st_mode):
-            os.close(lock)
-            raise SpoolError("its meta.json is no file")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -192,7 +207,7 @@ class Spool:
             return Meta.from_json(os.pread(self._lock, 1 << 24, 0))
         except OSError as error:
             raise SpoolError(f"cannot read {self.folder / 'meta.json'}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpoolError(f"{self.folder / 'meta.json'} is damaged: {error}") from error
 
     def made_up_meta(self) -> Meta:
@@ -222,10 +237,10 @@ class Spool:
     def read_options(self) -> Options:
         path = self.folder / "options.json"
         try:
-            return StoredOptions.from_json(path.read_bytes()).options
+            return StoredOptions.from_json(read_private(os.fspath(path), MAX_OPTIONS)).options
         except OSError as error:
-            raise SpoolError(f"cannot read {path}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+            raise SpoolError(f"cannot read {path}: {error.strerror or error}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SpoolError(f"{path} is damaged: {error}") from error
 
     def running(self, meta: Meta) -> int | None:
@@ -291,7 +306,7 @@ class Spool:
 
 
 def _head(window: Path) -> bytes:
-    with window.open("rb") as file:
+    with open(open_private(os.fspath(window)), "rb") as file:
         return file.read(HEADER.size)
 
 
@@ -308,6 +323,41 @@ def _holds_window(folder: Path) -> bool:
         return bool(HEADER.unpack(_head(folder / "window"))[0] == MAGIC)
     except (OSError, struct.error):
         return False
+
+
+# By the name of a field: what JSON may have there. A spool may be anybody's.
+_TEXTS = frozenset({"started_at", "script", "python", "implementation", "cwd"})
+_TEXTS_OR_NONE = frozenset({"started", "stdout_sha256", "stdout_tail"})
+_FLAGS = frozenset({"gil", "recovered"})
+_MOST = (1 << 31) - 1
+
+
+def _check_types(part: RunInfo | Process | Outcome) -> None:
+    """ValueError if a field is of another type than a recording gives it."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if field.name in _TEXTS or field.name in _TEXTS_OR_NONE:
+            fits = isinstance(value, str) or (value is None and field.name in _TEXTS_OR_NONE)
+        elif field.name in _FLAGS:
+            fits = isinstance(value, bool)
+        elif field.name == "argv":
+            fits = all(isinstance(each, str) for each in value)
+        elif field.name in ("duration", "switch_interval"):
+            fits = value is None if field.name == "switch_interval" and value is None else _is_seconds(value)
+        else:  # exit_code, signal, pid
+            is_number = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST
+            fits = is_number or (value is None and field.name != "pid")
+        if not fits:
+            raise ValueError(f"{field.name} is {value!r:.60}")
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
+def _is_own_folder(found: os.stat_result) -> bool:
+    """Whether it is a folder, and no link to one, that our own user made."""
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
 
 
 def _make(path: Path) -> int:
@@ -375,5 +425,6 @@ def _sweep(database: Path) -> None:
     with contextlib.suppress(OSError):
         for folder in database.parent.glob(f".{glob.escape(database.name)}.spool-*.unfinished"):
             with contextlib.suppress(OSError):
-                if folder.stat().st_mtime < time.time() - UNFINISHED_AFTER:
+                found = folder.lstat()
+                if _is_own_folder(found) and found.st_mtime < time.time() - UNFINISHED_AFTER:
                     _remove(folder)

@@ -68,6 +68,7 @@ class HeaderFlag(IntFlag):
     STOPPED = 2  # a record did not fit: recording ended at stop_seq
     BIRTHS = 4  # births of objects are seen, so identities are certain
     FREE_THREADED = 8  # no GIL: there are no switches, every access is an interval
+    NO_VALUES = 16  # the collector asks for it: no value of the program is written
 
 
 class Merged(IntFlag):

@@ -1,13 +1,18 @@
 """What the weaver says to the collector: the one encoder, and the one decoder, of a spool's `sites`.
 
-The file is a row of marshalled tuples, each the name of a message and its fields. The script's process appends to it;
-that process loads no more than it must, so nothing but marshal is imported here.
+The file is a row of messages. Each is HEAD (how long its text is, and what follows that), a text: JSON, a list of the
+message's name and its fields, and then bytes as they are, for the messages that have such: a source, a description. A
+description is made the same way: the text has the code objects, the bytes are the source.
+
+A spool may be anybody's: reading it takes no more than the file has, and `decode` checks each field. The script's
+process writes it; that process loads no more than it must, and json is what it reads its options with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from marshal import dumps, loads
+from collections.abc import Callable, Iterable, Iterator, Set
+from json import dumps, loads
+from struct import Struct
 from typing import Any, NamedTuple
 
 from opcodetrace.trace.site import (
@@ -21,6 +26,9 @@ from opcodetrace.trace.site import (
     SourceFile,
     SwitchPoint,
 )
+
+HEAD = Struct("<II")  # bytes of the text, bytes after it
+MAX_NUMBER = 1 << 32  # of a site, an offset, a line
 
 
 class WovenFile(NamedTuple):
@@ -43,74 +51,234 @@ _NAMES: dict[type[Message], str] = {
     LeftModule: "left",
     Patterns: "patterns",
 }
-_TYPES = {name: made for made, name in _NAMES.items()}
+_BEGINNINGS = [f'["{name}",'.encode("ascii") for name in _NAMES.values()]
 
 
 def encode(message: Message) -> bytes:
     """The message as `decode` reads it."""
-    data: bytes = dumps((_NAMES[type(message)], *_plain(message)))
-    return data
+    name = _NAMES[type(message)]
+    if isinstance(message, SourceFile | WovenFile):  # the last field is bytes
+        return _packed([name, *message[:-1]], message[-1])
+    return _packed([name, *message], b"")
 
 
 def describe(source: bytes, codes: Iterable[Code]) -> bytes:
     """A module by itself, whose code objects, sites and phis are numbered from 0."""
-    data: bytes = dumps((source, tuple(_plain(code) for code in codes)))
-    return data
+    return _packed(list(codes), source)
+
+
+def _packed(fields: list[Any], rest: bytes) -> bytes:
+    text = dumps(fields, separators=(",", ":")).encode("ascii")
+    return HEAD.pack(len(text), len(rest)) + text + rest
 
 
 def decode(data: bytes) -> Iterator[Message]:
     """The messages in a file, the last of which a killed child may have left unfinished: it is passed over.
 
     ValueError if it is damaged, or if there is a message that is not known, or has other fields: another version wrote
-    it."""
-    from io import BytesIO
-    from marshal import load
-
-    stream = BytesIO(data)
-    while True:
-        try:
-            entry = load(stream)
-        except EOFError:
+    it, or nobody of ours did."""
+    highest = len(data) + (1 << 20)  # each number that was given has a message that takes some bytes
+    start = 0
+    while start + HEAD.size <= len(data):
+        length, more = HEAD.unpack_from(data, start)
+        start += HEAD.size
+        if start + length + more > len(data):
+            if not _is_unfinished(data[start:], length):
+                raise ValueError(f"it is damaged at byte {start - HEAD.size:,}")
             return
-        except (ValueError, TypeError, MemoryError) as error:
-            raise ValueError(f"it is damaged before byte {stream.tell():,} ({error})") from error
-        made = _TYPES.get(entry[0]) if isinstance(entry, tuple) and entry else None
-        if made is None:
-            raise ValueError(f"{str(entry)[:60]!r} is no message")
-        try:
-            message = made(*entry[1:])
-        except TypeError as error:
-            raise ValueError(f"{error}; it was written by another version of opcodetrace") from error
-        yield _code(message) if isinstance(message, Code) else message
+        fields = _read(data[start : start + length])
+        rest = data[start + length : start + length + more]
+        start += length + more
+        match fields:
+            case ["file", number, path, module]:
+                yield SourceFile(_number(number, highest), _text(path), _text(module), rest)
+            case ["woven", number, path, module, [code, site, phi]]:
+                first = (_number(code, highest), _number(site, highest), _number(phi, highest))
+                yield WovenFile(_number(number, highest), _text(path), _text(module), first, rest)
+            case ["code", *code]:
+                yield _code(code, highest)
+            case ["left", module, reason]:
+                yield LeftModule(_text(module), _text(reason))
+            case ["patterns", include, exclude]:
+                yield Patterns(_texts(include), _texts(exclude))
+            case _:
+                raise ValueError(f"{str(fields)[:60]!r} is no message that this version of opcodetrace knows")
+
+
+def _is_unfinished(data: bytes, length: int) -> bool:
+    """Whether it is the beginning of a message, whose text has that length. If the length itself is damaged, the text
+    goes on in another message: in bytes that JSON does not have."""
+    text = data[:length]
+    if len(text) == length:
+        _read(text)
+    return b"\0" not in text and any(text.startswith(begin[: len(text)]) for begin in _BEGINNINGS)
 
 
 def described(message: WovenFile) -> tuple[SourceFile, list[Code]]:
-    """The file and the code objects of a module, with the numbers that they have in this run."""
-    source, codes = loads(message.description)
-    file = SourceFile(message.file, message.path, message.module, source)
-    return file, [_shifted(_code(Code(*code)), message.file, message.first) for code in codes]
+    """The file and the code objects of a module, with the numbers that they have in this run. ValueError as above."""
+    data = message.description
+    if len(data) < HEAD.size or len(data) != HEAD.size + sum(HEAD.unpack_from(data)):
+        raise ValueError("a module is described by halves")
+    length, _ = HEAD.unpack_from(data)
+    file = SourceFile(message.file, message.path, message.module, data[HEAD.size + length :])
+    codes = _list(_read(data[HEAD.size : HEAD.size + length]))
+    return file, [_shifted(_code(code, len(data)), message.file, message.first) for code in codes]
 
 
-def _plain(value: Any) -> Any:
-    """marshal takes tuples and strings, but no subclass of them."""
-    if isinstance(value, tuple):
-        return tuple([_plain(each) for each in value])
-    return str(value) if isinstance(value, str) and type(value) is not str else value
+def _read(text: bytes) -> Any:
+    try:
+        return loads(text)
+    except RecursionError:
+        raise ValueError("brackets in brackets") from None
 
 
-def _code(code: Code) -> Code:
-    return code._replace(
-        sites=tuple(map(_site, code.sites)),
-        switch_points=tuple(map(SwitchPoint._make, code.switch_points)),
-        signature=Signature._make(code.signature),
-        returned=Flow._make(code.returned),
-        given=tuple([_each_flow(ArgumentFlows._make(given), Flow._make) for given in code.given]),
+def _number(value: object, most: int = MAX_NUMBER) -> int:
+    if type(value) is not int or not 0 <= value < most:
+        raise ValueError(f"{str(value)[:60]!r} is no number that can stand there")
+    return value
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{str(value)[:60]!r} is no text")
+    return value
+
+
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _flag(value: object) -> bool:
+    if type(value) is not bool:
+        raise ValueError(f"{str(value)[:60]!r} is neither true nor false")
+    return value
+
+
+def _list(value: object, length: int | None = None) -> list[Any]:
+    if type(value) is not list or (length is not None and len(value) != length):
+        raise ValueError(f"{str(value)[:60]!r} has other fields: it was written by another version of opcodetrace")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple([_text(each) for each in _list(value)])
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    if value == []:
+        return ()
+    return tuple([_number(each) for each in _list(value)])
+
+
+def _code(value: object, most: int) -> Code:
+    fields = _list(value, len(Code._fields))
+    number, file, function, first_line, sites, points, unwoven, flow, signature, returned, given = fields
+    known = {_number(site[0], most) if isinstance(site, list) and site else -1 for site in _list(sites)}
+    parameters, positional, takes_more, resumes = _list(signature, len(Signature._fields))
+    return Code(
+        id=_number(number, most),
+        file=_number(file, most),
+        function=_text(function),
+        first_line=_number(first_line),
+        sites=_sites(sites, known),
+        switch_points=_switch_points(points),
+        unwoven=_text_or_none(unwoven),
+        flow=_text(flow),
+        signature=Signature(_texts(parameters), _number(positional), _flag(takes_more), _flag(resumes)),
+        returned=_flow(returned, known),
+        given=tuple([_given(each, known) for each in _list(given)]),
     )
 
 
-def _site(fields: tuple[Any, ...]) -> Site:
-    site = Site._make(fields)
-    return site if site.flow is None else site._replace(flow=Flow._make(site.flow))
+def _columns(rows: list[Any], width: int) -> list[tuple[Any, ...]]:
+    """Lists of one length, turned: there are many, and what is checked column by column is checked fast."""
+    for row in rows:
+        if type(row) is not list or len(row) != width:
+            raise ValueError(f"{str(row)[:60]!r} has other fields: it was written by another version of opcodetrace")
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def _all_of(column: tuple[Any, ...], *types: type) -> None:
+    if not set(map(type, column)) <= set(types):
+        raise ValueError(f"{str(column)[:60]!r} holds what cannot stand there")
+    if int in types:
+        numbers = [each for each in column if each is not None]
+        if numbers and not (min(numbers) >= 0 and max(numbers) < MAX_NUMBER):
+            raise ValueError(f"{str(column)[:60]!r} holds a number that cannot stand there")
+
+
+def _sites(value: object, known: Set[int]) -> tuple[Site, ...]:
+    """The sites of a code object; `known` are their numbers."""
+    rows = _list(value)
+    numbers, operations, opcodes, offsets, *place, names, flows, phis, computed = _columns(rows, len(Site._fields))
+    _all_of(numbers, int)
+    _all_of(operations, str)
+    _all_of(opcodes, str)
+    _all_of(offsets, int)
+    for column in (*place, phis):
+        _all_of(column, int, type(None))
+    for column in (names, computed):
+        _all_of(column, str, type(None))
+    return tuple(
+        [
+            Site._make([*row[:9], None if flow is None else _flow(flow, known), *row[10:]])
+            for row, flow in zip(rows, flows, strict=True)
+        ]
+    )
+
+
+def _switch_points(value: object) -> tuple[SwitchPoint, ...]:
+    rows = _list(value)
+    woven_offsets, offsets, opcodes, *place, preempts = _columns(rows, len(SwitchPoint._fields))
+    _all_of(woven_offsets, int)
+    _all_of(offsets, int)
+    _all_of(opcodes, str)
+    for column in place:
+        _all_of(column, int, type(None))
+    _all_of(preempts, bool)
+    return tuple(map(SwitchPoint._make, rows))
+
+
+def _flow(value: object, sites: Set[int]) -> Flow:
+    """`sites` are those of the code object, which are all that it can mean."""
+    if value == _NO_FLOW:
+        return Flow()
+    reads, writes, phis, called_reads, called_writes, called_phis, opaque, tested, failed, results, parameters = _list(
+        value, len(Flow._fields)
+    )
+    flow = Flow(
+        _numbers(reads),
+        _numbers(writes),
+        _numbers(phis),
+        _numbers(called_reads),
+        _numbers(called_writes),
+        _numbers(called_phis),
+        _flag(opaque),
+        _numbers(tested),
+        _numbers(failed),
+        _numbers(results),
+        _numbers(parameters),
+    )
+    for named in (flow.reads, flow.writes, flow.called_reads, flow.called_writes, flow.tested, flow.failed):
+        if not sites >= set(named):
+            raise ValueError(f"{str(named)[:60]} names an instruction that is not there")
+    return flow
+
+
+def _given(value: object, sites: Set[int]) -> ArgumentFlows:
+    offset, callee, positional, keywords, receiver, others = _list(value, len(ArgumentFlows._fields))
+    named = [_list(each, 2) for each in _list(keywords)]
+    return ArgumentFlows(
+        _number(offset),
+        _text_or_none(callee),
+        tuple([_flow(each, sites) for each in _list(positional)]),
+        tuple([(_text(name), _flow(flow, sites)) for name, flow in named]),
+        _flow(receiver, sites),
+        _flow(others, sites),
+    )
+
+
+_NO_FLOW = [list(each) if isinstance(each, tuple) else each for each in Flow()]
 
 
 def _each_flow(given: ArgumentFlows, change: Callable[[Flow], Flow]) -> ArgumentFlows:

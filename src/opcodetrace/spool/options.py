@@ -21,6 +21,8 @@ class Options(NamedTuple):
     exclude: tuple[str, ...] = ()
     last: int | None = None  # keep the last so many events; not together with `max_events`
     calls: bool = False  # record the caller of each function
+    values: bool = True  # else of no value more than which object it is
+    redact: tuple[str, ...] = ()  # patterns of names whose values are not stored (trace.redaction)
 
 
 class StoredOptions(NamedTuple):
@@ -42,4 +44,19 @@ class StoredOptions(NamedTuple):
         read = loads(text)
         options = Options(**read["options"])
         options = options._replace(include=tuple(options.include), exclude=tuple(options.exclude))
+        options = options._replace(redact=tuple(options.redact))
+        _check(options)
         return cls(options, read["libraries"])
+
+
+def _check(options: Options) -> None:
+    """ValueError if an option is of another type: a spool may be anybody's."""
+    numbers = (options.max_events, options.window_bytes, options.last)
+    if not all(number is None or (type(number) is int and 0 < number < 1 << 62) for number in numbers):
+        raise ValueError(f"max_events, window_bytes or last is no number that can be: {numbers}")
+    if not all(type(flag) is bool for flag in (options.keep_all, options.calls, options.values)):
+        raise ValueError("keep_all, calls or values is neither true nor false")
+    if not all(type(pattern) is str for pattern in options.include + options.exclude + options.redact):
+        raise ValueError("include, exclude or redact has what is no text")
+    if options.switch_interval is not None and type(options.switch_interval) not in (int, float):
+        raise ValueError("switch_interval is no number")

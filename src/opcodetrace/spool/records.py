@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import pathlib
 import struct
 from collections.abc import Iterable, Iterator
@@ -15,12 +16,15 @@ import numpy.typing as npt
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool import _survey, layout
 from opcodetrace.spool.layout import HeaderFlag, Merged
+from opcodetrace.spool.private_file import open_private
 
 RECORD_DTYPE = np.dtype(layout.RECORD_FIELDS)
 RESIDENT = 1 << 18  # records that are mapped and read, before their pages are released
 CHUNK = 1 << 14  # records at a time: what a pass needs of them stays in the processor's cache
 OF_TEXTS = [layout.RecordKind.TEXT, layout.RecordKind.TYPE]
 REFERRED_TO = [*OF_TEXTS, layout.RecordKind.THREAD, layout.RecordKind.LANE]
+BLOCK = 512  # bytes of what the system counts as a block of a file
+HOLDS = 64  # how many times their size blocks hold at most, where a file system compresses them
 
 Records = npt.NDArray[np.void]
 Array = npt.NDArray[Any]
@@ -49,11 +53,11 @@ class SpooledRecords:
     def open(cls, path: pathlib.Path, last: int | None = None) -> SpooledRecords:
         """Only the `last` so many records count, if that is given."""
         try:
-            with path.open("rb") as stream:
+            with open(open_private(str(path)), "rb") as stream:
                 head = stream.read(layout.HEADER_SIZE)
-                size = stream.seek(0, 2)
+                size, blocks = stream.seek(0, 2), os.fstat(stream.fileno()).st_blocks
         except OSError as error:
-            raise SpoolError(f"cannot read {path}: {error.strerror}") from error
+            raise SpoolError(f"cannot read {path}: {error.strerror or error}") from error
         if len(head) < layout.HEADER_SIZE:
             raise SpoolError(f"cannot read {path}: {len(head)} bytes hold no header; nothing was recorded")
         magic, version, record_size, _, flag_bits, limit, stop_seq = layout.HEADER.unpack_from(head)
@@ -73,6 +77,8 @@ class SpooledRecords:
         if flags & HeaderFlag.STOPPED:
             stop = min(stop, stop_seq)
         oldest = max(0, begun - ring) if ring else 0
+        if (stop - oldest) * layout.RECORD_SIZE > HOLDS * BLOCK * (blocks + 1) + layout.HEADER_SIZE:
+            raise SpoolError(f"cannot read {path}: it has no blocks for the {stop - oldest:,} records that it names")
         return cls(
             flags=flags,
             limit=limit,

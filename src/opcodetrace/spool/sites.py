@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.messages import WovenFile, decode, described
+from opcodetrace.spool.private_file import read_private
 from opcodetrace.trace.module_pattern import matches
 from opcodetrace.trace.run import Module
 from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Followed, LeftModule, Patterns, SourceFile
 
+MAX_SITES = 1 << 30  # bytes of the file
 MAX_NAMED = 5  # functions that a remark names
 _NOT_FOLLOWED = {
     Followed.BUDGET: "too long to follow every value: what flows into some of the writes is inferred, not proven",
@@ -83,7 +85,7 @@ def read_sites(path: pathlib.Path) -> Sites:
     """All that was sent. SpoolError if the file cannot be read; one that is not there is empty."""
     sites = Sites([], [], [], Patterns())
     try:
-        for message in decode(path.read_bytes()):
+        for message in decode(read_private(str(path), MAX_SITES)):
             match message:
                 case SourceFile():
                     sites.files.append(message)
@@ -97,10 +99,13 @@ def read_sites(path: pathlib.Path) -> Sites:
                     sites.left.append(message)
                 case Patterns():
                     sites = sites._replace(patterns=message)
+        known = {file.id for file in sites.files}
+        if not all(code.file in known for code in sites.codes):
+            raise ValueError("it has code of a file that it does not have")
     except FileNotFoundError:
         return sites
     except OSError as error:
-        raise SpoolError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, TypeError, EOFError, AttributeError, LookupError) as error:
-        raise SpoolError(f"cannot read {path}: {error}") from error
+        raise SpoolError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise SpoolError(f"{path} is damaged: {error}") from error
     return sites

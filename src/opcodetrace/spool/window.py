@@ -35,6 +35,7 @@ from opcodetrace.spool.layout import (
     HeaderFlag,
     ring_for,
 )
+from opcodetrace.spool.private_file import open_private
 
 MIB = 1 << 20
 WINDOW_BYTES = 1 << 30  # of records, by default
@@ -76,9 +77,10 @@ class Window:
         max_records: int | None = None,
         window_bytes: int = WINDOW_BYTES,
         last: int | None = None,
+        values: bool = True,
     ) -> Self:
         """Makes the file with room for `window_bytes` of records, of which at most `max_records` are used; or a ring
-        that keeps at least the `last` so many, whatever that takes."""
+        that keeps at least the `last` so many, whatever that takes. Without `values` the probe writes none."""
         name = os.fspath(path)
         room = window_bytes // RECORD_SIZE if last is None else ring_for(last)
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -91,7 +93,8 @@ class Window:
             os.close(descriptor)
             os.unlink(name)
             raise
-        HEADER.pack_into(window._map, 0, MAGIC, VERSION, RECORD_SIZE, 0, 0, 0, 0)
+        flags = HeaderFlag(0) if values else HeaderFlag.NO_VALUES
+        HEADER.pack_into(window._map, 0, MAGIC, VERSION, RECORD_SIZE, 0, flags, 0, 0)
         _U64.pack_into(window._map, END_OFFSET, window.max_records if last is None else ENDLESS)
         if last is not None:
             window.ring = room
@@ -103,7 +106,7 @@ class Window:
     def open(cls, path: str | os.PathLike[str]) -> Self:
         """Opens a window that was left behind."""
         name = os.fspath(path)
-        descriptor = os.open(name, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_private(name, os.O_RDWR)
         try:
             size = os.fstat(descriptor).st_size
             header = os.pread(descriptor, HEADER.size, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +14,10 @@ from typing import Any, Self
 import sqlite_utils
 
 from opcodetrace.errors import DatabaseError, NotATraceFile
-from opcodetrace.store import read_only, schema
-from opcodetrace.store.trace_file import check_place, make, told, uri
-from opcodetrace.store.waiting import WaitingConnection, connect
+from opcodetrace.store import read_only, schema, schema_check
+from opcodetrace.store.rows import Budget, References, Row, at_most
+from opcodetrace.store.trace_file import STEPS, Damage, check_place, guard, make, steps_of, told, uri
+from opcodetrace.store.waiting import WaitingConnection, connect, is_interrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,12 @@ class Connection:
     page is written once; the file stays a single one to copy; and if a writer is killed, the next opener rolls back.
     """
 
-    def __init__(self, path: pathlib.Path, connection: WaitingConnection) -> None:
+    def __init__(self, path: pathlib.Path, connection: WaitingConnection, *, writes: bool) -> None:
         self.path = path
         self._connection = connection
+        self._writes = writes
+        self._references: dict[int, References] = {}  # of runs that were asked for
+        self._budget = Budget()
         self._tables = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
 
     @classmethod
@@ -51,30 +56,66 @@ class Connection:
             mode = "rwc" if create else "rw"  # not "ro": the journal of a killed writer is to be rolled back
             connection = connect(path, uri(path, mode), wait)
             try:
-                database = cls(path, connection)
-                database._check_schema(create=create)
+                guard(connection)
+                database = cls(path, connection, writes=create)
+                with database._told():
+                    database._check_schema(create=create)
             except BaseException:
                 connection.close()
                 raise
         return database
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """What of a question to the file makes that useless to us, in a line (`trace_file.told`)."""
+        self._budget = Budget()
+        with told(self.path):
+            if not self._writes:
+                self._connection.work.limit()
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if not (is_interrupt(error) and self._connection.work.exhausted):
+                    raise
+                raise Damage("what belongs together in it has no end") from error
+
     def _check_schema(self, *, create: bool) -> None:
-        names = self._tables.table_names()
-        if names and not schema.is_trace_file(self._tables):
+        """That the file's schema is ours, whatever its version; before that nothing else in it is touched."""
+        self._connection.execute("BEGIN")  # another recorder may bring the file up to date
+        try:
+            parts = schema_check.parts_of(self._connection)
+            steps = () if parts is None else steps_of(self._connection, parts)
+        except Damage as error:
+            raise self._not_ours(str(error)) from error
+        finally:
+            self._connection.execute("COMMIT")
+        if parts is None or (parts and not steps):
             raise NotATraceFile(f"{self.path} is a database of another program; name another file with -d")
-        if schema.is_newer(self._tables):
+        if not set(steps) <= set(STEPS):
             raise NotATraceFile(
                 f"{self.path} has a newer schema than this opcodetrace knows; upgrade opcodetrace or name another file"
             )
-        if not schema.migrations.pending(self._tables):
-            self._check_places()
-            return
-        if not names and not create:
+        if not parts and not create:
             raise DatabaseError(
                 f"{self.path} holds no runs; record one first: opcodetrace record -d {self.path} SCRIPT"
             )
+        if parts:
+            is_old = len(steps) < len(STEPS)
+            expected = schema.parts_after(len(steps)) if is_old else schema_check.current()
+            strange = schema_check.strange(parts, expected, any_views=is_old)
+            if strange is not None or steps != STEPS[: len(steps)]:
+                raise self._not_ours(strange or "it did not come about step by step")
+        if steps == STEPS:
+            self._check_places()
+            return
         with self._transaction():  # another recorder may do the same: what is pending is asked for again
-            schema.bring_up_to_date(self._tables)
+            try:
+                schema.bring_up_to_date(self._tables)
+            except (sqlite3.IntegrityError, sqlite3.DataError) as error:
+                raise Damage(f"it cannot be brought up to date: {error}") from error
+
+    def _not_ours(self, why: str) -> NotATraceFile:
+        return NotATraceFile(f"{self.path} is no trace file of opcodetrace's making: {why}; name another file with -d")
 
     def _check_places(self) -> None:
         """If somebody deleted a run by hand, VACUUM numbers the events of the others anew."""
@@ -109,12 +150,18 @@ class Connection:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _rows(self, sql: str, *parameters: object) -> Iterator[dict[str, Any]]:
-        with told(self.path):
-            yield from self._tables.query(sql, parameters)
+    def _rows(self, table: str, sql: str, *parameters: object) -> Iterator[Row]:
+        """The rows of a question; `table` is told if one of them is damaged. To be asked within `_told`."""
+        cursor = self._connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        for cells in at_most(cursor):
+            yield Row(table, dict(zip(names, cells, strict=True)), self._budget)
 
-    def _one(self, sql: str, *parameters: object) -> dict[str, Any]:
-        return next(self._rows(sql, *parameters))
+    def _check_again(self, connection: sqlite3.Connection) -> None:
+        """That another connection to the path sees our schema, too."""
+        parts = schema_check.parts_of(connection)
+        if parts is None or schema_check.strange(parts, schema_check.current()) is not None:
+            raise Damage("its schema has just been changed")
 
     @contextlib.contextmanager
     def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> Iterator[Answer]:
@@ -123,6 +170,8 @@ class Connection:
             connection = connect(self.path, uri(self.path, "ro"))
         try:
             with told(self.path):
+                guard(connection)
+                self._check_again(connection)
                 read_only.restrict(connection)
                 columns, rows = read_only.answer(connection, sql, parameters or {})
             yield Answer(columns, rows, partial(read_only.count, connection, sql, parameters or {}))

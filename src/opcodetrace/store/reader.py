@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import functools
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from opcodetrace.errors import RunNotFound
+from opcodetrace.store import rows
 from opcodetrace.store.connection import Connection
-from opcodetrace.store.stored_value import MAX_INTEGER, from_sql
-from opcodetrace.store.trace_file import told
+from opcodetrace.store.rows import GroupRow, References
+from opcodetrace.store.stored_value import MAX_INTEGER
+from opcodetrace.store.trace_file import Damage
 from opcodetrace.trace.event import Event, EventKind
-from opcodetrace.trace.execution import Outcome, RunInfo
-from opcodetrace.trace.finding import Certainty, Count, Finding, FindingGroup, Severity, Tally
-from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.finding import Count, Finding, FindingGroup, Tally
+from opcodetrace.trace.finding_kind import FindingKind
+from opcodetrace.trace.location import Location
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.report_model import UnwovenFunction
-from opcodetrace.trace.run import MergedLanes, Thread, Truncation
+from opcodetrace.trace.run import Thread
 from opcodetrace.trace.source_text import SourceText
 from opcodetrace.trace.stored import StoredRun, StoredSite
-from opcodetrace.trace.switch import Awaiting, Reason, Switch, SwitchPlace
+from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 RUNS = """
@@ -35,359 +37,303 @@ LABELS_OF_GROUP = f"""
     SELECT label, count(*) AS findings FROM findings JOIN locations ON locations.id = location_id
     WHERE group_id = ? GROUP BY label ORDER BY findings DESC, min(findings.id) LIMIT {MAX_LABELS}"""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Self = TypeVar("Self", bound=Connection)
+
+
+def question(
+    method: Callable[Concatenate[Self, P], R],
+) -> Callable[Concatenate[Self, P], R]:
+    """A method that asks the file: what makes the answer useless is told in a line."""
+
+    @functools.wraps(method)
+    def asked(self: Self, /, *args: P.args, **keywords: P.kwargs) -> R:
+        with self._told():
+            return method(self, *args, **keywords)
+
+    return asked
+
 
 class Reader(Connection):
-    """Reads runs and what belongs to them; seqs are inclusive at both ends."""
+    """Reads runs and what belongs to them; seqs are inclusive at both ends.
 
+    A file may be damaged: `rows` checks each row, and here it is checked that what rows refer to is there."""
+
+    @question
     def runs(self) -> list[StoredRun]:
         tallies = self._tallies()
-        return [_stored_run(row, tallies.get(row["id"], ())) for row in self._rows(f"{RUNS} ORDER BY id")]
+        return [
+            rows.run_of(row, tallies.get(row.integer("id", 1), ())) for row in self._rows("runs", f"{RUNS} ORDER BY id")
+        ]
 
+    @question
     def run(self, number: int | None = None) -> StoredRun:
         """The run with this number; the latest if none is given."""
         sql = f"{RUNS} ORDER BY id DESC LIMIT 1" if number is None else f"{RUNS} WHERE id = ?"
-        for row in self._rows(sql, *([] if number is None else [number])):
-            return _stored_run(row, self._tallies(row["id"]).get(row["id"], ()))
-        held = self._one("SELECT count(*) AS runs, min(id) AS first, max(id) AS last FROM runs")
-        if not held["runs"]:
+        for row in self._rows("runs", sql, *([] if number is None else [number])):
+            run_id = row.integer("id", 1)
+            return rows.run_of(row, self._tallies(run_id).get(run_id, ()))
+        held, first, last = self._connection.execute("SELECT count(*), min(id), max(id) FROM runs").fetchone()
+        if not held:
             raise RunNotFound(f"{self.path} holds no runs; record one first: opcodetrace record -d {self.path} SCRIPT")
-        known = f"run {held['first']}" if held["runs"] == 1 else f"runs {held['first']} to {held['last']}"
+        known = f"run {first}" if held == 1 else f"runs {first} to {last}"
         raise RunNotFound(f"{self.path} holds no run {number}; it holds {known}")
 
+    @question
     def threads(self, run_id: int) -> list[Thread]:
-        return [
-            Thread(
-                thread=row["thread"],
-                name=row["name"],
-                ident=_unsigned(row["ident"]),
-                native_id=_unsigned(row["native_id"]),
-                started_by=row["started_by"],
-                first_seq=row["first_seq"],
-                last_seq=row["last_seq"],
-                ended=bool(row["ended"]),
-                task_of=row["task_of"],
-            )
-            for row in self._rows("SELECT * FROM threads WHERE run_id = ? ORDER BY thread", run_id)
-        ]
+        sql = "SELECT * FROM threads WHERE run_id = ? ORDER BY thread"
+        return [rows.thread_of(row) for row in self._rows("threads", sql, run_id)]
 
+    @question
     def locations(self, run_id: int) -> dict[int, Location]:
-        return {
-            row["id"]: Location(
-                id=row["id"],
-                kind=LocationKind(row["kind"]),
-                container_type=row["container_type"],
-                key=from_sql(row["key"], row["key_type"]),
-                label=row["label"],
-                certain=bool(row["certain"]),
-                reads=row["reads"],
-                writes=row["writes"],
-                threads=row["threads"],
-            )
-            for row in self._rows("SELECT * FROM locations WHERE run_id = ? ORDER BY id", run_id)
-        }
+        sql = "SELECT * FROM locations WHERE run_id = ? ORDER BY id"
+        return {each.id: each for each in map(rows.location_of, self._rows("locations", sql, run_id))}
 
+    @question
     def sites(self, run_id: int) -> dict[int, StoredSite]:
         """The sites that the run refers to, with their source."""
         sql = """
-            SELECT site.*, file.path FROM run_sites JOIN sites AS site ON site.id = run_sites.site_id
-            JOIN files AS file ON file.id = site.file_id WHERE run_sites.run_id = ? ORDER BY site.id"""
+            SELECT site.*, file.path, run_sites.site_id FROM run_sites LEFT JOIN sites AS site
+            ON site.id = run_sites.site_id LEFT JOIN files AS file ON file.id = site.file_id
+            WHERE run_sites.run_id = ? ORDER BY run_sites.site_id"""
         texts: dict[int, SourceText] = {}
         sites = {}
-        for row in self._rows(sql, run_id):
-            file = row["file_id"]
+        for row in self._rows("sites", sql, run_id):
+            file = row.integer("file_id", -MAX_INTEGER - 1)
             if file not in texts:
                 texts[file] = SourceText(self._source(file))
-            sites[row["id"]] = StoredSite(
-                id=row["id"],
-                path=row["path"],
-                line=row["line"],
-                column=row["column"],
-                end_line=row["end_line"],
-                end_column=row["end_column"],
-                function=row["function"],
-                operation=row["operation"],
-                opcode=row["opcode"],
-                expression=row["expression"],
-                computed=row["computed"],
-                source_line=texts[file].line(row["line"]),
-            )
+            site = rows.site_of(row, texts[file].line)
+            sites[site.id] = site
         return sites
 
     def _source(self, file: int) -> bytes:
-        source: str | bytes = self._one("SELECT source FROM files WHERE id = ?", file)["source"]
-        return source.encode() if isinstance(source, str) else source
+        for row in self._rows("files", "SELECT source FROM files WHERE id = ?", file):
+            return row.source("source")
+        raise Damage(f"sites.file_id is {file}, and there is no such file")
 
+    @question
     def source(self, run_id: int, path: str) -> bytes | None:
         """A source file as the run saw it; None if no site of the run lies in it."""
         sql = """
             SELECT file_id FROM run_sites JOIN sites ON sites.id = site_id JOIN files ON files.id = file_id
             WHERE run_id = ? AND path = ? LIMIT 1"""
-        for row in self._rows(sql, run_id, path):
-            return self._source(row["file_id"])
+        for row in self._rows("sites", sql, run_id, path):
+            return self._source(row.integer("file_id", -MAX_INTEGER - 1))
         return None
+
+    def _known(self, run_id: int) -> References:
+        """What the events of a run may refer to."""
+        if run_id not in self._references:
+            asked = (
+                ("threads", "SELECT thread FROM threads WHERE run_id = ?"),
+                ("run_sites", "SELECT site_id FROM run_sites WHERE run_id = ?"),
+                ("locations", "SELECT id FROM locations WHERE run_id = ?"),
+            )
+            found = (
+                frozenset(number for (number,) in rows.at_most(self._connection.execute(sql, (run_id,))))
+                for _, sql in asked
+            )
+            self._references[run_id] = References(*found)
+        return self._references[run_id]
 
     def _rows_of_events(self, run_id: int, first: int, last: int) -> tuple[int, int]:
         """The rowids of the run's events from seq `first` to `last`: those from one on, below the other."""
-        sql = "SELECT first_event, first_event + events FROM runs WHERE id = ?"
-        found: tuple[int, int] | None = self._connection.execute(sql, (run_id,)).fetchone()
-        if found is None:
+        sql = "SELECT first_event, events FROM runs WHERE id = ?"
+        found: tuple[Any, Any] | None = self._connection.execute(sql, (run_id,)).fetchone()
+        if found is None or found == (None, 0):
             return 0, 0
-        rows = range(*found)
+        start, count = found
+        if type(start) is not int or type(count) is not int or count < 0 or not 0 < start <= MAX_INTEGER - count:
+            raise Damage(f"the events of run {run_id} begin nowhere")
+        every = range(start, start + count)
 
         def seq(row: int) -> int:
-            return int(self._connection.execute("SELECT seq FROM events WHERE rowid = ?", (row,)).fetchone()[0])
+            sql = "SELECT seq FROM events WHERE rowid = ?"
+            found: tuple[Any] | None = self._connection.execute(sql, (row,)).fetchone()
+            if found is None or type(found[0]) is not int:
+                raise Damage(f"an event of run {run_id} is missing: row {row}")
+            return int(found[0])
 
-        return rows.start + bisect_left(rows, first, key=seq), rows.start + bisect_right(rows, last, key=seq)
+        return every.start + bisect_left(every, first, key=seq), every.start + bisect_right(every, last, key=seq)
 
+    @question
     def events(self, run_id: int, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]:
         """The events from `first` to `last`, both among them: of all locations with what was computed, or of some."""
-        sql = f"""
-            SELECT
-                seq, coalesce(earliest, seq), thread, site_id, kind, coalesce(location_id, -1), value, value_type, frame
-            FROM events WHERE rowid >= ? AND rowid < ? {_of(locations)} ORDER BY rowid"""
-        with told(self.path):
-            rows = self._connection.execute(sql, self._rows_of_events(run_id, first, last))
-            return [
-                Event(
-                    seq,
-                    earliest,
-                    thread,
-                    site,
-                    kind,
-                    location,
-                    value if value_type is None and value is not None else from_sql(value, value_type),
-                    frame,
-                )
-                for seq, earliest, thread, site, kind, location, value, value_type, frame in rows
-            ]
+        return self._events(run_id, first, last, locations)
 
+    def _events(self, run_id: int, first: int, last: int, locations: Collection[int] | None = None) -> list[Event]:
+        sql = f"SELECT {rows.EVENT} FROM events WHERE rowid >= ? AND rowid < ? {_of(locations)} ORDER BY rowid"
+        found = rows.at_most(self._connection.execute(sql, self._rows_of_events(run_id, first, last)))
+        return list(rows.events_of(found, run_id, first, last, self._known(run_id), self._budget))
+
+    @question
     def count_events(self, run_id: int, first: int, last: int, locations: Collection[int] | None = None) -> int:
         """How many accesses there are from `first` to `last`, both among them."""
         sql = f"""
-            SELECT count(*) AS accesses FROM events
+            SELECT count(*) FROM events
             WHERE rowid >= ? AND rowid < ? AND location_id IS NOT NULL {_of(locations)}"""
-        with told(self.path):
-            return int(self._one(sql, *self._rows_of_events(run_id, first, last))["accesses"])
+        return int(self._connection.execute(sql, self._rows_of_events(run_id, first, last)).fetchone()[0])
 
+    @question
     def stack(self, run_id: int, seq: int) -> list[int]:
         """The sites of the calls that led to the event `seq`, the newest first; none if calls were not recorded."""
-        sql = """
-            WITH RECURSIVE stack (depth, call_site_id, caller_seq) AS (
-                SELECT 0, call.call_site_id, call.caller_seq FROM events AS event JOIN calls AS call
-                ON call.run_id = event.run_id AND call.frame = event.frame AND call.seq = (
-                    SELECT max(seq) FROM calls
-                    WHERE calls.run_id = event.run_id AND calls.frame = event.frame AND calls.seq < event.seq)
-                WHERE event.rowid = :event
-                UNION ALL
-                SELECT depth + 1, call.call_site_id, call.caller_seq FROM stack JOIN calls AS call
-                ON call.run_id = :run AND call.seq = stack.caller_seq
-            )
-            SELECT call_site_id FROM stack WHERE call_site_id IS NOT NULL ORDER BY depth"""
-        with told(self.path):
-            event, _ = self._rows_of_events(run_id, seq, seq)
-            return [site for (site,) in self._connection.execute(sql, {"run": run_id, "event": event})]
+        newest = """
+            SELECT call.* FROM events AS event JOIN calls AS call
+            ON call.run_id = event.run_id AND call.frame = event.frame AND call.seq = (
+                SELECT max(seq) FROM calls
+                WHERE calls.run_id = event.run_id AND calls.frame = event.frame AND calls.seq < event.seq)
+            WHERE event.rowid = ?"""
+        by_seq = "SELECT * FROM calls WHERE run_id = ? AND seq = ?"
+        event, _ = self._rows_of_events(run_id, seq, seq)
+        stack: list[int] = []
+        found = list(self._rows("calls", newest, event))
+        while found:
+            call = rows.call_of(found[0])
+            if call.call_site is not None:
+                stack.append(call.call_site)
+            found = []
+            if call.caller_seq is not None:  # it began earlier, so that this comes to an end
+                found = list(self._rows("calls", by_seq, run_id, call.caller_seq))
+        return stack
 
+    @question
     def switches(self, run_id: int, first: int, last: int) -> list[Switch]:
         sql = """
             SELECT switch.*, site.file_id, site.function, site.line, site.opcode, site."offset", site.expression
             FROM switches AS switch LEFT JOIN sites AS site ON site.id = switch.site_id
             WHERE run_id = ? AND seq BETWEEN ? AND ? ORDER BY seq"""
-        return [
-            Switch(
-                seq=row["seq"],
-                from_thread=row["from_thread"],
-                to_thread=row["to_thread"],
-                place=None
-                if row["site_id"] is None
-                else SwitchPlace(
-                    file=row["file_id"],
-                    function=row["function"],
-                    line=row["line"],
-                    opcode=row["opcode"],
-                    offset=row["offset"],
-                    expression=row["expression"],
-                ),
-                callee=row["callee"],
-                reason=row["reason"] and Reason(row["reason"]),
-                awaited_by=tuple(Awaiting(*each) for each in json.loads(row["awaited_by"] or "[]")),
-            )
-            for row in self._rows(sql, run_id, first, last)
-        ]
+        asked = (run_id, max(first, -MAX_INTEGER), min(last, MAX_INTEGER))
+        return [rows.switch_of(row) for row in self._rows("switches", sql, *asked)]
 
+    @question
     def count_synchronisation(self, run_id: int) -> int:
-        return int(self._one("SELECT count(*) AS rows FROM synchronisation WHERE run_id = ?", run_id)["rows"])
+        sql = "SELECT count(*) FROM synchronisation WHERE run_id = ?"
+        return int(self._connection.execute(sql, (run_id,)).fetchone()[0])
 
+    @question
     def synchronisation(self, run_id: int) -> list[Synchronisation]:
         """What the threads did to wait for each other, in order."""
-        sql = """
-            SELECT seq, earliest, thread, site_id, sync_object_id, operation, begins, failed, waited, holder, woken_by,
-                inside_seq, started
-            FROM synchronisation WHERE run_id = ? ORDER BY seq"""
-        with told(self.path):
-            return list(map(Synchronisation._make, self._connection.execute(sql, (run_id,))))
+        sql = f"SELECT {rows.SYNCHRONISATION} FROM synchronisation WHERE run_id = ? ORDER BY seq"
+        known = self._known(run_id)
+        objects = frozenset(self._sync_objects(run_id))
+        found = rows.at_most(self._connection.execute(sql, (run_id,)))
+        return list(rows.synchronisation_of(found, known, objects))
 
+    @question
     def sync_objects(self, run_id: int) -> dict[int, SyncObject]:
-        return {
-            row["id"]: SyncObject(row["id"], row["type"], row["label"])
-            for row in self._rows("SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id", run_id)
-        }
+        return self._sync_objects(run_id)
 
+    def _sync_objects(self, run_id: int) -> dict[int, SyncObject]:
+        sql = "SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id"
+        return {each.id: each for each in map(rows.sync_object_of, self._rows("sync_objects", sql, run_id))}
+
+    @question
     def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
         """The updates of some locations, each with the seq at which its value was read; in the order of the writes."""
         sql = f"""
-            SELECT location_id, thread, coalesce(source_seq, seq), seq,
-                source_seq IS NULL OR certainty = '{Certainty.PROVEN.value}'
-            FROM events
+            SELECT {rows.UPDATE} FROM events
             WHERE rowid >= ? AND rowid < ? AND kind IN ({EventKind.WRITE:d}, {EventKind.DELETE:d}) {_of(locations)}
             ORDER BY rowid"""
-        with told(self.path):
-            rows = self._rows_of_events(run_id, 0, MAX_INTEGER)
-            return list(map(Update._make, self._connection.execute(sql, rows)))
+        found = rows.at_most(self._connection.execute(sql, self._rows_of_events(run_id, 0, MAX_INTEGER)))
+        return list(rows.updates_of(found, self._known(run_id)))
 
+    @question
     def unwoven(self, run_id: int) -> list[UnwovenFunction]:
         sql = """
-            SELECT unwoven.*, file.path FROM unwoven JOIN files AS file ON file.id = file_id
+            SELECT unwoven.*, file.path FROM unwoven LEFT JOIN files AS file ON file.id = file_id
             WHERE run_id = ? ORDER BY path, line, function"""
-        return [
-            UnwovenFunction(row["function"], row["path"], row["line"], row["reason"]) for row in self._rows(sql, run_id)
-        ]
+        return [rows.unwoven_of(row) for row in self._rows("unwoven", sql, run_id)]
 
+    @question
     def counts(self, run_id: int) -> list[Count]:
         """How many findings of each kind there are at each location."""
         sql = "SELECT * FROM finding_counts WHERE run_id = ? ORDER BY kind, location_id"
-        return [
-            Count(
-                kind=row["kind"],
-                location=row["location_id"],
-                low=row["low"],
-                high=row["high"],
-                causes=row["causes"],
-                exhausted=bool(row["exhausted"]),
-            )
-            for row in self._rows(sql, run_id)
-        ]
+        known = self._known(run_id).locations
+        return [rows.count_of(row, known) for row in self._rows("finding_counts", sql, run_id)]
 
     def _tallies(self, run_id: int | None = None) -> dict[int, tuple[Tally, ...]]:
         """How many findings of each kind, by run."""
-        sql = f"""
-            SELECT run_id, kind, sum(low) AS low, sum(high) AS high, sum(causes) AS causes, max(exhausted) AS exhausted
-            FROM finding_counts {"" if run_id is None else "WHERE run_id = ?"} GROUP BY run_id, kind"""
+        sql = f"{rows.TALLIES} {'' if run_id is None else 'WHERE run_id = ?'} GROUP BY run_id, kind"
         tallies: defaultdict[int, list[Tally]] = defaultdict(list)
-        for row in self._rows(sql, *([] if run_id is None else [run_id])):
-            tally = Tally(row["kind"], row["low"], row["high"], row["causes"], bool(row["exhausted"]))
-            tallies[row["run_id"]].append(tally)
+        for row in self._rows("finding_counts", sql, *([] if run_id is None else [run_id])):
+            run, tally = rows.tally_of(row)
+            tallies[run].append(tally)
         return {run: tuple(each) for run, each in tallies.items()}
 
-    def finding_groups(self, run_id: int) -> list[FindingGroup]:
-        """Findings that are alike, each group with the one whose events span the fewest records; the largest first."""
+    @question
+    def finding_groups(self, run_id: int, kinds: Mapping[str, FindingKind] | None = None) -> list[FindingGroup]:
+        """Findings that are alike, each group with the one whose events span the fewest records; the largest first.
+
+        Of `kinds`, if they are given, alone."""
         # with min(), SQLite takes the other columns from the row of the minimum
         sql = """
             SELECT finding_group.*, count(*) AS findings, count(DISTINCT location_id) AS locations,
                 finding.id AS example, min(last_seq - first_seq) AS span, certainty, location_id
             FROM finding_groups AS finding_group JOIN findings AS finding ON finding.group_id = finding_group.id
             WHERE finding_group.run_id = ? GROUP BY finding_group.id ORDER BY findings DESC, finding_group.id"""
-        groups = []
-        for row in list(self._rows(sql, run_id)):
-            roles = {
-                each["role"]: each["seq"]
-                for each in self._rows("SELECT role, seq FROM finding_events WHERE finding_id = ?", row["example"])
-            }
-            places = self._places(run_id, roles.values())
-            groups.append(
-                FindingGroup(
-                    kind=row["kind"],
-                    severity=Severity(row["severity"]),
-                    certainty=Certainty(row["certainty"]),
-                    fingerprint=row["fingerprint"],
-                    count=row["findings"],
-                    locations=row["locations"],
-                    labels=tuple(each["label"] for each in self._rows(LABELS_OF_GROUP, row["id"])),
-                    sites={role: places[seq][1] for role, seq in roles.items() if seq in places},
-                    example=self._finding(row, roles),
-                    threads={seq: thread for seq, (thread, _) in places.items()},
-                )
-            )
-        return groups
+        known = self._known(run_id)
+        found = [rows.group_of(row, known.locations) for row in self._rows("findings", sql, run_id)]
+        return [self._group(run_id, group, kinds) for group in found if kinds is None or group.kind in kinds]
 
-    def _finding(self, row: Mapping[str, Any], roles: Mapping[str, int]) -> Finding:
+    def _group(self, run_id: int, group: GroupRow, kinds: Mapping[str, FindingKind] | None) -> FindingGroup:
+        sql = "SELECT * FROM finding_events WHERE finding_id = ?"
+        roles = dict(map(rows.role_of, self._rows("finding_events", sql, group.example)))
+        places = self._places(run_id, roles.values())
+        sites = {role: places[seq][1] for role, seq in roles.items() if seq in places}
+        if kinds is not None and kinds[group.kind].pivot not in sites:
+            raise Damage(f"finding {group.example}, {group.kind}, has no event that is its {kinds[group.kind].pivot}")
+        labels = self._rows("locations", LABELS_OF_GROUP, group.id)
+        return FindingGroup(
+            kind=group.kind,
+            severity=group.severity,
+            certainty=group.certainty,
+            fingerprint=group.fingerprint,
+            count=group.findings,
+            locations=group.locations,
+            labels=tuple(row.text("label") for row in labels),
+            sites=sites,
+            example=self._finding(run_id, group, roles),
+            threads={seq: thread for seq, (thread, _) in places.items()},
+        )
+
+    def _finding(self, run_id: int, group: GroupRow, roles: Mapping[str, int]) -> Finding:
         further = "SELECT location_id FROM finding_locations WHERE finding_id = ? ORDER BY location_id"
         locks = "SELECT sync_object_id FROM finding_locks WHERE finding_id = ? ORDER BY sync_object_id"
-        first = () if row["location_id"] is None else (row["location_id"],)
+        known = self._known(run_id).locations
+        first = () if group.location is None else (group.location,)
+        more = [
+            row.reference("location_id", known, "location")
+            for row in self._rows("finding_locations", further, group.example)
+        ]
+        of_locks = list(self._rows("finding_locks", locks, group.example))
+        objects = self._sync_objects(run_id) if of_locks else {}
         return Finding(
-            kind=row["kind"],
-            severity=Severity(row["severity"]),
-            certainty=Certainty(row["certainty"]),
+            kind=group.kind,
+            severity=group.severity,
+            certainty=group.certainty,
             roles=roles,
-            locations=(*first, *(each["location_id"] for each in self._rows(further, row["example"]))),
-            locks=tuple(each["sync_object_id"] for each in self._rows(locks, row["example"])),
+            locations=(*first, *more),
+            locks=tuple(row.reference("sync_object_id", objects, "object of synchronisation") for row in of_locks),
         )
 
     def _places(self, run_id: int, seqs: Iterable[int]) -> dict[int, tuple[int, int]]:
         """The thread and the site of events, or of synchronisation, by seq."""
         sql = """
-            SELECT seq, thread, site_id FROM events WHERE rowid >= :first AND rowid < :end
-            UNION ALL SELECT seq, thread, site_id FROM synchronisation
-            WHERE run_id = :run AND seq = :seq AND site_id IS NOT NULL"""
+            SELECT seq, thread, site_id FROM synchronisation
+            WHERE run_id = ? AND seq = ? AND site_id IS NOT NULL"""
         places: dict[int, tuple[int, int]] = {}
-        with told(self.path):
-            for seq in seqs:
-                first, end = self._rows_of_events(run_id, seq, seq)
-                asked = {"run": run_id, "seq": seq, "first": first, "end": end}
-                for _, thread, site in self._connection.execute(sql, asked):
-                    places.setdefault(seq, (thread, site))
+        known = self._known(run_id)
+        for seq in seqs:
+            for event in self._events(run_id, seq, seq):
+                if event.kind == EventKind.COMPUTE:
+                    raise Damage(f"a finding is made of the event at seq {seq}, which is no access")
+                places.setdefault(seq, (event.thread, event.site))
+            for row in self._rows("synchronisation", sql, run_id, seq):
+                thread = row.reference("thread", known.threads, "thread")
+                places.setdefault(seq, (thread, row.reference("site_id", known.sites, "site")))
         return places
-
-
-def _stored_run(row: Mapping[str, Any], found: tuple[Tally, ...]) -> StoredRun:
-    return StoredRun(
-        id=row["id"],
-        info=RunInfo(
-            started_at=row["started_at"],
-            script=row["script"],
-            argv=tuple(json.loads(row["argv"])),
-            python=row["python"],
-            implementation=row["implementation"],
-            gil=bool(row["gil"]),
-            switch_interval=row["switch_interval"],
-            cwd=row["cwd"],
-        ),
-        outcome=Outcome(
-            exit_code=row["exit_code"],
-            signal=row["signal"],
-            duration=row["duration"],
-            recovered=bool(row["recovered"]),
-            stdout_sha256=row["stdout_sha256"],
-            stdout_tail=row["stdout_tail"],
-        ),
-        threads=row["threads"],
-        records=row["records"],
-        accesses=row["accesses"],
-        stored=row["stored"],
-        switches=row["switches"],
-        lost=row["lost"],
-        lost_at_most=row["lost_at_most"],
-        unseen=row["unseen"],
-        missed=row["missed"],
-        holes=row["holes"],
-        truncated=row["truncated"] and Truncation(row["truncated"]),
-        truncated_seq=row["truncated_seq"],
-        last=row["last"],
-        let_go=row["let_go"],
-        births=bool(row["births"]),
-        functions=row["functions"],
-        modules=row["modules"],
-        unwoven=row["unwoven"],
-        notes=tuple(json.loads(row["notes"])),
-        found=found,
-        tasks=row["tasks"],
-        children=row["children"],
-        merged=tuple(map(MergedLanes, json.loads(row["merged"]))),
-    )
 
 
 def _of(locations: Collection[int] | None) -> str:
     return "" if locations is None else f"AND location_id IN ({', '.join(str(int(each)) for each in locations)})"
-
-
-def _unsigned(number: int) -> int:
-    return number + (1 << 64) if number < 0 else number

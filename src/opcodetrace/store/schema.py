@@ -7,12 +7,14 @@ views are made anew from schema.sql after them, so a step that changes views alo
 
 from __future__ import annotations
 
-from pathlib import Path
+import contextlib
+import sqlite3
 from typing import Any
 
 from sqlite_utils import Migrations
 from sqlite_utils.db import Database
 
+from opcodetrace.store.schema_check import MIGRATIONS_TABLE, Part, parts_of, published
 from opcodetrace.store.trace_file import MIGRATIONS, STEPS
 
 APPLICATION_ID = 0x6F706374  # b"opct": says that a file is a trace file
@@ -486,11 +488,6 @@ def what_was_raised(database: Any) -> None:
     """Accesses that failed are events: the view `accesses` says so."""
 
 
-def published() -> str:
-    """The schema as it is now: the text of schema.sql."""
-    return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-
-
 _all_at_once = Migrations(MIGRATIONS)  # of a new file: the same steps, all of them done by the first
 
 
@@ -528,6 +525,9 @@ def is_trace_file(database: Database) -> bool:
     return bool(migrations.applied(database))
 
 
-def is_newer(database: Database) -> bool:
-    """Whether a later opcodetrace brought the file to a schema that this one does not know."""
-    return not {step.name for step in migrations.applied(database)} <= set(STEPS)
+def parts_after(steps: int) -> frozenset[Part]:
+    """The tables and indexes that the first so many steps give."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        made = Database(connection, execute_plugins=False)
+        migrations.apply(made, stop_before=STEPS[steps:][:1] or None)
+        return frozenset(part for part in parts_of(connection) or () if part.table != MIGRATIONS_TABLE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +11,20 @@ from opcodetrace.trace.event import ABSENT, Absent, Opaque, Raised, Value
 # `<name #number>`, or in runs of before objects were numbered `<name at address>`; then what could be told of it.
 _OPAQUE = re.compile(r"<(.*?)(?: #([0-9]+)| at (?:0x)?([0-9a-f]+))?>(?: (=|once) (.*))?", re.DOTALL)
 
+# What ascii() makes of a text; anything else of the text may stand for itself.
+_ESCAPE = r"""\\(?:[\\'"nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})"""
+_QUOTED = re.compile(rf"""(['"])((?:[^\\]|{_ESCAPE})*)\1""", re.DOTALL)
+
 SqlValue = int | float | str | bytes | None
+MAX_NAME = 1 << 16  # characters of a name, a label, an expression, a value
 MAX_INTEGER = (1 << 63) - 1
 DECIMAL_BITS = 4096  # longer integers are written in hexadecimal: Python limits the length of decimal ones
 
 
 def storable(text: str) -> str:
-    """The text, with lone surrogates as Python writes them: SQLite's UTF-8 has none, and any may be in a name."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+    """A name such that SQLite can take it, cut if it is longer than what is read back."""
+    text = _escaped(text)
+    return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 1]}…"
 
 
 def storable_row(row: Any) -> Any:
@@ -30,7 +35,12 @@ def storable_row(row: Any) -> Any:
 
 
 def _storable_cell(cell: object) -> object:
-    return storable(cell) if isinstance(cell, str) else cell
+    return _escaped(cell) if isinstance(cell, str) else cell
+
+
+def _escaped(text: str) -> str:
+    """The text, with lone surrogates as Python writes them: SQLite's UTF-8 has none, and any may be in a name."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def to_sql(value: Value) -> tuple[SqlValue, str | None]:
@@ -63,24 +73,37 @@ def to_sql(value: Value) -> tuple[SqlValue, str | None]:
 
 
 def from_sql(value: SqlValue, value_type: str | None) -> Value:
+    """ValueError if it is nothing that `to_sql` makes."""
     if value_type is None:
         return ABSENT if value is None else value
-    text = str(value)
+    if not isinstance(value, str) or not isinstance(value_type, str):
+        raise ValueError("a text with the name of its type")
+    text = value
     match value_type:
-        case "bool":
+        case "bool" if text in ("True", "False"):
             return text == "True"
+        case "bool":
+            raise ValueError("True or False")
         case "int":
             return int(text, 0)
         case "float":
             return float(text)
         case "str":
-            return str(ast.literal_eval(text))
+            return _unquoted(text)
         case "NoneType":
             return None
         case "raised":
             return Raised(text)
         case _:
             return _opaque(text)
+
+
+def _unquoted(text: str) -> str:
+    """What ascii() was given."""
+    found = _QUOTED.fullmatch(text)
+    if found is None:
+        raise ValueError("a quoted text")
+    return found[2].encode("ascii", "backslashreplace").decode("unicode_escape")
 
 
 def _opaque(text: str) -> Opaque:

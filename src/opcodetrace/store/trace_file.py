@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from opcodetrace.errors import DatabaseError, NotATraceFile
+from opcodetrace.store import schema_check
 from opcodetrace.store.waiting import code_of, connect, holder, is_busy, is_interrupt
 
 MIGRATIONS = "opcodetrace"  # the name of our set of migrations
@@ -21,12 +22,14 @@ USELESS = {
     sqlite3.SQLITE_BUSY: "{path} is locked by {holder}; try again when that has ended",
     sqlite3.SQLITE_LOCKED: "{path} is locked by {holder}; try again when that has ended",
     sqlite3.SQLITE_READONLY: "cannot write {path}: it is read-only; name another file with -d",
-    sqlite3.SQLITE_CORRUPT: "{path} is damaged ({text}); restore it or name another file with -d",
+    sqlite3.SQLITE_CORRUPT: "the trace file is damaged: {text}; restore {path} or name another file with -d",
+    sqlite3.SQLITE_TOOBIG: "the trace file is damaged: {text}; restore {path} or name another file with -d",
     sqlite3.SQLITE_FULL: "cannot write {path}: {text}; free some space and try again",
     sqlite3.SQLITE_IOERR: "cannot read or write {path}: {text}; look at its disk, or name another file with -d",
     sqlite3.SQLITE_CANTOPEN: "cannot open {path}: {text}; look at its disk and folder, or name another file with -d",
     sqlite3.SQLITE_PERM: "cannot use {path}: {text}; name another file with -d",
 }
+MAX_CELL = 1 << 26  # bytes of a value, a row or a statement; the greatest are source files
 # Every step of the schema there ever was, the oldest first (store/schema.py).
 STEPS = (
     "first_schema",
@@ -43,6 +46,14 @@ STEPS = (
 )
 
 
+class Damage(Exception):
+    """What a file holds is nothing that a recording has put there; the text says what."""
+
+
+class TooMuch(Exception):
+    """What belongs together in a file is more than is taken into memory; the text says of what."""
+
+
 def is_current(path: pathlib.Path) -> bool:
     """Whether the file is there with the schema of this opcodetrace. DatabaseError if it cannot be written."""
     check_place(path, create=True)
@@ -50,12 +61,35 @@ def is_current(path: pathlib.Path) -> bool:
         return False
     with told(path), contextlib.closing(connect(path, uri(path, "rw"))) as connection:
         try:
-            rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", [MIGRATIONS])
-            return {name for (name,) in rows} == set(STEPS)
+            guard(connection)
+            parts = schema_check.parts_of(connection)
+            if parts is None or schema_check.strange(parts, schema_check.current()) is not None:
+                return False
+            return steps_of(connection, parts) == STEPS
+        except Damage:
+            return False  # the long way says what
         except sqlite3.OperationalError as error:
             if is_busy(error):
                 raise
-            return False  # no such table: the long way says more
+            return False  # the long way says more
+
+
+def guard(connection: sqlite3.Connection) -> None:
+    """The connection to a file that may be anybody's: nothing in its schema may call what could do harm, and no cell
+    is greater than what we write."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL)
+
+
+def steps_of(connection: sqlite3.Connection, parts: set[schema_check.Part]) -> tuple[str, ...]:
+    """Which steps were applied to a file, in their order. Damage if it cannot have been these."""
+    if not schema_check.holds_steps(parts):
+        return ()
+    strange = schema_check.strange_steps(parts)
+    if strange is not None:
+        raise Damage(strange)
+    asked = "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid LIMIT 1000"
+    return tuple(str(name) for (name,) in connection.execute(asked, [MIGRATIONS]))
 
 
 def uri(path: pathlib.Path, mode: str) -> str:
@@ -110,6 +144,12 @@ def told(path: pathlib.Path) -> Iterator[None]:
     fault of ours and passes as it is."""
     try:
         yield
+    except Damage as error:
+        raise DatabaseError(USELESS[sqlite3.SQLITE_CORRUPT].format(path=path, text=error)) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema quotes that
+        raise DatabaseError(USELESS[sqlite3.SQLITE_CORRUPT].format(path=path, text="a text is no UTF-8")) from error
+    except TooMuch as error:
+        raise DatabaseError(f"cannot show {path}: {error}; ask it by opcodetrace query -d {path}") from error
     except sqlite3.Error as error:
         if is_interrupt(error):
             raise KeyboardInterrupt from None

@@ -22,6 +22,8 @@ WAIT = 300.0  # seconds that a writer waits for another one, and a reader for a 
 ATTEMPT = 0.1  # of which SQLite waits so many at a time: meanwhile no signal is handled
 SAID_AFTER = 1.0
 INSTRUCTIONS_BETWEEN_SIGNALS = 100_000  # of SQLite's machine
+MIN_WORK = 50_000_000  # instructions that a question to any file may take ...
+WORK_PER_BYTE = 50  # ... and more of them by the file's size: to go through all rows takes one or two a byte
 LOCK_BYTES = 1 << 30  # from here on lie the bytes that SQLite locks
 
 _at_most: ContextVar[float] = ContextVar("at_most", default=WAIT)
@@ -39,6 +41,31 @@ def at_most(seconds: float) -> Iterator[None]:
         _at_most.reset(before)
 
 
+class Work:
+    """SQLite's progress handler. Python's signal handlers run in it: if one raises, SQLite stops. Once it was told to
+    limit a question, it ends one that goes round in a damaged file."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._size = 0
+        self._left: int | None = None
+        self.exhausted = False
+
+    def limit(self) -> None:
+        """A question begins."""
+        with contextlib.suppress(OSError):
+            self._size = self._path.stat().st_size
+        self._left = (MIN_WORK + WORK_PER_BYTE * self._size) // INSTRUCTIONS_BETWEEN_SIGNALS
+        self.exhausted = False
+
+    def __call__(self) -> bool:
+        if self._left is None:
+            return False
+        self._left -= 1
+        self.exhausted = self._left < 0
+        return self.exhausted
+
+
 class WaitingConnection(sqlite3.Connection):
     """Waits for whoever has locked the file, and says so if that takes long.
 
@@ -47,6 +74,7 @@ class WaitingConnection(sqlite3.Connection):
 
     path: pathlib.Path
     wait: float
+    work: Work
     said = False  # that it waits: once is enough
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
@@ -88,7 +116,7 @@ class WaitingConnection(sqlite3.Connection):
             try:
                 return step()
             except sqlite3.OperationalError as error:
-                if is_interrupt(error):
+                if is_interrupt(error) and not self.work.exhausted:
                     raise KeyboardInterrupt from None
                 waited = time.monotonic() - began
                 if not is_busy(error) or waited >= self.wait:
@@ -106,8 +134,8 @@ def connect(path: pathlib.Path, uri: str, wait: float | None = None) -> WaitingC
     )
     connection.path, connection.wait = path, wait
     connection.text_factory = _decoded
-    # Python's signal handlers run in the callback; if one raises, SQLite stops
-    connection.set_progress_handler(lambda: 0, INSTRUCTIONS_BETWEEN_SIGNALS)
+    connection.work = Work(path)
+    connection.set_progress_handler(connection.work, INSTRUCTIONS_BETWEEN_SIGNALS)
     return connection
 
 
@@ -117,7 +145,7 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 
 def is_interrupt(error: sqlite3.Error) -> bool:
-    """Whether a signal's handler has raised while SQLite worked."""
+    """Whether a signal's handler has raised while SQLite worked, or its work was at an end."""
     return code_of(error) == sqlite3.SQLITE_INTERRUPT
 
 

@@ -13,14 +13,17 @@ from opcodetrace.store import bulk_load
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.event_rows import pieces, stored_before, stored_by_site
 from opcodetrace.store.site_rows import SiteRows
-from opcodetrace.store.stored_value import MAX_INTEGER, to_sql
-from opcodetrace.store.trace_file import told
+from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
+from opcodetrace.store.trace_file import Damage, told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Followed
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
+DOCUMENTS = frozenset({"argv", "notes", "merged"})  # JSON, which is ASCII and cannot be cut
+# Tables with names of the program; a callee's is cut where it is put beside a document.
+NAMING = frozenset({"locations", "modules", "sync_objects", "threads", "unwoven"})
 CACHE_KIB = 65536  # what is written stays in memory up to here, so that readers wait for the commit alone
 
 
@@ -54,7 +57,7 @@ class Writer(Connection):
         events_at = stored_by_site(trace.events)
         events = events_at.total()
         (last,) = self._connection.execute("SELECT max(rowid) FROM events").fetchone()
-        place = {"events": events, "first_event": (last or 0) + 1}
+        place = {"events": events, "first_event": _next("events", last)}
         run = self._insert("runs", _run_row(info, outcome, trace, findings) | place)
         rows = SiteRows(self._connection, trace)
         site_rows = {site: rows.site(site) for site in events_at}
@@ -100,17 +103,20 @@ class Writer(Connection):
 
     def _insert(self, table: str, row: Mapping[str, object]) -> int:
         names, holes = ", ".join(row), ", ".join("?" * len(row))
-        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", tuple(row.values()))
+        fields = [value if name in DOCUMENTS else _storable(value) for name, value in row.items()]
+        added = self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({holes})", fields)
         return int(added.lastrowid or 0)
 
     def _insert_all(self, table: str, rows: Iterator[tuple[Any, ...]]) -> None:
-        """Insert rows of all columns, in order."""
+        """Insert rows of all columns, in order. A text that is too long to be read back is cut."""
+        if table in NAMING:
+            rows = (tuple(map(_storable, row)) for row in rows)
         width = len(self._connection.execute(f"SELECT * FROM {table} LIMIT 0").description)
         self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
 
     def _next_id(self, table: str) -> int:
         (highest,) = self._connection.execute(f"SELECT max(id) FROM {table}").fetchone()
-        return int(highest or 0) + 1
+        return _next(table, highest)
 
     def _add_locations(self, run: int, trace: Trace) -> dict[int, int]:
         rows = {location: row for row, location in enumerate(trace.locations, self._next_id("locations"))}
@@ -134,7 +140,7 @@ class Writer(Connection):
             (
                 (
                     *(run, switch.seq, switch.from_thread, switch.to_thread),
-                    *(switch.place and place_rows[switch.place], switch.callee, switch.reason),
+                    *(switch.place and place_rows[switch.place], _storable(switch.callee), switch.reason),
                     json.dumps(switch.awaited_by) if switch.awaited_by else None,
                 )
                 for switch in trace.switches
@@ -242,6 +248,17 @@ class Writer(Connection):
         """The rows of the run's sync_objects, in the order in which they were added."""
         rows = self._connection.execute("SELECT id FROM sync_objects WHERE run_id = ? ORDER BY id", [run])
         return [number for (number,) in rows]
+
+
+def _storable(field: Any) -> Any:
+    return storable(field) if isinstance(field, str) else field
+
+
+def _next(table: str, highest: int | None) -> int:
+    """The number of the row after the highest one."""
+    if highest is not None and not 0 < highest < MAX_INTEGER // 2:
+        raise Damage(f"the last row of {table} has the number {highest}")
+    return (highest or 0) + 1
 
 
 def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> dict[str, object]:

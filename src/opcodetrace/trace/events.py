@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.trace.event import ABSENT, Absent, Event, Opaque, Raised, Value
+from opcodetrace.trace.event import ABSENT, Absent, Event, EventKind, Opaque, Raised, Value
 from opcodetrace.trace.finding import Certainty
 
 Array = npt.NDArray[Any]
@@ -135,6 +135,16 @@ class Events(Sequence[Event]):
         """A mask of the accesses that raised."""
         failed: Array = (self.tag == ValueTag.ABSENT) & (self.word != 0)
         return failed
+
+    def without_values(self, locations: Iterable[int]) -> Events:
+        """The same events without the values of some locations, nor what was computed: it may be made of them."""
+        hidden = np.isin(self.location, np.fromiter(locations, np.int32)) | (self.location < 0)
+        hidden &= (self.tag != ValueTag.ABSENT) & (self.kind <= EventKind.COMPUTE)
+        return replace(
+            self,
+            tag=np.where(hidden, np.uint8(ValueTag.ABSENT), self.tag),
+            word=np.where(hidden, np.int64(0), self.word),
+        )
 
     def places(self, seqs: Iterable[int]) -> dict[int, int]:
         """The places of those of the seqs that are there."""

@@ -9,6 +9,7 @@ import tokenize
 from typing import NamedTuple
 
 EXPRESSION_LENGTH = 120
+_NOT_OF_SOURCES = ("punycode", "idna")  # no program is written in them, and a long text takes them forever
 
 
 class SourceText:
@@ -43,8 +44,10 @@ class SourceText:
 def _decode(source: bytes) -> str:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        if encoding in _NOT_OF_SOURCES:
+            raise LookupError(encoding)
         return source.decode(encoding, "replace")
-    except (SyntaxError, LookupError):
+    except (SyntaxError, LookupError, UnicodeError):
         return source.decode("utf-8", "replace")
 
 

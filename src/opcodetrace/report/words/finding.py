@@ -152,7 +152,12 @@ def location_words(watched: WatchedLocation, report: RunReport) -> str:
     return found_words(watched.found, report.kinds) or nothing
 
 
-def heading(story: Story, info: RunInfo, code: Callable[[str], str] = identity) -> str:
+def heading(
+    story: Story,
+    info: RunInfo,
+    code: Callable[[str], str] = identity,
+    name: Callable[[str], str] = identity,
+) -> str:
     """What became of which location, at which source lines, how often."""
     what = code(printable(story.label))
     if story.locations > 1:
@@ -164,16 +169,16 @@ def heading(story: Story, info: RunInfo, code: Callable[[str], str] = identity) 
             what += f" and {others[0]}"
         else:
             what += f" and {quantity(more, 'more location')}"
-    words = story.kind.heading(what, {role: place(site, info) for role, site in story.sites.items()})
+    words = story.kind.heading(what, {role: place(site, info, name) for role, site in story.sites.items()})
     return f"{words} ({'once' if story.count == 1 else f'{story.count:,} times'})"
 
 
-def place(site: StoredSite, info: RunInfo) -> str:
+def place(site: StoredSite, info: RunInfo, name: Callable[[str], str] = identity) -> str:
     """line 9, if it is the script's; else util.py:9."""
     line = "?" if site.line is None else str(site.line)
     if os.path.join(info.cwd, site.path) == os.path.normpath(os.path.join(info.cwd, info.script)):
         return f"line {line}"
-    return f"{printable(shown_path(site.path, info))}:{line}"
+    return f"{name(printable(shown_path(site.path, info)))}:{line}"
 
 
 def first_place(story: Story, info: RunInfo) -> str:

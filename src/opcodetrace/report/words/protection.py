@@ -60,7 +60,9 @@ def protection(protected: Protected, report: RunReport, code: Callable[[str], st
 
 def _carrier(carrier: Carrier, report: RunReport, code: Callable[[str], str]) -> str:
     if carrier.object is None:
-        return {"start": "a thread's start", "end": "the join of a thread"}.get(carrier.before, carrier.before)
+        return {"start": "a thread's start", "end": "the join of a thread"}.get(
+            carrier.before, printable(carrier.before)
+        )
     called = report.objects[carrier.object]
     return f"{operation_words(carrier.before, called, code)}, then {operation_words(carrier.after, called, code)}"
 

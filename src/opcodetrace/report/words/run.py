@@ -32,7 +32,7 @@ MAX_UNWOVEN = 5  # unwoven functions that are named
 def title(report: RunReport) -> list[str]:
     """What was run, and how, in a few words each."""
     run = report.run
-    build = f"Python {run.info.python}" + (", free-threaded" if report.free_threaded else "")
+    build = f"Python {printable(run.info.python)}" + (", free-threaded" if report.free_threaded else "")
     parts = [f"run {run.id}", build, quantity(run.threads, "thread")]
     if run.tasks:
         parts.append(quantity(run.tasks, "asyncio task"))

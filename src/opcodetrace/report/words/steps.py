@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from opcodetrace.report.words.lanes import some
-from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_words
-from opcodetrace.report.words.text import call_text, identity, shorten
+from opcodetrace.report.words.sync import MAX_EXPRESSION, operation_name, operation_words
+from opcodetrace.report.words.text import call_text, identity, literal, shorten
 from opcodetrace.trace.event import ABSENT, EventKind, Opaque, Raised, Value
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import quantity
@@ -84,13 +84,13 @@ class StepWords:
             return f"{named}, once {_told(value.text, room)}>"
         if isinstance(value, Raised):
             return shorten(printable(value.type_name), length)
-        return "a value that was not recorded" if value is ABSENT else shorten(repr(value), length)
+        return "a value that was not recorded" if value is ABSENT else shorten(literal(value), length)
 
     def place(self, site: StoredSite) -> str:
         """Where a site is: its line, with its file if several are in play."""
         line = "?" if site.line is None else str(site.line)
         if len(self.paths) > 1:
-            return f"{printable(os.path.basename(site.path))}:{line}"
+            return f"{self.name(printable(os.path.basename(site.path)))}:{line}"
         return f"line {line}"
 
     def action(self, step: AccessStep | ComputeStep, length: int = MAX_VALUE) -> str:
@@ -134,28 +134,29 @@ class StepWords:
             return f"{who} awaited in code that is not woven"
         if place is None:
             verb = {Reason.YIELDED: "yielded", Reason.BLOCKED: "blocked", Reason.PREEMPTED: "was preempted"}
-            inside = f"inside {self.code(f'{switch.callee}()')}, " if switch.callee else ""
+            inside = f"inside {self.code(f'{printable(switch.callee)}()')}, " if switch.callee else ""
             if not step.recorded:
                 return f"{who} stopped; the place is not recorded"
             return f"{who} {verb[switch.reason] if switch.reason else 'stopped'} {inside}in code that is not woven"
         line = "" if place.line is None else f", line {place.line}"
         if line and step.path is not None and step.path not in self.paths:
-            line = f", {printable(os.path.basename(step.path))}:{place.line}"
+            line = f", {self.name(printable(os.path.basename(step.path)))}:{place.line}"
+        opcode = self.name(printable(place.opcode))
         if switch.reason is Reason.AWAITED:
             awaited = self.code(call_text(place.expression, length)) if place.expression else "at an await"
             return f"{who} stopped at {awaited}{line}"
         if switch.callee:
-            call = call_text(place.expression, length) if place.expression else f"{switch.callee}()"
+            call = call_text(place.expression, length) if place.expression else f"{printable(switch.callee)}()"
             where = f"inside {self.code(call)}{line}"
         elif explained and place.opcode in LOOP_ENDS:
-            where = f"at the loop end{line} ({place.opcode})"
+            where = f"at the loop end{line} ({opcode})"
         elif explained and place.opcode == "RESUME":
             where = f"on entry to {self.code(printable(place.function.rpartition('.')[2]))}{line} (RESUME)"
         elif explained and place.opcode.startswith("CALL") and place.expression:
             at = "after" if switch.reason is Reason.PREEMPTED else "at"
-            where = f"{at} {self.code(call_text(place.expression, length))}{line} ({place.opcode})"
+            where = f"{at} {self.code(call_text(place.expression, length))}{line} ({opcode})"
         else:
-            where = f"at {place.opcode}{line}"
+            where = f"at {opcode}{line}"
         match switch.reason:
             case Reason.YIELDED:
                 return f"{who} yielded {where}"
@@ -176,12 +177,16 @@ class StepWords:
 
     def _line(self, path: str | None, line: int | None) -> str:
         if path is not None and line is not None and (path not in self.paths or len(self.paths) > 1):
-            return f"{printable(os.path.basename(path))}:{line}"
+            return f"{self.name(printable(os.path.basename(path)))}:{line}"
         return f"line {'?' if line is None else line}"
 
     def synchronised(self, step: SyncStep) -> str:
         """What a thread does to wait for others: acquire lock (waited 1.2 ms; Thread-2 held it)."""
-        what = step.operation if step.object is None else operation_words(step.operation, step.object, self.code)
+        what = (
+            operation_name(step.operation, self.code)
+            if step.object is None
+            else operation_words(step.operation, step.object, self.code)
+        )
         if step.operation in OF_THREADS and step.other is not None:
             what = f"{step.operation} {self.lane(step.other)}"
         if step.begins:

@@ -30,12 +30,17 @@ def lock_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
 def held_words(lock: SyncObject, code: Callable[[str], str] = identity) -> str:
     """A lock with what it is: the RLock guard."""
     words = lock_words(lock, code)
-    what = {"lock": "Lock"}.get(lock.type_name.rpartition(".")[2], lock.type_name.rpartition(".")[2])
+    what = operation_name({"_thread.lock": "Lock"}.get(lock.type_name, lock.type_name.rpartition(".")[2]), code)
     return words if IN_LIBRARY.fullmatch(lock.label) else f"the {what} {words}"
+
+
+def operation_name(name: str, code: Callable[[str], str] = identity) -> str:
+    """The name of an operation or a type: a word, or else as what it is, something that a program wrote."""
+    return name if name.isascii() and name.isidentifier() else code(printable(name))
 
 
 def operation_words(operation: str, called: SyncObject, code: Callable[[str], str] = identity) -> str:
     """An operation of an object as the source writes it: done.set; of a lock, acquire lock."""
     if IN_LIBRARY.fullmatch(called.label) or called.type_name in LOCKS or " " in called.label:
-        return f"{operation} {lock_words(called, code)}"
-    return code(f"{printable(called.label)}.{operation}")
+        return f"{operation_name(operation, code)} {lock_words(called, code)}"
+    return code(f"{printable(called.label)}.{printable(operation)}")
