@@ -239,6 +239,8 @@ def _fault(error: Exception) -> str:
 
     if isinstance(error, OpcodetraceError):
         return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}; look at its disk, or name another trace file with -d"
     from os import environ
 
     if environ.get(SHOW_TRACEBACK):

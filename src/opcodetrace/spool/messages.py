@@ -347,8 +347,9 @@ def sender(path: str) -> Send:
                     written = write(file, data)
                     while written < len(data):
                         written += write(file, data[written:])
-                except OSError:
+                except OSError as error:
                     ftruncate(file, size)
+                    error.filename = path
                     raise
             finally:
                 close(file)
