@@ -126,7 +126,8 @@ def test_a_signal_ends_what_sqlite_does(tmp_path: pathlib.Path) -> None:
 
         def interrupt() -> int:
             if not sent:
-                sent.append(subprocess.Popen(["kill", "-INT", str(os.getpid())]))
+                # a little later: not while this function, whose exception would be another, still runs
+                sent.append(subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -INT {os.getpid()}"]))
             return 0
 
         database._connection.create_function("interrupt", 0, interrupt)
