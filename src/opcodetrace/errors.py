@@ -84,7 +84,8 @@ class DatabaseError(OpcodetraceError):
 
 class NotATraceFile(DatabaseError):
     """What was named cannot hold runs, now or later: a folder, no SQLite, another program's or a newer opcodetrace's
-    file, or one in a folder that is not there. A recording that can only not use its trace file runs the script."""
+    file, one with a schema that is not ours, or one in a folder that is not there. A recording that can only not use
+    its trace file runs the script."""
 
 
 class RunNotFound(OpcodetraceError):

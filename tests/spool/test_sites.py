@@ -109,6 +109,15 @@ def test_a_tuple_cut_off_anywhere_is_ignored(tmp_path: pathlib.Path) -> None:
         assert read_sites(tmp_path / "sites") == ([FILE], [CODE], [], Patterns())
 
 
+@pytest.mark.parametrize("byte", range(HEAD.size))
+def test_a_length_that_is_damaged_is_no_unfinished_message(tmp_path: pathlib.Path, byte: int) -> None:
+    first, second, third = (bytearray(entry) for entry in entries())
+    second[byte] ^= 0xFF
+    (tmp_path / "sites").write_bytes(first + second + third)
+    with pytest.raises(SpoolError, match="sites is damaged"):
+        read_sites(tmp_path / "sites")
+
+
 def test_no_file_is_no_sites(tmp_path: pathlib.Path) -> None:
     assert read_sites(tmp_path / "sites") == ([], [], [], Patterns())
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from opcodetrace.errors import DatabaseError
 from opcodetrace.store import schema
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
+from opcodetrace.store.stored_value import MAX_NAME
 from opcodetrace.store.trace_file import STEPS
+from opcodetrace.trace.switch import Awaiting, Switch
 from opcodetrace_cli import main
 from tests.recording import record
-from tests.traces import FINDINGS, INFO, OUTCOME, make_trace
+from tests.traces import FILE, FINDINGS, INFO, LATIN, LOCATION, OUTCOME, PLACE, make_trace
 
 SCRIPT = """
 import threading
@@ -260,6 +263,27 @@ def test_a_text_that_is_no_utf_8_is_shown_escaped(path: Path) -> None:
     for command in COMMANDS:
         assert_told(ask(command, path), 0, 1)
     assert r"A\xff" in ask(("report",), path).stdout
+
+
+def test_what_is_longer_than_may_be_read_is_cut_or_kept_whole_as_it_is_written(tmp_path: Path) -> None:
+    """Also if a text beside it must be escaped."""
+    long, awaited = "\udc80" * MAX_NAME, (Awaiting("f" * MAX_NAME, "a.py", 1),)
+    trace = make_trace(switches=[Switch(2, 0, 1, replace(PLACE, function=long), long, None, awaited)])
+    trace.locations = {LOCATION.id: replace(LOCATION, label=long, container_type=long)}
+    trace.files = [FILE._replace(path=long), LATIN]
+    trace.notes = ["note " * MAX_NAME]
+    info = replace(INFO, script=long, argv=("a" * MAX_NAME, "\udc80"))
+    with Database.open(tmp_path / "t.db", create=True) as database:
+        run = database.add_run(info, OUTCOME, trace, FINDINGS)
+        assert (database.run(run).info.argv, database.run(run).notes) == (info.argv, tuple(trace.notes))
+        (switch,) = database.switches(run, 0, 100)
+        assert switch.awaited_by == awaited
+        assert switch.callee is not None
+        assert switch.place is not None
+        (location,) = database.locations(run).values()
+        paths = {site.path for site in database.sites(run).values()}
+        cut = [switch.callee, switch.place.function, location.label, *paths, database.run(run).info.script]
+        assert {(len(text), text[:6], text[-1]) for text in cut} == {(MAX_NAME, r"\udc80", "…")}
 
 
 def test_numbers_that_leave_no_room_for_a_run(path: Path) -> None:

@@ -95,11 +95,11 @@ def decode(data: bytes) -> Iterator[Message]:
             case ["woven", number, path, module, [code, site, phi]]:
                 first = (_number(code, highest), _number(site, highest), _number(phi, highest))
                 yield WovenFile(_number(number, highest), _text(path), _text(module), first, rest)
-            case ["code", *code]:
+            case ["code", *code] if not rest:
                 yield _code(code, highest)
-            case ["left", module, reason]:
+            case ["left", module, reason] if not rest:
                 yield LeftModule(_text(module), _text(reason))
-            case ["patterns", include, exclude]:
+            case ["patterns", include, exclude] if not rest:
                 yield Patterns(_texts(include), _texts(exclude))
             case _:
                 raise ValueError(f"{str(fields)[:60]!r} is no message that this version of opcodetrace knows")
@@ -109,8 +109,8 @@ def _is_unfinished(data: bytes, length: int) -> bool:
     """Whether it is the beginning of a message, whose text has that length. If the length itself is damaged, the text
     goes on in another message: in bytes that JSON does not have."""
     text = data[:length]
-    if len(text) == length:
-        _read(text)
+    if len(text) == length:  # then something is to follow it
+        return _list(_read(text))[:1] in (["file"], ["woven"])
     return b"\0" not in text and any(text.startswith(begin[: len(text)]) for begin in _BEGINNINGS)
 
 
