@@ -61,6 +61,34 @@ def test_no_value_is_in_the_spool_nor_in_the_file(scripts: Scripts) -> None:
     assert "no values were recorded (--no-values)" in str(scripts.query("SELECT notes FROM runs"))
 
 
+FAILS = """
+import threading
+tokens, lock = {}, threading.Lock()
+def work():
+    with lock:
+        try:
+            tokens["token"]
+        except KeyError:
+            tokens["token"] = 1
+        else:
+            del tokens["token"]
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+    thread.join()
+"""
+
+
+@pytest.mark.parametrize("option", [("--no-values",), ("--redact", "token")])
+def test_what_was_raised_is_no_value(option: tuple[str, ...], scripts: Scripts) -> None:
+    scripts.write("script.py", FAILS)
+    assert scripts.recorded(*option, "script.py").returncode == 0
+    stored = scripts.query("SELECT kind, value, value_type FROM events ORDER BY seq")
+    assert [row for row in stored if row[1:] != (None, None)] == [(1, "KeyError", "raised")] * 2
+    assert [kind for kind, *_ in stored] == [1, 2, 1, 3, 1, 2]
+    assert scripts.opcodetrace("report").returncode == 0
+
+
 def test_what_was_lost_is_found_all_the_same(scripts: Scripts) -> None:
     scripts.write("script.py", SCRIPT)
     scripts.recorded("--no-values", "script.py", str(scripts.database))
