@@ -7,6 +7,7 @@ import pathlib
 import signal
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -121,20 +122,22 @@ def test_a_reader_holds_up_a_writer_who_says_so(stored: Scripts, lock: sqlite3.C
 
 
 def test_a_signal_ends_what_sqlite_does(tmp_path: pathlib.Path) -> None:
+    gate = threading.Lock()
+    gate.acquire()
+
+    def send() -> None:
+        gate.acquire()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sender = threading.Thread(target=send)
+    sender.start()
     with Database.open(tmp_path / "t.db", create=True) as database:
-        sent: list[subprocess.Popen[bytes]] = []
-
-        def interrupt() -> int:
-            if not sent:
-                # a little later: not while this function, whose exception would be another, still runs
-                sent.append(subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -INT {os.getpid()}"]))
-            return 0
-
-        database._connection.create_function("interrupt", 0, interrupt)
-        endless = "WITH RECURSIVE n (a) AS (SELECT interrupt() UNION ALL SELECT a + 1 FROM n) SELECT max(a) FROM n"
+        # a function in C: no handler runs in it, whenever the signal comes
+        database._connection.create_function("let_go", 0, gate.release)
+        endless = "WITH RECURSIVE n (a) AS (SELECT let_go() UNION ALL SELECT a FROM n) SELECT max(a) FROM n"
         with pytest.raises(KeyboardInterrupt):
             database._connection.execute(endless)
-        assert sent[0].wait() == 0
+        sender.join()
         assert database.runs() == []
 
 
