@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
-from tests.recording import Recording
+from tests.recording import Recording, record
 
 PROGRAM = """\
 import collections, heapq, operator, threading, types
@@ -23,23 +20,34 @@ class Key:
         return 1
 class Counts(dict):
     def __missing__(self, key): raise KeyError(key)
-account, slots, own, key = Account(), Slots(), Own(), Key()
-table, counts, items, members, queue, heap = {"a": 1}, Counts(), [1], {1}, collections.deque(), []
-ordered, module, found = collections.OrderedDict(), types.ModuleType("module"), 0
-gone = 1
-del gone
+def fresh():
+    global account, slots, own, key, table, counts, items, members, queue, heap, ordered, module, gone
+    account, slots, own, key = Account(), Slots(), Own(), Key()
+    table, counts, items, members, queue, heap = {"a": 1}, Counts(), [1], {1}, collections.deque(), []
+    ordered, module, gone = collections.OrderedDict(), types.ModuleType("module"), 0
+    del gone
 def local():
     cell = 1
     del cell
     def inner(): return cell
     inner()
-def tried(index=7, name="no", one=items, mine=account):
+tried = []
+"""
+CASE = """
+@tried.append
+def _(one, mine, index=7, name="no"):
     try:
         ACCESS
     except Exception: pass
     else: raise SystemExit("it does not fail")
-threads = [threading.Thread(target=tried) for _ in range(2)]
-for thread in threads: thread.start(); thread.join()
+"""
+END = """
+for each in tried:
+    fresh()
+    for _ in range(2):
+        thread = threading.Thread(target=each, args=(items, account))
+        thread.start()
+        thread.join()
 """
 # The access: where it is told of, and what it raised. None: nothing of it is told.
 ACCESSES = {
@@ -93,17 +101,27 @@ ACCESSES = {
 }
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """All of them in turn, each by two threads."""
+    folder = tmp_path_factory.mktemp("failed")
+    script = folder / "script.py"
+    script.write_text(PROGRAM + "".join(CASE.replace("ACCESS", access) for access in ACCESSES) + END)
+    made = record(folder / "trace.db", "--keep", "all", script)
+    assert made.exit_code == 0, made.stderr
+    return made
+
+
 @pytest.mark.parametrize("access", ACCESSES)
-def test_what_failed(access: str, record: Callable[..., Recording], tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(PROGRAM.replace("ACCESS", access))
-    recording = record("--keep", "all", script)
-    assert recording.exit_code == 0, recording.stderr
+def test_what_failed(access: str, recording: Recording) -> None:
+    first = 1 + 2 * list(ACCESSES).index(access)
     rows = [
-        (thread, str(location).split(" (")[0], raised, value)  # without the number of one of several cells
+        (thread, str(location).split(" (")[0].split(" #")[0], raised, value)  # without the number of one of several
         for thread, location, raised, value in recording.query(
-            "SELECT thread, location, raised, value FROM accesses WHERE raised IS NOT NULL"
+            "SELECT thread, location, raised, value FROM accesses WHERE raised IS NOT NULL AND thread IN (?, ?)",
+            first,
+            first + 1,
         )
     ]
     expected = ACCESSES[access]
-    assert rows == ([] if expected is None else [(thread, *expected, None) for thread in (1, 2)])
+    assert rows == ([] if expected is None else [(thread, *expected, None) for thread in (first, first + 1)])
