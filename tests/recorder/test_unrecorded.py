@@ -101,8 +101,8 @@ main()
 @pytest.mark.parametrize(
     ("room", "options"),
     [
-        *((room, []) for room in (0, 1, 1 << 14, 100_000, 1 << 20)),
-        *((room, ["--runs=2"]) for room in (1, 1 << 20)),
+        *((room, []) for room in (0, 1 << 14, 1 << 20)),
+        (1, ["--runs=2"]),
         (1 << 20, ["--last=1000"]),
     ],
 )
@@ -164,7 +164,8 @@ def test_a_trace_file_that_somebody_keeps_locked(mode: str, scripts: Scripts) ->
     waiting, unrecorded = stderr.splitlines()
     assert waiting.startswith("opcodetrace: waiting for ")
     assert unrecorded.startswith(f"{UNRECORDED}{scripts.database} is locked by another process ({os.getpid()}: ")
-    assert record(scripts, "--require-recording", "script.py")[:2] == (74, "")
+    if mode == "EXCLUSIVE":  # each waits for some seconds
+        assert record(scripts, "--require-recording", "script.py")[:2] == (74, "")
     holder.close()
 
 
