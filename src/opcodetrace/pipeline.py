@@ -18,6 +18,10 @@ from opcodetrace.store.database import Database
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.redaction import is_location_redacted
 
+NO_VALUES = (
+    "no values were recorded (--no-values): each write may have put back what was there, so a loss is possible at most"
+)
+
 
 def check_whole(spool: Spool) -> None:
     """SpoolError if the spool has lost something that its run is made of."""
@@ -50,7 +54,7 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     if meta.lost:
         trace.notes.append(meta.lost)
     if not options.values:
-        trace.notes.append("no values were recorded (--no-values)")
+        trace.notes.append(NO_VALUES)
     findings = find_all(KINDS, gather(trace))
     hidden = [each.id for each in trace.locations.values() if is_location_redacted(each, options.redact)]
     if hidden:  # after the findings, which need what the locations held

@@ -98,6 +98,34 @@ def test_what_was_lost_is_found_all_the_same(scripts: Scripts) -> None:
     assert scripts.opcodetrace("report").returncode == 0
 
 
+PUTS_BACK = """
+import threading
+level, read, done = [5], threading.Event(), threading.Event()
+def slow():
+    value = level[0]
+    read.set(); done.wait()
+    level[0] = WRITTEN
+def fast():
+    read.wait()
+    value = level[0]
+    level[0] = WRITTEN
+    done.set()
+threads = [threading.Thread(target=each) for each in (slow, fast)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+@pytest.mark.parametrize("written", ["value", "max(value, 3)", "value + 0"])
+def test_a_write_that_may_have_put_back_what_was_there_loses_nothing_for_sure(written: str, scripts: Scripts) -> None:
+    scripts.write("script.py", PUTS_BACK.replace("WRITTEN", written))
+    for options, losses in (((), (0, 0)), (("--no-values",), (0, 1))):
+        assert scripts.recorded(*options, "script.py").returncode == 0
+        assert scripts.opcodetrace("check").returncode == 0
+        low_high = "SELECT coalesce(sum(low), 0), coalesce(sum(high), 0) FROM lost_counts WHERE run_id ="
+        assert scripts.query(f"{low_high} (SELECT max(id) FROM runs)") == [losses]
+
+
 def test_with_values_they_are_there(scripts: Scripts) -> None:
     scripts.write("script.py", SCRIPT)
     done = scripts.recorded("--keep", "all", "script.py", str(scripts.database))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import sources_of
 from opcodetrace.trace.event import Event, EventKind
-from opcodetrace.trace.events import CERTAINTIES, Events, Sources
+from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -75,7 +76,27 @@ def analysed(trace: Trace) -> Evidence:
         unseen += found.unseen
         if count.high:
             counts.append(count)
+    lost, counts = _not_surely_changed(trace.events, lost, counts)
     return Evidence(trace, lost, counts, unseen, sources, uncertain_locations=accesses.uncertain)
+
+
+def _not_surely_changed(
+    events: Events, lost: list[LostUpdate], counts: list[LostCount]
+) -> tuple[list[LostUpdate], list[LostCount]]:
+    """The same, but a write of an unknown value may have put back what was there: then nothing of it was lost."""
+    places = events.places(update.lost for update in lost)
+    unknown = {
+        seq
+        for seq, place in places.items()
+        if events.kind[place] == EventKind.WRITE and events.tag[place] == ValueTag.ABSENT
+    }
+    if not unknown:
+        return lost, counts
+    doubted = Counter(update.location for update in lost if update.lost in unknown)
+    return (
+        [replace(update, severity=Severity.POSSIBLE) if update.lost in unknown else update for update in lost],
+        [replace(count, low=max(0, count.low - doubted[count.location])) for count in counts],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,10 @@ class LostUpdateKind(Kind):
                     "Possible: code that is not woven wrote to this location too, so more may have happened than is "
                     "shown."
                 )
-            return "Possible: in other orders that agree with the recording, other updates are lost, or none."
+            return (
+                "Possible: in other orders that agree with the recording, or by values that were not recorded, other "
+                "updates are lost, or none."
+            )
         if teller.certainty is Certainty.INFERRED:
             return (
                 "Inferred: a value went through a call, a parameter or a return, or was chosen by a branch; its read "
