@@ -494,13 +494,18 @@ def zeroed(path: Path) -> None:
         file.write(bytes(64))
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, emptied, halved, overwritten, zeroed])
-@pytest.mark.parametrize("name", ["sites", "options.json"])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *(("sites", damage) for damage in (Path.unlink, emptied, halved, zeroed)),
+        *(("options.json", damage) for damage in (Path.unlink, overwritten)),
+    ],
+)
 def test_what_cannot_be_read_is_never_deleted(name: str, damage: Callable[[Path], None], scripts: Scripts) -> None:
     left_as_it_is(scripts, orphan(scripts), name, damage)
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, emptied, cut_in_the_header, cut_in_the_records, overwritten, zeroed])
+@pytest.mark.parametrize("damage", [Path.unlink, cut_in_the_header, cut_in_the_records, overwritten])
 def test_a_window_that_cannot_be_read_is_never_deleted(damage: Callable[[Path], None], scripts: Scripts) -> None:
     left_as_it_is(scripts, orphan(scripts), "window", damage)
 

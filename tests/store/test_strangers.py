@@ -224,7 +224,7 @@ DAMAGES = {
     "a huge label": "UPDATE locations SET label = hex(zeroblob(30000000)) WHERE id = 1",
     "a huge value": "UPDATE events SET value = hex(zeroblob(100000))",
     "a huge blob": "UPDATE locations SET key = zeroblob(100000000) WHERE id = 1",
-    "a huge name": "UPDATE threads SET name = hex(zeroblob(30000000)) WHERE thread = 1",
+    "a huge name": "UPDATE threads SET name = hex(zeroblob(300000)) WHERE thread = 1",
     "numbers that overflow": "UPDATE finding_counts SET low = 9223372036854775807, high = 9223372036854775807",
     "texts for numbers": "UPDATE runs SET threads = 'many'",
     "a negative number": "UPDATE runs SET accesses = -1",
