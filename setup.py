@@ -5,18 +5,22 @@ from glob import glob
 from setuptools import Extension, setup
 
 ARGUMENTS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"]
+SHARED = ["src/opcodetrace/spool/record.h", "src/opcodetrace/trace/columns.h"]
 
 setup(
     ext_modules=[
         Extension(
             "opcodetrace.probe._probe",
             sources=sorted(glob("src/opcodetrace/probe/*.c")),
-            depends=sorted(glob("src/opcodetrace/probe/*.h")),
+            depends=[*sorted(glob("src/opcodetrace/probe/*.h")), *SHARED],
             extra_compile_args=ARGUMENTS,
         ),
         *(
             Extension(
-                f"opcodetrace.{name.replace('/', '.')}", [f"src/opcodetrace/{name}.c"], extra_compile_args=ARGUMENTS
+                f"opcodetrace.{name.replace('/', '.')}",
+                [f"src/opcodetrace/{name}.c"],
+                depends=SHARED,
+                extra_compile_args=ARGUMENTS,
             )
             for name in ("analyse/_passes", "ingest/_candidates", "ingest/_numbering", "spool/_survey", "store/_btree")
         ),

@@ -55,5 +55,5 @@ def test_rows_that_do_not_fit() -> None:
         (table, rows, 0, (column[:3].copy(),), numbers),
         (table, rows, 0, (column.astype(np.uint32),), numbers),
     ):
-        with pytest.raises(ValueError, match=r"fit|columns"):
+        with pytest.raises(ValueError, match=r"fit|array"):
             _numbering.number(*wrong)

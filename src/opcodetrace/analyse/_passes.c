@@ -2,51 +2,12 @@
  *
  * What each does is said in _passes.pyi; the tests compare them with plain Python. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "../trace/columns.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
 enum { READ = 1, WRITE = 2, DELETE = 3, ENTER = 5, ELSEWHERE = 7 };          /* trace.event.EventKind */
 enum { ABSENT = 0, OBJECT = 7, SOME_OBJECT = 8 };                            /* trace.events.ValueTag */
-
-/* ---- buffers */
-
-enum { MAX_COLUMNS = 12 };
-
-typedef struct {
-    Py_buffer buffers[MAX_COLUMNS];
-    int count;
-} Columns;
-
-static void
-release(Columns *columns)
-{
-    while (columns->count) {
-        PyBuffer_Release(&columns->buffers[--columns->count]);
-    }
-}
-
-/* The items of an array of numbers of `size` bytes; how many there are goes to `*length`, or must be that if it is not
- * negative. NULL if the array is none such. */
-static void *
-items(Columns *columns, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable)
-{
-    Py_buffer *buffer = &columns->buffers[columns->count];
-    if (PyObject_GetBuffer(array, buffer, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
-        return NULL;
-    }
-    columns->count++;
-    Py_ssize_t count = buffer->len / size;
-    if (buffer->itemsize != size || (*length >= 0 && count != *length) || count > INT32_MAX) {
-        PyErr_Format(PyExc_ValueError, "column %d is not of the size and length that is wanted", columns->count - 1);
-        return NULL;
-    }
-    *length = count;
-    return buffer->buf;
-}
 
 /* ---- group */
 
@@ -61,9 +22,9 @@ group(PyObject *Py_UNUSED(module), PyObject *args)
     }
     Columns columns = {.count = 0};
     Py_ssize_t events = -1, bounds_count = -1, placed = -1;
-    const int32_t *location = items(&columns, given_locations, 4, &events, false);
-    int64_t *bounds = location == NULL ? NULL : items(&columns, given_bounds, 8, &bounds_count, true);
-    int32_t *order = bounds == NULL ? NULL : items(&columns, given_order, 4, &placed, true);
+    const int32_t *location = columns_items(&columns, given_locations, 4, &events, false);
+    int64_t *bounds = location == NULL ? NULL : columns_items(&columns, given_bounds, 8, &bounds_count, true);
+    int32_t *order = bounds == NULL ? NULL : columns_items(&columns, given_order, 4, &placed, true);
     bool fits = order != NULL;
     if (fits) {
         /* bounds[n + 1] first counts location n, then is where its places begin, at last where they end */
@@ -97,7 +58,7 @@ group(PyObject *Py_UNUSED(module), PyObject *args)
             }
         }
     }
-    release(&columns);
+    columns_release(&columns);
     if (!fits) {
         return NULL;
     }
@@ -172,14 +133,14 @@ newest_reads(PyObject *Py_UNUSED(module), PyObject *args)
     }
     Columns columns = {.count = 0};
     Py_ssize_t events = -1, sites = -1, frames = -1;
-    const uint8_t *kind = items(&columns, given[0], 1, &events, false);
-    const uint32_t *site = kind == NULL ? NULL : items(&columns, given[1], 4, &events, false);
-    const int32_t *location = site == NULL ? NULL : items(&columns, given[2], 4, &events, false);
-    const int32_t *frame = location == NULL ? NULL : items(&columns, given[3], 4, &events, false);
-    const uint8_t *asked = frame == NULL ? NULL : items(&columns, given[4], 1, &sites, false);
-    const int32_t *made_of = asked == NULL ? NULL : items(&columns, given[5], 4, &sites, false);
-    int32_t *entered = made_of == NULL ? NULL : items(&columns, given[6], 4, &frames, true);
-    int32_t *source = entered == NULL ? NULL : items(&columns, given[7], 4, &events, true);
+    const uint8_t *kind = columns_items(&columns, given[0], 1, &events, false);
+    const uint32_t *site = kind == NULL ? NULL : columns_items(&columns, given[1], 4, &events, false);
+    const int32_t *location = site == NULL ? NULL : columns_items(&columns, given[2], 4, &events, false);
+    const int32_t *frame = location == NULL ? NULL : columns_items(&columns, given[3], 4, &events, false);
+    const uint8_t *asked = frame == NULL ? NULL : columns_items(&columns, given[4], 1, &sites, false);
+    const int32_t *made_of = asked == NULL ? NULL : columns_items(&columns, given[5], 4, &sites, false);
+    int32_t *entered = made_of == NULL ? NULL : columns_items(&columns, given[6], 4, &frames, true);
+    int32_t *source = entered == NULL ? NULL : columns_items(&columns, given[7], 4, &events, true);
     Newest newest = {0};
     int status = source == NULL ? -1 : 0;
     for (Py_ssize_t place = 0; place < events && status == 0; place++) {
@@ -212,7 +173,7 @@ newest_reads(PyObject *Py_UNUSED(module), PyObject *args)
         }
     }
     PyMem_Free(newest.slots);
-    release(&columns);
+    columns_release(&columns);
     if (status < 0) {
         return NULL;
     }
@@ -435,15 +396,15 @@ overwritten(PyObject *Py_UNUSED(module), PyObject *args)
     const int32_t *order = NULL;
     const int64_t *begins = NULL, *ends = NULL;
     int status = -1;
-    part.kind = items(&columns, given[0], 1, &events, false);
-    part.tag = part.kind == NULL ? NULL : items(&columns, given[1], 1, &events, false);
-    part.word = part.tag == NULL ? NULL : items(&columns, given[2], 8, &events, false);
-    part.source = part.word == NULL ? NULL : items(&columns, given[3], 4, &events, false);
-    order = part.source == NULL ? NULL : items(&columns, given[4], 4, &placed, false);
-    begins = order == NULL ? NULL : items(&columns, given[5], 8, &parts, false);
-    ends = begins == NULL ? NULL : items(&columns, given[6], 8, &parts, false);
-    part.over = ends == NULL ? NULL : items(&columns, given[7], 4, &events, true);
-    part.unseen = part.over == NULL ? NULL : items(&columns, given[8], 1, &events, true);
+    part.kind = columns_items(&columns, given[0], 1, &events, false);
+    part.tag = part.kind == NULL ? NULL : columns_items(&columns, given[1], 1, &events, false);
+    part.word = part.tag == NULL ? NULL : columns_items(&columns, given[2], 8, &events, false);
+    part.source = part.word == NULL ? NULL : columns_items(&columns, given[3], 4, &events, false);
+    order = part.source == NULL ? NULL : columns_items(&columns, given[4], 4, &placed, false);
+    begins = order == NULL ? NULL : columns_items(&columns, given[5], 8, &parts, false);
+    ends = begins == NULL ? NULL : columns_items(&columns, given[6], 8, &parts, false);
+    part.over = ends == NULL ? NULL : columns_items(&columns, given[7], 4, &events, true);
+    part.unseen = part.over == NULL ? NULL : columns_items(&columns, given[8], 1, &events, true);
     if (part.unseen != NULL) {
         bool fits = true;
         int64_t longest = 0;
@@ -483,7 +444,7 @@ overwritten(PyObject *Py_UNUSED(module), PyObject *args)
         PyMem_Free(part.settled);
         PyMem_Free(part.since);
     }
-    release(&columns);
+    columns_release(&columns);
     return status < 0 ? NULL : Py_BuildValue("nn", part.lost, part.surprises);
 }
 

@@ -2,11 +2,9 @@
  *
  * What each function does is said in _candidates.pyi; ingest/candidates.py keeps the arrays. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "../trace/columns.h"
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "../spool/record.h"
 
 enum { READ = 1, DELETE = 3 };                                                       /* trace.event.Kind */
 enum { NONE = 3, FALSE_ = 4, TRUE_ = 5, STR = 6, BYTES = 7, OBJECT = 8, NAME = 9 };  /* spool.layout.Tag */
@@ -20,47 +18,7 @@ enum { MODULE = 0x40 }; /* spool.layout.RecordFlag */
 #define THREAD ((uint32_t)0x1FFFF) /* in a bucket: the first thread, plus one */
 #define MANY ((uint32_t)1 << 30)   /* another one came */
 #define WRITTEN ((uint32_t)1 << 31)
-enum { MAX_BITS = 31, COLUMNS = 10 };
-
-typedef struct {
-    uint32_t commit, before, site;
-    uint16_t thread;
-    uint8_t kind, tags;
-    uint64_t container, key, value, frame;
-} Record;
-
-typedef struct {
-    Py_buffer buffers[COLUMNS];
-    int count;
-} Columns;
-
-static void
-release(Columns *columns)
-{
-    while (columns->count) {
-        PyBuffer_Release(&columns->buffers[--columns->count]);
-    }
-}
-
-/* The items of an array, of `size` bytes each; how many there are goes to `*length`, or must be that if it is not
- * negative. NULL if the array is none such. */
-static void *
-items(Columns *columns, PyObject *array, size_t size, Py_ssize_t *length, bool writable)
-{
-    Py_buffer *buffer = &columns->buffers[columns->count];
-    if (PyObject_GetBuffer(array, buffer, PyBUF_ND | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
-        return NULL;
-    }
-    columns->count++;
-    Py_ssize_t count = buffer->len / (Py_ssize_t)size;
-    if (buffer->itemsize != (Py_ssize_t)size || (*length >= 0 && count != *length) ||
-        (uintptr_t)buffer->buf % (size < sizeof(uint64_t) ? size : sizeof(uint64_t))) {
-        PyErr_Format(PyExc_ValueError, "array %d is not of the size and length that is wanted", columns->count - 1);
-        return NULL;
-    }
-    *length = count;
-    return buffer->buf;
-}
+enum { MAX_BITS = 31 };
 
 /* ---- touch */
 
@@ -135,15 +93,15 @@ touch(PyObject *Py_UNUSED(module), PyObject *args)
     }
     Columns columns = {.count = 0};
     Py_ssize_t count = -1, sites = -1, text_count = -1, aliases = -1, size = -1;
-    const Record *records = items(&columns, given[0], sizeof *records, &count, false);
-    const uint8_t *kinds = records == NULL ? NULL : items(&columns, given[1], 1, &count, false);
-    texts.names = kinds == NULL ? NULL : items(&columns, given[2], 8, &sites, false);
-    const uint8_t *in_globals = texts.names == NULL ? NULL : items(&columns, given[3], 1, &sites, false);
-    texts.texts = in_globals == NULL ? NULL : items(&columns, given[4], 8, &text_count, false);
-    const uint64_t *aliased = texts.texts == NULL ? NULL : items(&columns, given[5], 8, &aliases, false);
-    uint32_t *table = aliased == NULL ? NULL : items(&columns, given[6], 4, &size, true);
-    uint32_t *buckets = table == NULL ? NULL : items(&columns, given[7], 4, &count, true);
-    int64_t *counts = buckets == NULL ? NULL : items(&columns, given[8], 8, &sites, true);
+    const Record *records = columns_items(&columns, given[0], sizeof *records, &count, false);
+    const uint8_t *kinds = records == NULL ? NULL : columns_items(&columns, given[1], 1, &count, false);
+    texts.names = kinds == NULL ? NULL : columns_items(&columns, given[2], 8, &sites, false);
+    const uint8_t *in_globals = texts.names == NULL ? NULL : columns_items(&columns, given[3], 1, &sites, false);
+    texts.texts = in_globals == NULL ? NULL : columns_items(&columns, given[4], 8, &text_count, false);
+    const uint64_t *aliased = texts.texts == NULL ? NULL : columns_items(&columns, given[5], 8, &aliases, false);
+    uint32_t *table = aliased == NULL ? NULL : columns_items(&columns, given[6], 4, &size, true);
+    uint32_t *buckets = table == NULL ? NULL : columns_items(&columns, given[7], 4, &count, true);
+    int64_t *counts = buckets == NULL ? NULL : columns_items(&columns, given[8], 8, &sites, true);
     bool fits = counts != NULL;
     int shift = 64;
     if (fits) {
@@ -179,7 +137,7 @@ touch(PyObject *Py_UNUSED(module), PyObject *args)
         counts[site]++;
         names_global |= (record->kind & MODULE) || in_globals[site];
     }
-    release(&columns);
+    columns_release(&columns);
     return fits ? PyBool_FromLong(names_global) : NULL;
 }
 
@@ -197,9 +155,9 @@ shared(PyObject *Py_UNUSED(module), PyObject *args)
     }
     Columns columns = {.count = 0};
     Py_ssize_t count = -1, size = -1;
-    const uint32_t *buckets = items(&columns, given_buckets, 4, &count, false);
-    const uint32_t *table = buckets == NULL ? NULL : items(&columns, given_table, 4, &size, false);
-    uint8_t *candidates = table == NULL ? NULL : items(&columns, given_candidates, 1, &count, true);
+    const uint32_t *buckets = columns_items(&columns, given_buckets, 4, &count, false);
+    const uint32_t *table = buckets == NULL ? NULL : columns_items(&columns, given_table, 4, &size, false);
+    uint8_t *candidates = table == NULL ? NULL : columns_items(&columns, given_candidates, 1, &count, true);
     bool fits = candidates != NULL;
     Py_ssize_t found = 0;
     for (Py_ssize_t at = 0; at < count && fits; at++) {
@@ -215,7 +173,7 @@ shared(PyObject *Py_UNUSED(module), PyObject *args)
     if (!fits && !PyErr_Occurred()) {
         PyErr_SetString(PyExc_ValueError, "there is no such bucket");
     }
-    release(&columns);
+    columns_release(&columns);
     return fits ? PyLong_FromSsize_t(found) : NULL;
 }
 
@@ -235,10 +193,10 @@ gather(PyObject *Py_UNUSED(module), PyObject *args)
     }
     Columns columns = {.count = 0};
     Py_ssize_t count = -1, room = -1;
-    const Record *records = items(&columns, given[0], sizeof *records, &count, false);
-    const uint8_t *which = records == NULL ? NULL : items(&columns, given[1], 1, &count, false);
-    Record *rows = which == NULL ? NULL : items(&columns, given[2], sizeof *rows, &room, true);
-    int64_t *seqs = rows == NULL ? NULL : items(&columns, given[3], 8, &room, true);
+    const Record *records = columns_items(&columns, given[0], sizeof *records, &count, false);
+    const uint8_t *which = records == NULL ? NULL : columns_items(&columns, given[1], 1, &count, false);
+    Record *rows = which == NULL ? NULL : columns_items(&columns, given[2], sizeof *rows, &room, true);
+    int64_t *seqs = rows == NULL ? NULL : columns_items(&columns, given[3], 8, &room, true);
     bool fits = seqs != NULL;
     if (fits && (at < 0 || at > room || count > room - at)) {
         PyErr_SetString(PyExc_ValueError, "there is no room for that many records");
@@ -250,7 +208,7 @@ gather(PyObject *Py_UNUSED(module), PyObject *args)
             seqs[at++] = (int64_t)(first + (uint64_t)place);
         }
     }
-    release(&columns);
+    columns_release(&columns);
     return fits ? PyLong_FromSsize_t(at) : NULL;
 }
 

@@ -2,35 +2,9 @@
  *
  * What the function does is said in _numbering.pyi; ingest/row_numbers.py keeps the arrays. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "../trace/columns.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
-enum { MAX_COLUMNS = 4 };
-
-typedef struct {
-    Py_buffer buffers[MAX_COLUMNS + 3];
-    int count;
-} Buffers;
-
-static void *
-items(Buffers *buffers, PyObject *array, Py_ssize_t size, Py_ssize_t *length, bool writable)
-{
-    Py_buffer *buffer = &buffers->buffers[buffers->count];
-    if (PyObject_GetBuffer(array, buffer, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
-        return NULL;
-    }
-    buffers->count++;
-    Py_ssize_t count = buffer->len / size;
-    if (buffer->itemsize != size || (*length >= 0 && count != *length)) {
-        PyErr_SetString(PyExc_ValueError, "columns are as long as each other, of 8 bytes an item");
-        return NULL;
-    }
-    *length = count;
-    return buffer->buf;
-}
+enum { MAX_WIDTH = 4 }; /* of a row */
 
 static size_t
 place_of(const uint64_t *row, int width, size_t mask)
@@ -66,26 +40,26 @@ number(PyObject *Py_UNUSED(module), PyObject *args)
                           &given_numbers)) {
         return NULL;
     }
-    Buffers buffers = {.count = 0};
+    Columns opened = {.count = 0};
     PyObject *result = NULL;
     Py_ssize_t size = -1, room = -1, length = -1;
     Py_ssize_t width = PyTuple_GET_SIZE(given_columns);
-    int32_t *table = items(&buffers, given_table, 4, &size, true);
-    uint64_t *rows = table == NULL ? NULL : items(&buffers, given_rows, 8, &room, true);
-    int32_t *numbers = rows == NULL ? NULL : items(&buffers, given_numbers, 4, &length, true);
-    const uint64_t *columns[MAX_COLUMNS];
+    int32_t *table = columns_items(&opened, given_table, 4, &size, true);
+    uint64_t *rows = table == NULL ? NULL : columns_items(&opened, given_rows, 8, &room, true);
+    int32_t *numbers = rows == NULL ? NULL : columns_items(&opened, given_numbers, 4, &length, true);
+    const uint64_t *columns[MAX_WIDTH];
     bool fits = numbers != NULL;
-    if (fits && (width < 1 || width > MAX_COLUMNS || size & (size - 1) || count < 0 || count + length > INT32_MAX ||
+    if (fits && (width < 1 || width > MAX_WIDTH || size & (size - 1) || count < 0 || count + length > INT32_MAX ||
                  (count + length) * width > room || 2 * (count + length) > size)) {
         PyErr_SetString(PyExc_ValueError, "the rows do not fit");
         fits = false;
     }
     for (Py_ssize_t column = 0; column < width && fits; column++) {
-        columns[column] = items(&buffers, PyTuple_GET_ITEM(given_columns, column), 8, &length, false);
+        columns[column] = columns_items(&opened, PyTuple_GET_ITEM(given_columns, column), 8, &length, false);
         fits = columns[column] != NULL;
     }
     for (Py_ssize_t at = 0; at < length && fits; at++) {
-        uint64_t row[MAX_COLUMNS];
+        uint64_t row[MAX_WIDTH];
         for (Py_ssize_t column = 0; column < width; column++) {
             row[column] = columns[column][at];
         }
@@ -104,9 +78,7 @@ number(PyObject *Py_UNUSED(module), PyObject *args)
     if (fits) {
         result = PyLong_FromSsize_t(count);
     }
-    while (buffers.count) {
-        PyBuffer_Release(&buffers.buffers[--buffers.count]);
-    }
+    columns_release(&opened);
     return result;
 }
 

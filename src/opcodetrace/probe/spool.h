@@ -5,9 +5,10 @@
 
 #include "interpreter.h"
 
+#include "../spool/record.h"
+
 enum {
     SPOOL_VERSION = 1,
-    RECORD_SIZE = 48,
     ENDED_OFFSET = 4096,
     MAX_THREADS = 65536,
     HEADER_SIZE = ENDED_OFFSET + MAX_THREADS,
@@ -79,14 +80,6 @@ typedef struct {
     uint64_t disk_full; /* offset 152: not 0 if there was no room for more */
 } Header;
 
-typedef struct {
-    uint32_t commit, before, site;
-    uint16_t thread;
-    uint8_t kind, tags;
-    uint64_t container, key, value, frame;
-} Record;
-
-_Static_assert(sizeof(Record) == RECORD_SIZE, "layout.py says how large a record is");
 _Static_assert(offsetof(Header, limit) == 24 && offsetof(Header, ring) == 40 && offsetof(Header, end) == 48 &&
                    offsetof(Header, allocated) == 56 && offsetof(Header, next) == 64 &&
                    offsetof(Header, missed) == 128 && offsetof(Header, children) == 136 &&

@@ -2,39 +2,14 @@
  *
  * What the function does is said in _survey.pyi; spool/records.py keeps the arrays. */
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "../trace/columns.h"
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "record.h"
 
 enum { HOLE = 0, WRITE = 2, DELETE = 3, COMPUTE = 4, DEFINE = 6, KIND_MASK = 0x1F }; /* spool.layout.RecordKind */
 enum { TEXT = 8, TYPE = 9, BIRTH = 12, DESCRIBE = 16 };                             /* what belongs to no thread */
 enum { INT = 1, SLICE = 10, WHOLE = 12, TAG_MASK = 0x0F };                          /* spool.layout.Tag */
-enum { THREADS = 1 << 16, COLUMNS = 8 };
-
-typedef struct {
-    uint32_t commit, before, site;
-    uint16_t thread;
-    uint8_t kind, tags;
-    uint64_t container, key, value, frame;
-} Record;
-
-static void *
-items(Py_buffer *buffers, int *opened, PyObject *array, Py_ssize_t size, Py_ssize_t *count, bool writable)
-{
-    Py_buffer *buffer = &buffers[*opened];
-    if (PyObject_GetBuffer(array, buffer, PyBUF_ND | PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0) {
-        return NULL;
-    }
-    ++*opened;
-    if (buffer->itemsize != size || (*count >= 0 && buffer->len != *count * size)) {
-        PyErr_Format(PyExc_ValueError, "array %d is not of the size and length that is wanted", *opened - 1);
-        return NULL;
-    }
-    *count = buffer->len / size;
-    return buffer->buf;
-}
+enum { THREADS = 1 << 16, GIVEN = 8 };
 
 static bool
 moves(const Record *record, uint8_t kind)
@@ -49,23 +24,22 @@ PyDoc_STRVAR(survey_doc, "survey($module, records, first, kinds, counts, begins,
 static PyObject *
 survey(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    PyObject *given[COLUMNS];
+    PyObject *given[GIVEN];
     unsigned long long first;
     if (!PyArg_ParseTuple(args, "OKOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4], &given[5],
                           &given[6], &given[7])) {
         return NULL;
     }
-    Py_buffer buffers[COLUMNS];
-    int opened = 0;
+    Columns columns = {.count = 0};
     Py_ssize_t count = -1, kinds_count = KIND_MASK + 1, threads = THREADS;
-    const Record *records = items(buffers, &opened, given[0], sizeof *records, &count, false);
-    uint8_t *kinds = records == NULL ? NULL : items(buffers, &opened, given[1], 1, &count, true);
-    int64_t *counts = kinds == NULL ? NULL : items(buffers, &opened, given[2], 8, &kinds_count, true);
-    int64_t *begins = counts == NULL ? NULL : items(buffers, &opened, given[3], 8, &threads, true);
-    int64_t *ends = begins == NULL ? NULL : items(buffers, &opened, given[4], 8, &threads, true);
-    int32_t *control = ends == NULL ? NULL : items(buffers, &opened, given[5], 4, &count, true);
-    int32_t *markers = control == NULL ? NULL : items(buffers, &opened, given[6], 4, &count, true);
-    int32_t *moving = markers == NULL ? NULL : items(buffers, &opened, given[7], 4, &count, true);
+    const Record *records = columns_items(&columns, given[0], sizeof *records, &count, false);
+    uint8_t *kinds = records == NULL ? NULL : columns_items(&columns, given[1], 1, &count, true);
+    int64_t *counts = kinds == NULL ? NULL : columns_items(&columns, given[2], 8, &kinds_count, true);
+    int64_t *begins = counts == NULL ? NULL : columns_items(&columns, given[3], 8, &threads, true);
+    int64_t *ends = begins == NULL ? NULL : columns_items(&columns, given[4], 8, &threads, true);
+    int32_t *control = ends == NULL ? NULL : columns_items(&columns, given[5], 4, &count, true);
+    int32_t *markers = control == NULL ? NULL : columns_items(&columns, given[6], 4, &count, true);
+    int32_t *moving = markers == NULL ? NULL : columns_items(&columns, given[7], 4, &count, true);
     Py_ssize_t controls = 0, marked = 0, moved = 0;
     bool fits = moving != NULL;
     if (fits && ((uintptr_t)records % _Alignof(Record) || count > INT32_MAX)) {
@@ -95,9 +69,7 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
             moving[moved++] = (int32_t)at;
         }
     }
-    while (opened) {
-        PyBuffer_Release(&buffers[--opened]);
-    }
+    columns_release(&columns);
     return fits ? Py_BuildValue("nnn", controls, marked, moved) : NULL;
 }
 
