@@ -34,7 +34,7 @@ def redact_option(command: Command) -> Command:
         "--redact",
         metavar="NAME",
         multiple=True,
-        help=f"Hide the values of such names, as of user_NAME. Repeat it for more. "
+        help=f"Hide values of names with this word: with token, also those of api_token. Repeat it for more. "
         f"[default: the configuration's, else {', '.join(SHOWN_HIDDEN)}]",
     )(command)
 

@@ -94,7 +94,8 @@ def size(text: str | int) -> int:
     "--redact",
     metavar="NAME",
     multiple=True,
-    help="Do not store the values of such names, as of user_NAME. Repeat it for more. Replaces the configuration's.",
+    help="Do not store values of names with this word: with token, also those of api_token. Repeat it for more. "
+    "Replaces the configuration's.",
 )
 @click.option("--include", metavar="PATTERN", multiple=True, help=INCLUDE)
 @click.option("--exclude", metavar="PATTERN", multiple=True, help=EXCLUDE)

@@ -550,12 +550,12 @@ def test_a_run_without_its_meta_is_recovered_as_far_as_possible(
     ((accesses, threads, notes),) = scripts.query("SELECT accesses, threads, notes FROM runs WHERE id = 2")
     assert (int(str(accesses)) >= 4000, threads) == (True, 3)
     (note,) = json.loads(str(notes))
-    assert note.startswith("not known is which script ran, ")
+    assert note.startswith("it is not known which script this was, ")
     if damage is halved:
         assert text[: len(text) // 2] in note  # as much as there was
     report = scripts.opcodetrace("report")
     assert (report.returncode, report.stderr) == (0, b"")
-    assert b"not known is which script ran" in report.stdout
+    assert b"it is not known which script" in report.stdout
     assert scripts.opcodetrace("runs").returncode == 0
 
 

@@ -226,7 +226,9 @@ class Spool:
             cwd="?",
         )
         what = f"damaged: {text[:MAX_LOST]}" if text else "lost"
-        return Meta(info, lost=f"not known is which script ran, with what, by which Python: meta.json was {what}")
+        return Meta(
+            info, lost=f"it is not known which script this was, nor its arguments and its Python: meta.json was {what}"
+        )
 
     def collector(self) -> int | None:
         """The id of the process that made the spool, if one of that id runs. (For a spool whose lock may be lost.)"""

@@ -77,7 +77,7 @@ class Connection:
             except sqlite3.OperationalError as error:
                 if not (is_interrupt(error) and self._connection.work.exhausted):
                     raise
-                raise Damage("what belongs together in it has no end") from error
+                raise Damage("a question to it does not end") from error
 
     def _check_schema(self, *, create: bool) -> None:
         """That the file's schema is ours, whatever its version; before that nothing else in it is touched."""
@@ -104,7 +104,7 @@ class Connection:
             expected = schema.parts_after(len(steps)) if is_old else schema_check.current()
             strange = schema_check.strange(parts, expected, any_views=is_old)
             if strange is not None or steps != STEPS[: len(steps)]:
-                raise self._not_ours(strange or "it did not come about step by step")
+                raise self._not_ours(strange or "it has other upgrade steps")
         if steps == STEPS:
             self._check_places()
             return

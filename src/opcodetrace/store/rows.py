@@ -53,7 +53,7 @@ class Budget:
     def take(self, text: str | bytes) -> None:
         self._left -= len(text)
         if self._left < 0:
-            raise TooMuch(f"more than {MAX_TAKEN:,} characters of its text belong together")
+            raise TooMuch(f"more than {MAX_TAKEN:,} characters would have to be kept in memory")
 
 
 class Row:
@@ -170,7 +170,7 @@ def at_most(rows: Iterable[Taken]) -> Iterator[Taken]:
     """The rows of a question, unless they are too many to be taken."""
     for number, row in enumerate(rows):
         if number >= MAX_ROWS:
-            raise TooMuch(f"more than {MAX_ROWS:,} of its rows belong together")
+            raise TooMuch(f"more than {MAX_ROWS:,} rows would have to be kept in memory")
         yield row
 
 
