@@ -122,11 +122,15 @@ for thread in threads: thread.join()
 @pytest.mark.parametrize("written", ["value", "max(value, 3)", "value + 0"])
 def test_a_write_that_may_have_put_back_what_was_there_loses_nothing_for_sure(written: str, scripts: Scripts) -> None:
     scripts.write("script.py", PUTS_BACK.replace("WRITTEN", written))
-    for options, losses in (((), (0, 0)), (("--no-values",), (0, 1))):
+    for options, most in (((), int(FREE_THREADED)), (("--no-values",), 1)):
         assert scripts.recorded(*options, "script.py").returncode == 0
         assert scripts.opcodetrace("check").returncode == 0
         low_high = "SELECT coalesce(sum(low), 0), coalesce(sum(high), 0) FROM lost_counts WHERE run_id ="
-        assert scripts.query(f"{low_high} (SELECT max(id) FROM runs)") == [losses]
+        ((low, high),) = scripts.query(f"{low_high} (SELECT max(id) FROM runs)")
+        assert low == 0
+        assert int(str(high)) <= most
+        if options and not FREE_THREADED:
+            assert high == 1
 
 
 def test_with_values_they_are_there(scripts: Scripts) -> None:
