@@ -9,7 +9,11 @@ ours becomes. If anything of ours fails, the process is replaced by a plain `pyt
 import sys
 
 if __name__ == "__main__":
-    _as_started: tuple[dict[str, object], set[str]] = (dict(sys.modules), set(sys.path_importer_cache))
+    _as_started: tuple[dict[str, object], set[str], set[object]] = (
+        dict(sys.modules),
+        set(sys.path_importer_cache),
+        set(getattr(sys.modules.get("copyreg"), "dispatch_table", ())),
+    )
     if not sys.flags.safe_path:
         del sys.path[0]  # this file's folder
 
@@ -19,6 +23,7 @@ if __name__ == "__main__":
     _counts = gc.get_count()
     gc.disable()
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 NOT_RECORDED = 74  # exit code if a script that was to be recorded cannot be
@@ -102,11 +107,12 @@ def _package_folders(module: str) -> list[str]:
 class _Imports:
     """What the script must find as if ours had never been imported."""
 
-    def __init__(self, modules: dict[str, Any], importers: set[str]) -> None:
+    def __init__(self, modules: dict[str, Any], importers: set[str], reducers: set[object]) -> None:
         import _warnings
 
         self.modules = modules
         self.importers = importers
+        self.reducers = reducers
         self.path = sys.path[:]
         self.filters: list[Any] = _warnings.filters
         self.saved_filters = self.filters[:]
@@ -127,7 +133,20 @@ class _Imports:
         for place in set(sys.path_importer_cache) - self.importers:
             del sys.path_importer_cache[place]
         self.filters[:] = self.saved_filters
+        self._take_back(ours)
         return ours
+
+    def _take_back(self, ours: Mapping[str, Any]) -> None:
+        """What modules did to others as we imported them: they would do it again for the script, or see that it is
+        done."""
+        if "copyreg" in self.modules:
+            table = self.modules["copyreg"].dispatch_table
+            for registered in table.keys() - self.reducers:
+                del table[registered]
+        if "ast" in ours:
+            for node, attribute in (("Tuple", "dims"), ("Constant", "n"), ("Constant", "s")):
+                if isinstance(vars(getattr(ours["ast"], node)).get(attribute), property):
+                    delattr(getattr(ours["ast"], node), attribute)
 
 
 def _check_interpreter() -> None:
@@ -146,7 +165,7 @@ class _Instruments:
         self.switch_interval = options.switch_interval
         sys.path.append(libraries)
         from opcodetrace.probe import _probe
-        from opcodetrace.rewrite import cache, executed, importer
+        from opcodetrace.rewrite import cache, executed
         from opcodetrace.rewrite.module_weaver import ModuleWeaver
         from opcodetrace.rewrite.selection import Selection
         from opcodetrace.spool.messages import sender
@@ -165,11 +184,10 @@ class _Instruments:
         for module in self.selection.imported_earlier(modules):
             self.weaver.leave(module, EARLIER)
         self._excluded = EXCLUDED
-        self._importer, self._executed = importer, executed
+        self._executed = executed
         _probe.attach(f"{target.spool}/window")
 
     def install_hook(self) -> None:
-        self._importer.install(self.weaver, self.selection, self.probe)
         self._executed.install(self.weaver, self.selection, self.probe)
 
     def weave_script(self, target: _Target) -> Any:
@@ -193,7 +211,7 @@ class _Instruments:
             if self.selection.is_kept_out("__main__", target.path):
                 self.weaver.leave("__main__", self._excluded)
                 return code
-            return self.weaver.weave_executed(code, target.path, "__main__", source)
+            return self.weaver.weave_file(code, target.path, "__main__", source)
         except Exception as error:
             _say(f"the script itself is not recorded: {_fault(error)}")
             return code
@@ -251,13 +269,12 @@ def _fault(error: Exception) -> str:
     return f"{type(error).__name__}: {error}, at {place_of(error)}"
 
 
-def _settle(counts: tuple[int, int, int], kept: list[object]) -> int:
+def _settle(probe: Any, counts: tuple[int, int, int], kept: list[object]) -> None:
     """The garbage collector does not walk our objects, and runs next about when it would have run without them.
 
     What is frozen is never collected: main undoes it before the interpreter ends, when the script's last cycles are.
     """
-    gc.freeze()
-    frozen = gc.get_freeze_count()
+    probe.freeze(gc)
     for _ in range(counts[1] - gc.get_count()[1]):
         gc.collect(0)
     for _ in range(4096):
@@ -265,7 +282,6 @@ def _settle(counts: tuple[int, int, int], kept: list[object]) -> int:
             break
         kept.append([])
     gc.enable()
-    return frozen
 
 
 def _become(target: _Target, namespace: dict[str, Any]) -> None:
@@ -296,10 +312,16 @@ def _become(target: _Target, namespace: dict[str, Any]) -> None:
     namespace.update(names)
 
 
-def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str], counts: tuple[int, int, int]) -> None:
+def main(
+    namespace: dict[str, Any],
+    modules: dict[str, Any],
+    importers: set[str],
+    reducers: set[object],
+    counts: tuple[int, int, int],
+) -> None:
     """Run the target in `namespace`, the dict of `__main__`. Raises SystemExit unless a script ran to its end."""
     target = _Target(sys.argv, sys.orig_argv)
-    imports = _Imports(modules, importers)
+    imports = _Imports(modules, importers, reducers)
     try:
         _check_interpreter()
         recording = _Instruments(target, modules)
@@ -313,7 +335,9 @@ def main(namespace: dict[str, Any], modules: dict[str, Any], importers: set[str]
             recording.install_hook()
         if recording.switch_interval is not None:
             sys.setswitchinterval(recording.switch_interval)
-        frozen = _settle(counts, kept)
+        frozen = gc.get_freeze_count()
+        _settle(recording.probe, counts, kept)
+        recording.probe.populate()
         recording.probe.start()
     except Exception as error:
         target.give_up(_fault(error))

@@ -50,6 +50,7 @@ def weave_library(window: str, *, describe: bool = False) -> list[str]:
 
     from opcodetrace.probe import _probe
     from opcodetrace.rewrite.module_weaver import ModuleWeaver
+    from opcodetrace.rewrite.woven_module import NONE
     from opcodetrace.spool.messages import Message, WovenFile, described
     from opcodetrace.trace.library import LIBRARY
 
@@ -72,8 +73,8 @@ def weave_library(window: str, *, describe: bool = False) -> list[str]:
             return code
         data = self.get_data(filename)
         if describe and fullname in LIBRARY:
-            return weaver.describe(code, fullname, filename, data, None)
-        return weaver.weave_module(code, filename, fullname, data, is_library=True)
+            return weaver.describe_file(code, filename, LIBRARY[fullname])
+        return weaver.weave_module(code, filename, fullname, data, operations=LIBRARY.get(fullname, NONE))
 
     namespace: dict[str, Any] = {"original": loader.get_code, "weave": weave}
     exec(compile(_HOOK, "<frozen importlib._bootstrap_external>", "exec"), namespace)

@@ -325,4 +325,4 @@ def test_test_modules_that_pytest_rewrites(scripts: Scripts) -> None:
         assert ("test_add.<locals>.work", "bank[0]", 14, 10) in writes
     assert len(said) == 1, said
     names = {path.suffix for path in scripts.folder.joinpath("__pycache__").iterdir()}
-    assert names == {".pyc", ".executed", ".woven"}
+    assert names == {".pyc", ".woven"}

@@ -514,6 +514,50 @@ def run(program: str, *arguments: object, options: tuple[str, ...] = ()) -> subp
     return subprocess.run(command, capture_output=True, text=True, env=environment())
 
 
+def test_a_getter_is_seen_whenever_it_was_made(tmp_path: Path) -> None:
+    """Its type has the flags that it had, and each instance its own function to be called by."""
+    (tmp_path / "bank.py").write_text(
+        textwrap.dedent("""
+        import operator, threading
+        totals = [0]
+        def slow(first, has_read, has_added):
+            value = first(totals)
+            has_read.set()
+            has_added.wait()
+            totals[0] = value + 1
+        def lose(first):
+            has_read, has_added = threading.Event(), threading.Event()
+            thread = threading.Thread(target=slow, args=(first, has_read, has_added))
+            thread.start()
+            has_read.wait()
+            totals[0] += 1
+            has_added.set()
+            thread.join()
+        """)
+    )
+    done = run(
+        """
+        import operator, sys
+        sys.path.insert(0, sys.argv[1])
+        flags = operator.itemgetter.__flags__
+        getters = [operator.itemgetter(0)]
+        import bank, opcodetrace
+        for number in range(3):
+            with opcodetrace.record(bank, database=sys.argv[2]) as recording:
+                getters.append(operator.itemgetter(0))
+                for getter in getters:
+                    bank.lose(getter)
+                same = operator.itemgetter.__flags__ == flags
+            print(recording.lost, same)
+            getters.append(operator.itemgetter(0))
+            bank.lose(getters[-1])
+        """,
+        tmp_path,
+        tmp_path / "t.db",
+    )
+    assert done.stdout.splitlines() == ["2 True", "4 True", "6 True"], done.stderr
+
+
 def test_import_is_light() -> None:
     done = run("""
         import sys

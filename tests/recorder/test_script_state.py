@@ -137,15 +137,8 @@ def test_a_module_that_does_not_run_fails_as_without_us(module: str, scripts: Sc
 
 
 def test_a_module_that_python_cannot_compile(scripts: Scripts) -> None:
-    """The import hook's frame shows, among those of importlib."""
     scripts.write("broken.py", "def f(:\n")
-    plain, recorded = scripts.plain("-m", "broken"), scripts.recorded("-m", "broken")
-
-    def own(stderr: bytes) -> list[str]:
-        return [line for line in stderr.decode().splitlines() if "<frozen importlib" not in line]
-
-    assert own(recorded.stderr) == own(plain.stderr)
-    assert recorded.returncode == plain.returncode
+    assert scripts.same("-m", "broken") == 1
 
 
 def test_modules_of_the_standard_library_run(scripts: Scripts) -> None:

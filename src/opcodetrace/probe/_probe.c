@@ -4,10 +4,12 @@
 #include "code.h"
 #include "describe.h"
 #include "exec_hook.h"
+#include "frozen.h"
 #include "furnish.h"
 #include "hook.h"
 #include "intercept.h"
 #include "layout.h"
+#include "memory.h"
 #include "program.h"
 #include "switch.h"
 
@@ -123,6 +125,19 @@ probe_start(PyObject *module, PyObject *unused)
 }
 
 static PyObject *
+probe_populate(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    if (spool.header != NULL) {
+        memory_populate_probe();
+        spool_populate();
+        birth_populate();
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 probe_stop(PyObject *module, PyObject *unused)
 {
     (void)module;
@@ -211,6 +226,7 @@ probe_fix_kinds(PyObject *module, PyObject *args)
 
 static PyMethodDef probe_methods[] = {
     {"attach", probe_attach, METH_O, NULL},
+    {"populate", probe_populate, METH_NOARGS, NULL},
     {"start", probe_start, METH_NOARGS, NULL},
     {"stop", probe_stop, METH_NOARGS, NULL},
     {"intercepted", probe_intercepted, METH_NOARGS, NULL},
@@ -220,7 +236,7 @@ static PyMethodDef probe_methods[] = {
     {"recorded", probe_recorded, METH_NOARGS, NULL},
     {"fix_kinds", probe_fix_kinds, METH_VARARGS, NULL},
     {"weave_executed", exec_hook_install, METH_VARARGS, NULL},
-    {"unseen", (PyCFunction)(void (*)(void))exec_hook_unseen, METH_FASTCALL, NULL},
+    {"freeze", frozen_freeze, METH_O, NULL},
     {"furnish", furnish, METH_VARARGS, NULL},
     {"renumber", renumber, METH_VARARGS, NULL},
     {"unpickle_hook", hook_unpickle, METH_VARARGS, NULL},

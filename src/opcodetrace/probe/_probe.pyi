@@ -5,12 +5,10 @@ weaver must put where is in docs/hook-protocol.md.
 """
 
 from collections.abc import Callable
-from types import CodeType
-from typing import Any, Final, TypeVar, final
+from types import CodeType, ModuleType
+from typing import Any, Final, final
 
 from opcodetrace.trace.hook import Part
-
-_Result = TypeVar("_Result")
 
 # What a store to a hook does, in the order of the table in docs/hook-protocol.md.
 ITEM_BEGIN: Final[int]
@@ -113,6 +111,10 @@ def adopt(code: CodeType, /) -> None:
     A new hook belongs to it already. TypeError if it is no code.
     """
 
+def populate() -> None:
+    """Brings what is attached into memory: code, tables, the window's beginning. It takes some milliseconds, and then
+    no page fault holds up a thread the first time that it comes to a hook."""
+
 def start() -> None:
     """Turns recording on. After the window was full it stays off."""
 
@@ -143,8 +145,13 @@ def weave_executed(
     code is not asked about. RuntimeError if the two are not CPython's own functions.
     """
 
-def unseen(function: Callable[..., _Result], /, *args: Any) -> _Result:
-    """Calls it with this thread's trace and profile functions and monitoring off; what it raises has no traceback."""
+def freeze(gc: ModuleType, /) -> None:
+    """`gc.freeze()`; the program need not have imported the module.
+
+    `gc.get_freeze_count()` does not count what was frozen so, until `gc.unfreeze()`.
+
+    RuntimeError if these are not CPython's own functions.
+    """
 
 def furnish(code: CodeType, parts: tuple[Part | None, ...], first_site: int, first_code: int, /) -> None:
     """Puts hooks and `Code`s where code fresh from `marshal` has None as its last constants, in place.

@@ -1,4 +1,5 @@
 #include "birth.h"
+#include "memory.h"
 #include "thread.h"
 
 #include <sys/mman.h>
@@ -334,6 +335,14 @@ birth_watch(void)
     }
     else {
         STORE(&this_run.birth_table, NULL);
+    }
+}
+
+void
+birth_populate(void)
+{
+    if (this_run.birth_table != NULL) {
+        (void)memory_populate(table_memory, sizeof(uint32_t) << BIRTH_BITS);
     }
 }
 

@@ -19,6 +19,8 @@ enum { BIRTH_BITS = 22 };
 
 /* Starts to watch; without an error, and without effect if that cannot be. */
 void birth_watch(void);
+/* The whole table is in memory. */
+void birth_populate(void);
 /* Ends it, and takes out of the interpreter again what was put in. */
 void birth_end(void);
 /* Has another tool taken our place? Then identities are uncertain from here on. */

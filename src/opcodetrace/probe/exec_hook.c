@@ -236,18 +236,3 @@ exec_hook_install(PyObject *module, PyObject *args)
     wanted_function = Py_NewRef(wanted);
     Py_RETURN_NONE;
 }
-
-PyObject *
-exec_hook_unseen(PyObject *module, PyObject *const *args, Py_ssize_t count)
-{
-    (void)module;
-    if (count < 1) {
-        PyErr_SetString(PyExc_TypeError, "unseen() needs a function");
-        return NULL;
-    }
-    PyObject *result = call_unseen(args[0], args + 1, (size_t)count - 1);
-    if (result == NULL) {
-        drop_traceback();
-    }
-    return result;
-}

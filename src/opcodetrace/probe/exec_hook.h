@@ -7,6 +7,5 @@
 
 /* As documented in _probe.pyi. */
 PyObject *exec_hook_install(PyObject *module, PyObject *args);
-PyObject *exec_hook_unseen(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -15,7 +15,10 @@ typedef struct {
     Function original, replacement;
     int convention;      /* METH_... */
     bool is_function;    /* of a module: the container is the first argument */
-    PyTypeObject *vectorcalls; /* of TYPE_CALL: the type, if the interpreter calls its instances past `tp_call` */
+    /* Of TYPE_CALL, if each instance has a function of its own that it is called by, past `tp_call` (PEP 590): that function, and what
+       stands in for it in instances made from then on. */
+    PyTypeObject *type;
+    vectorcallfunc called, stand_in;
     bool
         wrapped_over; /* somebody else's function was in its place when it was to be taken out: it stays, and passes on */
     PyCFunction waits;
@@ -316,6 +319,39 @@ call_wrapper(const Seen *entry, PyObject *self, PyObject *args, void *wrapped)
     return end(entry, &call, ((Wrapper)entry->original)(self, args, wrapped));
 }
 
+/* False if somebody else has put another function there since. */
+static bool
+exchange(Function *place, Function was, Function becomes)
+{
+    return __atomic_compare_exchange_n(place, &was, becomes, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static PyObject *
+call_instance(const Seen *entry, PyObject *self, PyObject *const *args, size_t given, PyObject *names)
+{
+    Call call;
+    begin(entry, &call, self, args, PyVectorcall_NARGS(given), names);
+    return end(entry, &call, entry->called(self, args, given, names));
+}
+
+/* From now on we see how it is called, also in later runs. */
+static void
+follow_instance(const Seen *entry, PyObject *instance)
+{
+    void *place = (char *)instance + Py_TYPE(instance)->tp_vectorcall_offset;
+    (void)exchange((Function *)place, (Function)entry->called, (Function)entry->stand_in);
+}
+
+static PyObject *
+make_instance(const Seen *entry, PyObject *type, PyObject *args, PyObject *keywords)
+{
+    PyObject *made = ((newfunc)entry->original)((PyTypeObject *)type, args, keywords);
+    if (made != NULL) {
+        follow_instance(entry, made);
+    }
+    return made;
+}
+
 static const Intercepted sent = {"coroutine", "am_send", &effect_drive, ANYWHERE | STEP, NULL};
 static Seen send_seen = {.row = &sent};
 
@@ -341,7 +377,7 @@ send_slot(PyObject *self, PyObject *argument, PyObject **result)
 #define AT(digits) (1##digits - 1000)
 
 static const Seen *plain_seen[200], *keywords_seen[30], *fast_seen[100], *fast_keywords_seen[100], *class_seen[30],
-    *wrapper_seen[30];
+    *wrapper_seen[30], *instance_seen[2];
 
 #define PLAIN(n)                                                                                                       \
     static PyObject *plain_##n(PyObject *self, PyObject *argument)                                                     \
@@ -374,6 +410,17 @@ static const Seen *plain_seen[200], *keywords_seen[30], *fast_seen[100], *fast_k
     {                                                                                                                  \
         return call_wrapper(wrapper_seen[AT(n)], self, args, wrapped);                                                 \
     }
+#define INSTANCE(n)                                                                                                    \
+    static PyObject *instance_##n(PyObject *self, PyObject *const *args, size_t given, PyObject *names)                \
+    {                                                                                                                  \
+        return call_instance(instance_seen[n], self, args, given, names);                                              \
+    }                                                                                                                  \
+    static PyObject *maker_##n(PyObject *type, PyObject *args, PyObject *keywords)                                     \
+    {                                                                                                                  \
+        return make_instance(instance_seen[n], type, args, keywords);                                                  \
+    }
+INSTANCE(0)
+INSTANCE(1)
 POOL_OF_200(PLAIN)
 POOL_OF_30(KEYWORDS)
 POOL_OF_100(FAST)
@@ -393,6 +440,8 @@ static const Fast fast_pool[] = {POOL_OF_100(FAST_AT)};
 static const FastWithKeywords fast_keywords_pool[] = {POOL_OF_100(FAST_KEYWORDS_AT)};
 static const OfClass class_pool[] = {POOL_OF_30(CLASS_AT)};
 static const Wrapper wrapper_pool[] = {POOL_OF_30(WRAPPER_AT)};
+static const vectorcallfunc instance_pool[] = {instance_0, instance_1};
+static const WithKeywords maker_pool[] = {maker_0, maker_1};
 
 /* The next function of a pool, which is this row's from now on; NULL if none is left. */
 #define TAKE(pool, rows, entry)                                                                                        \
@@ -400,12 +449,18 @@ static const Wrapper wrapper_pool[] = {POOL_OF_30(WRAPPER_AT)};
                                                 : ((rows)[rows##_taken] = (entry), (Function)(pool)[rows##_taken++]))
 
 static int plain_seen_taken, keywords_seen_taken, fast_seen_taken, fast_keywords_seen_taken, class_seen_taken,
-    wrapper_seen_taken;
+    wrapper_seen_taken, instance_seen_taken;
 
 static Function
-take_replacement(const Seen *entry)
+take_replacement(Seen *entry)
 {
     int flags = entry->convention;
+    if (entry->called != NULL) {
+        if (instance_seen_taken < (int)Py_ARRAY_LENGTH(instance_pool)) {
+            entry->stand_in = instance_pool[instance_seen_taken];
+        }
+        return TAKE(maker_pool, instance_seen, entry);
+    }
     if (entry->row->flags & WRAPPER) {
         return TAKE(wrapper_pool, wrapper_seen, entry);
     }
@@ -474,6 +529,20 @@ wrapper_of(PyObject *owner, const char *name)
     return base == NULL || base->flags & PyWrapperFlag_KEYWORDS ? NULL : base;
 }
 
+/* What instances of the type are called by; NULL if that is the type's affair. Both types that we ask take a string. */
+static vectorcallfunc
+instances_called_by(PyTypeObject *type)
+{
+    vectorcallfunc function = NULL;
+    if (PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL)) {
+        PyObject *instance = PyObject_CallFunction((PyObject *)type, "s", "x");
+        function = instance == NULL ? NULL : PyVectorcall_Function(instance);
+        Py_XDECREF(instance);
+        PyErr_Clear();
+    }
+    return function;
+}
+
 /* Where the interpreter looks for the function of a row; NULL if this version has none. */
 static Function *
 find_place(Seen *entry, PyObject *owner)
@@ -484,8 +553,11 @@ find_place(Seen *entry, PyObject *owner)
             return NULL;
         }
         entry->convention = METH_VARARGS | METH_KEYWORDS;
-        entry->vectorcalls = PyType_HasFeature(type, Py_TPFLAGS_HAVE_VECTORCALL) ? type : NULL;
-        return (Function *)(void *)&type->tp_call;
+        if (entry->stand_in == NULL) { /* else instances have that by now */
+            entry->called = instances_called_by(type);
+        }
+        entry->type = type;
+        return entry->called != NULL ? (Function *)(void *)&type->tp_new : (Function *)(void *)&type->tp_call;
     }
     if (entry->row->flags & OPERATOR) {
         /* Classes that are made meanwhile have what `__ior__` wraps: that is the original. */
@@ -569,6 +641,42 @@ prepare_owner(const Owner *owner)
     return failed;
 }
 
+/* ---- taking their place ---- */
+
+static void
+install(Seen *entry)
+{
+    if (entry->place == NULL) {
+        return;
+    }
+    Function now = LOAD_ACQUIRE(entry->place);
+    if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
+        return; /* it is there still, or whoever wrapped it calls it */
+    }
+    entry->wrapped_over = false;
+    entry->original = now;
+    (void)exchange(entry->place, now, entry->replacement);
+}
+
+/* Instances that were made before. Without an error: then these are called unseen. */
+static void
+follow_living_instances(void)
+{
+    PyObject *gc = PyImport_ImportModule("gc");
+    PyObject *objects = gc == NULL ? NULL : PyObject_CallMethod(gc, "get_objects", NULL);
+    for (Py_ssize_t i = 0; objects != NULL && i < PyList_GET_SIZE(objects); i++) {
+        PyObject *object = PyList_GET_ITEM(objects, i);
+        for (int row = 0; row < instance_seen_taken; row++) {
+            if (Py_IS_TYPE(object, instance_seen[row]->type)) {
+                follow_instance(instance_seen[row], object);
+            }
+        }
+    }
+    Py_XDECREF(objects);
+    Py_XDECREF(gc);
+    PyErr_Clear();
+}
+
 int
 intercept_prepare(void)
 {
@@ -593,48 +701,26 @@ intercept_prepare(void)
     send_seen.place = (Function *)(void *)&PyCoro_Type.tp_as_async->am_send;
     send_seen.original = *send_seen.place;
     send_seen.replacement = (Function)send_slot;
+    for (int i = 0; i < intercepted_count; i++) {
+        if (seen[i].called != NULL) {
+            install(&seen[i]);
+        }
+    }
+    if (instance_seen_taken > 0) {
+        follow_living_instances();
+    }
     prepared = task_prepare() == 0;
     return prepared ? 0 : -1;
-}
-
-/* ---- taking their place ---- */
-
-/* False if somebody else has put another function there since. */
-static bool
-exchange(Function *place, Function was, Function becomes)
-{
-    return __atomic_compare_exchange_n(place, &was, becomes, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-static void
-install(Seen *entry)
-{
-    if (entry->place == NULL) {
-        return;
-    }
-    Function now = LOAD_ACQUIRE(entry->place);
-    if (now == entry->replacement || (entry->wrapped_over && now != entry->original)) {
-        return; /* it is there still, or whoever wrapped it calls it */
-    }
-    entry->wrapped_over = false;
-    entry->original = now;
-    if (exchange(entry->place, now, entry->replacement) && entry->vectorcalls != NULL) {
-        /* Each instance has a function of its own: the flag alone says whether that, or `tp_call`, is called. */
-        (void)__atomic_and_fetch(&entry->vectorcalls->tp_flags, ~Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
-    }
 }
 
 static void
 take_out(Seen *entry)
 {
-    if (entry->place == NULL) {
-        return;
+    if (entry->place == NULL || entry->called != NULL) {
+        return; /* instances that are made between two recordings may be called in the second */
     }
     if (!exchange(entry->place, entry->replacement, entry->original)) {
         entry->wrapped_over = LOAD_ACQUIRE(entry->place) != entry->original;
-    }
-    else if (entry->vectorcalls != NULL) {
-        (void)__atomic_or_fetch(&entry->vectorcalls->tp_flags, Py_TPFLAGS_HAVE_VECTORCALL, __ATOMIC_RELAXED);
     }
 }
 
@@ -661,16 +747,13 @@ static void
 move_place(Seen *entry, PyObject *type)
 {
     Function *before = entry->place;
-    PyTypeObject *vectorcalls = entry->vectorcalls;
+    PyTypeObject *type_before = entry->type;
     Function *place = find_place(entry, type);
     if (before == NULL || place == NULL || place == before) {
-        entry->vectorcalls = vectorcalls;
+        entry->type = type_before;
         return;
     }
-    PyTypeObject *now = entry->vectorcalls;
-    entry->vectorcalls = vectorcalls;
     take_out(entry);
-    entry->vectorcalls = now;
     entry->place = place;
     entry->wrapped_over = false;
     Py_INCREF(type);

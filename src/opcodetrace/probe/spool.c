@@ -1,6 +1,6 @@
-#define _GNU_SOURCE /* madvise */
 #include "spool.h"
 #include "birth.h"
+#include "memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,10 +9,6 @@
 #include <unistd.h>
 
 Spool spool = {.round = 1, .run = 1};
-
-#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
-    #define MADV_POPULATE_WRITE 23 /* Linux 5.14: the headers may be older than the kernel */
-#endif
 
 /* The limit is raised by so many records at a time; then the births are checked, too. A ring is a multiple of it. */
 enum { STRIDE = 4096 };
@@ -24,25 +20,15 @@ enum { STRIDE = 4096 };
 static bool
 make_room(uint64_t seq, uint64_t end)
 {
-#ifdef MADV_POPULATE_WRITE
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = (uintptr_t)&spool.records[seq & spool.mask] & ~(page - 1);
-    uintptr_t to = (uintptr_t)(&spool.records[(end - 1) & spool.mask] + 1);
-    int error = errno;
-    int status = madvise((void *)from, to - from, MADV_POPULATE_WRITE);
-    int reason = errno;
-    errno = error;
-    if (status == 0) {
+    switch (memory_populate(&spool.records[seq & spool.mask], (size_t)(end - seq) * sizeof(Record))) {
+    case POPULATED:
         return true;
-    }
-    if (reason == EFAULT) {
+    case NO_ROOM:
         STORE(&spool.header->disk_full, 1);
         return false;
+    default: /* a system that cannot: the collector goes ahead there */
+        return end <= LOAD_ACQUIRE(&spool.header->allocated);
     }
-#else
-    (void)seq;
-#endif
-    return end <= LOAD_ACQUIRE(&spool.header->allocated); /* a system that cannot: the collector goes ahead there */
 }
 
 int
@@ -144,6 +130,13 @@ raise_limit(uint64_t seq)
     }
     STORE_RELEASE(&spool.limit, limit);
     return true;
+}
+
+void
+spool_populate(void)
+{
+    (void)memory_populate(spool.header, HEADER_SIZE);
+    (void)raise_limit(spool_next());
 }
 
 COLD bool

@@ -109,6 +109,8 @@ extern Spool spool;
 
 /* Maps the window file. 0, or -1 with an exception. */
 int spool_map(const char *path);
+/* The header is in memory, and the records that come first. */
+void spool_populate(void);
 /* Unmaps it, once nobody can write there any more. */
 void spool_unmap(void);
 /* The slow part of claiming a record: makes room on the disk for the next ones. False: there is none, recording is over. */

@@ -192,11 +192,11 @@ typedef struct {
     uint64_t hash;
     uint8_t *name;
     uint32_t length;
-    uint32_t id;
     uint32_t round; /* in which it was written last */
 } NamedType;
 
-static NamedType *named_types;
+static NamedType named_types[MAX_TYPES + 1]; /* by number, from 1 */
+static uint16_t type_slots[TYPE_SLOTS];      /* numbers by the hash of the name, with open addressing; 0: free */
 #if FREE_THREADED
 static pthread_mutex_t types_lock = PTHREAD_MUTEX_INITIALIZER;
 #  define LOCK_TYPES() pthread_mutex_lock(&types_lock)
@@ -245,37 +245,34 @@ type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
     return length;
 }
 
+static bool
+is_named(const NamedType *type, uint64_t hash, const uint8_t *name, size_t length)
+{
+    return type->hash == hash && type->length == length && memcmp(type->name, name, length) == 0;
+}
+
 static uint32_t
 type_number(Thread *thread, const uint8_t *name, size_t length)
 {
     uint64_t hash = hash_bytes(name, length);
-    uint32_t id = 0;
+    size_t slot = hash % TYPE_SLOTS;
     LOCK_TYPES();
-    if (named_types == NULL) {
-        named_types = calloc(TYPE_SLOTS, sizeof(NamedType));
+    while (type_slots[slot] != 0 && !is_named(&named_types[type_slots[slot]], hash, name, length)) {
+        slot = (slot + 1) % TYPE_SLOTS;
     }
-    if (named_types != NULL) {
-        size_t slot = hash % TYPE_SLOTS;
-        NamedType *named = &named_types[slot];
-        while (named->id != 0 &&
-               !(named->hash == hash && named->length == length && memcmp(named->name, name, length) == 0)) {
-            slot = (slot + 1) % TYPE_SLOTS;
-            named = &named_types[slot];
-        }
-        id = named->id;
-        if (id != 0 && named->round < thread->round) {
-            named->round = thread->round;
-            emit_text(thread, TYPE, id, name, length);
-        }
-        if (id == 0 && this_run.types < MAX_TYPES) {
-            uint8_t *copy = malloc(length + 1);
-            if (copy != NULL) {
-                memcpy(copy, name, length);
-                id = ++this_run.types;
-                *named = (NamedType){hash, copy, (uint32_t)length, id, thread->round};
-                emit_text(thread, TYPE, id, name,
-                          length); /* within the lock: no other thread may use the number before */
-            }
+    uint32_t id = type_slots[slot];
+    if (id != 0 && named_types[id].round < thread->round) {
+        named_types[id].round = thread->round;
+        emit_text(thread, TYPE, id, name, length);
+    }
+    if (id == 0 && this_run.types < MAX_TYPES) {
+        uint8_t *copy = malloc(length + 1);
+        if (copy != NULL) {
+            memcpy(copy, name, length);
+            id = ++this_run.types;
+            type_slots[slot] = (uint16_t)id;
+            named_types[id] = (NamedType){hash, copy, (uint32_t)length, thread->round};
+            emit_text(thread, TYPE, id, name, length); /* within the lock: no other thread may use the number before */
         }
     }
     UNLOCK_TYPES();
@@ -303,13 +300,10 @@ type_word_slow(Thread *thread, PyTypeObject *type)
 void
 text_forget(void)
 {
-    for (size_t slot = 0; this_run.types > 0 && slot < TYPE_SLOTS; slot++) {
-        if (named_types[slot].id != 0) {
-            free(named_types[slot].name);
-            named_types[slot] = (NamedType){0};
-            this_run.types--;
-        }
+    for (; this_run.types > 0; this_run.types--) {
+        free(named_types[this_run.types].name);
     }
+    memset(type_slots, 0, sizeof(type_slots));
 }
 
 void

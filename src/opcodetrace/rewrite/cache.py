@@ -1,9 +1,9 @@
 """Woven modules kept beside the `.pyc` files, so that the next run need not weave them again.
 
 A file is `HEAD`, then what `marshal` makes of `(code, parts, counts, description)`, the code with None for the objects
-of the probe's. Its name holds a hash of all that the weaving depends on but the module itself; that is in the head: the
-source, and the `.pyc` whose code was woven. What does not agree, to the byte, is as if it were not there; so is a file
-that is a link, another user's, or that others may write.
+of the probe's. Its name holds a hash of all that the weaving depends on but the module itself; that is in the head: a
+hash of the code and its source. What does not agree, to the byte, is as if it were not there; so is a file that is a
+link, another user's, or that others may write.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from importlib import _bootstrap_external
 from io import FileIO
 from os import path
 from posix import O_CLOEXEC, O_CREAT, O_EXCL, O_WRONLY, close, getpid, listdir, open, replace, stat, unlink, write
-from typing import NamedTuple
 
 import bytecode
 
@@ -29,19 +28,11 @@ from opcodetrace.spool.private_file import read_private
 from opcodetrace.trace import hook, library, site
 from opcodetrace.trace.hook import Probe
 
-FORMAT = 1
-HEAD = struct.Struct("<8sQqqQQ")  # magic, source's hash, .pyc's time and size, the rest's length and hash
+FORMAT = 2
+HEAD = struct.Struct("<8sQQQ")  # magic, hash of what it was made from, the rest's length and hash
 MAGIC = b"octwoven"
 MAX_KEPT = 1 << 28  # bytes of a file
 _KEY = 0x6F706374726163
-
-
-class Origin(NamedTuple):
-    """What a module's code was made from, before it is loaded: to be compared with what it is afterwards."""
-
-    path: str
-    modified: int
-    size: int
 
 
 class Cache:
@@ -52,19 +43,17 @@ class Cache:
         self._probe = probe
         self._suffix = f"opcodetrace-{weaver}"
 
-    def load(self, source_path: str, *, kind: str = "woven") -> WovenModule | None:
-        """The module as it was woven before from the same source and `.pyc`, with its numbers from 0; None if there is
-        none."""
+    def load(self, source_path: str, made_from: bytes, *, kind: str = "woven") -> WovenModule | None:
+        """The module of this file as it was woven before, with its numbers from 0; None if there is none.
+
+        `made_from` is all that tells it from other code of this file."""
         try:
-            pyc, name = self._names(source_path, kind)
-            data = _read_kept(name)
-            magic, source_hash, modified, size, length, content_hash = HEAD.unpack_from(data)
+            data = _read_kept(self._name(source_path, kind))
+            magic, made_from_hash, length, content_hash = HEAD.unpack_from(data)
             content = memoryview(data)[HEAD.size :]
-            if (magic, length) != (MAGIC, len(content)) or (modified, size) != _state(pyc):
+            if (magic, made_from_hash, length) != (MAGIC, _hash(made_from), len(content)):
                 return None
-            if source_hash != _hash(read_file(source_path)) or content_hash != _hash(content):
-                return None
-            return self._restored(content, source_path)
+            return self._restored(content, source_path) if content_hash == _hash(content) else None
         except Exception:
             return None
 
@@ -74,55 +63,20 @@ class Cache:
         _imp._fix_co_filename(code, source_path)  # type: ignore[attr-defined]  # as for a .pyc
         return WovenModule(code, Counts(*counts), description)
 
-    def load_executed(self, source_path: str, executed: bytes) -> WovenModule | None:
-        """The code of a file that came through `exec`, as `load` gives a module. `executed` is all that tells it from
-        other code of this file."""
-        try:
-            data = _read_kept(self._names(source_path, "executed")[1])
-            magic, executed_hash, _, _, length, content_hash = HEAD.unpack_from(data)
-            content = memoryview(data)[HEAD.size :]
-            if (magic, length, executed_hash) != (MAGIC, len(content), _hash(executed)):
-                return None
-            return self._restored(content, source_path) if content_hash == _hash(content) else None
-        except Exception:
-            return None
-
-    def store_executed(self, source_path: str, executed: bytes, woven: WovenModule) -> None:
-        """Keep code that came through `exec`, for `load_executed`."""
+    def store(self, source_path: str, made_from: bytes, woven: WovenModule, *, kind: str = "woven") -> None:
+        """Keep a module that was woven and not yet shifted, for `load`. Other processes see the whole file or none."""
         with contextlib.suppress(Exception):
-            if not sys.dont_write_bytecode:
-                self._write(self._names(source_path, "executed")[1], _hash(executed), (0, 0), woven, source_path)
-
-    def origin(self, source_path: str) -> Origin | None:
-        """To be called before the module's code is loaded, for `store`. None if nothing may be written."""
-        if sys.dont_write_bytecode:
-            return None
-        try:
-            return Origin(source_path, *_state(source_path))
-        except OSError:
-            return None
-
-    def store(self, origin: Origin, source: bytes, woven: WovenModule, *, kind: str = "woven") -> None:
-        """Keep a module that was woven and not yet shifted. Other processes see the whole file or none."""
-        with contextlib.suppress(Exception):
-            if sys.dont_write_bytecode or Origin(origin.path, *_state(origin.path)) != origin:
+            if sys.dont_write_bytecode:
                 return
-            pyc, name = self._names(origin.path, kind)
-            made_from = _state(pyc)  # without one Python, too, may write nothing here
-            self._write(name, _hash(source), made_from, woven, origin.path)
+            code, parts = take_apart(woven.code, self._probe)
+            content = marshal.dumps((code, parts, tuple(woven.counts), woven.description))  # type: ignore[arg-type]
+            head = HEAD.pack(MAGIC, _hash(made_from), len(content), _hash(content))
+            mode = stat(source_path).st_mode & 0o644 | 0o200
+            _write_whole(self._name(source_path, kind), head + content, mode)
 
-    def _write(
-        self, name: str, source_hash: int, made_from: tuple[int, int], woven: WovenModule, source_path: str
-    ) -> None:
-        code, parts = take_apart(woven.code, self._probe)
-        content = marshal.dumps((code, parts, tuple(woven.counts), woven.description))  # type: ignore[arg-type]
-        head = HEAD.pack(MAGIC, source_hash, *made_from, len(content), _hash(content))
-        _write_whole(name, head + content, stat(source_path).st_mode & 0o644 | 0o200)
-
-    def _names(self, source_path: str, kind: str) -> tuple[str, str]:
-        """Of the module's `.pyc` file, and of ours."""
+    def _name(self, source_path: str, kind: str) -> str:
         pyc: str = _bootstrap_external.cache_from_source(source_path)
-        return pyc, f"{pyc.removesuffix('.pyc')}.{self._suffix}.{kind}"
+        return f"{pyc.removesuffix('.pyc')}.{self._suffix}.{kind}"
 
 
 def version_of_weaver() -> str:
@@ -145,11 +99,6 @@ def _sources_in(folder: str) -> Iterator[str]:
 def _hash(data: bytes | memoryview) -> int:
     """SipHash, as CPython takes it to check a .pyc: 64 bits."""
     return int.from_bytes(_imp.source_hash(_KEY, data), "little")
-
-
-def _state(name: str) -> tuple[int, int]:
-    found = stat(name)
-    return found.st_mtime_ns, found.st_size
 
 
 def _read_kept(name: str) -> bytes:

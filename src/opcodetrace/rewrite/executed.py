@@ -1,21 +1,25 @@
-"""Weaves code that `exec` or `eval` runs, and that so passes no loader: test modules that pytest rewrote, methods that
-`dataclasses` or attrs made, what the program made itself.
+"""Weaves code as `exec` or `eval` runs it: modules (importlib and `runpy` execute them so, whatever loaded them), test
+modules that pytest rewrote, methods that `dataclasses` or attrs made, what the program made itself.
 
-Code of a Python file is woven like the module that it makes. Code of no file belongs to the module whose globals it
-runs in. If those name no module, it belongs to the nearest caller outside the package that generated it.
+So importlib, its loaders and the `.pyc` files are what they are without us. Code of a Python file is woven like the
+module that it makes. Code of no file belongs to the module whose globals it runs in. If those name no module, it
+belongs to the nearest caller outside the package that generated it.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.machinery import ModuleSpec
 from types import CodeType, FrameType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from opcodetrace.errors import place_of
 from opcodetrace.rewrite.cache import read_file
 from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.rewrite.selection import Selection
+from opcodetrace.rewrite.woven_module import NONE
 from opcodetrace.trace.hook import Probe
+from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.site import EXCLUDED
 
 MAX_GENERATED = 5000  # distinct code objects of no file; each takes memory for good
@@ -27,33 +31,48 @@ def install(weaver: ModuleWeaver, selection: Selection, probe: Probe) -> None:
     probe.weave_executed(executed.wanted, executed.weave)
 
 
+class _Part(NamedTuple):
+    """What code about to be executed is part of."""
+
+    module: str
+    is_described: bool = False  # library code in which threads wait, and that is not woven
+
+
 class _Executed:
     def __init__(self, weaver: ModuleWeaver, selection: Selection) -> None:
         self._weaver = weaver
         self._selection = selection
         self._known: dict[tuple[CodeType, str, str], CodeType] = {}
 
-    def wanted(self, executed: CodeType | str | bytes, namespace: dict[str, Any]) -> str | None:
-        """The name of the module that code about to be executed belongs to; None if it is not to be woven."""
+    def wanted(self, executed: CodeType | str | bytes, namespace: dict[str, Any]) -> _Part | None:
+        """What code about to be executed is part of; None if it is to run as it is."""
         if not self._weaver.is_recorded():
             return None
-        name = _text(namespace, "__name__")
+        name = _module_name(namespace)
         if isinstance(executed, CodeType) and _is_python_file(executed.co_filename):
-            return self._selected(name or "", executed.co_filename)
+            return self._selected(name or "", executed.co_filename) or self._described(name, executed.co_filename)
         if name is not None:
             file = _file_of(name)
             if file is not None or name == "__main__":
                 return self._selected(name, file or "")
         return self._of_caller(sys._getframe(1))
 
-    def _selected(self, name: str, file: str) -> str | None:
+    def _selected(self, name: str, file: str) -> _Part | None:
         if self._selection.is_woven(name, file):
-            return name
+            return _Part(name)
         if self._selection.is_kept_out(name, file):
             self._weaver.leave(name, EXCLUDED)
         return None
 
-    def _of_caller(self, frame: FrameType | None) -> str | None:
+    def _described(self, name: str | None, file: str) -> _Part | None:
+        if name is None or name not in LIBRARY or not self._is_library(file):
+            return None
+        return _Part(name, is_described=True)
+
+    def _is_library(self, file: str) -> bool:
+        return file.startswith(self._selection.library)
+
+    def _of_caller(self, frame: FrameType | None) -> _Part | None:
         """The module that has code executed: the caller, or else the first one outside the package that calls."""
         maker: str | None = None
         while frame is not None:
@@ -62,19 +81,22 @@ class _Executed:
             if name is not None and package != maker:
                 file = _file_of(name)
                 if self._selection.is_woven(name, file or ""):
-                    return name
+                    return _Part(name)
                 if maker is not None:
                     return None
                 maker = package
             frame = frame.f_back
         return None
 
-    def weave(self, code: CodeType, executed: CodeType | str | bytes, module: str) -> CodeType:
+    def weave(self, code: CodeType, executed: CodeType | str | bytes, part: _Part) -> CodeType:
         """The code woven, or as it is; the collector is told which."""
-        path = code.co_filename
+        path, module = code.co_filename, part.module
         try:
             if isinstance(executed, CodeType) and _is_python_file(path):
-                return self._weaver.weave_executed(code, path, module, _content(path, module))
+                operations = LIBRARY.get(module, NONE) if self._is_library(path) else NONE
+                if part.is_described:
+                    return self._weaver.describe_file(code, path, operations)
+                return self._weaver.weave_file(code, path, module, _content(path, module), operations=operations)
             key = (code, path, module)
             if key not in self._known:
                 if len(self._known) >= MAX_GENERATED:
@@ -89,6 +111,14 @@ class _Executed:
 
 def _is_python_file(path: str) -> bool:
     return path.endswith(".py") and not path.startswith("<")
+
+
+def _module_name(namespace: dict[str, Any]) -> str | None:
+    """By what it was found, if `runpy` runs it as `__main__`."""
+    name, spec = _text(namespace, "__name__"), dict.get(namespace, "__spec__")
+    if name == "__main__" and type(spec) is ModuleSpec:
+        return _text(spec.__dict__, "name") or name
+    return name
 
 
 def _text(namespace: dict[str, Any], key: str) -> str | None:

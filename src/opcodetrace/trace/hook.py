@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from enum import IntEnum
 from types import CodeType
-from typing import Any, Protocol, TypeAlias, TypeVar
-
-_Result = TypeVar("_Result")
+from typing import Any, Protocol, TypeAlias
 
 # The hooks of one code object: index of the first in co_consts, sites (packed <I), actions (a byte each), names or
 # keys; code id, table of calls and site of the first of its `Code`.
@@ -84,9 +82,6 @@ class Probe(Protocol):
         /,
     ) -> None:
         """From now on `exec` and `eval` ask what to run."""
-
-    def unseen(self, function: Callable[..., _Result], /, *args: Any) -> _Result:
-        """Calls it so that no trace function sees it."""
 
     def adopt(self, code: CodeType, /) -> None:
         """Makes the hooks of woven code hooks of the run to come."""
