@@ -69,6 +69,7 @@ class SyncSteps:
             for operation in self._led_to
             if operation.last is not None and operation.last is not operation.first
         ]
+        self._thread_of = {each.seq: each.thread for each in operations.outermost()}
         self._ends = sorted((operation.last.seq, operation.first.seq) for operation in self._long if operation.last)
 
     def between(
@@ -103,6 +104,10 @@ class SyncSteps:
                     steps.append(self._step(begin, begin))
                 steps.append(self._step(end, end))
         return sorted((step for step in steps if first <= step.seq <= last), key=lambda step: step.seq)
+
+    def threads_of(self, seqs: Iterable[int]) -> set[int]:
+        """The threads of those that are seqs of synchronisation."""
+        return {self._thread_of[seq] for seq in seqs if seq in self._thread_of}
 
     def _step(self, at: Synchronisation, result: Synchronisation) -> SyncStep:
         other = None
@@ -168,6 +173,7 @@ def interleave(
     order = _order([*events.values(), *_computations(flows, events, recording)], finding, kind)
     operands = {} if _is_guessed(finding) else {write: events[read].value for write, read in flows}
     taking_part = {event.thread for event in order if roles.get(event.seq) != ORIGIN}
+    taking_part |= set() if synchronised is None else synchronised.threads_of(roles)
     making = _Steps(cells, recording, sites, roles, operands, free_threaded)
     steps = _fold_alike(making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised)))
     folded = {thread for step in steps if isinstance(step, FoldStep) and step.alike for thread in step.threads}
@@ -405,7 +411,10 @@ class _Steps:
         if synchronised is None:
             return list(order)
         busy = [(event.seq, event.thread) for event in order]
-        steps = synchronised.between(first, last, threads, busy)
+        steps = [
+            replace(step, role=self.roles[step.seq]) if step.seq in self.roles else step
+            for step in synchronised.between(first, last, threads, busy)
+        ]
         merged: list[Event | SyncStep] = []
         for event in (*order, None):
             if event is None:
@@ -415,15 +424,21 @@ class _Steps:
             else:
                 place = next((place for place, step in enumerate(steps) if step.seq >= event.seq), len(steps))
                 gap, steps = steps[:place], steps[place:]
-            if len(gap) > MAX_SYNC_IN_GAP:
-                head = MAX_SYNC_IN_GAP // 2
-                tail = len(gap) - (MAX_SYNC_IN_GAP - head)
-                self.untold += [step.seq for step in gap[head:tail]]
-                gap = gap[:head] + gap[tail:]
-            merged += gap
+            merged += self._some(gap)
             if event is not None:
                 merged.append(event)
         return merged
+
+    def _some(self, gap: Sequence[SyncStep]) -> Iterator[SyncStep]:
+        """Those that play roles, and of those between them all of a few, else the first and the last."""
+        for plays, group in itertools.groupby(gap, key=lambda step: step.role is not None):
+            steps = list(group)
+            if len(steps) > MAX_SYNC_IN_GAP and not plays:
+                head = MAX_SYNC_IN_GAP // 2
+                tail = len(steps) - (MAX_SYNC_IN_GAP - head)
+                self.untold += [step.seq for step in steps[head:tail]]
+                steps = steps[:head] + steps[tail:]
+            yield from steps
 
     def steps(self, order: Sequence[Event | SyncStep]) -> list[Step]:
         """All steps, for what is shown in the order shown."""

@@ -6,6 +6,7 @@ works on what it says of itself.
 
 from __future__ import annotations
 
+from opcodetrace.findings.deadlock import DEADLOCK
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
@@ -14,6 +15,7 @@ from opcodetrace.findings.unseen_write import UNSEEN_WRITE
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        DEADLOCK,
         LOST_UPDATE,
         UNSEEN_WRITE,
     )

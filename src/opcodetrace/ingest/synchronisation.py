@@ -36,6 +36,7 @@ from opcodetrace.trace.sync import (
 
 Array = npt.NDArray[Any]
 
+FLAGS = (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES, SyncFlag.BOUNDED)
 OPERATIONS = {  # what C code and the protocols call it
     "__enter__": "acquire",
     "__exit__": "release",
@@ -100,7 +101,7 @@ def synchronisation_of(
         (rows["container"] >> np.uint64(ADDRESS_BITS)).tolist(),
         names,
         rows["value"].tolist(),
-        *((flags & flag != 0).tolist() for flag in (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES)),
+        *((flags & flag != 0).tolist() for flag in FLAGS),
         strict=True,
     )
     for (
@@ -117,6 +118,7 @@ def synchronisation_of(
         failed,
         is_direct,
         tries,
+        gives_up,
     ) in columns:
         number = int(numbers[where]) if is_shared else None
         operation = OPERATIONS.get(str(name), str(name))
@@ -148,6 +150,7 @@ def synchronisation_of(
                 woken_by=woken_by,
                 inside=inside,
                 started=started,
+                bounded=tries or gives_up,
             )
         )
     named = labels.label_objects([(types[number], written.get(number)) for number in sorted(types)])

@@ -655,6 +655,22 @@ only_tries(const Call *call)
     return blocks == Py_False || is_zero(blocks) || is_zero(argument(call, !is_join, "timeout"));
 }
 
+/* acquire(timeout=1), join(1), get(True, 1): gives up after a time. To wait without end, some are given None, others -1. */
+static bool
+is_bounded(const Call *call)
+{
+    bool is_join = strcmp(call->name, "join") == 0;
+    PyObject *timeout = argument(call, !is_join, "timeout");
+    int64_t value;
+    if (timeout == NULL || timeout == Py_None) {
+        return false;
+    }
+    if (PyFloat_CheckExact(timeout)) {
+        return PyFloat_AS_DOUBLE(timeout) >= 0.0;
+    }
+    return !PyLong_CheckExact(timeout) || !int_value(timeout, &value) || value >= 0;
+}
+
 static bool
 will_have_to_wait(const Call *call)
 {
@@ -679,7 +695,8 @@ will_wait(Call *call)
 {
     call->clock = sync_clock();
     if (will_have_to_wait(call)) {
-        sync_emit(call->thread, call->site, call->container, call->name, SYNC_BEGINS | call->direct, 0, EXACT, 0);
+        unsigned flags = SYNC_BEGINS | call->direct | (is_bounded(call) ? SYNC_BOUNDED : 0);
+        sync_emit(call->thread, call->site, call->container, call->name, flags, 0, EXACT, 0);
     }
 }
 
@@ -688,6 +705,7 @@ waited(Call *call, PyObject *result)
 {
     bool failed = result == NULL || result == Py_False, tries = only_tries(call);
     unsigned flags = call->direct | (failed ? SYNC_FAILED : 0) | (tries ? SYNC_TRIES : 0);
+    flags |= is_bounded(call) ? SYNC_BOUNDED : 0;
     sync_emit(call->thread, call->site, call->container, call->name, flags, tries ? 0 : sync_clock() - call->clock,
               call->earliest, call->quiet);
 }

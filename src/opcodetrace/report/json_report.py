@@ -327,6 +327,7 @@ def _step(step: Step, teller: StoryTeller | None) -> Json:
                 "holder": step.holder,
                 "woken_by": step.woken_by,
                 "other": step.other,
+                "role": step.role,
             }
         case FoldStep():
             return {

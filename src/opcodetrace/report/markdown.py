@@ -171,7 +171,10 @@ def _table(interleaving: Interleaving, words: StepWords, teller: StoryTeller | N
                 at = None
             case SyncStep():
                 place = "" if step.site is None else f"{words.place(step.site)}: "
-                yield _row(lanes, step.thread, f"{place}*{words.synchronised(step)}*")
+                remark = None if teller is None else teller.remark(step)
+                yield _row(
+                    lanes, step.thread, f"{place}*{words.synchronised(step)}*" + (f" **{remark}**" if remark else "")
+                )
                 at = None
             case AccessStep() if step.role == ORIGIN:
                 text = f"*earlier: {words.lane(step.thread)} {words.action(step)}, {words.place(step.site)}*"

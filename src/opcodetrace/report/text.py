@@ -327,12 +327,17 @@ class _Table:
             action = self.words.action(replace(step, operand=ABSENT), room)
         self.crop.cut |= action != self.words.action(step)
         yield _Cell(Text.assemble(indent, mark, (self.crop(action, room), style)), operation)
-        if isinstance(step, AccessStep) and self.teller is not None:
-            remark = self.teller.remark(step)
-            if remark is not None:
-                lines = self.crop.wrap(remark, self.lane_width - len(indent) - 2)
-                for index, line in enumerate(lines):
-                    yield _Cell(Text(f"{indent}{'  ' if index else '└ '}{line}", style or "dim"))
+        if isinstance(step, AccessStep):
+            yield from self._remark(step)
+
+    def _remark(self, step: AccessStep | SyncStep) -> Iterator[_Cell]:
+        """What it means for the finding."""
+        remark = None if self.teller is None else self.teller.remark(step)
+        if self.teller is None or remark is None:
+            return
+        indent = " " * (self.number_width + 3)
+        for index, line in enumerate(self.crop.wrap(remark, self.lane_width - len(indent) - 2)):
+            yield _Cell(Text(f"{indent}{'  ' if index else '└ '}{line}", STYLES[self.teller.mark(step)] or "dim"))
 
     def _synchronised(self, step: SyncStep) -> Iterator[_Cell]:
         """What the thread does to wait for others, after its line."""
@@ -342,6 +347,7 @@ class _Table:
         ):
             begin = "  " if index else ""
             yield _Cell(Text.assemble(("" if index else number).rjust(self.number_width), " ", (begin + line, "cyan")))
+        yield from self._remark(step)
 
     def _number(self, site: StoredSite) -> str:
         line = "?" if site.line is None else str(site.line)

@@ -157,4 +157,5 @@ class SyncFlag(IntFlag):
     BEGINS = 1  # the thread is about to wait; without it: the operation is done
     DIRECT = 4  # the woven call at `site` is the one of this very operation
     TRIES = 8  # it does not wait, whatever comes: acquire(blocking=False), get_nowait()
+    BOUNDED = 16  # it gives up after a time: acquire(timeout=1), join(1)
     FAILED = 2  # it raised, or returned False (a lock that was not free, a wait that timed out)

@@ -6,6 +6,7 @@ have written, or Damage says which cell is not.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -403,7 +404,7 @@ def synchronisation_of(
 ) -> Iterator[Synchronisation]:
     """What threads did to wait for each other, of rows whose columns are SYNCHRONISATION."""
     threads, sites, _ = known
-    for each in map(Synchronisation._make, rows):
+    for each in itertools.starmap(Synchronisation, rows):
         seq = each.seq
         if type(seq) is not int or type(each.earliest) is not int or not 0 <= each.earliest <= seq:
             raise Damage(f"synchronisation.earliest is {_shown(each.earliest)} at seq {_shown(seq)}")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from opcodetrace.trace.event import Value
 from opcodetrace.trace.finding import Certainty, Severity, Tally
-from opcodetrace.trace.report_step import AccessStep
+from opcodetrace.trace.report_step import AccessStep, SyncStep
 from opcodetrace.trace.stored import StoredSite
 
 
@@ -73,7 +73,13 @@ class Teller(Protocol):
         """The location."""
 
     def step(self, role: str) -> AccessStep | None:
-        """The step that plays the role, if any does."""
+        """The access that plays the role, if any does."""
+
+    def sync(self, role: str) -> SyncStep | None:
+        """The operation of synchronisation that plays the role, if any does."""
+
+    def lock(self, step: SyncStep) -> str:
+        """What the operation is done to: the Lock first_lock."""
 
     def lane(self, thread: int) -> str:
         """The thread's or task's short name."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from opcodetrace.trace.finding import Certainty, FindingGroup, Severity, Tally
 from opcodetrace.trace.finding_kind import FindingKind, happened, possible
 from opcodetrace.trace.protection import Holding, Verdict
-from opcodetrace.trace.report_step import AccessStep, Lane, Step
+from opcodetrace.trace.report_step import AccessStep, Lane, Step, SyncStep
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.stored import StoredRun, StoredSite
 from opcodetrace.trace.sync import SyncObject
@@ -25,8 +25,12 @@ class Interleaving:
     stacks: Mapping[str, tuple[StoredSite, ...]] = field(default_factory=dict)  # calls that led there, newest first
 
     def step(self, role: str) -> AccessStep | None:
-        """The step that plays the role, if any does."""
+        """The access that plays the role, if any does."""
         return next((step for step in self.steps if isinstance(step, AccessStep) and step.role == role), None)
+
+    def sync(self, role: str) -> SyncStep | None:
+        """The operation of synchronisation that plays the role, if any does."""
+        return next((step for step in self.steps if isinstance(step, SyncStep) and step.role == role), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class SyncStep:
     woken_by: int | None  # the thread whose release, put or the like ended the wait
     other: int | None = None  # the thread that is started or joined, if known
     site: StoredSite | None = None
+    role: str | None = None  # a role of the finding's kind
 
 
 @dataclass(frozen=True, slots=True)

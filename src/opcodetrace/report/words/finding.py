@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from opcodetrace.report.words.steps import MAX_VALUE, StepWords, step_words
+from opcodetrace.report.words.sync import held_words
 from opcodetrace.report.words.text import identity, shown_path
 from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.execution import RunInfo
@@ -15,7 +16,7 @@ from opcodetrace.trace.finding_kind import FindingKind, Mark, Total
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import extent, quantity
 from opcodetrace.trace.report_model import Interleaving, RunReport, Story, WatchedLocation
-from opcodetrace.trace.report_step import ORIGIN, AccessStep, FoldStep
+from opcodetrace.trace.report_step import ORIGIN, AccessStep, FoldStep, SyncStep
 from opcodetrace.trace.stored import StoredSite
 
 MAX_CALLS = 8  # of a stack, that are told
@@ -49,6 +50,12 @@ class StoryTeller:
 
     def step(self, role: str) -> AccessStep | None:
         return self.interleaving.step(role)
+
+    def sync(self, role: str) -> SyncStep | None:
+        return self.interleaving.sync(role)
+
+    def lock(self, step: SyncStep) -> str:
+        return "a lock" if step.object is None else held_words(step.object, self.words.code)
 
     def lane(self, thread: int) -> str:
         return self.words.lane(thread)
@@ -92,13 +99,13 @@ class StoryTeller:
     def how_sure(self) -> str:
         return self.story.kind.how_sure(self)
 
-    def remark(self, step: AccessStep) -> str | None:
+    def remark(self, step: AccessStep | SyncStep) -> str | None:
         """What a step means for the finding."""
         if step.role is None:
             return None
         return "where it starts from" if step.role == ORIGIN else self.story.kind.remark(step.role, self)
 
-    def mark(self, step: AccessStep) -> Mark:
+    def mark(self, step: AccessStep | SyncStep) -> Mark:
         """How a step is brought out."""
         marks = {role.name: role.mark for role in self.story.kind.roles}
         return Mark.PLAIN if step.role is None else marks.get(step.role, Mark.PLAIN)

@@ -1,0 +1,220 @@
+"""The order in which threads take locks, and who waits for a lock in the end.
+
+A run is deadlocked if threads wait in a circle, each for a lock that the next one holds: the wait-for graph of Coffman,
+Elphick and Shoshani, "System deadlocks" (1971). A run that got through may have been near it: if one thread takes `b`
+while it holds `a`, and another `a` while it holds `b`. That is the lock-order graph of Havelund, "Using runtime
+analysis to guide model checking of Java programs" (2000). A circle in it is none if the same thread makes two of its
+edges, if a third lock is held at two of them (a gate), or if one thread did its part before it started the other, or
+after it had joined it: Bensalem and Havelund, "Dynamic deadlock analysis of multi-threaded programs" (2005).
+
+Locks are those of `lockset.held_locks`. One that a thread released without holding it is no lock but a signal, and left
+out. An acquisition that gives up by itself ends no run, and makes no edge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from opcodetrace.analyse.happens_before import Operations
+from opcodetrace.analyse.lockset import Held, held_locks
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.sync import LOCKS, OF_THREADS, Act, Synchronisation, SyncObject
+
+MAX_CIRCLE = 5  # threads in a circle that is looked for among locks that nobody waits for
+MAX_STEPS = 200_000  # edges gone along in that search
+
+
+class Waiting(NamedTuple):
+    """A thread waits for another one: for a lock that this one holds, or for its end."""
+
+    thread: int
+    seq: int  # of the record that it is about to wait
+    site: int | None  # where, in woven code
+    lock: int | None  # None: it joins the other
+    other: int
+    held_since: int | None  # seq at which the other took the lock
+
+
+class Nested(NamedTuple):
+    """A thread took, or waited for, a lock while it held another."""
+
+    thread: int
+    held: int
+    held_since: int  # seq
+    lock: int
+    seq: int
+    until: float  # when it let the first of the two go
+    gates: frozenset[int]  # what else it held
+
+
+def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, SyncObject]) -> set[int]:
+    """Locks that were released by a thread that did not hold them, so that nobody owns them."""
+    found: set[int] = set()
+    holder: dict[int, int] = {}
+    for each in synchronisation:
+        lock = each.object
+        if lock is None or each.begins or each.failed or objects[lock].type_name not in LOCKS:
+            continue
+        if each.operation == Act.ACQUIRE:
+            holder[lock] = each.thread
+        elif each.operation == Act.RELEASE and holder.get(lock, each.thread) != each.thread:
+            found.add(lock)
+    return found
+
+
+def waiting(
+    synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject], threads: Iterable[Thread]
+) -> dict[int, Waiting]:
+    """The threads that wait for another one in the end and do not give up by themselves, by their numbers."""
+    latest = {each.thread: each for each in synchronisation if each.begins}
+    stuck = {
+        thread.thread: latest[thread.thread]
+        for thread in threads
+        # a daemon may be let out of its wait to be ended, as the interpreter ends: it did nothing more
+        if thread.thread in latest and latest[thread.thread].seq == thread.last_seq
+    }
+    found: dict[int, Waiting] = {}
+    if all(last.bounded or last.operation != Act.ACQUIRE for last in stuck.values()):
+        return found
+    by_seq = {each.seq: each for each in synchronisation if each.begins}
+    thread_of = Operations(synchronisation).thread_of
+    no_locks = signals(synchronisation, objects)
+    holders = {each.object: each for each in held_locks(synchronisation, objects) if math.isinf(each.last)}
+    for number, last in stuck.items():
+        if last.bounded:
+            continue
+        within = [last]
+        while within[-1].inside in by_seq:
+            within.append(by_seq[within[-1].inside])
+        joined = next((each for each in within if each.operation == Act.JOIN and each.object in thread_of), None)
+        if joined is not None and joined.object is not None:
+            found[number] = Waiting(number, joined.seq, joined.site, None, thread_of[joined.object], None)
+        elif last.operation == Act.ACQUIRE and last.object in holders and last.object not in no_locks:
+            held = holders[last.object]
+            found[number] = Waiting(number, last.seq, last.site, last.object, held.thread, held.first)
+    return found
+
+
+def circles(waits: Mapping[int, Waiting]) -> Iterator[list[Waiting]]:
+    """Those that wait for one another in a circle, each for the next; one that takes a lock twice waits for itself."""
+    passed: set[int] = set()
+    for start in sorted(waits):
+        path: list[int] = []
+        at = start
+        while at in waits and at not in passed:
+            passed.add(at)
+            path.append(at)
+            at = waits[at].other
+        if at in path:
+            circle = path[path.index(at) :]
+            first = circle.index(min(circle))
+            yield [waits[thread] for thread in circle[first:] + circle[:first]]
+
+
+def nested(synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> list[Nested]:
+    """Each lock that woven code took, or waits for in the end, while the same thread held others, one by one.
+
+    Only those that differ in thread, locks, places, gates or in which threads had been started and joined: of more, the
+    first one."""
+    no_locks = signals(synchronisation, objects)
+    site_of = {each.seq: each.site for each in synchronisation}
+    of_thread: defaultdict[int, list[Held]] = defaultdict(list)
+    begun_at = {each.first: each for each in held_locks(synchronisation, objects) if each.object not in no_locks}
+    found: dict[tuple[object, ...], Nested] = {}
+    turns: Counter[int] = Counter()  # of a thread: how often it has started or joined another
+    for each in synchronisation:
+        lock = each.object
+        turns[each.thread] += each.operation in OF_THREADS
+        if lock is None or objects[lock].type_name not in LOCKS or lock in no_locks or each.operation != Act.ACQUIRE:
+            continue
+        taken = begun_at.get(each.seq)
+        if each.bounded or each.failed or (taken is None and not each.begins):
+            if taken is not None:
+                of_thread[each.thread].append(taken)
+            continue
+        holding = [held for held in of_thread[each.thread] if held.last >= each.seq]
+        of_thread[each.thread] = holding
+        for held in holding:
+            if held.object == lock or each.site is None or site_of[held.first] is None:
+                continue
+            gates = frozenset(other.object for other in holding) - {held.object, lock}
+            until = min(held.last, math.inf if taken is None else taken.last)
+            key = (each.thread, held.object, lock, site_of[held.first], each.site, gates, turns[each.thread])
+            found.setdefault(key, Nested(each.thread, held.object, held.first, lock, each.seq, until, gates))
+        if taken is not None:
+            holding.append(taken)
+    return list(found.values())
+
+
+def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterator[list[Nested]]:
+    """Circles of locks that threads took in different orders, each edge by another thread, and that nothing excludes.
+
+    The shortest first. The search ends after so many steps (`MAX_STEPS`)."""
+    by_held: defaultdict[int, list[Nested]] = defaultdict(list)
+    for edge in edges:
+        by_held[edge.held].append(edge)
+    if not any(edge.lock in by_held for edge in edges):
+        return
+    order = starts()
+    budget = MAX_STEPS
+    for length in range(2, MAX_CIRCLE + 1):
+        for start in sorted(by_held):
+            paths = [[edge] for edge in by_held[start]]
+            while paths and budget > 0:
+                path = paths.pop()
+                for edge in by_held.get(path[-1].lock, ()) if len(path) < length else ():
+                    budget -= 1
+                    if edge.held < start or any(_exclude(edge, other, order) for other in path):
+                        continue
+                    if edge.lock == start and len(path) + 1 == length:
+                        circle = [*path, edge]
+                        first = circle.index(min(circle, key=lambda one: one.seq))
+                        yield circle[first:] + circle[:first]
+                    elif edge.lock not in (start, *(other.held for other in path)):
+                        paths.append([*path, edge])
+
+
+def _exclude(one: Nested, other: Nested, starts: Starts) -> bool:
+    return (
+        starts.same(one.thread, other.thread)
+        or not (one.gates | {one.held}).isdisjoint(other.gates | {other.held})
+        or starts.ordered(one, other)
+        or starts.ordered(other, one)
+    )
+
+
+class Starts:
+    """Which thread started which, and joined it."""
+
+    def __init__(self, synchronisation: Sequence[Synchronisation], threads: Iterable[Thread]) -> None:
+        self._started = {each.started: each for each in synchronisation if each.started is not None}
+        self._runs = {each.thread: each.thread if each.task_of is None else each.task_of for each in threads}
+        thread_of = Operations(synchronisation).thread_of
+        self._joined: dict[tuple[int, int], int] = {}
+        for each in synchronisation:
+            if each.operation == Act.JOIN and each.object in thread_of and not each.begins and not each.failed:
+                self._joined.setdefault((each.thread, thread_of[each.object]), each.seq)
+
+    def same(self, one: int, other: int) -> bool:
+        """Whether the two are one thread, or tasks of it."""
+        return self._runs.get(one, one) == self._runs.get(other, other)
+
+    def ordered(self, one: Nested, other: Nested) -> bool:
+        """Whether the first's thread did that before it started the second's, or one that started it in turn; or after
+        it had joined it.
+
+        Two threads that a third one starts and joins one after the other are not called ordered: it is the program's
+        choice when each of them runs, and a small change to it lets them meet."""
+        if self._joined.get((one.thread, other.thread), math.inf) <= one.held_since:
+            return True
+        start = self._started.get(other.thread)
+        seen: set[int] = set()
+        while start is not None and start.seq not in seen:
+            seen.add(start.seq)
+            if start.thread == one.thread:
+                return one.until <= start.earliest
+            start = self._started.get(start.thread)
+        return False

@@ -1,0 +1,250 @@
+"""Deadlocks of recorded programs: those that happened, those that can, and those that cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.recording import Recording, Scripts, Underway, opcodetrace
+
+HEAD = """
+import os, sys, threading
+a, b, c = threading.Lock(), threading.Lock(), threading.RLock()
+def run(*works, joins=True):
+    threads = [threading.Thread(target=work, name=work.__name__, daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+        if joins: thread.join()
+    return threads
+"""
+STUCK = """
+both = threading.Barrier(2)
+def first():
+    with FIRST:
+        both.wait()
+        print("first", flush=True)
+        SECOND.acquire(*TIMEOUT)
+def second():
+    with SECOND:
+        both.wait()
+        print("second", flush=True)
+        FIRST.acquire(*TIMEOUT)
+run(first, second, joins=False)
+sys.stdin.readline()
+"""
+
+
+def two(first: str, second: str, timeout: str) -> str:
+    return STUCK.replace("FIRST", first).replace("SECOND", second).replace("*TIMEOUT", timeout)
+
+
+HAPPENED = {
+    "two locks": two("a", "b", ""),
+    "with timeouts that say for ever": two("a", "b", "True, -1"),
+    "a lock and an RLock": two("a", "c", ""),
+    "a lock taken twice": """
+def first():
+    a.acquire()
+    a.acquire()
+run(first, joins=False)
+sys.stdin.readline()
+""",
+    "a join by the holder": """
+def first():
+    with a:
+        other = threading.Thread(target=second, name="second", daemon=True)
+        other.start()
+        print("first", flush=True)
+        other.join()
+def second():
+    a.acquire()
+run(first, joins=False)
+sys.stdin.readline()
+""",
+}
+CAN = {
+    "opposite orders": """
+def first():
+    with a:
+        with b: pass
+def second():
+    with b:
+        with a: pass
+run(first, second)
+""",
+    "in one function": """
+def both(one, other):
+    with one:
+        with other: pass
+for pair in ((a, b), (b, a)):
+    thread = threading.Thread(target=both, args=pair)
+    thread.start(); thread.join()
+""",
+    "three in a circle": """
+def one():
+    with a:
+        with b: pass
+def two():
+    with b:
+        with c: pass
+def three():
+    with c:
+        with a: pass
+run(one, two, three)
+""",
+}
+CANNOT = {
+    "the same order": """
+def first():
+    with a:
+        with b: pass
+def second():
+    with a:
+        with b: pass
+run(first, second)
+""",
+    "a gate": """
+def first():
+    with c, a, b: pass
+def second():
+    with c, b, a: pass
+run(first, second)
+""",
+    "one of them gives up": """
+def first():
+    with a:
+        if b.acquire(timeout=5): b.release()
+def second():
+    with b:
+        if a.acquire(timeout=5): a.release()
+run(first, second)
+""",
+    "one of them only tries": """
+def first():
+    with a:
+        if b.acquire(blocking=False): b.release()
+def second():
+    with b, a: pass
+run(first, second)
+""",
+    "before the start, and after the join": """
+def first():
+    with a:
+        with b: pass
+with b, a: pass
+run(first)
+with b, a: pass
+""",
+    "one thread alone": """
+def first():
+    with a:
+        with b: pass
+    with b, a: pass
+def second():
+    with a: pass
+    with b: pass
+run(first, second)
+""",
+    "the same RLock again": """
+def first():
+    with c, a, c: pass
+def second():
+    with c:
+        with a: pass
+run(first, second)
+""",
+    "a lock that hands over": """
+a.acquire()
+def first():
+    with b: pass
+    a.release()
+def second():
+    with b: pass
+    a.acquire()
+    with b: pass
+run(first, second)
+""",
+    "conditions": """
+ready, items = threading.Condition(), []
+def put():
+    for n in range(3):
+        with ready:
+            items.append(n)
+            ready.notify()
+def take():
+    for n in range(3):
+        with ready:
+            while not items: ready.wait()
+            items.pop()
+for thread in run(take, put, joins=False): thread.join()
+""",
+}
+
+
+SEVERITIES = "SELECT severity, certainty FROM findings WHERE kind = 'deadlock'"
+
+
+def stuck(program: str, folder: Path) -> Recording:
+    """A run that ends while its threads wait."""
+    script = folder / "script.py"
+    script.write_text(HEAD + program)
+    run = Underway(folder / "trace.db", script)
+    for _ in range(program.count("print(")):
+        run.said()
+    run.until_waiting(*(name for name in ("first", "second") if f"def {name}" in program))
+    run.tell()
+    recording = run.end()
+    assert recording.exit_code == 0, recording.stderr
+    return recording
+
+
+def found(scripts: Scripts, program: str) -> list[tuple[object, ...]]:
+    scripts.write("script.py", HEAD + program)
+    done = scripts.recorded("script.py")
+    assert done.returncode == 0, done.stderr.decode()
+    return scripts.query(SEVERITIES)
+
+
+@pytest.mark.parametrize("name", HAPPENED)
+def test_one_that_happened(name: str, tmp_path: Path) -> None:
+    recording = stuck(HAPPENED[name], tmp_path)
+    assert recording.query(SEVERITIES) == [("happened", "proven")]
+    checked = opcodetrace("check", "-d", recording.database)
+    assert checked.returncode == 1
+    assert "deadlock" in checked.stdout
+    told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
+    assert "1 deadlock happened." in told
+    assert " waits for the Lock a" in told
+    assert "WAITS FOR EVER" in told
+
+
+@pytest.mark.parametrize("name", CAN)
+def test_one_that_can_happen(name: str, scripts: Scripts) -> None:
+    assert found(scripts, CAN[name]) == [("possible", "proven")]
+    assert scripts.opcodetrace("check").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "A deadlock can happen: nothing seen excludes it." in told
+    assert "while it held the Lock" in told
+
+
+@pytest.mark.parametrize("name", CANNOT)
+def test_none(name: str, scripts: Scripts) -> None:
+    assert found(scripts, CANNOT[name]) == []
+
+
+def test_waits_that_give_up_are_none(tmp_path: Path) -> None:
+    assert stuck(two("a", "b", "True, 1000"), tmp_path).query(SEVERITIES) == []
+
+
+def test_all_formats_tell_of_it(tmp_path: Path) -> None:
+    recording = stuck(HAPPENED["two locks"], tmp_path)
+    report = json.loads(opcodetrace("report", "-d", recording.database, "--format", "json").stdout)
+    (finding,) = report["findings"]
+    assert set(finding["sites"]) == {"hold 1", "wait 1", "hold 2", "wait 2"}
+    roles = {step["role"] for step in finding["interleaving"]["steps"] if step.get("role")}
+    assert roles == set(finding["sites"])
+    assert "**WAITS FOR EVER**" in opcodetrace("report", "-d", recording.database, "--format", "markdown").stdout
+    locks = "SELECT label FROM finding_locks JOIN sync_objects ON sync_objects.id = sync_object_id ORDER BY label"
+    assert recording.query(locks) == [("a",), ("b",)]
