@@ -20,3 +20,4 @@ def test_nothing_is_found(name: str, interval: tuple[str, ...], tmp_path: Path) 
     assert (recording.exit_code, recording.stdout) == (0, ""), recording.stderr
     assert recording.bounds() == {}
     assert recording.lost() == {}
+    assert recording.query("SELECT kind, severity FROM findings WHERE kind != 'unseen write'") == []

@@ -7,6 +7,7 @@ works on what it says of itself.
 from __future__ import annotations
 
 from opcodetrace.findings.deadlock import DEADLOCK
+from opcodetrace.findings.failed_access import FAILED_ACCESS
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
@@ -16,6 +17,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         DEADLOCK,
+        FAILED_ACCESS,
         LOST_UPDATE,
         UNSEEN_WRITE,
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys
-from opcodetrace.rewrite.interpreters import CACHES, FREE_THREADED, HERE, NUMBER, is_subscript
+from opcodetrace.rewrite.interpreters import CACHES, FREE_THREADED, HERE, NUMBER, TRUTH_TESTS, is_subscript
 from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
 from opcodetrace.trace.hook import Action
@@ -91,16 +91,6 @@ def _attribute_name(instruction: Instruction, code: CodeType) -> str:
 _HAS_BEGIN = HookTemplate(Action.HAS_BEGIN, _COPIES[2], _COPIES[3])  # [item container]
 _WHOLE_READ = HookTemplate(Action.WHOLE_READ, b"", _COPIES[3])  # [container]
 _TEST = HookTemplate(Action.WHOLE_READ, b"", _COPIES[3], True)  # [value]: a container whose own code tells its truth
-# What asks whether a value is true. From 3.13 on that is an instruction of its own, and the others are given a bool.
-_TESTS = frozenset(
-    {"TO_BOOL"}
-    if "TO_BOOL" in NUMBER
-    else {
-        name
-        for name in NUMBER
-        if name == "UNARY_NOT" or ("JUMP" in name and ("_IF_TRUE" in name or "_IF_FALSE" in name))
-    }
-)
 # What gives no container that threads share. COMPARE_OP is run together with the jump after it (3.11, 3.12).
 _NO_CONTAINERS = frozenset(
     [
@@ -186,7 +176,7 @@ class Planner:
             return Plan(Operation.CONTAINS, None, (_HAS_BEGIN,), (_WRITE_END,), None)
         if name == "GET_ITER":
             return Plan(Operation.ITERATE, None, (_WHOLE_READ,), (), None)
-        if name in _TESTS and self._tests_container(index):
+        if name in TRUTH_TESTS and self._tests_container(index):
             return Plan(Operation.TEST, None, (_TEST,), (), None)
         if name == "FOR_ITER":
             given = () if flow is None or index not in flow.iterations else (_NEXT[flow.iterations[index]],)

@@ -337,6 +337,17 @@ def _named(*jumps: Jump) -> frozenset[int]:
 FORWARD_JUMPS = _named(Jump.FORWARD)
 BACKWARD_JUMPS = _named(Jump.BACKWARD, Jump.MENTION)
 
+# What asks whether a value is true. From 3.13 on that is an instruction of its own, and the others are given a bool.
+TRUTH_TESTS = frozenset(
+    {"TO_BOOL"}
+    if "TO_BOOL" in NUMBER
+    else {
+        name
+        for name in NUMBER
+        if name == "UNARY_NOT" or ("JUMP" in name and ("_IF_TRUE" in name or "_IF_FALSE" in name))
+    }
+)
+
 # Where the interpreter looks at the eval breaker, or calls what may give up the GIL by itself: the only instructions
 # at which a thread that runs nothing but built-in operations is suspended. fidelity/test_switch_points.py holds this
 # against the interpreter. (3.11 names the look CHECK_EVAL_BREAKER, 3.13 CHECK_PERIODIC, both in Python/bytecodes.c.)

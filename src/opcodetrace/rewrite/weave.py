@@ -317,8 +317,9 @@ class _WovenCode:
         flow: Flow | None = None,
         phi: int | None = None,
         computed: str | None = None,
+        tests: frozenset[int] = frozenset(),
     ) -> int:
-        """Keeps the site's description; gives its number back."""
+        """Keeps the site's description; gives its number back. `tests` are indexes of instructions."""
         line, end_line, column, end_column = instruction.position
         self.sites.append(
             Site(
@@ -334,6 +335,7 @@ class _WovenCode:
                 flow,
                 phi,
                 computed,
+                self._numbered(tests),
             )
         )
         return site
@@ -377,7 +379,8 @@ class _WovenCode:
             value_flow = Flow() if sources is None else self._flow(sources)
             if site not in value_flow.reads:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
-            self._describe(site, call, str(Operation.CALL), flow=value_flow)
+            tests = flow.tests.get(call.ordinal, frozenset())
+            self._describe(site, call, str(Operation.CALL), flow=value_flow, tests=tests)
 
     def _place_accesses(
         self,
@@ -418,7 +421,10 @@ class _WovenCode:
                     made_by = self.decoded.instructions[flow.computed[index]]
                     computed = operation_of(made_by.name, made_by.arg)
             operation = str(plan.operation)
-            self._describe(numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed)
+            tests = frozenset() if flow is None else flow.tests.get(index, frozenset())
+            self._describe(
+                numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed, tests=tests
+            )
             if flow is not None and flow.iterations.get(index):
                 self._describe(numbers[index + 1], instruction, operation)
             if plan.before:
@@ -428,9 +434,12 @@ class _WovenCode:
             if plan.failed is not None and flow is not None:
                 failed[index] = [_Placed(numbers[index], plan.failed)]
 
+    def _numbered(self, indexes: frozenset[int]) -> tuple[int, ...]:
+        """The sites of instructions."""
+        return tuple(sorted({self.numbers[i] for i in indexes if i in self.numbers}))
+
     def _flow(self, sources: StaticSources) -> Flow:
-        def numbered(indexes: frozenset[int]) -> tuple[int, ...]:
-            return tuple(sorted(self.numbers[i] for i in indexes if i in self.numbers))
+        numbered = self._numbered
 
         def variables(phis: frozenset[int]) -> tuple[int, ...]:
             return tuple(sorted(self.phis[phi] for phi in phis))

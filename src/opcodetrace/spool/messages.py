@@ -210,7 +210,8 @@ def _all_of(column: tuple[Any, ...], *types: type) -> None:
 def _sites(value: object, known: Set[int]) -> tuple[Site, ...]:
     """The sites of a code object; `known` are their numbers."""
     rows = _list(value)
-    numbers, operations, opcodes, offsets, *place, names, flows, phis, computed = _columns(rows, len(Site._fields))
+    columns = _columns(rows, len(Site._fields))
+    numbers, operations, opcodes, offsets, *place, names, flows, phis, computed, tests = columns
     _all_of(numbers, int)
     _all_of(operations, str)
     _all_of(opcodes, str)
@@ -221,8 +222,8 @@ def _sites(value: object, known: Set[int]) -> tuple[Site, ...]:
         _all_of(column, str, type(None))
     return tuple(
         [
-            Site._make([*row[:9], None if flow is None else _flow(flow, known), *row[10:]])
-            for row, flow in zip(rows, flows, strict=True)
+            Site._make([*row[:9], None if flow is None else _flow(flow, known), *row[10:12], _known(tested, known)])
+            for row, flow, tested in zip(rows, flows, tests, strict=True)
         ]
     )
 
@@ -237,6 +238,17 @@ def _switch_points(value: object) -> tuple[SwitchPoint, ...]:
         _all_of(column, int, type(None))
     _all_of(preempts, bool)
     return tuple(map(SwitchPoint._make, rows))
+
+
+def _check_known(named: tuple[int, ...], sites: Set[int]) -> None:
+    if not sites >= set(named):
+        raise ValueError(f"{str(named)[:60]} names an instruction that is not there")
+
+
+def _known(value: object, sites: Set[int]) -> tuple[int, ...]:
+    numbers = _numbers(value)
+    _check_known(numbers, sites)
+    return numbers
 
 
 def _flow(value: object, sites: Set[int]) -> Flow:
@@ -260,8 +272,7 @@ def _flow(value: object, sites: Set[int]) -> Flow:
         _numbers(parameters),
     )
     for named in (flow.reads, flow.writes, flow.called_reads, flow.called_writes, flow.tested, flow.failed):
-        if not sites >= set(named):
-            raise ValueError(f"{str(named)[:60]} names an instruction that is not there")
+        _check_known(named, sites)
     return flow
 
 
@@ -315,7 +326,7 @@ def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
     def shifted(site: Site) -> Site:
         flow = None if site.flow is None else shifted_flow(site.flow)
         phi = None if site.phi is None else site.phi + first_phi
-        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed)
+        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed, sites(site.tests))
 
     return code._replace(
         id=code.id + first_code,

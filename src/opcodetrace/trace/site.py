@@ -103,6 +103,8 @@ class Site(NamedTuple):
     flow: Flow | None  # of the value that a write stores or a DEFINE assigns; None elsewhere
     phi: int | None  # DEFINE: the variable (an id unique in the run) that is given `flow`
     computed: str | None  # writes: operation whose result is stored as it is ("BINARY_ADD"), or None
+    # an access: reads of what may be the same location, on which a branch depended that decided that it is executed
+    tests: tuple[int, ...] = ()
 
 
 class SwitchPoint(NamedTuple):

@@ -15,10 +15,13 @@ from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
-from opcodetrace.rewrite.interpreters import HERE, Makes
+from opcodetrace.rewrite.interpreters import HERE, TRUTH_TESTS, Makes
 
 ANYWHERE: Key = ("any", None)
 
+_ITEMS = ("item", "any")  # kinds of keys
+_KEYS = (*_ITEMS, "name", "cell")
+_MOST_TESTS = 8  # of one access, that are kept: the nearest before it
 _DEEPEST = 20  # operators in the text of a location
 _MOST_NODES = 1_000  # values looked at for one test
 _MOST_STEPS = 300_000  # straight pieces of code passed, in one code object
@@ -85,6 +88,47 @@ class Conditions:
                     found[definition.after, phi] = decided
         return found
 
+    def tests(self, accesses: Iterable[int]) -> dict[int, frozenset[int]]:
+        """Of each access, the reads that a branch tested which decided that it is executed.
+
+        Only reads of what may be the same location, as far as the code tells: `if k in d: del d[k]`."""
+        tested = {branch: self._asked_by(branch) for branch in self._run.conditions}
+        if not any(tested.values()):
+            return {}
+        if self._dependence is None:
+            self._dependence = ControlDependence(self._with_handlers())
+        found = {}
+        for index in accesses:
+            key = ANYWHERE if index in self._run.given else self._read_key(index) or self._keys.get(index)
+            if key is None:
+                continue
+            wanted = _ITEMS if key == ANYWHERE else _KEYS  # a call of what changes a container, or reads it
+            branches = {branch for branch, _ in self._dependence.decided_by(index) if branch in tested}
+            reads = {
+                read
+                for branch in branches
+                for read in tested[branch]
+                for own in [self._read_key(read) or ANYWHERE]
+                if read != index and own[0] in wanted and key_may_be(own, key) and self._may_be_same(read, index)
+            }
+            if reads:
+                found[index] = frozenset(sorted(reads, key=lambda read: (read < index, read))[-_MOST_TESTS:])
+        return found
+
+    def _asked_by(self, branch: int) -> frozenset[int]:
+        """The reads that a conditional jump depends on, and what asks a container for its truth or its length."""
+        run = self._run
+        return frozenset(
+            index
+            for index in self._behind(branch) | {branch}
+            if run.instructions[index].name in TRUTH_TESTS or index in run.lens or self._read_key(index) is not None
+        )
+
+    def _may_be_same(self, one: int, other: int) -> bool:
+        """Whether two accesses may be, by their text, to the same location."""
+        text, other_text = self._location(one), self._location(other)
+        return text is None or other_text is None or text == other_text
+
     # --- writes and variables
 
     def _uses(self, phi: int, writes: Mapping[int, StaticSources], by_phi: Mapping[int, list[Definition]]) -> set[int]:
@@ -114,12 +158,16 @@ class Conditions:
         run = self._run
         if index in run.reading_calls or index in run.writing_calls:
             return self._called(index)
+        if index in run.members:
+            return ("item", self._text(run.containers[index]), self._text(run.members[index]), None)
         if index in run.targets:
             return (self._keys[index][0], *map(self._text, run.targets[index]), self._named(index))
         if index not in self._keys:
             return None
         if HERE.opcodes[run.instructions[index].name].makes is Makes.WRITE:
             return (self._keys[index][0], self._named(index))
+        if 2 * index not in run.inputs:  # it gives nothing: a deletion
+            return None
         return (self._keys[index][0], *map(self._text, run.inputs[2 * index]), self._named(index))
 
     def _called(self, index: int) -> Hashable:
@@ -244,20 +292,20 @@ class Conditions:
 
     def _tested_by(self, branch: int) -> frozenset[int]:
         """The reads that a conditional jump depends on."""
+        return frozenset(index for index in self._behind(branch) if self._read_key(index) is not None)
+
+    def _behind(self, branch: int) -> frozenset[int]:
+        """The instructions that make what a conditional jump tests."""
         found = self._tests.get(branch)
         if found is None:
-            reads: set[int] = set()
             seen: set[Node] = set()
             pending = list(self._run.conditions[branch])
             while pending and len(seen) < _MOST_NODES:
                 node = pending.pop()
-                if node in seen:
-                    continue
-                seen.add(node)
-                if node >= 0 and self._read_key(node // 2) is not None:
-                    reads.add(node // 2)
-                pending += [each for nodes in self._run.inputs[node] for each in nodes]
-            found = self._tests[branch] = frozenset(reads)
+                if node not in seen:
+                    seen.add(node)
+                    pending += [each for nodes in self._run.inputs[node] for each in nodes]
+            found = self._tests[branch] = frozenset(node // 2 for node in seen if node >= 0)
         return found
 
 

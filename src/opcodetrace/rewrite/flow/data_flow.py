@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
 from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, union
 from opcodetrace.rewrite.interpreters import is_subscript, is_update
+
+# Methods of containers that raise if what they are to take, or to find, is not there.
+_TAKES_AWAY = frozenset(["pop", "popitem", "popleft", "remove", "index"])
 
 
 class ArgumentSources(NamedTuple):
@@ -54,6 +57,7 @@ class DataFlow(NamedTuple):
     # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
+    tests: dict[int, frozenset[int]]  # accesses -> the reads that decided, by a branch, that they are executed
     exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 
@@ -109,8 +113,16 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
+        conditions.tests(_accesses(run, keys, hooked)),
         bool(resolver.exceeded),
     )
+
+
+def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callable[[int], bool]) -> list[int]:
+    """Those that are seen, calls that read or write among them."""
+    calls = run.reading_calls | run.writing_calls
+    calls |= {call for call, operands in run.given.items() if run.callee_names(operands) & _TAKES_AWAY}
+    return sorted(calls | {index for index in keys.keys() | run.members.keys() if hooked(index)})
 
 
 def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSources]:

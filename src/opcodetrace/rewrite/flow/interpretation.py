@@ -81,6 +81,7 @@ class AbstractInterpreter:
         self.returned: Nodes = NOTHING  # or yielded
         self.testing_calls: set[int] = set()  # hasattr(x, n)
         self.members: dict[int, Nodes] = {}  # `x in d`: what is x
+        self.containers: dict[int, Nodes] = {}  # and what is d
         self.conditions: dict[int, Nodes] = {}  # conditional jumps: what is tested
         self.targets: dict[int, list[Nodes]] = {}  # stores of items and attributes: what names the location
         self.depth = [-1] * len(self.instructions)
@@ -312,6 +313,7 @@ class AbstractInterpreter:
             self._note(self.conditions, instruction, operands[0])
         elif name == "CONTAINS_OP":
             self._note(self.members, instruction, operands[0])
+            self._note(self.containers, instruction, operands[1])
         if name == "CALL":
             self._call(instruction, operands)
         elif name == "CALL_KW":

@@ -1,0 +1,76 @@
+"""Failed access: what a thread had checked to be there was gone as it came to take it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from opcodetrace.analyse.checks import failed_after_a_check
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.findings.protocol import Kind
+from opcodetrace.trace.finding import Certainty, Finding, Severity
+from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
+from opcodetrace.trace.quantity import extent
+
+NAME = "failed access"
+CHECK = "check"
+CHANGE = "change"
+FAILURE = "failure"
+
+
+class FailedAccessKind(Kind):
+    """See `analyse.checks`. An access that fails without a check is how Python is written: no finding."""
+
+    name = NAME
+    plural = "failed accesses"
+    claim = "A thread checked that something was there, another thread took it away, and the first one's access raised."
+    roles = (
+        Role(CHECK, "the read on which it depended that the access is made", groups=True),
+        Role(
+            CHANGE,
+            "the other thread's write or deletion, after which the check would have gone otherwise",
+            Mark.WARNING,
+            True,
+        ),
+        Role(FAILURE, "the access that raised", Mark.WRONG, groups=True),
+    )
+    pivot = CHANGE
+
+    def find(self, evidence: Evidence) -> Iterator[Finding]:
+        for stale in failed_after_a_check(evidence.trace):
+            severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
+            roles = {CHECK: stale.check, CHANGE: stale.change, FAILURE: stale.act}
+            yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
+
+    def headline(self, total: Total) -> str:
+        number = extent(total.low, total.high, "access", "accesses")
+        verb = "failed" if total.low else "may have failed"
+        return f"{number[0].upper()}{number[1:]} {verb} after a check that was true no longer{self.where(total)}."
+
+    def heading(self, what: str, places: Mapping[str, str]) -> str:
+        return f"access to {what} at {places[FAILURE]} failed, changed at {places[CHANGE]}"
+
+    def sentences(self, teller: Teller) -> Iterable[str]:
+        check, change, failure = (teller.step(role) for role in (CHECK, CHANGE, FAILURE))
+        if check is None or change is None or failure is None:
+            return
+        one, other = teller.lane(failure.thread), teller.lane(change.thread)
+        yield (
+            f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, so that "
+            f"{one}'s access {teller.did(failure)}."
+        )
+        yield "It would be excluded if both held the same lock: the first from its check to its access."
+
+    def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.HAPPENED:
+            return "Proven: the trace shows the three accesses, and the code that the check decides upon the access."
+        return "Possible: in other orders that agree with the recording, the change came before the check."
+
+    def remark(self, role: str, teller: Teller) -> str | None:
+        change = teller.step(CHANGE)
+        if change is None:
+            return None
+        other = teller.lane(change.thread)
+        return {CHECK: f"true until {other} comes", FAILURE: "FAILED"}.get(role)
+
+
+FAILED_ACCESS = FailedAccessKind()

@@ -1,0 +1,103 @@
+"""Accesses that failed although a check had found what they need; and those that fail as Python is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from opcodetrace.rewrite.interpreters import FREE_THREADED
+from tests.recording import Scripts
+
+# The first thread checks, the second changes, the first acts.
+PROGRAM = """
+import threading
+class Box: pass
+d, items, chosen, box, other = {"k": 1, "l": 2}, ["x"], {"x"}, Box(), {"k": 1}
+box.name = "full"
+checked, changed, lock = threading.Event(), threading.Event(), threading.Lock()
+def wait():
+    checked.set()
+    changed.wait()
+def first():
+    key = "k"
+    try:
+        FIRST
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        print(type(error).__name__)
+def second():
+    checked.wait()
+    SECOND
+    changed.set()
+threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+FOUND = {
+    "a lookup": ('if "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
+    "by a variable": ("if key in d:\n    wait()\n    value = d[key]", "d.pop('k')", "KeyError", "d['k']"),
+    "a deletion": ('if "k" in d:\n    wait()\n    del d["k"]', 'del d["k"]', "KeyError", "d['k']"),
+    "not in, and else": (
+        'if "k" not in d:\n    pass\nelse:\n    wait()\n    d["k"]',
+        'del d["k"]',
+        "KeyError",
+        "d['k']",
+    ),
+    "an early end": ('if "k" not in d: return\nwait()\nd["k"]', 'del d["k"]', "KeyError", "d['k']"),
+    "a truth test": ("if items:\n    wait()\n    items.pop()", "items.pop()", "IndexError", "items"),
+    "a loop": ("while items:\n    wait()\n    items.pop()", "items.pop()", "IndexError", "items"),
+    "a length": ("if len(items) > 0:\n    wait()\n    items.pop()", "items.clear()", "IndexError", "items"),
+    "a member": ('if "x" in items:\n    wait()\n    items.remove("x")', 'items.remove("x")', "ValueError", "items"),
+    "of a set": (
+        'if "x" in chosen:\n    wait()\n    chosen.remove("x")',
+        'chosen.discard("x")',
+        "KeyError",
+        "chosen['x']",
+    ),
+    "an attribute": (
+        'if hasattr(box, "name"):\n    wait()\n    box.name',
+        "del box.name",
+        "AttributeError",
+        "box.name",
+    ),
+    "an assertion": ('assert "k" in d\nwait()\nd["k"]', 'del d["k"]', "KeyError", "d['k']"),
+    "and": ('if d and "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
+}
+SILENT = {
+    "asked for forgiveness": ('d["k"]\nwait()\nd["k"]', 'del d["k"]', "KeyError"),
+    "in a loop": ('for turn in range(2):\n    if turn: wait()\n    d["k"]', 'del d["k"]', "KeyError"),
+    "its own deletion": ('if "k" in d:\n    wait()\n    del d["k"]\n    d["k"]', 'd["l"] = 3', "KeyError"),
+    "its own, after another's": ('if "k" in d:\n    wait()\n    del d["k"]\n    del d["k"]', 'd["k"] = 3', "KeyError"),
+    "checked again": ('if "k" in d:\n    wait()\n    if "k" in d: d["k"]', 'del d["k"]', ""),
+    "another container": ('if "k" in other:\n    wait()\n    d["k"]', 'del d["k"]; other["k"] = 2', "KeyError"),
+    "another key": ('if "l" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError"),
+    "both branches": ('if "k" in d:\n    pass\nwait()\nd["k"]', 'del d["k"]', "KeyError"),
+    "what was never there": ('if "z" not in d:\n    wait()\n    d["z"]', 'd["k"] = 2', "KeyError"),
+    "under a lock": ('checked.set()\nwith lock:\n    if "k" in d: d["k"]', 'with lock: del d["k"]', ""),
+}
+
+
+def found(scripts: Scripts, first: str, second: str, printed: str) -> list[tuple[object, ...]]:
+    source = PROGRAM.replace("FIRST", first.replace("\n", "\n        ")).replace("SECOND", second)
+    scripts.write("script.py", source)
+    done = scripts.recorded("script.py")
+    assert done.returncode == 0, done.stderr.decode()
+    if printed or not FREE_THREADED:
+        assert done.stdout.decode().strip() == printed
+    return scripts.query(
+        "SELECT severity, certainty, label FROM findings JOIN locations ON locations.id = location_id"
+        " WHERE findings.kind = 'failed access'"
+    )
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_check_that_was_true_no_longer(name: str, scripts: Scripts) -> None:
+    first, second, error, label = FOUND[name]
+    assert found(scripts, first, second, error) == [("happened", "proven", label)]
+    assert scripts.opcodetrace("check").returncode == 1
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert f"1 access failed after a check that was true no longer of {label}." in told
+    assert f"so that first's access raised {error}" in told
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_check_no_finding(name: str, scripts: Scripts) -> None:
+    assert found(scripts, *SILENT[name]) == []
