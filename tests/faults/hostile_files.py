@@ -35,16 +35,15 @@ def trial(t: Trial) -> None:
     damage(t, spool / t.random.choice(("window", "sites", "options.json", "meta.json")) if spool else t.database)
     script = t.script(SCRIPT)
     plain = Ended(3, b"ran\n", b"")
-    commands = [
+    readers = [
         ("report", "--format", t.random.choice(("text", "markdown", "json"))),
         ("report", "--run", "1"),
         ("runs",),
         ("query", t.random.choice(sorted(KEPT))),
         ("query", "SELECT * FROM accesses", "--format", "json"),
         ("check", "--possible"),
-        ("recover",),
-        ("record",),
     ]
+    commands = [*t.random.sample(readers, 3), ("recover",), ("record",), t.random.choice(readers)]
     t.random.shuffle(commands)
     for command in commands:
         if command == ("record",):

@@ -36,12 +36,10 @@ OF_SCRIPTS = (0, 1, 5)
 def trial(t: Trial) -> None:
     options, runs = _options(t)
     script = t.script((HANDLES if t.chance(4) else "") + WORKS)
-    waits = ["waits"] if t.chance(3) else []
+    moment = t.random.choice(("start", "spool", "ready", "ready", "end", "end", "journal"))
+    waits = ["waits"] if moment not in ("end", "journal") and t.chance(2) else []
     t.with_earlier_run()
     process = t.start(t.recording(*options, script, str(t.size(10, 100_000)), *waits))
-    moment = t.random.choice(("start", "spool", "ready", "ready", "end", "end", "journal"))
-    if moment == "end" and waits:
-        moment = "ready"
     lines = _until(t, process, moment)
     t.pass_time(process, t.random.expovariate(1 / (0.2 if moment == "start" else 0.1)))
     victim = t.random.choice(("script", "recorder", "both"))
