@@ -21,11 +21,12 @@ from rich.table import Table
 
 from tests.faults.classes import CLASSES, class_of, numbers
 from tests.faults.prepared import prepare
-from tests.faults.run import Result, run
+from tests.faults.run import Result, hear_signals, run
 
 
 def main() -> int:
     options = _options()
+    hear_signals()
     chosen = numbers(options.trials, options.only) if options.trial is None else options.trial
     console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory(prefix="faults-") as made:
@@ -34,7 +35,7 @@ def main() -> int:
         failed: list[Result] = []
         with (
             _progress(console) as progress,
-            ProcessPoolExecutor(options.jobs, mp_context=context) as pool,
+            ProcessPoolExecutor(options.jobs, context, hear_signals) as pool,
         ):
             task = progress.add_task("", total=len(chosen), failed=0)
             running = [pool.submit(run, options.seed, number, prepared, options.keep) for number in chosen]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import traceback
 from dataclasses import dataclass
@@ -19,6 +20,17 @@ class Result:
     number: int
     broken: str | None
     log: tuple[str, ...]
+
+
+def hear_signals() -> None:
+    """A shell ignores some signals in what it starts in the background, and so would all that a trial starts."""
+    for signum, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, handler)
 
 
 def run(seed: int, number: int, prepared: Prepared, kept: Path | None = None) -> Result:
