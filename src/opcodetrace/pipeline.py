@@ -30,7 +30,7 @@ def check_whole(spool: Spool) -> None:
         raise SpoolError(f"{spool.sites} is missing: nobody knows what the records are about")
     records = SpooledRecords.open(spool.window)
     records.check_whole(spool.window)
-    soundness.check(records, spool.window)
+    soundness.check(records, spool.window, spool.read_options().last)
     if unknown := records.unknown_sites(site.id for code in read_sites(spool.sites).codes for site in code.sites):
         raise SpoolError(f"{spool.sites} is damaged: it lacks the instructions of {unknown:,} accesses")
 

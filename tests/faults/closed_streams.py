@@ -78,9 +78,7 @@ def _run(t: Trial, kinds: Iterable[str], command: Iterable[object]) -> Ended:
         else:
             given.append(-1)
     line = f'exec "$@" {" ".join(redirections)}'
-    process = t.start(
-        ["sh", "-c", line, "sh", *map(str, command)], stdin=given[0], stdout=given[1], stderr=given[2]
-    )
+    process = t.start(["sh", "-c", line, "sh", *map(str, command)], stdin=given[0], stdout=given[1], stderr=given[2])
     for descriptor in given:
         if descriptor >= 0:
             os.close(descriptor)

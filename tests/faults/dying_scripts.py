@@ -53,7 +53,10 @@ def trial(t: Trial) -> None:
     runs = 2 if t.chance(6) else 1
     options = [["--runs", "2"] if runs > 1 else [], ["--calls"] if t.chance(6) else []]
     options += [["--last", "100"] if t.chance(6) else [], ["--keep", "all"] if t.chance(4) else []]
-    done = t.run(t.recording("-q", *[word for option in options for word in option], script, "argument"))
+    # threads that spin at the end would fill a large one, which takes long to store
+    done = t.run(
+        t.recording("-q", "--window", "16M", *[word for option in options for word in option], script, "argument")
+    )
     if runs > 1 and plain.code == -2:  # then the user wants no more of it
         runs = done.stdout.count(plain.stdout) if plain.stdout else 1
     laws.as_plain(t, done, plain, runs)
@@ -72,20 +75,23 @@ def _program(t: Trial) -> list[str]:
         return [*lines, *end]
     body = [f"    {line}" for line in end]
     lines += ["def end():", "    counter[0] += 1", *body]
-    return lines + {
-        "function": ["end()"],
-        "thread": ["thread = threading.Thread(target=end, name='of the end')", "thread.start()", "thread.join()"],
-        "atexit": ["atexit.register(end)"],
-        "finalizer": ["class D:", "    def __del__(self):", "        end()", "d = D()", "del d"],
-        "generator": ["def generator():", "    yield 1", "    end()", "    yield 2", "print(list(generator()))"],
-        "coroutine": [
-            "import asyncio",
-            "async def coroutine():",
-            "    await asyncio.sleep(0)",
-            "    end()",
-            "asyncio.run(coroutine())",
-        ],
-    }[place]
+    return (
+        lines
+        + {
+            "function": ["end()"],
+            "thread": ["thread = threading.Thread(target=end, name='of the end')", "thread.start()", "thread.join()"],
+            "atexit": ["atexit.register(end)"],
+            "finalizer": ["class D:", "    def __del__(self):", "        end()", "d = D()", "del d"],
+            "generator": ["def generator():", "    yield 1", "    end()", "    yield 2", "print(list(generator()))"],
+            "coroutine": [
+                "import asyncio",
+                "async def coroutine():",
+                "    await asyncio.sleep(0)",
+                "    end()",
+                "asyncio.run(coroutine())",
+            ],
+        }[place]
+    )
 
 
 def _left_over(t: Trial) -> list[str]:
@@ -122,8 +128,8 @@ def _end(t: Trial) -> list[str]:
         ("falls off", "exit", "raise", "raise", "_exit", "abort", "signal", "signal", "recursion", "exec", "streams")
     )
     if kind == "exit":
-        code = t.random.choice((*CODES, str(t.random.randrange(-300, 70_000)), str(t.random.randrange(256))))
-        return [t.random.choice((f"sys.exit({code})", f"raise Out({code})", f"raise SystemExit({code})"))]
+        given = t.random.choice((*CODES, str(t.random.randrange(-300, 70_000)), str(t.random.randrange(256))))
+        return [t.random.choice((f"sys.exit({given})", f"raise Out({given})", f"raise SystemExit({given})"))]
     if kind == "raise":
         error = t.random.choice(EXCEPTIONS)
         if t.chance(3):
@@ -143,5 +149,7 @@ def _end(t: Trial) -> list[str]:
         python = f'os.execv(sys.executable, [sys.executable, "-c", "print(1); raise SystemExit({code})"])'
         return [t.random.choice((shell, python))]
     if kind == "streams":
-        return [t.random.choice(("sys.stdout.close()", "sys.stderr = None; 1 / 0", "os.close(1)", "os.close(2); 1 / 0"))]
+        return [
+            t.random.choice(("sys.stdout.close()", "sys.stderr = None; 1 / 0", "os.close(1)", "os.close(2); 1 / 0"))
+        ]
     return ["pass"]

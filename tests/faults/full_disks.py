@@ -88,7 +88,9 @@ def _in_a_small_file_system(t: Trial) -> None:
     elif moment == "start" and t.chance(6):
         what = "ro"
     traces = t.database.parent
-    line = f'mount -t tmpfs tmpfs "$1" && cp "$2" "$1/trace.db" && mount -o remount,{what} "$1" && echo made && exec cat'
+    line = (
+        f'mount -t tmpfs tmpfs "$1" && cp "$2" "$1/trace.db" && mount -o remount,{what} "$1" && echo made && exec cat'
+    )
     source = t.prepared.folder / "trace.db"
     holder = t.start(["unshare", "-rm", "sh", "-c", line, "sh", traces, source])
     assert t.line(holder) == b"made\n", holder.communicate()

@@ -7,7 +7,6 @@ import os
 import pickle
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 
 from opcodetrace.spool.layout import HEADER_SIZE, RECORD_FIELDS, RECORD_SIZE
@@ -111,7 +110,14 @@ def _overwrite(t: Trial, path: Path, data: bytes) -> None:
 
 def replaced(t: Trial, path: Path) -> None:
     """By bytes that run if they are unpickled, or by anything."""
-    contents = (pickle.dumps(_Payload(t.folder / "canary")), t.random.randbytes(5000), b"null", b"[]", b"{}", b"[" * 9999)
+    contents = (
+        pickle.dumps(_Payload(t.folder / "canary")),
+        t.random.randbytes(5000),
+        b"null",
+        b"[]",
+        b"{}",
+        b"[" * 9999,
+    )
     path.write_bytes(t.random.choice(contents))
 
 
@@ -127,7 +133,8 @@ def something_else(t: Trial, path: Path) -> None:
     elif kind == "folder":
         path.mkdir()
     elif kind != "nothing":
-        path.symlink_to({"link": elsewhere, "dangling": "nowhere", "itself": path, "device": "/dev/zero"}[kind])
+        targets = {"link": elsewhere, "dangling": Path("nowhere"), "itself": path, "device": Path("/dev/zero")}
+        path.symlink_to(targets[kind])
 
 
 # spools
@@ -265,9 +272,11 @@ def pragmas(t: Trial, path: Path) -> None:
         )
     )
     t.note(text)
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        with contextlib.suppress(sqlite3.OperationalError):
-            connection.executescript(text)
+    with (
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection,
+        contextlib.suppress(sqlite3.OperationalError),
+    ):
+        connection.executescript(text)
 
 
 def journals(t: Trial, path: Path) -> None:

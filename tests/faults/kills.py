@@ -61,7 +61,9 @@ def trial(t: Trial) -> None:
         t.require(done.stdout == b"ready\nend\n", f"the script did not run to its end:\n{done}")
     laws.recovered(t)
     stored = laws.earlier_run_is_intact(t) - 1
-    t.require(begun <= stored <= runs, f"of {begun} runs that printed, and at most {runs}, {stored} are stored:\n{done}")
+    t.require(
+        begun <= stored <= runs, f"of {begun} runs that printed, and at most {runs}, {stored} are stored:\n{done}"
+    )
     laws.answered(t, t.opcodetrace(*t.random.choice((("runs",), ("report",), ("check",)))), 0, 1)
 
 

@@ -19,7 +19,7 @@ from typing import IO
 from tests.faults.prepared import Prepared
 from tests.recording import COMMAND, environment
 
-BOUND = 300.0  # seconds: a trial takes some seconds on a busy machine
+BOUND = 600.0  # seconds: a trial takes some seconds on a busy machine
 MARK = "FAULTS_TRIAL"  # in the environment of all that a trial starts
 PROC = Path("/proc")
 
@@ -37,7 +37,9 @@ class Ended:
     stderr: bytes
 
     def __str__(self) -> str:
-        return f"exit code {self.code}\nstdout: {self.stdout[-2000:]!r}\nstderr:\n{self.stderr.decode(errors='replace')}"
+        return (
+            f"exit code {self.code}\nstdout: {self.stdout[-2000:]!r}\nstderr:\n{self.stderr.decode(errors='replace')}"
+        )
 
 
 class Trial:

@@ -24,8 +24,12 @@ MOST = 1 << 48  # records, accesses or processes that a run can have
 APART = 1 << 16  # ids of texts that are given though their records are not there: a killed thread has not written them
 
 
-def check(window: SpooledRecords, path: pathlib.Path) -> None:
-    """SpoolError that names the first record which the probe does not write, or what is wrong with the header."""
+def check(window: SpooledRecords, path: pathlib.Path, last: int | None) -> None:
+    """SpoolError that names the first record which the probe does not write, or what is wrong with the header.
+
+    `last`: how many records it was made to keep, if it is a ring."""
+    if window.ring != (0 if last is None else layout.ring_for(last)):
+        raise SpoolError(f"{path} is damaged: it has not the size of what it was to keep")
     if window.missed > MOST or window.children > MOST or (window.flags & HeaderFlag.STOPPED and window.stop_seq > MOST):
         raise SpoolError(f"{path} is damaged: its header has numbers that no recording gives")
     lowest, highest, texts = np.iinfo(np.int64).max, 0, 0

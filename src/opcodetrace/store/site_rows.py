@@ -79,12 +79,13 @@ class SiteRows:
         found = self._connection.execute("SELECT id FROM files WHERE path = ? AND sha256 = ?", key).fetchone()
         if found:
             return int(found[0])
-        source: str | bytes = file.source if is_kept(file) else b""
+        source = file.source if is_kept(file) else b""
+        text: str | bytes = source
         with contextlib.suppress(UnicodeDecodeError):
-            source = source.decode()
+            text = source.decode()
         added = self._connection.execute(
             "INSERT INTO files (path, sha256, module, source) VALUES (?, ?, ?, ?)",
-            (*key, storable(file.module), source),
+            (*key, storable(file.module), text),
         )
         return int(added.lastrowid or 0)
 
