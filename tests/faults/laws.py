@@ -21,6 +21,8 @@ ANSWERS = (0, 1, 2, 74)  # what commands other than `record` may exit with
 
 def no_fault_of_ours(trial: Trial, done: Ended, of_script: bytes = b"") -> None:
     """No traceback goes through our files, and nothing says "internal error" that the script does not say itself."""
+    if b"init_import_site" in done.stderr:  # Ctrl-C while Python itself starts, before anything of ours
+        return
     trial.require(not _FRAMES.search(done.stderr), f"a traceback of ours:\n{done}")
     for words in _FAULTS:
         trial.require(done.stderr.count(words) <= of_script.count(words), f"{words.decode()!r} on stderr:\n{done}")
