@@ -89,12 +89,16 @@ Rows = dict[str, Counter[tuple[object, ...]]]
 
 
 def rows(database: Path) -> Rows:
-    """All that a trace file holds, by table."""
+    """All that a trace file holds of its first run, by table, and what it holds for all runs."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.text_factory = bytes
         tables = connection.execute("SELECT CAST(name AS BLOB) FROM sqlite_schema WHERE type = 'table'").fetchall()
-        names = [name.decode() for (name,) in tables if not name.startswith(b"sqlite")]
-        return {name: Counter(map(_comparable, connection.execute(f'SELECT * FROM "{name}"'))) for name in names}
+        held = {}
+        for name in (name.decode() for (name,) in tables if not name.startswith(b"sqlite")):
+            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]
+            of_first = "WHERE run_id = 1" if b"run_id" in columns else ""
+            held[name] = Counter(map(_comparable, connection.execute(f'SELECT * FROM "{name}" {of_first}')))
+        return held
 
 
 def _comparable(row: tuple[object, ...]) -> tuple[object, ...]:
@@ -114,4 +118,10 @@ def earlier_run_is_intact(trial: Trial, database: Path | None = None) -> int:
     for table, held in before.items():
         missing = held - now.get(table, Counter())
         trial.require(not missing, f"of the earlier run, {missing.total()} rows of {table} are gone or changed")
-    return now["runs"].total()
+    return count_of_runs(path)
+
+
+def count_of_runs(database: Path) -> int:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    return int(count)

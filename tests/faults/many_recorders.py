@@ -58,6 +58,6 @@ def trial(t: Trial) -> None:
     for reader in readers:
         laws.answered(t, t.ended(reader, b""))
     laws.recovered(t)
-    stored = laws.earlier_run_is_intact(t) if before else laws.rows(t.database)["runs"].total()
+    stored = laws.earlier_run_is_intact(t) if before else laws.count_of_runs(t.database)
     t.require(least <= stored <= most, f"{stored} runs are stored, not {least} to {most}")
     laws.answered(t, t.opcodetrace("report"), 0)
