@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
 import click
 
+from opcodetrace import interruption
 from opcodetrace.errors import InternalError, OpcodetraceError, OutputError
-from opcodetrace.standard_streams import say_failure
+from opcodetrace.standard_streams import say, say_failure
 from opcodetrace.trace.printable import printable
 from opcodetrace_cli import streams
 
@@ -55,8 +57,12 @@ class Commands(click.Group):
             sys.exit(error.exit_code)
 
     def invoke(self, ctx: click.Context) -> object:
+        interruption.heard()
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:  # an exit code of 1 would say that something was found
+            say("stopped by SIGINT")
+            interruption.end_by(signal.SIGINT)
         except click.UsageError as error:  # it quotes the command line
             raise click.UsageError(printable(error.format_message()), error.ctx) from error
         except (click.ClickException, click.exceptions.Exit, click.Abort):

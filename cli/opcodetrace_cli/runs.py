@@ -36,7 +36,7 @@ def runs(database: pathlib.Path) -> None:
     with Database.open(database) as trace_file:
         stored = trace_file.runs()
     if not stored:
-        click.echo(f"{printable(str(database))} holds no runs", err=True)
+        say(f"{database} holds no runs")
         return
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else UNLIMITED, highlight=False)

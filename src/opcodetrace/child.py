@@ -22,6 +22,12 @@ import gc
 if __name__ == "__main__":
     _counts = gc.get_count()
     gc.disable()
+    # Ctrl-C before the script begins ends the process without a traceback of ours.
+    _interrupt = sys.modules.get("_signal")
+    if _interrupt is not None and _interrupt.getsignal(_interrupt.SIGINT) is _interrupt.default_int_handler:
+        _interrupt.signal(_interrupt.SIGINT, _interrupt.SIG_DFL)
+    else:
+        _interrupt = None
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -318,8 +324,11 @@ def main(
     importers: set[str],
     reducers: set[object],
     counts: tuple[int, int, int],
+    interrupt: Any,
 ) -> None:
-    """Run the target in `namespace`, the dict of `__main__`. Raises SystemExit unless a script ran to its end."""
+    """Run the target in `namespace`, the dict of `__main__`. Raises SystemExit unless a script ran to its end.
+
+    `interrupt` is the module of signals if Ctrl-C is to be Python's KeyboardInterrupt as soon as the script begins."""
     target = _Target(sys.argv, sys.orig_argv)
     imports = _Imports(modules, importers, reducers)
     try:
@@ -338,6 +347,8 @@ def main(
         frozen = gc.get_freeze_count()
         _settle(recording.probe, counts, kept)
         recording.probe.populate()
+        if interrupt is not None:
+            interrupt.signal(interrupt.SIGINT, interrupt.default_int_handler)
         recording.probe.start()
     except Exception as error:
         target.give_up(_fault(error))
@@ -361,4 +372,4 @@ if __name__ == "__main__":
     sys.modules["opcodetrace"] = _package
     from opcodetrace import child
 
-    child.main(globals(), *_as_started, _counts)
+    child.main(globals(), *_as_started, _counts, _interrupt)

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 STOPS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP)
 
@@ -31,6 +32,20 @@ def held_back() -> Iterator[None]:
             after.callback(signal.signal, signum, handler)
             signal.signal(signum, note)
         yield
+
+
+def heard() -> None:
+    """Ctrl-C is KeyboardInterrupt from now on, if it was not so because we were not ready for it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_by(signum: int) -> NoReturn:
+    """End this process by a signal, as it would without a handler: a shell then knows that it was stopped."""
+    signal.signal(signum, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+    signal.raise_signal(signum)
+    raise AssertionError("the signal did not end the process")
 
 
 def _raise_all(signums: list[int]) -> None:

@@ -11,6 +11,7 @@ from opcodetrace.errors import SpoolError
 from opcodetrace.findings import KINDS
 from opcodetrace.findings.protocol import find_all, needs_of
 from opcodetrace.ingest.ingest import ingest
+from opcodetrace.spool import soundness
 from opcodetrace.spool.folder import Meta, Spool
 from opcodetrace.spool.records import SpooledRecords
 from opcodetrace.spool.sites import read_sites
@@ -29,6 +30,7 @@ def check_whole(spool: Spool) -> None:
         raise SpoolError(f"{spool.sites} is missing: nobody knows what the records are about")
     records = SpooledRecords.open(spool.window)
     records.check_whole(spool.window)
+    soundness.check(records, spool.window, spool.read_options().last)
     if unknown := records.unknown_sites(site.id for code in read_sites(spool.sites).codes for site in code.sites):
         raise SpoolError(f"{spool.sites} is damaged: it lacks the instructions of {unknown:,} accesses")
 

@@ -27,6 +27,7 @@ from opcodetrace.errors import (
     SpoolError,
     UsageError,
 )
+from opcodetrace.interruption import held_back
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.spool.layout import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
 from opcodetrace.spool.options import Options, StoredOptions
@@ -291,7 +292,8 @@ class _Recorder:
         failure: OpcodetraceError
         try:
             before_storing(records)
-            from opcodetrace import pipeline  # NumPy and SQLite are loaded when the script has ended
+            with held_back():  # what is loaded by halves cannot be loaded again
+                from opcodetrace import pipeline  # NumPy and SQLite are loaded when the script has ended
 
             if not gc.get_freeze_count():
                 gc.freeze()  # modules stay: no collection need walk them, nor the end of this process

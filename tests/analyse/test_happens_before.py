@@ -229,6 +229,26 @@ def test_a_barrier() -> None:
     assert run.verdict().why is Why.NOTHING
 
 
+def test_a_barrier_that_is_passed_often() -> None:
+    """Its orders are found in one go through its waits: not each of them with each other."""
+    run = Programme()
+    barrier, inner, condition = run.thing("threading.Barrier"), run.thing(LOCK), run.thing("threading.Condition")
+    waiter = run.thing(LOCK)
+    times = 5_000
+    for _ in range(times):
+        begun = event_wait(run, 1, barrier, inner, condition)
+        blocked = run.does(1, "acquire", waiter, begins=True, inside=begun + 2)
+        run.whole(2, "wait", barrier, inner, ("release", waiter))
+        run.does(1, "acquire", waiter, inside=begun + 2, since=blocked, woken_by=2)
+        run.does(1, "wait", condition, inside=begun)
+        run.does(1, "wait", barrier, woken_by=2)
+    orders = [order for order in run.orders() if (order.one, order.other) == (1, 2)]
+    assert len(orders) == times
+    # a damaged row: it says that the lock was waited for since the beginning
+    run.rows[:] = [row._replace(earliest=0) if row.woken_by is not None else row for row in run.rows]
+    assert len([order for order in run.orders() if (order.one, order.other) == (1, 2)]) == times
+
+
 def test_a_future() -> None:
     run = Programme()
     future = run.thing("concurrent.futures._base.Future")

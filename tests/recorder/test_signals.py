@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.recording import Scripts, environment
+from opcodetrace.script_process import CHILD
+from tests.recording import COMMAND, Scripts, environment
 
 # No signal.pause(): one that arrives just before it would be waited for in vain, recorded or not.
 WAITS = "import time\nprint('ready', flush=True)\nwhile True:\n    time.sleep(0.01)\n"
@@ -72,6 +75,36 @@ def test_a_script_may_handle_ctrl_c(scripts: Scripts) -> None:
     assert exit_codes(scripts) == [0]
 
 
+def test_ctrl_c_before_the_script_begins(scripts: Scripts) -> None:
+    """The script's process ends by it; nothing of ours is shown. How it is to record is in a pipe that has no end."""
+    spool = scripts.folder / "spool"
+    spool.mkdir()
+    os.mkfifo(spool / "options.json")
+    scripts.write("script.py", "print('ran')")
+    command: list[str | Path] = [sys.executable, CHILD, spool, "optional", "script", "script.py"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=scripts.folder)
+    with (spool / "options.json").open("wb"):
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == (b"", b"")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_ctrl_c_while_a_command_is_loaded(scripts: Scripts) -> None:
+    scripts.write("click.py", "import sys\nprint('ready', flush=True)\nsys.stdin.read()")
+    with subprocess.Popen(
+        [*COMMAND, "runs"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=scripts.folder,
+        env=environment(),
+    ) as process:
+        ready(process)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == (b"", b"")
+    assert process.returncode == -signal.SIGINT
+
+
 def test_ctrl_backslash_ends_the_script(scripts: Scripts) -> None:
     scripts.write("script.py", WAITS)
     with scripts.start("script.py") as process:
@@ -102,3 +135,30 @@ def test_job_control_stops_and_continues_both(scripts: Scripts) -> None:
         os.killpg(process.pid, signal.SIGCONT)
         stdout, _ = process.communicate(b"went on\n")
     assert (process.returncode, stdout) == (0, b"went on\n")
+
+
+STOPPED_WHILE_LOADING = """
+import os, signal, sys
+class Stopping:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy._core.memmap":  # half of it is loaded
+            os.kill(os.getpid(), signal.SIGHUP)
+sys.meta_path.insert(0, Stopping())
+from opcodetrace_cli import main
+main()
+"""
+
+
+def test_a_signal_while_what_stores_is_loaded(scripts: Scripts) -> None:
+    """It stops the storing, and the table of the runs can be shown all the same."""
+    scripts.write("script.py", "print('ran')")
+    assert scripts.recorded("script.py").returncode == 0  # else it is loaded before the script runs
+    command = [sys.executable, "-c", STOPPED_WHILE_LOADING, "record", "-d", str(scripts.database), "--runs", "2"]
+    done = scripts.run([*command, "script.py"])
+    assert (done.returncode, done.stdout) == (128 + signal.SIGHUP, b"ran\n")
+    stopped, kept, *table = done.stderr.decode().splitlines()
+    assert stopped == "opcodetrace: stopped by SIGHUP before the trace was stored"
+    assert "is kept in" in kept
+    assert "not recorded" in table[3]
+    assert not [line for line in table if line.startswith("opcodetrace: ")]
+    assert scripts.opcodetrace("recover").stdout == b"recovered: run 2\n"

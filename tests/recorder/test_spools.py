@@ -505,7 +505,14 @@ def test_what_cannot_be_read_is_never_deleted(name: str, damage: Callable[[Path]
     left_as_it_is(scripts, orphan(scripts), name, damage)
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, cut_in_the_header, cut_in_the_records, overwritten])
+def without_flags(path: Path) -> None:
+    """It says that no process recorded into it."""
+    with path.open("r+b") as file:
+        file.seek(FLAGS_OFFSET)
+        file.write(bytes(4))
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut_in_the_header, cut_in_the_records, overwritten, without_flags])
 def test_a_window_that_cannot_be_read_is_never_deleted(damage: Callable[[Path], None], scripts: Scripts) -> None:
     left_as_it_is(scripts, orphan(scripts), "window", damage)
 

@@ -15,6 +15,7 @@ from opcodetrace.errors import DatabaseError, RunNotFound
 from opcodetrace.store import bulk_load
 from opcodetrace.store.database import Database
 from opcodetrace.store.queries import KEPT
+from opcodetrace.store.trace_file import MAX_SOURCE
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Sources
 from opcodetrace.trace.finding import Certainty, Tally
@@ -186,6 +187,17 @@ class TestRoundTrip:
         assert database.source(run, FILE.path) == FILE.source
         assert database.source(run, "/nowhere.py") is None
         assert database.query("SELECT typeof(source) FROM files ORDER BY path")[1] == [("text",), ("blob",)]
+
+    def test_a_source_that_is_too_large_is_left_out(self, path: pathlib.Path) -> None:
+        """The run is stored all the same, and says so."""
+        trace = make_trace()
+        trace.files = [FILE._replace(source=FILE.source + b"#" * MAX_SOURCE), LATIN]
+        with Database.open(path, create=True) as database:
+            run = database.add_run(INFO, OUTCOME, trace, FINDINGS)
+            (note,) = [note for note in database.run(run).notes if "is not kept" in note]
+            assert note.startswith(f"the source of {FILE.path} is not kept: it has 66,")
+            assert database.source(run, FILE.path) == b""
+            assert {site.expression for site in database.sites(run).values()}
 
     def test_files_and_sites_are_shared_between_runs(self, database: Database) -> None:
         def rows() -> list[tuple[int, ...]]:

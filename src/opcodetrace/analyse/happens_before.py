@@ -280,17 +280,17 @@ def _of_event(used: Sequence[SyncOperation]) -> Iterator[Order]:
             steps += [(seq, "unset", operation) for seq in waits]
         if operation.done and operation.first.operation in (Act.SET, Act.CLEAR, Act.WAIT):
             steps.append((operation.took_effect(), operation.first.operation, operation))
-    setter: SyncOperation | None = None
+    setter: tuple[int, int] | None = None  # the thread, and the seq at which its set took effect
     known = False  # to be unset before the setter's set
     for seq, what, operation in sorted(steps, key=lambda step: step[0]):
         if what in ("unset", Act.CLEAR):
             setter, known = None, True
         elif what == Act.SET:
-            setter = setter or operation
-        elif setter is not None and setter.first.thread != operation.first.thread:
+            setter = setter or (operation.first.thread, seq)
+        elif setter is not None and setter[0] != operation.first.thread:
             carrier = Carrier("set", "wait", operation.first.object)
             doubt = None if known else Doubt.STATE
-            yield Order(setter.first.thread, setter.took_effect(), operation.first.thread, seq, carrier, doubt)
+            yield Order(*setter, operation.first.thread, seq, carrier, doubt)
 
 
 def _of_barrier(used: Sequence[SyncOperation]) -> Iterator[Order]:
@@ -298,28 +298,28 @@ def _of_barrier(used: Sequence[SyncOperation]) -> Iterator[Order]:
 
     One who did not wait came last, and ended the waits of the others."""
     passed = [operation for operation in used if operation.first.operation == Act.WAIT and operation.done]
-    last = [operation for operation in passed if not operation.waited]
+    arrived: dict[int, int] = {}  # by the beginning of the wait of one who came last: when it had the barrier's lock
+    released: defaultdict[tuple[int, int | None], list[tuple[int, int]]] = defaultdict(list)  # by thread and lock
+    for came_last in passed:
+        if not came_last.waited:
+            arrived[came_last.first.seq] = came_last.had_lock()
+            for part in came_last.parts:
+                if part.operation == Act.RELEASE:
+                    released[came_last.first.thread, part.object].append((part.seq, came_last.first.seq))
+    for releases in released.values():
+        releases.sort()
     for operation in passed:
-        if not operation.waited:
+        if operation.first.seq in arrived:
             continue
         for part in operation.parts:
             if part.operation != Act.ACQUIRE or part.begins or part.failed or part.woken_by is None:
                 continue
-            for came_last in last:
-                released = [
-                    each.seq for each in came_last.parts if each.operation == Act.RELEASE and each.object == part.object
-                ]
-                if came_last.first.thread == part.woken_by and any(
-                    part.earliest <= seq <= part.seq for seq in released
-                ):
-                    carrier = Carrier("wait", "wait", operation.first.object)
-                    yield Order(
-                        operation.first.thread,
-                        operation.first.seq,
-                        came_last.first.thread,
-                        came_last.had_lock(),
-                        carrier,
-                    )
+            releases = released.get((part.woken_by, part.object), [])
+            place = bisect.bisect_right(releases, (part.seq, math.inf)) - 1
+            if place >= 0 and releases[place][0] >= part.earliest:  # the newest one ended the wait
+                carrier = Carrier("wait", "wait", operation.first.object)
+                seq = arrived[releases[place][1]]
+                yield Order(operation.first.thread, operation.first.seq, part.woken_by, seq, carrier)
 
 
 def _of_future(used: Sequence[SyncOperation]) -> Iterator[Order]:

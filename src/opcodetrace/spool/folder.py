@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from opcodetrace.errors import SpoolError
-from opcodetrace.spool.layout import HEADER, MAGIC, HeaderFlag
+from opcodetrace.spool.layout import HEADER, HEADER_SIZE, MAGIC, NEXT_OFFSET, RECORD_SIZE, HeaderFlag
 from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.private_file import open_private, read_private
 from opcodetrace.trace.execution import Outcome, RunInfo
@@ -262,7 +262,11 @@ class Spool:
         except OSError as error:
             raise SpoolError(f"cannot read {self.window}: {error.strerror}") from error
         if len(head) == HEADER.size and HEADER.unpack(head)[0] == MAGIC:
-            return bool(HEADER.unpack(head)[4] & HeaderFlag.ATTACHED)
+            if HEADER.unpack(head)[4] & HeaderFlag.ATTACHED:
+                return True
+            if _holds_records(self.window):
+                raise SpoolError(f"{self.window} is damaged: it holds records, and says that no process wrote any")
+            return False
         if any(head) or _size(self.sites):  # else the collector died while it made it
             raise SpoolError(f"{self.window} is damaged: it does not begin as a window of opcodetrace")
         return False
@@ -310,6 +314,12 @@ class Spool:
 def _head(window: Path) -> bytes:
     with open(open_private(os.fspath(window)), "rb") as file:
         return file.read(HEADER.size)
+
+
+def _holds_records(window: Path) -> bool:
+    with open(open_private(os.fspath(window)), "rb") as file:
+        head = file.read(HEADER_SIZE)
+        return any(head[NEXT_OFFSET : NEXT_OFFSET + 8]) or any(file.read(RECORD_SIZE))
 
 
 def _size(path: Path) -> int:

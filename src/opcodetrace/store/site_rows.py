@@ -8,6 +8,7 @@ import sqlite3
 from typing import cast
 
 from opcodetrace.store.stored_value import storable
+from opcodetrace.store.trace_file import MAX_SOURCE
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import SourceFile
 from opcodetrace.trace.source_text import SourceText
@@ -26,6 +27,11 @@ SITE_COLUMNS = (
     "computed",
 )
 SiteRow = tuple[int | None, int | None, int | None, int | None, str, str, str, int, str | None, str | None]
+
+
+def is_kept(file: SourceFile) -> bool:
+    """Whether there is room for its source in a trace file. Its sites are told without it."""
+    return len(file.source) <= MAX_SOURCE
 
 
 class SiteRows:
@@ -73,12 +79,13 @@ class SiteRows:
         found = self._connection.execute("SELECT id FROM files WHERE path = ? AND sha256 = ?", key).fetchone()
         if found:
             return int(found[0])
-        source: str | bytes = file.source
+        source = file.source if is_kept(file) else b""
+        text: str | bytes = source
         with contextlib.suppress(UnicodeDecodeError):
-            source = file.source.decode()
+            text = source.decode()
         added = self._connection.execute(
             "INSERT INTO files (path, sha256, module, source) VALUES (?, ?, ?, ?)",
-            (*key, storable(file.module), source),
+            (*key, storable(file.module), text),
         )
         return int(added.lastrowid or 0)
 

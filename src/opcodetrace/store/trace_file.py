@@ -30,6 +30,7 @@ USELESS = {
     sqlite3.SQLITE_PERM: "cannot use {path}: {text}; name another file with -d",
 }
 MAX_CELL = 1 << 26  # bytes of a value, a row or a statement; the greatest are source files
+MAX_SOURCE = MAX_CELL - (1 << 20)  # of a source file: what else its row has is far less
 # Every step of the schema there ever was, the oldest first (store/schema.py).
 STEPS = (
     "first_schema",

@@ -12,9 +12,9 @@ from typing import Any
 from opcodetrace.store import bulk_load
 from opcodetrace.store.connection import Connection
 from opcodetrace.store.event_rows import pieces, stored_before, stored_by_site
-from opcodetrace.store.site_rows import SiteRows
+from opcodetrace.store.site_rows import SiteRows, is_kept
 from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
-from opcodetrace.store.trace_file import Damage, told
+from opcodetrace.store.trace_file import MAX_SOURCE, Damage, told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
 from opcodetrace.trace.run import Trace
@@ -261,6 +261,13 @@ def _next(table: str, highest: int | None) -> int:
     return (highest or 0) + 1
 
 
+def _sources_left_out(trace: Trace) -> Iterator[str]:
+    for file in trace.files:
+        if not is_kept(file):
+            size = f"it has {len(file.source):,} bytes, more than the {MAX_SOURCE:,} that a trace file takes"
+            yield f"the source of {storable(file.path)} is not kept: {size}"
+
+
 def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) -> dict[str, object]:
     return {
         "started_at": info.started_at,
@@ -295,7 +302,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "let_go": trace.let_go,
         "births": trace.births,
         "functions": sum(code.unwoven is None for code in trace.codes),
-        "notes": json.dumps(trace.notes),
+        "notes": json.dumps([*trace.notes, *_sources_left_out(trace)]),
         "children": trace.children,
         "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
         "merged": json.dumps(trace.merged),
