@@ -83,12 +83,13 @@ class Reader(Connection):
     @question
     def threads(self, run_id: int) -> list[Thread]:
         sql = "SELECT * FROM threads WHERE run_id = ? ORDER BY thread"
-        return [rows.thread_of(row) for row in self._rows("threads", sql, run_id)]
+        return [thread for part in self._parts("threads", sql, run_id) for thread in rows.threads_of(part)]
 
     @question
     def locations(self, run_id: int) -> dict[int, Location]:
         sql = "SELECT * FROM locations WHERE run_id = ? ORDER BY id"
-        return {each.id: each for each in map(rows.location_of, self._rows("locations", sql, run_id))}
+        parts = self._parts("locations", sql, run_id)
+        return {each.id: each for part in parts for each in rows.locations_of(part)}
 
     @question
     def sites(self, run_id: int) -> dict[int, StoredSite]:
@@ -216,17 +217,20 @@ class Reader(Connection):
         """What the threads did to wait for each other, in order."""
         sql = f"SELECT {rows.SYNCHRONISATION} FROM synchronisation WHERE run_id = ? ORDER BY seq"
         known = self._known(run_id)
-        objects = frozenset(self._sync_objects(run_id))
-        found = rows.at_most(self._connection.execute(sql, (run_id,)))
-        return list(rows.synchronisation_of(found, known, objects))
+        objects = self._sync_objects(run_id)
+        parts = rows.in_parts(self._connection.execute(sql, (run_id,)))
+        return list(rows.synchronisation_of(parts, known, objects))
 
     @question
     def sync_objects(self, run_id: int) -> dict[int, SyncObject]:
         return self._sync_objects(run_id)
 
     def _sync_objects(self, run_id: int) -> dict[int, SyncObject]:
-        sql = "SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id"
-        return {each.id: each for each in map(rows.sync_object_of, self._rows("sync_objects", sql, run_id))}
+        if run_id not in self._objects:
+            sql = "SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id"
+            parts = self._parts("sync_objects", sql, run_id)
+            self._objects[run_id] = {each.id: each for part in parts for each in rows.sync_objects_of(part)}
+        return self._objects[run_id]
 
     @question
     def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
