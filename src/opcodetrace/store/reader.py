@@ -131,17 +131,24 @@ class Reader(Connection):
     def _known(self, run_id: int) -> References:
         """What the events of a run may refer to."""
         if run_id not in self._references:
-            asked = (
-                ("threads", "SELECT thread FROM threads WHERE run_id = ?"),
-                ("run_sites", "SELECT site_id FROM run_sites WHERE run_id = ?"),
-                ("locations", "SELECT id FROM locations WHERE run_id = ?"),
-            )
-            found = (
+            threads, sites = (
                 frozenset(number for (number,) in rows.at_most(self._connection.execute(sql, (run_id,))))
-                for _, sql in asked
+                for sql in (
+                    "SELECT thread FROM threads WHERE run_id = ?",
+                    "SELECT site_id FROM run_sites WHERE run_id = ?",
+                )
             )
-            self._references[run_id] = References(*found)
+            self._references[run_id] = References(threads, sites, self._location_ids(run_id))
         return self._references[run_id]
+
+    def _location_ids(self, run_id: int) -> Collection[int]:
+        """A run's locations are stored in a row: a range of them takes no memory."""
+        sql = "SELECT count(*), min(id), max(id) FROM locations WHERE run_id = ?"
+        count, first, last = self._connection.execute(sql, (run_id,)).fetchone()
+        if not count or last - first + 1 == count:
+            return range(first, last + 1) if count else range(0)
+        sql = "SELECT id FROM locations WHERE run_id = ?"
+        return frozenset(number for (number,) in rows.at_most(self._connection.execute(sql, (run_id,))))
 
     def _events_of_run(self, run_id: int) -> range:
         """The rowids of the run's events."""

@@ -44,7 +44,7 @@ class References(NamedTuple):
 
     threads: Collection[int]
     sites: Collection[int]
-    locations: Collection[int]
+    locations: Collection[int]  # to be asked for whole numbers alone: a range goes through all of its own for others
 
 
 class Budget:
@@ -400,7 +400,7 @@ def events_of(
         if type(kind) is not int or not EventKind.READ <= kind <= EventKind.COMPUTE:
             raise Damage(f"events.kind is {_shown(kind)} at seq {seq}")
         if (location is None) is not (kind == EventKind.COMPUTE) or (
-            location is not None and location not in locations
+            location is not None and (type(location) is not int or location not in locations)
         ):
             raise Damage(f"events.location_id is {_shown(location)} at seq {seq}: the run has no such location")
         if type(frame) is not int:
@@ -420,7 +420,7 @@ def updates_of(rows: Iterable[Sequence[Any]], known: References) -> Iterator[Upd
         if type(seq) is not int or seq <= before:
             raise Damage(f"events.seq is {_shown(seq)} after {before}")
         before = seq
-        if location not in known.locations or thread not in known.threads:
+        if type(location) is not int or location not in known.locations or thread not in known.threads:
             raise Damage(f"events refers to a location or a thread that the run does not have, at seq {seq}")
         if began is None:
             yield Update(location, thread, seq, seq, True)
