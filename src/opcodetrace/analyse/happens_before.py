@@ -17,6 +17,7 @@ so an order is never told the wrong way round.
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,25 +60,70 @@ class SyncOperation:
     first: Synchronisation
     last: Synchronisation | None = None  # None: it raised, or the thread never came out
     parts: list[Synchronisation] = field(default_factory=list)  # at any depth, in order
+    waited: bool = False  # for a condition of its own
+    _locked: int | None = None  # the seqs at which it had the lock inside of it for the first time, and for the last
+    _locked_again: int | None = None
 
     @property
     def done(self) -> bool:
         return self.last is not None and not self.last.failed
 
-    @property
-    def waited(self) -> bool:
-        """Whether it waited for a condition of its own."""
-        return any(part.operation == Act.WAIT and part.begins for part in self.parts)
+    def note(self, part: Synchronisation) -> None:
+        """The next of its parts."""
+        self.parts.append(part)
+        if part.operation == Act.ACQUIRE and not (part.begins or part.failed):
+            self._locked_again = part.seq
+            if self._locked is None:
+                self._locked = part.seq
+        elif part.operation == Act.WAIT and part.begins:
+            self.waited = True
 
     def took_effect(self) -> int:
         """The seq at which it had the lock inside of it for the last time; that of a C function's own record."""
-        taken = [part.seq for part in self.parts if part.operation == Act.ACQUIRE and not (part.begins or part.failed)]
-        return taken[-1] if taken else self.first.seq if self.last is None else self.last.seq
+        if self._locked_again is not None:
+            return self._locked_again
+        return self.first.seq if self.last is None else self.last.seq
 
     def had_lock(self) -> int:
         """The seq at which it had the lock inside of it for the first time."""
-        taken = [part.seq for part in self.parts if part.operation == Act.ACQUIRE and not (part.begins or part.failed)]
-        return taken[0] if taken else self.took_effect()
+        return self.took_effect() if self._locked is None else self._locked
+
+
+class _UnderWay:
+    """What a thread began and has not ended, all of it at one place of woven code."""
+
+    __slots__ = ("_places", "begun", "operation", "site")
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[int | None, str]] = []  # each in the one before it
+        self.operation: SyncOperation | None = None  # that of the first of those
+        self.site: int | None = None
+        self._places: dict[tuple[int | None, str], list[int]] = {}  # where each of them is in that
+
+    def begin(self, what: tuple[int | None, str]) -> None:
+        self._places.setdefault(what, []).append(len(self.begun))
+        self.begun.append(what)
+
+    def leave(self, what: tuple[int | None, str], *, begins: bool) -> bool:
+        """What is over as this ends or `begins` again: all that began after it, and in the latter case it too. Gives
+        whether it was under way."""
+        places = self._places.get(what)
+        if not places:
+            return False
+        self._cut(places[0] if begins else places[-1] + 1)
+        return True
+
+    def end(self) -> None:
+        """The highest one is over."""
+        self._cut(len(self.begun) - 1)
+
+    def clear(self) -> None:
+        self.begun.clear()
+        self._places.clear()
+
+    def _cut(self, size: int) -> None:
+        while len(self.begun) > size:
+            self._places[self.begun.pop()].pop()
 
 
 class Operations:
@@ -89,33 +135,39 @@ class Operations:
     def __init__(self, synchronisation: Sequence[Synchronisation]) -> None:
         self.all: list[SyncOperation] = []
         self._of: dict[int, SyncOperation] = {}  # by the seq of a part
-        stacks: defaultdict[int, list[Synchronisation]] = defaultdict(list)  # by thread: beginnings without an end
-        under_way: dict[int, SyncOperation] = {}  # by thread: that of the lowest of those
+        of_thread: dict[int, _UnderWay] = {}
         for each in synchronisation:
-            stack = stacks[each.thread]
-            if stack and each.site != stack[0].site:
-                stack.clear()
-            places = [place for place, one in enumerate(stack) if _same(one, each)]
-            if places:
-                del stack[places[0 if each.begins else -1] + (not each.begins) :]
-            if stack and not (len(stack) == 1 and places and not each.begins):
-                self._of[each.seq] = under_way[each.thread]
-                under_way[each.thread].parts.append(each)
-            elif stack:
-                under_way[each.thread].last = each
+            seq, _, thread, site, number, operation, begins, _, _, _, _, _, _ = each
+            under_way = of_thread.get(thread)
+            if under_way is None:
+                under_way = of_thread[thread] = _UnderWay()
+            begun = under_way.begun
+            again = False
+            if begun:
+                if site != under_way.site:
+                    under_way.clear()
+                else:
+                    again = under_way.leave((number, operation), begins=begins)
+            whole = under_way.operation
+            if not begun or whole is None:
+                under_way.operation = SyncOperation(each, None if begins else each)
+                under_way.site = site
+                self.all.append(under_way.operation)
+            elif again and not begins and len(begun) == 1:
+                whole.last = each
             else:
-                self.all.append(SyncOperation(each, None if each.begins else each))
-                under_way[each.thread] = self.all[-1]
-            if each.begins:
-                stack.append(each)
-            elif places:
-                stack.pop()
-
+                self._of[seq] = whole
+                whole.note(each)
+            if begins:
+                under_way.begin((number, operation))
+            elif again:
+                under_way.end()
         self.thread_of: dict[int, int] = {}  # by the object of a thread: its number
-        for operation in self.all:
-            started = [part.started for part in operation.parts if part.started is not None]
-            if operation.first.operation == Act.START and operation.first.object is not None and started:
-                self.thread_of[operation.first.object] = started[0]
+        for whole in self.all:
+            if whole.first.operation == Act.START and whole.first.object is not None:
+                started = next((part.started for part in whole.parts if part.started is not None), None)
+                if started is not None:
+                    self.thread_of[whole.first.object] = started
 
     def around(self, each: Synchronisation) -> Synchronisation:
         """The outermost operation that this one is a part of, or itself."""
@@ -175,12 +227,16 @@ def _of_threads(
     waits_to_the_end: Callable[[Synchronisation], bool],
 ) -> Iterator[Order]:
     """Starts and joins."""
+    join: str = Act.JOIN
     for each in synchronisation:
-        if each.started is not None and each.started in threads:
-            first = threads[each.started].first_seq
+        started = each.started
+        if started is None and each.operation != join:
+            continue
+        if started is not None and started in threads:
+            first = threads[started].first_seq
             if each.earliest <= first:
-                yield Order(each.thread, each.earliest, each.started, first, Carrier("start", "begin", None))
-        elif each.operation == Act.JOIN and each.object in operations.thread_of and not each.begins and not each.failed:
+                yield Order(each.thread, each.earliest, started, first, Carrier("start", "begin", None))
+        elif each.operation == join and each.object in operations.thread_of and not each.begins and not each.failed:
             joined = threads.get(operations.thread_of[each.object])
             if joined is not None and joined.ended and joined.last_seq < each.seq:
                 doubt = None if waits_to_the_end(each) else Doubt.JOIN
@@ -192,24 +248,27 @@ def _of_signals(
     synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject], operations: Operations
 ) -> Iterator[Order]:
     """A lock that another thread than its holder released: so conditions let those go on that wait for them."""
+    locks = {number for number, each in objects.items() if each.type_name == Primitive.LOCK}
     holder: dict[int, int] = {}
     signal: dict[int, Synchronisation] = {}  # by the lock: its release, if that was another's
+    acquire: str = Act.ACQUIRE
+    release: str = Act.RELEASE
     for each in synchronisation:
-        number = each.object
-        if number is None or each.begins or each.failed or objects[number].type_name != Primitive.LOCK:
+        _, _, thread, _, number, operation, begins, failed, _, _, _, _, _ = each
+        if number not in locks or number is None or begins or failed:
             continue
-        if each.operation == Act.RELEASE:
+        if operation == release:
             held = holder.pop(number, None)
             signal.pop(number, None)
-            if held not in (None, each.thread):
+            if held is not None and held != thread:
                 signal[number] = each
-        elif each.operation == Act.ACQUIRE:
+        elif operation == acquire:
             given = signal.pop(number, None)
-            if given is not None and given.thread != each.thread:
+            if given is not None and given.thread != thread:
                 one, other = operations.around(given), operations.around(each)
                 carrier = Carrier(one.operation, other.operation, other.object)
-                yield Order(given.thread, given.seq, each.thread, each.seq, carrier)
-            holder[number] = each.thread
+                yield Order(given.thread, given.seq, thread, each.seq, carrier)
+            holder[number] = thread
 
 
 def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: bool) -> Iterator[Order]:
@@ -298,28 +357,33 @@ def _of_barrier(used: Sequence[SyncOperation]) -> Iterator[Order]:
 
     One who did not wait came last, and ended the waits of the others."""
     passed = [operation for operation in used if operation.first.operation == Act.WAIT and operation.done]
-    arrived: dict[int, int] = {}  # by the beginning of the wait of one who came last: when it had the barrier's lock
-    released: defaultdict[tuple[int, int | None], list[tuple[int, int]]] = defaultdict(list)  # by thread and lock
+    # by thread and lock: its releases of it as it came last, and when it had had the lock inside of the barrier
+    releases: defaultdict[tuple[int, int | None], list[tuple[int, int]]] = defaultdict(list)
     for came_last in passed:
         if not came_last.waited:
-            arrived[came_last.first.seq] = came_last.had_lock()
+            had_lock = came_last.had_lock()
             for part in came_last.parts:
                 if part.operation == Act.RELEASE:
-                    released[came_last.first.thread, part.object].append((part.seq, came_last.first.seq))
-    for releases in released.values():
-        releases.sort()
+                    releases[came_last.first.thread, part.object].append((part.seq, had_lock))
+    seqs = {key: [seq for seq, _ in found] for key, found in releases.items()}
+    # no earlier than before it, should the file be damaged
+    had = {key: list(itertools.accumulate((each for _, each in found), max)) for key, found in releases.items()}
     for operation in passed:
-        if operation.first.seq in arrived:
+        if not operation.waited:
             continue
+        first = operation.first
         for part in operation.parts:
             if part.operation != Act.ACQUIRE or part.begins or part.failed or part.woken_by is None:
                 continue
-            releases = released.get((part.woken_by, part.object), [])
-            place = bisect.bisect_right(releases, (part.seq, math.inf)) - 1
-            if place >= 0 and releases[place][0] >= part.earliest:  # the newest one ended the wait
-                carrier = Carrier("wait", "wait", operation.first.object)
-                seq = arrived[releases[place][1]]
-                yield Order(operation.first.thread, operation.first.seq, part.woken_by, seq, carrier)
+            key = part.woken_by, part.object
+            if key not in seqs:
+                continue
+            # later ones of the same thread follow from the first
+            place = max(bisect.bisect_left(seqs[key], part.earliest), bisect.bisect_left(had[key], first.seq))
+            if place < len(seqs[key]) and seqs[key][place] <= part.seq:
+                yield Order(
+                    first.thread, first.seq, part.woken_by, had[key][place], Carrier("wait", "wait", first.object)
+                )
 
 
 def _of_future(used: Sequence[SyncOperation]) -> Iterator[Order]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from opcodetrace.analyse.happens_before import Operations
@@ -66,9 +66,13 @@ def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, Sy
 
 
 def waiting(
-    synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject], threads: Iterable[Thread]
+    synchronisation: Sequence[Synchronisation],
+    objects: Mapping[int, SyncObject],
+    threads: Iterable[Thread],
+    bounded: Collection[int] = (),
 ) -> dict[int, Waiting]:
-    """The threads that wait for another one in the end and do not give up by themselves, by their numbers."""
+    """The threads that wait for another one in the end, by their numbers. `bounded`: seqs of operations that give up by
+    themselves."""
     latest = {each.thread: each for each in synchronisation if each.begins}
     stuck = {
         thread.thread: latest[thread.thread]
@@ -77,14 +81,14 @@ def waiting(
         if thread.thread in latest and latest[thread.thread].seq == thread.last_seq
     }
     found: dict[int, Waiting] = {}
-    if all(last.bounded or last.operation != Act.ACQUIRE for last in stuck.values()):
+    if all(last.seq in bounded or last.operation != Act.ACQUIRE for last in stuck.values()):
         return found
     by_seq = {each.seq: each for each in synchronisation if each.begins}
     thread_of = Operations(synchronisation).thread_of
     no_locks = signals(synchronisation, objects)
     holders = {each.object: each for each in held_locks(synchronisation, objects) if math.isinf(each.last)}
     for number, last in stuck.items():
-        if last.bounded:
+        if last.seq in bounded:
             continue
         within = [last]
         while within[-1].inside in by_seq:
@@ -114,7 +118,9 @@ def circles(waits: Mapping[int, Waiting]) -> Iterator[list[Waiting]]:
             yield [waits[thread] for thread in circle[first:] + circle[:first]]
 
 
-def nested(synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> list[Nested]:
+def nested(
+    synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject], bounded: Collection[int] = ()
+) -> list[Nested]:
     """Each lock that woven code took, or waits for in the end, while the same thread held others, one by one.
 
     Only those that differ in thread, locks, places, gates or in which threads had been started and joined: of more, the
@@ -131,7 +137,7 @@ def nested(synchronisation: Sequence[Synchronisation], objects: Mapping[int, Syn
         if lock is None or objects[lock].type_name not in LOCKS or lock in no_locks or each.operation != Act.ACQUIRE:
             continue
         taken = begun_at.get(each.seq)
-        if each.bounded or each.failed or (taken is None and not each.begins):
+        if each.seq in bounded or each.failed or (taken is None and not each.begins):
             if taken is not None:
                 of_thread[each.thread].append(taken)
             continue

@@ -28,6 +28,7 @@ from opcodetrace.trace.sync import SEMAPHORES, Act, Primitive, Synchronisation, 
 
 MAX_CARRIED = 500  # changes from one thread to another of which it is told what ordered them
 MAX_CARRIERS = 5  # kinds of those that are told
+_HELD = frozenset([Primitive.LOCK, Primitive.RLOCK, Primitive.CONDITION])
 
 
 class Held(NamedTuple):
@@ -45,57 +46,54 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
     A release inside of a Condition's wait releases an RLock as often as it was taken. If another thread gets a lock
     that was not seen released, its release went unseen, so that holding does not count. Nor do the locks that a
     condition makes for each wait: another thread is meant to release them."""
+    types = {number: each.type_name for number, each in objects.items() if each.type_name in _HELD}
     found: list[Held] = []
     holder: dict[int, int] = {}
     since: dict[int, int] = {}
-    depth: Counter[int] = Counter()
-    waits = {
-        each.seq: each
-        for each in synchronisation
-        if each.begins and each.operation == Act.WAIT and each.object is not None
-        and objects[each.object].type_name == Primitive.CONDITION
-    }  # fmt: skip
-    given_up: dict[tuple[int, int], tuple[int, int, int]] = {}  # thread and condition: wait, lock, depth
-
-    released: defaultdict[int, set[int]] = defaultdict(set)  # by the seq of a wait: locks
+    depth: dict[int, int] = {}
+    waits: dict[int, int] = {}  # the seq at which each wait for a condition began: its condition
+    given_up: dict[tuple[int, int], tuple[int, int]] = {}  # thread and condition: lock, depth
+    released: set[tuple[int, int]] = set()  # the seq of a wait, a lock
     signals: set[int] = set()
-
-    def close(lock: int, last: int) -> None:
-        found.append(Held(lock, holder.pop(lock), since.pop(lock), last))
-        depth[lock] = 0
-
+    acquire: str = Act.ACQUIRE
+    release: str = Act.RELEASE
     for each in synchronisation:
-        lock = each.object
-        if lock is None:
+        seq, _, thread, _, lock, operation, begins, failed, _, _, _, inside, _ = each
+        if lock is None or lock not in types:
             continue
-        type_name = objects[lock].type_name
-        if type_name == Primitive.CONDITION and each.operation == Act.WAIT and not each.begins:
-            _, own, taken = given_up.pop((each.thread, lock), (0, -1, 0))
-            if holder.get(own) == each.thread and depth[own] == 1:
-                depth[own] = taken  # the wait took it as often as it had been taken
-        if type_name not in (Primitive.LOCK, Primitive.RLOCK) or each.begins or each.failed:
+        type_name = types[lock]
+        if type_name == Primitive.CONDITION:
+            if operation == Act.WAIT and begins:
+                waits[seq] = lock
+            elif operation == Act.WAIT:
+                own, taken = given_up.pop((thread, lock), (-1, 0))
+                if holder.get(own) == thread and depth[own] == 1:
+                    depth[own] = taken  # the wait took it as often as it had been taken
             continue
-        wait = waits.get(-1 if each.inside is None else each.inside)
-        if wait is not None and each.operation == Act.RELEASE:
-            released[wait.seq].add(lock)
-        if each.operation == Act.ACQUIRE:
-            if wait is not None and lock not in released[wait.seq]:
+        if begins or failed:
+            continue
+        wait = inside if inside in waits else None
+        if operation == acquire:
+            if wait is not None and (wait, lock) not in released:
                 signals.add(lock)
-            if type_name == Primitive.RLOCK and holder.get(lock) == each.thread:
+            if type_name == Primitive.RLOCK and holder.get(lock) == thread:
                 depth[lock] += 1
                 continue
-            if lock in holder:
-                del holder[lock], since[lock]
-            holder[lock], since[lock], depth[lock] = each.thread, each.seq, 1
-        elif each.operation == Act.RELEASE and lock in holder:
-            if type_name == Primitive.RLOCK and holder[lock] != each.thread:
+            holder[lock], since[lock], depth[lock] = thread, seq, 1
+        elif operation == release:
+            if wait is not None:
+                released.add((wait, lock))
+            if lock not in holder:
+                continue
+            if type_name == Primitive.RLOCK and holder[lock] != thread:
                 continue  # which raised
-            if type_name == Primitive.RLOCK and wait is not None and wait.object is not None:
-                given_up[each.thread, wait.object] = (wait.seq, lock, depth[lock])
+            if type_name == Primitive.RLOCK and wait is not None:
+                given_up[thread, waits[wait]] = (lock, depth[lock])
                 depth[lock] = 1
             depth[lock] -= 1
             if depth[lock] <= 0:
-                close(lock, each.seq)
+                found.append(Held(lock, holder.pop(lock), since.pop(lock), seq))
+                depth[lock] = 0
     found += [Held(lock, thread, since[lock], math.inf) for lock, thread in holder.items()]
     return sorted((each for each in found if each.object not in signals), key=lambda each: each.first)
 
@@ -196,6 +194,7 @@ class Judge:
         self.semaphores = held_semaphores(operations, objects)
         self._orders = orders
         self._last_seq = {each.thread: each.last_seq for each in threads}
+        self._rlocks = {number for number, each in objects.items() if each.type_name == Primitive.RLOCK}
 
     @cached_property
     def _clocks(self) -> list[Clocks]:
@@ -236,16 +235,38 @@ class Judge:
         """Of all updates of one location, by `seq`, none of which was lost. None if one thread alone wrote, no write
         depended on what was read, or the orders are too many to look into. `known`: doubts that there are whatever the
         verdict is."""
+        return next((verdict for _, verdict in self.verdicts(updates, lambda location: known)), None)
+
+    def verdicts(
+        self, updates: Iterable[Update], known: Callable[[int], Collection[Doubt]]
+    ) -> Iterator[tuple[int, Verdict | None]]:
+        """The same of several locations, whose updates all come by `seq`: what was held is gone through once."""
+        of_location: defaultdict[int, list[Update]] = defaultdict(list)
+        locks_at: defaultdict[int, list[frozenset[int]]] = defaultdict(list)
+        semaphores_at: defaultdict[int, list[frozenset[int]]] = defaultdict(list)
+        one, other = itertools.tee(updates)
+        for (update, locks), (_, semaphores) in zip(
+            locksets(one, self.locks), locksets(other, self.semaphores), strict=True
+        ):
+            of_location[update.location].append(update)
+            locks_at[update.location].append(locks)
+            semaphores_at[update.location].append(semaphores)
+        for location, its in of_location.items():
+            yield location, self._verdict(its, locks_at[location], semaphores_at[location], known(location))
+
+    def _verdict(
+        self,
+        updates: Sequence[Update],
+        locks: Sequence[frozenset[int]],
+        semaphores: Sequence[frozenset[int]],
+        known: Collection[Doubt],
+    ) -> Verdict | None:
         threads = tuple(sorted({update.thread for update in updates}))
         if len(threads) < 2 or all(update.blind for update in updates):
             return None
-        kept = self.locks
         if len({self._thread_of_task.get(thread, thread) for thread in threads}) < len(threads):
             # a task takes an RLock that another task of its thread holds
-            kept = [held for held in kept if self.objects[held.object].type_name != Primitive.RLOCK]
-        locks = [held for _, held in locksets(updates, kept)]
-        nothing: list[frozenset[int]] = [frozenset()] * len(updates)
-        semaphores = [held for _, held in locksets(updates, self.semaphores)] if self.semaphores else nothing
+            locks = [held - self._rlocks for held in locks]
         doubts = [*known, *([] if all(update.certain for update in updates) else [Doubt.SOURCE])]
         verdict = _held_by_all(updates, threads, locks, semaphores)
         if verdict is None:

@@ -109,26 +109,34 @@ class Synchronised:
         for location in locations:
             if location.threads > 1 and location.writes > 1:
                 labelled[location.label].append(location)
-        chosen = sorted(labelled.values(), key=lambda cells: (-sum(cell.writes for cell in cells), cells[0].label))
-        of_location: defaultdict[int, list[Update]] = defaultdict(list)
+        writes = {label: sum(cell.writes for cell in cells) for label, cells in labelled.items()}
         wanted: dict[int, Location] = {}
-        for cells in chosen:
-            if sum(cell.writes for cell in [*wanted.values(), *cells]) <= MAX_UPDATES and len(wanted) < MAX_CELLS:
-                wanted |= {cell.id: cell for cell in cells[:MAX_CELLS]}
-        for update in recording.database.updates(recording.run, wanted) if wanted else ():
-            of_location[update.location].append(update)
+        left = MAX_UPDATES
+        for label in sorted(labelled, key=lambda label: (-writes[label], label)):
+            if len(wanted) >= MAX_CELLS:
+                break
+            if writes[label] <= left:
+                cells = labelled[label][:MAX_CELLS]
+                wanted |= {cell.id: cell for cell in cells}
+                left -= sum(cell.writes for cell in cells)
+        updates = recording.database.updates(recording.run, wanted) if wanted else []
+        lossy = [Doubt.MISSED] if self.run.missed or self.run.holes else []
+
+        def doubts(location: int) -> list[Doubt]:
+            return [Doubt.UNSEEN, *lossy] if location in unseen else lossy
+
+        verdicts = dict(self.judge.verdicts(updates, doubts))
         found: dict[tuple[object, ...], list[tuple[Location, Verdict]]] = {}
         for location in wanted.values():
-            doubts = [Doubt.UNSEEN] if location.id in unseen else []
-            doubts += [Doubt.MISSED] if self.run.missed or self.run.holes else []
-            verdict = self.judge.verdict(of_location[location.id], doubts)
+            verdict = verdicts.get(location.id)
             if verdict is not None:
                 alike = replace(verdict, updates=0, threads=(), apart=0)
                 found.setdefault((location.label, alike), []).append((location, verdict))
         told = [self._told(alike) for alike in found.values()]
         if told and lanes:
             location = next(iter(found.values()))[0][0]
-            excerpt = self._excerpt(location, told[0].verdict, of_location[location.id], recording, lanes)
+            its = [update for update in updates if update.location == location.id]
+            excerpt = self._excerpt(location, told[0].verdict, its, recording, lanes)
             told[0] = replace(told[0], hand_over=excerpt)
         return told
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from opcodetrace.explain.interleaving import interleave, lanes_of
@@ -172,47 +172,61 @@ def watched(locations: Iterable[Location], counts: Iterable[Count]) -> tuple[Wat
     labelled: defaultdict[str, list[Location]] = defaultdict(list)
     for location in locations:
         labelled[location.label].append(location)
-    result = []
-    for label, cells in labelled.items():
-        by_kind: defaultdict[str, list[Count]] = defaultdict(list)
-        for cell in cells:
-            for count in counts_at.get(cell.id, ()):
-                by_kind[count.kind].append(count)
-        result.append(
-            WatchedLocation(
-                label=label,
-                cells=len(cells),
-                reads=sum(cell.reads for cell in cells),
-                writes=sum(cell.writes for cell in cells),
-                threads=max(cell.threads for cell in cells),
-                found=tuple(
-                    Tally(
-                        kind=kind,
-                        low=sum(count.low for count in found),
-                        high=sum(count.high for count in found),
-                        causes=sum(count.causes for count in found),
-                        exhausted=any(count.exhausted for count in found),
-                    )
-                    for kind, found in by_kind.items()
-                ),
-                uncertain=sum(not cell.certain for cell in cells),
-            )
-        )
-    result.sort(key=_most_found_first)
+    result = [_watched(label, cells, counts_at) for label, cells in _in_order(labelled)]
+    result.sort(key=_most_found_first)  # of those alike in that, the order is kept
     return tuple(result)
 
 
-def _most_found_first(watched: WatchedLocation) -> tuple[int, int, int, list[tuple[int, str]]]:
-    told = [tally for tally in watched.found if is_told(tally.kind)]
-    return (
-        -sum(tally.low for tally in told),
-        -sum(tally.high for tally in told),
-        -watched.writes,
-        _natural(watched.label),
+def _in_order(labelled: dict[str, list[Location]]) -> Iterator[tuple[str, list[Location]]]:
+    """The labels in their natural order, each with its locations, and then no longer kept."""
+    for label in sorted(labelled, key=_natural):
+        yield label, labelled.pop(label)
+
+
+def _watched(label: str, cells: Sequence[Location], counts_at: Mapping[int | None, Sequence[Count]]) -> WatchedLocation:
+    by_kind: defaultdict[str, list[Count]] = defaultdict(list)
+    for cell in cells:
+        for count in counts_at.get(cell.id, ()):
+            by_kind[count.kind].append(count)
+    return WatchedLocation(
+        label=label,
+        cells=len(cells),
+        reads=sum([cell.reads for cell in cells]),
+        writes=sum([cell.writes for cell in cells]),
+        threads=max([cell.threads for cell in cells]),
+        found=tuple(
+            Tally(
+                kind=kind,
+                low=sum(count.low for count in found),
+                high=sum(count.high for count in found),
+                causes=sum(count.causes for count in found),
+                exhausted=any(count.exhausted for count in found),
+            )
+            for kind, found in by_kind.items()
+        ),
+        uncertain=sum([not cell.certain for cell in cells]),
     )
 
 
-def _natural(label: str) -> list[tuple[int, str]]:
-    """Orders c[2] before c[10]."""
-    parts = (part for part in re.split(r"(\d+)", label) if part)
-    return [(int(part), "") if part.isdecimal() and len(part) <= MAX_DIGITS else (-1, part) for part in parts]
+def _most_found_first(watched: WatchedLocation) -> tuple[int, int, int]:
+    told = [tally for tally in watched.found if is_told(tally.kind)]
+    return -sum(tally.low for tally in told), -sum(tally.high for tally in told), -watched.writes
+
+
+NUMBER = re.compile(r"\d+")
+LESS_THAN_TEXT = "\0"
+MORE_THAN_TEXT = "\U0010ffff"
+
+
+def _natural(label: str) -> str:
+    """Orders c[2] before c[10]: as text does, but that numbers are compared as such."""
+    label = label.replace(LESS_THAN_TEXT, " ").replace(MORE_THAN_TEXT, " ")
+
+    def comparable(number: re.Match[str]) -> str:
+        if number.end() - number.start() > MAX_DIGITS:
+            return number[0]
+        digits = str(int(number[0]))
+        # text is less than a number that stands in its place, and more than one that follows it
+        return f"{LESS_THAN_TEXT if number.start() else MORE_THAN_TEXT}{len(digits):03}{digits}"
+
+    return NUMBER.sub(comparable, label)

@@ -46,12 +46,12 @@ class DeadlockKind(Kind):
         trace = evidence.trace
         objects = {each.id: each for each in trace.sync_objects}
         stuck: set[frozenset[int]] = set()
-        for circle in circles(waiting(trace.synchronisation, objects, trace.threads)):
+        for circle in circles(waiting(trace.synchronisation, objects, trace.threads, trace.bounded)):
             finding = _of_waits(circle)
             if finding is not None:
                 stuck.add(frozenset(finding.locks))
                 yield finding
-        taken = nested(trace.synchronisation, objects)
+        taken = nested(trace.synchronisation, objects, trace.bounded)
         for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads)):
             if frozenset(edge.lock for edge in inversion) not in stuck:
                 yield _of_inversion(inversion)

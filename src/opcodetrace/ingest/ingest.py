@@ -17,7 +17,7 @@ from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
 from opcodetrace.ingest.switches import switches_of
-from opcodetrace.ingest.synchronisation import started_by, synchronisation_of
+from opcodetrace.ingest.synchronisation import bounded, started_by, synchronisation_of
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import (
     ADDRESS_BITS,
@@ -97,6 +97,7 @@ def ingest(
         switches=switches,
         sync_objects=sync_objects,
         synchronisation=synchronisation,
+        bounded=bounded(seen),
         restructured=restructured(spool, seen, births, kept, interned),
         records=len(spool),
         accesses=accesses,

@@ -7,7 +7,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from opcodetrace.trace.sync import (
 
 Array = npt.NDArray[Any]
 
-FLAGS = (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES, SyncFlag.BOUNDED)
+FLAGS = (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES)
 OPERATIONS = {  # what C code and the protocols call it
     "__enter__": "acquire",
     "__exit__": "release",
@@ -47,6 +47,13 @@ OPERATIONS = {  # what C code and the protocols call it
     "put_nowait": "put",
     "get_nowait": "get",
 }
+
+
+def bounded(seen: Survey) -> frozenset[int]:
+    """The seqs of operations by C code that give up by themselves, at once or after a time."""
+    flags = seen.control["frame"].astype(np.int64) & (SyncFlag.TRIES | SyncFlag.BOUNDED)
+    seqs = seen.control_seqs[(seen.control_kinds == RecordKind.SYNC) & (flags != 0)]
+    return frozenset(seqs.tolist())
 
 
 def synchronisation_of(
@@ -118,7 +125,6 @@ def synchronisation_of(
         failed,
         is_direct,
         tries,
-        gives_up,
     ) in columns:
         number = int(numbers[where]) if is_shared else None
         operation = OPERATIONS.get(str(name), str(name))
@@ -150,7 +156,6 @@ def synchronisation_of(
                 woken_by=woken_by,
                 inside=inside,
                 started=started,
-                bounded=tries or gives_up,
             )
         )
     named = labels.label_objects([(types[number], written.get(number)) for number in sorted(types)])
@@ -214,6 +219,51 @@ class _Holders:
         return before if operation == Act.ACQUIRE and before != thread else None
 
 
+class _Begun(NamedTuple):
+    """What began and has not ended; one that raised never does."""
+
+    seq: int
+    object: int
+    operation: str
+    site: int | None
+
+
+class _Within:
+    """What one thread is in. Each question takes the same time however much that is."""
+
+    def __init__(self) -> None:
+        self.begun: list[_Begun] = []
+        self._same: defaultdict[object, list[int]] = defaultdict(list)  # by all but the seq: places in that
+        self._at: defaultdict[object, list[int]] = defaultdict(list)  # by site: the same
+
+    def begin(self, one: _Begun) -> None:
+        self._same[one[1:]].append(len(self.begun))
+        self._at[one.site].append(len(self.begun))
+        self.begun.append(one)
+
+    def leave(self, number: int, operation: str, site: int | None) -> int | None:
+        """The seq at which the latest such one began. It is over, and so is what began after it: an exception left
+        that; and it too if it begins again."""
+        places = self._same.get((number, operation, site))
+        if not places:
+            return None
+        began, size = self.begun[places[-1]].seq, places[-1]
+        while len(self.begun) > size:
+            one = self.begun.pop()
+            for index, key in ((self._same, one[1:]), (self._at, one.site)):
+                index[key].pop()
+                if not index[key]:
+                    del index[key]
+        return began
+
+    def latest(self) -> int | None:
+        return self.begun[-1].seq if self.begun else None
+
+    def latest_at(self, site: int | None) -> int | None:
+        places = self._at.get(site)
+        return self.begun[places[-1]].seq if places else None
+
+
 class _Waking:
     """Who ended each wait, and which operations are parts of others."""
 
@@ -221,16 +271,14 @@ class _Waking:
         """`library_sites` are those in library code that operations are made of, if that is woven."""
         self._library_sites = library_sites
         self._given: dict[int, tuple[int, int]] = {}  # object: seq and thread
-        # By thread: seq, object, operation and site of what began and has not ended; one that raised never does.
-        self._within: defaultdict[int, list[tuple[int, int, str, int | None]]] = defaultdict(list)
+        self._within: dict[int, _Within] = {}  # by thread, if it is in anything
         self._woken: dict[int, tuple[int, int]] = {}  # thread: the seq at which it was last woken, and by whom
         self._thread_of: dict[int, int] = {}  # object of a thread: its number
         self._last_seqs = {thread.thread: thread.last_seq for thread in threads}
 
     def note_start(self, starter: int, started: int | None) -> None:
-        within = self._within[starter]
-        if within and started is not None:
-            self._thread_of[within[-1][1]] = started
+        if starter in self._within and started is not None:
+            self._thread_of[self._within[starter].begun[-1].object] = started
 
     def note(
         self,
@@ -245,21 +293,22 @@ class _Waking:
         failed: bool,
     ) -> tuple[int | None, int | None]:
         """Gives the seq at which the enclosing operation began, and the thread that ended the wait."""
-        within = self._within[thread]
-        woken_by = None
-        for place in range(len(within) - 1, -1, -1):
-            if within[place][1:] == (number, operation, site):
-                began = within[place][0]
-                del within[place:]  # an exception left what began after it, and it too if it begins again
+        within = self._within.get(thread)
+        inside = woken_by = None
+        if within is not None:
+            began = None if number is None else within.leave(number, operation, site)
+            if began is not None and not begins:
                 woken_at, by = self._woken.get(thread, (-1, -1))
-                woken_by = by if woken_at > began and not begins else None
-                break
-        # The same call of woven code led to an operation and to its parts; elsewhere the program is outside of it.
-        part = site in self._library_sites
-        inside = next((each[0] for each in reversed(within) if part or each[3] == site), None)
+                woken_by = by if woken_at > began else None
+            # The same call of woven code led to an operation and to its parts; elsewhere the program is outside of it.
+            inside = within.latest() if site in self._library_sites else within.latest_at(site)
         if begins and number is not None:
-            within.append((seq, number, operation, site))
+            if within is None:
+                within = self._within[thread] = _Within()
+            within.begin(_Begun(seq, number, operation, site))
             return inside, None
+        if within is not None and not within.begun:
+            del self._within[thread]
         if operation == Act.JOIN and not failed and number in self._thread_of:
             joined = self._thread_of[number]
             if earliest <= self._last_seqs[joined] < seq:

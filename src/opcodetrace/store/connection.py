@@ -15,9 +15,10 @@ import sqlite_utils
 
 from opcodetrace.errors import DatabaseError, NotATraceFile
 from opcodetrace.store import read_only, schema, schema_check
-from opcodetrace.store.rows import Budget, References, Row, at_most
+from opcodetrace.store.rows import Budget, References, Row, Table, at_most, in_parts
 from opcodetrace.store.trace_file import STEPS, Damage, check_place, guard, make, steps_of, told, uri
 from opcodetrace.store.waiting import WaitingConnection, connect, is_interrupt
+from opcodetrace.trace.sync import SyncObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Connection:
         self._connection = connection
         self._writes = writes
         self._references: dict[int, References] = {}  # of runs that were asked for
+        self._objects: dict[int, dict[int, SyncObject]] = {}  # the same
         self._budget = Budget()
         self._tables = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
 
@@ -156,6 +158,13 @@ class Connection:
         names = [column[0] for column in cursor.description]
         for cells in at_most(cursor):
             yield Row(table, dict(zip(names, cells, strict=True)), self._budget)
+
+    def _parts(self, table: str, sql: str, *parameters: object) -> Iterator[Table]:
+        """The same, many rows at a time."""
+        cursor = self._connection.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        for part in in_parts(cursor):
+            yield Table(table, names, part, self._budget)
 
     def _check_again(self, connection: sqlite3.Connection) -> None:
         """That another connection to the path sees our schema, too."""

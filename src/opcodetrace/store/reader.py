@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from opcodetrace.errors import RunNotFound
@@ -33,9 +33,14 @@ RUNS = """
     FROM runs"""
 
 MAX_LABELS = 10  # of a group's locations that are named
-LABELS_OF_GROUP = f"""
-    SELECT label, count(*) AS findings FROM findings JOIN locations ON locations.id = location_id
-    WHERE group_id = ? GROUP BY label ORDER BY findings DESC, min(findings.id) LIMIT {MAX_LABELS}"""
+LABELS_OF_GROUPS = f"""
+    SELECT group_id, label FROM (
+        SELECT group_id, label, row_number() OVER (
+            PARTITION BY group_id ORDER BY count(*) DESC, min(findings.id)) AS place
+        FROM findings JOIN locations ON locations.id = location_id
+        WHERE group_id IN (SELECT id FROM finding_groups WHERE run_id = ?) GROUP BY group_id, label)
+    WHERE place <= {MAX_LABELS} ORDER BY group_id, place"""
+AT_ONCE = 1_000  # groups that are read together
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,12 +88,13 @@ class Reader(Connection):
     @question
     def threads(self, run_id: int) -> list[Thread]:
         sql = "SELECT * FROM threads WHERE run_id = ? ORDER BY thread"
-        return [rows.thread_of(row) for row in self._rows("threads", sql, run_id)]
+        return [thread for part in self._parts("threads", sql, run_id) for thread in rows.threads_of(part)]
 
     @question
     def locations(self, run_id: int) -> dict[int, Location]:
         sql = "SELECT * FROM locations WHERE run_id = ? ORDER BY id"
-        return {each.id: each for each in map(rows.location_of, self._rows("locations", sql, run_id))}
+        parts = self._parts("locations", sql, run_id)
+        return {each.id: each for part in parts for each in rows.locations_of(part)}
 
     @question
     def sites(self, run_id: int) -> dict[int, StoredSite]:
@@ -125,28 +131,39 @@ class Reader(Connection):
     def _known(self, run_id: int) -> References:
         """What the events of a run may refer to."""
         if run_id not in self._references:
-            asked = (
-                ("threads", "SELECT thread FROM threads WHERE run_id = ?"),
-                ("run_sites", "SELECT site_id FROM run_sites WHERE run_id = ?"),
-                ("locations", "SELECT id FROM locations WHERE run_id = ?"),
-            )
-            found = (
+            threads, sites = (
                 frozenset(number for (number,) in rows.at_most(self._connection.execute(sql, (run_id,))))
-                for _, sql in asked
+                for sql in (
+                    "SELECT thread FROM threads WHERE run_id = ?",
+                    "SELECT site_id FROM run_sites WHERE run_id = ?",
+                )
             )
-            self._references[run_id] = References(*found)
+            self._references[run_id] = References(threads, sites, self._location_ids(run_id))
         return self._references[run_id]
 
-    def _rows_of_events(self, run_id: int, first: int, last: int) -> tuple[int, int]:
-        """The rowids of the run's events from seq `first` to `last`: those from one on, below the other."""
+    def _location_ids(self, run_id: int) -> Collection[int]:
+        """A run's locations are stored in a row: a range of them takes no memory."""
+        sql = "SELECT count(*), min(id), max(id) FROM locations WHERE run_id = ?"
+        count, first, last = self._connection.execute(sql, (run_id,)).fetchone()
+        if not count or last - first + 1 == count:
+            return range(first, last + 1) if count else range(0)
+        sql = "SELECT id FROM locations WHERE run_id = ?"
+        return frozenset(number for (number,) in rows.at_most(self._connection.execute(sql, (run_id,))))
+
+    def _events_of_run(self, run_id: int) -> range:
+        """The rowids of the run's events."""
         sql = "SELECT first_event, events FROM runs WHERE id = ?"
         found: tuple[Any, Any] | None = self._connection.execute(sql, (run_id,)).fetchone()
         if found is None or found == (None, 0):
-            return 0, 0
+            return range(0)
         start, count = found
         if type(start) is not int or type(count) is not int or count < 0 or not 0 < start <= MAX_INTEGER - count:
             raise Damage(f"the events of run {run_id} begin nowhere")
-        every = range(start, start + count)
+        return range(start, start + count)
+
+    def _rows_of_events(self, run_id: int, first: int, last: int) -> tuple[int, int]:
+        """The rowids of the run's events from seq `first` to `last`: those from one on, below the other."""
+        every = self._events_of_run(run_id)
 
         def seq(row: int) -> int:
             sql = "SELECT seq FROM events WHERE rowid = ?"
@@ -216,17 +233,20 @@ class Reader(Connection):
         """What the threads did to wait for each other, in order."""
         sql = f"SELECT {rows.SYNCHRONISATION} FROM synchronisation WHERE run_id = ? ORDER BY seq"
         known = self._known(run_id)
-        objects = frozenset(self._sync_objects(run_id))
-        found = rows.at_most(self._connection.execute(sql, (run_id,)))
-        return list(rows.synchronisation_of(found, known, objects))
+        objects = self._sync_objects(run_id)
+        parts = rows.in_parts(self._connection.execute(sql, (run_id,)))
+        return list(rows.synchronisation_of(parts, known, objects))
 
     @question
     def sync_objects(self, run_id: int) -> dict[int, SyncObject]:
         return self._sync_objects(run_id)
 
     def _sync_objects(self, run_id: int) -> dict[int, SyncObject]:
-        sql = "SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id"
-        return {each.id: each for each in map(rows.sync_object_of, self._rows("sync_objects", sql, run_id))}
+        if run_id not in self._objects:
+            sql = "SELECT * FROM sync_objects WHERE run_id = ? ORDER BY id"
+            parts = self._parts("sync_objects", sql, run_id)
+            self._objects[run_id] = {each.id: each for part in parts for each in rows.sync_objects_of(part)}
+        return self._objects[run_id]
 
     @question
     def updates(self, run_id: int, locations: Collection[int]) -> list[Update]:
@@ -274,64 +294,102 @@ class Reader(Connection):
             WHERE finding_group.run_id = ? GROUP BY finding_group.id ORDER BY findings DESC, finding_group.id"""
         known = self._known(run_id)
         found = [rows.group_of(row, known.locations) for row in self._rows("findings", sql, run_id)]
-        return [self._group(run_id, group, kinds) for group in found if kinds is None or group.kind in kinds]
+        groups = [group for group in found if kinds is None or group.kind in kinds]
+        labels = self._labels(run_id)
+        given: list[FindingGroup] = []
+        for start in range(0, len(groups), AT_ONCE):
+            given += self._groups(run_id, groups[start : start + AT_ONCE], labels, kinds)
+        return given
 
-    def _group(self, run_id: int, group: GroupRow, kinds: Mapping[str, FindingKind] | None) -> FindingGroup:
-        sql = "SELECT * FROM finding_events WHERE finding_id = ?"
-        roles = dict(map(rows.role_of, self._rows("finding_events", sql, group.example)))
-        places = self._places(run_id, roles.values())
-        sites = {role: places[seq][1] for role, seq in roles.items() if seq in places}
-        if kinds is not None and kinds[group.kind].pivot not in sites:
-            raise Damage(f"finding {group.example}, {group.kind}, has no event that is its {kinds[group.kind].pivot}")
-        labels = self._rows("locations", LABELS_OF_GROUP, group.id)
-        return FindingGroup(
-            kind=group.kind,
-            severity=group.severity,
-            certainty=group.certainty,
-            fingerprint=group.fingerprint,
-            count=group.findings,
-            locations=group.locations,
-            labels=tuple(row.text("label") for row in labels),
-            sites=sites,
-            example=self._finding(run_id, group, roles),
-            threads={seq: thread for seq, (thread, _) in places.items()},
-        )
+    def _labels(self, run_id: int) -> Mapping[int, Sequence[str]]:
+        """Of the locations of each group, the most frequent first."""
+        labels: defaultdict[int, list[str]] = defaultdict(list)
+        for row in self._rows("locations", LABELS_OF_GROUPS, run_id):
+            labels[row.integer("group_id", -MAX_INTEGER - 1)].append(row.text("label"))
+        return labels
 
-    def _finding(self, run_id: int, group: GroupRow, roles: Mapping[str, int]) -> Finding:
-        further = "SELECT location_id FROM finding_locations WHERE finding_id = ? ORDER BY location_id"
-        locks = "SELECT sync_object_id FROM finding_locks WHERE finding_id = ? ORDER BY sync_object_id"
+    def _groups(
+        self,
+        run_id: int,
+        groups: Sequence[GroupRow],
+        labels: Mapping[int, Sequence[str]],
+        kinds: Mapping[str, FindingKind] | None,
+    ) -> Iterator[FindingGroup]:
+        of_examples = f"WHERE finding_id IN ({', '.join(str(int(group.example)) for group in groups)})"
+        roles: defaultdict[int, dict[str, int]] = defaultdict(dict)
+        place_of: dict[int, int | None] = {}  # by seq: how far behind runs.first_event the event is
+        for row in self._rows("finding_events", f"SELECT * FROM finding_events {of_examples}"):
+            role, seq = rows.role_of(row)
+            roles[row.integer("finding_id", -MAX_INTEGER - 1)][role] = seq
+            place_of[seq] = row.integer_or_none("place", 0, MAX_INTEGER)
+        places = self._places(run_id, place_of)
         known = self._known(run_id).locations
-        first = () if group.location is None else (group.location,)
-        more = [
-            row.reference("location_id", known, "location")
-            for row in self._rows("finding_locations", further, group.example)
-        ]
-        of_locks = list(self._rows("finding_locks", locks, group.example))
-        objects = self._sync_objects(run_id) if of_locks else {}
-        return Finding(
-            kind=group.kind,
-            severity=group.severity,
-            certainty=group.certainty,
-            roles=roles,
-            locations=(*first, *more),
-            locks=tuple(row.reference("sync_object_id", objects, "object of synchronisation") for row in of_locks),
-        )
+        further: defaultdict[int, list[int]] = defaultdict(list)
+        sql = f"SELECT * FROM finding_locations {of_examples} ORDER BY finding_id, location_id"
+        for row in self._rows("finding_locations", sql):
+            location = row.reference("location_id", known, "location")
+            further[row.integer("finding_id", -MAX_INTEGER - 1)].append(location)
+        locks: defaultdict[int, list[int]] = defaultdict(list)
+        sql = f"SELECT * FROM finding_locks {of_examples} ORDER BY finding_id, sync_object_id"
+        for row in self._rows("finding_locks", sql):
+            lock = row.reference("sync_object_id", self._sync_objects(run_id), "object of synchronisation")
+            locks[row.integer("finding_id", -MAX_INTEGER - 1)].append(lock)
+        for group in groups:
+            its = roles[group.example]
+            sites = {role: places[seq][1] for role, seq in its.items() if seq in places}
+            if kinds is not None and kinds[group.kind].pivot not in sites:
+                pivot = kinds[group.kind].pivot
+                raise Damage(f"finding {group.example}, {group.kind}, has no event that is its {pivot}")
+            first = () if group.location is None else (group.location,)
+            yield FindingGroup(
+                kind=group.kind,
+                severity=group.severity,
+                certainty=group.certainty,
+                fingerprint=group.fingerprint,
+                count=group.findings,
+                locations=group.locations,
+                labels=tuple(labels.get(group.id, ())),
+                sites=sites,
+                example=Finding(
+                    kind=group.kind,
+                    severity=group.severity,
+                    certainty=group.certainty,
+                    roles=its,
+                    locations=(*first, *further[group.example]),
+                    locks=tuple(locks[group.example]),
+                ),
+                threads={seq: places[seq][0] for seq in its.values() if seq in places},
+            )
 
-    def _places(self, run_id: int, seqs: Iterable[int]) -> dict[int, tuple[int, int]]:
-        """The thread and the site of events, or of synchronisation, by seq."""
-        sql = """
-            SELECT seq, thread, site_id FROM synchronisation
-            WHERE run_id = ? AND seq = ? AND site_id IS NOT NULL"""
-        places: dict[int, tuple[int, int]] = {}
+    def _places(self, run_id: int, place_of: Mapping[int, int | None]) -> dict[int, tuple[int, int]]:
+        """The thread and the site of events, or of synchronisation, by seq. `place_of` says which of the run's events
+        they are."""
         known = self._known(run_id)
-        for seq in seqs:
-            for event in self._events(run_id, seq, seq):
+        places: dict[int, tuple[int, int]] = {}
+
+        def note(found: Iterable[Event]) -> None:
+            for event in found:
                 if event.kind == EventKind.COMPUTE:
-                    raise Damage(f"a finding is made of the event at seq {seq}, which is no access")
-                places.setdefault(seq, (event.thread, event.site))
-            for row in self._rows("synchronisation", sql, run_id, seq):
-                thread = row.reference("thread", known.threads, "thread")
-                places.setdefault(seq, (thread, row.reference("site_id", known.sites, "site")))
+                    raise Damage(f"a finding is made of the event at seq {event.seq}, which is no access")
+                places[event.seq] = (event.thread, event.site)
+
+        every = self._events_of_run(run_id)
+        asked = ", ".join(str(every[place]) for place in place_of.values() if place is not None and place < len(every))
+        found = self._connection.execute(f"SELECT {rows.EVENT} FROM events WHERE rowid IN ({asked}) ORDER BY rowid")
+        note(
+            event
+            for event in rows.events_of(found, run_id, 0, MAX_INTEGER, known, self._budget)
+            if event.seq in place_of
+        )
+        sql = f"""
+            SELECT seq, thread, site_id FROM synchronisation
+            WHERE run_id = ? AND seq IN ({", ".join(map(str, place_of.keys() - places.keys()))})
+            AND site_id IS NOT NULL"""
+        for row in self._rows("synchronisation", sql, run_id):
+            thread = row.reference("thread", known.threads, "thread")
+            places[row.integer("seq")] = (thread, row.reference("site_id", known.sites, "site"))
+        for seq in place_of.keys() - places.keys():  # of an older file
+            note(self._events(run_id, seq, seq))
         return places
 
 

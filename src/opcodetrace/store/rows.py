@@ -6,11 +6,13 @@ have written, or Damage says which cell is not.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
+import operator
+import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from opcodetrace.store.stored_value import MAX_INTEGER, MAX_NAME, from_sql
@@ -42,7 +44,7 @@ class References(NamedTuple):
 
     threads: Collection[int]
     sites: Collection[int]
-    locations: Collection[int]
+    locations: Collection[int]  # to be asked for whole numbers alone: a range goes through all of its own for others
 
 
 class Budget:
@@ -52,7 +54,10 @@ class Budget:
         self._left = characters
 
     def take(self, text: str | bytes) -> None:
-        self._left -= len(text)
+        self.take_characters(len(text))
+
+    def take_characters(self, number: int) -> None:
+        self._left -= number
         if self._left < 0:
             raise TooMuch(f"more than {MAX_TAKEN:,} characters would have to be kept in memory")
 
@@ -153,6 +158,65 @@ class Row:
         return Damage(f"{self._table}.{name} is {_shown(self._cells[name])}, not {wanted}")
 
 
+class Table:
+    """Some rows of a table, asked column by column for what each cell must hold: the checks of `Row`, for many cells
+    in a few steps."""
+
+    def __init__(self, table: str, names: Sequence[str], rows: Sequence[Sequence[Any]], budget: Budget) -> None:
+        self._table = table
+        self._columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*rows, strict=True), strict=True))
+        self._budget = budget
+
+    def _each(self, name: str) -> Iterator[Row]:
+        return (Row(self._table, {name: cell}, self._budget) for cell in self._columns[name])
+
+    def integers(self, name: str, least: int = 0, most: int = MAX_INTEGER) -> Sequence[int]:
+        column: Sequence[int] = self._columns[name]
+        if set(map(type, column)) == {int} and least <= min(column) and max(column) <= most:
+            return column
+        return [row.integer(name, least, most) for row in self._each(name)]
+
+    def integers_or_none(self, name: str, least: int = 0, most: int = MAX_INTEGER) -> Sequence[int | None]:
+        column: Sequence[int | None] = self._columns[name]
+        there = [number for number in column if number is not None]
+        if not there or (set(map(type, there)) == {int} and least <= min(there) and max(there) <= most):
+            return column
+        return [row.integer_or_none(name, least, most) for row in self._each(name)]
+
+    def flags(self, name: str) -> list[bool]:
+        return list(map(bool, self.integers(name, 0, 1)))
+
+    def texts(self, name: str, most: int = MAX_NAME) -> Sequence[str]:
+        column: Sequence[str] = self._columns[name]
+        if set(map(type, column)) == {str} and max(map(len, column)) <= most:
+            self._budget.take_characters(sum(map(len, column)))
+            return column
+        return [row.text(name, most) for row in self._each(name)]
+
+    def texts_or_none(self, name: str, most: int = MAX_NAME) -> Sequence[str | None]:
+        column: Sequence[str | None] = self._columns[name]
+        there = [text for text in column if text is not None]
+        if set(map(type, there)) <= {str} and max(map(len, there), default=0) <= most:
+            self._budget.take_characters(sum(map(len, there)))
+            return column
+        return [row.text_or_none(name, most) for row in self._each(name)]
+
+    def members(self, name: str, of: type[Member]) -> list[Member]:
+        column = self.texts(name)
+        found: dict[str, Member] = {}
+        for text in set(column):
+            found[text] = Row(self._table, {name: text}, Budget()).member(name, of)
+        return [found[text] for text in column]
+
+    def values(self, name: str, type_name: str) -> list[Value]:
+        return [
+            value
+            if value_type is None and type(value) is int
+            else Row(self._table, {name: value, type_name: value_type}, self._budget).value(name, type_name)
+            for value, value_type in zip(self._columns[name], self._columns[type_name], strict=True)
+        ]
+
+
 def _shown(value: object) -> str:
     """A cell in a few printable words."""
     if value is None:
@@ -165,6 +229,18 @@ def _shown(value: object) -> str:
 
 
 Taken = TypeVar("Taken")
+
+AT_ONCE = 4096  # rows that are checked together
+
+
+def in_parts(cursor: sqlite3.Cursor) -> Iterator[list[Any]]:
+    """The rows of a question, many at a time, unless they are too many to be taken."""
+    taken = 0
+    while part := cursor.fetchmany(AT_ONCE):
+        taken += len(part)
+        if taken > MAX_ROWS:
+            raise TooMuch(f"more than {MAX_ROWS:,} rows would have to be kept in memory")
+        yield part
 
 
 def at_most(rows: Iterable[Taken]) -> Iterator[Taken]:
@@ -245,31 +321,36 @@ def run_of(row: Row, found: tuple[Tally, ...]) -> StoredRun:
     )
 
 
-def thread_of(row: Row) -> Thread:
-    return Thread(
-        thread=row.integer("thread", 0, MAX_LANES - 1),
-        name=row.text_or_none("name"),
-        ident=_unsigned(row.integer("ident", -MAX_INTEGER - 1)),
-        native_id=_unsigned(row.integer("native_id", -MAX_INTEGER - 1)),
-        started_by=row.integer_or_none("started_by"),
-        first_seq=row.integer("first_seq"),
-        last_seq=row.integer("last_seq"),
-        ended=row.flag("ended"),
-        task_of=row.integer_or_none("task_of"),
+def threads_of(table: Table) -> Iterator[Thread]:
+    return map(
+        Thread,
+        table.integers("thread", 0, MAX_LANES - 1),
+        table.texts_or_none("name"),
+        map(_unsigned, table.integers("ident", -MAX_INTEGER - 1)),
+        map(_unsigned, table.integers("native_id", -MAX_INTEGER - 1)),
+        table.integers_or_none("started_by"),
+        table.integers("first_seq"),
+        table.integers("last_seq"),
+        table.flags("ended"),
+        table.integers_or_none("task_of"),
     )
 
 
-def location_of(row: Row) -> Location:
-    return Location(
-        id=row.integer("id", -MAX_INTEGER - 1),
-        kind=row.member("kind", LocationKind),
-        container_type=row.text("container_type"),
-        key=row.value("key", "key_type"),
-        label=row.text("label"),
-        certain=row.flag("certain"),
-        reads=row.integer("reads"),
-        writes=row.integer("writes"),
-        threads=row.integer("threads"),
+def locations_of(table: Table) -> Iterator[Location]:
+    kinds = table.members("kind", LocationKind)
+    words: dict[str, str] = {}
+    container_types = table.texts("container_type")
+    return map(
+        Location,
+        table.integers("id", -MAX_INTEGER - 1),
+        kinds,
+        map(words.setdefault, container_types, container_types),  # each of them once
+        table.values("key", "key_type"),
+        table.texts("label"),
+        table.flags("certain"),
+        table.integers("reads"),
+        table.integers("writes"),
+        table.integers("threads"),
     )
 
 
@@ -319,7 +400,7 @@ def events_of(
         if type(kind) is not int or not EventKind.READ <= kind <= EventKind.COMPUTE:
             raise Damage(f"events.kind is {_shown(kind)} at seq {seq}")
         if (location is None) is not (kind == EventKind.COMPUTE) or (
-            location is not None and location not in locations
+            location is not None and (type(location) is not int or location not in locations)
         ):
             raise Damage(f"events.location_id is {_shown(location)} at seq {seq}: the run has no such location")
         if type(frame) is not int:
@@ -339,7 +420,7 @@ def updates_of(rows: Iterable[Sequence[Any]], known: References) -> Iterator[Upd
         if type(seq) is not int or seq <= before:
             raise Damage(f"events.seq is {_shown(seq)} after {before}")
         before = seq
-        if location not in known.locations or thread not in known.threads:
+        if type(location) is not int or location not in known.locations or thread not in known.threads:
             raise Damage(f"events refers to a location or a thread that the run does not have, at seq {seq}")
         if began is None:
             yield Update(location, thread, seq, seq, True)
@@ -399,37 +480,91 @@ SYNCHRONISATION = """
     started"""
 
 
+_synchronisation: Callable[[Sequence[Any]], Synchronisation] = partial(tuple.__new__, Synchronisation)
+
+
 def synchronisation_of(
-    rows: Iterable[Sequence[Any]], known: References, objects: Collection[int]
+    parts: Iterable[Sequence[Sequence[Any]]], known: References, objects: Collection[int]
 ) -> Iterator[Synchronisation]:
-    """What threads did to wait for each other, of rows whose columns are SYNCHRONISATION."""
+    """What threads did to wait for each other, of rows whose columns are SYNCHRONISATION, many at a time."""
+    words: dict[str, str] = {}  # each operation's name once
+    for part in parts:
+        columns = list(zip(*part, strict=True))
+        if not _is_synchronisation(Synchronisation._make(columns), known, objects):
+            for each in map(Synchronisation._make, part):
+                _check_synchronisation(each, known, objects)
+        operations = columns[_OPERATION]
+        columns[_OPERATION] = tuple(map(words.setdefault, operations, operations))
+        yield from map(_synchronisation, zip(*columns, strict=True))
+
+
+_OPERATION = Synchronisation._fields.index("operation")
+
+
+def _is_synchronisation(columns: Any, known: References, objects: Collection[int]) -> bool:
+    """Whether `_check_synchronisation` finds nothing in rows with these columns: if so, it need not look at each."""
+
+    def are(column: Collection[Any], *types: type) -> bool:
+        return set(map(type, column)) <= {*types}
+
+    def lie(column: Iterable[Any], end: float) -> bool:
+        there = set(column) - {None}
+        return not there or (min(there) >= 0 and max(there) < end)
+
+    return (
+        are(columns.seq, int)
+        and are(columns.earliest, int)
+        and lie(columns.earliest, math.inf)
+        and all(map(operator.le, columns.earliest, columns.seq))
+        and all(thread in known.threads for thread in set(columns.thread))
+        and all(site in known.sites for site in set(columns.site) - {None})
+        and all(number in objects for number in set(columns.object) - {None})
+        and are(columns.operation, str)
+        and max(map(len, columns.operation)) <= MAX_NAME
+        and set(columns.begins) | set(columns.failed) <= {0, 1}
+        and are(columns.waited, int, float, type(None))
+        and lie(columns.waited, math.inf)
+        and all(
+            are(others, int, type(None)) and lie(others, MAX_LANES)
+            for others in (columns.holder, columns.woken_by, columns.started)
+        )
+        and are(columns.inside, int, type(None))
+    )
+
+
+def _check_synchronisation(each: Synchronisation, known: References, objects: Collection[int]) -> None:
     threads, sites, _ = known
-    for each in itertools.starmap(Synchronisation, rows):
-        seq = each.seq
-        if type(seq) is not int or type(each.earliest) is not int or not 0 <= each.earliest <= seq:
-            raise Damage(f"synchronisation.earliest is {_shown(each.earliest)} at seq {_shown(seq)}")
-        if each.thread not in threads:
-            raise Damage(f"synchronisation.thread is {_shown(each.thread)} at seq {seq}: the run has no such thread")
-        if each.site is not None and each.site not in sites:
-            raise Damage(f"synchronisation.site_id is {_shown(each.site)} at seq {seq}: the run has no such site")
-        if each.object is not None and each.object not in objects:
-            raise Damage(f"synchronisation.sync_object_id is {_shown(each.object)} at seq {seq}: there is none such")
-        if type(each.operation) is not str or len(each.operation) > MAX_NAME:
-            raise Damage(f"synchronisation.operation is {_shown(each.operation)} at seq {seq}")
-        if each.begins not in (0, 1) or each.failed not in (0, 1):
-            raise Damage(f"synchronisation.begins is {_shown(each.begins)}, failed {_shown(each.failed)} at seq {seq}")
-        if each.waited is not None and not (type(each.waited) in (int, float) and 0 <= each.waited < math.inf):
-            raise Damage(f"synchronisation.waited is {_shown(each.waited)} at seq {seq}")
-        others = (each.holder, each.woken_by, each.started)
-        if not all(other is None or (type(other) is int and 0 <= other < MAX_LANES) for other in others):
-            raise Damage(f"synchronisation names a thread that cannot be at seq {seq}")
-        if each.inside is not None and type(each.inside) is not int:
-            raise Damage(f"synchronisation.inside_seq is {_shown(each.inside)} at seq {seq}")
-        yield each
+    seq = each.seq
+    if type(seq) is not int or type(each.earliest) is not int or not 0 <= each.earliest <= seq:
+        raise Damage(f"synchronisation.earliest is {_shown(each.earliest)} at seq {_shown(seq)}")
+    if each.thread not in threads:
+        raise Damage(f"synchronisation.thread is {_shown(each.thread)} at seq {seq}: the run has no such thread")
+    if each.site is not None and each.site not in sites:
+        raise Damage(f"synchronisation.site_id is {_shown(each.site)} at seq {seq}: the run has no such site")
+    if each.object is not None and each.object not in objects:
+        raise Damage(f"synchronisation.sync_object_id is {_shown(each.object)} at seq {seq}: there is none such")
+    if type(each.operation) is not str or len(each.operation) > MAX_NAME:
+        raise Damage(f"synchronisation.operation is {_shown(each.operation)} at seq {seq}")
+    if each.begins not in (0, 1) or each.failed not in (0, 1):
+        raise Damage(f"synchronisation.begins is {_shown(each.begins)}, failed {_shown(each.failed)} at seq {seq}")
+    if each.waited is not None and not (type(each.waited) in (int, float) and 0 <= each.waited < math.inf):
+        raise Damage(f"synchronisation.waited is {_shown(each.waited)} at seq {seq}")
+    others = (each.holder, each.woken_by, each.started)
+    if not all(other is None or (type(other) is int and 0 <= other < MAX_LANES) for other in others):
+        raise Damage(f"synchronisation names a thread that cannot be at seq {seq}")
+    if each.inside is not None and type(each.inside) is not int:
+        raise Damage(f"synchronisation.inside_seq is {_shown(each.inside)} at seq {seq}")
 
 
-def sync_object_of(row: Row) -> SyncObject:
-    return SyncObject(row.integer("id", -MAX_INTEGER - 1), row.text("type"), row.text("label"))
+def sync_objects_of(table: Table) -> Iterator[SyncObject]:
+    words: dict[str, str] = {}
+    type_names = table.texts("type")
+    return map(
+        SyncObject,
+        table.integers("id", -MAX_INTEGER - 1),
+        map(words.setdefault, type_names, type_names),  # each of them once
+        table.texts("label"),
+    )
 
 
 def unwoven_of(row: Row) -> UnwovenFunction:

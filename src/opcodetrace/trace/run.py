@@ -77,6 +77,8 @@ class Trace:
     notes: list[str] = field(default_factory=list)
     sync_objects: list[SyncObject] = field(default_factory=list)
     synchronisation: list[Synchronisation] = field(default_factory=list)
+    # seqs of synchronisation by C code that gives up by itself, at once or after a time; they are not stored
+    bounded: frozenset[int] = frozenset()
     # location of an item: the seqs at which items of its container may have moved, in order
     restructured: dict[int, list[int]] = field(default_factory=dict)
     modules: list[Module] = field(default_factory=list)

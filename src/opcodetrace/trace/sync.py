@@ -92,4 +92,3 @@ class Synchronisation(NamedTuple):
     woken_by: int | None = None  # the thread whose release, put or the like ended the wait
     inside: int | None = None  # seq at which the operation began that this is a part of: `wait` of an Event in `start`
     started: int | None = None  # start: the thread that began to run
-    bounded: bool = False  # it gives up by itself, at once or after a time; known of what C code does, not stored
