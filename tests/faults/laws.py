@@ -21,11 +21,16 @@ ANSWERS = (0, 1, 2, 74)  # what commands other than `record` may exit with
 
 def no_fault_of_ours(trial: Trial, done: Ended, of_script: bytes = b"") -> None:
     """No traceback goes through our files, and nothing says "internal error" that the script does not say itself."""
-    if b"init_import_site" in done.stderr:  # Ctrl-C while Python itself starts, before anything of ours
+    if before_us(done):
         return
     trial.require(not _FRAMES.search(done.stderr), f"a traceback of ours:\n{done}")
     for words in _FAULTS:
         trial.require(done.stderr.count(words) <= of_script.count(words), f"{words.decode()!r} on stderr:\n{done}")
+
+
+def before_us(done: Ended) -> bool:
+    """Whether Ctrl-C came while Python itself started: what it shows then, and its exit code of 1, are its own."""
+    return b"init_import_site" in done.stderr + done.stdout
 
 
 def said(stderr: bytes) -> list[str]:

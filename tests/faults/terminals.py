@@ -17,8 +17,14 @@ from pathlib import Path
 from tests.faults import laws
 from tests.faults.trial import Ended, Trial
 
-# Makes its stdin the terminal that controls the session, then is the command.
-TAKES = "import fcntl, os, sys, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\nos.execvp(sys.argv[1], sys.argv[1:])\n"
+# Makes its stdin the terminal that controls the session, says so, then is the command.
+TAKES = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.write(1, b"taken\\n")
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+TAKEN = b"taken\r\n"
 WORKS = """
 import os, sys, threading
 counter, lock = [0], threading.Lock()
@@ -102,6 +108,8 @@ def _a_recording(t: Trial, env: dict[str, str]) -> None:
                 plain = terminal.end()
             laws.as_plain(t, done, plain)
         return
+    if laws.before_us(done):
+        return
     signum = signal.SIGHUP if what == "hang-up" else KEYS[what][1]
     t.require(done.code in (int(code), -signum, 128 + signum), f"exit code {done.code} is not documented:\n{done}")
 
@@ -123,6 +131,8 @@ class Terminal:
             [sys.executable, "-c", TAKES, *command], stdin=slave, stdout=slave, stderr=slave, env=env
         )
         os.close(slave)
+        self.until(TAKEN)  # one that goes away before is nobody's
+        self._shown = self._shown.removeprefix(TAKEN)
 
     def __enter__(self) -> Terminal:
         return self

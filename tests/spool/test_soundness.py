@@ -69,9 +69,17 @@ def test_what_it_does_not_write_is_named(fields: dict[str, int], window: WindowB
 
 
 def test_a_text_of_a_far_number_takes_no_memory(window: WindowBuilder, tmp_path: Path) -> None:
-    window.text(b"far", number=0xFFFF_FFFE)
+    window.text(b"far", number=0x7FFF_FFFE)
     with pytest.raises(SpoolError, match="its texts have numbers"):
         check(window, tmp_path / "window")
+
+
+@pytest.mark.parametrize("end", [1 << 31, 1 << 32])
+def test_texts_whose_numbers_begin_anew(end: int, tmp_path: Path) -> None:
+    window = WindowBuilder()
+    for number in range(end - 2, end + 3):
+        window.text(b"near", number=number % (1 << 32))
+    check(window, tmp_path / "window")
 
 
 @pytest.mark.parametrize("offset", [MISSED_OFFSET, CHILDREN_OFFSET])

@@ -32,7 +32,8 @@ def check(window: SpooledRecords, path: pathlib.Path, last: int | None) -> None:
         raise SpoolError(f"{path} is damaged: it has not the size of what it was to keep")
     if window.missed > MOST or window.children > MOST or (window.flags & HeaderFlag.STOPPED and window.stop_seq > MOST):
         raise SpoolError(f"{path} is damaged: its header has numbers that no recording gives")
-    lowest, highest, texts = np.iinfo(np.int64).max, 0, 0
+    texts = 0
+    spans = [(1 << 33, 0), (1 << 33, 0)]  # of the texts' numbers, and of the same if they began anew after 32 bits
     for start, chunk in window.chunks(window.oldest, window.stop):
         seqs = np.arange(start, start + len(chunk))
         finished = chunk["commit"] == (seqs + 1).astype(np.uint32)
@@ -42,10 +43,12 @@ def check(window: SpooledRecords, path: pathlib.Path, last: int | None) -> None:
         ids = chunk["site"][finished & (_kinds(chunk) == RecordKind.TEXT)].astype(np.int64)
         if len(ids):
             texts += len(ids)
-            # they begin anew after 32 bits
-            ids = np.where(ids < 1 << 31, ids + (1 << 32), ids) if window.ring else ids
-            lowest, highest = min(lowest, int(ids.min())), max(highest, int(ids.max()))
-    if texts and highest - lowest > 2 * texts + APART:
+            numbered = (ids, np.where(ids < 1 << 31, ids + (1 << 32), ids))
+            spans = [
+                (min(low, int(each.min())), max(high, int(each.max())))
+                for (low, high), each in zip(spans, numbered, strict=True)
+            ]
+    if texts and min(high - low for low, high in spans) > 2 * texts + APART:
         raise SpoolError(f"{path} is damaged: its texts have numbers that no recording gives")
 
 
