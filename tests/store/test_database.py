@@ -39,6 +39,8 @@ from tests.traces import (
     UNSEEN,
     findings_of,
     lost_increment,
+    make_code,
+    make_site,
     make_trace,
     no_findings,
 )
@@ -180,6 +182,30 @@ class TestRoundTrip:
         assert (group.count, group.locations, group.labels) == (2, 1, ("counter[0]",))
         assert database.query("SELECT finding_id, location_id FROM finding_locations")[1] == [(1, 2)]
         assert database.query("SELECT finding_id, sync_object_id FROM finding_locks")[1] == [(2, 1)]
+
+    def test_groups_take_as_many_questions_however_many_there_are(self, database: Database) -> None:
+        def questions(number: int) -> int:
+            # GIVEN so many groups: each location's writes were made at lines of their own
+            sites = {site: make_site(site, "STORE_SUBSCR", line=site) for site in range(100, 100 + 2 * number)}
+            code = make_code(*sites.values(), number=9, file=4)
+            events = [Event(seq, seq, seq % 2, 100 + seq, EventKind.WRITE, 3, 0, 0) for seq in range(2 * number)]
+            trace = make_trace(events)
+            trace.codes.append(code)
+            trace.sites |= sites
+            trace.site_codes |= dict.fromkeys(sites, code)
+            roles = [{"lost write": seq, "overwriting write": seq + 1} for seq in range(0, 2 * number, 2)]
+            lost = [replace(LOST, roles=each) for each in roles]
+            run = database.add_run(INFO, OUTCOME, trace, findings_of(trace, lost))
+            asked: list[str] = []
+            database._connection.set_trace_callback(asked.append)
+            try:
+                found = database.finding_groups(run)
+            finally:
+                database._connection.set_trace_callback(None)
+            assert [group.example.roles for group in found] == roles
+            return len(asked)
+
+        assert questions(3) == questions(60)
 
     def test_unwoven_and_sources(self, database: Database) -> None:
         run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
