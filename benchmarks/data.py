@@ -1,6 +1,6 @@
 """From the script's end to the answer: how long, beside `executemany` of the same rows in the same run.
 
-python -m benchmarks.data [--events N] [--threads N]
+python -m benchmarks.data [--events N] [--threads N] [--locations N] [--only events|threads|locations]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 EVENTS_AN_INCREMENT = 2  # a read and a write
 EVENTS = (1_000_000, 10_000_000)
 THREADS = 8_000
+MAX_WAITING = 10_000  # threads, many of them at one time
+LOCATIONS = 100_000
+FORMATS = ("text", "markdown", "json")
 WINDOW = "8G"
 AT_ONCE = 100_000  # rows that are Python objects at one time
 POLL = 0.02  # seconds between looks at a process's memory
@@ -39,11 +43,12 @@ class Done:
     output: str
     end: float  # by time.monotonic
     seconds: float
+    processor: float  # seconds of CPU time, of the processes that it started, too
     peak: float | None  # MiB that it had in memory at most, without its children; None where the system does not say
 
 
 def run(command: Sequence[str | Path]) -> Done:
-    begin = time.monotonic()
+    begin, before = time.monotonic(), os.times()
     with subprocess.Popen(
         [sys.executable, "-m", "opcodetrace", *command], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -53,9 +58,11 @@ def run(command: Sequence[str | Path]) -> Done:
         output, _ = process.communicate()
         end = time.monotonic()
         watcher.join()
+    after = os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
     if process.returncode:
         raise SystemExit(f"opcodetrace {' '.join(map(str, command))}: exit code {process.returncode}")
-    return Done(output, end, end - begin, peak[0] or None)
+    return Done(output, end, end - begin, processor, peak[0] or None)
 
 
 def _watch(process: subprocess.Popen[str], peak: list[float]) -> None:
@@ -158,25 +165,83 @@ def measure(events: int, folder: Path, console: Console) -> None:
     console.print(table)
 
 
+def scaled(title: str, columns: Sequence[tuple[str, int, Sequence[str | Path]]], folder: Path) -> Table:
+    """Runs of more and more of something: how much more time and memory each takes, beside the one before it.
+
+    A column has a heading, how much of it there is, and what is recorded."""
+    table = Table("", *(heading for heading, _, _ in columns), title=f"data: {title}")
+    database = folder / "scaled.db"
+    recorded: list[Done] = []
+    reports: dict[str, list[Done]] = {name: [] for name in FORMATS}
+    for _, _, command in columns:
+        database.unlink(missing_ok=True)
+        recorded.append(run(["record", "-q", "--window", WINDOW, "-d", database, *command]))
+        for name, of_format in reports.items():
+            of_format.append(run(["report", "-d", database, "--format", name, "-o", folder / f"report.{name}"]))
+    sizes = [size for _, size, _ in columns]
+
+    def row(name: str, figures: Sequence[float], unit: str) -> None:
+        table.add_row(
+            name,
+            *(
+                f"{figure:,.1f} {unit}" + (f" (x {figure / figures[place - 1]:.1f})" if place else "")
+                for place, figure in enumerate(figures)
+            ),
+        )
+
+    table.add_row(
+        "how many", *(f"{size:,}" + (f" (x {size / sizes[place - 1]:.1f})" if place else "")
+                      for place, size in enumerate(sizes))
+    )  # fmt: skip
+    for name, done in (("record", recorded), *((f"report, {name}", of_format) for name, of_format in reports.items())):
+        row(name, [each.processor for each in done], "s of CPU time")
+        if all(each.peak for each in done):
+            row("  memory at most", [each.peak or 0 for each in done], "MiB")
+    return table
+
+
 def measure_threads(threads: int, folder: Path, console: Console) -> None:
-    """A report of many threads."""
-    database = folder / "threads.db"
-    run(["record", "-q", "-d", database, PROGRAMS / "threads.py", str(threads // 2)])
-    told = run(["report", "-d", database])
-    table = Table("", "", "at least", title=f"data: {threads:,} threads")
-    table.add_row("report", f"{told.seconds:.1f} s" + (f", {told.peak:,.0f} MiB" if told.peak else ""), "1 s, 300 MiB")
-    console.print(table)
+    """Runs of more and more threads, the most of them last."""
+    numbers = sorted({min(1_000, threads), min(THREADS, threads), threads})
+    for title, program, arguments in (
+        ("threads, two at a time, that count under a lock", "threads", lambda number: [str(number // 2)]),
+        ("threads at one Barrier", "waiting", lambda number: ["barrier", str(number)]),
+        ("threads that wait for Events, a Semaphore, a Queue", "waiting", lambda number: ["mixed", str(number)]),
+    ):
+        most = MAX_WAITING if program == "waiting" else threads
+        columns = [
+            (f"{number:,} threads", number, (PROGRAMS / f"{program}.py", *arguments(number)))
+            for number in numbers
+            if number <= most
+        ]
+        console.print(scaled(title, columns, folder))
+
+
+def measure_locations(locations: int, folder: Path, console: Console) -> None:
+    """Runs of more and more locations that two threads share."""
+    columns = [
+        (f"{number:,} locations", number, (PROGRAMS / "locations.py", str(number)))
+        for number in (locations // 100, locations // 10, locations)
+    ]
+    console.print(scaled("locations that two threads share", columns, folder))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=EVENTS[0])
     parser.add_argument("--threads", type=int, default=THREADS)
+    parser.add_argument("--locations", type=int, default=LOCATIONS)
+    parser.add_argument("--only", choices=("events", "threads", "locations"), action="append")
     arguments = parser.parse_args()
     console = Console()
+    chosen = arguments.only or ("events", "threads", "locations")
     with tempfile.TemporaryDirectory() as name:
-        measure(arguments.events, Path(name), console)
-        measure_threads(arguments.threads, Path(name), console)
+        if "events" in chosen:
+            measure(arguments.events, Path(name), console)
+        if "threads" in chosen:
+            measure_threads(arguments.threads, Path(name), console)
+        if "locations" in chosen:
+            measure_locations(arguments.locations, Path(name), console)
 
 
 if __name__ == "__main__":
