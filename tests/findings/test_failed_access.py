@@ -92,6 +92,11 @@ def found(scripts: Scripts, first: str, second: str, printed: str) -> list[tuple
 def test_a_check_that_was_true_no_longer(name: str, scripts: Scripts) -> None:
     first, second, error, label = FOUND[name]
     assert found(scripts, first, second, error) == [("happened", "proven", label)]
+
+
+def test_it_is_told(scripts: Scripts) -> None:
+    first, second, error, label = FOUND["a lookup"]
+    found(scripts, first, second, error)
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert f"1 access failed after a check that was true no longer of {label}." in told
