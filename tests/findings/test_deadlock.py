@@ -250,4 +250,4 @@ def test_one_that_can_happen_is_told(scripts: Scripts) -> None:
     assert scripts.opcodetrace("check").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "A deadlock can happen: nothing seen excludes it." in told
-    assert "took the Lock b (line 12) while it held the Lock a (line 11)" in told
+    assert "took the Lock b (line 13) while it held the Lock a (line 12)" in told
