@@ -41,7 +41,8 @@ def trial(t: Trial) -> None:
     readers = []
     for _ in range(t.random.randrange(1, 4)):
         t.pass_time(recorders[0][0], t.random.expovariate(1 / 0.3))
-        readers.append(t.start(t.command(*t.random.choice(READERS))))
+        with (t.folder / "read").open("ab") as output:  # a pipe that nobody reads would have it hold its lock
+            readers.append(t.start(t.command(*t.random.choice(READERS)), stdout=output))
     killed = None
     if t.chance(4):
         killed = t.random.choice(recorders)[0]
