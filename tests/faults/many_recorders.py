@@ -22,7 +22,14 @@ for thread in threads:
 print(counter[0])
 raise SystemExit(int(sys.argv[2]))
 """
-READERS = (("report",), ("runs",), ("query", "threads"), ("check",), ("recover",), ("query", "SELECT * FROM accesses"))
+READERS = (
+    ("report",),
+    ("runs",),
+    ("query", "threads"),
+    ("query", "--format", "csv", "SELECT * FROM accesses"),
+    ("check",),
+    ("recover",),
+)
 
 
 def trial(t: Trial) -> None:
