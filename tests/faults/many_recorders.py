@@ -22,7 +22,14 @@ for thread in threads:
 print(counter[0])
 raise SystemExit(int(sys.argv[2]))
 """
-READERS = (("report",), ("runs",), ("query", "threads"), ("check",), ("recover",), ("query", "SELECT * FROM accesses"))
+READERS = (
+    ("report",),
+    ("runs",),
+    ("query", "threads"),
+    ("query", "--format", "csv", "SELECT * FROM accesses"),
+    ("check",),
+    ("recover",),
+)
 
 
 def trial(t: Trial) -> None:
@@ -41,7 +48,8 @@ def trial(t: Trial) -> None:
     readers = []
     for _ in range(t.random.randrange(1, 4)):
         t.pass_time(recorders[0][0], t.random.expovariate(1 / 0.3))
-        readers.append(t.start(t.command(*t.random.choice(READERS))))
+        with (t.folder / "read").open("ab") as output:  # a pipe that nobody reads would have it hold its lock
+            readers.append(t.start(t.command(*t.random.choice(READERS)), stdout=output))
     killed = None
     if t.chance(4):
         killed = t.random.choice(recorders)[0]
