@@ -65,7 +65,8 @@ class DeadlockKind(Kind):
         return f"{number} can happen: nothing seen excludes {'it' if total.high == 1 else 'them'}."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
-        return f"deadlock, threads at {listing([places[waits(n)] for n in NUMBERS if waits(n) in places])}"
+        where = dict.fromkeys(places[waits(number)] for number in NUMBERS if waits(number) in places)
+        return f"deadlock, threads at {listing(list(where))}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         numbers = [number for number in NUMBERS if teller.sync(waits(number)) is not None]
@@ -79,8 +80,10 @@ class DeadlockKind(Kind):
             name = teller.lane(wait.thread)
             if lock is None:
                 other = "another thread" if wait.other is None else teller.lane(wait.other)
-                whose = f"the end of {other}" if wait.operation == Act.JOIN else teller.lock(wait)
-                yield f"{name} waits for {whose}{_at(teller, wait)}."
+                if wait.operation == Act.JOIN:
+                    yield f"{name} waits for the end of {other}{_at(teller, wait)}."
+                else:
+                    yield f"{name} waits for {teller.lock(wait)}{_at(teller, wait)}; more threads are in the circle."
             elif happened:
                 who = "it" if lock.thread == wait.thread else teller.lane(lock.thread)
                 took = "took itself" if lock.thread == wait.thread else "took"
