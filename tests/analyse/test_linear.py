@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
+from opcodetrace.analyse import evidence
+from opcodetrace.analyse.evidence import Accesses, _between, _cuts
 from opcodetrace.analyse.happens_before import Clocks, Operations, orders
+from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.protection import Update
+from tests.analyse.programs import trace_of
 from tests.analyse.synchronised import LOCK, Programme
 from tests.step_count import assert_linear
+from tests.traces import make_site
 
 
 def waits(run: Programme, type_name: str, operation: str, threads: int, *, at_one_time: bool = False) -> None:
@@ -111,5 +116,21 @@ def test_locks_of_many_locations() -> None:
                 run.does(thread, "release", lock)
         judge = run.judge()
         return lambda: list(judge.verdicts(updates, lambda location: ()))
+
+    assert_linear(call_of)
+
+
+def test_restructurings_of_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container of many items that was restructured as often: what matters of that is looked up."""
+    monkeypatch.setattr(evidence, "PIECE", 7)
+
+    def call_of(size: int) -> Callable[[], object]:
+        events = [Event(2 * seq, 2 * seq, seq % 2, 0, EventKind.READ, seq // 4, 0, 0) for seq in range(4 * size)]
+        trace = trace_of(events, [make_site(0, "LOAD_SUBSCR")])
+        restructured = list(range(1, 8 * size, 2))
+        trace.restructured = {location: restructured for location in range(size)}  # noqa: C420 - they do share it
+        accesses = Accesses.of(trace)
+        assert _cuts(trace, accesses).tolist() == [place for place in range(4 * size) if place % 4]
+        return lambda: [list(_between(events[:4], trace.restructured[location])) for location in range(size)]
 
     assert_linear(call_of)

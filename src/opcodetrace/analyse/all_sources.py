@@ -1,8 +1,8 @@
 """The sources of all writes of a run, in columns.
 
 Most writes store what one read gave, changed by nothing that is recorded (`n += 1`), or a constant. Those are looked up
-by a compiled pass over all events (`_passes.newest_reads`). Only if a write asks for more, `sources.resolve` goes
-through the events of the functions that access the locations it writes, one by one.
+by a compiled pass over all events (`_passes.newest_reads`). Only if a write asks for more, and for more than never
+happened, `sources.resolve` goes through the events of the functions that access the locations it writes, one by one.
 """
 
 from __future__ import annotations
@@ -33,26 +33,25 @@ def sources_of(trace: Trace) -> Sources:
     made_of = np.full(size, -1, np.int32)
     asked = np.zeros(size, np.uint8)
     plain = np.zeros((2, size), bool)  # of writes, and of deletions: those whose source needs no further look
-    called = _called(trace)
+    reduced = _Reduced(trace, size)
     for number, site in trace.sites.items():
-        flow = site.flow
-        if flow is None:
+        if site.flow is None:
             plain[1, number] = True  # what is deleted is made of nothing
             continue
-        if flow.results and called.isdisjoint((trace.site_codes[number].id, place) for place in flow.results):
-            flow = flow._replace(results=())  # no woven code ran there: what it gave is made of its operands alone
+        flow = reduced.flow(number, site.flow)
         if flow == Flow():
             plain[:, number] = True
-        elif flow == Flow(reads=flow.reads[:1]) and flow.reads[0] != number:
-            plain[:, number] = True
+        elif len(flow.reads) == 1 and flow.reads[0] != number and not (flow.writes or flow.phis):
+            # nothing else in it can be proven: it counts only if that read is not the source
+            plain[:, number] = flow == Flow(reads=flow.reads)
             made_of[number] = flow.reads[0]
-            if flow.reads[0] < size:
-                asked[flow.reads[0]] = 1
+            asked[flow.reads[0]] = 1
     entered = np.full(int(events.frame.max(initial=0)) + 1, -1, np.int32)
     failed = events.failed()
     kind = np.where(failed, 0, events.kind).astype(np.uint8) if failed.any() else events.kind  # nothing flows from them
     _passes.newest_reads(kind, events.site, events.location, events.frame, asked, made_of, entered, found.place)
     others = _others(events, plain)
+    others = others[found.place[others] < 0]
     if len(others):
         part = _concerned(trace, others)
         seen = events[part]
@@ -64,6 +63,44 @@ def sources_of(trace: Trace) -> Sources:
         found.place[part[which]] = part[resolved.place[which]]
         found.certainty[part[which]] = resolved.certainty[which]
     return found
+
+
+class _Reduced:
+    """What of the flows there is any of in a trace: mostly one read, or nothing."""
+
+    def __init__(self, trace: Trace, size: int) -> None:
+        self._codes = {site: code.id for site, code in trace.site_codes.items()}
+        self._called = _called(trace)
+        occurring = np.zeros(size, bool)
+        for start in range(0, len(trace.events), PIECE):
+            occurring[trace.events.site[start : start + PIECE]] = True
+        self._occurring = set(np.flatnonzero(occurring).tolist())
+        self._defined = {
+            (self._codes.get(number), site.phi)
+            for number, site in trace.sites.items()
+            if site.phi is not None and number in self._occurring
+        }
+
+    def flow(self, number: int, flow: Flow) -> Flow:
+        """That of a site, without sites at which nothing happened, variables that were given nothing, and calls in
+        which no woven code ran: what these gave is made of their operands alone."""
+        code = self._codes.get(number)
+
+        def there(sites: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(filter(self._occurring.__contains__, sites))
+
+        return flow._replace(
+            reads=there(flow.reads),
+            writes=there(flow.writes),
+            called_reads=there(flow.called_reads),
+            called_writes=there(flow.called_writes),
+            tested=there(flow.tested),
+            failed=there(flow.failed),
+            phis=tuple(phi for phi in flow.phis if (code, phi) in self._defined),
+            called_phis=tuple(phi for phi in flow.called_phis if (code, phi) in self._defined),
+            results=tuple(place for place in flow.results if code is None or (code, place) in self._called),
+            parameters=flow.parameters if self._called else (),
+        )
 
 
 def _called(trace: Trace) -> set[tuple[int, int]]:

@@ -148,13 +148,9 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
     """What is lost at the locations whose accesses have a known order; those that nothing is told of are left out."""
     events, order = trace.events, accesses.order
     begins, ends = accesses.begins[accesses.exact], accesses.ends[accesses.exact]
-    restructured = accesses.exact & _among(accesses.locations, trace.restructured)
-    cuts = []
-    for location, begin, end in accesses.by_location(restructured):
-        places = np.searchsorted(events.seq[order[begin:end]], trace.restructured[location], side="right")
-        cuts.append(begin + places[(places > 0) & (places < end - begin)])
-    if cuts:  # after a cut it is another cell
-        begins, ends = (np.unique(np.concatenate([bounds, *cuts])) for bounds in (begins, ends))
+    cuts = _cuts(trace, accesses)
+    if len(cuts):  # after a cut it is another cell
+        begins, ends = (np.unique(np.concatenate([bounds, cuts])) for bounds in (begins, ends))
     over = np.zeros(len(events), np.int32)
     unseen = np.zeros(len(events), np.uint8)
     columns = (events.kind, events.tag, events.word, sources.place)
@@ -179,6 +175,34 @@ def _in_known_order(trace: Trace, sources: Sources, accesses: Accesses) -> dict[
         overwriters = len({update.overwritten_by for update in found.updates})
         told[location] = found, LostCount(location, number, number, overwriters, exhausted=False)
     return told
+
+
+def _cuts(trace: Trace, accesses: Accesses) -> Array:
+    """Where in `accesses.order` those of an item are cut, as its container was restructured between two of them. The
+    locations are those of a known order."""
+    cut = accesses.exact & _among(accesses.locations, trace.restructured)
+    if not cut.any():
+        return np.empty(0, np.int64)
+    numbers: dict[int, int] = {}  # of the lists of seqs, which many items share
+    number_of = np.full(int(trace.events.location.max()) + 1, -1, np.int64)
+    seqs: list[Array] = []
+    apart = int(trace.events.seq[-1]) + 2  # more than any seq: with its list's number before it, each is one number
+    for location in accesses.locations[cut].tolist():
+        restructured = trace.restructured[location]
+        number = numbers.setdefault(id(restructured), len(numbers))
+        if number == len(seqs):
+            seqs.append(number * apart + np.minimum(np.array(restructured, np.int64), apart - 1))
+        number_of[location] = number
+    moved = np.concatenate(seqs)
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(accesses.order), PIECE):
+        places = accesses.order[max(start - 1, 0) : start + PIECE]
+        locations = trace.events.location[places]
+        number_at = number_of[locations]
+        before = np.searchsorted(moved, number_at * apart + trace.events.seq[places])
+        changes = (before[1:] != before[:-1]) & (locations[1:] == locations[:-1]) & (number_at[1:] >= 0)
+        found.append(max(start - 1, 0) + 1 + np.flatnonzero(changes))
+    return np.concatenate(found)
 
 
 def _marked(order: Array, marks: Array) -> Array:
@@ -270,15 +294,16 @@ def _searched(
 
 def _between(events: Sequence[Event], restructured: Sequence[int]) -> Iterator[Sequence[Event]]:
     """The accesses of an item, cut where its container was restructured. After that the key means another cell."""
-    start = 0
-    for seq in restructured:
-        if start == len(events) or seq < events[start].seq:
-            continue
+    start = at = 0
+    while start < len(events):
+        at = bisect_left(restructured, events[start].seq, lo=at)
+        if at == len(restructured):
+            break
+        seq = restructured[at]
         stop = bisect_left(events, seq, lo=start, key=lambda event: event.seq)
         if stop < len(events) and events[stop].seq == seq:
             stop += 1  # the deletion of this very item
-        if stop > start:
-            yield events[start:stop]
+        yield events[start:stop]
         start = stop
     if start < len(events):
         yield events[start:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -136,8 +135,8 @@ def _locations(
             strict=True,
         )
     ][1:]
-    for location, site in _preferred_sites(kept, table):
-        unlabelled[location - 1].sites.append(site)
+    for location, preferred in _preferred_sites(kept, table):
+        unlabelled[location - 1].sites = preferred
     texts = labels.label_all(unlabelled)
     columns = zip(
         unlabelled,
@@ -164,20 +163,41 @@ def _locations(
     }
 
 
-def _preferred_sites(kept: Kept, table: SiteTable) -> Iterator[tuple[int, int]]:
-    """(location, site) pairs; a location's writing sites before its reading ones, the busier first."""
-    seen: Counter[int] = Counter()
+def _preferred_sites(kept: Kept, table: SiteTable) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Each location with its sites; the writing ones before the reading ones, the busier first."""
     size = len(table.family)
+    pairs, counts = np.empty(0, np.int64), np.empty(0, np.int64)
+    fresh: list[tuple[Array, Array]] = []
+    waiting = 0
+
+    def merge() -> tuple[Array, Array]:
+        more = np.concatenate([pairs, *(each for each, _ in fresh)])
+        merged, places = np.unique(more, return_inverse=True)
+        total = np.zeros(len(merged), np.int64)
+        np.add.at(total, places, np.concatenate([counts, *(count for _, count in fresh)]))
+        return merged, total
+
     for start in range(0, len(kept.seqs), CHUNK):
         part = slice(start, start + CHUNK)
         reading = kept.kinds[part] == EventKind.READ
         found = (kept.locations[part].astype(np.int64) * 2 + reading) * size
         found += table.indexes(kept.site_ids[part])
-        seen.update(dict(zip(*(column.tolist() for column in np.unique(found, return_counts=True)), strict=True)))
-    pairs, counts = np.array(list(seen), np.int64), np.array(list(seen.values()), np.int64)
-    for index in np.lexsort((pairs, -counts, pairs // size)).tolist():
-        location_and_reading, site = divmod(int(pairs[index]), size)
-        yield location_and_reading // 2, site
+        fresh.append(np.unique(found, return_counts=True))
+        waiting += len(fresh[-1][0])
+        if waiting > len(pairs) + CHUNK:
+            pairs, counts = merge()
+            fresh, waiting = [], 0
+    pairs, counts = merge()
+    order = np.lexsort((pairs, -counts, pairs // size))
+    locations, sites = (pairs // (2 * size))[order], (pairs % size)[order]
+    begins = np.flatnonzero(np.r_[True, locations[1:] != locations[:-1]][: len(locations)])
+    alike: dict[tuple[int, ...], tuple[int, ...]] = {}  # most locations have the same ones as others
+    numbers = sites.tolist()
+    for location, begin, end in zip(
+        locations[begins].tolist(), begins.tolist(), [*begins[1:].tolist(), len(numbers)][: len(begins)], strict=True
+    ):
+        preferred = tuple(numbers[begin:end])
+        yield location, alike.setdefault(preferred, preferred)
 
 
 def _markers(

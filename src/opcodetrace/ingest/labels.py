@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
@@ -25,7 +25,7 @@ class Unlabelled:
     container_type: str
     key: Value
     key_object: int  # tells keys apart that are compared by identity
-    sites: list[int] = field(default_factory=list)
+    sites: Sequence[int] = ()
 
 
 class Labels:
@@ -50,7 +50,7 @@ class Labels:
         for location in locations:
             self._number(location.container_type, location.container)
         labels = [self._label(location) for location in locations]
-        return _all_told_apart(labels, [self._container_suffix(location) for location in locations])
+        return _all_told_apart(labels, lambda place: self._container_suffix(locations[place]))
 
     def _label(self, location: Unlabelled) -> str:
         name = location.key if isinstance(location.key, str) else "?"
@@ -96,7 +96,7 @@ class Labels:
     def label_objects(self, objects: list[tuple[str, str | None]]) -> list[str]:
         """Of types and what `synchronised` says of them; each gets a label of its own."""
         labels = [written or f"<{_short(type_name)}>" for type_name, written in objects]
-        return _all_told_apart(labels, [f" ({_short(type_name)})" for type_name, _ in objects])
+        return _all_told_apart(labels, lambda place: f" ({_short(objects[place][0])})")
 
     def _expression(self, site: int) -> str | None:
         known = self._sites[site]
@@ -141,18 +141,19 @@ def _short(type_name: str) -> str:
     return type_name.rpartition(".")[2]
 
 
-def _told_apart(labels: list[str], suffixes: list[str]) -> list[str]:
-    """The labels; those that occur more than once with their suffix."""
+def _told_apart(labels: list[str], suffix: Callable[[int], str]) -> list[str]:
+    """The labels; those that occur more than once with what `suffix` gives of their place."""
     counts = Counter(labels)
-    return [label + suffix if counts[label] > 1 else label for label, suffix in zip(labels, suffixes, strict=True)]
+    return [label + suffix(place) if counts[label] > 1 else label for place, label in enumerate(labels)]
 
 
-def _all_told_apart(labels: list[str], suffixes: list[str]) -> list[str]:
+def _all_told_apart(labels: list[str], suffix: Callable[[int], str]) -> list[str]:
     """As `_told_apart`; those that are alike even so are numbered."""
-    labels = _told_apart(labels, suffixes)
+    labels = _told_apart(labels, suffix)
     ordinals: Counter[str] = Counter()
-    numbers = []
-    for label in labels:
-        ordinals[label] += 1
-        numbers.append(f" (#{ordinals[label]})")
-    return _told_apart(labels, numbers)
+
+    def number(place: int) -> str:
+        ordinals[labels[place]] += 1
+        return f" (#{ordinals[labels[place]]})"
+
+    return _told_apart(labels, number)

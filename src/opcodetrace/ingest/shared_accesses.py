@@ -342,10 +342,9 @@ def restructured(
     window: SpooledRecords, seen: Survey, births: Births, kept: Kept, interned: Interned
 ) -> dict[int, list[int]]:
     """When items may have moved, by the location of each item: `del items[0]`, pop(), items[1:2] = ..., clear()."""
-    of_container: defaultdict[int, list[int]] = defaultdict(list)
-    for location in np.flatnonzero(kept.families == ITEM).tolist():
-        of_container[int(kept.containers[location])].append(location)
-    if not of_container:
+    (items,) = np.nonzero(kept.families == ITEM)
+    known = set(np.unique(kept.containers[items]).tolist())
+    if not known:
         return {}
     seqs = seen.moving
     rows = window.take(seqs)
@@ -356,11 +355,10 @@ def restructured(
     for seq, container, is_item, type_id in zip(
         seqs.tolist(), containers.tolist(), item.tolist(), types.tolist(), strict=True
     ):
-        if container in of_container and (not is_item or interned.type_name(type_id) in SEQUENCES):
+        if container in known and (not is_item or interned.type_name(type_id) in SEQUENCES):
             moved[container].append(seq)
+    items = items[np.isin(kept.containers[items], np.fromiter(moved, np.int64, len(moved)))]
     return {
         location: moved[container]
-        for container, each in of_container.items()
-        if container in moved
-        for location in each
+        for location, container in zip(items.tolist(), kept.containers[items].tolist(), strict=True)
     }
