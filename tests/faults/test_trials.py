@@ -13,7 +13,7 @@ from tests.faults.run import Result, run
 from tests.faults.trial import PROC, Trial
 
 SEED = 1
-EACH = 2
+EACH = 1
 
 
 @pytest.fixture(scope="module")
