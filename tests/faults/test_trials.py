@@ -44,7 +44,7 @@ def test_what_a_trial_leaves_behind_is_ended(prepared: Prepared, monkeypatch: py
     started = []
 
     def hangs(trial: Trial) -> None:
-        started.append(trial.start(["sh", "-c", "exec sleep 1000"]))
+        started.append(trial.start(["sleep", "1000"]))
 
     monkeypatch.setitem(CLASSES, "kills", hangs)
     monkeypatch.setattr("tests.faults.trial.BOUND", 0.1)
