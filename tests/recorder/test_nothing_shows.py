@@ -16,8 +16,8 @@ from tests.recording import Scripts, environment
 PROGRAM = r'''
 import sys
 early = list(sys.modules)
-import _thread, _warnings, atexit, bdb, builtins, copyreg, faulthandler, gc, importlib, json, linecache, operator, os
-import re, resource, signal, threading, tracemalloc, types, warnings
+import _thread, _warnings, atexit, bdb, builtins, copyreg, faulthandler, gc, importlib.util, json, linecache, operator
+import os, re, resource, signal, threading, tracemalloc, types, warnings
 
 VOLATILE_FLAG = 1 << 19  # Py_TPFLAGS_VALID_VERSION_TAG: whether the type was asked lately
 

@@ -38,6 +38,19 @@ def lock(stored: Scripts) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
+def test_what_was_not_read_to_its_end_keeps_nothing_locked(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "t.db"
+    Database.open(path, create=True).close()
+    one, other = (connect(path, uri(path, "rw"), wait=0) for _ in range(2))
+    cursor = one.execute("SELECT * FROM _sqlite_migrations")
+    assert cursor.fetchone() is not None
+    one.close()
+    other.execute("CREATE TABLE t (n)")
+    other.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        cursor.fetchone()
+
+
 def start(scripts: Scripts, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*COMMAND, arguments[0], "-d", scripts.database, *arguments[1:]],

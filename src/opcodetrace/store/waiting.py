@@ -8,6 +8,7 @@ import os
 import pathlib
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -77,12 +78,25 @@ class WaitingConnection(sqlite3.Connection):
     work: Work
     said = False  # that it waits: once is enough
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._cursors: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+        super().__init__(*arguments, **options)
+
+    def close(self) -> None:
+        """An answer that was not read to its end would keep the file locked for as long as somebody holds its cursor, a
+        traceback for one: Python closes by sqlite3_close_v2."""
+        for each in self._cursors:
+            each.close()
+        super().close()
+
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         try:
-            return self._patiently(lambda: super(WaitingConnection, self).execute(sql, parameters))
+            cursor = self._patiently(lambda: super(WaitingConnection, self).execute(sql, parameters))
         except UnicodeEncodeError:
             escaped = storable_row(parameters)
-            return self._patiently(lambda: super(WaitingConnection, self).execute(sql, escaped))
+            cursor = self._patiently(lambda: super(WaitingConnection, self).execute(sql, escaped))
+        self._cursors.add(cursor)
+        return cursor
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
         latest: Any = ()
