@@ -17,6 +17,8 @@ checked, changed, lock = threading.Event(), threading.Event(), threading.Lock()
 def wait():
     checked.set()
     changed.wait()
+def take(asked, taken):
+    if asked: taken.pop()
 def first():
     key = "k"
     try:
@@ -58,10 +60,16 @@ FOUND = {
         "AttributeError",
         "box.name",
     ),
+    "an end": ("if items:\n    wait()\n    items[-1]", "items.pop()", "IndexError", "items"),
+    "long enough": ("if len(items) > 0:\n    wait()\n    del items[0]", "items.pop()", "IndexError", "items"),
     "an assertion": ('assert "k" in d\nwait()\nd["k"]', 'del d["k"]', "KeyError", "d['k']"),
     "and": ('if d and "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
 }
 SILENT = {
+    "an earlier call": ("take(items, [2])\nwait()\ntake([3], items)", "items.pop()", "IndexError"),
+    "another value": ('if "x" in items:\n    wait()\n    items.remove("y")', "items.append(3)", "ValueError"),
+    "what no truth tells": ('if items:\n    wait()\n    items.remove("y")', "items.append(3)", "ValueError"),
+    "what no truth tells of an index": ("if items:\n    wait()\n    items[2]", "items.pop()", "IndexError"),
     "asked for forgiveness": ('d["k"]\nwait()\nd["k"]', 'del d["k"]', "KeyError"),
     "in a loop": ('for turn in range(2):\n    if turn: wait()\n    d["k"]', 'del d["k"]', "KeyError"),
     "its own deletion": ('if "k" in d:\n    wait()\n    del d["k"]\n    d["k"]', 'd["l"] = 3', "KeyError"),

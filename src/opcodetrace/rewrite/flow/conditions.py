@@ -21,6 +21,7 @@ ANYWHERE: Key = ("any", None)
 
 _ITEMS = ("item", "any")  # kinds of keys
 _KEYS = (*_ITEMS, "name", "cell")
+_ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
 _DEEPEST = 20  # operators in the text of a location
 _MOST_NODES = 1_000  # values looked at for one test
@@ -109,7 +110,7 @@ class Conditions:
                 for branch in branches
                 for read in tested[branch]
                 for own in [self._read_key(read) or ANYWHERE]
-                if read != index and own[0] in wanted and key_may_be(own, key) and self._may_be_same(read, index)
+                if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index)
             }
             if reads:
                 found[index] = frozenset(sorted(reads, key=lambda read: (read < index, read))[-_MOST_TESTS:])
@@ -124,10 +125,66 @@ class Conditions:
             if run.instructions[index].name in TRUTH_TESTS or index in run.lens or self._read_key(index) is not None
         )
 
-    def _may_be_same(self, one: int, other: int) -> bool:
-        """Whether two accesses may be, by their text, to the same location."""
-        text, other_text = self._location(one), self._location(other)
-        return text is None or other_text is None or text == other_text
+    def _is_about(self, test: int, act: int) -> bool:
+        """Whether a test tells, by the texts of both, if the access can be made: of the same container, and of what the
+        access needs to be there."""
+        container = self._container(test)
+        if container is None or container != self._container(act):
+            return False
+        text, other_text = self._location(test), self._location(act)
+        if text is not None and other_text is not None:
+            return text == other_text
+        wanted = self._argument(act)
+        if wanted is None:
+            return True
+        asked = self._run.members.get(test) or self._argument(test)
+        if asked is not None:
+            return self._text(asked) == self._text(wanted)
+        if self._run.instructions[test].name in TRUTH_TESTS:  # something is in it: not what
+            return self._text(wanted) in _ENDS
+        return test not in self._run.lens or not self._looks_for_value(act)
+
+    def _container(self, index: int) -> Hashable:
+        """The text of the object that an access asks or changes; None if it cannot be told."""
+        run = self._run
+        if run.instructions[index].name in TRUTH_TESTS:
+            return self._text(run.conditions.get(index) or run.inputs[2 * index][0])
+        if index in run.lens:
+            return self._text(run.inputs[2 * index][-1])
+        if index in run.members:
+            return self._text(run.containers[index])
+        if index in run.targets:
+            return self._text(run.targets[index][0])
+        if index in run.given:
+            receiver = self._receiver(index)
+            return None if receiver is None else self._text(receiver)
+        key = self._keys.get(index, ANYWHERE)
+        of_object = key[0] == "item" or "ATTR" in run.instructions[index].name
+        if of_object:
+            return self._text(run.inputs[2 * index][0]) if run.inputs.get(2 * index) else None
+        return None if key == ANYWHERE else key
+
+    def _receiver(self, call: int) -> Nodes | None:
+        """The object whose method is called, or the first argument of a function."""
+        loaded = self._loaded(call)
+        if loaded is None:
+            return None
+        if self._run.inputs[loaded]:
+            return self._run.inputs[loaded][0]
+        arguments = self._run.inputs[2 * call][2:]
+        return arguments[0] if arguments else None
+
+    def _argument(self, act: int) -> Nodes | None:
+        """The key, index or value that an access is given; None if it needs none."""
+        run = self._run
+        if act not in run.given:
+            return run.subscript_keys.get(act)
+        loaded = self._loaded(act)
+        arguments = run.inputs[2 * act][2 if loaded is not None and run.inputs[loaded] else 3 :]
+        return arguments[0] if arguments else None
+
+    def _looks_for_value(self, act: int) -> bool:
+        return act in self._run.given and bool({"remove", "index"} & self._run.callee_names(self._run.inputs[2 * act]))
 
     # --- writes and variables
 
@@ -173,12 +230,10 @@ class Conditions:
     def _called(self, index: int) -> Hashable:
         """The same of a call: d.get(k), getattr(o, n), getitem(d, k) and their like."""
         run = self._run
-        callee, bound, *arguments = run.inputs[2 * index]
-        if len(callee | bound) != 1:  # a method is loaded as two values, both of the same make
-            callee = callee if len(callee) == 1 and not self._is_null(callee) else bound
-        if len(callee) != 1 or min(callee) < 0:
+        node = self._loaded(index)
+        if node is None:
             return None
-        (node,) = callee
+        arguments = run.inputs[2 * index][2:]
         instruction = run.instructions[node // 2]
         shift = HERE.name_shifts.get(instruction.name)
         name = None if shift is None else run.code.co_names[instruction.arg >> shift]
@@ -191,6 +246,13 @@ class Conditions:
         if name in ("get", "pop", "setdefault", "__getitem__", "__setitem__") and arguments and run.inputs[node]:
             return ("item", self._text(run.inputs[node][0]), self._text(arguments[0]), None)
         return None
+
+    def _loaded(self, call: int) -> Node | None:
+        """What loads the callee; None if that is not one instruction alone."""
+        callee, bound = self._run.inputs[2 * call][:2]
+        if len(callee | bound) != 1:  # a method is loaded as two values, both of the same make
+            callee = callee if len(callee) == 1 and not self._is_null(callee) else bound
+        return min(callee) if len(callee) == 1 and min(callee) >= 0 else None
 
     def _is_null(self, nodes: Nodes) -> bool:
         return all(node >= 0 and self._run.instructions[node // 2].name == "PUSH_NULL" for node in nodes)

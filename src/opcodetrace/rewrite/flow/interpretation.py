@@ -83,7 +83,9 @@ class AbstractInterpreter:
         self.members: dict[int, Nodes] = {}  # `x in d`: what is x
         self.containers: dict[int, Nodes] = {}  # and what is d
         self.conditions: dict[int, Nodes] = {}  # conditional jumps: what is tested
-        self.targets: dict[int, list[Nodes]] = {}  # stores of items and attributes: what names the location
+        self.targets: dict[
+            int, list[Nodes]
+        ] = {}  # stores and deletions of items and attributes: what names the location
         self.depth = [-1] * len(self.instructions)
         self.ways: list[list[int]] = [[] for _ in self.instructions]  # the successors, if nothing is raised
         self.escapes = [UNREACHED] * len(self.instructions)  # the handler, if something is
@@ -258,8 +260,11 @@ class AbstractInterpreter:
                 self._stored(instruction, pop())
                 self._subscript_key(instruction, key)
             case "DELETE_SUBSCR":
-                self._subscript_key(instruction, pop())
-                pop()
+                key = pop()
+                self._target(instruction, pop(), key)
+                self._subscript_key(instruction, key)
+            case "DELETE_ATTR":
+                self._target(instruction, pop())
             case "STORE_SLICE":
                 pop()
                 pop()
