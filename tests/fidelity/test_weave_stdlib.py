@@ -28,8 +28,8 @@ syntax tstring type_params unpack_ex with
 """.split()  # noqa: SIM905
 
 IMPORTED = """
-argparse asyncio concurrent.futures dataclasses datetime decimal email.message enum fractions functools inspect json
-logging pathlib pickle queue random re sqlite3 statistics subprocess tempfile threading traceback typing weakref zipfile
+asyncio concurrent.futures dataclasses enum functools inspect json logging pickle queue re sqlite3 subprocess tempfile
+threading typing weakref
 """.split()  # noqa: SIM905
 
 

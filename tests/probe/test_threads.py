@@ -111,7 +111,16 @@ def test_a_thread_inside_a_c_function(call: str, name: str) -> None:
     program = f"""
 import signal
 class Awake(Exception): pass
-def awake(*_): raise Awake
+awoken = False
+def awake(*_):
+    global awoken
+    if not awoken:
+        awoken = True
+        raise Awake
+def wake():
+    while not awoken:  # what comes just before the system call wakes nobody
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        time.sleep(0)
 signal.signal(signal.SIGUSR1, awake)
 lock = _thread.allocate_lock(); lock.acquire()
 bound = lock.acquire
@@ -123,7 +132,7 @@ def main():
 def worker():
     until_main_is_inside(main)
     h[h] = 1
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1) if {name == "time.sleep"} else lock.release()
+    wake() if {name == "time.sleep"} else lock.release()
 t = threading.Thread(target=worker)
 t.start()
 try: main()

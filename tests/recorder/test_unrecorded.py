@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -159,13 +160,14 @@ def test_a_trace_file_that_somebody_keeps_locked(mode: str, scripts: Scripts) ->
         assert record(scripts, "-q", "script.py")[0] == 3
     holder = sqlite3.connect(scripts.database, isolation_level=None)
     holder.execute(f"BEGIN {mode}")
-    code, stdout, stderr = record(scripts, "script.py")
+    with ThreadPoolExecutor() as beside:  # each waits for some seconds
+        required = beside.submit(record, scripts, "--require-recording", "script.py")
+        code, stdout, stderr = record(scripts, "script.py")
     assert (code, stdout) == (3, "it ran ['script.py'] in\n")
     waiting, unrecorded = stderr.splitlines()
     assert waiting.startswith("opcodetrace: waiting for ")
     assert unrecorded.startswith(f"{UNRECORDED}{scripts.database} is locked by another process ({os.getpid()}: ")
-    if mode == "EXCLUSIVE":  # each waits for some seconds
-        assert record(scripts, "--require-recording", "script.py")[:2] == (74, "")
+    assert required.result()[:2] == (74, "")
     holder.close()
 
 
