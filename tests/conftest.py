@@ -1,7 +1,8 @@
 """Fixtures that any test may use."""
 
+import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -24,6 +25,13 @@ pytest.register_assert_rewrite("tests.recording")
 
 from tests.recording import Recording, Scripts  # noqa: E402
 from tests.recording import record as make_recording  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """`opcodetrace record` freezes what its process has loaded, also if it is this one."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

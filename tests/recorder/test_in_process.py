@@ -26,7 +26,6 @@ from opcodetrace import pipeline, recorder
 from opcodetrace.errors import AlreadyRecording, DatabaseError, FindingsError, OpcodetraceError, UsageError
 from opcodetrace.trace.run import Truncation
 from tests.recorder import racing
-from tests.recording import Recording as ScriptRecording
 from tests.recording import environment
 
 shared = [0]
