@@ -26,7 +26,7 @@ from opcodetrace import pipeline, recorder
 from opcodetrace.errors import AlreadyRecording, DatabaseError, FindingsError, OpcodetraceError, UsageError
 from opcodetrace.trace.run import Truncation
 from tests.recorder import racing
-from tests.recording import environment
+from tests.recording import Scripts, environment
 
 shared = [0]
 
