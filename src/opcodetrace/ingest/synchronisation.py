@@ -95,7 +95,7 @@ def synchronisation_of(
     held = _Holders()
     of_library = {file.id for file in files if file.module in LIBRARY}
     waking = _Waking(threads, {site for site, code in table.codes.items() if code.file in of_library})
-    starts = _Starts(threads)
+    starts = Starts(threads)
     made = []
     flags = rows["frame"].astype(np.int64)
     columns = zip(
@@ -137,7 +137,7 @@ def synchronisation_of(
         if number is not None and types[number] in LOCKS and not (failed and operation == Act.RELEASE):
             holder = held.note(number, types[number], operation, seq, earliest, thread, done=not begins and not failed)
         if number is None:
-            started = starts.thread(value, seq)
+            started = starts.thread(value, seq, earliest)
             waking.note_start(thread, started)
         inside, woken_by = waking.note(number, operation, site, seq, earliest, thread, begins=begins, failed=failed)
         waits = operation not in AT_ONCE and not begins
@@ -323,7 +323,7 @@ class _Waking:
         return inside, woken_by
 
 
-class _Starts:
+class Starts:
     """Which thread began with an ident: idents are used again, by one thread after the other."""
 
     def __init__(self, threads: Sequence[Thread]) -> None:
@@ -332,11 +332,14 @@ class _Starts:
             if thread.task_of is None:
                 self._of[thread.ident].append(thread)
 
-    def thread(self, ident: int, seq: int) -> int | None:
-        """The thread that was started at about `seq`: it may make its first record before its starter comes back."""
+    def thread(self, ident: int, seq: int, earliest: int) -> int | None:
+        """The thread that was started in [earliest, seq]: it may make its first record before its starter comes back,
+        and without the GIL its last one, too."""
         threads = self._of[ident]
-        at = bisect.bisect_left(threads, seq, key=_last_seq)
-        return threads[at].thread if at < len(threads) else None
+        for thread in threads[bisect.bisect_left(threads, earliest, key=_last_seq) :]:
+            if thread.last_seq >= seq or thread.first_seq >= earliest:  # else it had the ident before
+                return thread.thread
+        return None
 
 
 def _last_seq(thread: Thread) -> int:
