@@ -6,77 +6,254 @@ that it is executed. Lu, Park, Seo and Zhou, "Learning from mistakes" (2008), ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import ast
+import operator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
-from opcodetrace.trace.event import EventKind
+from opcodetrace.analyse.happens_before import Clocks, Operations, TooManyOrders, orders
+from opcodetrace.trace.event import Event, EventKind, is_unknown
 from opcodetrace.trace.events import Events
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 
 Array = npt.NDArray[Any]
+Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
 
-MAX_BACK = 2_000  # accesses of the location that are gone back from a failed one
+MAX_BACK = 2_000  # accesses of the location that are gone back from one
+_STEPS = 4  # of those that are looked at for all accesses together
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 class Stale(NamedTuple):
-    """A thread checked, another one changed what it had checked, and then the first one acted."""
+    """A thread checked, another one changed what it had checked, and then the first one acted. It had not waited for
+    the other one to get so far: who does that knows of the change."""
 
     location: int
     check: int  # seqs
     change: int
     act: int
-    is_sure: bool  # they came in that order in every order that agrees with the trace
+    is_sure: bool  # they came in that order in every order that agrees with the trace, and the check would go otherwise
 
 
 class Histories:
     """The accesses of each location, in order."""
 
     def __init__(self, events: Events) -> None:
+        self._events = events
         self._bounds = np.zeros(int(events.location.max(initial=-1)) + 2, np.int64)
         self._order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
         _passes.group(events.location, self._bounds, self._order)
 
-    def before(self, location: int, place: int) -> list[int]:
-        """The places of those before one of them, the latest first; not all of many."""
-        begin, end = self._bounds[location : location + 2]
+    def before(self, place: int) -> list[int]:
+        """The places of the accesses of its location before one of them, the latest first; not all of many."""
+        begin, end = self._bounds[int(self._events.location[place]) :][:2]
         history = self._order[begin:end]
         at = int(np.searchsorted(history, place))
         places: list[int] = history[max(0, at - MAX_BACK) : at][::-1].tolist()
         return places
+
+    def after_another(self, acts: Array, tests: Tests) -> Array:
+        """Those of `acts` that may come after a write of another thread that their thread has not tested since."""
+        events = self._events
+        position = np.empty(len(events), np.int32)
+        position[self._order] = np.arange(len(self._order), dtype=np.int32)
+        pairs = np.unique(np.array([_pair(act, test) for act, found in tests.items() for test in found], np.int64))
+        found = []
+        for back in range(1, _STEPS + 1):
+            at = position[acts] - back
+            inside = at >= self._bounds[events.location[acts]]
+            acts = acts[inside]
+            place = self._order[at[inside]]
+            own = events.thread[place] == events.thread[acts]
+            reads = events.kind[place] == EventKind.READ
+            tested = np.isin(_pair(events.site[acts].astype(np.int64), events.site[place]), pairs)
+            found.append(acts[~own & ~reads])
+            acts = acts[~(~own & ~reads) & ~(own & (~reads | (tested & (events.frame[place] == events.frame[acts]))))]
+        return np.sort(np.concatenate([*found, acts]))
+
+
+class _Pasts:
+    """What came before what, because one thread waited for another."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    @cached_property
+    def _clocks(self) -> Clocks | None:
+        trace = self._trace
+        objects = {each.id: each for each in trace.sync_objects}
+        operations = Operations(trace.synchronisation)
+        found = orders(
+            trace.synchronisation,
+            operations,
+            objects,
+            trace.threads,
+            begun=not trace.let_go,
+            free_threaded=trace.free_threaded,
+        )
+        try:
+            return Clocks(found, {thread.thread: thread.last_seq for thread in trace.threads})
+        except TooManyOrders:
+            return None
+
+    def holds(self, one: int, other: int) -> bool | None:
+        """Whether an event's thread had waited, before it, for another one's thread to be past that; None: unknown."""
+        events = self._trace.events
+        if self._clocks is None:
+            return None
+        clock = self._clocks.at(int(events.thread[one]), int(events.seq[one]))
+        return clock.get(int(events.thread[other])) > int(events.seq[other])
+
+
+def _pair(act: Any, test: Any) -> Any:
+    """The numbers of two sites as one."""
+    return (act << 32) + test
 
 
 def failed_after_a_check(trace: Trace) -> Iterator[Stale]:
     """Accesses that failed though this activation had found by a check that it could make them, because another thread
     took away what was there."""
     events = trace.events
-    tested = np.fromiter((site.id for site in trace.sites.values() if site.tests), np.int64)
-    failed = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, tested))
-    if len(failed):
-        yield from _stale(trace, failed.tolist())
+    tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
+    acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, list(tests)))
+    if len(acts):
+        yield from _stale(trace, Histories(events), acts.tolist(), tests, _asked_for_it)
 
 
-def _stale(trace: Trace, acts: Iterable[int]) -> Iterator[Stale]:
-    events, histories = trace.events, Histories(trace.events)
-    has_failed = events.failed()
+def _asked_for_it(answer: str, change: Event, act: Event) -> bool:
+    """Whether the check had found what the access needs."""
+    return answer not in ("absent", "raises")
+
+
+def acted_on_a_stale_check(trace: Trace, told: Container[int]) -> Iterator[Stale]:
+    """Writes and deletions that a check decided upon which would have gone otherwise by then, because another thread
+    had changed what it had checked. Without those of `told` (seqs), which are findings of another kind.
+
+    Of a value whose truth is the program's own, it is not sure how the check would have gone; it is told if the other
+    thread's write came from the very line of code. A thread that writes the value that is there already, made anew,
+    changes nothing."""
+    events = trace.events
+    tests = {
+        site.id: {test.site: test.answer for test in site.tests}
+        for site in trace.sites.values()
+        if any(test.answer for test in site.tests)
+    }
+    is_act = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
+    acts = np.flatnonzero(is_act & np.isin(events.site, list(tests)) & (events.location >= 0))
+    if not len(acts):
+        return
+    histories = Histories(events)
+
+    def undone(answer: str, change: Event, act: Event) -> bool | None:
+        if act.seq in told or (_same(change, act) and _is_made(trace, act)):
+            return False
+        if trace.locations[act.location].kind is LocationKind.WHOLE:  # how it was changed is not known
+            return False
+        holds = _holds(answer, change)
+        if holds is None:
+            return None if change.site == act.site else False
+        return not holds
+
+    yield from _stale(trace, histories, histories.after_another(acts, tests).tolist(), tests, undone)
+
+
+def _stale(
+    trace: Trace,
+    histories: Histories,
+    acts: Iterable[int],
+    tests: Tests,
+    undone: Callable[[str, Event, Event], bool | None],
+) -> Iterator[Stale]:
+    """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
+    events, pasts, has_failed = trace.events, _Pasts(trace), trace.events.failed()
     for act in acts:
-        location, thread, frame = int(events.location[act]), events.thread[act], events.frame[act]
+        location = int(events.location[act])
         if location < 0 or not trace.locations[location].certain:
             continue
-        tests = trace.sites[int(events.site[act])].tests
-        change: int | None = None
-        for place in histories.before(location, act):
-            own = events.thread[place] == thread
-            if events.kind[place] != EventKind.READ:
-                if own:
-                    break  # it knows what it did itself
-                change = place if change is None else change
-            elif own and events.frame[place] == frame and int(events.site[place]) in tests:
-                if change is not None and not has_failed[place]:
-                    checked, changed, acted = (int(events.seq[each]) for each in (place, change, act))
-                    changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
-                    yield Stale(location, checked, changed, acted, is_sure=checked < changing and changed < acting)
-                break
+        answers = tests[int(events.site[act])]
+        check, changes = _checked(events, histories, act, answers)
+        if check is None or not changes or _begins_between(events, check, act):
+            continue
+        answer = answers[int(events.site[check])]
+        if has_failed[check] != (answer == "raises"):
+            continue
+        change = changes[0]
+        is_undone = undone(answer, events[change], events[act])
+        knows = None if is_undone is False else pasts.holds(act, change)
+        if is_undone is False or knows:
+            continue
+        checked, changed, acted = (int(events.seq[each]) for each in (check, change, act))
+        changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
+        is_sure = is_undone is True and knows is False and checked < changing and changed < acting
+        is_sure &= all(int(events.seq[earlier]) < changing for earlier in changes[1:])
+        yield Stale(location, checked, changed, acted, is_sure)
+
+
+def _checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:
+    """The last test that an access was under, if its thread has not changed the location since; and what others changed
+    there since, the latest first."""
+    changes: list[int] = []
+    for place in histories.before(act):
+        own = events.thread[place] == events.thread[act]
+        if events.kind[place] == EventKind.READ:
+            if own and events.frame[place] == events.frame[act] and int(events.site[place]) in tests:
+                return place, changes
+        elif own:
+            break  # it knows what it did itself
+        else:
+            changes.append(place)
+    return None, []
+
+
+def _begins_between(events: Events, check: int, act: int) -> bool:
+    """Whether another activation began in the same frame: the check was none of this one."""
+    begins = (events.kind[check:act] == EventKind.ENTER) & (events.frame[check:act] == events.frame[act])
+    return bool(begins.any())
+
+
+def _holds(answer: str, change: Event) -> bool | None:
+    """Whether a check would find what it had found, after this write or deletion; None if that cannot be told."""
+    deleted = change.kind == EventKind.DELETE
+    if answer in ("present", "absent", "raises"):
+        return deleted == (answer != "present")
+    if deleted or is_unknown(change.value) or not answer:
+        return None
+    if answer in ("is None", "is not None"):
+        return (change.value is None) == (answer == "is None")
+    if not isinstance(change.value, int | float | str | bytes | None):
+        return None
+    if answer in ("true", "false"):
+        return bool(change.value) == (answer == "true")
+    sign, _, constant = answer.removeprefix("not ").partition(" ")
+    try:
+        compared: bool = _COMPARISONS[sign](change.value, ast.literal_eval(constant))
+    except (TypeError, KeyError, ValueError, SyntaxError):
+        return None
+    return compared != answer.startswith("not ")
+
+
+def _same(change: Event, act: Event) -> bool:
+    """Whether both wrote the same value."""
+    if EventKind.DELETE in (change.kind, act.kind) or is_unknown(change.value) or is_unknown(act.value):
+        return False
+    return type(change.value) is type(act.value) and change.value == act.value
+
+
+def _is_made(trace: Trace, act: Event) -> bool:
+    """Whether the value that a write stores is made of anything, and is no constant."""
+    flow = trace.sites[act.site].flow
+    return flow is not None and any(flow)

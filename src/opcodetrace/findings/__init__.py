@@ -10,6 +10,7 @@ from opcodetrace.findings.deadlock import DEADLOCK
 from opcodetrace.findings.failed_access import FAILED_ACCESS
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.protocol import Kind
+from opcodetrace.findings.stale_check import STALE_CHECK
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
 
 # In the order in which they are told.
@@ -19,6 +20,7 @@ KINDS: dict[str, Kind] = {
         DEADLOCK,
         FAILED_ACCESS,
         LOST_UPDATE,
+        STALE_CHECK,
         UNSEEN_WRITE,
     )
 }

@@ -255,6 +255,7 @@ class Interpreter(NamedTuple):
 
     opcodes: Mapping[str, Opcode]
     name_shifts: Mapping[str, int]  # by how many bits the argument of a load is shifted to be the number of its name
+    comparison_shift: int  # by how many bits that of a COMPARE_OP is, to be the number of its operator
     loads_methods_as_attributes: bool  # LOAD_ATTR's lowest bit: it loads a method, and its object for the call
     null_above_callee: bool  # what is pushed with a callee that is no method lies above it, not below
     exhausted_loop_keeps_iterator: bool  # FOR_ITER and SEND leave what they iterate over to an instruction that follows
@@ -271,6 +272,7 @@ def _interpreter(*opcodes: Mapping[str, Opcode], minor: int) -> Interpreter:
     return Interpreter(
         MappingProxyType(merged),
         MappingProxyType(shifts),
+        comparison_shift={11: 0, 12: 4}.get(minor, 5),
         loads_methods_as_attributes=minor >= 12,
         null_above_callee=minor >= 13,
         exhausted_loop_keeps_iterator=minor >= 12,
@@ -309,6 +311,8 @@ HERE = interpreter(sys.implementation.name, sys.version_info[:2])
 FREE_THREADED = "t" in getattr(sys, "abiflags", "")
 
 NUMBER = {name: number for name, number in opcode.opmap.items() if number < 256}
+
+COMPARISONS: tuple[str, ...] = opcode.cmp_op
 
 EXTENDED_ARG = NUMBER["EXTENDED_ARG"]
 CACHE = NUMBER["CACHE"]

@@ -29,6 +29,7 @@ from opcodetrace.trace.site import (
     Site,
     SourceFile,
     SwitchPoint,
+    Test,
 )
 from opcodetrace.trace.sync import Act
 
@@ -317,9 +318,8 @@ class _WovenCode:
         flow: Flow | None = None,
         phi: int | None = None,
         computed: str | None = None,
-        tests: frozenset[int] = frozenset(),
     ) -> int:
-        """Keeps the site's description; gives its number back. `tests` are indexes of instructions."""
+        """Keeps the site's description; gives its number back."""
         line, end_line, column, end_column = instruction.position
         self.sites.append(
             Site(
@@ -335,7 +335,7 @@ class _WovenCode:
                 flow,
                 phi,
                 computed,
-                self._numbered(tests),
+                self._tests(instruction.ordinal),
             )
         )
         return site
@@ -379,8 +379,7 @@ class _WovenCode:
             value_flow = Flow() if sources is None else self._flow(sources)
             if site not in value_flow.reads:
                 value_flow = value_flow._replace(reads=tuple(sorted((*value_flow.reads, site))))
-            tests = flow.tests.get(call.ordinal, frozenset())
-            self._describe(site, call, str(Operation.CALL), flow=value_flow, tests=tests)
+            self._describe(site, call, str(Operation.CALL), flow=value_flow)
 
     def _place_accesses(
         self,
@@ -421,10 +420,7 @@ class _WovenCode:
                     made_by = self.decoded.instructions[flow.computed[index]]
                     computed = operation_of(made_by.name, made_by.arg)
             operation = str(plan.operation)
-            tests = frozenset() if flow is None else flow.tests.get(index, frozenset())
-            self._describe(
-                numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed, tests=tests
-            )
+            self._describe(numbers[index], instruction, operation, plan.name, flow=value_flow, computed=computed)
             if flow is not None and flow.iterations.get(index):
                 self._describe(numbers[index + 1], instruction, operation)
             if plan.before:
@@ -433,6 +429,11 @@ class _WovenCode:
                 after[index] = [_Placed(numbers[index], template) for template in plan.after]
             if plan.failed is not None and flow is not None:
                 failed[index] = [_Placed(numbers[index], plan.failed)]
+
+    def _tests(self, index: int) -> tuple[Test, ...]:
+        """Of the access that an instruction makes."""
+        tests = {} if self.flow is None else self.flow.tests.get(index, {})
+        return tuple(sorted(Test(self.numbers[read], answer) for read, answer in tests.items() if read in self.numbers))
 
     def _numbered(self, indexes: frozenset[int]) -> tuple[int, ...]:
         """The sites of instructions."""

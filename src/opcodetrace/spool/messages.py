@@ -25,6 +25,7 @@ from opcodetrace.trace.site import (
     Site,
     SourceFile,
     SwitchPoint,
+    Test,
 )
 
 HEAD = Struct("<II")  # bytes of the text, bytes after it
@@ -222,7 +223,7 @@ def _sites(value: object, known: Set[int]) -> tuple[Site, ...]:
         _all_of(column, str, type(None))
     return tuple(
         [
-            Site._make([*row[:9], None if flow is None else _flow(flow, known), *row[10:12], _known(tested, known)])
+            Site._make([*row[:9], None if flow is None else _flow(flow, known), *row[10:12], _tests(tested, known)])
             for row, flow, tested in zip(rows, flows, tests, strict=True)
         ]
     )
@@ -245,10 +246,12 @@ def _check_known(named: tuple[int, ...], sites: Set[int]) -> None:
         raise ValueError(f"{str(named)[:60]} names an instruction that is not there")
 
 
-def _known(value: object, sites: Set[int]) -> tuple[int, ...]:
-    numbers = _numbers(value)
-    _check_known(numbers, sites)
-    return numbers
+def _tests(value: object, sites: Set[int]) -> tuple[Test, ...]:
+    if value == []:
+        return ()
+    tests = tuple([Test(_number(site), _text(answer)) for site, answer in (_list(each, 2) for each in _list(value))])
+    _check_known(tuple([test.site for test in tests]), sites)
+    return tests
 
 
 def _flow(value: object, sites: Set[int]) -> Flow:
@@ -308,6 +311,9 @@ def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
     def sites(numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([number + first_site for number in numbers])
 
+    def tests(given: tuple[Test, ...]) -> tuple[Test, ...]:
+        return tuple([Test(test.site + first_site, test.answer) for test in given])
+
     def phis(numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([number + first_phi for number in numbers])
 
@@ -326,7 +332,7 @@ def _shifted(code: Code, file: int, first: tuple[int, int, int]) -> Code:
     def shifted(site: Site) -> Site:
         flow = None if site.flow is None else shifted_flow(site.flow)
         phi = None if site.phi is None else site.phi + first_phi
-        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed, sites(site.tests))
+        return Site(site.id + first_site, *site[1:9], flow, phi, site.computed, tests(site.tests))
 
     return code._replace(
         id=code.id + first_code,

@@ -88,6 +88,15 @@ class Signature(NamedTuple):
     resumes: bool = False  # a generator or coroutine: it goes on while its caller does
 
 
+class Test(NamedTuple):
+    """A read of what may be the location of an access, on which a branch depended that decided that it is made."""
+
+    site: int
+    # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
+    # compares with a constant, as the source has it: == 0, not < 5. Empty if it cannot be told.
+    answer: str
+
+
 class Site(NamedTuple):
     """One instrumented instruction (or a marker of the weaver's: ENTER, DEFINE)."""
 
@@ -103,8 +112,7 @@ class Site(NamedTuple):
     flow: Flow | None  # of the value that a write stores or a DEFINE assigns; None elsewhere
     phi: int | None  # DEFINE: the variable (an id unique in the run) that is given `flow`
     computed: str | None  # writes: operation whose result is stored as it is ("BINARY_ADD"), or None
-    # an access: reads of what may be the same location, on which a branch depended that decided that it is executed
-    tests: tuple[int, ...] = ()
+    tests: tuple[Test, ...] = ()  # of an access
 
 
 class SwitchPoint(NamedTuple):

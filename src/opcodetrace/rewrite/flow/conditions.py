@@ -6,22 +6,25 @@ The fields `tested` and `failed` of `trace.site.Flow` say what that is; here the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from opcodetrace.rewrite.decode import Instruction
 from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
-from opcodetrace.rewrite.interpreters import HERE, TRUTH_TESTS, Makes
+from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes
 
 ANYWHERE: Key = ("any", None)
 
 _ITEMS = ("item", "any")  # kinds of keys
 _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
+_COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
+_LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
 _DEEPEST = 20  # operators in the text of a location
 _MOST_NODES = 1_000  # values looked at for one test
@@ -89,12 +92,13 @@ class Conditions:
                     found[definition.after, phi] = decided
         return found
 
-    def tests(self, accesses: Iterable[int]) -> dict[int, frozenset[int]]:
-        """Of each access, the reads that a branch tested which decided that it is executed.
+    def tests(self, accesses: Iterable[int]) -> dict[int, dict[int, str]]:
+        """Of each access, the reads that a branch tested which decided that it is executed, and what they had found
+        (`trace.site.Test`).
 
         Only reads of what may be the same location, as far as the code tells: `if k in d: del d[k]`."""
         tested = {branch: self._asked_by(branch) for branch in self._run.conditions}
-        if not any(tested.values()):
+        if not any(tested.values()) and not self._tried:
             return {}
         if self._dependence is None:
             self._dependence = ControlDependence(self._with_handlers())
@@ -104,17 +108,89 @@ class Conditions:
             if key is None:
                 continue
             wanted = _ITEMS if key == ANYWHERE else _KEYS  # a call of what changes a container, or reads it
-            branches = {branch for branch, _ in self._dependence.decided_by(index) if branch in tested}
-            reads = {
-                read
-                for branch in branches
-                for read in tested[branch]
-                for own in [self._read_key(read) or ANYWHERE]
-                if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index)
-            }
-            if reads:
-                found[index] = frozenset(sorted(reads, key=lambda read: (read < index, read))[-_MOST_TESTS:])
+            answers: dict[int, set[str]] = {}
+            for branch, successor in self._dependence.decided_by(index):
+                for read, answer in self._answers(branch, successor, tested):
+                    own = self._read_key(read) or ANYWHERE
+                    if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index):
+                        answers.setdefault(read, set()).add(answer)
+            if answers:
+                nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
+                found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
         return found
+
+    def _answers(self, branch: int, successor: int, tested: Mapping[int, Iterable[int]]) -> Iterator[tuple[int, str]]:
+        """The reads on which it depends that control goes this way, and what each must find for that."""
+        if branch in tested and successor in self._run.ways[branch]:
+            asked, answer = self._question(branch, successor)
+            for read in tested[branch]:
+                yield read, answer if read == asked else ""
+        elif successor in self._tried:
+            for read in self._tried[successor]:
+                yield read, "raises"
+
+    def _question(self, branch: int, successor: int) -> tuple[int, str]:
+        """What a conditional jump asks a read directly, as what that found if control then goes to `successor`."""
+        run = self._run
+        jump = run.instructions[branch]
+        if jump.target is None or "_IF_" not in jump.name or len(set(run.ways[branch])) < 2:
+            return UNREACHED, ""
+        is_taken = successor == jump.target
+        is_so = is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
+        nodes = run.conditions[branch]
+        for _ in range(_DEEPEST):
+            nodes = self._resolver.root(nodes)
+            node = min(nodes, default=UNREACHED)
+            if len(nodes) != 1 or node < 0:
+                break
+            index = node // 2
+            instruction = run.instructions[index]
+            operands = run.inputs[node]
+            if jump.name.endswith("_NONE"):
+                return index, "is None" if is_so else "is not None"
+            match instruction.name:
+                case "TO_BOOL":
+                    nodes = operands[0]
+                case "UNARY_NOT":
+                    nodes, is_so = operands[0], not is_so
+                case "CONTAINS_OP":
+                    return index, "present" if is_so != bool(instruction.arg & 1) else "absent"
+                case "IS_OP" | "COMPARE_OP":
+                    return self._comparison(instruction, operands, is_so)
+                case "CALL" if index in run.testing_calls:
+                    return index, "present" if is_so else "absent"
+                case "CALL" if index in run.lens and run.callee_names(operands) == {"bool"}:
+                    nodes = operands[-1]
+                case _:
+                    return index, "true" if is_so else "false"
+        return UNREACHED, ""
+
+    def _comparison(self, instruction: Instruction, operands: list[Nodes], is_so: bool) -> tuple[int, str]:
+        """The same of a value that is compared with a constant."""
+        constants = [self._constant(nodes) for nodes in operands]
+        if (constants[0] is None) == (constants[1] is None):
+            return UNREACHED, ""
+        compared = self._resolver.root(operands[constants[0] is not None])
+        kind, written = constants[0] or constants[1] or ("", "")
+        if len(compared) != 1 or min(compared) < 0:
+            return UNREACHED, ""
+        read = min(compared) // 2
+        if instruction.name == "IS_OP":
+            is_so = is_so != bool(instruction.arg & 1)
+            return read, ("is None" if is_so else "is not None") if kind == "NoneType" else ""
+        operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
+        if constants[0] is not None:
+            operator = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(operator, operator)
+        if kind not in _COMPARED or len(written) > _LONGEST:
+            return read, ""
+        return read, f"{'' if is_so else 'not '}{operator} {written}"
+
+    def _constant(self, nodes: Nodes) -> tuple[str, str] | None:
+        """Its type's name and how it is written, if the value is a constant."""
+        match self._text(nodes):
+            case ("constant", str(kind), str(written)):
+                return kind, written
+        return None
 
     def _asked_by(self, branch: int) -> frozenset[int]:
         """The reads that a conditional jump depends on, and what asks a container for its truth or its length."""

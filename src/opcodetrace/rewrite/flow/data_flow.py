@@ -57,7 +57,7 @@ class DataFlow(NamedTuple):
     # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
-    tests: dict[int, frozenset[int]]  # accesses -> the reads that decided, by a branch, that they are executed
+    tests: dict[int, dict[int, str]]  # accesses -> the reads that decided, by a branch, that they are executed, and how
     exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 

@@ -1,0 +1,88 @@
+"""Stale check: a thread acted on a check that was true no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from opcodetrace.analyse.checks import acted_on_a_stale_check
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.findings.protocol import Kind
+from opcodetrace.trace.event import ABSENT, EventKind
+from opcodetrace.trace.finding import Certainty, Finding, Severity
+from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
+from opcodetrace.trace.quantity import extent
+
+NAME = "stale check"
+CHECK = "check"
+CHANGE = "change"
+ACT = "act"
+
+
+class StaleCheckKind(Kind):
+    """See `analyse.checks`. What is a lost update is none of these."""
+
+    name = NAME
+    claim = "A thread checked something, another thread changed it, and the first one acted as if it had not."
+    roles = (
+        Role(CHECK, "the read on which it depended that the write is made", groups=True),
+        Role(
+            CHANGE,
+            "the other thread's write or deletion, after which the check would have gone otherwise",
+            Mark.WARNING,
+            True,
+        ),
+        Role(ACT, "the write or deletion that the check decided upon", Mark.WRONG, groups=True),
+    )
+    pivot = CHANGE
+
+    def find(self, evidence: Evidence) -> Iterator[Finding]:
+        told = {each.overwritten_by for each in evidence.lost if each.overwritten_by is not None}
+        for stale in acted_on_a_stale_check(evidence.trace, told):
+            severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
+            roles = {CHECK: stale.check, CHANGE: stale.change, ACT: stale.act}
+            yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
+
+    def headline(self, total: Total) -> str:
+        number = extent(total.low, total.high, "check")
+        one = total.high == 1
+        verb = ("was" if one else "were") if total.low else "may have been"
+        what, at = ("", self.where(total)) if total.label is None else (self.where(total), "")
+        acted = f"when a thread acted on {'it' if one else 'them'}"
+        return f"{number[0].upper()}{number[1:]}{what} {verb} true no longer {acted}{at}."
+
+    def heading(self, what: str, places: Mapping[str, str]) -> str:
+        return f"check of {what} at {places[CHECK]} acted on at {places[ACT]}, changed at {places[CHANGE]}"
+
+    def sentences(self, teller: Teller) -> Iterable[str]:
+        check, change, act = (teller.step(role) for role in (CHECK, CHANGE, ACT))
+        if check is None or change is None or act is None:
+            return
+        one, other = teller.lane(act.thread), teller.lane(change.thread)
+        yield (
+            f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, and {one} "
+            f"went on as its check had told: it {teller.did(act)}."
+        )
+        if change.site == act.site and change.kind != EventKind.DELETE and change.value is not ABSENT:
+            yield f"So both did what only one of them was to do; what {other} wrote was replaced."
+        yield "It would be excluded if both held the same lock: the first from its check to its write."
+
+    def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.HAPPENED:
+            return (
+                "Proven: the trace shows the three accesses and what the change left there, by which the check would "
+                "have gone otherwise; the code, that the check decides upon the last access."
+            )
+        return (
+            "Possible: in other orders that agree with the recording, the change came before the check; or the value "
+            "that was there then does not tell how the check would have gone."
+        )
+
+    def remark(self, role: str, teller: Teller) -> str | None:
+        change = teller.step(CHANGE)
+        if change is None:
+            return None
+        other = teller.lane(change.thread)
+        return {CHECK: f"true until {other} comes", ACT: "by a STALE CHECK"}.get(role)
+
+
+STALE_CHECK = StaleCheckKind()

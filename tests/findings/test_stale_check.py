@@ -1,0 +1,236 @@
+"""Checks that were true no longer as a thread acted on them, in all their forms; and what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.recording import Scripts
+
+# The first thread checks, the second changes, the first acts.
+PROGRAM = """
+import threading, time
+class Box: pass
+d, box, items, value, ready, limit, lock = {"l": 2}, Box(), [], None, True, 5, threading.Lock()
+box.value, box.count, box.state, box.done = None, 0, "idle", False
+checked, changed = [], []  # no thread waits for another one: it only looks
+def wait():
+    if threading.current_thread().name == "first":
+        checked.append(1)
+        while not changed: time.sleep(0)
+def first():
+    global value
+    key = "k"
+    FIRST
+def second():
+    global value
+    while not checked: time.sleep(0)
+    SECOND
+    changed.append(1)
+threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+FOUND = {
+    "not in": ('if "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "by a variable": ("if key not in d:\n    wait()\n    d[key] = []", 'd["k"] = []', "d['k']"),
+    "in, and else": ('if "k" in d:\n    pass\nelse:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "an early end": ('if "k" in d: return\nwait()\nd["k"] = []', 'd["k"] = []', "d['k']"),
+    "get": ('if d.get("k") is None:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "a lookup that failed": ('try: d["k"]\nexcept KeyError:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "an attribute that failed": (
+        "try: box.name\nexcept AttributeError:\n    wait()\n    box.name = []",
+        "box.name = []",
+        "box.name",
+    ),
+    "hasattr": ('if not hasattr(box, "name"):\n    wait()\n    box.name = []', "box.name = []", "box.name"),
+    "is None": ("if box.value is None:\n    wait()\n    box.value = []", "box.value = []", "box.value"),
+    "== None": ("if box.value == None:\n    wait()\n    box.value = []", "box.value = 5", "box.value"),
+    "is not None": (
+        "box.value = 1\nif box.value is not None:\n    wait()\n    del box.value",
+        "box.value = None",
+        "box.value",
+    ),
+    "through a variable": (
+        "seen = box.value\nif seen is None:\n    wait()\n    box.value = []",
+        "box.value = 1",
+        "box.value",
+    ),
+    "of a global": ("if value is None:\n    wait()\n    value = []", "value = 1", "global value"),
+    "a flag": ("if not box.done:\n    wait()\n    box.done = True", "box.done = True", "box.done"),
+    "a state": ('if box.state == "idle":\n    wait()\n    box.state = "busy"', 'box.state = "busy"', "box.state"),
+    "match": (
+        'match box.state:\n    case "idle":\n        wait()\n        box.state = "busy"',
+        'box.state = "gone"',
+        "box.state",
+    ),
+    "a limit": ("if box.count < 5:\n    wait()\n    box.count = 9", "box.count = 7", "box.count"),
+    "the other way round": ("if not 5 <= box.count:\n    wait()\n    box.count = 9", "box.count = 7", "box.count"),
+    "and": ('if ready and "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "an assertion": ('assert "k" not in d\nwait()\nd["k"] = []', 'd["k"] = []', "d['k']"),
+    "a loop": ("while box.count == 0:\n    wait()\n    box.count = 2", "box.count = 1", "box.count"),
+    "a deletion": ('d["k"] = 1\nif d["k"] == 1:\n    wait()\n    del d["k"]', 'd["k"] = 2', "d['k']"),
+    "a call that writes": (
+        'if getattr(box, "value") is None:\n    wait()\n    setattr(box, "value", [])',
+        "box.value = []",
+        "box.value",
+    ),
+    "the last of several": (
+        'if "k" not in d:\n    wait()\n    d["k"] = []',
+        'd["k"] = 1; del d["k"]; d["k"] = []',
+        "d['k']",
+    ),
+}
+SILENT = {
+    "the same value, made anew": ('if "k" not in d:\n    wait()\n    d["k"] = int("3")', 'd["k"] = int("3")'),
+    "what changes no answer": ("if box.count < 5:\n    wait()\n    box.count = 9", "box.count = 4"),
+    "gone again": ('if "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []; del d["k"]'),
+    "checked again": (
+        "if box.value is None:\n    wait()\n    if box.value is None: box.value = []",
+        "box.value = []",
+    ),
+    "checked again, otherwise": (
+        "if box.value is None:\n    wait()\n    if box.value != 4: box.value = []",
+        "box.value = 1",
+    ),
+    "its own": ('if "k" not in d:\n    d["k"] = 1\n    wait()\n    d["k"] = 2', 'd["k"] = 3'),
+    "not under the check": ('if "k" not in d: pass\nwait()\nd["k"] = []', 'd["k"] = []'),
+    "another key": ('if "z" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []'),
+    "another object": (
+        "other = Box()\nother.value = None\nif other.value is None:\n    wait()\n    box.value = []",
+        "box.value = []",
+    ),
+    "a limit that may change": ("if box.count < limit:\n    wait()\n    box.count = 9", "box.count = 7"),
+    "a truth of its own": ("if not box.value:\n    wait()\n    box.value = Box()", "box.value = Box()"),
+    "either of two": ("if box.count == 1 or box.value is None:\n    wait()\n    box.count = 2", "box.count = 3"),
+    "keys that each thread has": ("if key not in items:\n    wait()\n    items.append(key)", 'items.append("j")'),
+    "under a lock": ("checked.append(1)\nwith lock:\n    if value is None: value = []", "with lock: value = 1"),
+    "a conditional update": (
+        'if "n" in d:\n    d["n"] += 1\nelse:\n    wait()\n    d["n"] = 1',
+        'd["n"] = d.get("n", 0) + 1',
+    ),
+}
+
+
+WAITED_FOR = {
+    "a thread": """
+def other():
+    global value
+    value = [1]
+if value is None:
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    value = [value]
+""",
+    "an event": """
+asked, given = threading.Event(), threading.Event()
+def other():
+    global value
+    asked.wait()
+    value = [1]
+    given.set()
+thread = threading.Thread(target=other)
+thread.start()
+if value is None:
+    asked.set()
+    given.wait()
+    value = [2]
+thread.join()
+""",
+    "a queue": """
+import queue
+given = queue.Queue()
+def other():
+    global value
+    value = [1]
+    given.put(1)
+if value is None:
+    thread = threading.Thread(target=other)
+    thread.start()
+    given.get()
+    del value
+    thread.join()
+""",
+}
+
+
+def found(scripts: Scripts, first: str, second: str) -> list[tuple[object, ...]]:
+    source = PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
+    scripts.write("script.py", source)
+    done = scripts.recorded("script.py")
+    assert done.returncode == 0, done.stderr.decode()
+    return scripts.query(
+        "SELECT severity, certainty, label FROM findings JOIN locations ON locations.id = location_id"
+        " WHERE findings.kind = 'stale check'"
+    )
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_a_check_that_was_true_no_longer(name: str, scripts: Scripts) -> None:
+    first, second, label = FOUND[name]
+    assert found(scripts, first, second) == [("happened", "proven", label)]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_finding(name: str, scripts: Scripts) -> None:
+    assert found(scripts, *SILENT[name]) == []
+
+
+@pytest.mark.parametrize("name", WAITED_FOR)
+def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None:
+    scripts.write("script.py", f"import threading\nvalue = None\n{WAITED_FOR[name]}")
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.query("SELECT * FROM findings") == []
+    assert scripts.query("SELECT writes FROM locations WHERE label = 'global value'") == [(3,)]
+
+
+def test_an_update_that_was_lost_so_is_told_once(scripts: Scripts) -> None:
+    found(scripts, *SILENT["a conditional update"])
+    assert scripts.query("SELECT kind, severity FROM findings") == [("lost update", "happened")]
+
+
+MADE = """
+def make():
+    if not box.value:
+        wait()
+        box.value = Box()
+make()
+"""
+
+
+def test_the_same_act_by_a_truth_of_its_own_is_possible(scripts: Scripts) -> None:
+    """Only code of the program could say whether a Box is true."""
+    source = PROGRAM.replace("FIRST", "make()").replace("SECOND", "make()")
+    scripts.write("script.py", source.replace("def first", MADE.removesuffix("make()\n") + "def first"))
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.query("SELECT kind, severity FROM findings") == [("stale check", "possible")]
+    assert scripts.opcodetrace("check").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "1 check of box.value may have been true no longer when a thread acted on it." in told
+
+
+def test_it_is_told(scripts: Scripts) -> None:
+    first, second, _ = FOUND["a state"]
+    found(scripts, first, second)
+    assert scripts.opcodetrace("check").returncode == 1
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "1 check of box.state was true no longer when a thread acted on it." in told
+    assert "first checked box.state (line 14), then second wrote 'busy' (line 20), and first went on" in told
+
+
+TASKS = """
+import asyncio
+table = {}
+async def work():
+    if "k" not in table:
+        await asyncio.sleep(0)
+        table["k"] = object()
+async def main(): await asyncio.gather(work(), work())
+asyncio.run(main())
+"""
+
+
+def test_tasks(scripts: Scripts) -> None:
+    scripts.write("script.py", TASKS)
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.query("SELECT kind, severity FROM findings") == [("stale check", "happened")]
