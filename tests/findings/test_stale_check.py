@@ -103,6 +103,10 @@ SILENT = {
     "a truth of its own": ("if not box.value:\n    wait()\n    box.value = Box()", "box.value = Box()"),
     "either of two": ("if box.count == 1 or box.value is None:\n    wait()\n    box.count = 2", "box.count = 3"),
     "keys that each thread has": ("if key not in items:\n    wait()\n    items.append(key)", 'items.append("j")'),
+    "another cell": (
+        "items[:] = [1, 2]\nif items[0] == 1:\n    wait()\n    items[0] = 5",
+        "items.insert(0, 3); items[0] = 4",
+    ),
     "under a lock": ("checked.append(1)\nwith lock:\n    if value is None: value = []", "with lock: value = 1"),
     "a conditional update": (
         'if "n" in d:\n    d["n"] += 1\nelse:\n    wait()\n    d["n"] = 1',

@@ -7,6 +7,7 @@ that it is executed. Lu, Park, Seo and Zhou, "Learning from mistakes" (2008), ca
 from __future__ import annotations
 
 import ast
+import bisect
 import operator
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -134,14 +135,15 @@ def failed_after_a_check(trace: Trace) -> Iterator[Stale]:
         yield from _stale(trace, Histories(events), acts.tolist(), tests, _asked_for_it)
 
 
-def _asked_for_it(answer: str, change: Event, act: Event) -> bool:
+def _asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
     """Whether the check had found what the access needs."""
     return answer not in ("absent", "raises")
 
 
-def acted_on_a_stale_check(trace: Trace, told: Container[int]) -> Iterator[Stale]:
+def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container[int] = frozenset()) -> Iterator[Stale]:
     """Writes and deletions that a check decided upon which would have gone otherwise by then, because another thread
-    had changed what it had checked. Without those of `told` (seqs), which are findings of another kind.
+    had changed what it had checked. Without those of `told` (seqs), which are findings of another kind. Of locations
+    that code wrote to which is not woven (`unseen`), nothing is sure.
 
     Of a value whose truth is the program's own, it is not sure how the check would have gone; it is told if the other
     thread's write came from the very line of code. A thread that writes the value that is there already, made anew,
@@ -158,15 +160,18 @@ def acted_on_a_stale_check(trace: Trace, told: Container[int]) -> Iterator[Stale
         return
     histories = Histories(events)
 
-    def undone(answer: str, change: Event, act: Event) -> bool | None:
+    def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
         if act.seq in told or (_same(change, act) and _is_made(trace, act)):
             return False
         if trace.locations[act.location].kind is LocationKind.WHOLE:  # how it was changed is not known
             return False
+        moved = trace.restructured.get(act.location, ())
+        if bisect.bisect(moved, check.seq) != bisect.bisect(moved, act.seq):  # another cell of the list
+            return False
         holds = _holds(answer, change)
         if holds is None:
             return None if change.site == act.site else False
-        return not holds
+        return None if act.location in unseen and not holds else not holds
 
     yield from _stale(trace, histories, histories.after_another(acts, tests).tolist(), tests, undone)
 
@@ -176,7 +181,7 @@ def _stale(
     histories: Histories,
     acts: Iterable[int],
     tests: Tests,
-    undone: Callable[[str, Event, Event], bool | None],
+    undone: Callable[[str, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
     events, pasts, has_failed = trace.events, _Pasts(trace), trace.events.failed()
@@ -192,7 +197,7 @@ def _stale(
         if has_failed[check] != (answer == "raises"):
             continue
         change = changes[0]
-        is_undone = undone(answer, events[change], events[act])
+        is_undone = undone(answer, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
         if is_undone is False or knows:
             continue

@@ -37,7 +37,8 @@ class StaleCheckKind(Kind):
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         told = {each.overwritten_by for each in evidence.lost if each.overwritten_by is not None}
-        for stale in acted_on_a_stale_check(evidence.trace, told):
+        unseen = {each.location for each in evidence.unseen}
+        for stale in acted_on_a_stale_check(evidence.trace, told, unseen):
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, ACT: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
@@ -73,8 +74,8 @@ class StaleCheckKind(Kind):
                 "have gone otherwise; the code, that the check decides upon the last access."
             )
         return (
-            "Possible: in other orders that agree with the recording, the change came before the check; or the value "
-            "that was there then does not tell how the check would have gone."
+            "Possible: in other orders that agree with the recording, the change came before the check; or what was "
+            "there then does not tell how the check would have gone; or code that is not woven wrote there, too."
         )
 
     def remark(self, role: str, teller: Teller) -> str | None:

@@ -30,6 +30,7 @@ from opcodetrace.trace.site import (
 
 HEAD = Struct("<II")  # bytes of the text, bytes after it
 MAX_NUMBER = 1 << 32  # of a site, an offset, a line
+LONGEST_ANSWER = 100  # characters: a comparison with a short constant
 
 
 class WovenFile(NamedTuple):
@@ -250,6 +251,8 @@ def _tests(value: object, sites: Set[int]) -> tuple[Test, ...]:
     if value == []:
         return ()
     tests = tuple([Test(_number(site), _text(answer)) for site, answer in (_list(each, 2) for each in _list(value))])
+    if any(len(test.answer) > LONGEST_ANSWER for test in tests):
+        raise ValueError(f"{max(tests, key=lambda test: len(test.answer)).answer[:60]!r} … is what no test found")
     _check_known(tuple([test.site for test in tests]), sites)
     return tests
 
