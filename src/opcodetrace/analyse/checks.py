@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
 from opcodetrace.analyse.happens_before import Clocks, Operations, TooManyOrders, orders
-from opcodetrace.trace.event import Event, EventKind, is_unknown
+from opcodetrace.trace.event import Event, EventKind, Value, is_unknown
 from opcodetrace.trace.events import Events
-from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Operation, Site
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
@@ -131,13 +132,14 @@ def failed_after_a_check(trace: Trace) -> Iterator[Stale]:
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
     acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, list(tests)))
+
+    def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
+        """Whether the check had found what the access needs."""
+        found_nothing = answer == "is None" and trace.sites[check.site].operation == Operation.CALL  # d.get(k) is None
+        return answer not in ("absent", "raises") and not found_nothing
+
     if len(acts):
-        yield from _stale(trace, Histories(events), acts.tolist(), tests, _asked_for_it)
-
-
-def _asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
-    """Whether the check had found what the access needs."""
-    return answer not in ("absent", "raises")
+        yield from _stale(trace, Histories(events), acts.tolist(), tests, asked_for_it)
 
 
 def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container[int] = frozenset()) -> Iterator[Stale]:
@@ -163,12 +165,14 @@ def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container
     def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
         if act.seq in told or (_same(change, act) and _is_made(trace, act)):
             return False
-        if trace.locations[act.location].kind is LocationKind.WHOLE:  # how it was changed is not known
+        location = trace.locations[act.location]
+        if location.kind is LocationKind.WHOLE:  # how it was changed is not known
             return False
         moved = trace.restructured.get(act.location, ())
         if bisect.bisect(moved, check.seq) != bisect.bisect(moved, act.seq):  # another cell of the list
             return False
-        holds = _holds(answer, change)
+        deleted = change.kind == EventKind.DELETE
+        holds = _holds_without(answer, location, trace.sites[check.site]) if deleted else _holds(answer, change.value)
         if holds is None:
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
@@ -230,25 +234,37 @@ def _begins_between(events: Events, check: int, act: int) -> bool:
     return bool(begins.any())
 
 
-def _holds(answer: str, change: Event) -> bool | None:
-    """Whether a check would find what it had found, after this write or deletion; None if that cannot be told."""
-    deleted = change.kind == EventKind.DELETE
+def _holds(answer: str, value: Value) -> bool | None:
+    """Whether a check would find what it had found if this is there; None if that cannot be told."""
     if answer in ("present", "absent", "raises"):
-        return deleted == (answer != "present")
-    if deleted or is_unknown(change.value) or not answer:
+        return answer == "present"
+    if is_unknown(value) or not answer:
         return None
     if answer in ("is None", "is not None"):
-        return (change.value is None) == (answer == "is None")
-    if not isinstance(change.value, int | float | str | bytes | None):
+        return (value is None) == (answer == "is None")
+    if not isinstance(value, int | float | str | bytes | None):
         return None
     if answer in ("true", "false"):
-        return bool(change.value) == (answer == "true")
+        return bool(value) == (answer == "true")
     sign, _, constant = answer.removeprefix("not ").partition(" ")
     try:
-        compared: bool = _COMPARISONS[sign](change.value, ast.literal_eval(constant))
+        compared: bool = _COMPARISONS[sign](value, ast.literal_eval(constant))
     except (TypeError, KeyError, ValueError, SyntaxError):
         return None
     return compared != answer.startswith("not ")
+
+
+def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
+    """The same if nothing is there any more. In place of an attribute or a global its class or the builtins may have
+    one; a call may give a default."""
+    if answer in ("absent", "raises"):
+        return True
+    if location.kind is not LocationKind.ITEM:
+        return None
+    if answer == "present":
+        return False
+    raises = location.container_type == "dict" and check.operation != Operation.CALL  # its heirs may have __missing__
+    return False if raises and answer else None
 
 
 def _same(change: Event, act: Event) -> bool:
