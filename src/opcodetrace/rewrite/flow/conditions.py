@@ -6,6 +6,7 @@ The fields `tested` and `failed` of `trace.site.Flow` say what that is; here the
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -50,6 +51,7 @@ class Conditions:
         self._tests: dict[int, frozenset[int]] = {}
         self._texts: dict[Nodes, Hashable] = {}
         self._tried: dict[int, set[int]] = {}  # a handler: the reads whose failure leads there
+        self._tried_by_text: dict[int, dict[Hashable, list[int]]] = {}
         for index, handler in enumerate(run.escapes):
             if handler != UNREACHED and self._read_key(index) is not None:
                 self._tried.setdefault(handler, set()).add(index)
@@ -110,7 +112,7 @@ class Conditions:
             wanted = _ITEMS if key == ANYWHERE else _KEYS  # a call of what changes a container, or reads it
             answers: dict[int, set[str]] = {}
             for branch, successor in self._dependence.decided_by(index):
-                for read, answer in self._answers(branch, successor, tested):
+                for read, answer in self._answers(branch, successor, tested, index):
                     own = self._read_key(read) or ANYWHERE
                     if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index):
                         answers.setdefault(read, set()).add(answer)
@@ -119,15 +121,31 @@ class Conditions:
                 found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
         return found
 
-    def _answers(self, branch: int, successor: int, tested: Mapping[int, Iterable[int]]) -> Iterator[tuple[int, str]]:
-        """The reads on which it depends that control goes this way, and what each must find for that."""
+    def _answers(
+        self, branch: int, successor: int, tested: Mapping[int, Iterable[int]], index: int
+    ) -> Iterator[tuple[int, str]]:
+        """The reads on which it depends that control goes this way, and what each must find for that. Of the very
+        many that may lead to a handler by an error, only the nearest ones of the location that `index` accesses."""
         if branch in tested and successor in self._run.ways[branch]:
             asked, answer = self._question(branch, successor)
             for read in tested[branch]:
                 yield read, answer if read == asked else ""
         elif successor in self._tried:
-            for read in self._tried[successor]:
+            reads = self._tried_at(successor).get(self._location(index), [])
+            before = bisect.bisect_left(reads, index)
+            for read in reads[max(0, before - _MOST_TESTS) : before] or reads[-_MOST_TESTS:]:
                 yield read, "raises"
+
+    def _tried_at(self, handler: int) -> Mapping[Hashable, list[int]]:
+        """The reads whose failure leads to a handler, by the text of their location, as far as that is known."""
+        found = self._tried_by_text.get(handler)
+        if found is None:
+            found = self._tried_by_text[handler] = {}
+            for read in sorted(self._tried[handler]):
+                text = self._location(read)
+                if text is not None:
+                    found.setdefault(text, []).append(read)
+        return found
 
     def _question(self, branch: int, successor: int) -> tuple[int, str]:
         """What a conditional jump asks a read directly, as what that found if control then goes to `successor`."""
