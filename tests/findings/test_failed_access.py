@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
+from tests.findings.forms import Told, told_of
 from tests.recording import Scripts
 
 # The first thread checks, the second changes, the first acts.
@@ -83,34 +84,36 @@ SILENT = {
 }
 
 
-def found(scripts: Scripts, first: str, second: str, printed: str) -> list[tuple[object, ...]]:
-    source = PROGRAM.replace("FIRST", first.replace("\n", "\n        ")).replace("SECOND", second)
-    scripts.write("script.py", source)
-    done = scripts.recorded("script.py")
-    assert done.returncode == 0, done.stderr.decode()
-    if printed or not FREE_THREADED:
-        assert done.stdout.decode().strip() == printed
-    return scripts.query(
-        "SELECT severity, certainty, label FROM findings JOIN locations ON locations.id = location_id"
-        " WHERE findings.kind = 'failed access'"
-    )
+def program(first: str, second: str) -> str:
+    return PROGRAM.replace("FIRST", first.replace("\n", "\n        ")).replace("SECOND", second)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {name: program(first, second) for name, (first, second, _, _) in FOUND.items()}
+    programs |= {name: program(first, second) for name, (first, second, _) in SILENT.items()}
+    return told_of(programs, "failed access", tmp_path_factory.mktemp("forms"))
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_a_check_that_was_true_no_longer(name: str, scripts: Scripts) -> None:
-    first, second, error, label = FOUND[name]
-    assert found(scripts, first, second, error) == [("happened", "proven", label)]
+def test_a_check_that_was_true_no_longer(name: str, told: dict[str, Told]) -> None:
+    _, _, error, label = FOUND[name]
+    assert told[name] == (error, [("happened", "proven", label)])
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_check_no_finding(name: str, told: dict[str, Told]) -> None:
+    error = SILENT[name][2]
+    assert told[name].findings == []
+    if error or not FREE_THREADED:
+        assert told[name].printed == error
 
 
 def test_it_is_told(scripts: Scripts) -> None:
     first, second, error, label = FOUND["a lookup"]
-    found(scripts, first, second, error)
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert f"1 access failed after a check that was true no longer of {label}." in told
     assert f"so that first's access raised {error}" in told
-
-
-@pytest.mark.parametrize("name", SILENT)
-def test_no_check_no_finding(name: str, scripts: Scripts) -> None:
-    assert found(scripts, *SILENT[name]) == []

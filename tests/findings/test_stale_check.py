@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.findings.forms import Told, told_of
 from tests.recording import Scripts
 
 # The first thread checks, the second changes, the first acts.
@@ -158,26 +159,25 @@ if value is None:
 }
 
 
-def found(scripts: Scripts, first: str, second: str) -> list[tuple[object, ...]]:
-    source = PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
-    scripts.write("script.py", source)
-    done = scripts.recorded("script.py")
-    assert done.returncode == 0, done.stderr.decode()
-    return scripts.query(
-        "SELECT severity, certainty, label FROM findings JOIN locations ON locations.id = location_id"
-        " WHERE findings.kind = 'stale check'"
-    )
+def program(first: str, second: str) -> str:
+    return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {name: program(first, second) for name, (first, second, _) in FOUND.items()}
+    programs |= {name: program(*each) for name, each in SILENT.items()}
+    return told_of(programs, "stale check", tmp_path_factory.mktemp("forms"))
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_a_check_that_was_true_no_longer(name: str, scripts: Scripts) -> None:
-    first, second, label = FOUND[name]
-    assert found(scripts, first, second) == [("happened", "proven", label)]
+def test_a_check_that_was_true_no_longer(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == [("happened", "proven", FOUND[name][2])]
 
 
 @pytest.mark.parametrize("name", SILENT)
-def test_no_finding(name: str, scripts: Scripts) -> None:
-    assert found(scripts, *SILENT[name]) == []
+def test_no_finding(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == []
 
 
 @pytest.mark.parametrize("name", WAITED_FOR)
@@ -189,7 +189,8 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
 
 
 def test_an_update_that_was_lost_so_is_told_once(scripts: Scripts) -> None:
-    found(scripts, *SILENT["a conditional update"])
+    scripts.write("script.py", program(*SILENT["a conditional update"]))
+    assert scripts.recorded("script.py").returncode == 0
     assert scripts.query("SELECT kind, severity FROM findings") == [("lost update", "happened")]
 
 
@@ -215,7 +216,8 @@ def test_the_same_act_by_a_truth_of_its_own_is_possible(scripts: Scripts) -> Non
 
 def test_it_is_told(scripts: Scripts) -> None:
     first, second, _ = FOUND["a state"]
-    found(scripts, first, second)
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 check of box.state was true no longer when a thread acted on it." in told

@@ -1,0 +1,42 @@
+"""Many small programs in one recording: a module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.recording import record
+
+
+class Told(NamedTuple):
+    """What a program printed, and its findings of a kind: severity, certainty, label (without what tells it from those
+    of the other programs)."""
+
+    printed: str
+    findings: list[tuple[object, ...]]
+
+
+def told_of(programs: Mapping[str, str], kind: str, folder: Path) -> dict[str, Told]:
+    """By the programs' names."""
+    for number, source in enumerate(programs.values()):
+        (folder / f"form_{number}.py").write_text(source)
+    script = folder / "script.py"
+    script.write_text("".join(f"import form_{number}\nprint('--')\n" for number in range(len(programs))))
+    recording = record(folder / "trace.db", "-q", script)
+    assert recording.exit_code == 0, recording.stderr
+    rows = recording.query(
+        "SELECT DISTINCT findings.id, path, severity, findings.certainty, label FROM findings"
+        " JOIN locations ON locations.id = findings.location_id"
+        " JOIN finding_events ON finding_events.finding_id = findings.id"
+        " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
+        " JOIN sites ON sites.id = events.site_id JOIN files ON files.id = file_id"
+        " WHERE findings.kind = ?",
+        kind,
+    )
+    printed = recording.stdout.split("--\n")
+    findings: dict[str, list[tuple[object, ...]]] = {name: [] for name in programs}
+    named = {f"form_{number}.py": name for number, name in enumerate(programs)}
+    for _, path, severity, certainty, label in rows:
+        findings[named[Path(str(path)).name]].append((severity, certainty, str(label).partition(" (")[0]))
+    return {name: Told(printed[number].strip(), findings[name]) for number, name in enumerate(programs)}
