@@ -64,7 +64,10 @@ def start_recording(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]
     assert collector.stdout is not None
     assert collector.stdout.readline() == b"ready\n"
     (folder,) = scripts.spools()
-    return collector, Process(**json.loads((folder / "meta.json").read_text())["process"])
+    process = None
+    while process is None:  # the script may be quicker than the recorder that notes it
+        process = json.loads((folder / "meta.json").read_text())["process"]
+    return collector, Process(**process)
 
 
 def kill_the_collector(scripts: Scripts) -> tuple[subprocess.Popen[bytes], Process]:
