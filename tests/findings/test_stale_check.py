@@ -194,20 +194,15 @@ def test_an_update_that_was_lost_so_is_told_once(scripts: Scripts) -> None:
     assert scripts.query("SELECT kind, severity FROM findings") == [("lost update", "happened")]
 
 
-MADE = """
-def make():
-    if not box.value:
-        wait()
-        box.value = Box()
-make()
-"""
+def done_by_both(scripts: Scripts, lines: str) -> None:
+    source = program("make()", "make()").replace("def first", f"def make():\n{lines}\ndef first")
+    scripts.write("script.py", source)
+    assert scripts.recorded("script.py").returncode == 0
 
 
 def test_the_same_act_by_a_truth_of_its_own_is_possible(scripts: Scripts) -> None:
     """Only code of the program could say whether a Box is true."""
-    source = PROGRAM.replace("FIRST", "make()").replace("SECOND", "make()")
-    scripts.write("script.py", source.replace("def first", MADE.removesuffix("make()\n") + "def first"))
-    assert scripts.recorded("script.py").returncode == 0
+    done_by_both(scripts, "    if not box.value:\n        wait()\n        box.value = Box()")
     assert scripts.query("SELECT kind, severity FROM findings") == [("stale check", "possible")]
     assert scripts.opcodetrace("check").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
@@ -222,6 +217,13 @@ def test_it_is_told(scripts: Scripts) -> None:
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 check of box.state was true no longer when a thread acted on it." in told
     assert "first checked box.state (line 14), then second wrote 'busy' (line 20), and first went on" in told
+
+
+def test_a_check_that_cannot_be_told_is_none(scripts: Scripts) -> None:
+    done_by_both(
+        scripts, "    if box.count is not None and box.count < limit:\n        wait()\n        box.count = limit - 1"
+    )
+    assert scripts.query("SELECT kind, severity FROM findings") == []
 
 
 TASKS = """

@@ -163,7 +163,7 @@ def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container
     histories = Histories(events)
 
     def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
-        if act.seq in told or (_same(change, act) and _is_made(trace, act)):
+        if not answer or act.seq in told or (_same(change, act) and _is_made(trace, act)):
             return False
         location = trace.locations[act.location]
         if location.kind is LocationKind.WHOLE:  # how it was changed is not known
@@ -238,7 +238,7 @@ def _holds(answer: str, value: Value) -> bool | None:
     """Whether a check would find what it had found if this is there; None if that cannot be told."""
     if answer in ("present", "absent", "raises"):
         return answer == "present"
-    if is_unknown(value) or not answer:
+    if is_unknown(value):
         return None
     if answer in ("is None", "is not None"):
         return (value is None) == (answer == "is None")
@@ -264,7 +264,7 @@ def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
     if answer == "present":
         return False
     raises = location.container_type == "dict" and check.operation != Operation.CALL  # its heirs may have __missing__
-    return False if raises and answer else None
+    return False if raises else None
 
 
 def _same(change: Event, act: Event) -> bool:
