@@ -148,7 +148,7 @@ def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container
     that code wrote to which is not woven (`unseen`), nothing is sure.
 
     Of a value whose truth is the program's own, it is not sure how the check would have gone; it is told if the other
-    thread's write came from the very line of code. A thread that writes the value that is there already, made anew,
+    thread's write came from the very same instruction. A thread that writes the value that is there already, made anew,
     changes nothing."""
     events = trace.events
     tests = {

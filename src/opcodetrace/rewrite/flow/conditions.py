@@ -1,4 +1,7 @@
-"""Conditional updates: writes that a test of a read decided upon, while the other branch writes what was read, changed.
+"""What tests of reads decide: conditional updates, and the checks that an access is under (`Conditions.tests`).
+
+A conditional update is a write that a test of a read decided upon, while the other branch writes what was read,
+changed.
 
 `if k in d: d[k] += 1 else: d[k] = 1` stores a constant, and is an update all the same: it builds on what the test saw.
 The fields `tested` and `failed` of `trace.site.Flow` say what that is; here they are found.
@@ -278,6 +281,7 @@ class Conditions:
         return arguments[0] if arguments else None
 
     def _looks_for_value(self, act: int) -> bool:
+        """Whether it fails for want of a value, however long the container is: items.remove(x)."""
         return act in self._run.given and bool({"remove", "index"} & self._run.callee_names(self._run.inputs[2 * act]))
 
     # --- writes and variables

@@ -85,7 +85,7 @@ class AbstractInterpreter:
         self.conditions: dict[int, Nodes] = {}  # conditional jumps: what is tested
         self.targets: dict[
             int, list[Nodes]
-        ] = {}  # stores and deletions of items and attributes: what names the location
+        ] = {}  # what stores and deletes items and attributes: its location's operands
         self.depth = [-1] * len(self.instructions)
         self.ways: list[list[int]] = [[] for _ in self.instructions]  # the successors, if nothing is raised
         self.escapes = [UNREACHED] * len(self.instructions)  # the handler, if something is
