@@ -281,7 +281,7 @@ def tell(database: Database, run: StoredRun) -> None:
 
 
 def tabulate(recordings: list[RecordedRun], database: Path) -> None:
-    """How many runs ended how, printed what, and what was found; then the report of the first in which anything was."""
+    """How many runs ended how, printed what, and what was found; then the report of the first that went worst."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -290,6 +290,7 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
     from opcodetrace.report.words import run as run_words
     from opcodetrace.report.words.finding import found_words
     from opcodetrace.store.database import Database
+    from opcodetrace.trace.finding_kind import happened, possible
 
     table = Table("runs", "exit code", "last line printed", "found", title=None)
     with contextlib.ExitStack() as stack:
@@ -312,12 +313,15 @@ def tabulate(recordings: list[RecordedRun], database: Path) -> None:
             )
             table.add_row(*map(Text, cells))
         Console(stderr=True, highlight=False).print(table)
-        first = next((run for run in stored if run is not None and found_words(run.found, KINDS)), None)
+        told = [run for run in stored if run is not None and found_words(run.found, KINDS)]
+        shown = min(
+            told, key=lambda run: (not happened(KINDS, run.found), not possible(KINDS, run.found)), default=None
+        )
         numbers = [run.id for run in stored if run is not None]
         if numbers:
             say(f"runs {numbers[0]} to {numbers[-1]} are in {database}; next: {command('runs', database)}")
-        if first is not None:
-            tell(opened, first)
+        if shown is not None:
+            tell(opened, shown)
 
 
 def spread(runs: list[StoredRun]) -> list[Tally]:

@@ -10,14 +10,13 @@ import ast
 import bisect
 import operator
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
-from opcodetrace.analyse.happens_before import Clocks, Operations, TooManyOrders, orders
+from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import Event, EventKind, Value, is_unknown
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.location import Location, LocationKind
@@ -88,39 +87,6 @@ class Histories:
         return np.sort(np.concatenate([*found, acts]))
 
 
-class _Pasts:
-    """What came before what, because one thread waited for another."""
-
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-
-    @cached_property
-    def _clocks(self) -> Clocks | None:
-        trace = self._trace
-        objects = {each.id: each for each in trace.sync_objects}
-        operations = Operations(trace.synchronisation)
-        found = orders(
-            trace.synchronisation,
-            operations,
-            objects,
-            trace.threads,
-            begun=not trace.let_go,
-            free_threaded=trace.free_threaded,
-        )
-        try:
-            return Clocks(found, {thread.thread: thread.last_seq for thread in trace.threads})
-        except TooManyOrders:
-            return None
-
-    def holds(self, one: int, other: int) -> bool | None:
-        """Whether an event's thread had waited, before it, for another one's thread to be past that; None: unknown."""
-        events = self._trace.events
-        if self._clocks is None:
-            return None
-        clock = self._clocks.at(int(events.thread[one]), int(events.seq[one]))
-        return clock.get(int(events.thread[other])) > int(events.seq[other])
-
-
 def _pair(act: Any, test: Any) -> Any:
     """The numbers of two sites as one."""
     return (act << 32) + test
@@ -188,7 +154,7 @@ def _stale(
     undone: Callable[[str, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
-    events, pasts, has_failed = trace.events, _Pasts(trace), trace.events.failed()
+    events, pasts, has_failed = trace.events, Pasts(trace), trace.events.failed()
     for act in acts:
         location = int(events.location[act])
         if location < 0 or not trace.locations[location].certain:

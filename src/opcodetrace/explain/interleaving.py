@@ -374,6 +374,8 @@ def _computations(
 
 def _order(events: Iterable[Event], finding: Finding, kind: FindingKind) -> list[Event]:
     """The order shown. Intervals leave some room: the kind says which roles come before its pivot, and which after."""
+    if not kind.in_order:
+        return sorted(events, key=lambda event: event.seq)
     names = [role.name for role in kind.roles]
     place_of = names.index(kind.pivot)
     pivot = finding.roles.get(kind.pivot)

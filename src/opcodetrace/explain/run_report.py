@@ -102,12 +102,12 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
     counts = database.counts(run.id)
     protected: list[Protected] = []
     if synchronised is not None and not run.merged:
-        went_wrong = {count.location for count in counts if count.high and is_told(count.kind)}
+        found_at = {count.location for count in counts if count.high and is_told(count.kind)}
         written_unseen = {count.location for count in counts if count.location is not None and not is_told(count.kind)}
         whole = [each for each in locations.values() if each.certain and each.kind is not LocationKind.WHOLE]
         shown = by_thread if not groups else {}
         protected = synchronised.protected(
-            [each for each in whole if each.id not in went_wrong], recording, shown, written_unseen
+            [each for each in whole if each.id not in found_at], recording, shown, written_unseen
         )
     protected = [
         replace(each, hand_over=redacted(each.hand_over))

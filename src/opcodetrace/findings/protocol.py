@@ -23,6 +23,7 @@ class Kind(ABC):
     claim: ClassVar[str]
     roles: ClassVar[tuple[Role, ...]]
     pivot: ClassVar[str]
+    in_order: ClassVar[bool] = True
     nothing: ClassVar[str | None] = None
     fails_check: ClassVar[bool] = True
     is_told: ClassVar[bool] = True

@@ -137,6 +137,10 @@ class FindingKind(Protocol):
     def pivot(self) -> str:
         """The role that those before it come before, and those after it after, whatever the overlap of intervals."""
 
+    @property
+    def in_order(self) -> bool:
+        """Whether that is so. If not, the finding is told in the order of the run; its pivot is what it must have."""
+
     def headline(self, total: Total) -> str:
         """How many there are and where, in one sentence."""
 

@@ -53,14 +53,15 @@ def script(run: StoredRun) -> str:
 
 def headline(report: RunReport, code: Callable[[str], str] = identity) -> str:
     """How much was found, and where, in a sentence or two."""
-    if report.told:
-        return " ".join(finding.headlines(report, code))
+    told = finding.headlines(report, code)
+    if any(kind.fails_check for kind in report.told):
+        return " ".join(told)
     if report.run.merged:
         return f"What was lost is not known: {listing([each.value for each in report.run.merged])} were not told apart."
     nothing = finding.nothing(report)
     if any(caveats(report)):
-        return f"Within the limits below, {nothing[0].lower()}{nothing[1:]}."
-    return f"{nothing}."
+        nothing = f"Within the limits below, {nothing[0].lower()}{nothing[1:]}"
+    return " ".join([f"{nothing}.", *told])
 
 
 def origin_of_confidence(report: RunReport) -> list[str]:

@@ -1,0 +1,98 @@
+"""Unguarded update: a lost update that did not happen in this run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.unguarded import lines_of, unguarded
+from opcodetrace.findings.protocol import Kind
+from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
+from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
+from opcodetrace.trace.quantity import quantity
+
+NAME = "unguarded update"
+READ = "read"
+WRITE = "write"
+OTHER_WRITE = "other write"
+
+
+class UnguardedUpdateKind(Kind):
+    """See `analyse.unguarded`. What happened at the same lines is told as a lost update alone."""
+
+    name = NAME
+    claim = "Nothing that was seen keeps another thread's write out from between a thread's read and its write."
+    roles = (
+        Role(READ, "the read that begins an update", flows_into=WRITE),
+        Role(WRITE, "the write that ends it, and that would be made of a stale value", Mark.WARNING, groups=True),
+        Role(OTHER_WRITE, "another thread's write, which could come between the two", Mark.WARNING, groups=True),
+    )
+    pivot = WRITE
+    in_order = False
+    fails_check = False
+
+    def find(self, evidence: Evidence) -> Iterator[Finding]:
+        trace = evidence.trace
+        seqs = {seq for lost in evidence.lost for seq in (lost.lost, lost.overwritten_by) if seq is not None}
+        site_of = {seq: int(trace.events.site[place]) for seq, place in trace.events.places(seqs).items()}
+        told = {
+            lines_of(trace, (site_of[lost.lost], site_of[lost.overwritten_by]))
+            for lost in evidence.lost
+            if lost.overwritten_by is not None
+        }
+        for each in unguarded(evidence, told):
+            roles = {READ: each.read, WRITE: each.write, OTHER_WRITE: each.other}
+            severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
+            yield Finding(NAME, severity, each.certainty, roles, (each.location,))
+
+    def counts(self, evidence: Evidence, found: list[Finding]) -> Iterator[Count]:
+        for location, number in Counter(finding.locations[0] for finding in found).items():
+            yield Count(NAME, location, number, number)
+
+    def headline(self, total: Total) -> str:
+        if total.label is None:
+            return f"Updates at {quantity(total.places, 'location')} are unguarded."
+        cells = f" (at {total.cells:,} locations of that name)" if total.cells > 1 else ""
+        return f"Updates of {total.label}{cells} are unguarded."
+
+    def heading(self, what: str, places: Mapping[str, str]) -> str:
+        if places[WRITE] == places[OTHER_WRITE]:
+            return f"update of {what} at {places[WRITE]} unguarded against the same by another thread"
+        return f"update of {what} at {places[WRITE]} unguarded against {places[OTHER_WRITE]}"
+
+    def sentences(self, teller: Teller) -> Iterable[str]:
+        read, write, other = (teller.step(role) for role in (READ, WRITE, OTHER_WRITE))
+        if read is None or write is None or other is None:
+            return
+        name, another = teller.lane(write.thread), teller.lane(other.thread)
+        does, then = ("delete it", "undone") if other.kind == EventKind.DELETE else ("write to it", "lost")
+        at, until, elsewhere = (teller.place(each.site) for each in (read, write, other))
+        window = f"from {at} to {until}" if at != until else f"at {until}"
+        yield (
+            f"{name} reads {teller.label} ({at}) and writes what it makes of it ({until}). In between, {another} could "
+            f"{does} ({elsewhere}); that would be {then}."
+        )
+        places = window if elsewhere == until else f"{window} and at {elsewhere}"
+        yield f"Hold one lock {places}."
+
+    def how_sure(self, teller: Teller) -> str:
+        unordered = "nothing was seen by which one of the two had waited for the other"
+        if teller.severity is Severity.GIL_ONLY:
+            return (
+                "Only the GIL prevents it: this build does not switch threads between that read and write, one without "
+                f"a GIL can; {unordered}."
+            )
+        inferred = " The value went through a call, a parameter or a return."
+        said = inferred if teller.certainty is not Certainty.PROVEN else ""
+        return f"Possible: it did not happen in this run, but {unordered}.{said}"
+
+    def remark(self, role: str, teller: Teller) -> str | None:
+        own = teller.step(role)
+        if own is None or role == READ:
+            return None
+        return "could come in between" if role == OTHER_WRITE else None
+
+
+UNGUARDED_UPDATE = UnguardedUpdateKind()

@@ -1,0 +1,151 @@
+"""Updates that nothing seen keeps apart, in all their forms; and what is none. In no run here is anything lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opcodetrace.rewrite.interpreters import FREE_THREADED
+from tests.findings.forms import Told, told_of
+from tests.recording import Scripts, record
+
+# The second thread begins as the first is done. It waits by a pipe, which is not recorded.
+PROGRAM = """
+import os, queue, threading, time
+from concurrent.futures import Future
+class Box: pass
+class Money:
+    def __init__(self, amount): self.amount = amount
+    def __add__(self, other): return Money(self.amount + other.amount)
+d, box, jobs, total = {"n": 0}, Box(), [], 0
+box.count, box.value, box.done, box.state = 0, Money(0), False, "idle"
+lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RLock(), threading.Semaphore(1)
+event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
+reader, writer = os.pipe()
+def one(): return 1
+def get(): return box.count
+def put(value): box.count = value
+def bump(): return box.count + 1
+def slowly():
+    count = box.count
+    time.sleep(0)
+    box.count = count + 1
+def first():
+    global total
+    FIRST
+    os.write(writer, b".")
+def second():
+    global total
+    os.read(reader, 1)
+    SECOND
+threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+SLOW_ITEM = 'n = d["n"]\ntime.sleep(0)\nd["n"] = n + 1'
+POSSIBLE = {
+    "of an item": (SLOW_ITEM, SLOW_ITEM, "d['n']"),
+    "of an attribute": ("slowly()", "slowly()", "box.count"),
+    "of a global": ("n = total\ntime.sleep(0)\ntotal = n + 1", "total += 1", "global total"),
+    "a function is called in between": ("box.count += one()", "box.count += one()", "box.count"),
+    "an operator in Python": ("box.value += Money(1)", "box.value += Money(1)", "box.value"),
+    "read and written by functions": ("put(get() + 1)", "put(get() + 1)", "box.count"),
+    "a loop in between": ("n = box.count\nfor _ in range(2): pass\nbox.count = n + 1", "box.count = 9", "box.count"),
+    "against a write that is none": ("slowly()", "box.count = 0", "box.count"),
+    "against a deletion": (SLOW_ITEM, 'del d["n"]', "d['n']"),
+    "not the same lock": ("with lock: slowly()", "with audit: slowly()", "box.count"),
+    "one without the lock": ("with lock: slowly()", "slowly()", "box.count"),
+    "the lock given up in between": (
+        "with lock: n = box.count\nwith lock: box.count = n + 1",
+        "with lock: slowly()",
+        "box.count",
+    ),
+    "an order the other way": ("slowly()\nevent.set()", "slowly()\nevent.wait()", "box.count"),
+    "a counter that both increase tells nothing": (
+        "slowly()\nwith lock: d['n'] += 1",
+        "with lock: d['n'] += 1\nslowly()",
+        "box.count",
+    ),
+}
+GIL_ONLY = {
+    "+= of an attribute": ("box.count += 1", "box.count += 1", "box.count"),
+    "+= of an item": ('d["n"] += 1', 'd["n"] += 1', "d['n']"),
+    "+= of a global": ("total += 1", "total += 1", "global total"),
+    "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
+}
+NONE = {
+    "the same lock": ("with lock: slowly()", "with lock: slowly()"),
+    "an RLock": ("with rlock:\n    with rlock: pass\n    slowly()", "with rlock: slowly()"),
+    "a semaphore": ("with semaphore: slowly()", "with semaphore: slowly()"),
+    "a condition": ("with condition: slowly()", "with condition: slowly()"),
+    "one of two locks": ("with lock, audit: slowly()", "with audit: slowly()"),
+    "an event": ("slowly()\nevent.set()", "event.wait()\nslowly()"),
+    "a queue": ("slowly()\nitems.put(1)", "items.get()\nslowly()"),
+    "a future": ("slowly()\nfuture.set_result(1)", "future.result()\nslowly()"),
+    "a join": ("slowly()", "threads[0].join()\nslowly()"),
+    "a start": ("slowly()\nlate = threading.Thread(target=slowly)\nlate.start()\nlate.join()", "pass"),
+    "a flag": ("slowly()\nbox.done = True", "while not box.done: time.sleep(0)\nslowly()"),
+    "a flag under a lock": (
+        "slowly()\nwith lock: box.done = True",
+        "with lock: done = box.done\nif done: slowly()",
+    ),
+    "handed on": (
+        "job = Box()\njob.count = 0\njob.count += 1\njobs.append(job)",
+        "job = jobs.pop()\njob.count += 1",
+    ),
+    "a thread makes it": ("box.new = 0", "box.new += 1"),
+    "writes that are made of nothing": ("box.count = 1", "box.count = 2"),
+    "the same value": ("box.state = box.state", "box.state = box.state"),
+    "a branch": ('if box.state == "idle": box.state = "busy"', 'if box.state == "busy": box.state = "idle"'),
+    "one thread alone": ("slowly()\nslowly()", "get()"),
+    "another object": ("own = Box(); own.n = 0; own.n += 1", "own = Box(); own.n = 0; own.n += 1"),
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {name: (first, second) for name, (first, second, _) in (POSSIBLE | GIL_ONLY).items()} | NONE
+    assert len(programs) == len(POSSIBLE) + len(GIL_ONLY) + len(NONE)
+    texts = {
+        name: PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second.replace("\n", "\n    "))
+        for name, (first, second) in programs.items()
+    }
+    return told_of(texts, "unguarded update", tmp_path_factory.mktemp("unguarded"))
+
+
+@pytest.mark.parametrize("name", POSSIBLE)
+def test_what_can_happen(name: str, told: dict[str, Told]) -> None:
+    found = {(severity, label) for severity, _, label in told[name].findings}
+    assert found == {("possible", POSSIBLE[name][2])}
+
+
+@pytest.mark.parametrize("name", GIL_ONLY)
+def test_what_only_the_gil_prevents(name: str, told: dict[str, Told]) -> None:
+    found = {(severity, label) for severity, _, label in told[name].findings}
+    assert found == {("possible" if FREE_THREADED else "gil-only", GIL_ONLY[name][2])}
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_what_cannot(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == []
+
+
+def test_what_happened_at_the_same_lines_is_told_as_that_alone(tmp_path: Path) -> None:
+    script = tmp_path / "lost.py"
+    script.write_text(
+        "from threading import Barrier, Thread\ncounter, both = [0], Barrier(2)\ndef add():\n    for _ in range(3):\n"
+        "        count = counter[0]\n        both.wait()\n        counter[0] = count + 1\n"
+        "threads = [Thread(target=add) for _ in range(2)]\nfor each in threads: each.start()\n"
+        "for each in threads: each.join()\n"
+    )
+    recording = record(tmp_path / "trace.db", "-q", script)
+    assert recording.query("SELECT DISTINCT kind FROM findings") == [("lost update",)]
+
+
+def test_it_fails_no_check(scripts: Scripts) -> None:
+    scripts.write("script.py", PROGRAM.replace("FIRST", "slowly()").replace("SECOND", "slowly()"))
+    assert scripts.recorded("script.py").returncode == 0
+    checked = scripts.opcodetrace("check", "-d", scripts.database)
+    assert checked.returncode == 0
+    assert b"unguarded" in checked.stdout
