@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -150,25 +151,31 @@ def test_a_small_or_read_only_file_system(mount: str, scripts: Scripts) -> None:
     assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (74, b"", 1)
 
 
-@pytest.mark.parametrize("mode", ["EXCLUSIVE", "IMMEDIATE"])
-def test_a_trace_file_that_somebody_keeps_locked(mode: str, scripts: Scripts) -> None:
-    scripts.write("script.py", SCRIPT)
-    if mode == "IMMEDIATE":  # a writer that has not begun to write keeps nobody from looking, but from making tables
-        sqlite3.connect(scripts.database).close()
-        scripts.database.touch()
-    else:
-        assert record(scripts, "-q", "script.py")[0] == 3
-    holder = sqlite3.connect(scripts.database, isolation_level=None)
-    holder.execute(f"BEGIN {mode}")
-    with ThreadPoolExecutor() as beside:  # each waits for some seconds
-        required = beside.submit(record, scripts, "--require-recording", "script.py")
-        code, stdout, stderr = record(scripts, "script.py")
-    assert (code, stdout) == (3, "it ran ['script.py'] in\n")
-    waiting, unrecorded = stderr.splitlines()
-    assert waiting.startswith("opcodetrace: waiting for ")
-    assert unrecorded.startswith(f"{UNRECORDED}{scripts.database} is locked by another process ({os.getpid()}: ")
-    assert required.result()[:2] == (74, "")
-    holder.close()
+def test_a_trace_file_that_somebody_keeps_locked(tmp_path: Path) -> None:
+    kept: dict[str, Scripts] = {}
+    for mode in ("EXCLUSIVE", "IMMEDIATE"):
+        (tmp_path / mode).mkdir()
+        kept[mode] = Scripts(tmp_path / mode)
+        kept[mode].write("script.py", SCRIPT)
+    assert record(kept["EXCLUSIVE"], "-q", "script.py")[0] == 3
+    # a writer that has not begun to write keeps nobody from looking, but from making tables
+    kept["IMMEDIATE"].database.touch()
+    with ThreadPoolExecutor() as beside, contextlib.ExitStack() as holders:  # each waits for some seconds
+        waiting = {}
+        for mode, scripts in kept.items():
+            holder = sqlite3.connect(scripts.database, isolation_level=None)
+            holders.callback(holder.close)
+            holder.execute(f"BEGIN {mode}")
+            required = beside.submit(record, scripts, "--require-recording", "script.py")
+            waiting[mode] = beside.submit(record, scripts, "script.py"), required
+        for mode, (optional, required) in waiting.items():
+            code, stdout, stderr = optional.result()
+            assert (code, stdout) == (3, "it ran ['script.py'] in\n")
+            said, unrecorded = stderr.splitlines()
+            database = kept[mode].database
+            assert said.startswith("opcodetrace: waiting for ")
+            assert unrecorded.startswith(f"{UNRECORDED}{database} is locked by another process ({os.getpid()}: ")
+            assert required.result()[:2] == (74, "")
 
 
 def test_a_current_folder_that_is_gone(scripts: Scripts) -> None:
