@@ -2,52 +2,221 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
+from opcodetrace.errors import OutputError, UsageError
 from opcodetrace.explain import run_report
+from opcodetrace.explain.gate import FailOn, Gate, Ignore, Judged, comments, word
+from opcodetrace.findings import KINDS
 from opcodetrace.report.words import finding as finding_words
 from opcodetrace.report.words import run as run_words
-from opcodetrace.report.words.text import encodable
+from opcodetrace.report.words.text import encodable, shown_path
+from opcodetrace.report.write import MISNAMED, write_whole
 from opcodetrace.store.database import Database
 from opcodetrace.trace.finding import Severity
+from opcodetrace.trace.finding_kind import FindingKind
 from opcodetrace.trace.printable import printable
-from opcodetrace.trace.report_model import RunReport, Story
+from opcodetrace.trace.quantity import quantity
+from opcodetrace.trace.report_model import RunReport
+from opcodetrace.trace.stored import StoredRun
+from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option, run_option
 
 FOUND = 1  # exit code
+MAX_PASSING = 50  # findings that are named though they do not count
+VERSION = 1  # of a baseline
+
+
+class Checked(NamedTuple):
+    """A run, held against the gate."""
+
+    run: StoredRun
+    report: RunReport
+    judged: list[Judged]
+    untold: list[FindingKind]
+    idle: list[Ignore]  # comments that match nothing
 
 
 @click.command()
 @database_option
 @run_option
+@click.option("--all", "every", is_flag=True, help="Check all runs of the trace file together.")
+@click.option(
+    "--fail-on",
+    metavar="KIND[:SEVERITY],...",
+    multiple=True,
+    help="What exits with 1: a kind (lost-update), a kind and the least severity (stale-check:possible), a severity of "
+    "any kind (happened, possible, gil-only), or none. Repeat it for more.  [default: what happened]",
+)
 @click.option("--possible", is_flag=True, help="Exit with 1 also if something may have gone wrong but need not.")
-def check(database: Path, run: int | None, possible: bool) -> None:
-    """Say in short what was found in a run; exit with 1 if that is anything, else with 0."""
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Findings in this file are known: they do not count.",
+)
+@click.option("--write-baseline", is_flag=True, help="Add what is found to the file of --baseline; exit with 0.")
+def check(
+    database: Path,
+    run: int | None,
+    every: bool,
+    fail_on: tuple[str, ...],
+    possible: bool,
+    baseline: Path | None,
+    write_baseline: bool,
+) -> None:
+    """Say in a line each what was found in a run; exit with 1 if any of it counts, else with 0.
+
+    A comment `# opcodetrace: ignore[KIND] reason` on a line of a finding, or `ignore = ["KIND:PATH"]` in the
+    configuration, takes it out of the count."""
+    if every and run is not None:
+        raise UsageError(f"--all and --run {run} exclude each other; give one of them")
+    if write_baseline and baseline is None:
+        raise UsageError("--write-baseline: there is no file to write; name it with --baseline FILE")
+    severity = Severity.POSSIBLE if possible else Severity.HAPPENED
+    given = [each.strip() for words in fail_on for each in words.split(",") if each.strip()]
+    bad = FailOn.of(KINDS, given) if given else FailOn.usual(KINDS, severity)
+    known = {} if baseline is None else read(baseline, may_lack=write_baseline)
+    ignored = configuration.ignored()
     with Database.open(database) as opened:
-        report = run_report.compose(opened, opened.run(run))
-    for line in lines(report):
+        runs = opened.runs() if every else [opened.run(run)]
+        checked = [hold(opened, each, Gate(bad, known, ignored)) for each in runs or [opened.run()]]
+    for line in lines(checked, baseline):
         click.echo(encodable(printable(line), sys.stdout.encoding))
-    if report.fails or (possible and report.may_fail):
+    if write_baseline and baseline is not None:
+        write(baseline, known, checked)
+    elif any(each.untold or any(judged.counts for judged in each.judged) for each in checked):
         sys.exit(FOUND)
 
 
-def lines(report: RunReport) -> list[str]:
+def hold(database: Database, run: StoredRun, gate: Gate) -> Checked:
+    report = run_report.compose(database, run, max_stories=0, max_brief=0)
+    stories = run_report.brief(database, run)
+    found = [each for path, source in database.sources(run.id).items() for each in comments(path, source)]
+    gate = Gate(gate.fail_on, gate.known, gate.ignored, found)
+    judged = gate.judge(report, stories, lambda path: shown_path(path, run.info))
+    idle = [each for each in found if not any(each.matches(story) for story in stories)]
+    return Checked(run, report, judged, gate.untold(report, stories), idle)
+
+
+def lines(checked: Sequence[Checked], baseline: Path | None) -> Iterator[str]:
     """What was found, a line each."""
-    out = [f"{run_words.script(report.run)}, run {report.run.id}: {run_words.headline(report)}"]
-    out += [f"  {finding(story, report)}" for story in report.stories]
-    out += [f"  {line}" for line in finding_words.further(report)]
-    out += [f"  {caveat}" for caveat in run_words.caveats(report)]
-    if report.told:
-        out.append(f"How it came about: opcodetrace report --run {report.run.id}")
-    return out
+    for each in checked if len(checked) == 1 else ():
+        yield f"{run_words.script(each.run)}, run {each.run.id}: {run_words.headline(each.report)}"
+    merged = list(_merged(checked))
+    for line, judged in merged:
+        if judged.counts:
+            yield f"  {line}"
+    passing = [line for line, judged in merged if not judged.counts]
+    yield from (f"  {line}" for line in passing[:MAX_PASSING])
+    if len(passing) > MAX_PASSING:
+        yield f"  … and {len(passing) - MAX_PASSING:,} more, none of which counts"
+    for each in checked:
+        for kind in each.untold:
+            yield f"  run {each.run.id}: {finding_words.headlines(each.report)[each.report.told.index(kind)]}"
+    for idle in _idle(checked):
+        yield f"  {idle.path}:{idle.line}: {idle.text!r} matches no finding"
+    for caveat in dict.fromkeys(caveat for each in checked for caveat in run_words.caveats(each.report)):
+        yield f"  {caveat}"
+    if merged:
+        yield _summary([judged for _, judged in merged], checked, baseline)
+        shown = next((each for each in checked if any(judged.counts for judged in each.judged)), None)
+        shown = shown or next(each for each in checked if each.judged)
+        yield f"How it came about: opcodetrace report --run {shown.run.id}"
+    elif len(checked) > 1:
+        yield f"{quantity(len(checked), 'run')}: nothing was found."
 
 
-def finding(story: Story, report: RunReport) -> str:
+def _merged(checked: Sequence[Checked]) -> Iterator[tuple[str, Judged]]:
+    """Each finding once, however many runs have it; as it was judged where it is worst."""
+    found: dict[tuple[str, object], list[tuple[str, Judged]]] = {}
+    for each in checked:
+        for judged in each.judged:
+            line = finding(judged, each.report)
+            key = judged.story.kind.name, judged.story.fingerprint or line
+            found.setdefault(key, []).append((line, judged))
+    for alike in found.values():
+        line, judged = min(alike, key=lambda one: (not one[1].counts, list(Severity).index(one[1].story.severity)))
+        runs = f", in {len(alike):,} of {quantity(len(checked), 'run')}" if len(checked) > 1 else ""
+        yield f"{line}{runs}{_passes(judged)}", judged
+
+
+def finding(judged: Judged, report: RunReport) -> str:
     """Findings that are alike: where, what, how often, how sure."""
+    story = judged.story
     words = finding_words.heading(story, report.run.info)
-    if story.severity is not Severity.HAPPENED:
-        return f"{finding_words.first_place(story, report.run.info)}: {words}, {story.severity.value}"
-    return f"{finding_words.first_place(story, report.run.info)}: {words}, {story.certainty.value}"
+    sure = story.certainty if story.severity is Severity.HAPPENED else story.severity
+    return f"{finding_words.first_place(story, report.run.info)}: {story.kind.name}: {words}, {sure.value}"
+
+
+def _passes(judged: Judged) -> str:
+    if judged.is_ignored:
+        return ", ignored"
+    return ", known" if judged.is_known else ""
+
+
+def _idle(checked: Sequence[Checked]) -> Iterable[Ignore]:
+    """Comments that match no finding of any run."""
+    idle = [set(each.idle) for each in checked]
+    return sorted(set.intersection(*idle), key=lambda each: (each.path, each.line)) if idle else ()
+
+
+def _summary(judged: Sequence[Judged], checked: Sequence[Checked], baseline: Path | None) -> str:
+    counting = sum(each.counts for each in judged)
+    parts = [f"{quantity(len(judged), 'finding')}, {counting if counting else 'none'} of which counts"]
+    if counting > 1:
+        parts = [f"{quantity(len(judged), 'finding')}, {counting:,} of which count"]
+    known = sum(each.is_known and not each.is_ignored for each in judged)
+    ignored = sum(each.is_ignored for each in judged)
+    parts += [f"{known:,} known ({baseline})"] if known else []
+    parts += [f"{ignored:,} ignored"] if ignored else []
+    of = f"{quantity(len(checked), 'run')}: " if len(checked) > 1 else ""
+    return f"{of}{'; '.join(parts)}."
+
+
+def read(path: Path, *, may_lack: bool) -> dict[str, Any]:
+    """A baseline's findings, by fingerprint. Raises UsageError if it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if may_lack:
+            return {}
+        raise UsageError(f"--baseline {path}: there is no such file; make it with --write-baseline") from error
+    except OSError as error:
+        raise UsageError(f"--baseline {path}: {error.strerror}; name a file that can be read") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(f"--baseline {path} is no JSON ({error}); make it anew with --write-baseline") from error
+    found = content.get("findings") if isinstance(content, Mapping) and content.get("version") == VERSION else None
+    if not isinstance(found, list) or not all(
+        isinstance(each, dict) and isinstance(each.get("fingerprint"), str) for each in found
+    ):
+        raise UsageError(f"--baseline {path} is no baseline of version {VERSION}; make it anew with --write-baseline")
+    return {each["fingerprint"]: each for each in found}
+
+
+def write(path: Path, known: Mapping[str, Any], checked: Sequence[Checked]) -> None:
+    """Adds all that was found to a baseline. Raises OutputError, or UsageError for a path that cannot be meant."""
+    found = dict(known)
+    for each in checked:
+        for judged in each.judged:
+            story = judged.story
+            if story.fingerprint is not None:
+                found[story.fingerprint] = {
+                    "fingerprint": story.fingerprint,
+                    "kind": word(story.kind),
+                    "place": finding_words.first_place(story, each.run.info),
+                }
+    entries = sorted(found.values(), key=lambda each: (str(each.get("place")), str(each["fingerprint"])))
+    text = json.dumps({"version": VERSION, "findings": entries}, indent=1)
+    try:
+        write_whole(path, lambda stream: stream.write(text + "\n"))
+    except OSError as error:
+        kind = UsageError if error.errno in MISNAMED else OutputError
+        raise kind(f"cannot write the baseline {path}: {error.strerror or error}; name another file") from error
+    click.echo(f"{quantity(len(entries), 'finding')} in {path}, {len(entries) - len(known):,} of them new")

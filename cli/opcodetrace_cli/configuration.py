@@ -12,7 +12,7 @@ from opcodetrace.trace.module_pattern import is_pattern
 from opcodetrace.trace.site import Patterns
 
 PATTERN_KEYS = ("include", "exclude")
-KEYS = (*PATTERN_KEYS, "redact", "values")
+KEYS = (*PATTERN_KEYS, "redact", "values", "ignore")
 VALUES = {"all": True, "none": False}
 
 
@@ -42,6 +42,20 @@ def redact(given: Sequence[str], folder: Path | None = None) -> tuple[str, ...]:
     for pattern in given:
         _check_name(pattern, "--redact")
     return tuple(given) or configured(folder or Path()).get("redact", ())
+
+
+def ignored(folder: Path | None = None) -> tuple[str, ...]:
+    """The findings that do not count: stale-check, or stale-check:src/*.py."""
+    from opcodetrace.explain.gate import is_pattern
+    from opcodetrace.findings import KINDS
+
+    given = configured(folder or Path()).get("ignore", ())
+    for pattern in given:
+        if not is_pattern(pattern, KINDS):
+            raise UsageError(
+                f"the configuration's ignore: {pattern!r} is no finding; write it like stale-check:src/*.py"
+            )
+    return given
 
 
 def configured(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -81,7 +95,7 @@ def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise UsageError(f'{path}, [tool.opcodetrace]: {key} must be a list like ["queue"], not {value!r}')
         for pattern in value:
-            (_check_name if key == "redact" else _check)(pattern, f"{path}, [tool.opcodetrace] {key}")
+            _CHECKS[key](pattern, f"{path}, [tool.opcodetrace] {key}")
     return {key: tuple(value) for key, value in section.items()}
 
 
@@ -102,7 +116,7 @@ def _of_setup_cfg(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
             _check_values(value, f"{path}, [opcodetrace]")
             continue
         for pattern in value:
-            (_check_name if key == "redact" else _check)(pattern, f"{path}, [opcodetrace] {key}")
+            _CHECKS[key](pattern, f"{path}, [opcodetrace] {key}")
     return section
 
 
@@ -124,3 +138,10 @@ def _check_name(pattern: str, where: str) -> None:
 def _check(pattern: str, where: str) -> None:
     if not is_pattern(pattern):
         raise UsageError(f"{where}: {pattern!r} is not a pattern of module names; write it like queue or requests.*")
+
+
+def _pass(pattern: str, where: str) -> None:
+    """What it must be is known to the command that uses it."""
+
+
+_CHECKS = {"include": _check, "exclude": _check, "redact": _check_name, "ignore": _pass}

@@ -50,9 +50,7 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
     lanes = lanes_of(threads)
     locations = database.locations(run.id)
     sites = database.sites(run.id)
-    order = list(KINDS)
-    groups = database.finding_groups(run.id, {name: kind for name, kind in KINDS.items() if kind.is_told})
-    groups.sort(key=lambda group: (group.severity is not Severity.HAPPENED, order.index(group.kind), -group.count))
+    groups = _groups(database, run)
     recording = RunEvents(database, run.id)
     by_thread = {lane.thread: lane for lane in lanes}
     synchronised = Synchronised.of(database, run, sites, threads)
@@ -60,28 +58,16 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
     def told(group: FindingGroup, like: int | None) -> Story:
         kind, example = KINDS[group.kind], group.example
         location = locations[example.locations[0]] if example.locations else None
-        interleaving = None
-        if like is None:
-            interleaving = interleave(
-                example, kind, location, recording, sites, by_thread, not run.info.gil,
-                None if synchronised is None else synchronised.steps,
-            )  # fmt: skip
-            if location is not None and is_location_redacted(location, redact):
-                interleaving = redacted(interleaving)
-        return Story(
-            kind=kind,
-            severity=group.severity,
-            certainty=group.certainty,
-            label="" if location is None else location.label,
-            count=group.count,
-            locations=group.locations,
-            labels=group.labels,
-            sites={role: sites[site] for role, site in group.sites.items() if site in sites},
-            interleaving=interleaving,
-            held=() if synchronised is None or like is not None else synchronised.held(example, kind, group.threads),
-            fingerprint=group.fingerprint,
-            like=like,
+        if like is not None:
+            return replace(_brief(group, locations, sites), like=like)
+        interleaving = interleave(
+            example, kind, location, recording, sites, by_thread, not run.info.gil,
+            None if synchronised is None else synchronised.steps,
         )  # fmt: skip
+        if location is not None and is_location_redacted(location, redact):
+            interleaving = redacted(interleaving)
+        held = () if synchronised is None else synchronised.held(example, kind, group.threads)
+        return replace(_brief(group, locations, sites), interleaving=interleaving, held=held)
 
     stories: list[Story] = []
     more: list[FindingGroup] = []
@@ -128,6 +114,35 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
         more_protected=len(protected[MAX_PROTECTED:]),
         untold_synchronisation=database.count_synchronisation(run.id) if synchronised is None else 0,
         objects={} if synchronised is None else synchronised.judge.objects,
+    )
+
+
+def brief(database: Database, run: StoredRun) -> list[Story]:
+    """All that was found in a run, without an interleaving; in the order in which it is told."""
+    locations, sites = database.locations(run.id), database.sites(run.id)
+    return [_brief(group, locations, sites) for group in _groups(database, run)]
+
+
+def _groups(database: Database, run: StoredRun) -> list[FindingGroup]:
+    """What happened first, then by kind, the most frequent first."""
+    order = list(KINDS)
+    groups = database.finding_groups(run.id, {name: kind for name, kind in KINDS.items() if kind.is_told})
+    groups.sort(key=lambda group: (group.severity is not Severity.HAPPENED, order.index(group.kind), -group.count))
+    return groups
+
+
+def _brief(group: FindingGroup, locations: Mapping[int, Location], sites: Mapping[int, StoredSite]) -> Story:
+    return Story(
+        kind=KINDS[group.kind],
+        severity=group.severity,
+        certainty=group.certainty,
+        label=locations[group.example.locations[0]].label if group.example.locations else "",
+        count=group.count,
+        locations=group.locations,
+        labels=group.labels,
+        sites={role: sites[site] for role, site in group.sites.items() if site in sites},
+        interleaving=None,
+        fingerprint=group.fingerprint,
     )
 
 

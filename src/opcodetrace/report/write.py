@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -23,7 +24,7 @@ def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -
         reporter.write(report, target)
         return
     try:
-        _write_whole(report, reporter, target)
+        write_whole(target, lambda stream: reporter.write(report, stream))
     except OSError as error:
         kind = UsageError if error.errno in MISNAMED else OutputError
         raise kind(
@@ -31,17 +32,17 @@ def write_report(report: RunReport, reporter: Reporter, target: Path | TextIO) -
         ) from error
 
 
-def _write_whole(report: RunReport, reporter: Reporter, path: Path) -> None:
-    """Write beside the file and rename, so that no half-written report is ever left."""
+def write_whole(path: Path, write: Callable[[TextIO], object]) -> None:
+    """Write beside the file and rename, so that no half-written one is ever left. Raises OSError."""
     if path.exists() and not path.is_file():  # a pipe or a device: nothing to rename
         with path.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-            reporter.write(report, stream)
+            write(stream)
         return
     path = path.resolve()
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
-            reporter.write(report, stream)
+            write(stream)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~mask)

@@ -128,6 +128,17 @@ class Reader(Connection):
             return self._source(row.integer("file_id", -MAX_INTEGER - 1))
         return None
 
+    @question
+    def sources(self, run_id: int) -> dict[str, bytes]:
+        """The source files that the run's sites lie in, by path."""
+        sql = """
+            SELECT DISTINCT path, file_id FROM run_sites JOIN sites ON sites.id = site_id
+            JOIN files ON files.id = file_id WHERE run_id = ?"""
+        return {
+            row.text("path"): self._source(row.integer("file_id", -MAX_INTEGER - 1))
+            for row in self._rows("sites", sql, run_id)
+        }
+
     def _known(self, run_id: int) -> References:
         """What the events of a run may refer to."""
         if run_id not in self._references:

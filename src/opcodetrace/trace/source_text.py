@@ -16,7 +16,7 @@ class SourceText:
     """A source file cut into lines, as the compiler counts them."""
 
     def __init__(self, source: bytes) -> None:
-        self._lines = _decode(source).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        self._lines = decoded(source).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
     def line(self, number: int | None) -> str:
         """The line, stripped; "" if there is none."""
@@ -41,7 +41,8 @@ class SourceText:
         return text or None
 
 
-def _decode(source: bytes) -> str:
+def decoded(source: bytes) -> str:
+    """The text, by its encoding cookie; what cannot be decoded is replaced."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
         if encoding in _NOT_OF_SOURCES:

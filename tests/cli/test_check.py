@@ -1,0 +1,214 @@
+"""What `check` fails for: kinds and severities, what is known, what is ignored, and many runs together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from opcodetrace.rewrite.interpreters import FREE_THREADED
+from opcodetrace_cli import main
+from tests.recording import record
+
+LOST = """
+from threading import Barrier, Thread
+counter, both = [0], Barrier(2)
+def add():
+    count = counter[0]
+    both.wait()
+    counter[0] = count + 1{comment}
+threads = [Thread(target=add) for _ in range(2)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+UNGUARDED = """
+import os
+from threading import Thread
+from time import sleep
+counter, hits = [0], [0]
+reader, writer = os.pipe()
+def add():
+    count = counter[0]
+    sleep(0)
+    counter[0] = count + 1
+    hits[0] += 1
+def first():
+    add()
+    os.write(writer, b".")
+def second():
+    os.read(reader, 1)
+    add()
+threads = [Thread(target=each) for each in (first, second)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def recorded(source: str, name: str = "script.py") -> None:
+    """Adds a run of this program to trace.db, in the current folder."""
+    Path(name).write_text(source)
+    assert record(Path("trace.db").resolve(), "-q", name).exit_code == 0
+
+
+def check(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["check", "-d", "trace.db", *map(str, arguments)])
+
+
+def test_a_line_a_finding_and_a_summary(folder: Path) -> None:
+    recorded(LOST.format(comment=""))
+    done = check()
+    assert done.exit_code == 1
+    said, finding, summary, further = done.stdout.splitlines()
+    assert said == "script.py, run 1: 1 update of counter[0] was lost."
+    assert finding.startswith(
+        "  script.py:7: lost update: update of counter[0] at line 7 overwritten at line 7 (once), "
+    )
+    assert summary == "1 finding, 1 of which counts."
+    assert further == "How it came about: opcodetrace report --run 1"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ((), 1),
+        (("--fail-on", "lost-update"), 1),
+        (("--fail-on", "lost update:happened"), 1),
+        (("--fail-on", "stale-check,lost-update:possible"), 1),
+        (("--fail-on", "deadlock", "--fail-on", "lost-update"), 1),
+        (("--fail-on", "happened"), 1),
+        (("--fail-on", "gil-only"), 1),
+        (("--fail-on", "stale-check"), 0),
+        (("--fail-on", "none"), 0),
+    ],
+)
+def test_what_happened(given: tuple[str, ...], code: int, folder: Path) -> None:
+    recorded(LOST.format(comment=""))
+    done = check(*given)
+    assert done.exit_code == code
+    assert "script.py:7: lost update" in done.stdout
+    assert f"{'1' if code else 'none'} of which counts" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "counting"),
+    [
+        ((), 0),
+        (("--possible",), 0),
+        (("--fail-on", "unguarded-update"), 0),
+        (("--fail-on", "unguarded-update:possible"), 2 if FREE_THREADED else 1),
+        (("--fail-on", "possible"), 2 if FREE_THREADED else 1),
+        (("--fail-on", "unguarded-update:gil-only"), 2),
+        (("--fail-on", "gil-only"), 2),
+        (("--fail-on", "unguarded-update:possible,gil-only"), 2),
+    ],
+)
+def test_what_did_not_happen(given: tuple[str, ...], counting: int, folder: Path) -> None:
+    recorded(UNGUARDED)
+    done = check(*given)
+    assert done.exit_code == (counting > 0)
+    assert "script.py:10: unguarded update" in done.stdout
+    assert "script.py:11: unguarded update" in done.stdout
+    assert f"2 findings, {counting or 'none'} of which count" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("comment", "ignored"),
+    [
+        ("  # opcodetrace: ignore", True),
+        ("  # opcodetrace: ignore[lost-update] one more or less is no matter", True),
+        ("  # opcodetrace: ignore[stale check, lost update]", True),
+        ("  #opcodetrace:ignore[lost-update]", True),
+        ("  # opcodetrace: ignore[stale-check]", False),
+        ("; '# opcodetrace: ignore'", False),
+        ("  # ignore", False),
+    ],
+)
+def test_a_comment(comment: str, ignored: bool, folder: Path) -> None:
+    recorded(LOST.format(comment=comment))
+    done = check()
+    assert done.exit_code == (not ignored)
+    assert ("; 1 ignored." in done.stdout) == ignored
+    assert ("matches no finding" in done.stdout) == ("[stale-check]" in comment)
+
+
+@pytest.mark.parametrize(
+    ("configured", "ignored"),
+    [("lost-update", True), ("lost-update:scr*.py", True), ("lost-update:other.py", False), ("stale-check", False)],
+)
+@pytest.mark.parametrize("name", ["pyproject.toml", "setup.cfg"])
+def test_the_configuration(name: str, configured: str, ignored: bool, folder: Path) -> None:
+    recorded(LOST.format(comment=""))
+    text = (
+        f'[tool.opcodetrace]\nignore = ["{configured}"]' if "toml" in name else f"[opcodetrace]\nignore = {configured}"
+    )
+    Path(name).write_text(text)
+    done = check()
+    assert done.exit_code == (not ignored)
+    assert ("; 1 ignored." in done.stdout) == ignored
+
+
+def test_a_baseline(folder: Path) -> None:
+    # GIVEN a baseline of what one program has
+    recorded(LOST.format(comment=""))
+    written = check("--baseline", "known.json", "--write-baseline")
+    assert written.exit_code == 0
+    assert written.stdout.endswith("1 finding in known.json, 1 of them new\n")
+    # WHEN its lines stand elsewhere THEN they are known all the same
+    recorded("# a line more\n" + LOST.format(comment=""))
+    done = check("--baseline", "known.json")
+    assert done.exit_code == 0
+    assert "(once), " in done.stdout
+    assert ", known\n" in done.stdout
+    assert "1 finding, none of which counts; 1 known (known.json)." in done.stdout
+    # but what is new counts
+    recorded(UNGUARDED)
+    assert check("--baseline", "known.json", "--fail-on", "gil-only").exit_code == 1
+    added = check("--baseline", "known.json", "--write-baseline")
+    assert added.stdout.endswith("3 findings in known.json, 2 of them new\n")
+    assert len(json.loads(Path("known.json").read_text())["findings"]) == 3
+    assert check("--baseline", "known.json", "--fail-on", "gil-only").exit_code == 0
+
+
+def test_all_runs_together(folder: Path) -> None:
+    recorded(LOST.format(comment=""))
+    recorded(UNGUARDED)
+    recorded(LOST.format(comment=""))
+    assert check("--run", "2").exit_code == 0
+    done = check("--all")
+    assert done.exit_code == 1
+    (lost,) = [line for line in done.stdout.splitlines() if ": lost update:" in line]
+    assert lost.endswith(", in 2 of 3 runs")
+    assert "3 runs: 3 findings, 1 of which counts." in done.stdout
+    assert check("--all", "--fail-on", "none").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("--fail-on", "lost"), "'lost'"),
+        (("--fail-on", "lost-update:sometimes"), "'sometimes'"),
+        (("--all", "--run", "1"), "--run 1"),
+        (("--write-baseline",), "--baseline"),
+        (("--baseline", "missing.json"), "missing.json"),
+        (("--baseline", "no.json"), "no.json"),
+        (("--baseline", "other.json"), "other.json"),
+        (("--baseline", "."), "."),
+        (("--baseline", "nowhere/known.json", "--write-baseline"), "nowhere"),
+    ],
+)
+def test_what_cannot_be_meant(given: tuple[str, ...], named: str, folder: Path) -> None:
+    recorded(LOST.format(comment=""))
+    Path("no.json").write_text("{")
+    Path("other.json").write_text('{"version": 1, "findings": [1]}')
+    done = check(*given)
+    assert done.exit_code == 2
+    assert named in done.stderr
+    assert done.stderr.count("\n") == 1
