@@ -247,6 +247,13 @@ def test_all_formats_tell_of_one_that_happened(tmp_path: Path) -> None:
 
 def test_one_that_can_happen_is_told(scripts: Scripts) -> None:
     found(scripts, CAN["opposite orders"])
+    rows = json.loads(scripts.opcodetrace("query", "--format", "json", "deadlocks").stdout)
+    assert [(row["role"], row["lock"]) for row in rows] == [
+        ("hold 1", "a"),
+        ("wait 1", "b"),
+        ("hold 2", "b"),
+        ("wait 2", "a"),
+    ]
     assert scripts.opcodetrace("check").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "A deadlock can happen: nothing seen excludes it." in told

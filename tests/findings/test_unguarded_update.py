@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,14 @@ def test_it_fails_no_check(scripts: Scripts) -> None:
     checked = scripts.opcodetrace("check", "-d", scripts.database)
     assert checked.returncode == 0
     assert b"unguarded" in checked.stdout
+
+
+def test_a_query_lists_what_only_the_gil_prevents(scripts: Scripts) -> None:
+    update = "box.count += 1"
+    script = scripts.write("script.py", PROGRAM.replace("FIRST", update).replace("SECOND", update))
+    assert scripts.recorded("script.py").returncode == 0
+    rows = json.loads(scripts.opcodetrace("query", "--format", "json", "gil-only").stdout)
+    lines = [number for number, text in enumerate(script.read_text().splitlines(), 1) if update in text]
+    found = {(row["line"], row["role"]) for row in rows}
+    roles = [("read", lines[0]), ("write", lines[0]), ("other write", lines[1])]
+    assert found == (set() if FREE_THREADED else {(line, role) for role, line in roles})

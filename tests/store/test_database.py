@@ -328,7 +328,7 @@ class TestViews:
         run = database.add_run(INFO, OUTCOME, make_trace(), FINDINGS)
         columns, rows = database.query(KEPT[name].sql, {"run": run})
         assert columns
-        assert rows or name == "blind-writes"
+        assert rows or name in ("blind-writes", "gil-only", "deadlocks")  # it has none
         assert database.query(KEPT[name].sql, {"run": 99})[1] == []
 
     def test_readable_values(self, database: Database) -> None:

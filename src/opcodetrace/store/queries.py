@@ -21,6 +21,40 @@ KEPT = {
         WHERE finding_group.run_id = :run
         GROUP BY finding_group.id ORDER BY findings DESC, finding_group.id""",
     ),
+    "gil-only": KeptQuery(
+        "what is safe thanks to the GIL alone, by source line",
+        """
+        SELECT file.path, site.line, site.function, finding.kind, role, min(label) AS location,
+            count(DISTINCT finding.location_id) AS locations
+        FROM findings AS finding JOIN finding_events AS part ON part.finding_id = finding.id
+        JOIN events AS event ON event.run_id = finding.run_id AND event.seq = part.seq
+        JOIN sites AS site ON site.id = event.site_id JOIN files AS file ON file.id = site.file_id
+        LEFT JOIN locations AS location ON location.id = finding.location_id
+        WHERE finding.run_id = :run AND finding.severity = 'gil-only'
+        GROUP BY file.path, site.line, site.function, finding.kind, role ORDER BY file.path, site.line, role""",
+    ),
+    "deadlocks": KeptQuery(
+        "who holds which lock, and waits for which, in threads that wait for each other or could",
+        """
+        SELECT finding.id AS finding, finding.severity, role, sync.thread, threads.name AS thread_name,
+            object.label AS lock, site.function, site.line
+        FROM findings AS finding JOIN finding_events AS part ON part.finding_id = finding.id
+        JOIN synchronisation AS sync ON sync.run_id = finding.run_id AND sync.seq = part.seq
+        LEFT JOIN threads ON threads.run_id = sync.run_id AND threads.thread = sync.thread
+        LEFT JOIN sync_objects AS object ON object.id = sync.sync_object_id
+        LEFT JOIN sites AS site ON site.id = sync.site_id
+        WHERE finding.run_id = :run AND finding.kind = 'deadlock' ORDER BY finding.id, substr(role, 6), role""",
+    ),
+    "locks": KeptQuery(
+        "the locks and semaphores that watched code took: by how many threads, how often, and how long they waited",
+        """
+        SELECT object.label AS lock, object.type, count(DISTINCT sync.thread) AS threads,
+            sum(NOT sync.begins AND NOT sync.failed) AS acquired, sum(sync.woken_by IS NOT NULL) AS had_to_wait,
+            round(total(sync.waited), 6) AS seconds
+        FROM synchronisation AS sync JOIN sync_objects AS object ON object.id = sync.sync_object_id
+        WHERE sync.run_id = :run AND sync.operation = 'acquire' AND inside_seq IS NULL AND site_id IS NOT NULL
+        GROUP BY object.id ORDER BY seconds DESC, acquired DESC, lock""",
+    ),
     "lost-updates": KeptQuery(
         "which locations lost updates, how many, and by how many overwriting writes",
         """
