@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": "opcodetrace_cli.runs:runs",
     "report": "opcodetrace_cli.report:report",
     "query": "opcodetrace_cli.query:query",
+    "findings": "opcodetrace_cli.findings:findings",
     "check": "opcodetrace_cli.check:check",
     "weave": "opcodetrace_cli.weave:weave",
     "recover": "opcodetrace_cli.recover:recover",

@@ -138,21 +138,13 @@ def _merged(checked: Sequence[Checked]) -> Iterator[tuple[str, Judged]]:
     found: dict[tuple[str, object], list[tuple[str, Judged]]] = {}
     for each in checked:
         for judged in each.judged:
-            line = finding(judged, each.report)
+            line = finding_words.line(judged.story, each.run.info)
             key = judged.story.kind.name, judged.story.fingerprint or line
             found.setdefault(key, []).append((line, judged))
     for alike in found.values():
         line, judged = min(alike, key=lambda one: (not one[1].counts, list(Severity).index(one[1].story.severity)))
         runs = f", in {len(alike):,} of {quantity(len(checked), 'run')}" if len(checked) > 1 else ""
         yield f"{line}{runs}{_passes(judged)}", judged
-
-
-def finding(judged: Judged, report: RunReport) -> str:
-    """Findings that are alike: where, what, how often, how sure."""
-    story = judged.story
-    words = finding_words.heading(story, report.run.info)
-    sure = story.certainty if story.severity is Severity.HAPPENED else story.severity
-    return f"{finding_words.first_place(story, report.run.info)}: {story.kind.name}: {words}, {sure.value}"
 
 
 def _passes(judged: Judged) -> str:

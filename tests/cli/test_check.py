@@ -212,3 +212,36 @@ def test_what_cannot_be_meant(given: tuple[str, ...], named: str, folder: Path) 
     assert done.exit_code == 2
     assert named in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def findings(*arguments: str) -> str:
+    done = CliRunner().invoke(main, ["findings", "-d", "trace.db", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_findings_are_listed(folder: Path) -> None:
+    recorded(LOST.format(comment=""))
+    recorded(UNGUARDED)
+    recorded(LOST.format(comment=""))
+    assert [line.split(": ")[:2] for line in findings("--all").splitlines()] == [
+        ["script.py:7", "lost update"],
+        ["script.py:10", "unguarded update"],
+        ["script.py:11", "unguarded update"],
+    ]
+    assert findings("--all", "--kind", "lost-update").endswith(", in 2 of 3 runs\n")
+    assert len(findings("--run", "2", "--place", "script.py:1?").splitlines()) == 2
+    assert len(findings("--run", "2", "--place", "*.py:10").splitlines()) == 1
+    assert findings("--run", "2", "--place", "other.py") == "nothing of that was found\n"
+    severities = ["--severity", "possible", "--severity", "gil-only"]
+    assert len(findings("--all", *severities).splitlines()) == 2
+    assert findings(*severities) == "nothing of that was found\n"
+    (lost,) = json.loads(findings("--all", "--severity", "happened", "--format", "json"))
+    assert (lost["kind"], lost["labels"], lost["runs"]) == ("lost update", ["counter[0]"], [1, 3])
+    assert lost["places"]["lost write"] == {"path": "script.py", "line": 7, "function": "add"}
+
+
+def test_where_nothing_was_found(folder: Path) -> None:
+    recorded("print()")
+    assert findings() == "nothing was found\n"
+    assert findings("--format", "json") == "[]\n"

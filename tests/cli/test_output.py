@@ -28,6 +28,7 @@ COMMANDS = [
     ["report", "--format", "json"],
     ["runs"],
     ["check"],
+    ["findings"],
     ["query"],
     ["query", "threads"],
     ["query", "--format", "csv", "threads"],

@@ -56,6 +56,8 @@ COMMANDS = [
     ("report", "--format", "markdown"),
     ("report", "--format", "json"),
     ("check", "--possible"),
+    ("check", "--all", "--fail-on", "gil-only"),
+    ("findings", "--format", "json"),
     *(("query", name) for name in KEPT),
     ("query", "SELECT * FROM accesses", "--format", "json"),
     ("recover",),

@@ -197,6 +197,12 @@ def first_place(story: Story, info: RunInfo) -> str:
     return printable(f"{shown_path(sites[0].path, info)}:{line}")
 
 
+def line(story: Story, info: RunInfo) -> str:
+    """All of it that has room in a line: where, what, how often, how sure."""
+    sure = story.certainty if story.severity is Severity.HAPPENED else story.severity
+    return f"{first_place(story, info)}: {story.kind.name}: {heading(story, info)}, {sure.value}"
+
+
 def further(report: RunReport) -> Iterator[str]:
     """What is not told step by step, a line for each kind."""
     for kind in report.kinds.values():
