@@ -13,9 +13,11 @@ from tests.recording import Scripts, record
 
 # The second thread begins as the first is done. It waits by a pipe, which is not recorded.
 PROGRAM = """
-import os, queue, threading, time
-from concurrent.futures import Future
-class Box: pass
+import asyncio, os, queue, threading, time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+class Box:
+    @property
+    def step(self): return 1
 class Money:
     def __init__(self, amount): self.amount = amount
     def __add__(self, other): return Money(self.amount + other.amount)
@@ -23,11 +25,17 @@ d, box, jobs, total = {"n": 0}, Box(), [], 0
 box.count, box.value, box.done, box.state = 0, Money(0), False, "idle"
 lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RLock(), threading.Semaphore(1)
 event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
+none, simple, first_come = threading.Semaphore(0), queue.SimpleQueue(), queue.PriorityQueue()
 reader, writer = os.pipe()
 def one(): return 1
 def get(): return box.count
 def put(value): box.count = value
 def bump(): return box.count + 1
+async def of_task(): slowly()
+def in_a_thread():
+    thread = threading.Thread(target=slowly)
+    thread.start()
+    thread.join()
 def slowly():
     count = box.count
     time.sleep(0)
@@ -63,6 +71,19 @@ POSSIBLE = {
         "box.count",
     ),
     "an order the other way": ("slowly()\nevent.set()", "slowly()\nevent.wait()", "box.count"),
+    "read by a call": ('d["n"] = d.get("n", 0) + 1', 'd["n"] = d.get("n", 0) + 1', "d['n']"),
+    "a lock is taken in between": ("n = box.count\nwith lock: box.count = n + 1", "box.count = 9", "box.count"),
+    "a check before": (
+        "if box.count < 5:\n    n = box.count\n    time.sleep(0)\n    box.count = n + 1",
+        "if box.count < 5:\n    n = box.count\n    time.sleep(0)\n    box.count = n + 1",
+        "box.count",
+    ),
+    "a key that need not be there": (
+        'if "n" in d:\n    n = d["n"]\n    time.sleep(0)\n    d["n"] = n + 1\nelse: d["n"] = 1',
+        'if "n" in d:\n    n = d["n"]\n    time.sleep(0)\n    d["n"] = n + 1\nelse: d["n"] = 1',
+        "d['n']",
+    ),
+    "one that changed nothing before": ("box.count += 0\nslowly()", "box.count += 0\nslowly()", "box.count"),
     "a counter that both increase tells nothing": (
         "slowly()\nwith lock: d['n'] += 1",
         "with lock: d['n'] += 1\nslowly()",
@@ -73,6 +94,7 @@ GIL_ONLY = {
     "+= of an attribute": ("box.count += 1", "box.count += 1", "box.count"),
     "+= of an item": ('d["n"] += 1', 'd["n"] += 1', "d['n']"),
     "+= of a global": ("total += 1", "total += 1", "global total"),
+    "of what may be a property": ("box.count += box.step", "box.count += box.step", "box.count"),
     "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
 }
 NONE = {
@@ -86,6 +108,25 @@ NONE = {
     "a future": ("slowly()\nfuture.set_result(1)", "future.result()\nslowly()"),
     "a join": ("slowly()", "threads[0].join()\nslowly()"),
     "a start": ("slowly()\nlate = threading.Thread(target=slowly)\nlate.start()\nlate.join()", "pass"),
+    "a semaphore, as a signal": ("slowly()\nnone.release()", "none.acquire()\nslowly()"),
+    "a queue that has no lock": ("slowly()\nsimple.put(1)", "simple.get()\nslowly()"),
+    "an item that is not the first": ("slowly()\nfirst_come.put(2)\nfirst_come.put(1)", "first_come.get()\nslowly()"),
+    "a future of a pool": (
+        "with ThreadPoolExecutor(2) as pool:\n        for _ in range(3): pool.submit(slowly).result(); slowly()",
+        "pass",
+    ),
+    "a future that is done": ("with ThreadPoolExecutor(1) as pool: wait([pool.submit(slowly)]); slowly()", "pass"),
+    "a loop that waits": ("slowly()\nevent.set()", "while not event.is_set(): time.sleep(0)\nbox.count += 1"),
+    "a task after a join": ("in_a_thread()\nasyncio.run(of_task())", "pass"),
+    "a lock that the starter holds": ("with lock: in_a_thread()", "with lock: in_a_thread()"),
+    "taken out of a dict": (
+        "job = Box(); job.count = 0; job.count += 1; d[1] = job",
+        "_, job = d.popitem(); job.count += 1",
+    ),
+    "one's turn": (
+        "turn = box.count\nif turn % 2 == 0: box.count = turn + 1",
+        "turn = box.count\nif turn % 2 == 1: box.count = turn + 1",
+    ),
     "a flag": ("slowly()\nbox.done = True", "while not box.done: time.sleep(0)\nslowly()"),
     "a flag under a lock": (
         "slowly()\nwith lock: box.done = True",

@@ -1,19 +1,28 @@
-"""What came before what, because one thread waited for another, or had read what it wrote."""
+"""What came before what, because one thread waited for another, or may have heard what it had done."""
 
 from __future__ import annotations
 
 import bisect
+import heapq
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.analyse.evidence import PIECE
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
+from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Sources
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Operation
+from opcodetrace.trace.sync import LOCKS, QUEUES, SEMAPHORES, Act, Primitive, Synchronisation
 
+OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
+_TELL = QUEUES | SEMAPHORES | {Primitive.EVENT, Primitive.BARRIER, Primitive.FUTURE}
+_Step = Order | Synchronisation | tuple[int, int, int, int, bool]
 MAX_BETWEEN = 10_000  # events between two, that are gone through to see whether the later thread had heard of the first
 
 
@@ -60,58 +69,141 @@ class Pasts:
 
 
 class Hearsay:
-    """Who had heard of what, by reading what others wrote.
+    """Who may have heard of what.
 
     A program may order its threads by what they read: a flag, an object that one of them hands on. So a read of what
-    another thread wrote tells of all that this one had done. Only a read that is the source of a write to the same
-    location does not: a counter that both increase hands nothing on. This is more than happens-before has, so it finds
-    orders that another run need not have."""
+    another thread wrote tells of all that this one had done. A read that is the source of a write to the same location
+    does not: a counter that both increase hands nothing on; but one on which a branch depended does, and one by a call
+    (`d.popitem()`), except of the very location that is asked about.
+
+    As news count, too, operations on one queue, event, semaphore, barrier or future, or with a lock inside of one
+    (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
+    other threads, which may hold it on behalf of those that are asked about; and that a thread came out of a loop that
+    only waits.
+
+    All this is more than happens-before has, so it finds orders that another run need not have. Tasks and their thread
+    are one."""
 
     def __init__(self, trace: Trace, sources: Sources, pasts: Pasts) -> None:
         self._trace = trace
         self._pasts = pasts
+        self._loops = WaitingLoops(trace)
+        self._thread_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
         events = trace.events
-        counts: npt.NDArray[np.bool_] = np.zeros(len(events), bool)
-        made = np.flatnonzero(sources.place >= 0)
-        source = sources.place[made]
-        counts[source[events.location[source] == events.location[made]]] = True
         whole = [number for number, each in trace.locations.items() if each.kind is LocationKind.WHOLE]
-        self._counts = counts & ~np.isin(events.location, whole)
+        tests = [test for site in trace.sites.values() for test in site.tests]
+        self._news = {number for number, site in trace.sites.items() if site.operation == Operation.CALL}
+        self._news |= {test.site for test in tests if test.answer not in OF_PRESENCE}
+        news = np.array(sorted(self._news), np.int64)
+        # whether a key is there, for a counter that begins by that
+        of_presence = np.array([test.site for test in tests if test.answer in OF_PRESENCE], np.int64)
+        self._counts: npt.NDArray[np.bool_] = np.zeros(len(events), bool)
+        for start in range(0, len(events), PIECE):
+            made = start + np.flatnonzero(sources.place[start : start + PIECE] >= 0)
+            made = made[events.kind[made] == EventKind.WRITE]
+            source = sources.place[made]
+            source = source[events.location[source] == events.location[made]]
+            self._counts[source] = ~np.isin(events.location[source], whole) & ~np.isin(events.site[source], news)
+        for start in range(0, len(events), PIECE) if len(of_presence) else ():
+            part = slice(start, start + PIECE)
+            self._counts[part] |= np.isin(events.site[part], of_presence)
 
     @cached_property
     def _until(self) -> list[int]:
         return [order.until for order in self._pasts.orders]
 
+    @cached_property
+    def _synchronised(self) -> tuple[list[int], list[Synchronisation]]:
+        """The operations that may tell of something, with their seqs."""
+        types = {each.id: each.type_name for each in self._trace.sync_objects}
+        tell = {number for number, type_name in types.items() if type_name in _TELL}
+        locks = {number for number, type_name in types.items() if type_name in LOCKS}
+        # a library's own: taken by code that no watched code called, or inside of another operation
+        inside = {
+            each.object
+            for each in self._trace.synchronisation
+            if each.site is None and each.thread and each.object is not None and each.object in locks
+        }
+        inside |= {
+            part.object
+            for operation in self._pasts.operations.all
+            if operation.first.object in tell
+            for part in operation.parts
+            if part.object is not None
+        }
+        # but not the one that all threads take as they begin and end
+        of_starts = {
+            part.object
+            for operation in self._pasts.operations.all
+            if operation.first.operation == Act.START
+            for part in operation.parts
+        }
+        self._tell = tell | (inside - of_starts)
+        rows = [each for each in self._trace.synchronisation if each.object in self._tell | locks]
+        return [each.seq for each in rows], rows
+
     def reached(self, one: int, other: int) -> bool:
-        """Whether the thread of an event had heard, before it, of another thread's earlier event. The two are places
-        among the events. If too much lies between them, it is taken to have."""
+        """Whether the thread of an event may have heard, before it, of another thread's earlier event. The two are
+        places among the events. If too much lies between them, it is taken to have."""
         events = self._trace.events
-        target, start, end = int(events.thread[other]), int(events.seq[one]), int(events.seq[other])
-        if other - one > MAX_BETWEEN:
+        start, end = int(events.seq[one]), int(events.seq[other])
+        site = int(events.site[other])
+        if other - one > MAX_BETWEEN or (
+            site in self._trace.sites
+            and self._loops.before(self._trace.site_codes[site].file, self._trace.sites[site].line)
+        ):
             return True
-        knows = {int(events.thread[one]): start}  # by thread: the seq from which on
-        told: dict[int, bool] = {}  # by location: whether the last write there was by one who knows
-        waits = self._pasts.orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
-        waiting = iter([*waits, None])
-        order = next(waiting)
-        part = slice(one + 1, other)
-        columns = (events.seq, events.thread, events.kind, events.location, self._counts)
-        for seq, thread, kind, location, counts in zip(*(each[part].tolist() for each in columns), strict=True):
-            while order is not None and order.until <= seq:
-                self._tell(order, knows)
-                order = next(waiting)
-            if kind in (EventKind.WRITE, EventKind.DELETE):
-                told[location] = thread in knows
-            elif kind == EventKind.READ and told.get(location) and not counts:
-                knows.setdefault(thread, seq)
+        first, target = (self._thread(int(events.thread[place])) for place in (one, other))
+        knows = {first: start}  # by thread: the seq from which on
+        own = int(events.location[one])
+        told = {own: True}  # by location: whether the last write there was by one who knows
+        touched: set[int] = set()  # objects that one who knows has used
+        released: dict[int, int] = {}  # lock: the thread who knew as it released it
+        for seq, step in self._steps(one, other, start, end):
+            if isinstance(step, Order):
+                if knows.get(self._thread(step.one), step.seq) < step.seq:
+                    knows.setdefault(self._thread(step.other), step.until)
+            elif isinstance(step, Synchronisation):
+                thread, number = self._thread(step.thread), step.object
+                if number is None:
+                    continue
+                if number in self._tell:
+                    if thread in knows:
+                        touched.add(number)
+                    elif number in touched:
+                        knows[thread] = seq
+                elif thread in knows and thread != first and step.operation == Act.RELEASE:
+                    released[number] = thread
+                elif number in released and thread != target and step.operation == Act.ACQUIRE and not step.failed:
+                    knows.setdefault(thread, seq)
+            else:
+                thread, kind, location, by, counts = step
+                thread = self._thread(thread)
+                if kind in (EventKind.WRITE, EventKind.DELETE):
+                    told[location] = thread in knows
+                elif told.get(location) and not counts and (location != own or by not in self._news):
+                    knows.setdefault(thread, seq)
             if target in knows:
                 return True
-        while order is not None:
-            self._tell(order, knows)
-            order = next(waiting)
-        return target in knows
+        return False
 
-    @staticmethod
-    def _tell(order: Order, knows: dict[int, int]) -> None:
-        if order.one in knows and knows[order.one] < order.seq:
-            knows.setdefault(order.other, order.until)
+    def _thread(self, lane: int) -> int:
+        return self._thread_of.get(lane, lane)
+
+    def _steps(self, one: int, other: int, start: int, end: int) -> Iterator[tuple[int, _Step]]:
+        """All that may tell of something between two events, in order."""
+        events = self._trace.events
+        part = one + 1 + np.flatnonzero(events.kind[one + 1 : other] <= EventKind.DELETE)
+        columns = (events.thread, events.kind, events.location, events.site, self._counts)
+        accesses: Iterable[tuple[int, int, int, int, bool]] = zip(
+            *(each[part].tolist() for each in columns), strict=True
+        )
+        orders = self._pasts.orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
+        seqs, rows = self._synchronised
+        among = slice(bisect.bisect_right(seqs, start), bisect.bisect_left(seqs, end))
+        steps: list[Iterable[tuple[int, _Step]]] = [
+            zip(events.seq[part].tolist(), accesses, strict=True),
+            ((order.until, order) for order in orders),
+            zip(seqs[among], rows[among], strict=True),
+        ]
+        yield from heapq.merge(*steps, key=lambda step: step[0])

@@ -14,7 +14,9 @@ first write: who makes an object need not guard it. With the GIL it takes a swit
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,13 +25,14 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.evidence import PIECE, Accesses, Evidence
 from opcodetrace.analyse.lockset import held_locks, held_semaphores, locksets
-from opcodetrace.analyse.pasts import Hearsay, Pasts
+from opcodetrace.analyse.pasts import OF_PRESENCE, Hearsay, Pasts
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import CERTAINTIES
 from opcodetrace.trace.finding import Certainty
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Code
+from opcodetrace.trace.site import Code, Operation, SwitchPoint
 
 Array = npt.NDArray[Any]
 Lines = frozenset[tuple[int, int | None]]  # file and line, of two writes
@@ -42,6 +45,14 @@ _BUILT_IN = frozenset(
     """
     list dict set frozenset tuple bytearray complex range slice deque OrderedDict defaultdict Decimal datetime date
     timedelta array
+    """.split()  # noqa: SIM905
+)
+_WAITS = frozenset(["IMPORT_NAME"])  # may give up the GIL, besides those that look at the eval breaker
+# Run no Python code if the values that they are given are built in; of others that is not known.
+_OF_BUILT_IN = frozenset(
+    """
+    BINARY_OP COMPARE_OP IS_OP UNARY_NEGATIVE UNARY_POSITIVE UNARY_INVERT UNARY_NOT LOAD_GLOBAL LOAD_NAME STORE_FAST
+    STORE_GLOBAL STORE_NAME LOAD_DEREF POP_TOP
     """.split()  # noqa: SIM905
 )
 
@@ -100,7 +111,7 @@ def _pairs(evidence: Evidence, accesses: Accesses) -> list[_Pair]:
     events, sources = evidence.trace.events, evidence.sources
     looked_into = np.zeros(int(events.location.max(initial=-1)) + 1, bool)
     looked_into[accesses.locations] = True
-    thread_of = _threads_of_lanes(evidence.trace)
+    thread_of, has_tasks = _threads_of_lanes(evidence.trace)
     found: list[Array] = [np.empty((2, 0), np.int64)]
     last: Array = np.empty(0, np.int32)
     for start in range(0, len(accesses.order), PIECE):
@@ -108,10 +119,14 @@ def _pairs(evidence: Evidence, accesses: Accesses) -> list[_Pair]:
         kinds = events.kind[places]
         is_write = ((kinds == EventKind.WRITE) | (kinds == EventKind.DELETE)) & looked_into[events.location[places]]
         writes = np.concatenate([last, places[is_write]])
+        source = np.maximum(sources.place[writes], 0)
+        same = (events.tag[source] == events.tag[writes]) & (events.word[source] == events.word[writes])
+        writes = writes[(sources.place[writes] < 0) | (events.kind[writes] == EventKind.DELETE) | ~same]
         last = writes[-1:]
         one, other = writes[:-1], writes[1:]
         meets = events.location[one] == events.location[other]
         meets &= thread_of[events.thread[one]] != thread_of[events.thread[other]]
+        meets &= ~has_tasks[events.thread[one]] & ~has_tasks[events.thread[other]]
         meets &= (sources.place[one] >= 0) | (sources.place[other] >= 0)
         found.append(_closest(evidence, np.stack([one[meets], other[meets]]).astype(np.int64)))
     pairs = _closest(evidence, np.concatenate(found, axis=1))
@@ -134,14 +149,15 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
     return kept
 
 
-def _threads_of_lanes(trace: Trace) -> Array:
-    """By lane: the thread that runs it. A task gives way to others of its thread where it awaits alone."""
+def _threads_of_lanes(trace: Trace) -> tuple[Array, Array]:
+    """By lane: the thread that runs it, and whether that runs tasks. What these wait for is not recorded."""
     lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
-    size = max([int(trace.events.thread.max(initial=0)), *lanes]) + 1
-    threads = np.arange(size)
+    size = max([int(trace.events.thread.max(initial=0)), *lanes, *lanes.values()]) + 1
+    threads, has_tasks = np.arange(size), np.zeros(size, bool)
     for lane, thread in lanes.items():
         threads[lane] = thread
-    return threads
+    has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
+    return threads, has_tasks[threads]
 
 
 class _Search:
@@ -156,7 +172,6 @@ class _Search:
         self._shared_at: dict[int, int] = {}
         places = sorted({place for pair in pairs for place in pair})
         self._read = {place: read for place in places if (read := self._source_read(place)) is not None}
-        self._changes_nothing = {place for place, read in self._read.items() if self._is_same(read, place)}
         objects = {each.id: each for each in trace.sync_objects}
         held = (held_locks(trace.synchronisation, objects), held_semaphores(self._pasts.operations, objects))
         windows = sorted(
@@ -191,9 +206,7 @@ class _Search:
         for place in by_line:
             read = self._read.get(place)
             other = pair.one if place == pair.other else pair.other
-            if read is None or not self._changes_nothing.isdisjoint(pair):
-                continue
-            if not self._is_excluded(read, place, other):
+            if read is not None and not self._is_excluded(read, place, other):
                 yield self._told(read, place, other)
 
     def _place_in_code(self, site: int) -> tuple[int, int, int]:
@@ -210,11 +223,9 @@ class _Search:
         site = self._trace.sites.get(int(events.site[place]))
         if not same_cell or site is None or site.flow is None or not any(site.flow._replace(tested=(), failed=())):
             return None  # a constant, chosen by a branch
+        if any(test.site == events.site[read] and test.answer not in OF_PRESENCE for test in site.tests):
+            return None  # made only if the value was so: it may be this thread's turn
         return read
-
-    def _is_same(self, read: int, write: int) -> bool:
-        events = self._events
-        return bool(events.tag[read] == events.tag[write] and events.word[read] == events.word[write])
 
     def _is_excluded(self, read: int, write: int, other: int) -> bool:
         """Whether something keeps the other write out of the update, or may do so."""
@@ -245,41 +256,62 @@ class _Search:
 
     def _told(self, read: int, write: int, other: int) -> Unguarded:
         certainty = CERTAINTIES[int(self._sources.certainty[write])]
-        return Unguarded(
-            int(self._events.location[write]),
-            int(self._events.seq[read]),
-            int(self._events.seq[write]),
-            int(self._events.seq[other]),
-            certainty,
-            not self._trace.free_threaded and not self._may_switch(read, write),
-        )
+        gil_only = not self._trace.free_threaded and not self._may_switch(read, write)
+        if gil_only and self._may_run_code(read, write):
+            certainty = Certainty.INFERRED
+        location = int(self._events.location[write])
+        first, last, remote = (int(self._events.seq[place]) for place in (read, write, other))
+        return Unguarded(location, first, last, remote, certainty, gil_only)
 
     def _may_switch(self, read: int, write: int) -> bool:
         """Whether an interpreter with a GIL may suspend a thread between the two."""
         events, trace = self._events, self._trace
+        lane, first, last = (int(each) for each in (events.thread[write], events.seq[read], events.seq[write]))
+        seqs = self._operations_of[lane]
+        if bisect.bisect_left(seqs, first) < bisect.bisect_left(seqs, last):  # it may have had to wait
+            return True
+        between = slice(read + 1, write)
+        if ((events.kind[between] == EventKind.ENTER) & (events.thread[between] == lane)).any():
+            return True  # a function looks at the eval breaker as it begins
+        points = self._points(read, write)
+        if points is None or trace.sites[int(events.site[read])].operation == Operation.CALL:
+            return True
+        runs_code = any(_has_python_code(events[place].value) for place in (read, write))
+        return any(runs_code or point.preempts or point.opcode in _WAITS for point in points)
+
+    def _may_run_code(self, read: int, write: int) -> bool:
+        """Whether code of the program may run in between, for all that is known of the types: a property, an operator
+        written in Python."""
+        location = self._trace.locations[int(self._events.location[write])]
+        if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
+            return True
+        return any(point.opcode not in _OF_BUILT_IN for point in self._points(read, write) or ())
+
+    def _points(self, read: int, write: int) -> list[SwitchPoint] | None:
+        """Where a thread may be suspended between the two; None if it is not known which way it came."""
+        events, trace = self._events, self._trace
         reads, writes = (int(events.site[place]) for place in (read, write))
         of_read, of_write = trace.sites[reads], trace.sites[writes]
         code, own = trace.site_codes[reads], trace.site_codes[writes]
-        runs_code = any(_has_python_code(events[place].value) for place in (read, write))
         if code.id == own.id and events.frame[read] == events.frame[write]:
-            return of_write.offset <= of_read.offset or _suspends(code, of_read.offset, of_write.offset, runs_code)
-        began = (events.kind[read:write] == EventKind.ENTER) & (events.frame[read:write] == events.frame[write])
-        if began.any():  # a function looks at the eval breaker as it begins
-            return True
+            # if it went back, it passed a backward jump
+            return _between(code, of_read.offset, of_write.offset) if of_read.offset < of_write.offset else None
         calls = () if of_write.flow is None else of_write.flow.results
         if not calls:
-            return True  # by which way it came is not known
-        return _suspends(code, of_read.offset, None, runs_code) or _suspends(
-            own, min(calls), of_write.offset, runs_code
-        )
+            return None
+        return [*_between(code, of_read.offset, math.inf), *_between(own, min(calls), of_write.offset)]
+
+    @cached_property
+    def _operations_of(self) -> Mapping[int, list[int]]:
+        """By lane: the seqs of its operations of synchronisation."""
+        seqs: defaultdict[int, list[int]] = defaultdict(list)
+        for each in self._trace.synchronisation:
+            seqs[each.thread].append(each.seq)
+        return seqs
 
 
-def _suspends(code: Code, after: int, before: int | None, runs_code: bool) -> bool:
-    """Whether there is a switch point between two offsets; None: until the end."""
-    points = [
-        point for point in code.switch_points if after < point.offset and (before is None or point.offset < before)
-    ]
-    return any(runs_code or point.preempts for point in points)
+def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
+    return [point for point in code.switch_points if after < point.offset < before]
 
 
 def _has_python_code(value: object) -> bool:

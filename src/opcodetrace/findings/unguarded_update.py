@@ -67,32 +67,34 @@ class UnguardedUpdateKind(Kind):
         if read is None or write is None or other is None:
             return
         name, another = teller.lane(write.thread), teller.lane(other.thread)
-        does, then = ("delete it", "undone") if other.kind == EventKind.DELETE else ("write to it", "lost")
+        did, then = ("deleted it", "undone") if other.kind == EventKind.DELETE else ("wrote to it", "lost")
         at, until, elsewhere = (teller.place(each.site) for each in (read, write, other))
-        window = f"from {at} to {until}" if at != until else f"at {until}"
+        when = "after" if other.seq > write.seq else "before"
+        otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         yield (
-            f"{name} reads {teller.label} ({at}) and writes what it makes of it ({until}). In between, {another} could "
-            f"{does} ({elsewhere}); that would be {then}."
+            f"{name} reads {teller.label} ({at}) and writes what it makes of it ({until}). In this run, {another} "
+            f"{did} {when} that ({elsewhere}). {otherwise} it can come in between, and what it did is {then}."
         )
-        places = window if elsewhere == until else f"{window} and at {elsewhere}"
-        yield f"Hold one lock {places}."
+        window = f"from {at} to {until}" if at != until else f"at {until}"
+        yield f"Hold one lock {window if elsewhere == until else f'{window} and at {elsewhere}'}."
 
     def how_sure(self, teller: Teller) -> str:
-        unordered = "nothing was seen by which one of the two had waited for the other"
+        inferred = teller.certainty is not Certainty.PROVEN
         if teller.severity is Severity.GIL_ONLY:
+            unless = ", unless code of the program runs there (a property, an operator written in Python)"
             return (
-                "Only the GIL prevents it: this build does not switch threads between that read and write, one without "
-                f"a GIL can; {unordered}."
+                "Only the GIL prevents it: this build switches no threads between that read and write"
+                f"{unless if inferred else ''}, one without a GIL does. Nothing was seen that makes one wait for the "
+                "other."
             )
-        inferred = " The value went through a call, a parameter or a return."
-        said = inferred if teller.certainty is not Certainty.PROVEN else ""
-        return f"Possible: it did not happen in this run, but {unordered}.{said}"
+        passed = " The value went through a call, a parameter or a return." if inferred else ""
+        return f"Possible: nothing was seen that makes one of the two wait for the other.{passed}"
 
     def remark(self, role: str, teller: Teller) -> str | None:
         own = teller.step(role)
         if own is None or role == READ:
             return None
-        return "could come in between" if role == OTHER_WRITE else None
+        return "can come in between" if role == OTHER_WRITE else None
 
 
 UNGUARDED_UPDATE = UnguardedUpdateKind()
