@@ -23,7 +23,10 @@ from opcodetrace.trace.sync import LOCKS, QUEUES, SEMAPHORES, Act, Primitive, Sy
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
 _TELL = QUEUES | SEMAPHORES | {Primitive.EVENT, Primitive.BARRIER, Primitive.FUTURE}
 _Step = Order | Synchronisation | tuple[int, int, int, int, bool]
-MAX_BETWEEN = 10_000  # events between two, that are gone through to see whether the later thread had heard of the first
+MAX_BETWEEN = (
+    100_000  # events between two, that are gone through to see whether the later thread had heard of the first
+)
+STEPS = 200_000  # events that are gone through, for all that is asked of a run, besides a tenth of all its events
 
 
 class Pasts:
@@ -88,6 +91,7 @@ class Hearsay:
         self._trace = trace
         self._pasts = pasts
         self._loops = WaitingLoops(trace)
+        self._left = STEPS + len(trace.events) // 10
         self._thread_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
         events = trace.events
         whole = [number for number, each in trace.locations.items() if each.kind is LocationKind.WHOLE]
@@ -144,15 +148,16 @@ class Hearsay:
 
     def reached(self, one: int, other: int) -> bool:
         """Whether the thread of an event may have heard, before it, of another thread's earlier event. The two are
-        places among the events. If too much lies between them, it is taken to have."""
+        places among the events. If too much lies between them, or too much was asked, it is taken to have."""
         events = self._trace.events
         start, end = int(events.seq[one]), int(events.seq[other])
         site = int(events.site[other])
-        if other - one > MAX_BETWEEN or (
+        if other - one > min(MAX_BETWEEN, self._left) or (
             site in self._trace.sites
             and self._loops.before(self._trace.site_codes[site].file, self._trace.sites[site].line)
         ):
             return True
+        self._left -= max(other - one, 0)
         first, target = (self._thread(int(events.thread[place])) for place in (one, other))
         knows = {first: start}  # by thread: the seq from which on
         own = int(events.location[one])

@@ -221,7 +221,9 @@ class _Search:
             return None
         same_cell = events.location[read] == events.location[place] and events.thread[read] == events.thread[place]
         site = self._trace.sites.get(int(events.site[place]))
-        if not same_cell or site is None or site.flow is None or not any(site.flow._replace(tested=(), failed=())):
+        if not same_cell or int(events.site[read]) not in self._trace.sites:
+            return None
+        if site is None or site.flow is None or not any(site.flow._replace(tested=(), failed=())):
             return None  # a constant, chosen by a branch
         if any(test.site == events.site[read] and test.answer not in OF_PRESENCE for test in site.tests):
             return None  # made only if the value was so: it may be this thread's turn
@@ -283,7 +285,7 @@ class _Search:
         """Whether code of the program may run in between, for all that is known of the types: a property, an operator
         written in Python."""
         location = self._trace.locations[int(self._events.location[write])]
-        if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
+        if location.kind is LocationKind.ITEM and not _is_built_in(location.container_type):
             return True
         return any(point.opcode not in _OF_BUILT_IN for point in self._points(read, write) or ())
 
@@ -316,4 +318,8 @@ def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
 
 def _has_python_code(value: object) -> bool:
     """Whether operators of the value, or its finaliser, may be written in Python."""
-    return isinstance(value, Opaque) and value.type_name not in _BUILT_IN
+    return isinstance(value, Opaque) and not _is_built_in(value.type_name)
+
+
+def _is_built_in(type_name: str) -> bool:
+    return type_name.rpartition(".")[2] in _BUILT_IN
