@@ -1,4 +1,4 @@
-"""Real recordings, made by the command line in a process of its own."""
+"""Real recordings, made by the command line: by `record` in this process, else in one of its own."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import click
 
 from opcodetrace.errors import OutputError, UsageError
 from opcodetrace.explain import run_report
+from opcodetrace.explain.across_runs import each_once
 from opcodetrace.explain.gate import FailOn, Gate, Ignore, Judged, comments, word
 from opcodetrace.findings import KINDS
 from opcodetrace.report.words import finding as finding_words
@@ -40,7 +41,7 @@ class Checked(NamedTuple):
     report: RunReport
     judged: list[Judged]
     untold: list[FindingKind]
-    idle: list[Ignore]  # comments that match nothing
+    written: list[Ignore]  # the comments in its sources
 
 
 @click.command()
@@ -77,6 +78,8 @@ def check(
     configuration, takes it out of the count."""
     if every and run is not None:
         raise UsageError(f"--all and --run {run} exclude each other; give one of them")
+    if possible and fail_on:
+        raise UsageError(f"--possible and --fail-on {fail_on[0]} exclude each other; say all of it with --fail-on")
     if write_baseline and baseline is None:
         raise UsageError("--write-baseline: there is no file to write; name it with --baseline FILE")
     severity = Severity.POSSIBLE if possible else Severity.HAPPENED
@@ -96,79 +99,69 @@ def check(
 
 
 def hold(database: Database, run: StoredRun, gate: Gate) -> Checked:
+    """All that was found in a run, judged."""
     report = run_report.compose(database, run, max_stories=0, max_brief=0)
     stories = run_report.brief(database, run)
-    found = [each for path, source in database.sources(run.id).items() for each in comments(path, source)]
-    gate = Gate(gate.fail_on, gate.known, gate.ignored, found)
-    judged = gate.judge(report, stories, lambda path: shown_path(path, run.info))
-    idle = [each for each in found if not any(each.matches(story) for story in stories)]
-    return Checked(run, report, judged, gate.untold(report, stories), idle)
+    written = [each for path, source in database.sources(run.id).items() for each in comments(path, source)]
+    judged = gate.judge(report, stories, written, lambda path: shown_path(path, run.info))
+    return Checked(run, report, judged, gate.untold(report, stories), written)
 
 
 def lines(checked: Sequence[Checked], baseline: Path | None) -> Iterator[str]:
     """What was found, a line each."""
-    for each in checked if len(checked) == 1 else ():
-        yield f"{run_words.script(each.run)}, run {each.run.id}: {run_words.headline(each.report)}"
-    merged = list(_merged(checked))
-    for line, judged in merged:
-        if judged.counts:
-            yield f"  {line}"
-    passing = [line for line, judged in merged if not judged.counts]
-    yield from (f"  {line}" for line in passing[:MAX_PASSING])
+    if len(checked) == 1:
+        yield f"{run_words.script(checked[0].run)}, run {checked[0].run.id}: {run_words.headline(checked[0].report)}"
+    judgement = {id(each.story): each for of_run in checked for each in of_run.judged}
+    found = each_once((judged.story, each.run) for each in checked for judged in each.judged)
+    told = []
+    for each in found:
+        counting = [one for one in each.alike if judgement[id(one[0])].counts]
+        story, run = counting[0] if counting else each.worst
+        told.append((finding_words.line(story, run.info, len(each.runs), len(checked)), judgement[id(story)]))
+    yield from (f"  {line}" for line, judged in told if judged.counts)
+    passing = [f"  {line}{_why(judged)}" for line, judged in told if not judged.counts]
+    yield from passing[:MAX_PASSING]
     if len(passing) > MAX_PASSING:
         yield f"  … and {len(passing) - MAX_PASSING:,} more, none of which counts"
-    for each in checked:
-        for kind in each.untold:
-            yield f"  run {each.run.id}: {finding_words.headlines(each.report)[each.report.told.index(kind)]}"
-    for idle in _idle(checked):
-        yield f"  {idle.path}:{idle.line}: {idle.text!r} matches no finding"
-    for caveat in dict.fromkeys(caveat for each in checked for caveat in run_words.caveats(each.report)):
+    for of_run in checked:
+        for kind in of_run.untold:
+            yield f"  run {of_run.run.id}: {kind.headline(finding_words.total(kind, of_run.report))}"
+    yield from _idle(checked)
+    for caveat in dict.fromkeys(caveat for of_run in checked for caveat in run_words.caveats(of_run.report)):
         yield f"  {caveat}"
-    if merged:
-        yield _summary([judged for _, judged in merged], checked, baseline)
-        shown = next((each for each in checked if any(judged.counts for judged in each.judged)), None)
-        shown = shown or next(each for each in checked if each.judged)
+    if told:
+        yield _summary([judged for _, judged in told], len(checked), baseline)
+        first = next((each for each in checked if any(judged.counts for judged in each.judged)), None)
+        shown = first or next(each for each in checked if each.judged)
         yield f"How it came about: opcodetrace report --run {shown.run.id}"
     elif len(checked) > 1:
         yield f"{quantity(len(checked), 'run')}: nothing was found."
 
 
-def _merged(checked: Sequence[Checked]) -> Iterator[tuple[str, Judged]]:
-    """Each finding once, however many runs have it; as it was judged where it is worst."""
-    found: dict[tuple[str, object], list[tuple[str, Judged]]] = {}
-    for each in checked:
-        for judged in each.judged:
-            line = finding_words.line(judged.story, each.run.info)
-            key = judged.story.kind.name, judged.story.fingerprint or line
-            found.setdefault(key, []).append((line, judged))
-    for alike in found.values():
-        line, judged = min(alike, key=lambda one: (not one[1].counts, list(Severity).index(one[1].story.severity)))
-        runs = f", in {len(alike):,} of {quantity(len(checked), 'run')}" if len(checked) > 1 else ""
-        yield f"{line}{runs}{_passes(judged)}", judged
-
-
-def _passes(judged: Judged) -> str:
+def _why(judged: Judged) -> str:
+    """Why it does not count, if it is bad enough."""
     if judged.is_ignored:
         return ", ignored"
     return ", known" if judged.is_known else ""
 
 
-def _idle(checked: Sequence[Checked]) -> Iterable[Ignore]:
-    """Comments that match no finding of any run."""
-    idle = [set(each.idle) for each in checked]
-    return sorted(set.intersection(*idle), key=lambda each: (each.path, each.line)) if idle else ()
+def _idle(checked: Sequence[Checked]) -> Iterator[str]:
+    """The comments that match no finding of any run."""
+    stories = [judged.story for each in checked for judged in each.judged]
+    written = {comment: each.run for each in checked for comment in each.written}
+    for comment, run in written.items():
+        if not any(comment.matches(story) for story in stories):
+            yield f"  {shown_path(comment.path, run.info)}:{comment.line}: {comment.text!r} matches no finding"
 
 
-def _summary(judged: Sequence[Judged], checked: Sequence[Checked], baseline: Path | None) -> str:
+def _summary(judged: Sequence[Judged], runs: int, baseline: Path | None) -> str:
     counting = sum(each.counts for each in judged)
-    parts = [f"{quantity(len(judged), 'finding')}, {counting if counting else 'none'} of which counts"]
-    if counting > 1:
-        parts = [f"{quantity(len(judged), 'finding')}, {counting:,} of which count"]
+    parts = [f"{quantity(len(judged), 'finding')}, {counting or 'none'} of which count{'' if counting > 1 else 's'}"]
     known = sum(each.is_known and not each.is_ignored for each in judged)
     ignored = sum(each.is_ignored for each in judged)
     parts += [f"{known:,} known ({baseline})"] if known else []
     parts += [f"{ignored:,} ignored"] if ignored else []
-    of = f"{quantity(len(checked), 'run')}: " if len(checked) > 1 else ""
+    of = f"{quantity(runs, 'run')}: " if runs > 1 else ""
     return f"{of}{'; '.join(parts)}."
 
 

@@ -46,12 +46,12 @@ def redact(given: Sequence[str], folder: Path | None = None) -> tuple[str, ...]:
 
 def ignored(folder: Path | None = None) -> tuple[str, ...]:
     """The findings that do not count: stale-check, or stale-check:src/*.py."""
-    from opcodetrace.explain.gate import is_pattern
+    from opcodetrace.explain.gate import is_finding
     from opcodetrace.findings import KINDS
 
     given = configured(folder or Path()).get("ignore", ())
     for pattern in given:
-        if not is_pattern(pattern, KINDS):
+        if not is_finding(pattern, KINDS):
             raise UsageError(
                 f"the configuration's ignore: {pattern!r} is no finding; write it like stale-check:src/*.py"
             )

@@ -23,6 +23,15 @@ threads = [Thread(target=add) for _ in range(2)]
 for each in threads: each.start()
 for each in threads: each.join()
 """
+GUARDED = """
+from threading import Lock, Thread
+counter, lock = [0], Lock()
+def add():
+    with lock: counter[0] += 1  # opcodetrace: ignore
+threads = [Thread(target=add) for _ in range(2)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
 UNGUARDED = """
 import os
 from threading import Thread
@@ -155,6 +164,31 @@ def test_the_configuration(name: str, configured: str, ignored: bool, folder: Pa
     assert ("; 1 ignored." in done.stdout) == ignored
 
 
+def test_a_comment_is_idle_if_it_matches_in_no_run(folder: Path) -> None:
+    recorded(LOST.format(comment="  # opcodetrace: ignore[stale-check]"))
+    recorded(GUARDED, "other.py")
+    recorded(LOST.format(comment="  # opcodetrace: ignore[lost-update]"))
+    idle = [line.strip() for line in check("--all").stdout.splitlines() if "matches no finding" in line]
+    assert idle == [
+        "script.py:7: '# opcodetrace: ignore[stale-check]' matches no finding",
+        "other.py:5: '# opcodetrace: ignore' matches no finding",
+    ]
+
+
+def test_a_run_counts_once_however_bad_it_is(folder: Path) -> None:
+    """The same lines, as possible (an operator written in Python) and as gil-only."""
+    money = "class Money:\n    def __add__(self, other): return Money()\nmoney = [Money()]\n"
+    adding = "def sum_up(into, what):\n    into[0] += what\n"
+    program = UNGUARDED.replace("hits[0] += 1", "sum_up(hits, 1)\n    sum_up(money, Money())")
+    program = program.replace("def add():", f"{money}{adding}def add():")
+    for _ in range(2):
+        recorded(program)
+    place = f"script.py:{program[: program.index('+= what')].count(chr(10)) + 1}:"
+    for text in (findings("--all"), check("--all").stdout):
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(place)]
+        assert line.endswith(", possible, in 2 of 2 runs")
+
+
 def test_a_baseline(folder: Path) -> None:
     # GIVEN a baseline of what one program has
     recorded(LOST.format(comment=""))
@@ -197,6 +231,7 @@ def test_all_runs_together(folder: Path) -> None:
         (("--fail-on", "lost-update:sometimes"), "'sometimes'"),
         (("--all", "--run", "1"), "--run 1"),
         (("--write-baseline",), "--baseline"),
+        (("--possible", "--fail-on", "deadlock"), "--fail-on deadlock"),
         (("--baseline", "missing.json"), "missing.json"),
         (("--baseline", "no.json"), "no.json"),
         (("--baseline", "other.json"), "other.json"),

@@ -202,3 +202,11 @@ def test_a_query_lists_what_only_the_gil_prevents(scripts: Scripts) -> None:
     found = {(row["line"], row["role"]) for row in rows}
     roles = [("read", lines[0]), ("write", lines[0]), ("other write", lines[1])]
     assert found == (set() if FREE_THREADED else {(line, role) for role, line in roles})
+
+
+def test_python_does_not_warn_again_of_what_is_read_of_a_source(scripts: Scripts) -> None:
+    text = 'd = {"\\d": 0}\ndef up(): d["\\d"] += 1\ndef wait():\n    while not d: pass\n    d["\\d"] += 1\n'
+    threads = "from threading import Thread\nthreads = [Thread(target=each) for each in (up, wait)]\n"
+    scripts.write("script.py", text + threads + "for each in threads: each.start()\nfor each in threads: each.join()\n")
+    scripts.same("script.py")
+    assert scripts.opcodetrace("report").stderr == b""

@@ -9,55 +9,16 @@ thread changed the location since, this one did not, and the check would go othe
 
 from __future__ import annotations
 
-import argparse
 import operator
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.recording import record
+from tests.truth.recorded import END, TURNS, run
 
-TURNS = '''\
-"""Threads that take turns in a given order, and only look whose turn it is: none waits for another one in a way that
-is recorded. This module is not woven."""
-from time import sleep
-
-
-class Turns:
-    def __init__(self, order):
-        self.order, self.now, self.ended, self.failed = order, 0, set(), set()
-
-    def of(self, thread):
-        begun = False
-
-        def step():
-            nonlocal begun
-            if begun:
-                self.next()
-            begun = True
-            while self.order[self.now] != thread:
-                sleep(0)
-
-        return step
-
-    def next(self):
-        self.now += 1
-        while self.order[self.now] in self.ended:
-            self.now += 1
-
-    def run(self, thread, work):
-        step = self.of(thread)
-        try:
-            step()
-            work(step)
-        except (KeyError, AttributeError):
-            pass
-        self.ended.add(thread)
-        self.next()
-'''
 PRELUDE = """\
 import threading
 from turns import Turns
@@ -68,9 +29,8 @@ def run(order, *works):
     threads = [threading.Thread(target=turns.run, args=each) for each in enumerate(works)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
+    turns.close()
 """
-END = -1  # in an order: nobody's turn
-
 ABSENT = object()
 COMPARISONS: Mapping[str, Callable[[object, object], bool]] = {
     "==": operator.eq,
@@ -273,23 +233,5 @@ def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[st
     return total, differences
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    choose = random.Random(options.seed)
-    total, different = 0, 0
-    for start in range(0, options.programs, 200):
-        with tempfile.TemporaryDirectory() as name:
-            number, differences = check(Path(name), choose, min(200, options.programs - start))
-        total += number
-        different += len(differences)
-        for difference in differences:
-            print(difference, end="\n\n")
-    print(f"{options.programs} programs, {total} findings, {different} differences")
-    raise SystemExit(different > 0)
-
-
 if __name__ == "__main__":
-    main()
+    run(check, __doc__)

@@ -11,49 +11,15 @@ be suspended between read and write makes them possible, else the GIL prevents i
 
 from __future__ import annotations
 
-import argparse
 import random
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
-from tests.truth.random_checks import END
+from tests.truth.recorded import END, TURNS, run
 
-TURNS = '''\
-"""Threads that take turns in a given order, by pipes: no wait is recorded. This module is not woven."""
-import os
-
-
-class Turns:
-    def __init__(self, order):
-        self.order, self.now, self.ended = order, -1, set()
-        self.pipes = {thread: os.pipe() for thread in order}
-        self.next()
-
-    def next(self):
-        self.now += 1
-        while self.order[self.now] in self.ended:
-            self.now += 1
-        os.write(self.pipes[self.order[self.now]][1], b".")
-
-    def run(self, thread, work):
-        def step():
-            self.next()
-            os.read(self.pipes[thread][0], 1)
-
-        os.read(self.pipes[thread][0], 1)
-        work(step)
-        self.ended.add(thread)
-        self.next()
-
-    def close(self):
-        for pipe in self.pipes.values():
-            for end in pipe:
-                os.close(end)
-'''
 PRELUDE = """\
 import threading
 from time import sleep
@@ -201,23 +167,5 @@ def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[st
     return sum(map(len, found.values())), differences
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    choose = random.Random(options.seed)
-    total, different = 0, 0
-    for start in range(0, options.programs, 200):
-        with tempfile.TemporaryDirectory() as name:
-            number, differences = check(Path(name), choose, min(200, options.programs - start))
-        total += number
-        different += len(differences)
-        for difference in differences:
-            print(difference, end="\n\n")
-    print(f"{options.programs} programs, {total} findings, {different} differences")
-    raise SystemExit(different > 0)
-
-
 if __name__ == "__main__":
-    main()
+    run(check, __doc__)

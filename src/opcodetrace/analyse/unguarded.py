@@ -40,11 +40,11 @@ Lines = frozenset[tuple[int, int | None]]  # file and line, of two writes
 CLOSEST = 16  # pairs of writes of a location and two places in the code that are looked at: those closest to each other
 MAX_PAIRS = 20_000  # of all locations together; those closest to each other
 MAX_SYNCHRONISATION = 300_000  # records; of a run with more, nothing is told
-# Types written in C whose operators and finalisers run no Python code of their own.
+# As `type.tp_name` has them: types written in C whose operators and finalisers run no Python code of their own.
 _BUILT_IN = frozenset(
     """
-    list dict set frozenset tuple bytearray complex range slice deque OrderedDict defaultdict Decimal datetime date
-    timedelta array
+    list dict set frozenset tuple bytearray complex range slice array.array collections.OrderedDict
+    collections.defaultdict collections.deque datetime.date datetime.datetime datetime.timedelta decimal.Decimal
     """.split()  # noqa: SIM905
 )
 _WAITS = frozenset(["IMPORT_NAME"])  # may give up the GIL, besides those that look at the eval breaker
@@ -285,7 +285,7 @@ class _Search:
         """Whether code of the program may run in between, for all that is known of the types: a property, an operator
         written in Python."""
         location = self._trace.locations[int(self._events.location[write])]
-        if location.kind is LocationKind.ITEM and not _is_built_in(location.container_type):
+        if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
             return True
         return any(point.opcode not in _OF_BUILT_IN for point in self._points(read, write) or ())
 
@@ -318,8 +318,4 @@ def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
 
 def _has_python_code(value: object) -> bool:
     """Whether operators of the value, or its finaliser, may be written in Python."""
-    return isinstance(value, Opaque) and not _is_built_in(value.type_name)
-
-
-def _is_built_in(type_name: str) -> bool:
-    return type_name.rpartition(".")[2] in _BUILT_IN
+    return isinstance(value, Opaque) and value.type_name not in _BUILT_IN

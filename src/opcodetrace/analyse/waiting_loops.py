@@ -7,24 +7,22 @@ done before.
 from __future__ import annotations
 
 import ast
-import bisect
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.source_text import parsed
 
 _WAITS = frozenset(["sleep", "wait", "sched_yield", "select", "poll"])  # last names of what is called to let time pass
 
 
-_Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
-
-
 class _Scope(NamedTuple):
-    """A function's or module's lines, and where its waiting loops end."""
+    """A function or class, by its lines, and where its first waiting loop ends."""
 
     first: int
     last: int
-    loops: list[int]
+    waited: int | None
 
 
 class WaitingLoops:
@@ -42,33 +40,26 @@ class WaitingLoops:
             return False
         around = [scope for scope in self._scopes[file] if scope.first <= line <= scope.last]
         innermost = max(around, key=lambda scope: scope.first, default=None)
-        return innermost is not None and bisect.bisect_right(innermost.loops, line) > 0
+        return innermost is not None and innermost.waited is not None and innermost.waited <= line
 
 
 def _scopes(source: bytes) -> Iterator[_Scope]:
     if b"while" not in source:
         return
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    pending: list[_Named | ast.Module] = [tree]
+    pending: list[tuple[int, int, Iterable[ast.AST]]] = [(1, sys.maxsize, parsed(source))]
     while pending:
-        scope = pending.pop()
+        first, last, nodes = pending.pop()
         loops = []
-        inside = list(ast.iter_child_nodes(scope))
+        inside = list(nodes)
         while inside:
             node = inside.pop()
-            if isinstance(node, _Named):
-                pending.append(node)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+                pending.append((node.lineno, node.end_lineno or node.lineno, ast.iter_child_nodes(node)))
                 continue
             if isinstance(node, ast.While) and all(_only_waits(each) for each in node.body):
                 loops.append(node.end_lineno or node.lineno)
             inside += ast.iter_child_nodes(node)
-        if isinstance(scope, ast.Module):
-            yield _Scope(1, 1 << 30, sorted(loops))
-        else:
-            yield _Scope(scope.lineno, scope.end_lineno or scope.lineno, sorted(loops))
+        yield _Scope(first, last, min(loops, default=None))
 
 
 def _only_waits(statement: ast.stmt) -> bool:

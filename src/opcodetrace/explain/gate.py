@@ -17,7 +17,7 @@ from opcodetrace.trace.source_text import decoded
 from opcodetrace.trace.stored import StoredSite
 
 NONE = "none"
-WORST_FIRST = (Severity.HAPPENED, Severity.POSSIBLE, Severity.GIL_ONLY)
+WORST_FIRST = tuple(Severity)
 _COMMENT = re.compile(r"#\s*opcodetrace:\s*ignore(?:\[(?P<kinds>[^\]]*)\])?(?P<reason>.*)")
 _CHOSEN = re.compile(r"(?P<kind>[a-z-]+)(?::(?P<path>.+))?")
 
@@ -79,7 +79,7 @@ class Ignore:
     def matches(self, story: Story) -> bool:
         if self.kinds and word(story.kind) not in self.kinds:
             return False
-        return any((site.path, site.line) == (self.path, self.line) for site in of(story))
+        return any((site.path, site.line) == (self.path, self.line) for site in places(story))
 
 
 def comments(path: str, source: bytes) -> Iterator[Ignore]:
@@ -103,10 +103,11 @@ class Gate:
     fail_on: FailOn
     known: Collection[str] = ()  # fingerprints
     ignored: Sequence[str] = ()  # of the configuration: stale-check, or stale-check:src/*.py
-    comments: Sequence[Ignore] = ()
 
-    def judge(self, report: RunReport, stories: Sequence[Story], shown: Callable[[str], str]) -> list[Judged]:
-        """Each of a run's findings. `shown` gives a path as a user knows it."""
+    def judge(
+        self, report: RunReport, stories: Sequence[Story], written: Sequence[Ignore], shown: Callable[[str], str]
+    ) -> list[Judged]:
+        """Each of a run's findings. `written`: the comments in its sources. `shown` gives a path as a user knows it."""
         happened = {story.kind.name for story in stories if story.severity is Severity.HAPPENED}
 
         def severity_of(story: Story) -> Severity:
@@ -119,8 +120,10 @@ class Gate:
                 story,
                 self.fail_on.counts(story.kind.name, severity_of(story)),
                 story.fingerprint is not None and story.fingerprint in self.known,
-                any(each.matches(story) for each in self.comments)
-                or any(_is_chosen(each, story.kind, shown(site.path)) for each in self.ignored for site in of(story)),
+                any(each.matches(story) for each in written)
+                or any(
+                    _is_chosen(each, story.kind, shown(site.path)) for each in self.ignored for site in places(story)
+                ),
             )
             for story in stories
         ]
@@ -154,12 +157,12 @@ class Judged:
         return self.is_bad and not self.is_known and not self.is_ignored
 
 
-def of(story: Story) -> list[StoredSite]:
+def places(story: Story) -> list[StoredSite]:
     """Where a finding is: the places that tell it apart from others."""
     return [story.sites[role.name] for role in story.kind.roles if role.groups and role.name in story.sites]
 
 
-def is_pattern(text: str, kinds: Mapping[str, FindingKind]) -> bool:
+def is_finding(text: str, kinds: Mapping[str, FindingKind]) -> bool:
     """Whether it is a kind, or a kind and a path: stale-check, stale-check:src/*.py."""
     found = _CHOSEN.fullmatch(text)
     return found is not None and found["kind"] in map(word, kinds.values())

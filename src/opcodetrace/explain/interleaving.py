@@ -19,6 +19,7 @@ from opcodetrace.trace.protection import Update
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, Lane, Step, SwitchStep, SyncStep
 from opcodetrace.trace.run import Thread
+from opcodetrace.trace.source_text import parsed
 from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import GIVES, OF_THREADS, Synchronisation, SyncObject
@@ -592,11 +593,7 @@ def _computes(site: StoredSite) -> bool:
     """Whether the line of a write is one assignment of an operation's result."""
     if site.computed is None or site.line != site.end_line:
         return False
-    try:
-        body = ast.parse(site.source_line).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    match body:
+    match parsed(site.source_line):
         case [ast.AugAssign()] | [ast.Assign(value=ast.BinOp())] | [ast.AnnAssign(value=ast.BinOp())]:
             return True
         case _:

@@ -53,9 +53,9 @@ class UnguardedUpdateKind(Kind):
 
     def headline(self, total: Total) -> str:
         if total.label is None:
-            return f"Updates at {quantity(total.places, 'location')} are unguarded."
+            return f"Updates at {quantity(total.places, 'location')} are unguarded, as far as was seen."
         cells = f" (at {total.cells:,} locations of that name)" if total.cells > 1 else ""
-        return f"Updates of {total.label}{cells} are unguarded."
+        return f"Updates of {total.label}{cells} are unguarded, as far as was seen."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
         if places[WRITE] == places[OTHER_WRITE]:
@@ -73,7 +73,7 @@ class UnguardedUpdateKind(Kind):
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         yield (
             f"{name} reads {teller.label} ({at}) and writes what it makes of it ({until}). In this run, {another} "
-            f"{did} {when} that ({elsewhere}). {otherwise} it can come in between, and what it did is {then}."
+            f"{did} {when} that ({elsewhere}). {otherwise} it could come in between, and what it did would be {then}."
         )
         window = f"from {at} to {until}" if at != until else f"at {until}"
         yield f"Hold one lock {window if elsewhere == until else f'{window} and at {elsewhere}'}."
@@ -84,17 +84,14 @@ class UnguardedUpdateKind(Kind):
             unless = ", unless code of the program runs there (a property, an operator written in Python)"
             return (
                 "Only the GIL prevents it: this build switches no threads between that read and write"
-                f"{unless if inferred else ''}, one without a GIL does. Nothing was seen that makes one wait for the "
+                f"{unless if inferred else ''}, one without a GIL may. Nothing was seen that makes one wait for the "
                 "other."
             )
         passed = " The value went through a call, a parameter or a return." if inferred else ""
         return f"Possible: nothing was seen that makes one of the two wait for the other.{passed}"
 
     def remark(self, role: str, teller: Teller) -> str | None:
-        own = teller.step(role)
-        if own is None or role == READ:
-            return None
-        return "can come in between" if role == OTHER_WRITE else None
+        return "could come in between" if role == OTHER_WRITE else None
 
 
 UNGUARDED_UPDATE = UnguardedUpdateKind()

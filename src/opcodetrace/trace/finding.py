@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """What became of it."""
+    """What became of it; the worst first."""
 
     HAPPENED = "happened"  # this run went wrong so: every order that agrees with the trace says it
     POSSIBLE = "possible"  # nothing that was seen excludes it

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from opcodetrace.trace.finding import Certainty, FindingGroup, Severity, Tally
-from opcodetrace.trace.finding_kind import FindingKind, happened, possible
+from opcodetrace.trace.finding_kind import FindingKind, happened
 from opcodetrace.trace.protection import Holding, Verdict
 from opcodetrace.trace.report_step import AccessStep, Lane, Step, SyncStep
 from opcodetrace.trace.run import Thread
@@ -121,15 +121,5 @@ class RunReport:
 
     @property
     def went_wrong(self) -> bool:
-        """Whether this run went wrong in any way that is told."""
-        return any(self.tally(kind).low for kind in self.told if kind.fails_check)
-
-    @property
-    def fails(self) -> bool:
         """Whether something happened for which a check fails."""
         return happened(self.kinds, self.run.found)
-
-    @property
-    def may_fail(self) -> bool:
-        """Whether that happened, or may have."""
-        return possible(self.kinds, self.run.found)

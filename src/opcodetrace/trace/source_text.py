@@ -6,6 +6,7 @@ import ast
 import functools
 import io
 import tokenize
+import warnings
 from typing import NamedTuple
 
 EXPRESSION_LENGTH = 120
@@ -52,6 +53,24 @@ def decoded(source: bytes) -> str:
         return source.decode("utf-8", "replace")
 
 
+def parsed(text: str | bytes) -> list[ast.stmt]:
+    """The statements of a text; none if it is no Python. What Python would warn of there is the program's affair."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(text).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return []
+
+
+def _parsed_expression(text: str) -> ast.expr | None:
+    match parsed(text):
+        case [ast.Expr(value)]:
+            return value
+        case _:
+            return None
+
+
 class Operands(NamedTuple):
     """The parts of `bank["a"]` or `self.a.b`: `bank` and `"a"`, `self.a` and no key.
 
@@ -64,9 +83,8 @@ class Operands(NamedTuple):
 @functools.lru_cache(maxsize=4096)
 def operands(expression: str, is_whole: bool = False) -> Operands | None:
     """Of the last subscript, attribute, call or `in`; `is_whole`: the expression is the object itself."""
-    try:
-        node = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    node = _parsed_expression(expression)
+    if node is None:
         return _updated(expression) or (_of_with(expression) if is_whole else None)
     if is_whole:
         return Operands(expression, None)
@@ -105,9 +123,8 @@ def _of_call(expression: str, node: ast.Call) -> Operands:
 def iterated(expression: str) -> str | None:
     """The container that a loop over the expression takes items out of: of `enumerate(items)`, `reversed(items)`,
     `items.values()` and the like, `items`. Of a `for` statement (3.11 and 3.12 give all of it): what it loops over."""
-    try:
-        node: ast.AST = ast.parse(expression, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    node = _parsed_expression(expression)
+    if node is None:
         head, statement = _compound(expression)
         if not isinstance(statement, ast.For | ast.AsyncFor):
             return None
@@ -124,20 +141,18 @@ def iterated(expression: str) -> str | None:
 
 def _updated(statement: str) -> Operands | None:
     """Of `x |= y`."""
-    try:
-        parsed = ast.parse(statement).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if len(parsed) == 1 and isinstance(parsed[0], ast.AugAssign):
-        return Operands(ast.get_source_segment(statement, parsed[0].target), None)
-    return None
+    match parsed(statement):
+        case [ast.AugAssign(target)]:
+            return Operands(ast.get_source_segment(statement, target), None)
+        case _:
+            return None
 
 
 def _of_with(statement: str) -> Operands | None:
     """Of a `with` statement that enters one object: 3.11 gives the whole statement as the source of the call."""
-    head, parsed = _compound(statement)
-    if isinstance(parsed, ast.With) and len(parsed.items) == 1:
-        return Operands(ast.get_source_segment(head, parsed.items[0].context_expr), None)
+    head, compound = _compound(statement)
+    if isinstance(compound, ast.With) and len(compound.items) == 1:
+        return Operands(ast.get_source_segment(head, compound.items[0].context_expr), None)
     return None
 
 
@@ -145,8 +160,7 @@ def _compound(text: str) -> tuple[str, ast.stmt | None]:
     """The head of a compound statement with an empty body, and what it is; None if it is no statement."""
     for colon in (place for place, letter in enumerate(text) if letter == ":"):
         head = f"{text[:colon]}: pass".removeprefix("async ")
-        try:
-            return head, ast.parse(head).body[0]
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
+        statements = parsed(head)
+        if statements:
+            return head, statements[0]
     return text, None

@@ -197,10 +197,11 @@ def first_place(story: Story, info: RunInfo) -> str:
     return printable(f"{shown_path(sites[0].path, info)}:{line}")
 
 
-def line(story: Story, info: RunInfo) -> str:
-    """All of it that has room in a line: where, what, how often, how sure."""
+def line(story: Story, info: RunInfo, runs: int = 1, of: int = 1) -> str:
+    """All of it that has room in a line: where, what, how often, how sure, and in how many runs of how many."""
     sure = story.certainty if story.severity is Severity.HAPPENED else story.severity
-    return f"{first_place(story, info)}: {story.kind.name}: {heading(story, info)}, {sure.value}"
+    in_runs = f", in {runs:,} of {quantity(of, 'run')}" if of > 1 else ""
+    return f"{first_place(story, info)}: {story.kind.name}: {heading(story, info)}, {sure.value}{in_runs}"
 
 
 def further(report: RunReport) -> Iterator[str]:

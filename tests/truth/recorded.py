@@ -1,0 +1,66 @@
+"""What the random programs share whose findings are known: turns for their threads, and a command line."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+END = -1  # in an order: nobody's turn
+AT_ONCE = 200  # programs in one recorded process
+TURNS = '''\
+"""Threads that take turns in a given order, by pipes: no wait is recorded. This module is not woven."""
+import os
+
+
+class Turns:
+    def __init__(self, order):
+        self.order, self.now, self.ended = order, -1, set()
+        self.pipes = {thread: os.pipe() for thread in order}
+        self.next()
+
+    def next(self):
+        self.now += 1
+        while self.order[self.now] in self.ended:
+            self.now += 1
+        os.write(self.pipes[self.order[self.now]][1], b".")
+
+    def run(self, thread, work):
+        def step():
+            self.next()
+            os.read(self.pipes[thread][0], 1)
+
+        os.read(self.pipes[thread][0], 1)
+        try:
+            work(step)
+        except (KeyError, AttributeError):
+            pass
+        self.ended.add(thread)
+        self.next()
+
+    def close(self):
+        for pipe in self.pipes.values():
+            for end in pipe:
+                os.close(end)
+'''
+
+
+def run(check: Callable[[Path, random.Random, int], tuple[int, list[str]]], description: str | None) -> None:
+    """Records programs, and prints each difference between what `check` expects and what is found."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    choose = random.Random(options.seed)
+    total, different = 0, 0
+    for start in range(0, options.programs, AT_ONCE):
+        with tempfile.TemporaryDirectory() as name:
+            number, differences = check(Path(name), choose, min(AT_ONCE, options.programs - start))
+        total += number
+        different += len(differences)
+        for difference in differences:
+            print(difference, end="\n\n")
+    print(f"{options.programs} programs, {total} findings, {different} differences")
+    raise SystemExit(different > 0)
