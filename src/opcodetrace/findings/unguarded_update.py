@@ -83,7 +83,7 @@ class UnguardedUpdateKind(Kind):
         if teller.severity is Severity.GIL_ONLY:
             unless = ", unless code of the program runs there (a property, an operator written in Python)"
             return (
-                "Only the GIL prevents it: this build switches no threads between that read and write"
+                "As far as was seen, only the GIL prevents it: this build switches no threads between that read and write"
                 f"{unless if inferred else ''}, one without a GIL may. Nothing was seen that makes one wait for the "
                 "other."
             )
