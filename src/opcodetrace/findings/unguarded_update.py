@@ -83,9 +83,9 @@ class UnguardedUpdateKind(Kind):
         if teller.severity is Severity.GIL_ONLY:
             unless = ", unless code of the program runs there (a property, an operator written in Python)"
             return (
-                "As far as was seen, only the GIL prevents it: this build switches no threads between that read and write"
-                f"{unless if inferred else ''}, one without a GIL may. Nothing was seen that makes one wait for the "
-                "other."
+                "As far as was seen, only the GIL prevents it: this build switches no threads between that read and "
+                f"write{unless if inferred else ''}, one without a GIL may. Nothing was seen that makes one wait for "
+                "the other."
             )
         passed = " The value went through a call, a parameter or a return." if inferred else ""
         return f"Possible: nothing was seen that makes one of the two wait for the other.{passed}"
