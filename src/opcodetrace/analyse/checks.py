@@ -61,11 +61,25 @@ class Histories:
 
     def before(self, place: int) -> list[int]:
         """The places of the accesses of its location before one of them, the latest first; not all of many."""
-        begin, end = self._bounds[int(self._events.location[place]) :][:2]
-        history = self._order[begin:end]
+        history = self._of(int(self._events.location[place]))
         at = int(np.searchsorted(history, place))
         places: list[int] = history[max(0, at - MAX_BACK) : at][::-1].tolist()
         return places
+
+    def after(self, place: int) -> list[int]:
+        """The places of those after it; not all of many."""
+        history = self._of(int(self._events.location[place]))
+        at = int(np.searchsorted(history, place, side="right"))
+        places: list[int] = history[at : at + MAX_BACK].tolist()
+        return places
+
+    def of(self, location: int) -> Iterator[int]:
+        """The places of all accesses of a location."""
+        yield from self._of(location).tolist()
+
+    def _of(self, location: int) -> Array:
+        begin, end = self._bounds[location:][:2]
+        return self._order[begin:end]
 
     def after_another(self, acts: Array, tests: Tests) -> Array:
         """Those of `acts` that may come after a write of another thread that their thread has not tested since."""
@@ -137,8 +151,7 @@ def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container
         moved = trace.restructured.get(act.location, ())
         if bisect.bisect(moved, check.seq) != bisect.bisect(moved, act.seq):  # another cell of the list
             return False
-        deleted = change.kind == EventKind.DELETE
-        holds = _holds_without(answer, location, trace.sites[check.site]) if deleted else _holds(answer, change.value)
+        holds = holds_after(answer, change, location, trace.sites[check.site])
         if holds is None:
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
@@ -160,8 +173,8 @@ def _stale(
         if location < 0 or not trace.locations[location].certain:
             continue
         answers = tests[int(events.site[act])]
-        check, changes = _checked(events, histories, act, answers)
-        if check is None or not changes or _begins_between(events, check, act):
+        check, changes = checked(events, histories, act, answers)
+        if check is None or not changes or begins_between(events, check, act):
             continue
         answer = answers[int(events.site[check])]
         if has_failed[check] != (answer == "raises"):
@@ -178,7 +191,7 @@ def _stale(
         yield Stale(location, checked, changed, acted, is_sure)
 
 
-def _checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:
+def checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:
     """The last test that an access was under, if its thread has not changed the location since; and what others changed
     there since, the latest first."""
     changes: list[int] = []
@@ -194,10 +207,17 @@ def _checked(events: Events, histories: Histories, act: int, tests: Container[in
     return None, []
 
 
-def _begins_between(events: Events, check: int, act: int) -> bool:
+def begins_between(events: Events, check: int, act: int) -> bool:
     """Whether another activation began in the same frame: the check was none of this one."""
     begins = (events.kind[check:act] == EventKind.ENTER) & (events.frame[check:act] == events.frame[act])
     return bool(begins.any())
+
+
+def holds_after(answer: str, change: Event, location: Location, check: Site) -> bool | None:
+    """Whether a check would find what it had found after a write or deletion; None if that cannot be told."""
+    if change.kind == EventKind.DELETE:
+        return _holds_without(answer, location, check)
+    return _holds(answer, change.value)
 
 
 def _holds(answer: str, value: Value) -> bool | None:

@@ -11,6 +11,7 @@ from opcodetrace.findings.failed_access import FAILED_ACCESS
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.stale_check import STALE_CHECK
+from opcodetrace.findings.unguarded_check import UNGUARDED_CHECK
 from opcodetrace.findings.unguarded_update import UNGUARDED_UPDATE
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
 
@@ -22,6 +23,7 @@ KINDS: dict[str, Kind] = {
         FAILED_ACCESS,
         LOST_UPDATE,
         STALE_CHECK,
+        UNGUARDED_CHECK,
         UNGUARDED_UPDATE,
         UNSEEN_WRITE,
     )

@@ -98,6 +98,7 @@ def ingest(
         synchronisation=synchronisation,
         bounded=bounded(seen),
         restructured=restructured(spool, seen, births, kept, interned),
+        containers=interned.numbers(kept.containers) if births_seen else None,
         records=len(spool),
         accesses=accesses,
         stored=stored,

@@ -36,6 +36,7 @@ class Interned:
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
         self._objects: dict[int, int] = {}
+        self._numbered = np.empty(0, np.int64), np.empty(0, np.int64)  # objects that are values, and their numbers
         # What DESCRIBE records tell: of which objects, in order; and by an object's number, which of them tells of it.
         self._told_objects = np.empty(0, np.int64)
         self._told = np.empty(0, RECORD_DTYPE)
@@ -86,6 +87,13 @@ class Interned:
         """What DESCRIBE records tell of these objects, for values to come. The first word counts."""
         self._told_objects, first = np.unique(objects, return_index=True)
         self._told = rows[first]
+
+    def numbers(self, objects: Array) -> Array:
+        """The numbers of these objects as values (`columns`); 0 for those that were none."""
+        known, numbers = self._numbered
+        places = np.minimum(np.searchsorted(known, objects), max(len(known) - 1, 0))
+        found: Array = np.where(np.isin(objects, known), np.append(numbers, 0)[places], 0)
+        return found
 
     def _telling(self, objects: Array) -> tuple[Array, Array]:
         """Which of these objects something is told of, and by which of the records."""
@@ -173,6 +181,7 @@ class Interned:
                 fresh[place], identities[place] = False, number
         order = np.argsort(np.where(fresh, rank, len(used)), kind="stable")[: int(fresh.sum())]
         identities[order] = len(self._objects) + 1 + np.arange(len(order))
+        self._numbered = used, identities
         told, rows = self._telling(used)
         self._told_numbers.update(zip(identities[told].tolist(), rows[told].tolist(), strict=True))
         numbers[known] = places + distinct.add(Tag.OBJECT, words[known][first], identities)

@@ -13,6 +13,9 @@ from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from opcodetrace.trace.events import Events
 
 
@@ -81,6 +84,8 @@ class Trace:
     bounded: frozenset[int] = frozenset()
     # location of an item: the seqs at which items of its container may have moved, in order
     restructured: dict[int, list[int]] = field(default_factory=dict)
+    # by location: the number that its container has as a value (`Opaque.identity`), 0 if it was none; not stored
+    containers: npt.NDArray[np.int64] | None = None
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all

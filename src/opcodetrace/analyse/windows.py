@@ -1,0 +1,175 @@
+"""Windows: from one access of a thread to a later one of the same location, and what keeps other threads out of them.
+
+Another thread's access could have come in between if neither of the two had waited for the other (`pasts.Pasts`), and
+if no lock was held throughout the window that the other thread held at its access (`lockset`). Both are needed:
+O'Callahan and Choi, "Hybrid dynamic data race detection" (2003). What is no race to a detector of data races, as each
+access is one step, is one here: "atomicity violation" in Lu, Tucek, Qin and Zhou, "AVIO" (2006).
+
+Nor does it count if the later of the two threads had heard of the other's access (`pasts.Hearsay`). With the GIL it
+takes a switch point in the window, too.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.lockset import held_locks, held_semaphores, locksets
+from opcodetrace.analyse.pasts import Hearsay, Pasts
+from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.protection import Update
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Code, Operation, SwitchPoint
+
+Array = npt.NDArray[Any]
+
+MAX_SYNCHRONISATION = 300_000  # records; of a run with more, nothing is told
+# As `type.tp_name` has them: types written in C whose operators and finalisers run no Python code of their own.
+_BUILT_IN = frozenset(
+    """
+    list dict set frozenset tuple bytearray complex range slice array.array collections.OrderedDict
+    collections.defaultdict collections.deque datetime.date datetime.datetime datetime.timedelta decimal.Decimal
+    """.split()  # noqa: SIM905
+)
+_WAITS = frozenset(["IMPORT_NAME"])  # may give up the GIL, besides those that look at the eval breaker
+# Run no Python code if the values that they are given are built in; of others that is not known.
+_OF_BUILT_IN = frozenset(
+    """
+    BINARY_OP COMPARE_OP IS_OP UNARY_NEGATIVE UNARY_POSITIVE UNARY_INVERT UNARY_NOT LOAD_GLOBAL LOAD_NAME STORE_FAST
+    STORE_GLOBAL STORE_NAME LOAD_DEREF POP_TOP
+    """.split()  # noqa: SIM905
+)
+
+
+class Window(NamedTuple):
+    """Two accesses, or one that is both. Places among the events."""
+
+    first: int
+    last: int
+
+
+def can_be_judged(trace: Trace) -> bool:
+    """Whether all is known of a run that could keep threads apart: a lock must not be overlooked."""
+    return not trace.let_go and not trace.merged and len(trace.synchronisation) <= MAX_SYNCHRONISATION
+
+
+def threads_of_lanes(trace: Trace) -> tuple[Array, Array]:
+    """By lane: the thread that runs it, and whether that runs tasks. What these wait for is not recorded."""
+    lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
+    size = max([int(trace.events.thread.max(initial=0)), *lanes, *lanes.values()]) + 1
+    threads, has_tasks = np.arange(size), np.zeros(size, bool)
+    for lane, thread in lanes.items():
+        threads[lane] = thread
+    has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
+    return threads, has_tasks[threads]
+
+
+class Windows:
+    """Says of windows what keeps the accesses of other threads out of them."""
+
+    def __init__(self, evidence: Evidence, windows: Iterable[Window]) -> None:
+        """Of all windows of which the locks will be asked for."""
+        self._trace = trace = evidence.trace
+        self._events = trace.events
+        self._sources = evidence.sources
+        self._pasts = Pasts(trace)
+        objects = {each.id: each for each in trace.sync_objects}
+        held = (held_locks(trace.synchronisation, objects), held_semaphores(self._pasts.operations, objects))
+        updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
+        self._locks: dict[tuple[int, int], frozenset[int]] = {}  # by the seqs of a window
+        for of_kind in held:
+            for update, locks in locksets(updates, of_kind):
+                key = update.began, update.seq
+                self._locks[key] = self._locks.get(key, frozenset()) | locks
+
+    @cached_property
+    def _hearsay(self) -> Hearsay:
+        return Hearsay(self._trace, self._sources, self._pasts)
+
+    def _update(self, window: Window) -> Update:
+        events, (first, last) = self._events, window
+        return Update(
+            int(events.location[last]), int(events.thread[last]), int(events.seq[first]), int(events.seq[last])
+        )
+
+    def have_a_common_lock(self, one: Window, other: Window) -> bool:
+        """Whether both were under the same lock or semaphore, from first to last."""
+        own, others = self._update(one), self._update(other)
+        return bool(self._locks[own.began, own.seq] & self._locks[others.began, others.seq])
+
+    def may_be_ordered(self, earlier: int, later: int) -> bool:
+        """Whether the thread of the later access waited for the earlier one, or may have heard of it."""
+        return self._pasts.holds(later, earlier) is not False or self._hearsay.reached(earlier, later)
+
+    def is_another_cell(self, first: int, last: int) -> bool:
+        """Whether items of the list were moved in between."""
+        moved = self._trace.restructured.get(int(self._events.location[first]), ())
+        return bisect.bisect(moved, int(self._events.seq[first])) != bisect.bisect(moved, int(self._events.seq[last]))
+
+    def is_gil_only(self, window: Window) -> bool:
+        """Whether this build has no switch point in it, and one without the GIL would."""
+        return not self._trace.free_threaded and not self.may_switch(*window)
+
+    def may_switch(self, first: int, last: int) -> bool:
+        """Whether an interpreter with a GIL may suspend a thread between the two."""
+        events, trace = self._events, self._trace
+        lane, first, last = (int(each) for each in (events.thread[write], events.seq[read], events.seq[write]))
+        seqs = self._operations_of[lane]
+        if bisect.bisect_left(seqs, first) < bisect.bisect_left(seqs, last):  # it may have had to wait
+            return True
+        between = slice(read + 1, write)
+        if ((events.kind[between] == EventKind.ENTER) & (events.thread[between] == lane)).any():
+            return True  # a function looks at the eval breaker as it begins
+        points = self._points(read, write)
+        if points is None or trace.sites[int(events.site[read])].operation == Operation.CALL:
+            return True
+        runs_code = any(_has_python_code(events[place].value) for place in (read, write))
+        return any(runs_code or point.preempts or point.opcode in _WAITS for point in points)
+
+    def may_run_code(self, first: int, last: int) -> bool:
+        """Whether code of the program may run in between, for all that is known of the types: a property, an operator
+        written in Python."""
+        location = self._trace.locations[int(self._events.location[write])]
+        if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
+            return True
+        return any(point.opcode not in _OF_BUILT_IN for point in self._points(read, write) or ())
+
+    def _points(self, read: int, write: int) -> list[SwitchPoint] | None:
+        """Where a thread may be suspended between the two; None if it is not known which way it came."""
+        events, trace = self._events, self._trace
+        reads, writes = (int(events.site[place]) for place in (read, write))
+        of_read, of_write = trace.sites[reads], trace.sites[writes]
+        code, own = trace.site_codes[reads], trace.site_codes[writes]
+        if code.id == own.id and events.frame[read] == events.frame[write]:
+            # if it went back, it passed a backward jump
+            return _between(code, of_read.offset, of_write.offset) if of_read.offset < of_write.offset else None
+        calls = () if of_write.flow is None else of_write.flow.results
+        if not calls:
+            return None
+        return [*_between(code, of_read.offset, math.inf), *_between(own, min(calls), of_write.offset)]
+
+    @cached_property
+    def _operations_of(self) -> Mapping[int, list[int]]:
+        """By lane: the seqs of its operations of synchronisation."""
+        seqs: defaultdict[int, list[int]] = defaultdict(list)
+        for each in self._trace.synchronisation:
+            seqs[each.thread].append(each.seq)
+        return seqs
+
+
+def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
+    return [point for point in code.switch_points if after < point.offset < before]
+
+
+def _has_python_code(value: object) -> bool:
+    """Whether operators of the value, or its finaliser, may be written in Python."""
+    return isinstance(value, Opaque) and value.type_name not in _BUILT_IN

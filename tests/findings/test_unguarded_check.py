@@ -1,0 +1,153 @@
+"""Checks that nothing seen keeps apart, in all their forms; and what is none. In no run here is any check stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opcodetrace.rewrite.interpreters import FREE_THREADED
+from tests.findings.forms import Told, told_of
+from tests.recording import record
+
+# The second thread begins as the first is done. It waits by a pipe, which is not recorded.
+PROGRAM = """
+import os, queue, threading, time
+from contextlib import suppress
+class Box: pass
+d, box, jobs, turns = {}, Box(), [1, 2, 3], [1]
+box.items, box.left, box.done, box.text = None, 1, False, "idle"
+lock, audit = threading.Lock(), threading.Lock()
+semaphore, event, items = threading.Semaphore(1), threading.Event(), queue.Queue()
+reader, writer = os.pipe()
+def make():
+    time.sleep(0)
+    return []
+def act():
+    ACT
+def first():
+    FIRST
+    os.write(writer, b".")
+def second():
+    os.read(reader, 1)
+    SECOND
+threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
+DELETE = 'if "k" in d:\n    time.sleep(0)\n    del d["k"]'
+POSSIBLE = {
+    "not in": (LAZY, "d['k']"),
+    "get": ('if d.get("k") is None: d["k"] = make()\nd["k"].append(1)', "d['k']"),
+    "get, kept in a variable": (
+        'found = d.get("k")\nif found is None:\n    found = d["k"] = make()\nfound.append(1)',
+        "d['k']",
+    ),
+    "KeyError": ('try: d["k"]\nexcept KeyError: d["k"] = make()\nd["k"].append(1)', "d['k']"),
+    "is None": ("if box.items is None: box.items = make()\nbox.items.append(1)", "box.items"),
+    "truth": ("if not box.items: box.items = make()\nbox.items.append(1)", "box.items"),
+    "hasattr": ('if not hasattr(box, "new"): box.new = make()\nbox.new.append(1)', "box.new"),
+    "AttributeError": ("try: box.new\nexcept AttributeError: box.new = make()\nbox.new.append(1)", "box.new"),
+    "an object with attributes": (
+        'if "k" not in d:\n    time.sleep(0)\n    d["k"] = Box()\nd["k"].n = getattr(d["k"], "n", 0) + 1',
+        "d['k']",
+    ),
+    "a deletion": (f'd.setdefault("k", 1) if not turns else turns.pop() and d.update(k=1)\n{DELETE}', "d['k']"),
+    "what is left": (
+        "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1",
+        "box.left",
+    ),
+    "pop": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
+    "a lock from the act on": ('if "k" not in d:\n    with lock: d["k"] = []\nd["k"].append(1)', "d['k']"),
+    "a lock given up in between": (
+        'with lock: none = "k" not in d\nif none:\n    with lock: d["k"] = []\nd["k"].append(1)',
+        "d['k']",
+    ),
+}
+GIL_ONLY = {
+    "a list of nothing": ('if "k" not in d: d["k"] = []\nd["k"].append(1)', "d['k']"),
+    "pop at once": ("if jobs: jobs.pop()", "jobs"),
+    "one less": ("if box.left > 0: box.left -= 1", "box.left"),
+}
+NONE = {  # what both do, and what they do beside it
+    "a lock": (f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
+    "a semaphore": (f"with semaphore:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
+    "a lock that one held all the time": (LAZY, "with lock: act()", "with lock: act()"),
+    "checked twice": (
+        'if "k" not in d:\n    with lock:\n        if "k" not in d: d["k"] = make()\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
+    "an event": (LAZY, "act()\nevent.set()", "event.wait()\nact()"),
+    "a queue": (LAZY, "act()\nitems.put(1)", "items.get()\nact()"),
+    "a flag": (LAZY, "act()\nbox.done = True", "while not box.done: time.sleep(0)\nact()"),
+    "one step": ('d.setdefault("k", make()).append(1)', "act()", "act()"),
+    "a cache of numbers": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = 7 * 6\nd["k"] + 1', "act()", "act()"),
+    "a cache of objects": ('if "k" not in d: d["k"] = make()\nlen(d["k"])', "act()", "act()"),
+    "a flag that is set once": ("if not box.done:\n    time.sleep(0)\n    box.done = True", "act()", "act()"),
+    "a state": ('if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"', "act()", "act()"),
+    "ready for the failure": (
+        'if turns: turns.pop(); d["k"] = 1\nif "k" in d:\n    time.sleep(0)\n    try: del d["k"]\n    except KeyError: pass',
+        "act()",
+        "act()",
+    ),
+    "failures suppressed": (
+        "if jobs:\n    time.sleep(0)\n    with suppress(IndexError): jobs.pop()",
+        "act()",
+        "act()",
+    ),
+    "a default": (
+        'if turns: turns.pop(); d["k"] = 1\nif "k" in d:\n    time.sleep(0)\n    d.pop("k", None)',
+        "act()",
+        "act()",
+    ),
+    "each its own key": (
+        "k = threading.get_ident()\nif k not in d: d[k] = make()\nd[k].append(1)",
+        "act()",
+        "act()",
+    ),
+    "made for the other": (LAZY, "act()", 'd["k"].append(2)'),
+    "one thread alone": (LAZY, "act()\nact()", "pass"),
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {name: (act, "act()", "act()") for name, (act, _) in (POSSIBLE | GIL_ONLY).items()} | NONE
+    assert len(programs) == len(POSSIBLE) + len(GIL_ONLY) + len(NONE)
+    texts = {}
+    for name, parts in programs.items():
+        texts[name] = PROGRAM
+        for word, part in zip(("ACT", "FIRST", "SECOND"), parts, strict=True):
+            texts[name] = texts[name].replace(word, part.replace("\n", "\n    "))
+    return told_of(texts, "unguarded check", tmp_path_factory.mktemp("unguarded"))
+
+
+@pytest.mark.parametrize("name", POSSIBLE)
+def test_what_can_happen(name: str, told: dict[str, Told]) -> None:
+    found = {(severity, label) for severity, _, label in told[name].findings}
+    assert found == {("possible", POSSIBLE[name][1])}
+
+
+@pytest.mark.parametrize("name", GIL_ONLY)
+def test_what_only_the_gil_prevents(name: str, told: dict[str, Told]) -> None:
+    found = {(severity, label) for severity, _, label in told[name].findings}
+    assert found == {("possible" if FREE_THREADED else "gil-only", GIL_ONLY[name][1])}
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_what_cannot(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == []
+
+
+def test_what_happened_at_the_same_lines_is_told_as_that_alone(tmp_path: Path) -> None:
+    script = tmp_path / "stale.py"
+    script.write_text(
+        "from threading import Barrier, Thread\ntable, both = {}, Barrier(2)\ndef add(k):\n"
+        "    if k not in table:\n        both.wait()\n        table[k] = []\n    table[k].append(1)\n"
+        "threads = [Thread(target=add, args=['k']) for _ in range(2)]\nfor each in threads: each.start()\n"
+        "for each in threads: each.join()\nadd('k')\n"
+    )
+    recording = record(tmp_path / "trace.db", "-q", script)
+    assert recording.query("SELECT DISTINCT kind FROM findings") == [("stale check",)]
