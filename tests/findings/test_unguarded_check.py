@@ -15,7 +15,7 @@ PROGRAM = """
 import os, queue, threading, time
 from contextlib import suppress
 class Box: pass
-d, box, jobs, turns = {}, Box(), [1, 2, 3], [1]
+d, box, jobs, turns = {"there": 1}, Box(), [1, 2, 3], [1]
 box.items, box.left, box.done, box.text = None, 1, False, "idle"
 lock, audit = threading.Lock(), threading.Lock()
 semaphore, event, items = threading.Semaphore(1), threading.Event(), queue.Queue()
@@ -36,7 +36,6 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
-DELETE = 'if "k" in d:\n    time.sleep(0)\n    del d["k"]'
 POSSIBLE = {
     "not in": (LAZY, "d['k']"),
     "get": ('if d.get("k") is None: d["k"] = make()\nd["k"].append(1)', "d['k']"),
@@ -46,24 +45,45 @@ POSSIBLE = {
     ),
     "KeyError": ('try: d["k"]\nexcept KeyError: d["k"] = make()\nd["k"].append(1)', "d['k']"),
     "is None": ("if box.items is None: box.items = make()\nbox.items.append(1)", "box.items"),
-    "truth": ("if not box.items: box.items = make()\nbox.items.append(1)", "box.items"),
     "hasattr": ('if not hasattr(box, "new"): box.new = make()\nbox.new.append(1)', "box.new"),
     "AttributeError": ("try: box.new\nexcept AttributeError: box.new = make()\nbox.new.append(1)", "box.new"),
     "an object with attributes": (
         'if "k" not in d:\n    time.sleep(0)\n    d["k"] = Box()\nd["k"].n = getattr(d["k"], "n", 0) + 1',
         "d['k']",
     ),
-    "a deletion": (f'd.setdefault("k", 1) if not turns else turns.pop() and d.update(k=1)\n{DELETE}', "d['k']"),
+    "a deletion": ('if "there" in d:\n    time.sleep(0)\n    del d["there"]', "d['there']"),
+    "a deletion by a call": ('if "there" in d:\n    time.sleep(0)\n    d.pop("there")', "d['there']"),
     "what is left": (
         "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1",
         "box.left",
     ),
     "pop": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
     "a lock from the act on": ('if "k" not in d:\n    with lock: d["k"] = []\nd["k"].append(1)', "d['k']"),
-    "a lock given up in between": (
-        'with lock: none = "k" not in d\nif none:\n    with lock: d["k"] = []\nd["k"].append(1)',
-        "d['k']",
+    "a thread": ("if box.items is None:\n    box.items = threading.Thread(target=make)", "box.items"),
+    "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
+}
+CHANGED = {  # what the first thread does, and the second
+    "read after it was deleted": (
+        'if "there" in d:\n    time.sleep(0)\n    d["there"]',
+        'del d["there"]',
+        "d['there']",
     ),
+    "deleted by two": (
+        'if "there" in d:\n    time.sleep(0)\n    del d["there"]\nd["there"] = 2',
+        'if "there" in d: del d["there"]',
+        "d['there']",
+    ),
+    "None in between": (
+        "box.items = [1]\nif box.items is not None:\n    time.sleep(0)\n    box.items.append(1)",
+        "box.items = None",
+        "box.items",
+    ),
+    "counted down by another": (
+        "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1\nbox.left = 5",
+        "box.left = 0",
+        "box.left",
+    ),
+    "emptied": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs.clear()", "jobs"),
 }
 GIL_ONLY = {
     "a list of nothing": ('if "k" not in d: d["k"] = []\nd["k"].append(1)', "d['k']"),
@@ -71,7 +91,7 @@ GIL_ONLY = {
     "one less": ("if box.left > 0: box.left -= 1", "box.left"),
 }
 NONE = {  # what both do, and what they do beside it
-    "a lock": (f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
+    "the same lock": (f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
     "a semaphore": (f"with semaphore:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
     "a lock that one held all the time": (LAZY, "with lock: act()", "with lock: act()"),
     "checked twice": (
@@ -88,7 +108,7 @@ NONE = {  # what both do, and what they do beside it
     "a flag that is set once": ("if not box.done:\n    time.sleep(0)\n    box.done = True", "act()", "act()"),
     "a state": ('if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"', "act()", "act()"),
     "ready for the failure": (
-        'if turns: turns.pop(); d["k"] = 1\nif "k" in d:\n    time.sleep(0)\n    try: del d["k"]\n    except KeyError: pass',
+        'if "there" in d:\n    time.sleep(0)\n    try: del d["there"]\n    except KeyError: pass',
         "act()",
         "act()",
     ),
@@ -98,7 +118,7 @@ NONE = {  # what both do, and what they do beside it
         "act()",
     ),
     "a default": (
-        'if turns: turns.pop(); d["k"] = 1\nif "k" in d:\n    time.sleep(0)\n    d.pop("k", None)',
+        'if "there" in d:\n    time.sleep(0)\n    d.pop("there", None)',
         "act()",
         "act()",
     ),
@@ -108,6 +128,15 @@ NONE = {  # what both do, and what they do beside it
         "act()",
     ),
     "made for the other": (LAZY, "act()", 'd["k"].append(2)'),
+    "each its turn": (
+        "pass",
+        "if box.text == 'idle': box.text = 'busy'",
+        "if box.text == 'busy': box.text = 'idle'",
+    ),
+    "only one deletes": ('if "there" in d:\n    time.sleep(0)\n    del d["there"]', "act()", 'd["there"] = 1'),
+    "kept in a variable": ("items = box.items\nif items is not None: items.append(1)", "act()", "box.items = None"),
+    "read by a call": ('if "there" in d: d.get("there")', "act()", 'del d["there"]'),
+    "one puts in what another takes out": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "act()", "jobs.append(1)"),
     "one thread alone": (LAZY, "act()\nact()", "pass"),
 }
 
@@ -115,7 +144,8 @@ NONE = {  # what both do, and what they do beside it
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     programs = {name: (act, "act()", "act()") for name, (act, _) in (POSSIBLE | GIL_ONLY).items()} | NONE
-    assert len(programs) == len(POSSIBLE) + len(GIL_ONLY) + len(NONE)
+    programs |= {name: ("pass", first, second) for name, (first, second, _) in CHANGED.items()}
+    assert len(programs) == len(POSSIBLE) + len(GIL_ONLY) + len(NONE) + len(CHANGED)
     texts = {}
     for name, parts in programs.items():
         texts[name] = PROGRAM
@@ -128,6 +158,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 def test_what_can_happen(name: str, told: dict[str, Told]) -> None:
     found = {(severity, label) for severity, _, label in told[name].findings}
     assert found == {("possible", POSSIBLE[name][1])}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_what_another_thread_can_change(name: str, told: dict[str, Told]) -> None:
+    found = {(severity, label) for severity, _, label in told[name].findings}
+    assert found == {("possible", CHANGED[name][2])}
 
 
 @pytest.mark.parametrize("name", GIL_ONLY)

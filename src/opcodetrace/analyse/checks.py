@@ -51,13 +51,13 @@ class Stale(NamedTuple):
 
 
 class Histories:
-    """The accesses of each location, in order."""
+    """The accesses of each location, in order. `order` has the places of all, by location."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
         self._bounds = np.zeros(int(events.location.max(initial=-1)) + 2, np.int64)
-        self._order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
-        _passes.group(events.location, self._bounds, self._order)
+        self.order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
+        _passes.group(events.location, self._bounds, self.order)
 
     def before(self, place: int) -> list[int]:
         """The places of the accesses of its location before one of them, the latest first; not all of many."""
@@ -79,20 +79,20 @@ class Histories:
 
     def _of(self, location: int) -> Array:
         begin, end = self._bounds[location:][:2]
-        return self._order[begin:end]
+        return self.order[begin:end]
 
     def after_another(self, acts: Array, tests: Tests) -> Array:
         """Those of `acts` that may come after a write of another thread that their thread has not tested since."""
         events = self._events
         position = np.empty(len(events), np.int32)
-        position[self._order] = np.arange(len(self._order), dtype=np.int32)
+        position[self.order] = np.arange(len(self.order), dtype=np.int32)
         pairs = np.unique(np.array([_pair(act, test) for act, found in tests.items() for test in found], np.int64))
         found = []
         for back in range(1, _STEPS + 1):
             at = position[acts] - back
             inside = at >= self._bounds[events.location[acts]]
             acts = acts[inside]
-            place = self._order[at[inside]]
+            place = self.order[at[inside]]
             own = events.thread[place] == events.thread[acts]
             reads = events.kind[place] == EventKind.READ
             tested = np.isin(_pair(events.site[acts].astype(np.int64), events.site[place]), pairs)
@@ -184,11 +184,11 @@ def _stale(
         knows = None if is_undone is False else pasts.holds(act, change)
         if is_undone is False or knows:
             continue
-        checked, changed, acted = (int(events.seq[each]) for each in (check, change, act))
+        before, changed, acted = (int(events.seq[each]) for each in (check, change, act))
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
-        is_sure = is_undone is True and knows is False and checked < changing and changed < acting
+        is_sure = is_undone is True and knows is False and before < changing and changed < acting
         is_sure &= all(int(events.seq[earlier]) < changing for earlier in changes[1:])
-        yield Stale(location, checked, changed, acted, is_sure)
+        yield Stale(location, before, changed, acted, is_sure)
 
 
 def checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:

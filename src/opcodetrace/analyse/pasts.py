@@ -161,7 +161,7 @@ class Hearsay:
         first, target = (self._thread(int(events.thread[place])) for place in (one, other))
         knows = {first: start}  # by thread: the seq from which on
         own = int(events.location[one])
-        told = {own: True}  # by location: whether the last write there was by one who knows
+        told = {own: bool(events.kind[one] != EventKind.READ)}  # by location: whether who wrote there last knows
         touched: set[int] = set()  # objects that one who knows has used
         released: dict[int, int] = {}  # lock: the thread who knew as it released it
         for seq, step in self._steps(one, other, start, end):

@@ -1,47 +1,57 @@
-"""Unguarded checks: nothing that was seen keeps another thread from making the same check before this one has acted.
+"""Unguarded checks: nothing that was seen keeps another thread out from between a thread's check and its act.
 
-One thread checks a location and acts by what it found, so that the same check finds something else from then on; after
-that another thread makes that very check. Had it come before the act, it would have found the same and acted, too. What
-keeps the two apart is said in `windows`. In Lu, Park, Seo and Zhou, "Learning from mistakes" (2008), check and act are
-the commonest bug of atomicity.
+A thread checks a location, and does by what it found what is an error if the check would find something else. There are
+two ways in which another thread could have made it so:
 
-To act twice is wrong for certain if the second time fails (a deletion), if a value would be made of one that is no
-longer there, or if an object is made that the threads change later on, each its own. A value that is made anew and never
-changed is a cache, and nothing is said of it.
+- it makes the very same check, after the act, and finds something else by then. Had it come before the act, it would
+  have found the same, and acted, too;
+- it writes to the location, before the check or after the act, so that the check would find something else.
+
+What keeps the two apart is said in `windows`. In Lu, Park, Seo and Zhou, "Learning from mistakes" (2008), check and act
+are the commonest bug of atomicity.
+
+An act is an error for certain if it fails; if it is made of a value that is no longer there; or if it makes an object
+that the threads change later on, each its own. A value that is made anew and never changed is a cache, and nothing is
+said of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.checks import Histories, Tests, begins_between, checked, holds_after
-from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.checks import Histories, begins_between, checked, holds_after
+from opcodetrace.analyse.evidence import PIECE, Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
-from opcodetrace.trace.site import Operation
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Operation, Site
 from opcodetrace.trace.source_text import SourceText
+from opcodetrace.trace.sync import Primitive
 
 Array = npt.NDArray[Any]
 
-CLOSEST = 64  # acts of an instruction that are looked at: those that another thread's check follows the soonest
-_OTHERS = 4  # checks after an act that are looked at for one by another thread
-# Of containers; they raise if it is empty.
-_TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")
+CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
+_STEPS = 4  # checks or writes after an act, and before it, that are looked at for one by another thread
+_TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
+_EMPTIES = (*_TAKES, ".clear(", ".remove(")
+# Objects that threads share, or it would not be needed to make them.
+_TO_BE_SHARED = frozenset(Primitive) | {"threading.Thread", "concurrent.futures.thread.ThreadPoolExecutor"}
 
 
 class UnguardedCheck(NamedTuple):
-    """A thread's check and its act; and another thread's same check, which came after them."""
+    """A thread's check and its act; and what another thread did before them, or after."""
 
     location: int
     check: int  # seqs
     act: int
     other: int
+    is_same_check: bool  # the other one is such a check; else it is a write or deletion
     gil_only: bool  # this build has no switch point between check and act
 
 
@@ -52,159 +62,236 @@ class _Pair(NamedTuple):
     other: int
 
 
+_Tests = Mapping[int, Mapping[int, str]]
+
+
 def unguarded_checks(evidence: Evidence, told: Collection[tuple[int, int]] = ()) -> Iterator[UnguardedCheck]:
     """One for each location and act in the code. Without those of `told`, sites of checks and acts, which are findings
     of another kind. None in a run of which it cannot be judged (`windows.can_be_judged`)."""
     trace = evidence.trace
-    if not can_be_judged(trace):
+    events = trace.events
+    tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
+    acts = np.flatnonzero(
+        (events.kind <= EventKind.DELETE) & (events.location >= 0) & np.isin(events.site, list(tests))
+    )
+    if not len(acts) or not can_be_judged(trace):
         return
-    tests = {
-        site.id: answers
-        for site in trace.sites.values()
-        if (answers := {test.site: test.answer for test in site.tests if test.answer})
+    histories = Histories(events)
+    repeated = _closest(evidence, _repeated(evidence, acts, tests))
+    changed = _closest(evidence, _changed(evidence, acts, histories))
+    search = _Search(evidence, tests, histories)
+    found = {
+        pair: check
+        for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
+        for pair in pairs
+        if (check := check_of(pair)) is not None
     }
-    pairs = _pairs(evidence, tests)
-    if not pairs:
-        return
-    search = _Search(evidence, tests)
-    found = {pair: check for pair in pairs if (check := search.check_of(pair)) is not None}
     windows = Windows(
         evidence,
         (each for pair, check in found.items() for each in (Window(check, pair.act), Window(pair.other, pair.other))),
     )
-    events = trace.events
     told_at = set()
     for pair, check in sorted(found.items()):
         sites = int(events.site[check]), int(events.site[pair.act])
         key = int(events.location[pair.act]), *sites
         if sites in told or key in told_at:
             continue
-        window = Window(check, pair.act)
+        act, other = pair
+        window = Window(check, act)
+        earlier, later = (other, check) if other < check else (act, other)
         if (
-            windows.is_another_cell(check, pair.other)
-            or windows.have_a_common_lock(window, Window(pair.other, pair.other))
-            or windows.may_be_ordered(pair.act, pair.other)
+            windows.is_another_cell(min(check, other), max(act, other))
+            or windows.have_a_common_lock(window, Window(other, other))
+            or windows.may_be_ordered(earlier, later)
         ):
             continue
         told_at.add(key)
-        seqs = (int(events.seq[place]) for place in (check, pair.act, pair.other))
-        yield UnguardedCheck(key[0], *seqs, windows.is_gil_only(window))
+        is_same = bool(events.site[other] == events.site[check])
+        first, last, remote = (int(events.seq[place]) for place in (check, act, other))
+        yield UnguardedCheck(key[0], first, last, remote, is_same, windows.is_gil_only(window))
 
 
-def _pairs(evidence: Evidence, tests: Tests) -> list[_Pair]:
-    """Acts, and the next check by another thread that may be the same. Of each instruction those closest together."""
+def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
+    """By each test of an access, what it must have found. Of a container's truth that is not told: there is something
+    in it, for else nothing is taken out."""
+    for test in site.tests:
+        known = trace.sites.get(test.site)
+        answer = test.answer or ("true" if known is not None and known.operation == Operation.TEST else "")
+        if answer:
+            yield test.site, answer
+
+
+def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
+    """Acts that changed something, and the next check by another thread that may be the same."""
     trace = evidence.trace
     events = trace.events
+    acts = acts[events.kind[acts] != EventKind.READ]
     wanted = np.unique(np.array([test for answers in tests.values() for test in answers], np.int64))
-    is_act = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
-    acts = np.flatnonzero(is_act & (events.location >= 0) & np.isin(events.site, list(tests)))
-    if not len(acts):
-        return []
     reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
-    if not len(reads):
-        return []
+    if not len(acts) or not len(reads):
+        return np.empty((2, 0), np.int64)
     # a check's location and instruction as one number; then by time
-    rank = np.searchsorted(wanted, events.site[reads])
-    checks = events.location[reads].astype(np.int64) * len(wanted) + rank
+    checks = events.location[reads].astype(np.int64) * len(wanted) + np.searchsorted(wanted, events.site[reads])
     order = np.argsort(checks, kind="stable")
     checks, reads = checks[order], reads[order]
+    span = max(int(reads.max()), int(acts.max())) + 1
     thread_of, has_tasks = threads_of_lanes(trace)
     found: list[Array] = [np.empty((2, 0), np.int64)]
     for site, answers in tests.items():
-        own = acts[events.site[acts] == site] if len(acts) else acts
-        for test in answers if len(own) else ():
-            key = events.location[own].astype(np.int64) * len(wanted) + np.searchsorted(wanted, test)
-            found.append(_next_check(events.thread, thread_of, has_tasks, own, key, checks, reads))
-    pairs = np.concatenate(found, axis=1)
-    distance = events.seq[pairs[1]] - events.seq[pairs[0]]
-    order = np.lexsort((distance, events.site[pairs[0]]))
-    pairs = pairs[:, order]
-    sites = events.site[pairs[0]]
-    first = np.searchsorted(sites, sites)
-    kept = pairs[:, np.arange(len(sites)) - first < CLOSEST]
-    return [_Pair(act, other) for act, other in kept.T.tolist()]
-
-
-def _next_check(
-    lanes: Array, thread_of: Array, has_tasks: Array, acts: Array, keys: Array, checks: Array, reads: Array
-) -> Array:
-    """Each act with the first check after it that has its key and another thread, if it is among the next few."""
-    # two sorted columns as one: `reads` are places, below `span`
-    span = max(int(reads.max()), int(acts.max())) + 1
-    at = np.searchsorted(checks * span + reads, keys * span + acts)
-    found: list[Array] = [np.empty((2, 0), np.int64)]
-    for _ in range(_OTHERS):
-        inside = at < len(checks)
-        acts, keys, at = acts[inside], keys[inside], at[inside]
-        same = checks[at] == keys
-        acts, keys, at = acts[same], keys[same], at[same]
-        other = reads[at]
-        own = thread_of[lanes[other]] == thread_of[lanes[acts]]
-        may = ~own & ~has_tasks[lanes[other]] & ~has_tasks[lanes[acts]]
-        found.append(np.stack([acts[may], other[may]]).astype(np.int64))
-        acts, keys, at = acts[own], keys[own], at[own] + 1
+        of_site = acts[events.site[acts] == site]
+        for test in answers if len(of_site) else ():
+            own, keys = of_site, events.location[of_site].astype(np.int64) * len(wanted) + np.searchsorted(wanted, test)
+            at = np.searchsorted(checks * span + reads, keys * span + own)
+            for _ in range(_STEPS):
+                meets = at < len(checks)
+                meets[meets] = checks[at[meets]] == keys[meets]
+                own, keys, at = own[meets], keys[meets], at[meets]
+                other = reads[at]
+                lanes, others = events.thread[own], events.thread[other]
+                same = thread_of[lanes] == thread_of[others]
+                may = ~same & ~has_tasks[lanes] & ~has_tasks[others]
+                found.append(np.stack([own[may], other[may]]).astype(np.int64))
+                own, keys, at = own[same], keys[same], at[same] + 1
     return np.concatenate(found, axis=1)
 
 
+def _changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
+    """Acts, and writes by other threads not far before or after them at the location."""
+    trace = evidence.trace
+    events = trace.events
+    is_act = np.zeros(len(events), bool)
+    is_act[acts] = True
+    acted_at = np.zeros(int(events.location.max()) + 1, bool)
+    acted_at[events.location[acts]] = True
+    chosen = [np.empty(0, np.int32)]
+    for start in range(0, len(histories.order), PIECE):
+        places = histories.order[start : start + PIECE]
+        is_write = (events.kind[places] != EventKind.READ) & acted_at[events.location[places]]
+        chosen.append(places[is_write | is_act[places]])
+    places = np.concatenate(chosen)
+    thread_of, has_tasks = threads_of_lanes(trace)
+    found: list[Array] = [np.empty((2, 0), np.int64)]
+    for step in range(1, _STEPS + 1):
+        one, other = places[:-step], places[step:]
+        meets = (events.location[one] == events.location[other]) & (
+            thread_of[events.thread[one]] != thread_of[events.thread[other]]
+        )
+        meets &= ~has_tasks[events.thread[one]] & ~has_tasks[events.thread[other]]
+        one, other = one[meets].astype(np.int64), other[meets].astype(np.int64)
+        for act, change in ((one, other), (other, one)):
+            may = is_act[act] & (events.kind[change] != EventKind.READ)
+            found.append(np.stack([act[may], change[may]]))
+    return np.concatenate(found, axis=1)
+
+
+def _closest(evidence: Evidence, pairs: Array) -> Iterable[_Pair]:
+    """Of each two instructions the pairs that are closest together."""
+    events = evidence.trace.events
+    act, other = pairs
+    distance = np.abs(events.seq[act] - events.seq[other])
+    order = np.lexsort((distance, events.site[other], events.site[act]))
+    sites = (events.site[act].astype(np.int64) << 32) + events.site[other]
+    sites = sites[order]
+    kept = order[np.arange(len(order)) - np.searchsorted(sites, sites) < CLOSEST]
+    return [_Pair(*each) for each in pairs[:, kept].T.tolist()]
+
+
 class _Search:
-    def __init__(self, evidence: Evidence, tests: Tests) -> None:
+    """Looks into pairs."""
+
+    def __init__(self, evidence: Evidence, tests: _Tests, histories: Histories) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._sources = evidence.sources
         self._tests = tests
-        self._histories = Histories(evidence.trace.events)
+        self._histories = histories
         self._failed = evidence.trace.events.failed()
         self._handlers = Handlers(evidence.trace)
         self._texts: dict[int, SourceText] = {}
 
-    def check_of(self, pair: _Pair) -> int | None:
+    def check_repeated(self, pair: _Pair) -> int | None:
         """The place of the check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
-        events, trace = self._events, self._trace
-        act, other = pair
-        location = trace.locations[int(events.location[act])]
-        answers = self._tests[int(events.site[act])]
-        check, changes = checked(events, self._histories, act, answers)
-        if check is None or changes or not location.certain or events.site[check] != events.site[other]:
-            return None
-        answer = answers[int(events.site[check])]
-        if self._failed[check] != (answer == "raises") or begins_between(events, check, act):
+        events, (act, other) = self._events, pair
+        check = self._check(act)
+        if check is None or events.site[check] != events.site[other]:
             return None
         if any(events.kind[place] != EventKind.READ for place in self._between(act, other)):
             return None  # what the other check found is not by this act
-        if location.kind is LocationKind.WHOLE:
-            return check if answer == "true" and self._takes_last(act, other) else None
-        holds = holds_after(answer, events[act], location, trace.sites[int(events.site[check])])
-        return check if holds is False and self._matters(act) else None
+        return check if self._is_undone(check, act, act) and self._is_wrong_twice(act) else None
 
-    def _between(self, act: int, other: int) -> list[int]:
-        before = self._histories.before(other)
-        return before[: before.index(act)] if act in before else before
+    def check_changed(self, pair: _Pair) -> int | None:
+        """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
+        events, (act, other) = self._events, pair
+        check = self._check(act)
+        if check is None or check < other < act or self._is_first(other):
+            return None
+        answer = self._tests[int(events.site[act])][int(events.site[check])]
+        # what is done by another check may never meet this one: each has its turn
+        site = self._trace.sites.get(int(events.site[other]))
+        if site is None or any(other != answer for _, other in _answers(self._trace, site)):
+            return None
+        return check if self._is_undone(check, act, other) and self._is_error(act, other) else None
 
-    def _takes_last(self, act: int, other: int) -> bool:
-        """Whether both take something out of a container, and fail if nothing is left."""
+    def _check(self, act: int) -> int | None:
+        """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
         events = self._events
-        site = int(events.site[act])
-        if not any(word in self._expression(site) for word in _TAKES) or self._is_handled(site):
-            return False
-        later = self._histories.after(other)
-        own = [place for place in later if events.frame[place] == events.frame[other]]
-        return any(events.site[place] == site and events.kind[place] == EventKind.WRITE for place in own[:3])
+        if not self._trace.locations[int(events.location[act])].certain:
+            return None
+        answers = self._tests[int(events.site[act])]
+        check, changes = checked(events, self._histories, act, answers)
+        if check is None or changes or begins_between(events, check, act):
+            return None
+        return check if self._failed[check] == (answers[int(events.site[check])] == "raises") else None
 
-    def _matters(self, act: int) -> bool:
+    def _between(self, one: int, other: int) -> list[int]:
+        before = self._histories.before(other)
+        return before[: before.index(one)] if one in before else before
+
+    def _is_undone(self, check: int, act: int, change: int) -> bool:
+        """Whether the check would find something else after a change."""
+        events, trace = self._events, self._trace
+        location = trace.locations[int(events.location[act])]
+        answer = self._tests[int(events.site[act])][int(events.site[check])]
+        if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
+            return answer == "true" and any(word in self._expression(change) for word in _EMPTIES)
+        return holds_after(answer, events[change], location, trace.sites[int(events.site[check])]) is False
+
+    def _is_error(self, act: int, change: int) -> bool:
+        """Whether the act is an error after another thread's change."""
+        events = self._events
+        location = self._trace.locations[int(events.location[act])]
+        if location.kind is LocationKind.WHOLE:
+            return self._takes(act)
+        site = self._trace.sites[int(events.site[act])]
+        deleted = events.kind[change] == EventKind.DELETE
+        if events.kind[act] == EventKind.READ:
+            gone = deleted or events[change].value is None
+            return gone and site.operation != Operation.CALL and not self._is_handled(act)
+        if events.kind[act] == EventKind.DELETE:
+            return deleted and self._fails(act)
+        return self._is_update(act)
+
+    def _is_wrong_twice(self, act: int) -> bool:
         """Whether it is wrong to do it twice."""
         events = self._events
+        if self._trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
+            return False
         if events.kind[act] == EventKind.DELETE:
-            site = self._trace.sites[int(events.site[act])]
-            may_default = site.operation == Operation.CALL and self._gives_default(int(events.site[act]))
-            return not may_default and not self._is_handled(int(events.site[act]))
-        source = int(self._sources.place[act])
-        flow = self._trace.sites[int(events.site[act])].flow
-        is_made = flow is not None and any(flow._replace(tested=(), failed=()))
-        if source >= 0 and events.location[source] == events.location[act] and is_made:
+            return self._fails(act)
+        if self._is_update(act):
             return True
         value = events[act].value
-        return isinstance(value, Opaque) and value.identity is not None and self._is_changed(value.identity, act)
+        if not isinstance(value, Opaque):
+            return False
+        return value.type_name in _TO_BE_SHARED or (
+            value.identity is not None and self._is_changed(value.identity, act)
+        )
+
+    def _is_update(self, act: int) -> bool:
+        source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
+        is_made = site.flow is not None and any(site.flow._replace(tested=(), failed=()))
+        return source >= 0 and bool(self._events.location[source] == self._events.location[act]) and is_made
 
     def _is_changed(self, identity: int, after: int) -> bool:
         """Whether what threads share in an object was changed after it had been stored."""
@@ -217,15 +304,27 @@ class _Search:
             for place in self._histories.of(location)
         )
 
-    def _gives_default(self, site: int) -> bool:
-        """Whether `d.pop(key, None)` is called, which does not fail."""
-        return "," in self._expression(site)
+    def _takes(self, act: int) -> bool:
+        return any(word in self._expression(act) for word in _TAKES) and not self._is_handled(act)
 
-    def _is_handled(self, site: int) -> bool:
-        each = self._trace.sites[site]
-        return self._handlers.around(self._trace.site_codes[site].file, each.line)
+    def _fails(self, act: int) -> bool:
+        """Whether the deletion fails if there is nothing, and the program is not ready for that."""
+        site = self._trace.sites[int(self._events.site[act])]
+        has_default = site.operation == Operation.CALL and "," in self._expression(act)  # d.pop(key, None)
+        return not has_default and not self._is_handled(act)
 
-    def _expression(self, site: int) -> str:
+    def _is_handled(self, act: int) -> bool:
+        site = int(self._events.site[act])
+        return self._handlers.around(self._trace.site_codes[site].file, self._trace.sites[site].line)
+
+    def _is_first(self, place: int) -> bool:
+        """Whether no other thread had been at the location before: who makes an object need not guard it."""
+        before = self._histories.before(place)
+        return bool((self._events.thread[before] == self._events.thread[place]).all())
+
+    def _expression(self, place: int) -> str:
+        """The source of an access."""
+        site = int(self._events.site[place])
         each, file = self._trace.sites[site], self._trace.site_codes[site].file
         if file not in self._texts:
             self._texts[file] = SourceText(next((known.source for known in self._trace.files if known.id == file), b""))

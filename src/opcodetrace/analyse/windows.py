@@ -81,6 +81,7 @@ class Windows:
         self._trace = trace = evidence.trace
         self._events = trace.events
         self._sources = evidence.sources
+        self._failed = trace.events.failed()
         self._pasts = Pasts(trace)
         objects = {each.id: each for each in trace.sync_objects}
         held = (held_locks(trace.synchronisation, objects), held_semaphores(self._pasts.operations, objects))
@@ -122,40 +123,43 @@ class Windows:
     def may_switch(self, first: int, last: int) -> bool:
         """Whether an interpreter with a GIL may suspend a thread between the two."""
         events, trace = self._events, self._trace
-        lane, first, last = (int(each) for each in (events.thread[write], events.seq[read], events.seq[write]))
-        seqs = self._operations_of[lane]
-        if bisect.bisect_left(seqs, first) < bisect.bisect_left(seqs, last):  # it may have had to wait
+        lane = int(events.thread[last])
+        began, ended = (bisect.bisect_left(self._operations_of[lane], int(events.seq[each])) for each in (first, last))
+        if began < ended:  # it may have had to wait
             return True
-        between = slice(read + 1, write)
+        between = slice(first + 1, last)
         if ((events.kind[between] == EventKind.ENTER) & (events.thread[between] == lane)).any():
             return True  # a function looks at the eval breaker as it begins
-        points = self._points(read, write)
-        if points is None or trace.sites[int(events.site[read])].operation == Operation.CALL:
+        points = self._points(first, last)
+        if points is None or trace.sites[int(events.site[first])].operation == Operation.CALL:
             return True
-        runs_code = any(_has_python_code(events[place].value) for place in (read, write))
+        runs_code = any(_has_python_code(events[place].value) for place in (first, last))
         return any(runs_code or point.preempts or point.opcode in _WAITS for point in points)
 
     def may_run_code(self, first: int, last: int) -> bool:
         """Whether code of the program may run in between, for all that is known of the types: a property, an operator
         written in Python."""
-        location = self._trace.locations[int(self._events.location[write])]
+        location = self._trace.locations[int(self._events.location[last])]
         if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
             return True
-        return any(point.opcode not in _OF_BUILT_IN for point in self._points(read, write) or ())
+        return any(point.opcode not in _OF_BUILT_IN for point in self._points(first, last) or ())
 
-    def _points(self, read: int, write: int) -> list[SwitchPoint] | None:
+    def _points(self, first: int, last: int) -> list[SwitchPoint] | None:
         """Where a thread may be suspended between the two; None if it is not known which way it came."""
         events, trace = self._events, self._trace
-        reads, writes = (int(events.site[place]) for place in (read, write))
-        of_read, of_write = trace.sites[reads], trace.sites[writes]
-        code, own = trace.site_codes[reads], trace.site_codes[writes]
-        if code.id == own.id and events.frame[read] == events.frame[write]:
-            # if it went back, it passed a backward jump
-            return _between(code, of_read.offset, of_write.offset) if of_read.offset < of_write.offset else None
-        calls = () if of_write.flow is None else of_write.flow.results
+        begin, end = (trace.sites[int(events.site[place])] for place in (first, last))
+        code, own = trace.site_codes[begin.id], trace.site_codes[end.id]
+        if code.id == own.id and events.frame[first] == events.frame[last]:
+            if begin.offset >= end.offset:
+                return None  # it passed a backward jump
+            points = _between(code, begin.offset, end.offset)
+            if self._failed[first]:  # the handler lies behind all else of the function
+                points = [each for each in points if (begin.line or 0) <= (each.line or 0) <= (end.line or 0)]
+            return points
+        calls = () if end.flow is None else end.flow.results
         if not calls:
             return None
-        return [*_between(code, of_read.offset, math.inf), *_between(own, min(calls), of_write.offset)]
+        return [*_between(code, begin.offset, math.inf), *_between(own, min(calls), end.offset)]
 
     @cached_property
     def _operations_of(self) -> Mapping[int, list[int]]:

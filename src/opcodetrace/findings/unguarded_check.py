@@ -13,22 +13,27 @@ from opcodetrace.trace.event import ABSENT, EventKind, Opaque
 from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
+from opcodetrace.trace.report_step import AccessStep
 
 NAME = "unguarded check"
 CHECK = "check"
 ACT = "act"
 OTHER_CHECK = "other check"
+CHANGE = "change"
 
 
 class UnguardedCheckKind(Kind):
-    """See `analyse.unguarded_checks`. What happened at the same lines is told as a stale check or failed access alone."""
+    """See `analyse.unguarded_checks`. What happened at the same lines is told as that alone."""
 
     name = NAME
-    claim = "Nothing that was seen keeps another thread from making the same check between a thread's check and its act."
+    claim = "Nothing that was seen keeps another thread out from between a thread's check and what it does by it."
     roles = (
         Role(CHECK, "the read on which it depended that the act is done", groups=True),
-        Role(ACT, "the write or deletion that the check decided upon", Mark.WARNING, groups=True),
+        Role(ACT, "what the check decided upon", Mark.WARNING, groups=True),
         Role(OTHER_CHECK, "another thread's same check, which could come in between", Mark.WARNING),
+        Role(
+            CHANGE, "or its write or deletion, which could, and would make the check find something else", Mark.WARNING
+        ),
     )
     pivot = ACT
     in_order = False
@@ -41,7 +46,7 @@ class UnguardedCheckKind(Kind):
         site_of = {seq: int(trace.events.site[place]) for seq, place in trace.events.places(seqs).items()}
         told = {(site_of[each.check], site_of[each.act]) for each in happened}
         for each in unguarded_checks(evidence, told):
-            roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK: each.other}
+            roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
 
@@ -56,29 +61,27 @@ class UnguardedCheckKind(Kind):
         return f"Checks of {total.label}{cells} are unguarded, as far as was seen."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
-        return f"check of {what} at {places[CHECK]}, acted on at {places[ACT]}, unguarded against the same by another thread"
+        return f"check of {what} at {places[CHECK]} unguarded until it is acted on at {places[ACT]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
-        check, act, other = (teller.step(role) for role in (CHECK, ACT, OTHER_CHECK))
-        if check is None or act is None or other is None:
+        check, act, other, change = (teller.step(role) for role in (CHECK, ACT, OTHER_CHECK, CHANGE))
+        if check is None or act is None:
             return
-        name, another = teller.lane(act.thread), teller.lane(other.thread)
-        at, until = (teller.place(each.site) for each in (check, act))
-        yield (
-            f"{name} checked {teller.label} ({at}), and by that it {teller.did(act)}. In this run, {another} made the "
-            f"same check after that."
-        )
+        name, at = teller.lane(act.thread), teller.place(check.site)
+        yield f"{name} checked {teller.label} ({at}), and by that it {teller.did(act)}."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
-        if act.kind == EventKind.DELETE:
-            then = "do the same, which would fail"
-        elif isinstance(act.value, Opaque):
-            then = "make an object of its own; what is done to the one that is replaced would be lost"
-        elif act.value is ABSENT:
-            then = "take something out, too, which would fail if nothing is left"
-        else:
-            then = "do the same, though the check would hold no longer"
-        yield f"{otherwise} it could check in between, and would {then}."
-        yield f"Hold one lock {f'from {at} to {until}' if at != until else f'at {until}'}."
+        if other is not None:
+            yield (
+                f"In this run, {teller.lane(other.thread)} made the same check after that. {otherwise} it could check "
+                f"in between, and would {_twice(act)}."
+            )
+        if change is not None:
+            when = "after" if change.seq > act.seq else "before"
+            yield (
+                f"In this run, {teller.lane(change.thread)} {teller.did(change)} {when} that. {otherwise} that could "
+                f"come in between, and {name} would {_too_late(act, change)}."
+            )
+        yield f"Hold one lock {_window(teller, check, act, change)}."
 
     def how_sure(self, teller: Teller) -> str:
         if teller.severity is Severity.GIL_ONLY:
@@ -89,7 +92,34 @@ class UnguardedCheckKind(Kind):
         return "Possible: nothing was seen that makes one of the two wait for the other."
 
     def remark(self, role: str, teller: Teller) -> str | None:
-        return "could come in between" if role == OTHER_CHECK else None
+        return "could come in between" if role in (OTHER_CHECK, CHANGE) else None
+
+
+def _twice(act: AccessStep) -> str:
+    """What the other thread would do if it had made the same check before."""
+    if act.kind == EventKind.DELETE:
+        return "do the same, which would fail"
+    if isinstance(act.value, Opaque):
+        return "make an object of its own; what was done to the one that it replaces would be lost"
+    return "do the same, though the check would hold no longer"
+
+
+def _too_late(act: AccessStep, change: AccessStep) -> str:
+    """What the thread would do if the other one's change came after its check."""
+    if act.kind == EventKind.READ and change.kind == EventKind.WRITE:
+        return "get None in spite of its check"
+    if act.kind in (EventKind.READ, EventKind.DELETE):
+        return "fail in spite of its check"
+    if act.value is ABSENT:
+        return "fail if nothing was left"
+    return "go on as if its check still held"
+
+
+def _window(teller: Teller, check: AccessStep, act: AccessStep, change: AccessStep | None) -> str:
+    at, until = teller.place(check.site), teller.place(act.site)
+    window = f"from {at} to {until}" if at != until else f"at {until}"
+    elsewhere = until if change is None else teller.place(change.site)
+    return window if elsewhere in (at, until) else f"{window} and at {elsewhere}"
 
 
 UNGUARDED_CHECK = UnguardedCheckKind()

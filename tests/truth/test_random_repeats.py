@@ -1,0 +1,14 @@
+"""Random programs whose unguarded checks are known."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.truth.random_repeats import check
+
+
+def test_what_nothing_guards_is_found_and_nothing_else(tmp_path: Path) -> None:
+    found, differences = check(tmp_path, random.Random(7), 100)
+    assert found > 20
+    assert differences == []
