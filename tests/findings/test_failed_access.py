@@ -11,6 +11,7 @@ from tests.recording import Scripts
 # The first thread checks, the second changes, the first acts.
 PROGRAM = """
 import threading, time
+from contextlib import suppress
 class Box: pass
 d, items, chosen, box, other = {"k": 1, "l": 2}, ["x"], {"x"}, Box(), {"k": 1}
 box.name = "full"
@@ -64,6 +65,12 @@ FOUND = {
     "an end": ("if items:\n    wait()\n    items[-1]", "items.pop()", "IndexError", "items"),
     "long enough": ("if len(items) > 0:\n    wait()\n    del items[0]", "items.pop()", "IndexError", "items"),
     "an assertion": ('assert "k" in d\nwait()\nd["k"]', 'del d["k"]', "KeyError", "d['k']"),
+    "a handler that tells of it": (
+        'if "k" in d:\n    wait()\n    try: d["k"]\n    except KeyError as error: print(type(error).__name__)',
+        'del d["k"]',
+        "KeyError",
+        "d['k']",
+    ),
     "and": ('if d and "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
 }
 SILENT = {
@@ -80,6 +87,8 @@ SILENT = {
     "another key": ('if "l" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError"),
     "both branches": ('if "k" in d:\n    pass\nwait()\nd["k"]', 'del d["k"]', "KeyError"),
     "what was never there": ('if "z" not in d:\n    wait()\n    d["z"]', 'd["k"] = 2', "KeyError"),
+    "ready for it": ('if "k" in d:\n    wait()\n    try: d["k"]\n    except KeyError: pass', 'del d["k"]', ""),
+    "suppressed": ('if "k" in d:\n    wait()\n    with suppress(KeyError): d["k"]', 'del d["k"]', ""),
     "under a lock": ('checked.append(1)\nwith lock:\n    if "k" in d: d["k"]', 'with lock: del d["k"]', ""),
 }
 

@@ -83,6 +83,7 @@ FOUND = {
 }
 SILENT = {
     "the same value, made anew": ('if "k" not in d:\n    wait()\n    d["k"] = int("3")', 'd["k"] = int("3")'),
+    "the same pair, made anew": ('if "k" not in d:\n    wait()\n    d["k"] = tuple([1, 2])', 'd["k"] = tuple([1, 2])'),
     "what changes no answer": ("if box.count < 5:\n    wait()\n    box.count = 9", "box.count = 4"),
     "gone again": ('if "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []; del d["k"]'),
     "checked again": (

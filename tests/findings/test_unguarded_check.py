@@ -117,6 +117,11 @@ NONE = {  # what both do, and what they do beside it
         "act()",
         "act()",
     ),
+    "read again, to go on waiting": (
+        "while box.items is not None: time.sleep(0)",
+        "box.items = [1]",
+        "if box.items is not None:\n    box.items = None\nact()",
+    ),
     "a default": (
         'if "there" in d:\n    time.sleep(0)\n    d.pop("there", None)',
         "act()",

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
+from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.trace.event import Event, EventKind, Value, is_unknown
+from opcodetrace.trace.event import Event, EventKind, Opaque, Value, is_unknown
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
@@ -108,10 +109,13 @@ def _pair(act: Any, test: Any) -> Any:
 
 def failed_after_a_check(trace: Trace) -> Iterator[Stale]:
     """Accesses that failed though this activation had found by a check that it could make them, because another thread
-    took away what was there."""
+    took away what was there. Not if the program is ready for that (`handlers`)."""
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
     acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, list(tests)))
+    handlers = Handlers(trace)
+    ready = {site for site in np.unique(events.site[acts]).tolist() if handlers.around_site(site)}
+    acts = acts[~np.isin(events.site[acts], list(ready))]
 
     def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
         """Whether the check had found what the access needs."""
@@ -255,9 +259,12 @@ def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
 
 def _same(change: Event, act: Event) -> bool:
     """Whether both wrote the same value."""
-    if EventKind.DELETE in (change.kind, act.kind) or is_unknown(change.value) or is_unknown(act.value):
+    one, other = change.value, act.value
+    if EventKind.DELETE in (change.kind, act.kind) or is_unknown(one) or is_unknown(other):
         return False
-    return type(change.value) is type(act.value) and change.value == act.value
+    if isinstance(one, Opaque) and isinstance(other, Opaque) and one.text is not None and not one.changes:
+        return (one.type_name, one.text) == (other.type_name, other.text)  # two tuples (1, 2)
+    return type(one) is type(other) and one == other
 
 
 def _is_made(trace: Trace, act: Event) -> bool:

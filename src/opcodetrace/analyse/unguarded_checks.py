@@ -204,6 +204,7 @@ class _Search:
         self._events = evidence.trace.events
         self._sources = evidence.sources
         self._tests = tests
+        self._checks = {check for answers in tests.values() for check in answers}
         self._histories = histories
         self._failed = evidence.trace.events.failed()
         self._handlers = Handlers(evidence.trace)
@@ -266,8 +267,8 @@ class _Search:
         site = self._trace.sites[int(events.site[act])]
         deleted = events.kind[change] == EventKind.DELETE
         if events.kind[act] == EventKind.READ:
-            gone = deleted or events[change].value is None
-            return gone and site.operation != Operation.CALL and not self._is_handled(act)
+            gone = deleted or (events[change].value is None and site.id not in self._checks)
+            return gone and site.operation != Operation.CALL and not self._is_expected(act)
         if events.kind[act] == EventKind.DELETE:
             return deleted and self._fails(act)
         return self._is_update(act)
@@ -305,17 +306,16 @@ class _Search:
         )
 
     def _takes(self, act: int) -> bool:
-        return any(word in self._expression(act) for word in _TAKES) and not self._is_handled(act)
+        return any(word in self._expression(act) for word in _TAKES) and not self._is_expected(act)
 
     def _fails(self, act: int) -> bool:
         """Whether the deletion fails if there is nothing, and the program is not ready for that."""
         site = self._trace.sites[int(self._events.site[act])]
         has_default = site.operation == Operation.CALL and "," in self._expression(act)  # d.pop(key, None)
-        return not has_default and not self._is_handled(act)
+        return not has_default and not self._is_expected(act)
 
-    def _is_handled(self, act: int) -> bool:
-        site = int(self._events.site[act])
-        return self._handlers.around(self._trace.site_codes[site].file, self._trace.sites[site].line)
+    def _is_expected(self, act: int) -> bool:
+        return self._handlers.around_site(int(self._events.site[act]))
 
     def _is_first(self, place: int) -> bool:
         """Whether no other thread had been at the location before: who makes an object need not guard it."""
