@@ -107,7 +107,7 @@ def _pair(act: Any, test: Any) -> Any:
     return (act << 32) + test
 
 
-def failed_after_a_check(trace: Trace) -> Iterator[Stale]:
+def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
     """Accesses that failed though this activation had found by a check that it could make them, because another thread
     took away what was there. Not if the program is ready for that (`handlers`)."""
     events = trace.events
@@ -123,10 +123,10 @@ def failed_after_a_check(trace: Trace) -> Iterator[Stale]:
         return answer not in ("absent", "raises") and not found_nothing
 
     if len(acts):
-        yield from _stale(trace, Histories(events), acts.tolist(), tests, asked_for_it)
+        yield from _stale(trace, pasts, Histories(events), acts.tolist(), tests, asked_for_it)
 
 
-def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container[int] = frozenset()) -> Iterator[Stale]:
+def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], unseen: Container[int]) -> Iterator[Stale]:
     """Writes and deletions that a check decided upon which would have gone otherwise by then, because another thread
     had changed what it had checked. Without those of `told` (seqs), which are findings of another kind. Of locations
     that code wrote to which is not woven (`unseen`), nothing is sure.
@@ -160,18 +160,19 @@ def acted_on_a_stale_check(trace: Trace, told: Container[int], unseen: Container
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
 
-    yield from _stale(trace, histories, histories.after_another(acts, tests).tolist(), tests, undone)
+    yield from _stale(trace, pasts, histories, histories.after_another(acts, tests).tolist(), tests, undone)
 
 
 def _stale(
     trace: Trace,
+    pasts: Pasts,
     histories: Histories,
     acts: Iterable[int],
     tests: Tests,
     undone: Callable[[str, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
-    events, pasts, has_failed = trace.events, Pasts(trace), trace.events.failed()
+    events, has_failed = trace.events, trace.events.failed()
     for act in acts:
         location = int(events.location[act])
         if location < 0 or not trace.locations[location].certain:

@@ -7,13 +7,16 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
-from opcodetrace.analyse.all_sources import sources_of
+from opcodetrace.analyse.all_sources import PIECE, sources_of
+from opcodetrace.analyse.checks import Stale, acted_on_a_stale_check, failed_after_a_check
+from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
@@ -23,10 +26,8 @@ from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 
 Array = npt.NDArray[Any]
 
-PIECE = 1 << 16  # events that are looked at together
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """What the analysis shows of a trace.
 
@@ -39,6 +40,22 @@ class Evidence:
     unseen: list[UnseenWrite]
     sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
+
+    @cached_property
+    def pasts(self) -> Pasts:
+        return Pasts(self.trace)
+
+    @cached_property
+    def stale_checks(self) -> list[Stale]:
+        """Without those by which an update was lost."""
+        told = {each.overwritten_by for each in self.lost if each.overwritten_by is not None}
+        unseen = {each.location for each in self.unseen}
+        return list(acted_on_a_stale_check(self.trace, self.pasts, told, unseen))
+
+    @cached_property
+    def failures(self) -> list[Stale]:
+        """After a check."""
+        return list(failed_after_a_check(self.trace, self.pasts))
 
 
 def gather(trace: Trace) -> Evidence:

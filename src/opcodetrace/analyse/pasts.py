@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.evidence import PIECE
+from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.evidence import PIECE, Accesses, Evidence
+from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.pasts import OF_PRESENCE
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
 from opcodetrace.trace.event import EventKind

@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import Histories, begins_between, checked, holds_after
-from opcodetrace.analyse.evidence import PIECE, Evidence
+from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
 from opcodetrace.trace.event import EventKind, Opaque
@@ -65,9 +66,9 @@ class _Pair(NamedTuple):
 _Tests = Mapping[int, Mapping[int, str]]
 
 
-def unguarded_checks(evidence: Evidence, told: Collection[tuple[int, int]] = ()) -> Iterator[UnguardedCheck]:
-    """One for each location and act in the code. Without those of `told`, sites of checks and acts, which are findings
-    of another kind. None in a run of which it cannot be judged (`windows.can_be_judged`)."""
+def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator[UnguardedCheck]:
+    """One for each location and act in the code. Without those acts (sites) of which something is `told` as it
+    happened. None in a run of which it cannot be judged (`windows.can_be_judged`)."""
     trace = evidence.trace
     events = trace.events
     tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
@@ -92,9 +93,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[tuple[int, int]] = ())
     )
     told_at = set()
     for pair, check in sorted(found.items()):
-        sites = int(events.site[check]), int(events.site[pair.act])
-        key = int(events.location[pair.act]), *sites
-        if sites in told or key in told_at:
+        key = int(events.location[pair.act]), int(events.site[check]), int(events.site[pair.act])
+        if key[2] in told or key in told_at:
             continue
         act, other = pair
         window = Window(check, act)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import held_locks, held_semaphores, locksets
-from opcodetrace.analyse.pasts import Hearsay, Pasts
+from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Update
@@ -82,7 +82,7 @@ class Windows:
         self._events = trace.events
         self._sources = evidence.sources
         self._failed = trace.events.failed()
-        self._pasts = Pasts(trace)
+        self._pasts = evidence.pasts
         objects = {each.id: each for each in trace.sync_objects}
         held = (held_locks(trace.synchronisation, objects), held_semaphores(self._pasts.operations, objects))
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from opcodetrace.analyse.checks import failed_after_a_check
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
@@ -36,7 +35,7 @@ class FailedAccessKind(Kind):
     pivot = CHANGE
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for stale in failed_after_a_check(evidence.trace):
+        for stale in evidence.failures:
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, FAILURE: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from opcodetrace.analyse.checks import acted_on_a_stale_check
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.event import ABSENT, EventKind
@@ -36,9 +35,7 @@ class StaleCheckKind(Kind):
     pivot = CHANGE
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        told = {each.overwritten_by for each in evidence.lost if each.overwritten_by is not None}
-        unseen = {each.location for each in evidence.unseen}
-        for stale in acted_on_a_stale_check(evidence.trace, told, unseen):
+        for stale in evidence.stale_checks:
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, ACT: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from opcodetrace.analyse.checks import acted_on_a_stale_check, failed_after_a_check
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded_checks import unguarded_checks
 from opcodetrace.findings.protocol import Kind
@@ -41,10 +40,9 @@ class UnguardedCheckKind(Kind):
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         trace = evidence.trace
-        happened = [*acted_on_a_stale_check(trace, ()), *failed_after_a_check(trace)]
-        seqs = {seq for each in happened for seq in (each.check, each.act)}
-        site_of = {seq: int(trace.events.site[place]) for seq, place in trace.events.places(seqs).items()}
-        told = {(site_of[each.check], site_of[each.act]) for each in happened}
+        acts = {each.act for each in (*evidence.stale_checks, *evidence.failures)}
+        acts |= {seq for lost in evidence.lost for seq in (lost.lost, lost.overwritten_by) if seq is not None}
+        told = {int(trace.events.site[place]) for place in trace.events.places(acts).values()}
         for each in unguarded_checks(evidence, told):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
