@@ -263,7 +263,7 @@ class _Search:
         events = self._events
         location = self._trace.locations[int(events.location[act])]
         if location.kind is LocationKind.WHOLE:
-            return self._takes(act)
+            return bool(events.kind[act] != EventKind.READ) and self._takes(act)
         site = self._trace.sites[int(events.site[act])]
         deleted = events.kind[change] == EventKind.DELETE
         if events.kind[act] == EventKind.READ:

@@ -55,6 +55,7 @@ class Synchronised:
     judge: Judge
     run: StoredRun
     sites: Mapping[int, StoredSite]
+    started_at: Mapping[int, StoredSite]  # by thread: the call that led to its start
 
     @classmethod
     def of(
@@ -75,7 +76,9 @@ class Synchronised:
             waits_to_the_end=waits_to_the_end,
         )  # fmt: skip
         judge = Judge(rows, objects, operations, ordered, threads)
-        return cls(SyncSteps(operations, objects, sites), judge, run, sites)
+        starts = ((each.started, each.site) for each in rows if each.started is not None and each.site is not None)
+        started_at = {thread: sites[site] for thread, site in starts if site in sites}
+        return cls(SyncSteps(operations, objects, sites), judge, run, sites, started_at)
 
     def held(self, finding: Finding, kind: FindingKind, threads: Mapping[int, int]) -> tuple[Holding, ...]:
         """The locks that each thread of a finding held, from its first step in it to its last.

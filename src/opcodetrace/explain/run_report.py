@@ -114,6 +114,7 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
         more_protected=len(protected[MAX_PROTECTED:]),
         untold_synchronisation=database.count_synchronisation(run.id) if synchronised is None else 0,
         objects={} if synchronised is None else synchronised.judge.objects,
+        started_at={} if synchronised is None else synchronised.started_at,
     )
 
 

@@ -66,7 +66,7 @@ class UnguardedCheckKind(Kind):
         if check is None or act is None:
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
-        yield f"{name} checked {teller.label} ({at}), and by that it {teller.did(act)}."
+        yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
             yield (
@@ -76,7 +76,7 @@ class UnguardedCheckKind(Kind):
         if change is not None:
             when = "after" if change.seq > act.seq else "before"
             yield (
-                f"In this run, {teller.lane(change.thread)} {teller.did(change)} {when} that. {otherwise} that could "
+                f"In this run, {teller.lane(change.thread)} {_did(teller, change)} {when} that. {otherwise} that could "
                 f"come in between, and {name} would {_too_late(act, change)}."
             )
         yield f"Hold one lock {_window(teller, check, act, change)}."
@@ -91,6 +91,12 @@ class UnguardedCheckKind(Kind):
 
     def remark(self, role: str, teller: Teller) -> str | None:
         return "could come in between" if role in (OTHER_CHECK, CHANGE) else None
+
+
+def _did(teller: Teller, step: AccessStep) -> str:
+    """What became of the location; of a container, of what is in it."""
+    is_whole = step.kind == EventKind.WRITE and step.value is ABSENT
+    return f"took something out ({teller.place(step.site)})" if is_whole else teller.did(step)
 
 
 def _twice(act: AccessStep) -> str:
@@ -109,7 +115,7 @@ def _too_late(act: AccessStep, change: AccessStep) -> str:
     if act.kind in (EventKind.READ, EventKind.DELETE):
         return "fail in spite of its check"
     if act.value is ABSENT:
-        return "fail if nothing was left"
+        return "fail if nothing is left"
     return "go on as if its check still held"
 
 

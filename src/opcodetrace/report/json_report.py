@@ -10,7 +10,8 @@ an access has an `earliest` below its `seq`: then it happened somewhere from `ea
                     children (processes that it started, or null if not counted),
                     merged: what took turns within a thread and was taken for one thread ["greenlets", "coroutines"]
     found           [tally]: how much was found, by kind
-    threads         [thread (number), name, started_by (number), first_seq, last_seq, ended]
+    threads         [thread (number), name, started_by (number), started_at (site, or null), first_seq, last_seq,
+                    ended]
     locations       [label, cells (locations that bear it), reads, writes, threads, found: [tally], uncertain (cells
                     left out because their identity is not certain)]
     findings        [kind, severity (happened, possible or gil-only), certainty (proven or inferred), label, count,
@@ -126,7 +127,7 @@ def _document(report: RunReport) -> Json:
             "merged": [each.value for each in run.merged],
         },
         "found": [_tally(tally) for tally in run.found],
-        "threads": [_thread(thread) for thread in report.threads],
+        "threads": [_thread(thread, report.started_at.get(thread.thread)) for thread in report.threads],
         "locations": [_watched(watched) for watched in report.watched],
         "findings": [_story(story, report) for story in report.stories],
         "protected": [_protected(each, report) for each in report.protected],
@@ -152,11 +153,12 @@ def _document(report: RunReport) -> Json:
     }
 
 
-def _thread(thread: Thread) -> Json:
+def _thread(thread: Thread, started_at: StoredSite | None) -> Json:
     return {
         "thread": thread.thread,
         "name": thread.name,
         "started_by": thread.started_by,
+        "started_at": None if started_at is None else _site(started_at),
         "first_seq": thread.first_seq,
         "last_seq": thread.last_seq,
         "ended": thread.ended,

@@ -137,7 +137,7 @@ def _story(number: int, story: Story, report: RunReport) -> Iterator[str]:
     yield ""
     first = "One of them: " if story.count > 1 else ""
     held = protection_words.holdings(story, report, code)
-    yield first + " ".join([*teller.sentences(), *([held] if held else [])])
+    yield first + " ".join([*teller.sentences(), *filter(None, (held, teller.started()))])
     yield ""
     yield f"*{teller.how_sure()}*"
     if report.free_threaded:

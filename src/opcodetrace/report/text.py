@@ -194,7 +194,7 @@ class _Page:
         held = protection_words.holdings(story, self.report)
         yield Text()
         first = "One of them: " if story.count > 1 else ""
-        yield from self._wrapped(Text(first + " ".join([*teller.sentences(), *([held] if held else [])])))
+        yield from self._wrapped(Text(first + " ".join([*teller.sentences(), *filter(None, (held, teller.started()))])))
         yield from self._wrapped(Text(teller.how_sure(), "dim"))
         yield Text()
         unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)

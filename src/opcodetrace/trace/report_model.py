@@ -105,6 +105,7 @@ class RunReport:
     more_protected: int = 0  # further locations, or reasons, that are not told
     objects: Mapping[int, SyncObject] = field(default_factory=dict)  # that holdings and verdicts refer to
     untold_synchronisation: int = 0  # steps, if they are too many to look into
+    started_at: Mapping[int, StoredSite] = field(default_factory=dict)  # by thread: the call that led to its start
 
     @property
     def free_threaded(self) -> bool:

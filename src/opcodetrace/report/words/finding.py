@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opcodetrace.report.words.steps import MAX_VALUE, StepWords, step_words
 from opcodetrace.report.words.sync import held_words
@@ -14,7 +14,7 @@ from opcodetrace.trace.execution import RunInfo
 from opcodetrace.trace.finding import Certainty, Severity, Tally
 from opcodetrace.trace.finding_kind import FindingKind, Mark, Total
 from opcodetrace.trace.printable import printable
-from opcodetrace.trace.quantity import extent, quantity
+from opcodetrace.trace.quantity import extent, listing, quantity
 from opcodetrace.trace.report_model import Interleaving, RunReport, Story, WatchedLocation
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, FoldStep, SyncStep
 from opcodetrace.trace.stored import StoredSite
@@ -31,6 +31,7 @@ class StoryTeller:
     interleaving: Interleaving
     words: StepWords
     unseen_writes: bool
+    started_at: Mapping[int, StoredSite] = field(default_factory=dict)  # by thread
 
     @property
     def severity(self) -> Severity:
@@ -96,6 +97,19 @@ class StoryTeller:
         """What happened, and why."""
         return list(self.story.kind.sentences(self))
 
+    def started(self) -> str | None:
+        """Where the threads that play its roles were started; None if that is not known."""
+        steps = [step for step in self.interleaving.steps if isinstance(step, AccessStep | SyncStep)]
+        threads = sorted({step.thread for step in steps if step.role not in (None, ORIGIN)})
+        at = {thread: self.started_at[thread] for thread in threads if thread in self.started_at}
+        places = {thread: self.place(site) for thread, site in at.items()}
+        if not places:
+            return None
+        if len(places) > 1 and len(places) == len(threads) and len(set(places.values())) == 1:
+            return f"{'Both' if len(places) == 2 else 'All'} threads were started at {next(iter(places.values()))}."
+        (first, at_first), *others = ((self.lane(thread), place) for thread, place in places.items())
+        return f"{listing([f'{first} was started at {at_first}', *(f'{lane} at {place}' for lane, place in others)])}."
+
     def how_sure(self) -> str:
         return self.story.kind.how_sure(self)
 
@@ -119,7 +133,7 @@ def teller(
         return None
     words = step_words(story.interleaving, report.lanes, code, name)
     unseen = any(not kind.is_told and report.tally(kind).high for kind in report.kinds.values())
-    return StoryTeller(story, story.interleaving, words, unseen and not report.free_threaded)
+    return StoryTeller(story, story.interleaving, words, unseen and not report.free_threaded, report.started_at)
 
 
 def total(kind: FindingKind, report: RunReport, code: Callable[[str], str] = identity) -> Total:
