@@ -17,7 +17,8 @@ said of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ from opcodetrace.trace.sync import Primitive
 Array = npt.NDArray[Any]
 
 CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
+NO_PAIRS: Array = np.empty((2, 0), np.int64)
 _STEPS = 4  # checks or writes after an act, and before it, that are looked at for one by another thread
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _EMPTIES = (*_TAKES, ".clear(", ".remove(")
@@ -84,7 +86,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     found = {
         pair: check
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
-        for pair in pairs
+        for pair in itertools.starmap(_Pair, pairs.T.tolist())
         if (check := check_of(pair)) is not None
     }
     windows = Windows(
@@ -129,28 +131,28 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
     wanted = np.unique(np.array([test for answers in tests.values() for test in answers], np.int64))
     reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
     if not len(acts) or not len(reads):
-        return np.empty((2, 0), np.int64)
+        return NO_PAIRS
     # a check's location and instruction as one number; then by time
     checks = events.location[reads].astype(np.int64) * len(wanted) + np.searchsorted(wanted, events.site[reads])
     order = np.argsort(checks, kind="stable")
     checks, reads = checks[order], reads[order]
     span = max(int(reads.max()), int(acts.max())) + 1
-    thread_of, has_tasks = threads_of_lanes(trace)
-    found: list[Array] = [np.empty((2, 0), np.int64)]
+    apart = _Apart(evidence)
+    acts = acts[np.argsort(events.site[acts], kind="stable")]
+    found = [NO_PAIRS]
     for site, answers in tests.items():
-        of_site = acts[events.site[acts] == site]
-        for test in answers if len(of_site) else ():
-            own, keys = of_site, events.location[of_site].astype(np.int64) * len(wanted) + np.searchsorted(wanted, test)
+        begin, end = np.searchsorted(events.site[acts], (site, site + 1))
+        for test, start in itertools.product(answers, range(begin, end, PIECE)):
+            own = acts[start : min(start + PIECE, end)]
+            keys = events.location[own].astype(np.int64) * len(wanted) + np.searchsorted(wanted, test)
             at = np.searchsorted(checks * span + reads, keys * span + own)
             for _ in range(_STEPS):
                 meets = at < len(checks)
                 meets[meets] = checks[at[meets]] == keys[meets]
                 own, keys, at = own[meets], keys[meets], at[meets]
                 other = reads[at]
-                lanes, others = events.thread[own], events.thread[other]
-                same = thread_of[lanes] == thread_of[others]
-                may = ~same & ~has_tasks[lanes] & ~has_tasks[others]
-                found.append(np.stack([own[may], other[may]]).astype(np.int64))
+                found.append(_closest(evidence, apart.pairs(own, other)))
+                same = apart.thread_of[events.thread[own]] == apart.thread_of[events.thread[other]]
                 own, keys, at = own[same], keys[same], at[same] + 1
     return np.concatenate(found, axis=1)
 
@@ -163,37 +165,45 @@ def _changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
     is_act[acts] = True
     acted_at = np.zeros(int(events.location.max()) + 1, bool)
     acted_at[events.location[acts]] = True
-    chosen = [np.empty(0, np.int32)]
+    apart = _Apart(evidence)
+    found = [NO_PAIRS]
+    last = np.empty(0, np.int32)
     for start in range(0, len(histories.order), PIECE):
         places = histories.order[start : start + PIECE]
         is_write = (events.kind[places] != EventKind.READ) & acted_at[events.location[places]]
-        chosen.append(places[is_write | is_act[places]])
-    places = np.concatenate(chosen)
-    thread_of, has_tasks = threads_of_lanes(trace)
-    found: list[Array] = [np.empty((2, 0), np.int64)]
-    for step in range(1, _STEPS + 1):
-        one, other = places[:-step], places[step:]
-        meets = (events.location[one] == events.location[other]) & (
-            thread_of[events.thread[one]] != thread_of[events.thread[other]]
-        )
-        meets &= ~has_tasks[events.thread[one]] & ~has_tasks[events.thread[other]]
-        one, other = one[meets].astype(np.int64), other[meets].astype(np.int64)
-        for act, change in ((one, other), (other, one)):
-            may = is_act[act] & (events.kind[change] != EventKind.READ)
-            found.append(np.stack([act[may], change[may]]))
+        places = np.concatenate([last, places[is_write | is_act[places]]])
+        for step in range(1, min(_STEPS + 1, len(places))):
+            one, other = places[:-step], places[step:]
+            meets = events.location[one] == events.location[other]
+            for act, change in ((one[meets], other[meets]), (other[meets], one[meets])):
+                may = is_act[act] & (events.kind[change] != EventKind.READ)
+                found.append(_closest(evidence, apart.pairs(act[may], change[may])))
+        last = places[-_STEPS:]
     return np.concatenate(found, axis=1)
 
 
-def _closest(evidence: Evidence, pairs: Array) -> Iterable[_Pair]:
-    """Of each two instructions the pairs that are closest together."""
+class _Apart:
+    """Which accesses are by different threads, none of which runs tasks: what these wait for is not recorded."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._lanes = evidence.trace.events.thread
+        self.thread_of, self._has_tasks = threads_of_lanes(evidence.trace)
+
+    def pairs(self, one: Array, other: Array) -> Array:
+        lanes, others = self._lanes[one], self._lanes[other]
+        may = (self.thread_of[lanes] != self.thread_of[others]) & ~self._has_tasks[lanes] & ~self._has_tasks[others]
+        return np.stack([one[may], other[may]]).astype(np.int64)
+
+
+def _closest(evidence: Evidence, pairs: Array) -> Array:
+    """Of each two instructions the pairs that are closest together, each once."""
     events = evidence.trace.events
+    pairs = np.unique(pairs, axis=1)
     act, other = pairs
-    distance = np.abs(events.seq[act] - events.seq[other])
-    order = np.lexsort((distance, events.site[other], events.site[act]))
-    sites = (events.site[act].astype(np.int64) << 32) + events.site[other]
-    sites = sites[order]
-    kept = order[np.arange(len(order)) - np.searchsorted(sites, sites) < CLOSEST]
-    return [_Pair(*each) for each in pairs[:, kept].T.tolist()]
+    order = np.lexsort((np.abs(events.seq[act] - events.seq[other]), events.site[other], events.site[act]))
+    sites = ((events.site[act].astype(np.int64) << 32) + events.site[other])[order]
+    kept: Array = pairs[:, order[np.arange(len(order)) - np.searchsorted(sites, sites) < CLOSEST]]
+    return kept
 
 
 class _Search:
