@@ -27,6 +27,7 @@ OF_NO_THREAD = {RecordKind.TEXT, RecordKind.TYPE, RecordKind.BIRTH, RecordKind.D
             st.sampled_from(list(Tag)),
             st.sampled_from([0, 0x20, 0xE0]),
             st.integers(0, 5),
+            st.sampled_from([Tag.INT, Tag.RAISED]),
         ),
         max_size=60,
     ),
@@ -36,9 +37,9 @@ def test_what_is_seen(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple
     # GIVEN records of all kinds, some of them not finished
     window = WindowBuilder()
     kinds = []
-    for kind, thread, tag, flags, hole in rows:
+    for kind, thread, tag, flags, hole, value in rows:
         if hole:
-            window.add(kind | flags, thread=thread, tags=tag | Tag.INT << 4)
+            window.add(kind | flags, thread=thread, tags=tag | value << 4)
         else:
             window.hole()
         kinds.append(kind if hole else 0)
@@ -50,7 +51,7 @@ def test_what_is_seen(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple
     assert seen.counts.tolist() == [kinds.count(kind) for kind in range(layout.RECORD_KIND_MASK + 1)]
     # AND the first and last record of each thread
     of_thread: dict[int, list[int]] = {}
-    for seq, (kind, thread, _, _, hole) in enumerate(rows):
+    for seq, (kind, thread, _, _, hole, _) in enumerate(rows):
         if hole and kind not in OF_NO_THREAD:
             of_thread.setdefault(thread, []).append(seq)
     assert seen.first_seq == {thread: seqs[0] for thread, seqs in of_thread.items()}
@@ -68,15 +69,19 @@ def test_what_is_seen(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple
         if kind in (RecordKind.WRITE, RecordKind.DELETE) and whole:
             moving.append(seq)
     assert seen.moving.tolist() == moving
+    failed = (RecordKind.READ, Tag.WHOLE, Tag.RAISED)
+    assert seen.failed.tolist() == [
+        seq for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)) if (kind, row[2], row[5]) == failed
+    ]
 
 
 def test_arrays_that_do_not_fit_together() -> None:
     rows, kinds = np.zeros(3, RECORD_DTYPE), np.zeros(3, np.uint8)
     counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
     threads = [np.full(layout.MAX_THREADS, -1, np.int64) for _ in range(2)]
-    places = [np.zeros(3, np.int32) for _ in range(3)]
+    places = [np.zeros(3, np.int32) for _ in range(4)]
     right: list[Any] = [rows, 0, kinds, counts, *threads, *places]
-    assert _survey.survey(*right) == (0, 0, 0)
+    assert _survey.survey(*right) == (0, 0, 0, 0)
     for place, wrong in (
         (0, np.zeros(3, np.uint8)),
         (0, rows[:2]),

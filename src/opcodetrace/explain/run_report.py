@@ -220,7 +220,7 @@ def _watched(label: str, cells: Sequence[Location], counts_at: Mapping[int | Non
             )
             for kind, found in by_kind.items()
         ),
-        uncertain=sum([not cell.certain for cell in cells]),
+        uncertain=sum([not cell.certain and cell.threads > 1 for cell in cells]),
     )
 
 

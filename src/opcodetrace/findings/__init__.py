@@ -6,6 +6,7 @@ works on what it says of itself.
 
 from __future__ import annotations
 
+from opcodetrace.findings.changed_while_iterated import CHANGED_WHILE_ITERATED
 from opcodetrace.findings.deadlock import DEADLOCK
 from opcodetrace.findings.failed_access import FAILED_ACCESS
 from opcodetrace.findings.lost_update import LOST_UPDATE
@@ -21,6 +22,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         DEADLOCK,
         FAILED_ACCESS,
+        CHANGED_WHILE_ITERATED,
         LOST_UPDATE,
         STALE_CHECK,
         UNGUARDED_CHECK,

@@ -9,7 +9,7 @@
 enum { READ = 1, DELETE = 3 };                                                       /* trace.event.Kind */
 enum { NONE = 3, FALSE_ = 4, TRUE_ = 5, STR = 6, BYTES = 7, OBJECT = 8, NAME = 9 };  /* spool.layout.Tag */
 enum { TUPLE = 11, WHOLE = 12, END = 13, TAG_MASK = 0x0F, ABSENT = 0 };
-enum { MODULE = 0x40 }; /* spool.layout.RecordFlag */
+enum { MODULE = 0x40, RESIZES = 0x60 }; /* spool.layout.RecordFlag */
 #define ADDRESS_MASK ((UINT64_C(1) << 48) - 1)
 #define TEXT_MASK UINT64_C(0xFFFFFFFF)
 
@@ -135,7 +135,7 @@ touch(PyObject *Py_UNUSED(module), PyObject *args)
         }
         buckets[at] = aliases && contains(aliased, aliases, address) ? ALWAYS : (uint32_t)(mixed >> shift);
         counts[site]++;
-        names_global |= (record->kind & MODULE) || in_globals[site];
+        names_global |= (record->kind & RESIZES) == MODULE || in_globals[site];
     }
     columns_release(&columns);
     return fits ? PyBool_FromLong(names_global) : NULL;

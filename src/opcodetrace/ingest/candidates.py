@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest import _candidates
+from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Aliases
 from opcodetrace.ingest.row_hash import FIRST_SALT, SECOND_SALT
 from opcodetrace.ingest.site_table import SiteTable
-from opcodetrace.ingest.values import Interned
+from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.records import CHUNK, RECORD_DTYPE, Records, SpooledRecords, Survey
 from opcodetrace.trace.event import EventKind
 
@@ -33,6 +34,7 @@ class Candidates:
     count: int
     by_site: Array | None  # how many accesses there are at each site, candidates or not; None: all are candidates
     in_globals: Sequence[tuple[int, int]]  # where pieces begin and end that have accesses in a module's globals
+    failed: FailedIterations | None = None  # it has the containers that some records do not name
 
     @classmethod
     def all_of(cls, window: SpooledRecords, seen: Survey) -> Candidates:
@@ -64,6 +66,17 @@ class Candidates:
         which = np.empty(len(window), bool)
         return cls(window, which, _candidates.shared(buckets, found, which), by_site, in_globals)
 
+    def with_all_of(self, failed: FailedIterations, seen: Survey) -> Candidates:
+        """These, and all accesses of the containers whose iteration failed."""
+        named, _ = failed.named
+        for start, chunk in self.window.chunks() if len(failed.addresses) else ():
+            part = slice(start - seen.first, start - seen.first + len(chunk))
+            is_access = seen.kinds[part] - np.uint8(EventKind.READ) <= EventKind.DELETE - EventKind.READ
+            self.which[part] |= is_access & np.isin(chunk["container"] & np.uint64(ADDRESS_MASK), failed.addresses)
+        self.which[named - seen.first] = True
+        self.which[failed.nameless - seen.first] = False
+        return replace(self, count=int(self.which.sum()), failed=failed)
+
     def rows(self, *, in_globals: bool = False) -> Iterator[tuple[Array, Records]]:
         """The seqs and records, many at a time; of all pieces, or of those with accesses in a module's globals.
 
@@ -73,9 +86,17 @@ class Candidates:
         ranges = self.in_globals if in_globals else [(self.window.first, self.window.stop)]
         for start, chunk in itertools.chain.from_iterable(itertools.starmap(self.window.chunks, ranges)):
             if ROWS - count < len(chunk):
-                yield seqs[:count], rows[:count]
+                yield self._named(seqs[:count], rows[:count])
                 count = 0
             which = self.which[start - self.window.first :][: len(chunk)]
             count = _candidates.gather(chunk, which, start, rows, seqs, count)
         if count:
-            yield seqs[:count], rows[:count]
+            yield self._named(seqs[:count], rows[:count])
+
+    def _named(self, seqs: Array, rows: Records) -> tuple[Array, Records]:
+        """With the containers of failed iterations that their records do not name."""
+        if self.failed is not None:
+            named, containers = self.failed.named
+            _, at, which = np.intersect1d(seqs, named, assume_unique=True, return_indices=True)
+            rows["container"][at] = containers[which]
+        return seqs, rows

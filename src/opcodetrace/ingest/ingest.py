@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
@@ -64,7 +65,9 @@ def ingest(
     told = seen.control_kinds == RecordKind.DESCRIBE
     addresses = seen.control["container"][told] & np.uint64(ADDRESS_MASK)
     interned.describe(births.objects(addresses, seen.control_seqs[told]), seen.control[told])
-    kept = shared_accesses(spool, seen, births, sites, interned, keep_all=keep_all)
+    failed = FailedIterations.of(spool, seen, births, sites, interned)
+    kept = shared_accesses(spool, seen, births, sites, interned, failed, keep_all=keep_all)
+    changes = failed.changes(spool, kept)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
@@ -99,6 +102,7 @@ def ingest(
         bounded=bounded(seen),
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
+        changes=changes,
         records=len(spool),
         accesses=accesses,
         stored=stored,

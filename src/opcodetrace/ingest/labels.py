@@ -107,8 +107,9 @@ class Labels:
         if site not in self._operands:
             known, expression = self._sites[site], self._expression(site)
             enters = known.operation == Operation.CALL and not (expression or "").endswith(")")
-            if known.opcode == "FOR_ITER":
-                self._operands[site] = Operands(iterated(expression), None) if expression else None
+            over = iterated(expression) if expression and known.opcode in ("FOR_ITER", "GET_ITER") else None
+            if over or known.opcode == "FOR_ITER":
+                self._operands[site] = Operands(over, None) if expression else None
                 return self._operands[site]
             is_whole = enters or known.opcode in WHOLE_OPERAND
             self._operands[site] = None if not expression else operands(expression, is_whole)

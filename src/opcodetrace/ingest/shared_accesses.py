@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest.candidates import Candidates
+from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Aliases, Births
 from opcodetrace.ingest.row_numbers import RowNumbers
 from opcodetrace.ingest.site_table import ATTRIBUTE, GLOBAL, ITEM, NO_FAMILY, SLICE, WHOLE, SiteTable
@@ -148,7 +149,7 @@ class Placed:
         families = families.copy()
         families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
         families[keys.tags == Tag.WHOLE] = WHOLE
-        families[(rows["kind"] & RecordFlag.ATTRIBUTE) != 0] = ATTRIBUTE
+        families[_flagged(rows, RecordFlag.ATTRIBUTE)] = ATTRIBUTE
         is_attribute, owners = aliases.owner(containers)
         is_attribute &= (families == ITEM) & (keys.tags == Tag.STR)
         containers = np.where(is_attribute, owners, containers)
@@ -157,20 +158,36 @@ class Placed:
 
     def place_globals(self, known: Array) -> None:
         """What lies under a name in one of these containers is a global."""
-        module = (self.rows["kind"] & RecordFlag.MODULE) != 0
+        module = _flagged(self.rows, RecordFlag.MODULE)
         text = self.keys.tags == Tag.STR
         module |= (self.families == ITEM) & text & np.isin(self.containers, known)
         self.families[module & text] = GLOBAL
 
 
+def _flagged(rows: Records, flag: RecordFlag) -> Array:
+    """Those with one of the flags that exclude each other: both of them together mean something else."""
+    flagged: Array = (rows["kind"] & RecordFlag.RESIZES) == flag
+    return flagged
+
+
 def shared_accesses(
-    window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned, *, keep_all: bool
+    window: SpooledRecords,
+    seen: Survey,
+    births: Births,
+    table: SiteTable,
+    interned: Interned,
+    failed: FailedIterations,
+    *,
+    keep_all: bool,
 ) -> Kept:
+    """Also those by one thread alone that tell why an iteration `failed`."""
     aliases = Aliases.of(seen, births)
     candidates = Candidates.all_of(window, seen) if keep_all else Candidates.of(window, seen, table, interned, aliases)
+    if len(seen.failed):
+        candidates = candidates.with_all_of(failed, seen)
     globals_known = [np.empty(0, np.int64)]
     for seqs, piece in candidates.rows(in_globals=True):
-        in_globals = (piece["kind"] & RecordFlag.MODULE) != 0
+        in_globals = _flagged(piece, RecordFlag.MODULE)
         in_globals |= table.plain_global[table.indexes(piece["site"])]
         if in_globals.any():
             placed = Placed.of(seqs[in_globals], piece[in_globals], table, interned, births, aliases)
@@ -202,6 +219,8 @@ def shared_accesses(
     threads = by_location.thread_counts()
     count = len(numbers)
     shared = np.full(count, True) if keep_all else (threads >= 2) & (by_location.writes[:count] >= 1)
+    families = (numbers.column(1) >> np.uint64(8)).astype(table.family.dtype)
+    shared |= failed.concerns(numbers.column(0).view(np.int64), families, by_location.writes[:count])
     order = np.flatnonzero(shared)
     number = np.zeros(count, np.int32)
     number[order] = np.arange(1, len(order) + 1)
@@ -213,8 +232,8 @@ def shared_accesses(
     def of_location(column: Array) -> Array:
         return np.concatenate([np.zeros(1, column.dtype), column[order]])
 
-    how, words = numbers.column(1), numbers.column(2)
-    tags = (how & np.uint64(0xFF)).astype(np.uint8)
+    words = numbers.column(2)
+    tags = (numbers.column(1) & np.uint64(0xFF)).astype(np.uint8)
     all_seqs, before, threads_of, kinds, value_tags, values, frame, site_ids, locations = columns
     return Kept(
         seqs=all_seqs,
@@ -227,7 +246,7 @@ def shared_accesses(
         frames=frames,
         site_ids=site_ids,
         locations=locations,
-        families=of_location((how >> np.uint64(8)).astype(table.family.dtype)),
+        families=of_location(families),
         containers=of_location(numbers.column(0).view(np.int64)),
         container_words=of_location(by_location.container_words[:count]),
         key_tags=of_location(tags),

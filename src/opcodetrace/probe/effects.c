@@ -65,6 +65,13 @@ remember_size(Call *call)
     }
 }
 
+/* WRITE, with RESIZES if the size is another than before. (If another thread changed it meanwhile, that is recorded, too.) */
+static unsigned
+writes(const Call *call)
+{
+    return size_of(call->container) != call->size ? WRITE | RESIZES : WRITE;
+}
+
 static void
 whole_read(Call *call, PyObject *result)
 {
@@ -78,8 +85,9 @@ static void
 whole_changed(Call *call, PyObject *result, Datum key)
 {
     if (succeeded_on_container(call, result)) {
+        unsigned kind = writes(call);
         write_record(call, READ, call->container, WHOLE, ABSENT);
-        write_record(call, WRITE, call->container, key, ABSENT);
+        write_record(call, kind, call->container, key, ABSENT);
     }
 }
 
@@ -100,7 +108,7 @@ static void
 replace(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result)) {
-        write_record(call, WRITE, call->container, WHOLE, ABSENT);
+        write_record(call, writes(call), call->container, WHOLE, ABSENT);
     }
 }
 
@@ -144,7 +152,7 @@ static void
 item_set(Call *call, PyObject *result)
 {
     if (succeeded_on_container(call, result) && call->given >= 2) {
-        write_record(call, WRITE, call->container, key_in(call, call->container, call->first),
+        write_record(call, writes(call), call->container, key_in(call, call->container, call->first),
                      value_of(call, call->second));
     }
 }
@@ -191,19 +199,8 @@ item_default(Call *call, PyObject *result)
     bool added = !is_no_default(call, result) && size_of(call->container) != call->size;
     write_record(call, READ, call->container, key, added ? ABSENT : value_of(call, result));
     if (added) {
-        write_record(call, WRITE, call->container, key, value_of(call, result));
+        write_record(call, WRITE | RESIZES, call->container, key, value_of(call, result));
     }
-}
-
-/* Has no other thread recorded anything since the call began? */
-static bool
-is_undisturbed(const Call *call)
-{
-#if FREE_THREADED
-    return spool_next() - call->earliest == call->thread->quiet - call->quiet;
-#else
-    return this_run.switch_count == call->switches;
-#endif
 }
 
 /* defaultdict.__missing__, for a subscript or called by name: the item was not found, and is made. */
@@ -226,6 +223,17 @@ item_missed(Call *call)
     call->quiet = thread->last_quiet = thread->quiet;
 #if !FREE_THREADED
     call->switches = this_run.switch_count;
+#endif
+}
+
+/* Has no other thread recorded anything since the call began? */
+static bool
+is_undisturbed(const Call *call)
+{
+#if FREE_THREADED
+    return spool_next() - call->earliest == call->thread->quiet - call->quiet;
+#else
+    return this_run.switch_count == call->switches;
 #endif
 }
 
@@ -268,12 +276,14 @@ item_made(Call *call, PyObject *result)
     if (result == NULL) {
         return;
     }
-    if (!keeps_what_was_made || is_undisturbed(call)) {
+    bool is_made_now = is_undisturbed(call);
+    if (!keeps_what_was_made || is_made_now) {
         if (call->plain) { /* what makes the value comes before the store, and nothing after */
             call->earliest = spool_next();
             call->quiet = thread->quiet;
         }
-        write_record(call, WRITE, call->container, mapping_key(thread, call->first), value_of(call, result));
+        unsigned kind = is_made_now ? WRITE | RESIZES : WRITE;
+        write_record(call, kind, call->container, mapping_key(thread, call->first), value_of(call, result));
     }
     else if (FREE_THREADED) {
         return;
@@ -316,16 +326,16 @@ is_pair(PyObject *object)
            PySequence_Fast_GET_SIZE(object) == 2;
 }
 
-/* The items that a dictionary was given; false if they are not known. */
+/* The items that a dictionary was given, each as a write of that `kind`; false if they are not known. */
 static bool
-items_from(Call *call, PyObject *other)
+items_from(Call *call, unsigned kind, PyObject *other)
 {
     Py_ssize_t at = 0;
     PyObject *key, *value;
     if (PyDict_Check(other) && (Py_TYPE(other)->tp_iter == PyDict_Type.tp_iter || PyODict_CheckExact(other)) &&
         is_own(other) && PyDict_GET_SIZE(other) <= MOST_ITEMS) {
         while (PyDict_Next(other, &at, &key, &value)) {
-            write_record(call, WRITE, call->container, mapping_key(call->thread, key), value_of(call, value));
+            write_record(call, kind, call->container, mapping_key(call->thread, key), value_of(call, value));
         }
         return true;
     }
@@ -341,7 +351,7 @@ items_from(Call *call, PyObject *other)
     }
     for (at = 0; at < size; at++) {
         PyObject **pair = PySequence_Fast_ITEMS(PySequence_Fast_GET_ITEM(other, at));
-        write_record(call, WRITE, call->container, mapping_key(call->thread, pair[0]), value_of(call, pair[1]));
+        write_record(call, kind, call->container, mapping_key(call->thread, pair[0]), value_of(call, pair[1]));
     }
     return true;
 }
@@ -356,10 +366,12 @@ items_update(Call *call, PyObject *result)
         change(call, result);
         return;
     }
-    bool known = call->given == 0 || (call->given == 1 && items_from(call, call->first));
-    known = known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, call->keywords)));
+    unsigned kind = writes(call);
+    bool known = call->given == 0 || (call->given == 1 && items_from(call, kind, call->first));
+    known =
+        known && (call->keywords == NULL || (PyDict_Check(call->keywords) && items_from(call, kind, call->keywords)));
     if (!known && result != Py_NotImplemented) {
-        write_record(call, WRITE, call->container, WHOLE, ABSENT);
+        write_record(call, kind, call->container, WHOLE, ABSENT);
     }
 }
 
@@ -398,6 +410,7 @@ items_counted(Call *call, PyObject *result)
         change(call, result);
         return;
     }
+    unsigned kind = writes(call);
     for (Py_ssize_t i = 0; i < size; i++) {
         Py_ssize_t times = 0;
         bool is_first = true;
@@ -416,7 +429,7 @@ items_counted(Call *call, PyObject *result)
         if (is_first) {
             Datum item = mapping_key(call->thread, key);
             write_record(call, READ, call->container, item, count_now(call, key, times));
-            write_record(call, WRITE, call->container, item, count_now(call, key, 0));
+            write_record(call, kind, call->container, item, count_now(call, key, 0));
         }
         Py_DECREF(key);
     }
@@ -428,7 +441,8 @@ static void
 member_add(Call *call, PyObject *result)
 {
     if (result != NULL && call->given >= 1) {
-        write_record(call, WRITE, call->container, mapping_key(call->thread, call->first), (Datum){.sort = TAG_TRUE});
+        write_record(call, writes(call), call->container, mapping_key(call->thread, call->first),
+                     (Datum){.sort = TAG_TRUE});
     }
 }
 
@@ -903,22 +917,22 @@ attributes_not_got(Call *call, const Raised *raised)
 /* ---- by name ---- */
 
 const Effect effect_whole_read = {NULL, whole_read, whole_failed};
-const Effect effect_change = {NULL, change, whole_failed};
-const Effect effect_append = {NULL, append, whole_failed};
+const Effect effect_change = {remember_size, change, whole_failed};
+const Effect effect_append = {remember_size, append, whole_failed};
 const Effect effect_append_bounded = {remember_size, append, NULL};
-const Effect effect_replace = {NULL, replace, NULL};
+const Effect effect_replace = {remember_size, replace, NULL};
 const Effect effect_item_get = {NULL, item_get, item_failed};
 const Effect effect_item_get_or_default = {NULL, item_get_or_default, NULL};
 const Effect effect_item_has = {NULL, item_has, NULL};
-const Effect effect_item_set = {NULL, item_set, item_failed};
+const Effect effect_item_set = {remember_size, item_set, item_failed};
 const Effect effect_item_delete = {NULL, item_delete, item_failed};
 const Effect effect_item_pop = {remember_size, item_pop, item_failed};
 const Effect effect_item_default = {remember_size, item_default, NULL};
 const Effect effect_item_missed = {item_missed, item_made, NULL};
 const Effect effect_item_popped = {NULL, item_popped, whole_failed};
-const Effect effect_items_update = {NULL, items_update, NULL};
-const Effect effect_items_counted = {NULL, items_counted, NULL};
-const Effect effect_member_add = {NULL, member_add, NULL};
+const Effect effect_items_update = {remember_size, items_update, NULL};
+const Effect effect_items_counted = {remember_size, items_counted, NULL};
+const Effect effect_member_add = {remember_size, member_add, NULL};
 const Effect effect_member_remove = {remember_size, member_remove, item_failed};
 const Effect effect_member_popped = {NULL, member_popped, whole_failed};
 const Effect effect_attribute_get = {NULL, attribute_get, attribute_failed};

@@ -164,8 +164,11 @@ item_store(Thread *thread, Hook *hook, PyObject *container, PyObject *key, PyObj
         Datum datum = item_key(thread, hook, service, container, key, constant, !FREE_THREADED && value != NULL);
         if (LIKELY(!(datum.sort & RAISES))) {
             Datum stored = value == NULL ? ABSENT : value_datum(thread, value);
-            store(thread, hook, key_flags(value == NULL ? DELETE : WRITE, datum), container_word(thread, container),
-                  datum, stored, value != NULL && (datum.sort & PLAIN));
+            bool plain = value != NULL && (datum.sort & PLAIN);
+            bool hashes = plain || PyUnicode_CheckExact(key) || PyLong_CheckExact(key); /* without running code */
+            bool adds = value != NULL && hashes && PyDict_Check(container) && dict_lacks(container, key);
+            unsigned kind = value == NULL ? DELETE : adds ? WRITE | RESIZES : WRITE;
+            store(thread, hook, key_flags(kind, datum), container_word(thread, container), datum, stored, plain);
             return;
         }
         Pending *pending = pending_push(thread, hook->site, activation_word(thread));
@@ -643,8 +646,12 @@ PERFORMER(HAS_BEGIN)
 PERFORMER(WHOLE_READ)
 {
     UNUSED_VALUE;
-    if (hook->name == Py_True ? tells_its_truth(key) : is_container(key)) {
-        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, activation_word(thread), EXACT, 0);
+    PyObject *container = hook->name == Py_True ? (tells_its_truth(key) ? key : NULL)
+                          : is_container(key)   ? key
+                                                : iterable_container(key);
+    if (container != NULL) {
+        uint64_t word = container_word(thread, container);
+        emit(thread, READ, hook->site, word, WHOLE, ABSENT, activation_word(thread), EXACT, 0);
     }
     leave(thread);
 }
@@ -721,7 +728,8 @@ PERFORMER(FAILED)
     unsigned kind = begun == NULL ? 0 : begun->failing != 0 ? begun->failing : begun->kind;
     Datum raised = failure_of_instruction(thread, value, NO_ITEM | NO_NAME);
     if (kind != 0 && (kind & KIND_MASK) != ALIAS && tag_of(raised) == TAG_RAISED) {
-        begun->kind = (uint8_t)((kind & ~(unsigned)KIND_MASK) | READ);
+        unsigned flags = (kind & RESIZES) == RESIZES ? kind & UNCERTAIN : kind & ~(unsigned)KIND_MASK;
+        begun->kind = (uint8_t)(flags | READ);
         finish(thread, begun, raised);
     }
     leave(thread);
@@ -810,9 +818,13 @@ PERFORMER(CELL_FAILED)
 PERFORMER(NEXT_FAILED)
 {
     Datum raised = failure_of_instruction(thread, value, CHANGED);
-    PyObject *container = tag_of(raised) == TAG_RAISED ? iterator_container(key) : NULL;
-    if (container != NULL) {
-        read_failed(thread, hook, READ, container_word(thread, container), WHOLE, raised);
+    if (tag_of(raised) == TAG_RAISED) {
+        PyObject *container = iterator_container(key);
+        if (container != NULL ||
+            iterator_let_go(key)) { /* of what it was, its start tells (ingest/failed_iterations.py) */
+            uint64_t word = container == NULL ? 0 : container_word(thread, container);
+            read_failed(thread, hook, READ, word, WHOLE, raised);
+        }
     }
     leave(thread);
 }

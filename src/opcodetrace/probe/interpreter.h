@@ -693,6 +693,32 @@ dict_find_int(PyObject *dict, unsigned long number)
     return value;
 }
 
+/* The entry of a key with this hash, or -1. */
+static inline Py_ssize_t
+keys_find_hash(const PyDictKeysObject *keys, Py_hash_t hash)
+{
+    if (keys->dk_kind == DICT_KEYS_GENERAL) {
+        KEYS_SEARCH(keys, hash, ((const PyDictKeyEntry *)dict_entries(keys))[index].me_hash == hash)
+    }
+    else {
+        KEYS_SEARCH(keys, hash, LOAD(&((PyASCIIObject *)key)->hash) == hash)
+    }
+}
+
+/* Is it certain that the dictionary has no such key? Of a key that is hashed without running Python code. */
+static inline bool
+dict_lacks(PyObject *dict, PyObject *key)
+{
+    PyDictObject *table = (PyDictObject *)dict;
+    Py_hash_t hash = PyUnicode_CheckExact(key) ? LOAD(&((PyASCIIObject *)key)->hash) : -1;
+    if (hash == -1) {
+        hash = PyObject_Hash(key);
+    }
+    Py_ssize_t index;
+    LOCK_OBJECT_WHILE(dict, index = keys_find_hash(table->ma_keys, hash));
+    return index < 0;
+}
+
 /* (GIL builds) */
 static inline bool
 dict_has_text_keys_only(PyObject *dict)

@@ -52,9 +52,11 @@ typedef struct {
 static bool
 is_of_deque(PyTypeObject *type, const char *name)
 {
+    if (type->tp_basicsize != sizeof(DequeIterator)) {
+        return false;
+    }
     const char *dot = strrchr(type->tp_name, '.'); /* 3.11: _collections._deque_iterator, later collections. ... */
-    return type->tp_basicsize == sizeof(DequeIterator) && dot != NULL && strcmp(dot + 1, name) == 0 &&
-           is_c_type(type, type->tp_name);
+    return dot != NULL && strcmp(dot + 1, name) == 0 && is_c_type(type, type->tp_name);
 }
 
 /* Can no other thread use it meanwhile? */
@@ -241,6 +243,9 @@ iterator_container(PyObject *iterator)
     if (is_of_dict(type)) {
         return ((DictIterator *)iterator)->dict;
     }
+    if (type == &PyODictIter_Type && type->tp_basicsize == sizeof(OrderedIterator)) {
+        return ((OrderedIterator *)iterator)->dict;
+    }
     if (type == &PySetIter_Type && type->tp_basicsize == sizeof(SetIterator)) {
         return ((SetIterator *)iterator)->set;
     }
@@ -248,4 +253,30 @@ iterator_container(PyObject *iterator)
         return ((DequeIterator *)iterator)->deque;
     }
     return NULL;
+}
+
+bool
+iterator_let_go(PyObject *iterator)
+{
+    PyTypeObject *type = Py_TYPE(iterator);
+    if (!is_own(iterator)) {
+        return false;
+    }
+    if (type == &PyEnum_Type && type->tp_basicsize == sizeof(Enumerate)) {
+        PyObject *inner = ((Enumerate *)iterator)->inner;
+        return inner != NULL && !Py_IS_TYPE(inner, &PyEnum_Type) && iterator_let_go(inner);
+    }
+    if (type == &PyODictIter_Type) {
+        return type->tp_basicsize == sizeof(OrderedIterator) && ((OrderedIterator *)iterator)->dict == NULL;
+    }
+    return is_of_dict(type) && ((DictIterator *)iterator)->dict == NULL;
+}
+
+PyObject *
+iterable_container(PyObject *iterable)
+{
+    if (PyDictKeys_Check(iterable) || PyDictItems_Check(iterable) || PyDictValues_Check(iterable)) {
+        return (PyObject *)((_PyDictViewObject *)iterable)->dv_dict;
+    }
+    return iterator_container(iterable);
 }

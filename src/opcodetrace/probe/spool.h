@@ -43,7 +43,7 @@ typedef enum {
 typedef enum { MERGED_GREENLETS = 1, MERGED_COROUTINES = 2 } Merged;
 
 enum { KIND_MASK = 0x1F }; /* RECORD_KIND_MASK */
-enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80 }; /* RecordFlag */
+enum { ATTRIBUTE = 0x20, MODULE = 0x40, UNCERTAIN = 0x80, RESIZES = ATTRIBUTE | MODULE }; /* RecordFlag */
 
 typedef enum {
     TAG_ABSENT = 0,

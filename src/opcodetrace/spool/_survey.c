@@ -6,10 +6,18 @@
 
 #include "record.h"
 
-enum { HOLE = 0, WRITE = 2, DELETE = 3, COMPUTE = 4, DEFINE = 6, KIND_MASK = 0x1F }; /* spool.layout.RecordKind */
+enum {
+    HOLE = 0,
+    READ = 1,
+    WRITE = 2,
+    DELETE = 3,
+    COMPUTE = 4,
+    DEFINE = 6,
+    KIND_MASK = 0x1F
+}; /* spool.layout.RecordKind */
 enum { TEXT = 8, TYPE = 9, BIRTH = 12, DESCRIBE = 16 };                             /* what belongs to no thread */
-enum { INT = 1, SLICE = 10, WHOLE = 12, TAG_MASK = 0x0F };                          /* spool.layout.Tag */
-enum { THREADS = 1 << 16, GIVEN = 8 };
+enum { INT = 1, SLICE = 10, WHOLE = 12, RAISED = 14, TAG_MASK = 0x0F };             /* spool.layout.Tag */
+enum { THREADS = 1 << 16, GIVEN = 9 };
 
 static bool
 moves(const Record *record, uint8_t kind)
@@ -18,16 +26,17 @@ moves(const Record *record, uint8_t kind)
     return (kind == WRITE || kind == DELETE) && (key == WHOLE || key == SLICE || (key == INT && kind == DELETE));
 }
 
-PyDoc_STRVAR(survey_doc, "survey($module, records, first, kinds, counts, begins, ends, control, markers, moving, /)\n"
-                         "--\n\nLook at some records; see _survey.pyi.");
+PyDoc_STRVAR(survey_doc,
+             "survey($module, records, first, kinds, counts, begins, ends, control, markers, moving, failed, /)\n"
+             "--\n\nLook at some records; see _survey.pyi.");
 
 static PyObject *
 survey(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *given[GIVEN];
     unsigned long long first;
-    if (!PyArg_ParseTuple(args, "OKOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4], &given[5],
-                          &given[6], &given[7])) {
+    if (!PyArg_ParseTuple(args, "OKOOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4], &given[5],
+                          &given[6], &given[7], &given[8])) {
         return NULL;
     }
     Columns columns = {.count = 0};
@@ -40,8 +49,9 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
     int32_t *control = ends == NULL ? NULL : columns_items(&columns, given[5], 4, &count, true);
     int32_t *markers = control == NULL ? NULL : columns_items(&columns, given[6], 4, &count, true);
     int32_t *moving = markers == NULL ? NULL : columns_items(&columns, given[7], 4, &count, true);
-    Py_ssize_t controls = 0, marked = 0, moved = 0;
-    bool fits = moving != NULL;
+    int32_t *failed = moving == NULL ? NULL : columns_items(&columns, given[8], 4, &count, true);
+    Py_ssize_t controls = 0, marked = 0, moved = 0, failures = 0;
+    bool fits = failed != NULL;
     if (fits && ((uintptr_t)records % _Alignof(Record) || count > INT32_MAX)) {
         PyErr_SetString(PyExc_ValueError, "records lie at multiples of 8 bytes");
         fits = false;
@@ -68,9 +78,12 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
         else if (moves(record, kind)) {
             moving[moved++] = (int32_t)at;
         }
+        else if (kind == READ && record->tags == (WHOLE | RAISED << 4)) {
+            failed[failures++] = (int32_t)at;
+        }
     }
     columns_release(&columns);
-    return fits ? Py_BuildValue("nnn", controls, marked, moved) : NULL;
+    return fits ? Py_BuildValue("nnnn", controls, marked, moved, failures) : NULL;
 }
 
 static PyMethodDef methods[] = {{"survey", survey, METH_VARARGS, survey_doc}, {NULL, NULL, 0, NULL}};

@@ -109,6 +109,7 @@ class RecordFlag(IntFlag):
     ATTRIBUTE = 0x20  # the key is the name of an attribute of the container, given as a string
     MODULE = 0x40  # the container is a module's globals: the location is the global of the attribute's name
     UNCERTAIN = 0x80  # the key's equality is the program's own: identity may not tell locations apart
+    RESIZES = ATTRIBUTE | MODULE  # of a WRITE: it put an item into the container that was not there, or took one out
 
 
 RECORD_KIND_MASK = 0x1F

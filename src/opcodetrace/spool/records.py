@@ -163,6 +163,7 @@ class Survey:
     counts: Array  # how many there are of each kind
     markers: Array  # the seqs of COMPUTE, ENTER and DEFINE records
     moving: Array  # the seqs of changes that may move a container's items: del items[0], pop(), clear()
+    failed: Array  # the seqs of reads of a container as a whole that raised
     control_seqs: Array
     control_kinds: Array
     control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before
@@ -185,14 +186,14 @@ def survey(window: SpooledRecords) -> Survey:
         control_kinds.append(kind[where])
         control.append(chunk[where])
     counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
-    found = [np.empty(0, np.int32) for _ in range(3)]
-    markers, moving = ([np.empty(0, np.int64)] for _ in range(2))
+    found = [np.empty(0, np.int32) for _ in range(4)]
+    markers, moving, failed = ([np.empty(0, np.int64)] for _ in range(3))
     for start, chunk in window.chunks():
         if len(found[0]) != len(chunk):
             found = [np.empty(len(chunk), np.int32) for _ in found]
         kind = kinds[start - window.first :][: len(chunk)]
         numbers = _survey.survey(chunk, start, kind, counts, first, last, *found)
-        where, marked, moved = (places[:number] for places, number in zip(found, numbers, strict=True))
+        where, marked, moved, raised = (places[:number] for places, number in zip(found, numbers, strict=True))
         if len(where):
             seqs.append(where + np.int64(start))
             control_kinds.append(kind[where])
@@ -201,6 +202,8 @@ def survey(window: SpooledRecords) -> Survey:
             markers.append(marked + np.int64(start))
         if len(moved):
             moving.append(moved + np.int64(start))
+        if len(raised):
+            failed.append(raised + np.int64(start))
     (seen,) = np.nonzero(first >= 0)
     return Survey(
         first=window.first,
@@ -208,6 +211,7 @@ def survey(window: SpooledRecords) -> Survey:
         counts=counts,
         markers=np.concatenate(markers),
         moving=np.concatenate(moving),
+        failed=np.concatenate(failed),
         control_seqs=np.concatenate(seqs),
         control_kinds=np.concatenate(control_kinds),
         control=np.concatenate(control),

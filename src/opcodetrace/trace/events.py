@@ -179,6 +179,14 @@ def _encoded(value: Value, others: dict[object, tuple[int, Value]]) -> tuple[Val
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Changes:
+    """The steps that changed which items a container has, or that may have, in order."""
+
+    seq: Array  # int64: the events'
+    certain: Array  # bool: an item was added or removed by it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sources(Mapping[int, int]):
     """What writes are made of, in columns beside those of `Events`; as a mapping, from seq to seq."""
 

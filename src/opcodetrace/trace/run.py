@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from opcodetrace.trace.events import Events
+    from opcodetrace.trace.events import Changes, Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ class Trace:
     restructured: dict[int, list[int]] = field(default_factory=dict)
     # by location: the number that its container has as a value (`Opaque.identity`), 0 if it was none; not stored
     containers: npt.NDArray[np.int64] | None = None
+    # by location of a container as a whole, if an iteration over it failed because it had changed
+    changes: dict[int, Changes] = field(default_factory=dict)
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all

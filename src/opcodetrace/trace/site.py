@@ -114,6 +114,11 @@ class Site(NamedTuple):
     computed: str | None  # writes: operation whose result is stored as it is ("BINARY_ADD"), or None
     tests: tuple[Test, ...] = ()  # of an access
 
+    @property
+    def span(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """Where it lies in its file."""
+        return self.line, self.column, self.end_line, self.end_column
+
 
 class SwitchPoint(NamedTuple):
     """An instruction of woven code at which CPython may suspend the thread: by itself (`preempts`), or inside what the

@@ -122,15 +122,18 @@ def _of_call(expression: str, node: ast.Call) -> Operands:
 
 def iterated(expression: str) -> str | None:
     """The container that a loop over the expression takes items out of: of `enumerate(items)`, `reversed(items)`,
-    `items.values()` and the like, `items`. Of a `for` statement (3.11 and 3.12 give all of it): what it loops over."""
+    `items.values()` and the like, `items`. Of a whole `for` statement or comprehension (as 3.11 and 3.12 give it): what
+    it loops over."""
     node = _parsed_expression(expression)
     if node is None:
         head, statement = _compound(expression)
         if not isinstance(statement, ast.For | ast.AsyncFor):
             return None
         expression, node = head, statement.iter
+    if isinstance(node, ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.DictComp):
+        node = node.generators[0].iter
     while isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "values") and not node.args:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("keys", "items", "values") and not node.args:
             node = node.func.value
         elif isinstance(node.func, ast.Name) and node.func.id in ("enumerate", "reversed", "iter") and node.args:
             node = node.args[0]
