@@ -258,3 +258,70 @@ def test_one_that_can_happen_is_told(scripts: Scripts) -> None:
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "A deadlock can happen: nothing seen excludes it." in told
     assert "took the Lock b (line 13) while it held the Lock a (line 12)" in told
+
+
+# The first thread ends with the lock that the second one waits for.
+LEFT = """
+def first():
+    LOCK.acquire()
+    if not sys.flags.interactive: return
+    LOCK.release()
+def second():  # begins before the first ends: else it may get its ident, and with it its RLock
+    gone.wait()
+    print("second", flush=True)
+    LOCK.acquire(*TIMEOUT)
+gone = threading.Event()
+run(second, joins=False)
+run(first)
+gone.set()
+sys.stdin.readline()
+"""
+HANDED_OVER = """
+a.acquire()
+def first():
+    b.acquire()
+def second():
+    print("second", flush=True)
+    b.acquire()
+run(first)
+run(second, joins=False)
+sys.stdin.readline()
+"""
+
+
+def left(lock: str, timeout: str = "") -> str:
+    return LEFT.replace("LOCK", lock).replace("*TIMEOUT", timeout)
+
+
+@pytest.mark.parametrize("lock", ["a", "c"])
+def test_a_lock_whose_holder_has_ended(lock: str, tmp_path: Path) -> None:
+    recording = left_behind(left(lock), tmp_path)
+    assert recording.query(SEVERITIES) == [("happened", "proven")]
+    told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
+    assert (
+        f"second waits for the {'RLock' if lock == 'c' else 'Lock'} {lock} (line 18), which first took (line 12)"
+        in told
+    )
+    assert "and never released: it has ended." in told
+
+
+@pytest.mark.parametrize(
+    "program",
+    [left("a", "True, 1000"), HANDED_OVER, left("a").replace("run(first)", "run(first); a.release(); a.acquire()")],
+    ids=["a wait that gives up", "a lock that nobody was seen to release", "a lock that another thread released"],
+)
+def test_no_lock_whose_holder_has_ended(program: str, tmp_path: Path) -> None:
+    assert left_behind(program, tmp_path).query(SEVERITIES) == []
+
+
+def left_behind(program: str, folder: Path) -> Recording:
+    """A run that ends while its second thread waits."""
+    script = folder / "script.py"
+    script.write_text(HEAD + program)
+    run = Underway(folder / "trace.db", script)
+    run.said()
+    run.until_waiting("second")
+    run.tell()
+    recording = run.end()
+    assert recording.exit_code == 0, recording.stderr
+    return recording

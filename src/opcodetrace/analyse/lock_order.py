@@ -21,7 +21,7 @@ from typing import NamedTuple
 from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.analyse.lockset import Held, held_locks
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.sync import LOCKS, OF_THREADS, Act, Synchronisation, SyncObject
+from opcodetrace.trace.sync import LOCKS, OF_THREADS, Act, Primitive, Synchronisation, SyncObject
 
 MAX_CIRCLE = 5  # threads in a circle that is looked for among locks that nobody waits for
 MAX_STEPS = 200_000  # edges gone along in that search
@@ -116,6 +116,33 @@ def circles(waits: Mapping[int, Waiting]) -> Iterator[list[Waiting]]:
             circle = path[path.index(at) :]
             first = circle.index(min(circle))
             yield [waits[thread] for thread in circle[first:] + circle[:first]]
+
+
+def abandoned(
+    waits: Mapping[int, Waiting],
+    synchronisation: Sequence[Synchronisation],
+    objects: Mapping[int, SyncObject],
+    threads: Iterable[Thread],
+    releases: Callable[[int], bool],
+) -> Iterator[Waiting]:
+    """Those that wait for a lock whose holder has ended, and so for ever.
+
+    Any thread may release a Lock that is used as a signal. So one counts only if a thread that had taken it was seen to
+    release it, or if the function that took it was written to (`releases`, of a site). An RLock only its owner can."""
+    ended = {each.thread for each in threads if each.ended}
+    left = [
+        wait for wait in waits.values() if wait.lock is not None and wait.other in ended and wait.other != wait.thread
+    ]
+    if not left:
+        return
+    given_back = {each.object for each in held_locks(synchronisation, objects) if not math.isinf(each.last)}
+    site_of = {each.seq: each.site for each in synchronisation}
+    for wait in sorted(left, key=lambda each: each.seq):
+        assert wait.lock is not None
+        taken_at = None if wait.held_since is None else site_of[wait.held_since]
+        is_rlock = objects[wait.lock].type_name == Primitive.RLOCK
+        if is_rlock or wait.lock in given_back or (taken_at is not None and releases(taken_at)):
+            yield wait
 
 
 def nested(

@@ -65,10 +65,14 @@ class Pasts:
 
         The two are places among the events."""
         events = self._trace.events
+        first, second = ((int(events.thread[place]), int(events.seq[place])) for place in (one, other))
+        return self.knows(*first, *second)
+
+    def knows(self, thread: int, seq: int, other: int, then: int) -> bool | None:
+        """The same of what a thread did at `seq`, and another one at `then`."""
         if self._clocks is None:
             return None
-        clock = self._clocks.at(int(events.thread[one]), int(events.seq[one]))
-        return clock.get(int(events.thread[other])) > int(events.seq[other])
+        return self._clocks.at(thread, seq).get(other) > then
 
 
 class Hearsay:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from opcodetrace.findings.changed_while_iterated import CHANGED_WHILE_ITERATED
 from opcodetrace.findings.deadlock import DEADLOCK
 from opcodetrace.findings.failed_access import FAILED_ACCESS
+from opcodetrace.findings.lost_notification import LOST_NOTIFICATION
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.stale_check import STALE_CHECK
@@ -21,6 +22,7 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         DEADLOCK,
+        LOST_NOTIFICATION,
         FAILED_ACCESS,
         CHANGED_WHILE_ITERATED,
         LOST_UPDATE,

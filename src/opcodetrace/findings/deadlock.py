@@ -1,11 +1,22 @@
-"""Deadlock: threads that wait for each other in a circle."""
+"""Deadlock: threads that wait for each other in a circle, or for a lock whose holder has ended."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.lock_order import MAX_CIRCLE, Nested, Starts, Waiting, circles, inversions, nested, waiting
+from opcodetrace.analyse.guards import Guards
+from opcodetrace.analyse.lock_order import (
+    MAX_CIRCLE,
+    Nested,
+    Starts,
+    Waiting,
+    abandoned,
+    circles,
+    inversions,
+    nested,
+    waiting,
+)
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -14,6 +25,7 @@ from opcodetrace.trace.report_step import SyncStep
 from opcodetrace.trace.sync import Act
 
 NAME = "deadlock"
+LEFT = "left held"
 NUMBERS = range(1, MAX_CIRCLE + 1)
 
 
@@ -29,16 +41,24 @@ class DeadlockKind(Kind):
     """See `analyse.lock_order`. Its roles come in pairs, a pair for each thread of the circle."""
 
     name = NAME
-    claim = "Threads waited for each other in a circle, each for a lock that the next one held, and none gave up."
-    roles = tuple(
-        role
-        for number in NUMBERS
-        for role in (
-            Role(
-                holds(number), f"thread {number} took the lock that the one before it in the circle wants", groups=True
-            ),
-            Role(waits(number), "it waits for the lock of the next one, or for its end", Mark.WRONG, groups=True),
-        )
+    claim = (
+        "Threads waited for each other in a circle, each for a lock that the next one held, and none gave up; or a "
+        "thread waited for a lock that another one held as it ended."
+    )
+    roles = (
+        Role(LEFT, "a thread took the lock, and ended without having released it", groups=True),
+        *(
+            role
+            for number in NUMBERS
+            for role in (
+                Role(
+                    holds(number),
+                    f"thread {number} took the lock that the one before it in the circle wants",
+                    groups=True,
+                ),
+                Role(waits(number), "it waits for the lock of the next one, or for its end", Mark.WRONG, groups=True),
+            )
+        ),
     )
     pivot = waits(1)
 
@@ -46,7 +66,12 @@ class DeadlockKind(Kind):
         trace = evidence.trace
         objects = {each.id: each for each in trace.sync_objects}
         stuck: set[frozenset[int]] = set()
-        for circle in circles(waiting(trace.synchronisation, objects, trace.threads, trace.bounded)):
+        stuck_threads = waiting(trace.synchronisation, objects, trace.threads, trace.bounded)
+        for wait in abandoned(stuck_threads, trace.synchronisation, objects, trace.threads, Guards(trace).releases):
+            if wait.site is not None and wait.lock is not None and wait.held_since is not None:
+                roles = {LEFT: wait.held_since, waits(1): wait.seq}
+                yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), (wait.lock,))
+        for circle in circles(stuck_threads):
             finding = _of_waits(circle)
             if finding is not None:
                 stuck.add(frozenset(finding.locks))
@@ -66,11 +91,19 @@ class DeadlockKind(Kind):
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
         where = dict.fromkeys(places[waits(number)] for number in NUMBERS if waits(number) in places)
-        return f"deadlock, threads at {listing(list(where))}"
+        return f"deadlock, {'threads' if len(where) > 1 else 'a thread'} at {listing(list(where))}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         numbers = [number for number in NUMBERS if teller.sync(waits(number)) is not None]
         happened = teller.severity is Severity.HAPPENED
+        left, wait = teller.sync(LEFT), teller.sync(waits(1))
+        if left is not None and wait is not None:
+            yield (
+                f"{teller.lane(wait.thread)} waits for {teller.lock(wait)}{_at(teller, wait)}, which "
+                f"{teller.lane(left.thread)} took{_at(teller, left)} and never released: it has ended."
+            )
+            yield "Take it by a `with` statement, which releases it even if an error ends the thread."
+            return
         for place, number in enumerate(numbers):
             wait = teller.sync(waits(number))
             after = numbers[(place + 1) % len(numbers)]
@@ -105,6 +138,8 @@ class DeadlockKind(Kind):
 
     def how_sure(self, teller: Teller) -> str:
         if teller.severity is Severity.HAPPENED:
+            if teller.sync(LEFT) is not None:
+                return "Proven: the wait had no timeout, and the thread that held the lock had ended."
             return "Proven: the waits had no timeout, and these threads did nothing more."
         return (
             "Possible: no lock that was held around both, and no thread that did its part before it started the other "

@@ -1,0 +1,237 @@
+"""What decided, in the source, that a wait is called: the test of the `if` or `while` around it, and what it found.
+
+A guard is the condition of a guarded wait, as Hoare's monitors have it: `while not ready: condition.wait()`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Site
+from opcodetrace.trace.source_text import parsed
+
+Span = tuple[int, int, int, int]  # line, column, end_line, end_column
+
+_STRAIGHT = (
+    ast.Expr,
+    ast.Assign,
+    ast.AugAssign,
+    ast.AnnAssign,
+    ast.Pass,
+    ast.Delete,
+    ast.Global,
+    ast.Nonlocal,
+    ast.Import,
+    ast.ImportFrom,
+    ast.FunctionDef,
+    ast.ClassDef,
+)
+_COMPARED = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_CONDITIONAL = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.comprehension, ast.ListComp, ast.SetComp, ast.DictComp)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
+
+
+class Asked(NamedTuple):
+    """A part of a guard: what is read there, and what that must have found for the wait to be called."""
+
+    file: int
+    span: Span
+    answer: str  # as of `trace.site.Test`
+
+
+class Wait(NamedTuple):
+    """The call of a wait, in its function."""
+
+    guard: tuple[Asked, ...]  # of the innermost branch that it is under, if nothing branches after that
+    is_free: bool  # it is under no branch, and in no loop
+    is_tested: bool  # what it returns is used
+    is_entered: bool  # it is in a `with` statement of the object that it waits for
+    loop: ast.While | ast.For | None  # the innermost loop around it
+
+
+class Guards:
+    """Those in the source files of a trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._parents: dict[int, dict[ast.AST, ast.AST]] = {}
+        self._calls: dict[int, dict[Span, ast.Call]] = {}
+        self._found: dict[int, Wait | None] = {}
+
+    def wait(self, site: int) -> Wait | None:
+        """Of the call at a site; None if it cannot be told."""
+        if site not in self._found:
+            self._found[site] = self._wait(site)
+        return self._found[site]
+
+    def releases(self, site: int) -> bool:
+        """Whether the function that takes a lock by a call at a site also has a call that releases it."""
+        call = self._call(site)
+        if call is None or not isinstance(call.func, ast.Attribute):
+            return False
+        parents = self._of_file(site)
+        scope: ast.AST = call
+        while not isinstance(scope, _SCOPES):
+            scope = parents[scope]
+        return any(
+            isinstance(each, ast.Attribute) and each.attr == "release" and _same(each.value, call.func.value)
+            for each in ast.walk(scope)
+        )
+
+    def at_once(self, clear: int, wait: int) -> bool:
+        """Whether from the call at one site control comes to that at another one by a loop around both, with nothing
+        in between that may look at more than it names: no other call but `len`, no inner loop."""
+        one, other = self._call(clear), self._call(wait)
+        found = self.wait(wait)
+        if one is None or other is None or found is None or found.loop is None:
+            return False
+        parents = self._of_file(wait)
+        body = found.loop.body
+        first = next((place for place, each in enumerate(body) if other in ast.walk(each)), None)
+        last = next((place for place, each in enumerate(body) if one in ast.walk(each)), None)
+        if first is None or last is None or parents.get(parents.get(one)) is not found.loop:  # type: ignore[arg-type]
+            return False
+        between = [*body[last + 1 :], *body[:first]] if first <= last else body[last + 1 : first]
+        if isinstance(found.loop, ast.While) and first <= last:
+            between = [*between, ast.Expr(found.loop.test)]
+        head = body[first]
+        heads = [head] if isinstance(head, ast.Expr) else [head.test] if isinstance(head, ast.If) else None
+        return heads is not None and all(_is_quiet(each, other) for each in (*between, *heads))
+
+    def called(self, site: int) -> str | None:
+        """The name of the method that is called at a site."""
+        call = self._call(site)
+        return call.func.attr if call is not None and isinstance(call.func, ast.Attribute) else None
+
+    def _call(self, site: int) -> ast.Call | None:
+        known = self._trace.sites.get(site)
+        span = None if known is None else span_of(known)
+        if span is None:
+            return None
+        self._of_file(site)
+        return self._calls[self._trace.site_codes[site].file].get(span)
+
+    def _of_file(self, site: int) -> dict[ast.AST, ast.AST]:
+        file = self._trace.site_codes[site].file
+        if file not in self._parents:
+            parents: dict[ast.AST, ast.AST] = {}
+            calls: dict[Span, ast.Call] = {}
+            source = next((each.source for each in self._trace.files if each.id == file), b"")
+            pending: list[ast.AST] = [ast.Module(parsed(source), [])]
+            while pending:
+                node = pending.pop()
+                for child in ast.iter_child_nodes(node):
+                    parents[child] = node
+                    pending.append(child)
+                if isinstance(node, ast.Call):
+                    calls[_span(node)] = node
+            self._parents[file], self._calls[file] = parents, calls
+        return self._parents[file]
+
+    def _wait(self, site: int) -> Wait | None:
+        call = self._call(site)
+        if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr != "wait":
+            return None
+        parents = self._of_file(site)
+        node: ast.AST = call
+        is_tested = not isinstance(parents.get(call), ast.Expr)
+        while not isinstance(node, ast.stmt):
+            above = parents.get(node)
+            if (
+                above is None
+                or isinstance(above, _CONDITIONAL)
+                or (isinstance(above, ast.While) and node is above.test)
+            ):
+                return None
+            node = above
+        guard: tuple[Asked, ...] | None = None
+        is_free, is_straight, is_entered = True, True, False
+        loop: ast.While | ast.For | None = None
+        while True:
+            above = parents.get(node)
+            block = next((each for each in _blocks(above) if node in each), None)
+            if block is not None:
+                here = next(place for place, each in enumerate(block) if each is node)
+                is_straight = is_straight and all(map(_is_straight, block[:here]))
+            if above is None or isinstance(above, _SCOPES):
+                break
+            if isinstance(above, ast.With):
+                is_entered = is_entered or any(_same(item.context_expr, call.func.value) for item in above.items)
+            elif isinstance(above, ast.If | ast.While | ast.For):
+                is_free = False
+                if isinstance(above, ast.While | ast.For) and loop is None and block is above.body:
+                    loop = above
+                if guard is None:
+                    decides = is_straight and not isinstance(above, ast.For)
+                    decides = decides and (isinstance(above, ast.If) or block is above.body)
+                    file = self._trace.site_codes[site].file
+                    asked = _asked(above.test, block is above.body) if decides else ()  # type: ignore[union-attr]
+                    guard = tuple(Asked(file, _span(read), answer) for read, answer in asked)
+            elif not (isinstance(above, ast.Try) and block is above.body):
+                is_free = is_straight = False
+            node = above
+        return Wait(guard or (), is_free and is_straight, is_tested, is_entered, loop)
+
+
+def span_of(site: Site) -> Span | None:
+    if site.line is None or site.column is None or site.end_line is None or site.end_column is None:
+        return None
+    return site.line, site.column, site.end_line, site.end_column
+
+
+def _span(node: ast.expr) -> Span:
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
+
+
+def _blocks(node: ast.AST | None) -> Iterator[list[ast.stmt]]:
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list):
+            yield block
+
+
+def _same(one: ast.expr, other: ast.expr) -> bool:
+    return ast.dump(one) == ast.dump(other)
+
+
+def _is_straight(statement: ast.stmt) -> bool:
+    """Whether control goes on after it, whatever it does."""
+    if isinstance(statement, ast.With | ast.For):
+        return all(_is_straight(each) for each in statement.body)
+    return isinstance(statement, _STRAIGHT)
+
+
+def _is_quiet(node: ast.AST, wait: ast.Call) -> bool:
+    """Whether it calls nothing but `len` and the wait, and loops over nothing."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Call(ast.Name("len")):
+                pass
+            case ast.Call() if each is not wait:
+                return False
+            case ast.For() | ast.While() | ast.comprehension() | ast.Starred() | ast.With() | ast.Await() | ast.Yield():
+                return False
+    return True
+
+
+def _asked(test: ast.expr, truth: bool) -> Iterator[tuple[ast.expr, str]]:
+    """The reads that all must have found something for a test to be true, or false; and what."""
+    match test:
+        case ast.UnaryOp(ast.Not(), operand):
+            yield from _asked(operand, not truth)
+        case ast.BoolOp(operator, values) if isinstance(operator, ast.And) == truth:
+            for each in values:
+                yield from _asked(each, truth)
+        case ast.Name() | ast.Attribute() | ast.Subscript():
+            yield test, "true" if truth else "false"
+        case ast.Compare(_, [ast.In() | ast.NotIn() as operator], _):
+            yield test, "present" if isinstance(operator, ast.In) == truth else "absent"
+        case ast.Compare(left, [ast.Is() | ast.IsNot() as operator], [ast.Constant(None)]):
+            yield left, "is None" if isinstance(operator, ast.Is) == truth else "is not None"
+        case ast.Compare(left, [operator], [ast.Constant(value)]) if type(operator) in _COMPARED:
+            if isinstance(value, int | str):
+                sign = _COMPARED[type(operator)]
+                yield left, f"{'' if truth else 'not '}{sign} {value!r}"

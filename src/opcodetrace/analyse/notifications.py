@@ -1,0 +1,393 @@
+"""Notifications that reached nobody, and the waits that missed them.
+
+A Condition's `notify` and an Event's `set` let those go on who wait. A Condition forgets a `notify` at once, an Event a
+`set` with the next `clear`; who comes to wait after that waits for another one. That is a missed signal: Pugh and
+others name it for Java's monitors ("naked notify", "wait not in loop": Hovemeyer and Pugh, "Finding bugs is easy",
+2004). It is none if the one who waits had seen what was to be told: who checks under the lock and then waits misses
+nothing. So the check that decided that the wait is called (`guards`) must have come before the change.
+
+Semaphores and queues remember; nothing is lost there.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from opcodetrace.analyse.checks import holds_after
+from opcodetrace.analyse.guards import Asked, Guards, Wait, span_of
+from opcodetrace.analyse.happens_before import SyncOperation
+from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.trace.event import Event, EventKind
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Operation
+from opcodetrace.trace.sync import Act, Primitive, Synchronisation
+
+MAX_SINCE = 1_000  # notifications before a wait, or writes, that are looked at
+MAX_BETWEEN = 100_000  # events between two operations that are looked at
+_GROWS = frozenset(["append", "appendleft", "add", "insert"])  # what these have changed is not empty
+_GIVES = frozenset([Act.NOTIFY, Act.SET])
+
+
+class Missed(NamedTuple):
+    """A notification that reached nobody, and the wait that came too late for it. All but the objects are seqs."""
+
+    object: int
+    location: int | None
+    check: int | None  # the read by which the thread decided to wait, before ...
+    change: int | None  # ... the other one's write, which it was to be told of
+    notification: int
+    clear: int | None  # of an Event: this made it forget the notification
+    wait: int
+    is_sure: bool
+
+
+@dataclass(slots=True)
+class _Given:
+    """A `notify` or `set`."""
+
+    operation: SyncOperation
+    reached: bool  # or may have
+    clear: SyncOperation | None = None
+
+    @property
+    def first(self) -> Synchronisation:
+        return self.operation.first
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A wait that nobody ended."""
+
+    operation: SyncOperation
+    forgotten: Sequence[_Given]  # what reached nobody, of the same object; ...
+    earlier: int  # ... so many of them came before it
+    before: Sequence[SyncOperation]  # what the same thread had done with the object, the last two
+    is_first: bool  # of that thread, at this object
+    is_over: bool = True  # it timed out
+
+    @property
+    def first(self) -> Synchronisation:
+        return self.operation.first
+
+    @property
+    def given(self) -> Sequence[_Given]:
+        """What reached nobody, before it; the latest of these."""
+        return self.forgotten[max(0, self.earlier - MAX_SINCE) : self.earlier]
+
+
+@dataclass(slots=True)
+class _Used:
+    """What is going on at one Condition or Event."""
+
+    waiting: dict[int, _Wait] = field(default_factory=dict)  # by thread
+    giving: dict[int, _Given] = field(default_factory=dict)  # by thread
+    # of an Event, since its last `clear`
+    remembered: deque[_Given] = field(default_factory=partial(deque, maxlen=MAX_SINCE))
+    forgotten: list[_Given] = field(default_factory=list)  # reached nobody
+    last_given: int = -1
+    before: dict[int, list[SyncOperation]] = field(default_factory=dict)  # by thread: its last two operations
+    waited: set[int] = field(default_factory=set)  # threads
+
+
+def missed(trace: Trace, pasts: Pasts) -> Iterator[Missed]:
+    """For each wait that nobody ended the first notification that it missed, in the order of the waits.
+
+    None in a run of which records are missing: somebody may have been reached, or may have looked again."""
+    if trace.let_go or trace.merged or trace.missed or trace.holes or not _any_unended(trace):
+        return
+    waits = _unended(trace, pasts.operations.all)
+    if not waits:
+        return
+    guards = Guards(trace)
+    called = [(each, guards.wait(each.first.site)) for each in waits if each.first.site is not None]
+    checks = _Checks(trace, guards, [call for _, call in called if call is not None])
+    for each, call in called:
+        if call is None:
+            continue
+        found = checks.stale(each, call) or _wiped(trace, guards, each) or _unchecked(trace, pasts, each, call)
+        if found is not None:
+            yield found
+
+
+def _types(trace: Trace) -> dict[int, str]:
+    types = (Primitive.CONDITION, Primitive.EVENT)
+    return {each.id: each.type_name for each in trace.sync_objects if each.type_name in types}
+
+
+def _any_unended(trace: Trace) -> bool:
+    """Whether any wait timed out, or has no end, for an object that was notified, or set and cleared."""
+    types = _types(trace)
+    under_way: Counter[int] = Counter()  # by object
+    timed_out: set[int] = set()
+    forgets: set[int] = set()
+    wait: str = Act.WAIT
+    for each in trace.synchronisation if types else ():
+        number = each.object
+        if number is None or number not in types:
+            continue
+        if each.operation == wait:
+            under_way[number] += 1 if each.begins else -1
+            if each.failed:
+                timed_out.add(number)
+        elif each.operation == (Act.CLEAR if types[number] == Primitive.EVENT else Act.NOTIFY):
+            forgets.add(number)
+    return not forgets.isdisjoint(timed_out | {number for number, more in under_way.items() if more > 0})
+
+
+def _unended(trace: Trace, operations: Iterable[SyncOperation]) -> list[_Wait]:
+    """The waits that nobody ended, at objects to which something had been given before that reached nobody.
+
+    If it cannot be told which of two operations came first, the notification counts as one that reached somebody."""
+    types = _types(trace)
+    steps: list[tuple[int, bool, SyncOperation]] = []
+    for operation in operations:
+        if operation.first.object in types:
+            steps.append((operation.first.seq, True, operation))
+            if operation.last is not None:
+                steps.append((operation.last.seq, False, operation))
+    used: defaultdict[int, _Used] = defaultdict(_Used)
+    found: list[_Wait] = []
+    for _, begins, operation in sorted(steps, key=lambda step: step[:2]):
+        number, thread, act = operation.first.object, operation.first.thread, operation.first.operation
+        if number is None:
+            continue
+        at = used[number]
+        if begins and act == Act.WAIT:
+            for given in at.giving.values():
+                given.reached = True
+            before = at.before.get(thread, [])
+            is_first = thread not in at.waited
+            at.waiting[thread] = _Wait(operation, at.forgotten, len(at.forgotten), before, is_first)
+            at.waited.add(thread)
+        elif begins and act in _GIVES:
+            at.giving[thread] = _Given(operation, bool(at.waiting) or _released(operation))
+            at.last_given = operation.first.seq
+        elif act == Act.WAIT:
+            wait = at.waiting.pop(thread, None)
+            if operation.done:
+                at.remembered.clear()
+                for given in at.giving.values():
+                    given.reached = True
+            elif wait is not None and wait.earlier:
+                found.append(wait)
+        elif not begins and act in _GIVES:
+            closed = at.giving.pop(thread, None)
+            if closed is not None and not closed.reached and operation.done:
+                (at.remembered if types[number] == Primitive.EVENT else at.forgotten).append(closed)
+        elif not begins and act == Act.CLEAR:
+            for given in at.giving.values():
+                given.reached = True
+            for given in at.remembered:
+                if given.operation.took_effect() < operation.took_effect():
+                    given.clear = operation
+                    at.forgotten.append(given)
+            at.remembered.clear()  # one that took effect after it counts as one that reached somebody
+        if not begins:
+            at.before[thread] = [*at.before.get(thread, [])[-1:], operation]
+    for at in used.values() if trace.truncated is None else ():
+        for wait in at.waiting.values():
+            if wait.earlier and at.last_given < wait.first.seq and _is_stuck(wait.operation, trace):
+                wait.is_over = False
+                found.append(wait)
+    return sorted(found, key=lambda wait: wait.first.seq)
+
+
+def _released(given: SyncOperation) -> bool:
+    """Whether it let anybody go on."""
+    notifies = {each.seq for each in (given.first, *given.parts) if each.operation == Act.NOTIFY and each.begins}
+    return any(part.operation == Act.RELEASE and part.inside in notifies for part in given.parts)
+
+
+def _is_stuck(wait: SyncOperation, trace: Trace) -> bool:
+    """Whether a wait without an end was blocked, without a timeout, until the run ended, or an exception left it."""
+    waits = {each.seq for each in (wait.first, *wait.parts) if each.operation == Act.WAIT and each.begins}
+    blocks = [part for part in wait.parts if part.operation == Act.ACQUIRE and part.begins and part.inside in waits]
+    if not blocks or blocks[0].seq in trace.bounded:
+        return False
+    return not any(
+        part.operation == Act.ACQUIRE and part.object == blocks[0].object and part.seq > blocks[0].seq
+        for part in wait.parts
+    )
+
+
+class _Checks:
+    """The reads that decided upon waits, and the writes to what they read."""
+
+    def __init__(self, trace: Trace, guards: Guards, calls: Iterable[Wait]) -> None:
+        self._trace = trace
+        self._guards = guards
+        wanted = {(asked.file, asked.span) for call in calls for asked in call.guard}
+        self._sites: defaultdict[tuple[object, ...], dict[str, list[int]]] = defaultdict(dict)
+        for number, site in trace.sites.items() if wanted else ():
+            key = (trace.site_codes[number].file, span_of(site))
+            if key in wanted and site.operation not in (Operation.ENTER, Operation.DEFINE):
+                self._sites[key].setdefault(site.operation, []).append(number)
+        sites = [number for by_operation in self._sites.values() for row in by_operation.values() for number in row]
+        events = trace.events
+        read = np.flatnonzero(np.isin(events.site, sites)) if sites else np.empty(0, np.int64)
+        self._reads: defaultdict[tuple[int, int], list[int]] = defaultdict(list)  # by thread and site: places
+        for place, thread, number in zip(
+            read.tolist(), events.thread[read].tolist(), events.site[read].tolist(), strict=True
+        ):
+            self._reads[thread, number].append(place)
+        locations = np.unique(events.location[read])
+        is_write = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
+        written = np.flatnonzero(is_write & np.isin(events.location, locations)) if sites else read
+        self._writes: defaultdict[int, list[int]] = defaultdict(list)  # by location: places
+        for place, location in zip(written.tolist(), events.location[written].tolist(), strict=True):
+            self._writes[location].append(place)
+
+    def stale(self, wait: _Wait, call: Wait) -> Missed | None:
+        """If the thread decided to wait by a read that was true no longer as the notification told of that."""
+        for asked in call.guard:
+            for sites in self._sites.get((asked.file, asked.span), {}).values():
+                check = self._newest(wait.first, sites)
+                found = None if check is None else self._of(wait, asked, check)
+                if found is not None:
+                    return found
+        return None
+
+    def _newest(self, before: Synchronisation, sites: Iterable[int]) -> Event | None:
+        """What a thread read last at some sites before it waited."""
+        places = []
+        for site in sites:
+            row = self._reads.get((before.thread, site), [])
+            at = bisect.bisect_left(row, before.seq, key=lambda place: int(self._trace.events.seq[place]))
+            places += row[max(at - 1, 0) : at]
+        if not places:
+            return None
+        event = self._trace.events[max(places)]
+        is_read = event.kind == EventKind.READ and event.location >= 0
+        return event if is_read and self._trace.locations[event.location].certain else None
+
+    def _of(self, wait: _Wait, asked: Asked, check: Event) -> Missed | None:
+        events = self._trace.events
+        row = self._writes.get(check.location, [])
+        start = bisect.bisect_right(row, check.seq, key=lambda place: int(events.seq[place]))
+        changes = []
+        for place in row[start : start + MAX_SINCE]:
+            change = events[place]
+            if change.earliest <= check.seq:
+                return None  # it may have come before the check
+            if change.earliest > wait.first.seq:
+                break
+            changes.append(change)
+        if len(changes) == MAX_SINCE or any(change.thread == wait.first.thread for change in changes):
+            return None
+        others = [at for at, change in enumerate(changes) if not self._undoes(change, asked, check)]
+        if others and any(change.earliest < change.seq for change in changes):
+            return None  # it is not known which of them came last
+        changes = changes[others[-1] + 1 :] if others else changes
+        for change in changes:
+            for given in wait.given:
+                first = given.first
+                if change.thread == first.thread and change.seq < first.seq and _is_between(given, check.seq, wait):
+                    return _missed(wait, given, check.location, check.seq, change.seq, is_sure=True)
+        return None
+
+    def _undoes(self, change: Event, asked: Asked, check: Event) -> bool:
+        """Whether the check would have gone otherwise after a write or deletion."""
+        location = self._trace.locations[check.location]
+        if location.kind is not LocationKind.WHOLE:
+            return holds_after(asked.answer, change, location, self._trace.sites[check.site]) is False
+        if self._trace.sites[check.site].operation != Operation.TEST:
+            return False
+        called = self._guards.called(change.site)
+        return (asked.answer == "false" and called in _GROWS) or (asked.answer == "true" and called == "clear")
+
+
+def _is_between(given: _Given, after: float, wait: _Wait) -> bool:
+    """Whether it was given, and forgotten, after a seq and before the wait; by watched code."""
+    last = given.operation.last if given.clear is None else given.clear.last
+    if given.first.site is None or last is None or last.site is None:
+        return False
+    return given.first.seq > after and last.seq < wait.first.seq
+
+
+def _missed(
+    wait: _Wait, given: _Given, location: int | None, check: int | None, change: int | None, *, is_sure: bool
+) -> Missed:
+    clear = None if given.clear is None else given.clear.first.seq
+    assert wait.first.object is not None
+    return Missed(wait.first.object, location, check, change, given.first.seq, clear, wait.first.seq, is_sure)
+
+
+def _wiped(trace: Trace, guards: Guards, wait: _Wait) -> Missed | None:
+    """If a thread waits for an Event, works, clears it and waits again at once, and what another one wrote and `set` it
+    for while it was at work it did not read since.
+
+    It may have read it in a way that is not recorded, so it is not sure."""
+    if len(wait.before) < 2:
+        return None
+    waited, clear = wait.before
+    if waited.first.operation != Act.WAIT or not waited.done or clear.first.operation != Act.CLEAR:
+        return None
+    if waited.last is None or clear.first.site is None or wait.first.site is None:
+        return None
+    begun, events = waited.last.seq, trace.events
+    for given in wait.given:
+        one = given.first
+        if given.clear is not clear or one.thread == wait.first.thread or not _is_between(given, begun, wait):
+            continue
+        if not guards.at_once(clear.first.site, wait.first.site):
+            return None
+        start, stop = np.searchsorted(
+            events.seq, (begun, math.inf if wait.operation.last is None else wait.operation.last.seq)
+        )
+        if stop - start > MAX_BETWEEN:
+            return None
+        part = events[int(start) : int(stop)]
+        written = (part.thread == one.thread) & np.isin(part.kind, (EventKind.WRITE, EventKind.DELETE))
+        written &= (part.seq < one.seq) & (part.seq - part.before > begun) & (part.location >= 0)
+        changes = [each for each in part[written] if trace.locations[each.location].certain]
+        if not changes:
+            continue
+        places = np.isin(part.location, [each.location for each in changes])
+        own = list(part[places & (part.thread == wait.first.thread) & (part.seq > changes[0].earliest)])
+        if any(each.kind == EventKind.READ and not _is_step(own, at) for at, each in enumerate(own)):
+            continue
+        change = changes[-1]
+        return _missed(wait, given, change.location, None, change.seq, is_sure=False)
+    return None
+
+
+def _is_step(events: Sequence[Event], at: int) -> bool:
+    """Whether a read is that of a step that reads and writes at once: items.remove(x)."""
+    if at + 1 == len(events):
+        return False
+    read, write = events[at : at + 2]
+    return write.kind != EventKind.READ and (read.site, read.location) == (write.site, write.location)
+
+
+def _unchecked(trace: Trace, pasts: Pasts, wait: _Wait, call: Wait) -> Missed | None:
+    """If a thread waits, for the first time and once, without a look at anything, and needs to be notified."""
+    first = wait.first
+    of_event = wait.forgotten[0].clear is not None
+    if not wait.is_first or not call.is_free or not (call.is_entered or of_event):
+        return None
+    if not (call.is_tested if wait.is_over else _is_waited_for(trace, pasts, first.thread)):
+        return None
+    for given in wait.given:
+        one, clear = given.first, given.clear
+        if one.thread == first.thread or not _is_between(given, -1, wait):
+            continue
+        if clear is not None and clear.first.thread != one.thread:
+            continue  # whoever clears it knows why
+        if pasts.knows(first.thread, first.seq, one.thread, one.seq) is False:
+            return _missed(wait, given, None, None, None, is_sure=False)
+    return None
+
+
+def _is_waited_for(trace: Trace, pasts: Pasts, thread: int) -> bool:
+    """Whether the program cannot end without a thread: it is the main thread, or another one joins it."""
+    joins = (each.first for each in pasts.operations.all if each.last is None and each.first.operation == Act.JOIN)
+    return thread == 0 or any(pasts.operations.thread_of.get(each.object or -1) == thread for each in joins)
