@@ -247,13 +247,16 @@ class _Checks:
             self._writes[location].append(place)
 
     def stale(self, wait: _Wait, call: Wait) -> Missed | None:
-        """If the thread decided to wait by a read that was true no longer as the notification told of that."""
+        """If the thread decided to wait by a read that was true no longer as the notification told of that.
+
+        If it looks again once the wait has timed out, it may have lost no more than time: that is not sure."""
+        looks_again = wait.is_over and call.loop is not None and not call.is_tested
         for asked in call.guard:
             for sites in self._sites.get((asked.file, asked.span), {}).values():
                 check = self._newest(wait.first, sites)
                 found = None if check is None else self._of(wait, asked, check)
                 if found is not None:
-                    return found
+                    return found._replace(is_sure=not looks_again)
         return None
 
     def _newest(self, before: Synchronisation, sites: Iterable[int]) -> Event | None:

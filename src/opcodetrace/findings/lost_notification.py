@@ -98,6 +98,8 @@ class LostNotificationKind(Kind):
                 "Proven: the trace shows that the check came before the change, and that the wait began after the "
                 "notification; the code, that the check decides upon the wait."
             )
+        if teller.step(CHECK) is not None:
+            return "Possible: in its loop the thread looks again once the wait has timed out, so only time may be lost."
         if teller.step(CHANGE) is not None:
             return "Possible: the thread was not seen to read that again before it waited, but not all reads are seen."
         return "Possible: the thread checked nothing before it waited, and had waited for nothing that came later."
