@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recording import ROOT, Recording, Underway, opcodetrace
+from tests.recording import ROOT, Recording, Scripts, Underway, opcodetrace
 
 
 def reported(recording: Recording) -> dict[str, Any]:
@@ -198,3 +198,41 @@ lock.release(); thread.join()
     assert report["limits"]["let_go"] > 0
     for each in report["protected"]:
         assert each["why"] != "lock", each
+
+
+# The second thread begins as the first is done. It waits by a pipe, which is not recorded.
+ELSEWHERE = """
+import os, threading
+class Box: count = 0
+box, lock = Box(), threading.Lock()
+box.count = 0
+reader, writer = os.pipe()
+def up():
+    with lock: box.count += 1
+def down():
+    with lock: box.count -= 1
+def first():
+    for _ in range(3): up()
+    os.write(writer, b".")
+def second():
+    os.read(reader, 1)
+    box.count += 2
+    for _ in range(4): down()
+    OTHER
+threads = [threading.Thread(target=each) for each in (first, second)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+HELD = "All 7 other writes to it, since a second thread came to it, held the Lock lock."
+
+
+@pytest.mark.parametrize(("other", "is_told"), [("pass", True), ("if threads: box.count = 7", False)])
+def test_a_finding_says_which_lock_all_other_writes_held(other: str, is_told: bool, scripts: Scripts) -> None:
+    scripts.write("script.py", ELSEWHERE.replace("OTHER", other))
+    assert scripts.recorded("script.py").returncode == 0
+    report = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "unguarded against" in report
+    assert (HELD in report) is is_told
+    (told,) = json.loads(scripts.opcodetrace("report", "--format", "json").stdout)["findings"][:1]
+    expected = {"lock": {"label": "lock", "type": "_thread.lock"}, "writes": 7}
+    assert told["held_elsewhere"] == (expected if is_told else None)

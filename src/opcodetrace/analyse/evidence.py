@@ -39,7 +39,12 @@ class Evidence:
     counts: list[LostCount]
     unseen: list[UnseenWrite]
     sources: Sources
-    uncertain_locations: int = 0  # left out: their identity is not certain
+    accesses: Accesses
+
+    @property
+    def uncertain_locations(self) -> int:
+        """Left out: their identity is not certain."""
+        return self.accesses.uncertain
 
     @cached_property
     def pasts(self) -> Pasts:
@@ -94,7 +99,7 @@ def analysed(trace: Trace) -> Evidence:
         if count.high:
             counts.append(count)
     lost, counts = _not_surely_changed(trace.events, lost, counts)
-    return Evidence(trace, lost, counts, unseen, sources, uncertain_locations=accesses.uncertain)
+    return Evidence(trace, lost, counts, unseen, sources, accesses)
 
 
 def _not_surely_changed(
@@ -126,6 +131,7 @@ class Accesses:
     ends: Array
     exact: Array  # whether the order of their accesses is known
     uncertain: int  # locations that are not looked into, because their identity is not certain
+    bounds: Array  # of every location, by its number: where its accesses begin in `order`; the next one's are their end
 
     @classmethod
     def of(cls, trace: Trace) -> Accesses:
@@ -150,7 +156,7 @@ class Accesses:
                 part = slice(start, start + PIECE)
                 interval[events.location[part][events.before[part] > 0]] = True
             exact = ~interval[locations]
-        return cls(order, locations, begins, ends, exact, uncertain)
+        return cls(order, locations, begins, ends, exact, uncertain, bounds)
 
     def by_location(self, which: Array) -> Iterator[tuple[int, int, int]]:
         """Some of the locations, each with where its accesses begin and end."""

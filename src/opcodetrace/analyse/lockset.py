@@ -264,6 +264,18 @@ class Judge:
         threads = tuple(sorted({update.thread for update in updates}))
         if len(threads) < 2 or all(update.blind for update in updates):
             return None
+        return self.judged(updates, locks, semaphores, known)
+
+    def judged(
+        self,
+        updates: Sequence[Update],
+        locks: Sequence[frozenset[int]],
+        semaphores: Sequence[frozenset[int]],
+        known: Collection[Doubt],
+    ) -> Verdict | None:
+        """The verdict on updates, or on reads too, by several threads, with what was held at each. Reads need not be
+        kept apart from each other. None if the orders are too many to look into."""
+        threads = tuple(sorted({update.thread for update in updates}))
         if len({self._thread_of_task.get(thread, thread) for thread in threads}) < len(threads):
             # a task takes an RLock that another task of its thread holds
             locks = [held - self._rlocks for held in locks]
@@ -316,7 +328,7 @@ def _ordered(
     phases = False
     for first, last in itertools.pairwise(bounds):
         together = updates[first:last]
-        if len({update.thread for update in together}) == 1:
+        if len({update.thread for update in together}) == 1 or all(update.is_read for update in together):
             apart += len(together)
             continue
         common = frozenset.intersection(*locks[first:last])

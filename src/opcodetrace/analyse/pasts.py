@@ -12,12 +12,15 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
+from opcodetrace.analyse.lockset import Judge
+from opcodetrace.analyse.moments import Moments
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Sources
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
+from opcodetrace.trace.source_text import SourceText
 from opcodetrace.trace.sync import LOCKS, QUEUES, SEMAPHORES, Act, Primitive, Synchronisation
 
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
@@ -35,6 +38,7 @@ class Pasts:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
+        self._texts: dict[int, SourceText] = {}  # by file
 
     @cached_property
     def operations(self) -> Operations:
@@ -51,7 +55,30 @@ class Pasts:
             trace.threads,
             begun=not trace.let_go,
             free_threaded=trace.free_threaded,
+            waits_to_the_end=self._waits_to_the_end,
         )
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Knows which locks were held when."""
+        objects = {each.id: each for each in self._trace.sync_objects}
+        return Judge(self._trace.synchronisation, objects, self.operations, self.orders, self._trace.threads)
+
+    @cached_property
+    def moments(self) -> Moments:
+        last = max((each.thread for each in self._trace.threads), default=0)
+        lanes = range(max(last, int(self._trace.events.thread.max(initial=0))) + 1)
+        return Moments(lanes, [*self.judge.locks, *self.judge.semaphores], self.orders)
+
+    def _waits_to_the_end(self, join: Synchronisation) -> bool:
+        """Whether a join was given no timeout."""
+        if join.site not in self._trace.sites:
+            return False
+        site, file = self._trace.sites[join.site], self._trace.site_codes[join.site].file
+        if file not in self._texts:
+            self._texts[file] = SourceText(next((each.source for each in self._trace.files if each.id == file), b""))
+        expression = self._texts[file].expression(site.line, site.column, site.end_line, site.end_column)
+        return (expression or "").endswith(".join()")
 
     @cached_property
     def _clocks(self) -> Clocks | None:

@@ -54,11 +54,10 @@ def unguarded(evidence: Evidence, told: Collection[Lines] = ()) -> Iterator[Ungu
     trace = evidence.trace
     if not can_be_judged(trace):
         return
-    accesses = Accesses.of(trace)
-    pairs = _pairs(evidence, accesses)
+    pairs = _pairs(evidence, evidence.accesses)
     if not pairs:
         return
-    search = _Search(evidence, accesses, pairs)
+    search = _Search(evidence, evidence.accesses, pairs)
     found: dict[tuple[int, Lines], Unguarded] = {}
     for pair in pairs:
         lines = search.lines(pair)

@@ -7,14 +7,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from opcodetrace.analyse.happens_before import Operations, orders
-from opcodetrace.analyse.lockset import Judge, holding, tightest
+from opcodetrace.analyse.lockset import Judge, holding, locksets, tightest
 from opcodetrace.explain.interleaving import SyncSteps, hand_over
 from opcodetrace.store.database import Database
-from opcodetrace.trace.event import Event
-from opcodetrace.trace.finding import Finding
+from opcodetrace.store.stored_value import MAX_INTEGER
+from opcodetrace.trace.event import Event, EventKind
+from opcodetrace.trace.finding import Finding, FindingGroup
 from opcodetrace.trace.finding_kind import FindingKind
 from opcodetrace.trace.location import Location
-from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
+from opcodetrace.trace.protection import Doubt, HeldElsewhere, Holding, Update, Verdict, Why
 from opcodetrace.trace.report_model import Interleaving, Protected
 from opcodetrace.trace.report_step import Lane
 from opcodetrace.trace.run import Thread
@@ -22,6 +23,7 @@ from opcodetrace.trace.stored import StoredRun, StoredSite
 from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation
 
+MAX_ACCESSES = 100_000  # of a location of which it is said which lock is held elsewhere
 MAX_CELLS = 1_000  # locations of which it is looked for
 MAX_UPDATES = 1_000_000  # writes of those that are looked at
 MAX_SYNCHRONISATION = 1_000_000  # rows; of a run with more, none is told
@@ -96,6 +98,28 @@ class Synchronised:
             holding(Update(finding.locations[0], thread, min(of), max(of)), self.judge.locks)
             for thread, of in seqs.items()
         )
+
+    def held_elsewhere(self, group: FindingGroup, location: Location, recording: RunEvents) -> HeldElsewhere | None:
+        """The lock that all writes held but those of some of the group's places; if there are several, that of most
+        writes."""
+        if not self.judge.locks or location.reads + location.writes > MAX_ACCESSES:
+            return None
+        events = recording.events(0, MAX_INTEGER, [location.id])
+        start = next((place for place, each in enumerate(events) if each.thread != events[0].thread), len(events))
+        writes = [each for each in events[start:] if each.kind != EventKind.READ]
+        updates = (Update(location.id, each.thread, each.seq, each.seq) for each in writes)
+        locks_at: defaultdict[int, list[frozenset[int]]] = defaultdict(list)  # by site
+        for write, (_, locks) in zip(writes, locksets(updates, self.judge.locks), strict=True):
+            locks_at[write.site].append(locks)
+        own = set(group.sites.values())
+        best: HeldElsewhere | None = None
+        for lock in sorted(frozenset[int]().union(*(each for at in locks_at.values() for each in at))):
+            always = {site for site, at in locks_at.items() if all(lock in each for each in at)}
+            number = sum(len(locks_at[site]) for site in always)
+            without = locks_at.keys() - always
+            if without and without <= own and number > (1 if best is None else best.writes):
+                best = HeldElsewhere(lock, number)
+        return best
 
     def protected(
         self,

@@ -67,7 +67,10 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
         if location is not None and is_location_redacted(location, redact):
             interleaving = redacted(interleaving)
         held = () if synchronised is None else synchronised.held(example, kind, group.threads)
-        return replace(_brief(group, locations, sites), interleaving=interleaving, held=held)
+        elsewhere = None
+        if synchronised is not None and location is not None:
+            elsewhere = synchronised.held_elsewhere(group, location, recording)
+        return replace(_brief(group, locations, sites), interleaving=interleaving, held=held, held_elsewhere=elsewhere)
 
     stories: list[Story] = []
     more: list[FindingGroup] = []

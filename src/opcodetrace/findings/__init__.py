@@ -9,6 +9,7 @@ from __future__ import annotations
 from opcodetrace.findings.changed_while_iterated import CHANGED_WHILE_ITERATED
 from opcodetrace.findings.deadlock import DEADLOCK
 from opcodetrace.findings.failed_access import FAILED_ACCESS
+from opcodetrace.findings.inconsistent_locking import INCONSISTENT_LOCKING
 from opcodetrace.findings.lost_notification import LOST_NOTIFICATION
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.protocol import Kind
@@ -29,6 +30,7 @@ KINDS: dict[str, Kind] = {
         STALE_CHECK,
         UNGUARDED_CHECK,
         UNGUARDED_UPDATE,
+        INCONSISTENT_LOCKING,
         UNSEEN_WRITE,
     )
 }

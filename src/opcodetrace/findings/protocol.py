@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.protections import Found, protections
 from opcodetrace.findings.grouping import grouped
 from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
 from opcodetrace.trace.finding_kind import FindingKind, Need, Role, Teller, Total
@@ -88,7 +89,20 @@ def find_all(kinds: Mapping[str, Kind], evidence: Evidence) -> Findings:
         found += of_kind
         counts += kind.counts(evidence, of_kind)
     group_of, groups = grouped(kinds, found, evidence.trace)
-    return Findings(found, group_of, groups, counts, evidence.sources, evidence.uncertain_locations)
+    protected = list(protections(evidence, _by_location(kinds, found)))
+    return Findings(found, group_of, groups, counts, evidence.sources, evidence.uncertain_locations, protected)
+
+
+def _by_location(kinds: Mapping[str, Kind], findings: Iterable[Finding]) -> dict[int, Found]:
+    """What was found at each location: something that the GIL does not prevent, if there is any."""
+    at: dict[int, Found] = {}
+    for each in findings:
+        kind = kinds[each.kind]
+        only_gil = each.severity is Severity.GIL_ONLY
+        for location in each.locations if kind.is_told and kind.pivot in each.roles else ():
+            if location not in at or (at[location].only_gil and not only_gil):
+                at[location] = Found(only_gil, each.certainty, each.roles[kind.pivot])
+    return at
 
 
 def needs_of(kinds: Mapping[str, FindingKind]) -> Need:

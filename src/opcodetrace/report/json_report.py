@@ -222,6 +222,9 @@ def _story(story: Story, report: RunReport) -> Json:
             }
             for each in story.held
         ],
+        "held_elsewhere": None
+        if story.held_elsewhere is None
+        else {"lock": _objects([story.held_elsewhere.lock], report)[0], "writes": story.held_elsewhere.writes},
     }
 
 

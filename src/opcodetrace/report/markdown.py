@@ -136,8 +136,9 @@ def _story(number: int, story: Story, report: RunReport) -> Iterator[str]:
         return
     yield ""
     first = "One of them: " if story.count > 1 else ""
-    held = protection_words.holdings(story, report, code)
-    yield first + " ".join([*teller.sentences(), *filter(None, (held, teller.started()))])
+    yield first + " ".join(
+        [*teller.sentences(), *protection_words.locks(story, report, code), *filter(None, [teller.started()])]
+    )
     yield ""
     yield f"*{teller.how_sure()}*"
     if report.free_threaded:

@@ -191,10 +191,14 @@ class _Page:
         teller, interleaving = finding_words.teller(story, self.report), story.interleaving
         if teller is None or interleaving is None:
             return
-        held = protection_words.holdings(story, self.report)
+        sentences = [
+            *teller.sentences(),
+            *protection_words.locks(story, self.report),
+            *filter(None, [teller.started()]),
+        ]
         yield Text()
         first = "One of them: " if story.count > 1 else ""
-        yield from self._wrapped(Text(first + " ".join([*teller.sentences(), *filter(None, (held, teller.started()))])))
+        yield from self._wrapped(Text(first + " ".join(sentences)))
         yield from self._wrapped(Text(teller.how_sure(), "dim"))
         yield Text()
         unordered = any(isinstance(step, AccessStep) and step.unordered for step in interleaving.steps)

@@ -55,6 +55,23 @@ KEPT = {
         WHERE sync.run_id = :run AND sync.operation = 'acquire' AND inside_seq IS NULL AND site_id IS NOT NULL
         GROUP BY object.id ORDER BY seconds DESC, acquired DESC, lock""",
     ),
+    "protection": KeptQuery(
+        "what keeps threads apart at shared locations, by source line: locks, orders, single steps, the GIL, nothing",
+        """
+        SELECT CASE WHEN protection IS NOT NULL THEN protection WHEN run.protections IS NULL
+                THEN 'recorded by an older version' ELSE 'not looked at' END AS protected_by,
+            min(location.label) AS location, count(*) AS locations, covers, object.label AS object, carrier,
+            protections.certainty, file.path, site.line, site.function
+        FROM locations AS location JOIN runs AS run ON run.id = location.run_id
+        LEFT JOIN protections ON protections.run_id = location.run_id AND protections.location_id = location.id
+        LEFT JOIN sync_objects AS object ON object.id = protections.sync_object_id
+        LEFT JOIN sites AS site ON site.id = protections.site_id LEFT JOIN files AS file ON file.id = site.file_id
+        WHERE location.run_id = :run
+        GROUP BY protected_by, covers, object.label, carrier, protections.certainty, file.path, site.line, site.function
+        ORDER BY CASE protection WHEN 'nothing' THEN 1 WHEN 'GIL only' THEN 2 WHEN 'unknown' THEN 3
+            WHEN 'atomic steps' THEN 4 WHEN 'lock' THEN 5 WHEN 'semaphore' THEN 6 WHEN 'handed over' THEN 7
+            WHEN 'one thread' THEN 8 ELSE 9 END, file.path, site.line, location""",
+    ),
     "lost-updates": KeptQuery(
         "which locations lost updates, how many, and by how many overwriting writes",
         """

@@ -488,6 +488,31 @@ def what_was_raised(database: Any) -> None:
     """Accesses that failed are events: the view `accesses` says so."""
 
 
+PROTECTIONS = (
+    "ALTER TABLE runs ADD COLUMN protections INTEGER"
+    " /* rows in protections; NULL in runs of versions that did not look for them */",
+    """
+CREATE TABLE protections (
+    -- What keeps threads apart at a location. Locations without a row were not looked at: too many, or uncertain.
+    run_id INTEGER NOT NULL REFERENCES runs (id),             -- the run
+    location_id INTEGER NOT NULL REFERENCES locations (id),   -- the location
+    protection TEXT NOT NULL,                                 -- nothing, GIL only, unknown, atomic steps, lock ...
+    covers TEXT,                                              -- every access, or every write; NULL: none of these
+    certainty TEXT NOT NULL,                                  -- proven, inferred or possible
+    sync_object_id INTEGER REFERENCES sync_objects (id),      -- the lock, or what hands over; NULL: several, a thread
+    carrier TEXT,                                             -- what orders accesses: put, then get
+    site_id INTEGER NOT NULL REFERENCES sites (id),           -- an access: if unprotected, that one; else a write
+    PRIMARY KEY (run_id, location_id)
+) WITHOUT ROWID""",
+)
+
+
+@migrations()
+def protections_of_locations(database: Any) -> None:
+    for statement in PROTECTIONS:
+        database.conn.execute(statement.strip())
+
+
 _all_at_once = Migrations(MIGRATIONS)  # of a new file: the same steps, all of them done by the first
 
 

@@ -43,7 +43,8 @@ CREATE TABLE runs (
     children INTEGER,               -- processes that it started, which were not recorded; NULL if not counted
     first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
     inferred_functions INTEGER,     -- woven ones through which values were not followed all the way: NULL if not counted
-    merged TEXT NOT NULL DEFAULT '[]'  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
+    merged TEXT NOT NULL DEFAULT '[]',  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
+    protections INTEGER             -- rows in protections; NULL in runs of versions that did not look for them
 );
 
 CREATE TABLE threads (
@@ -329,6 +330,19 @@ CREATE TABLE synchronisation (
     inside_seq INTEGER,                            -- the beginning of the operation that this one is a part of
     started INTEGER,                               -- start: the thread that began to run, if that was seen
     PRIMARY KEY (run_id, seq)
+) WITHOUT ROWID;
+
+CREATE TABLE protections (
+    -- What keeps threads apart at a location. Locations without a row were not looked at: too many, or uncertain.
+    run_id INTEGER NOT NULL REFERENCES runs (id),             -- the run
+    location_id INTEGER NOT NULL REFERENCES locations (id),   -- the location
+    protection TEXT NOT NULL,                                 -- nothing, GIL only, unknown, atomic steps, lock ...
+    covers TEXT,                                              -- every access, or every write; NULL: none of these
+    certainty TEXT NOT NULL,                                  -- proven, inferred or possible
+    sync_object_id INTEGER REFERENCES sync_objects (id),      -- the lock, or what hands over; NULL: several, a thread
+    carrier TEXT,                                             -- what orders accesses: put, then get
+    site_id INTEGER NOT NULL REFERENCES sites (id),           -- an access: if unprotected, that one; else a write
+    PRIMARY KEY (run_id, location_id)
 ) WITHOUT ROWID;
 
 CREATE VIEW waits AS

@@ -44,6 +44,7 @@ STEPS = (
     "count_inferred_functions",
     "turns_within_threads",
     "what_was_raised",
+    "protections_of_locations",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
 from opcodetrace.store.trace_file import MAX_SOURCE, Damage, told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
+from opcodetrace.trace.protection import LocationProtection
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Followed
 
@@ -67,6 +68,7 @@ class Writer(Connection):
         place_rows = self._add_switches(run, trace, rows) | self._add_synchronisation(run, trace, rows)
         place_rows |= self._add_calls(run, trace, rows)
         self._add_findings(run, trace, findings, location_rows)
+        self._add_protections(run, trace, findings.protections, location_rows, site_rows)
         events_of_row = Counter(dict.fromkeys(place_rows, 0))
         for site, count in events_at.items():
             events_of_row[site_rows[site]] += count
@@ -244,6 +246,28 @@ class Writer(Connection):
             ),
         )
 
+    def _add_protections(
+        self,
+        run: int,
+        trace: Trace,
+        protections: Sequence[LocationProtection],
+        location_rows: Mapping[int, int],
+        site_rows: Mapping[int, int],
+    ) -> None:
+        object_rows = dict(zip((each.id for each in trace.sync_objects), self._sync_object_rows(run), strict=True))
+        self._insert_all(
+            "protections",
+            (
+                (
+                    *(run, location_rows[each.location], _plain(each.protection), each.covers and _plain(each.covers)),
+                    *(_plain(each.certainty), None if each.object is None else object_rows[each.object]),
+                    None if each.carrier is None else f"{each.carrier.before}, then {each.carrier.after}",
+                    site_rows[each.site],
+                )
+                for each in protections
+            ),
+        )
+
     def _sync_object_rows(self, run: int) -> list[int]:
         """The rows of the run's sync_objects, in the order in which they were added."""
         rows = self._connection.execute("SELECT id FROM sync_objects WHERE run_id = ? ORDER BY id", [run])
@@ -306,6 +330,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "children": trace.children,
         "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
         "merged": json.dumps(trace.merged),
+        "protections": len(findings.protections),
     }
 
 

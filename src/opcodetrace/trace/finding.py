@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from opcodetrace.trace.events import Sources
+    from opcodetrace.trace.protection import LocationProtection
 
 
 class Severity(StrEnum):
@@ -73,6 +74,7 @@ class Findings:
     counts: Sequence[Count]
     sources: Sources
     uncertain_locations: int = 0  # left out: their identity is not certain
+    protections: Sequence[LocationProtection] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Protection: why the updates of a location by several threads did not get between each other, as a trace shows it."""
+"""Protection: why what several threads do at a location does not get between each other, as a trace shows it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Update(NamedTuple):
     began: int
     seq: int
     certain: bool = True  # the read is proven to be the one that flowed in; a blind write has none to prove
+    is_read: bool = False  # it is no write, but reads between two seqs
 
     @property
     def blind(self) -> bool:
@@ -68,6 +69,48 @@ class Verdict:
     apart: int = 0  # updates made without them, but ordered before or after all others by `carriers`
     carriers: tuple[Carrier, ...] = ()  # the most frequent first
     doubts: tuple[Doubt, ...] = ()
+
+
+class Protection(StrEnum):
+    """What keeps threads apart at a location; as stored in `protections.protection`."""
+
+    NOTHING = "nothing"  # something was found there: it went wrong, or may
+    GIL_ONLY = "GIL only"  # something was found there that the GIL prevents
+    UNKNOWN = "unknown"  # what was read is made into what is written, and neither a lock nor an order was seen
+    ATOMIC_STEPS = "atomic steps"  # each access is one step; no thread writes what it made of what it had read
+    LOCK = "lock"
+    SEMAPHORE = "semaphore"
+    HANDED_OVER = "handed over"  # by what threads wait for
+    ONE_THREAD = "one thread"  # or tasks that one thread runs
+
+
+class Covered(StrEnum):
+    """What of a location a protection is about."""
+
+    ACCESSES = "every access"
+    WRITES = "every write"  # some reads do without: each of them is one step
+
+
+@dataclass(frozen=True, slots=True)
+class LocationProtection:
+    """The protection of a location in a run."""
+
+    location: int
+    protection: Protection
+    covers: Covered | None
+    certainty: Certainty
+    site: int  # an access: what was found there, else the last write
+    object: int | None = None  # the lock, or what threads waited by; None: a thread, several locks in turn, or none
+    carrier: Carrier | None = None  # what ordered the accesses, or those that were made without the lock
+
+
+@dataclass(frozen=True, slots=True)
+class HeldElsewhere:
+    """A lock that was held at all writes of a location, since a second thread came there, but those of some of the
+    places that a finding is about."""
+
+    lock: int
+    writes: int  # with it
 
 
 @dataclass(frozen=True, slots=True)

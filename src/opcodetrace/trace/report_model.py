@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from opcodetrace.trace.finding import Certainty, FindingGroup, Severity, Tally
 from opcodetrace.trace.finding_kind import FindingKind, happened
-from opcodetrace.trace.protection import Holding, Verdict
+from opcodetrace.trace.protection import HeldElsewhere, Holding, Verdict
 from opcodetrace.trace.report_step import AccessStep, Lane, Step, SyncStep
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.stored import StoredRun, StoredSite
@@ -51,6 +51,7 @@ class Story:
     like: int | None = (
         None  # the number, from 1, of a story of the same shape that is told step by step; this one is not
     )
+    held_elsewhere: HeldElsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words.steps import step_words
@@ -97,6 +97,11 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
     return f"Proven: each of these waits could only end after what the other {one} had done."
 
 
+def locks(story: Story, report: RunReport, code: Callable[[str], str] = identity) -> Iterator[str]:
+    """Which locks were held at a finding, and elsewhere."""
+    yield from filter(None, (holdings(story, report, code), held_elsewhere(story, report, code)))
+
+
 def holdings(story: Story, report: RunReport, code: Callable[[str], str] = identity) -> str | None:
     """Which locks the two threads of a finding held."""
     if len(story.held) != 2 or story.interleaving is None or story.held[0].thread == story.held[1].thread:
@@ -126,6 +131,14 @@ def holdings(story: Story, report: RunReport, code: Callable[[str], str] = ident
         names = [held_words(report.objects[lock], code) for lock in sorted(each.at_read | each.at_write)[:MAX_LOCKS]]
         parts.append(f"{words.lane(each.thread)} held {listing(names) if names else 'none'}")
     return f"No lock was seen that both {several} held: {listing(parts)}."
+
+
+def held_elsewhere(story: Story, report: RunReport, code: Callable[[str], str] = identity) -> str | None:
+    """Which lock the location's other writes held."""
+    if story.held_elsewhere is None:
+        return None
+    lock = held_words(report.objects[story.held_elsewhere.lock], code)
+    return f"All {story.held_elsewhere.writes:,} other writes to it, since a second thread came to it, held {lock}."
 
 
 def _when(holding: Holding, locks: frozenset[int]) -> str:
