@@ -27,7 +27,7 @@ from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import RunReport
 from opcodetrace.trace.stored import StoredRun
 from opcodetrace_cli import configuration
-from opcodetrace_cli.database import database_option, run_option
+from opcodetrace_cli.database import chosen, database_option, runs_option
 
 FOUND = 1  # exit code
 MAX_PASSING = 50  # findings that are named though they do not count
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
 
 @click.command()
 @database_option
-@run_option
+@runs_option("the latest")
 @click.option("--all", "every", is_flag=True, help="Check all runs of the trace file together.")
 @click.option(
     "--fail-on",
@@ -65,7 +65,7 @@ class Checked(NamedTuple):
 @click.option("--write-baseline", is_flag=True, help="Add what is found to the file of --baseline; exit with 0.")
 def check(
     database: Path,
-    run: int | None,
+    numbers: tuple[range, ...],
     every: bool,
     fail_on: tuple[str, ...],
     possible: bool,
@@ -76,8 +76,6 @@ def check(
 
     A comment `# opcodetrace: ignore[KIND] reason` on a line of a finding, or `ignore = ["KIND:PATH"]` in the
     configuration, takes it out of the count."""
-    if every and run is not None:
-        raise UsageError(f"--all and --run {run} exclude each other; give one of them")
     if possible and fail_on:
         raise UsageError(f"--possible and --fail-on {fail_on[0]} exclude each other; say all of it with --fail-on")
     if write_baseline and baseline is None:
@@ -88,7 +86,7 @@ def check(
     known = {} if baseline is None else read(baseline, may_lack=write_baseline)
     ignored = configuration.ignored()
     with Database.open(database) as opened:
-        runs = opened.runs() if every else [opened.run(run)]
+        runs = chosen(opened, numbers, every)
         checked = [hold(opened, each, Gate(bad, known, ignored)) for each in runs or [opened.run()]]
     for line in lines(checked, baseline):
         click.echo(encodable(printable(line), sys.stdout.encoding))

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,20 +13,25 @@ from typing import TYPE_CHECKING
 import click
 
 from opcodetrace import recorder, script_process
-from opcodetrace.errors import InternalError, OpcodetraceError
+from opcodetrace.errors import InternalError, OpcodetraceError, UsageError
 from opcodetrace.recorder import RecordedRun, Target
 from opcodetrace.spool.layout import MAX_LAST
 from opcodetrace.spool.options import DEFAULT_WINDOW, Options
 from opcodetrace.standard_streams import say, say_failure
-from opcodetrace.trace.printable import printable
 from opcodetrace_cli import configuration
 from opcodetrace_cli.database import database_option
 
 if TYPE_CHECKING:  # the script starts before what shows and stores its trace is loaded
     from opcodetrace.store.database import Database
-    from opcodetrace.trace.finding import Tally
     from opcodetrace.trace.stored import StoredRun
 
+LOST, FINDING, FAILED = "lost", "finding", "failed"
+# When `--until` ends the runs: what is said of the run that did.
+UNTIL = {
+    LOST: "it lost an update",
+    FINDING: "something happened in it for which a check fails",
+    FAILED: "it failed",
+}
 REQUIRED = "Do not run SCRIPT if it cannot be recorded: exit with 74 (70: a failure of opcodetrace itself)."
 MIN_WINDOW = 1 << 16
 MANY_RECORDS = 1_000_000  # to store so many takes long enough for a word on it
@@ -55,6 +59,12 @@ def size(text: str | int) -> int:
 @database_option
 @click.option("-m", "is_module", is_flag=True, help="SCRIPT is a module's name, as for python -m.")
 @click.option("--runs", type=click.IntRange(min=1), default=1, metavar="N", help="Record it N times.")
+@click.option(
+    "--until",
+    type=click.Choice([*UNTIL]),
+    help="End --runs with the first run that lost an update (lost), in which something happened for which check fails "
+    "(finding), or that failed (failed: an exit code other than 0, or a signal).",
+)
 @click.option(
     "--switch-interval",
     type=click.FloatRange(min=0, min_open=True, max=1000),
@@ -107,6 +117,7 @@ def record(
     database: Path,
     is_module: bool,
     runs: int,
+    until: str | None,
     switch_interval: float | None,
     max_events: int | None,
     last: int | None,
@@ -124,9 +135,14 @@ def record(
 ) -> None:
     """Run SCRIPT and record how its threads interleave.
 
-    Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's.
+    Everything after SCRIPT is the script's own. What opcodetrace says goes to stderr; the exit code is the script's,
+    with --runs that of the first run that failed.
     If it cannot be recorded (a full disk, a locked trace file), it runs unrecorded, and a line on stderr says why.
     """
+    if until is not None and runs == 1:
+        raise UsageError(
+            f"--until {until} ends a recording of several runs; say with --runs how many there are at most"
+        )
     target = Target(script, args, is_module)
     patterns = configuration.patterns(include, exclude)
     with_values = configuration.values(values)
@@ -143,8 +159,10 @@ def record(
             with told():
                 summarize(recording.run, database)
         script_process.end_as(recording.outcome, recording.exit_code)
-    recordings = record_runs(target, database, options, runs, required, quiet)
+    recordings, met = record_runs(target, database, options, runs, until, required, quiet)
     report_remarks(recordings)
+    if until is not None and not quiet:
+        tell_until(until, recordings[-1], len(recordings), met=met)
     if not quiet:
         with told():
             tabulate(recordings, database)
@@ -153,18 +171,52 @@ def record(
 
 
 def record_runs(
-    target: Target, database: Path, options: Options, runs: int, required: bool, quiet: bool
-) -> list[RecordedRun]:
-    """Record N times, with a progress bar if stderr is a terminal."""
+    target: Target, database: Path, options: Options, runs: int, until: str | None, required: bool, quiet: bool
+) -> tuple[list[RecordedRun], bool]:
+    """Record N times, or until a run meets `until`, and whether one did. A terminal gets a progress bar."""
     recordings = []
+    met = False
     with bar(runs, quiet) as (hide, advance):
         for recording in recorder.record_many(target, database, options, runs, required=required, before_output=hide):
             recordings.append(recording)
             advance()
             report_failure(recording, database)
-            if recording.interrupted:
+            met = until is not None and is_met(until, recording, database)
+            if met or recording.interrupted:
                 break
-    return recordings
+    return recordings, met
+
+
+def is_met(until: str, recording: RecordedRun, database: Path) -> bool:
+    """Whether a run is such a one."""
+    if until == FAILED:
+        return recording.outcome.failed is True
+    if recording.run is None:
+        return False
+    from opcodetrace.findings import KINDS
+    from opcodetrace.findings.lost_update import LOST_UPDATE
+    from opcodetrace.store.database import Database
+    from opcodetrace.trace.finding_kind import happened
+
+    with told(), contextlib.closing(Database.open(database)) as opened:
+        found = opened.run(recording.run).found
+        return happened(KINDS, [tally for tally in found if until != LOST or tally.kind == LOST_UPDATE.name])
+    return False
+
+
+def tell_until(until: str, last: RecordedRun, number: int, *, met: bool) -> None:
+    """Which run ended the recording, or that none did."""
+    if met:
+        run = "" if last.run is None else f", run {last.run} in the trace file"
+        say(f"ended with the {ordinal(number)} run{run}: {UNTIL[until]}")
+    elif not last.interrupted:
+        say(f"of {count(number, 'run')}, there was none of which --until {until} holds")
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
 
 
 @contextlib.contextmanager
@@ -271,72 +323,36 @@ def summarize(number: int, database: Path) -> None:
             tell(opened, run)
 
 
-def tell(database: Database, run: StoredRun) -> None:
-    """The report with the first group of findings alone."""
+def tell(database: Database, run: StoredRun, first: str | None = None) -> None:
+    """The report with the first group of findings alone, or with that of a fingerprint."""
     from opcodetrace.explain import run_report
     from opcodetrace.report.text import TextReporter
 
     sys.stderr.write("\n")
-    TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0), sys.stderr)
+    TextReporter().write(run_report.compose(database, run, max_stories=1, max_brief=0, first=first), sys.stderr)
 
 
 def tabulate(recordings: list[RecordedRun], database: Path) -> None:
-    """How many runs ended how, printed what, and what was found; then the report of the first that went worst."""
+    """What sets the runs apart; then the report of the one that says most."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    from opcodetrace.findings import KINDS
-    from opcodetrace.report.words import run as run_words
-    from opcodetrace.report.words.finding import found_words
+    from opcodetrace.explain.across_runs import Comparison, Ended
     from opcodetrace.store.database import Database
-    from opcodetrace.trace.finding_kind import happened, possible
+    from opcodetrace_cli import comparison as tables
 
-    table = Table("runs", "exit code", "last line printed", "found", title=None)
     with contextlib.ExitStack() as stack:
-        if any(recording.run is not None for recording in recordings):
-            opened = stack.enter_context(Database.open(database))
-        stored = [None if recording.run is None else opened.run(recording.run) for recording in recordings]
-        groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-        for index, recording in enumerate(recordings):
-            outcome = recording.outcome
-            groups[outcome.exit_code, outcome.stdout_sha256].append(index)
-        for indexes in sorted(groups.values(), key=len, reverse=True):
-            outcome = recordings[indexes[0]].outcome
-            runs = [run for run in (stored[index] for index in indexes) if run is not None]
-            merged = dict.fromkeys(lanes for run in runs for lanes in run.merged)
-            cells = (
-                str(len(indexes)),
-                str(outcome.exit_code),
-                printable(outcome.stdout_tail or ""),
-                run_words.found_words(spread(runs), merged, KINDS, "-" if runs else "not recorded"),
-            )
-            table.add_row(*map(Text, cells))
-        Console(stderr=True, highlight=False).print(table)
-        told = [run for run in stored if run is not None and found_words(run.found, KINDS)]
-        shown = min(
-            told, key=lambda run: (not happened(KINDS, run.found), not possible(KINDS, run.found)), default=None
-        )
-        numbers = [run.id for run in stored if run is not None]
-        if numbers:
-            say(f"runs {numbers[0]} to {numbers[-1]} are in {database}; next: {command('runs', database)}")
-        if shown is not None:
-            tell(opened, shown)
-
-
-def spread(runs: list[StoredRun]) -> list[Tally]:
-    """By kind, from the fewest to the most findings that the runs have."""
-    from opcodetrace.trace.finding import Tally
-
-    by_kind: defaultdict[str, list[Tally]] = defaultdict(list)
-    for run in runs:
-        for tally in run.found:
-            by_kind[tally.kind].append(tally)
-    return [
-        Tally(
-            kind,
-            min(tally.low for tally in found) if len(found) == len(runs) else 0,
-            max(tally.high for tally in found),
-        )
-        for kind, found in by_kind.items()
-    ]
+        numbers = [recording.run for recording in recordings if recording.run is not None]
+        opened = stack.enter_context(Database.open(database)) if numbers else None
+        ended = []
+        for recording in recordings:
+            run = None if opened is None or recording.run is None else opened.run(recording.run)
+            ended.append(Ended(recording.outcome, None) if run is None else Ended.of(run))
+        comparison = Comparison.of(opened, ended)
+        tables.show(comparison, Console(stderr=True, highlight=False))
+        if opened is None:
+            return
+        say(f"runs {numbers[0]} to {numbers[-1]} are in {database}; next: {command('runs', database)}")
+        telling = comparison.tells_most()
+        if telling is not None:
+            say(tables.why_shown(comparison, telling))
+            tell(opened, telling.run, telling.fingerprint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import pathlib
 import sys
+from collections import defaultdict
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from opcodetrace.explain.across_runs import Comparison, Ended
 from opcodetrace.findings import KINDS
 from opcodetrace.recorder import recover
 from opcodetrace.report.words.run import found_words
@@ -19,27 +21,43 @@ from opcodetrace.standard_streams import say
 from opcodetrace.store.database import Database
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.stored import StoredRun
-from opcodetrace_cli.database import database_option
+from opcodetrace_cli.comparison import show
+from opcodetrace_cli.database import chosen, database_option, runs_option
 
 UNLIMITED = 10_000  # columns of output that no terminal shows: a pipe cuts nothing off
 
 
 @click.command()
 @database_option
-def runs(database: pathlib.Path) -> None:
-    """List the runs in the trace file.
+@runs_option("all")
+@click.option(
+    "--outcomes",
+    is_flag=True,
+    help="Show how they ended, what was found in which, and which interleavings ended how.",
+)
+def runs(database: pathlib.Path, numbers: tuple[range, ...], outcomes: bool) -> None:
+    """List the runs in the trace file, or what sets them apart.
 
     Adds those first whose recording was interrupted, as `recover` does.
     """
-    for run in recover(database, say, again=False):
-        say(f"run {run} was recovered from an interrupted recording")
-    with Database.open(database) as trace_file:
-        stored = trace_file.runs()
-    if not stored:
-        say(f"{database} holds no runs")
-        return
+    for number in recover(database, say, again=False):
+        say(f"run {number} was recovered from an interrupted recording")
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else UNLIMITED, highlight=False)
+    with Database.open(database) as trace_file:
+        stored = chosen(trace_file, numbers, not numbers)
+        if not stored:
+            say(f"{database} holds no runs")
+            return
+        if outcomes:
+            by_script: defaultdict[str, list[StoredRun]] = defaultdict(list)
+            for run in stored:
+                by_script[run.info.script].append(run)
+            for place, (script, same) in enumerate(by_script.items()):
+                if len(by_script) > 1:
+                    console.print(Text(f"{chr(10) if place else ''}{printable(script)}"), soft_wrap=True)
+                show(Comparison.of(trace_file, [Ended.of(run) for run in same]), console)
+            return
     console.print(_table(stored, narrow=terminal and console.width < 110), soft_wrap=not terminal)
 
 

@@ -32,6 +32,7 @@ if __name__ == "__main__":
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+MAX_TOLD = 1_000  # characters of what an exception says
 NOT_RECORDED = 74  # exit code if a script that was to be recorded cannot be
 _MAIN_NAMES = (
     "__name__",
@@ -175,9 +176,9 @@ class _Instruments:
         from opcodetrace.rewrite.module_weaver import ModuleWeaver
         from opcodetrace.rewrite.selection import Selection
         from opcodetrace.spool.messages import sender
-        from opcodetrace.trace.site import EARLIER, EXCLUDED, Patterns
+        from opcodetrace.trace.site import EARLIER, EXCLUDED, Ended, Patterns
 
-        send = sender(f"{target.spool}/sites")
+        send = self.send = sender(f"{target.spool}/sites")
         patterns = Patterns(options.include, options.exclude)
         send(patterns)
         self.probe = _probe
@@ -190,8 +191,18 @@ class _Instruments:
         for module in self.selection.imported_earlier(modules):
             self.weaver.leave(module, EARLIER)
         self._excluded = EXCLUDED
+        self._ended = Ended
         self._executed = executed
         _probe.attach(f"{target.spool}/window")
+
+    def note_end(self, exit_code: object) -> None:
+        """Tell the collector which exception ended the program, in a line: an exit code does not."""
+        exception = f"SystemExit: {exit_code}" if type(exit_code) is str else self.probe.ended_by()
+        if exception is not None:
+            try:  # noqa: SIM105 - contextlib need not be loaded
+                self.send(self._ended(exception.removeprefix("__main__.").partition("\n")[0][:MAX_TOLD]))
+            except OSError:  # a full disk, or a forked process
+                pass
 
     def install_hook(self) -> None:
         self._executed.install(self.weaver, self.selection, self.probe)
@@ -356,6 +367,7 @@ def main(
         exit_code = recording.probe.run_callable(_run_module_as_main, target.name)
     else:
         exit_code = recording.probe.run_main(code, namespace)
+    recording.note_end(exit_code)
     if gc.get_freeze_count() <= frozen:  # else the script has frozen what it does not want to be collected
         gc.unfreeze()
     if (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from opcodetrace.analyse.evidence import gather
+from opcodetrace.analyse.trace_equivalence import equivalence_class
 from opcodetrace.errors import SpoolError
 from opcodetrace.findings import KINDS
 from opcodetrace.findings.protocol import find_all, needs_of
@@ -58,10 +59,16 @@ def store_run(spool: Spool, meta: Meta, database: Path) -> tuple[int, list[str]]
     if not options.values:
         trace.notes.append(NO_VALUES)
     findings = find_all(KINDS, gather(trace))
+    unseen_writes = any(count.high and not KINDS[count.kind].is_told for count in findings.counts)
+    trace.interleaving = equivalence_class(trace, unseen_writes=unseen_writes)
     hidden = [each.id for each in trace.locations.values() if is_location_redacted(each, options.redact)]
     if hidden:  # after the findings, which need what the locations held
         trace.events = trace.events.without_values(hidden)
         trace.notes.append(f"values were left out (--redact): {quantity(len(hidden), 'location')}")
+    exception = sites.exception
+    if exception is not None and (hidden or not options.values):
+        exception = exception.partition(":")[0]  # what it says may be one of these values
+    outcome = replace(meta.outcome, exception=exception)
     info = replace(meta.info, gil=not trace.free_threaded)
     with contextlib.closing(Database.open(database, create=True)) as opened:
-        return opened.add_run(info, meta.outcome, trace, findings, spool.folder, spool.is_stored), remarks
+        return opened.add_run(info, outcome, trace, findings, spool.folder, spool.is_stored), remarks

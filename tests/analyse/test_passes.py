@@ -205,6 +205,11 @@ def test_columns_that_do_not_fit_together() -> None:
         _passes.newest_reads(*columns, *by_site, np.full(5, -1, np.int32), np.full(1, -1, np.int32))
     with pytest.raises(ValueError, match="array 7"):
         _passes.newest_reads(*columns, *by_site, np.full(6, -1, np.int32), np.full(2, -1, np.int32))
+    every = (events.seq, events.before, events.thread, events.site, events.kind, events.location)
+    for cells, lanes, sites in ((0, 1, 1), (1, 0, 1), (1, 1, 0)):
+        hashes = np.ones(lanes, np.uint64), np.ones(sites, np.uint64)
+        with pytest.raises(ValueError, match="no place"):
+            _passes.interleaving(*every, np.ones(cells, bool), *hashes)
     source, over, unseen = np.full(1, -1, np.int32), np.full(1, -1, np.int32), np.zeros(1, np.uint8)
     for places, begin, end in (([1], 0, 1), ([0], 1, 0), ([0], 0, 2), ([-1], 0, 1)):
         bounds_of = np.array([begin], np.int64), np.array([end], np.int64)

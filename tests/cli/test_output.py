@@ -94,7 +94,7 @@ def test_text_of_programs_is_no_markup(text: str, scripts: Scripts) -> None:
     scripts.write(name, f"import sys\nprint({text!r} + sys.argv[1])")
     done = scripts.run([*COMMAND, "record", "-d", scripts.database, "--runs", "2", name, text])
     assert done.returncode == 0
-    (row,) = [line for line in done.stderr.decode().splitlines() if "│ 2 " in line]
+    (row,) = [line for line in done.stderr.decode().splitlines() if line.startswith("A ")]
     assert f" {shown}{shown} " in row
     (_, _, first, _) = scripts.opcodetrace("runs").stdout.decode().splitlines()
     assert f" {shown_name} {shown} " in first

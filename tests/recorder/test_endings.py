@@ -141,7 +141,7 @@ def test_several_runs_are_told_apart_by_what_they_print(scripts: Scripts) -> Non
     command.remove("-q")
     done = scripts.run(command)
     rows = [line.split() for line in done.stderr.decode().splitlines() if "even" in line or "odd" in line]
-    assert [(row[1], row[5]) for row in rows] == [("2", "odd"), ("1", "even")], done.stderr.decode()
+    assert [(row[1], row[3]) for row in rows] == [("2", "odd"), ("1", "even")], done.stderr.decode()
 
 
 @pytest.mark.parametrize("options", [(), ("--runs", "2")], ids=["one run", "two runs"])

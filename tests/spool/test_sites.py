@@ -19,6 +19,7 @@ from opcodetrace.trace.site import (
     EARLIER,
     EXCLUDED,
     Code,
+    Ended,
     Flow,
     Followed,
     LeftModule,
@@ -78,13 +79,14 @@ def test_a_remark_says_where_values_were_not_followed() -> None:
 
 
 def test_reads_back_what_the_child_sent(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "sites").write_bytes(b"".join([*entries(), encode(PATTERNS), encode(LEFT)]))
+    (tmp_path / "sites").write_bytes(
+        b"".join([*entries(), encode(PATTERNS), encode(LEFT), encode(Ended("KeyError: 'x'"))])
+    )
 
-    files, codes, left, patterns = read_sites(tmp_path / "sites")
+    sites = read_sites(tmp_path / "sites")
+    codes = sites.codes
 
-    assert files == [FILE]
-    assert codes == [CODE, UNWOVEN]
-    assert (left, patterns) == ([LEFT], PATTERNS)
+    assert sites == Sites([FILE], [CODE, UNWOVEN], [LEFT], PATTERNS, "KeyError: 'x'")
     assert isinstance(codes[0].sites[1].flow, Flow)
     assert isinstance(codes[0].switch_points[0], SwitchPoint)
 
@@ -93,9 +95,10 @@ def test_a_module_that_is_numbered_from_0_is_shifted(tmp_path: pathlib.Path) -> 
     woven = WovenFile(7, FILE.path, FILE.module, (10, 100, 1000), describe(FILE.source, [CODE]))
     (tmp_path / "sites").write_bytes(encode(woven))
 
-    files, (code,), _, _ = read_sites(tmp_path / "sites")
+    sites = read_sites(tmp_path / "sites")
+    (code,) = sites.codes
 
-    assert files == [FILE._replace(id=7)]
+    assert sites.files == [FILE._replace(id=7)]
     assert (code.id, code.file, [site.id for site in code.sites]) == (10, 7, [100, 101])
     flow = code.sites[1].flow
     assert flow is not None
@@ -106,7 +109,7 @@ def test_a_tuple_cut_off_anywhere_is_ignored(tmp_path: pathlib.Path) -> None:
     first, second, third = entries()
     for length in range(len(third)):
         (tmp_path / "sites").write_bytes(first + second + third[:length])
-        assert read_sites(tmp_path / "sites") == ([FILE], [CODE], [], Patterns())
+        assert read_sites(tmp_path / "sites") == Sites([FILE], [CODE], [], Patterns())
 
 
 @pytest.mark.parametrize("byte", range(HEAD.size))
@@ -119,7 +122,7 @@ def test_a_length_that_is_damaged_is_no_unfinished_message(tmp_path: pathlib.Pat
 
 
 def test_no_file_is_no_sites(tmp_path: pathlib.Path) -> None:
-    assert read_sites(tmp_path / "sites") == ([], [], [], Patterns())
+    assert read_sites(tmp_path / "sites") == Sites([], [], [], Patterns())
 
 
 def framed(text: str, rest: bytes = b"") -> bytes:

@@ -448,9 +448,163 @@ overwritten(PyObject *Py_UNUSED(module), PyObject *args)
     return status < 0 ? NULL : Py_BuildValue("nn", part.lost, part.surprises);
 }
 
+/* ---- interleaving */
+
+enum { NOBODY = -1 };
+
+/* What was done to a location last, by the lane that did it and by any other one; -1 if nothing was. */
+typedef struct {
+    int64_t seq, others_seq;
+    int32_t lane, others_lane;
+} Latest;
+
+static void
+note_latest(Latest *latest, int32_t lane, int64_t seq)
+{
+    if (latest->lane != lane) {
+        latest->others_seq = latest->seq;
+        latest->others_lane = latest->lane;
+        latest->lane = lane;
+    }
+    latest->seq = seq;
+}
+
+static int64_t
+latest_of_others(const Latest *latest, int32_t lane)
+{
+    return latest->lane == lane ? latest->others_seq : latest->seq;
+}
+
+typedef struct {
+    Latest accessed, written;
+    uint64_t writes;
+    uint64_t hash;
+} Cell;
+
+/* The finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014): each bit of the result depends on all of the value's. */
+static inline uint64_t
+mixed(uint64_t value)
+{
+    value += UINT64_C(0x9E3779B97F4A7C15);
+    value = (value ^ value >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    value = (value ^ value >> 27) * UINT64_C(0x94D049BB133111EB);
+    return value ^ value >> 31;
+}
+
+typedef struct {
+    const int64_t *seq;
+    const uint32_t *before, *site;
+    const uint16_t *thread;
+    const uint8_t *kind, *shared;
+    const int32_t *location;
+    const uint64_t *lane_hash, *site_hash;
+    Py_ssize_t events, cells, lanes, sites;
+} Run;
+
+/* False if two conflicting accesses may have been made in either order, or by a lane that is not known. */
+static bool
+hash_accesses(const Run *run, Cell *cells, uint64_t *made)
+{
+    for (Py_ssize_t place = 0; place < run->events; place++) {
+        int32_t at = run->location[place];
+        if (at < 0 || !run->shared[at]) {
+            continue;
+        }
+        Cell *cell = &cells[at];
+        int32_t lane = run->thread[place];
+        int64_t seq = run->seq[place];
+        bool writes = run->kind[place] != READ;
+        if (run->lane_hash[lane] == 0) {
+            return false;
+        }
+        if (run->before[place] != 0) {
+            int64_t latest = latest_of_others(writes ? &cell->accessed : &cell->written, lane);
+            if (latest >= seq - (int64_t)run->before[place]) {
+                return false;
+            }
+        }
+        uint64_t step = mixed(run->lane_hash[lane] + made[lane]++ * UINT64_C(0x9E3779B97F4A7C15));
+        cell->hash += mixed(step + (cell->writes << 8 | run->kind[place]) + run->site_hash[run->site[place]]);
+        note_latest(&cell->accessed, lane, seq);
+        if (writes) {
+            note_latest(&cell->written, lane, seq);
+            cell->writes++;
+        }
+    }
+    return true;
+}
+
+static bool
+fits_run(const Run *run)
+{
+    for (Py_ssize_t place = 0; place < run->events; place++) {
+        int32_t at = run->location[place];
+        if (at >= run->cells || (at >= 0 && run->shared[at] &&
+                                 (run->thread[place] >= run->lanes || (Py_ssize_t)run->site[place] >= run->sites))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+PyDoc_STRVAR(interleaving_doc,
+             "interleaving($module, seq, before, thread, site, kind, location, shared, lane_hash, site_hash, /)\n--\n\n"
+             "Hash the order of conflicting accesses; see _passes.pyi.");
+
+static PyObject *
+interleaving(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *given[9];
+    if (!PyArg_ParseTuple(args, "OOOOOOOOO", &given[0], &given[1], &given[2], &given[3], &given[4], &given[5],
+                          &given[6], &given[7], &given[8])) {
+        return NULL;
+    }
+    Columns columns = {.count = 0};
+    Run run = {.events = -1, .cells = -1, .lanes = -1, .sites = -1};
+    run.seq = columns_items(&columns, given[0], 8, &run.events, false);
+    run.before = run.seq == NULL ? NULL : columns_items(&columns, given[1], 4, &run.events, false);
+    run.thread = run.before == NULL ? NULL : columns_items(&columns, given[2], 2, &run.events, false);
+    run.site = run.thread == NULL ? NULL : columns_items(&columns, given[3], 4, &run.events, false);
+    run.kind = run.site == NULL ? NULL : columns_items(&columns, given[4], 1, &run.events, false);
+    run.location = run.kind == NULL ? NULL : columns_items(&columns, given[5], 4, &run.events, false);
+    run.shared = run.location == NULL ? NULL : columns_items(&columns, given[6], 1, &run.cells, false);
+    run.lane_hash = run.shared == NULL ? NULL : columns_items(&columns, given[7], 8, &run.lanes, false);
+    run.site_hash = run.lane_hash == NULL ? NULL : columns_items(&columns, given[8], 8, &run.sites, false);
+    PyObject *result = NULL;
+    if (run.site_hash != NULL && !fits_run(&run)) {
+        PyErr_SetString(PyExc_ValueError, "a location, lane or site that has no place");
+    }
+    else if (run.site_hash != NULL) {
+        Cell *cells = PyMem_Calloc((size_t)run.cells + 1, sizeof *cells);
+        uint64_t *made = PyMem_Calloc((size_t)run.lanes + 1, sizeof *made);
+        if (cells == NULL || made == NULL) {
+            PyErr_NoMemory();
+        }
+        else {
+            uint64_t sum = 0;
+            bool is_ordered;
+            Py_BEGIN_ALLOW_THREADS
+            for (Py_ssize_t at = 0; at < run.cells; at++) {
+                cells[at].accessed = cells[at].written = (Latest){-1, -1, NOBODY, NOBODY};
+            }
+            is_ordered = hash_accesses(&run, cells, made);
+            for (Py_ssize_t at = 0; at < run.cells; at++) {
+                sum += cells[at].accessed.seq < 0 ? 0 : mixed(cells[at].hash);
+            }
+            Py_END_ALLOW_THREADS
+            result = is_ordered ? PyLong_FromUnsignedLongLong(sum) : Py_NewRef(Py_None);
+        }
+        PyMem_Free(cells);
+        PyMem_Free(made);
+    }
+    columns_release(&columns);
+    return result;
+}
+
 static PyMethodDef methods[] = {{"group", group, METH_VARARGS, group_doc},
                                 {"newest_reads", newest_reads, METH_VARARGS, newest_reads_doc},
                                 {"overwritten", overwritten, METH_VARARGS, overwritten_doc},
+                                {"interleaving", interleaving, METH_VARARGS, interleaving_doc},
                                 {NULL, NULL, 0, NULL}};
 
 static PyModuleDef_Slot slots[] = {

@@ -53,3 +53,21 @@ def overwritten(
     one that overwrote it goes into `over` (int32), plus one; for a read that returned what no write had written, 1 into
     `unseen`. Gives how many of either there are.
     """
+
+def interleaving(
+    seq: _Array,
+    before: _Array,
+    thread: _Array,
+    site: _Array,
+    kind: _Array,
+    location: _Array,
+    shared: _Array,
+    lane_hash: _Array,
+    site_hash: _Array,
+    /,
+) -> int | None:
+    """A hash of the order of conflicting accesses. None if two may have come in either order, or from an unknown lane.
+
+    By location, `shared` (bool) says whether its accesses count. `lane_hash` (0: not known) and `site_hash` (uint64)
+    are what lanes and sites are known by. Linear time.
+    """

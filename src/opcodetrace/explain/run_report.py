@@ -33,24 +33,29 @@ def compose(
     max_stories: int = MAX_STORIES,
     max_brief: int = MAX_BRIEF,
     redact: Sequence[str] = SHOWN_HIDDEN,
+    first: str | None = None,
 ) -> RunReport:
     """All that a reporter needs to know of a run; reads only the events that are told, the updates of what several
-    threads wrote, and the synchronisation. `redact`: patterns of names whose values are left out."""
+    threads wrote, and the synchronisation. `redact`: patterns of names whose values are left out. `first`: the
+    fingerprint of what is to be told first."""
     collecting = gc.isenabled()
     gc.disable()  # nothing here makes cycles, and walking a million rows again and again takes longer than all else
     try:
-        return _compose(database, run, max_stories, max_brief, redact)
+        return _compose(database, run, max_stories, max_brief, redact, first)
     finally:
         if collecting:
             gc.enable()
 
 
-def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: int, redact: Sequence[str]) -> RunReport:
+def _compose(
+    database: Database, run: StoredRun, max_stories: int, max_brief: int, redact: Sequence[str], first: str | None
+) -> RunReport:
     threads = tuple(database.threads(run.id))
     lanes = lanes_of(threads)
     locations = database.locations(run.id)
     sites = database.sites(run.id)
     groups = _groups(database, run)
+    groups.sort(key=lambda group: first is not None and group.fingerprint != first)
     recording = RunEvents(database, run.id)
     by_thread = {lane.thread: lane for lane in lanes}
     synchronised = Synchronised.of(database, run, sites, threads)
@@ -123,8 +128,11 @@ def _compose(database: Database, run: StoredRun, max_stories: int, max_brief: in
 
 def brief(database: Database, run: StoredRun) -> list[Story]:
     """All that was found in a run, without an interleaving; in the order in which it is told."""
+    groups = _groups(database, run)
+    if not groups:
+        return []
     locations, sites = database.locations(run.id), database.sites(run.id)
-    return [_brief(group, locations, sites) for group in _groups(database, run)]
+    return [_brief(group, locations, sites) for group in groups]
 
 
 def _groups(database: Database, run: StoredRun) -> list[FindingGroup]:

@@ -243,6 +243,7 @@ static PyMethodDef probe_methods[] = {
     {"unpickle_code", code_unpickle, METH_VARARGS, NULL},
     {"run_main", program_run_main, METH_VARARGS, NULL},
     {"run_callable", program_run_callable, METH_VARARGS, NULL},
+    {"ended_by", program_ended_by, METH_NOARGS, NULL},
     {0},
 };
 

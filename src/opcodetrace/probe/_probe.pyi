@@ -178,3 +178,7 @@ def run_main(code: CodeType, globals: dict[str, Any], /) -> object:
 
 def run_callable(function: Callable[..., object], /, *args: object) -> object:
     """As `run_main`, for a function (`runpy._run_module_as_main`)."""
+
+def ended_by() -> str | None:
+    """The exception that ended what `run_main` or `run_callable` ran last: its type, and its text if no code of the
+    program's need run for that. None if it was SystemExit, or there was none."""

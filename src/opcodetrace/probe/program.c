@@ -1,5 +1,7 @@
 #include "program.h"
 
+#include "text.h"
+
 #include <signal.h>
 #include <unistd.h>
 
@@ -117,10 +119,88 @@ exit_code(void)
     return code;
 }
 
+static PyObject *ended_by; /* a str: the exception that ended the program */
+
+/* No bytes: their text may be a warning (-b). */
+static bool
+is_plain(PyObject *value)
+{
+    return value == NULL || value == Py_None || PyUnicode_CheckExact(value) || PyLong_CheckExact(value) ||
+           PyBool_Check(value) || PyFloat_CheckExact(value);
+}
+
+/* Whether C code alone makes a text of the exception: its type inherits that, and it was raised with plain values. */
+static bool
+tells_itself(PyObject *exception)
+{
+    PyTypeObject *base = Py_TYPE(exception);
+    while (base->tp_base != NULL && (base->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        base = base->tp_base;
+    }
+    if (!PyExceptionInstance_Check(exception) || Py_TYPE(exception)->tp_str != base->tp_str) {
+        return false;
+    }
+    PyObject *args = ((PyBaseExceptionObject *)exception)->args;
+    if (args == NULL || !PyTuple_CheckExact(args)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
+        if (!is_plain(PyTuple_GET_ITEM(args, i))) {
+            return false;
+        }
+    }
+    if (PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_OSError)) {
+        PyOSErrorObject *error = (PyOSErrorObject *)exception;
+        return is_plain(error->myerrno) && is_plain(error->strerror) && is_plain(error->filename) &&
+               is_plain(error->filename2);
+    }
+    return !PyObject_TypeCheck(exception, (PyTypeObject *)PyExc_SyntaxError);
+}
+
+/* What the last line of a traceback would say of it, as far as none of the program's code need run for that. NULL if there is
+   no memory for it. */
+static PyObject *
+description(PyObject *exception)
+{
+    uint8_t name[MAX_TEXT];
+    size_t length = text_of_type(Py_TYPE(exception), name);
+    PyObject *type = PyUnicode_DecodeUTF8((char *)name, (Py_ssize_t)length, "replace");
+    PyObject *text = type != NULL && tells_itself(exception) ? PyObject_Str(exception) : NULL;
+    PyObject *told =
+        text == NULL || PyUnicode_GET_LENGTH(text) == 0 ? Py_XNewRef(type) : PyUnicode_FromFormat("%U: %U", type, text);
+    PyErr_Clear(); /* no memory, or a number of too many digits */
+    Py_XDECREF(text);
+    Py_XDECREF(type);
+    return told;
+}
+
+/* Notes the exception that is raised; it stays raised. */
+static void
+note_exception(void)
+{
+    Raised raised = put_error_aside();
+#if PY_VERSION_HEX < 0x030C0000
+    PyErr_NormalizeException(&raised.type, &raised.value, &raised.traceback);
+#endif
+    if (raised.value != NULL) {
+        Py_XSETREF(ended_by, description(raised.value));
+    }
+    put_error_back(raised);
+}
+
+PyObject *
+program_ended_by(PyObject *module, PyObject *args)
+{
+    (void)module;
+    (void)args;
+    return Py_NewRef(ended_by == NULL ? Py_None : ended_by);
+}
+
 /* 0 for a result, SystemExit's own code, else 1 with the exception printed, as Py_RunMain does. */
 static PyObject *
 report(PyObject *result, bool flushes)
 {
+    Py_CLEAR(ended_by);
     bool interrupted = result == NULL && PyErr_Occurred() == PyExc_KeyboardInterrupt;
     if (interrupted) {
         *unhandled_keyboard_interrupt() = 1;
@@ -136,6 +216,7 @@ report(PyObject *result, bool flushes)
         if (PyErr_ExceptionMatches(PyExc_SystemExit) && !_Py_GetConfig()->inspect) {
             return exit_code();
         }
+        note_exception();
         PyErr_Print();
         return PyLong_FromLong(1);
     }

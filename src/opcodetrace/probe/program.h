@@ -7,5 +7,6 @@
 
 PyObject *program_run_main(PyObject *module, PyObject *args);
 PyObject *program_run_callable(PyObject *module, PyObject *args);
+PyObject *program_ended_by(PyObject *module, PyObject *args);
 
 #endif

@@ -206,9 +206,8 @@ static pthread_mutex_t types_lock = PTHREAD_MUTEX_INITIALIZER;
 #  define UNLOCK_TYPES() ((void)0)
 #endif
 
-/* "module.qualname"; of a built-in type what it calls itself. */
-static size_t
-type_name(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
+size_t
+text_of_type(PyTypeObject *type, uint8_t buffer[MAX_TEXT])
 {
     if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
         size_t length = length_that_fits(type->tp_name, strlen(type->tp_name));
@@ -291,7 +290,7 @@ type_word_slow(Thread *thread, PyTypeObject *type)
 {
     uint8_t name[MAX_TEXT];
     uint32_t version = type_version(type);
-    uint64_t word = (uint64_t)type_number(thread, name, type_name(type, name)) << 48;
+    uint64_t word = (uint64_t)type_number(thread, name, text_of_type(type, name)) << 48;
     uintptr_t place = (uintptr_t)type >> 4;
     thread->types[(place ^ place >> 7) % KNOWN_TYPES] = (KnownType){type, version, word};
     return word;

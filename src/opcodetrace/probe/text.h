@@ -33,6 +33,9 @@ size_t text_encode(Py_UCS4 c, uint8_t *out);
 /* As text_utf8, but what does not fit is cut off at a character. */
 size_t text_cut(PyObject *string, uint8_t *buffer, size_t size);
 
+/* "module.qualname"; of a built-in type what it calls itself. Gives the length. */
+size_t text_of_type(PyTypeObject *type, uint8_t buffer[MAX_TEXT]);
+
 uint64_t type_word_slow(Thread *thread, PyTypeObject *type);
 
 /* type id << 48 */

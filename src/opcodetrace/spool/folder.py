@@ -339,7 +339,7 @@ def _holds_window(folder: Path) -> bool:
 
 # By the name of a field: what JSON may have there. A spool may be anybody's.
 _TEXTS = frozenset({"started_at", "script", "python", "implementation", "cwd"})
-_TEXTS_OR_NONE = frozenset({"started", "stdout_sha256", "stdout_tail"})
+_TEXTS_OR_NONE = frozenset({"started", "stdout_sha256", "stdout_tail", "exception"})
 _FLAGS = frozenset({"gil", "recovered"})
 _MOST = (1 << 31) - 1
 

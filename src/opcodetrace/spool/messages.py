@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from opcodetrace.trace.site import (
     ArgumentFlows,
     Code,
+    Ended,
     Flow,
     LeftModule,
     Patterns,
@@ -43,7 +44,7 @@ class WovenFile(NamedTuple):
     description: bytes
 
 
-Message = SourceFile | Code | WovenFile | LeftModule | Patterns
+Message = SourceFile | Code | WovenFile | LeftModule | Patterns | Ended
 Send = Callable[[Message], None]
 
 _NAMES: dict[type[Message], str] = {
@@ -52,6 +53,7 @@ _NAMES: dict[type[Message], str] = {
     WovenFile: "woven",
     LeftModule: "left",
     Patterns: "patterns",
+    Ended: "ended",
 }
 _BEGINNINGS = [f'["{name}",'.encode("ascii") for name in _NAMES.values()]
 
@@ -103,6 +105,8 @@ def decode(data: bytes) -> Iterator[Message]:
                 yield LeftModule(_text(module), _text(reason))
             case ["patterns", include, exclude] if not rest:
                 yield Patterns(_texts(include), _texts(exclude))
+            case ["ended", exception] if not rest:
+                yield Ended(_text(exception))
             case _:
                 raise ValueError(f"{str(fields)[:60]!r} is no message that this version of opcodetrace knows")
 

@@ -11,7 +11,7 @@ from opcodetrace.spool.messages import WovenFile, decode, described
 from opcodetrace.spool.private_file import read_private
 from opcodetrace.trace.module_pattern import matches
 from opcodetrace.trace.run import Module
-from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Followed, LeftModule, Patterns, SourceFile
+from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Ended, Followed, LeftModule, Patterns, SourceFile
 
 MAX_SITES = 1 << 30  # bytes of the file
 MAX_NAMED = 5  # functions that a remark names
@@ -28,6 +28,7 @@ class Sites(NamedTuple):
     codes: list[Code]
     left: list[LeftModule]
     patterns: Patterns
+    exception: str | None = None  # that ended the program
 
     def modules(self) -> list[Module]:
         """What was woven and what was not, by module and file. A file that was loaded anew counts once; each piece of
@@ -99,6 +100,8 @@ def read_sites(path: pathlib.Path) -> Sites:
                     sites.left.append(message)
                 case Patterns():
                     sites = sites._replace(patterns=message)
+                case Ended():
+                    sites = sites._replace(exception=message.exception)
         known = {file.id for file in sites.files}
         if not all(code.file in known for code in sites.codes):
             raise ValueError("it has code of a file that it does not have")

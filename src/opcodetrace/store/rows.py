@@ -294,6 +294,7 @@ def run_of(row: Row, found: tuple[Tally, ...]) -> StoredRun:
             recovered=row.flag("recovered"),
             stdout_sha256=row.text_or_none("stdout_sha256"),
             stdout_tail=row.text_or_none("stdout_tail"),
+            exception=row.text_or_none("exception"),
         ),
         threads=row.integer("threads"),
         records=row.integer("records"),
@@ -318,6 +319,7 @@ def run_of(row: Row, found: tuple[Tally, ...]) -> StoredRun:
         tasks=row.integer("tasks"),
         children=row.integer_or_none("children"),
         merged=tuple(map(MergedLanes, row.items("merged", _is_merged, "greenlets and coroutines"))),
+        interleaving=row.text_or_none("interleaving"),
     )
 
 

@@ -513,6 +513,18 @@ def protections_of_locations(database: Any) -> None:
         database.conn.execute(statement.strip())
 
 
+@migrations()
+def outcomes_of_runs(database: Any) -> None:
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN exception TEXT"
+        " /* that ended the script: KeyError: 'x'; NULL: none did, or it is not known */"
+    )
+    database.conn.execute(
+        "ALTER TABLE runs ADD COLUMN interleaving TEXT"
+        " /* hash of its order of conflicting accesses, as in other runs of that order; NULL: not known */"
+    )
+
+
 _all_at_once = Migrations(MIGRATIONS)  # of a new file: the same steps, all of them done by the first
 
 

@@ -44,7 +44,9 @@ CREATE TABLE runs (
     first_event INTEGER,            -- rowid in events of its first one; the others follow in the order of seq
     inferred_functions INTEGER,     -- woven ones through which values were not followed all the way: NULL if not counted
     merged TEXT NOT NULL DEFAULT '[]',  -- greenlets, coroutines: took turns, taken for one thread; a JSON list
-    protections INTEGER             -- rows in protections; NULL in runs of versions that did not look for them
+    protections INTEGER,            -- rows in protections; NULL in runs of versions that did not look for them
+    exception TEXT,                 -- that ended the script: KeyError: 'x'; NULL: none did, or it is not known
+    interleaving TEXT               -- hash of its order of conflicting accesses, as in other runs of that order; NULL: not known
 );
 
 CREATE TABLE threads (

@@ -45,6 +45,7 @@ STEPS = (
     "turns_within_threads",
     "what_was_raised",
     "protections_of_locations",
+    "outcomes_of_runs",
 )
 
 

@@ -331,6 +331,8 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
         "merged": json.dumps(trace.merged),
         "protections": len(findings.protections),
+        "exception": outcome.exception,
+        "interleaving": trace.interleaving,
     }
 
 

@@ -29,3 +29,9 @@ class Outcome:
     recovered: bool = False
     stdout_sha256: str | None = None  # with --runs: tells outcomes apart
     stdout_tail: str | None = None  # with --runs: the last line printed
+    exception: str | None = None  # that ended the script, in a line: KeyError: 'x'. None: none did, or it is not known
+
+    @property
+    def failed(self) -> bool | None:
+        """Whether the script ended with an exit code other than 0, or by a signal; None if that is not known."""
+        return None if self.exit_code is None else self.exit_code != 0 or self.signal is not None

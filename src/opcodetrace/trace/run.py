@@ -94,3 +94,4 @@ class Trace:
     let_go: int = 0  # records that came before those and are gone: the seq of the first one kept
     children: int = 0  # processes that the script started; they are not recorded
     merged: tuple[MergedLanes, ...] = ()  # lanes that were not told apart
+    interleaving: str | None = None  # the class of its interleaving, found by the analysis; None: not known exactly

@@ -188,6 +188,12 @@ class LeftModule(NamedTuple):
     reason: str
 
 
+class Ended(NamedTuple):
+    """The program was ended by an exception."""
+
+    exception: str  # KeyError: 'x'
+
+
 class SourceFile(NamedTuple):
     """A file whose code was woven."""
 

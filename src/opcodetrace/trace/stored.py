@@ -39,6 +39,12 @@ class StoredRun:
     let_go: int = 0
     children: int | None = None  # processes that the script started; None in runs older than the count
     merged: tuple[MergedLanes, ...] = ()  # as in Trace
+    interleaving: str | None = None  # its class (analyse/trace_equivalence.py); None: not known exactly
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the script did with shared locations was recorded."""
+        return self.truncated is None and not (self.let_go or self.missed or self.holes or self.merged or self.unseen)
 
 
 @dataclass(frozen=True, slots=True)

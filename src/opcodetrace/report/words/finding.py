@@ -180,6 +180,10 @@ def heading(
     name: Callable[[str], str] = identity,
 ) -> str:
     """What became of which location, at which source lines, how often."""
+    return f"{_heading(story, info, code, name)} ({'once' if story.count == 1 else f'{story.count:,} times'})"
+
+
+def _heading(story: Story, info: RunInfo, code: Callable[[str], str], name: Callable[[str], str]) -> str:
     what = code(printable(story.label))
     if story.locations > 1:
         others = [code(printable(label)) for label in story.labels if label != story.label]
@@ -190,8 +194,7 @@ def heading(
             what += f" and {others[0]}"
         else:
             what += f" and {quantity(more, 'more location')}"
-    words = story.kind.heading(what, {role: place(site, info, name) for role, site in story.sites.items()})
-    return f"{words} ({'once' if story.count == 1 else f'{story.count:,} times'})"
+    return story.kind.heading(what, {role: place(site, info, name) for role, site in story.sites.items()})
 
 
 def place(site: StoredSite, info: RunInfo, name: Callable[[str], str] = identity) -> str:
@@ -216,6 +219,16 @@ def line(story: Story, info: RunInfo, runs: int = 1, of: int = 1) -> str:
     sure = story.certainty if story.severity is Severity.HAPPENED else story.severity
     in_runs = f", in {runs:,} of {quantity(of, 'run')}" if of > 1 else ""
     return f"{first_place(story, info)}: {story.kind.name}: {heading(story, info)}, {sure.value}{in_runs}"
+
+
+def in_short(story: Story, info: RunInfo) -> str:
+    """Where, and what: without what differs from run to run."""
+    return f"{first_place(story, info)}: {story.kind.name}: {_heading(story, info, identity, identity)}"
+
+
+def an(noun: str) -> str:
+    """With its article."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def further(report: RunReport) -> Iterator[str]:
