@@ -222,10 +222,10 @@ def holds_after(answer: str, change: Event, location: Location, check: Site) -> 
     """Whether a check would find what it had found after a write or deletion; None if that cannot be told."""
     if change.kind == EventKind.DELETE:
         return _holds_without(answer, location, check)
-    return _holds(answer, change.value)
+    return would_hold(answer, change.value)
 
 
-def _holds(answer: str, value: Value) -> bool | None:
+def would_hold(answer: str, value: Value) -> bool | None:
     """Whether a check would find what it had found if this is there; None if that cannot be told."""
     if answer in ("present", "absent", "raises"):
         return answer == "present"

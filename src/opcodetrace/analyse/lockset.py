@@ -23,7 +23,7 @@ from typing import NamedTuple
 from opcodetrace.analyse.happens_before import Clock, Clocks, Operations, Order, TooManyOrders
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
-from opcodetrace.trace.run import Thread
+from opcodetrace.trace.run import Thread, Trace
 from opcodetrace.trace.sync import SEMAPHORES, Act, Primitive, Synchronisation, SyncObject
 
 MAX_CARRIED = 500  # changes from one thread to another of which it is told what ordered them
@@ -434,3 +434,15 @@ def tightest(updates: Sequence[Update], woken: Callable[[Update, Update], bool])
         if best is None or rank < best[0]:
             best = rank, one, other
     return None if best is None else best[1:]
+
+
+def without_another_lock(trace: Trace, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those pairs of two accesses by one thread (seqs) of which the second was made under no lock that was not held
+    since the first one."""
+    events = trace.events
+    thread_of = {seq: int(events.thread[place]) for seq, place in events.places(last for _, last in pairs).items()}
+    spans = {Update(-1, thread_of[last], began, last) for pair in pairs for last in pair[1:] for began in pair}
+    held = held_locks(trace.synchronisation, {each.id: each for each in trace.sync_objects})
+    by_end = sorted(spans, key=lambda span: (span.seq, span.began))
+    locks = {(span.began, span.seq): its for span, its in locksets(by_end, held)}
+    return {(first, last) for first, last in pairs if locks[last, last] <= locks[first, last]}

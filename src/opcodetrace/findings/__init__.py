@@ -12,10 +12,12 @@ from opcodetrace.findings.failed_access import FAILED_ACCESS
 from opcodetrace.findings.inconsistent_locking import INCONSISTENT_LOCKING
 from opcodetrace.findings.lost_notification import LOST_NOTIFICATION
 from opcodetrace.findings.lost_update import LOST_UPDATE
+from opcodetrace.findings.overwritten_before_read import OVERWRITTEN_BEFORE_READ
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.stale_check import STALE_CHECK
 from opcodetrace.findings.unguarded_check import UNGUARDED_CHECK
 from opcodetrace.findings.unguarded_update import UNGUARDED_UPDATE
+from opcodetrace.findings.unrepeatable_read import UNREPEATABLE_READ
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
 
 # In the order in which they are told.
@@ -28,6 +30,8 @@ KINDS: dict[str, Kind] = {
         CHANGED_WHILE_ITERATED,
         LOST_UPDATE,
         STALE_CHECK,
+        OVERWRITTEN_BEFORE_READ,
+        UNREPEATABLE_READ,
         UNGUARDED_CHECK,
         UNGUARDED_UPDATE,
         INCONSISTENT_LOCKING,

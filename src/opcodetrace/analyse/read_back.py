@@ -1,0 +1,259 @@
+"""Own writes that another thread's write replaced before they were read back.
+
+Write, remote write, read: one of the four cases that cannot be serialised in Lu, Tucek, Qin and Zhou, "AVIO: detecting
+atomicity violations via access interleaving invariants" (2006). Most such interleavings are meant: threads share a
+location so that they see what others write. What is looked for here are locations that no thread uses so in the whole
+run. Each thread that reads one has always written it just before: in the same activation, or in one that a third
+one called before the reading one. As it works alone, such a location is a variable of the call; it is only kept in the
+wrong place, where all calls share it.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse.activations import Activations, Scope
+from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.evidence import Accesses, Evidence
+from opcodetrace.analyse.lockset import without_another_lock
+from opcodetrace.analyse.syntax import Made
+from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.events import Events, ValueTag
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.run import Trace
+
+Array = npt.NDArray[Any]
+
+MAX_READS = 16  # of two places in the code that are looked at, of those that read what another thread wrote
+MAX_OWN = 4  # and of those that read what their own did
+MAX_BACK = 2_000  # accesses of the location among which it is looked for who wrote a value
+_INITIAL = frozenset(["__init__", "__new__", "__post_init__", "__set_name__", "<module>"])  # write what is there first
+_KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL, LocationKind.CELL])
+KNOWN = (ValueTag.INT, ValueTag.FLOAT, ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE, ValueTag.OTHER, ValueTag.OBJECT)
+_NUMBERS = (ValueTag.INT, ValueTag.FLOAT)
+
+
+class ReadBack(NamedTuple):
+    """A thread wrote, another one did, and then the first one read what the other had written."""
+
+    location: int
+    write: int  # seqs
+    other: int
+    read: int
+    is_sure: bool  # that no other value could do as well
+
+
+class _Reads(NamedTuple):
+    """Reads, each with its thread's latest write of the location. Places among the events."""
+
+    write: Array
+    read: Array
+
+
+def overwritten_before_read(evidence: Evidence) -> Iterator[ReadBack]:
+    """In the order of the reads. None in a run of which accesses or synchronisation may be missing."""
+    trace = evidence.trace
+    if trace.let_go or trace.merged or trace.missed or trace.holes:
+        return
+    accesses = evidence.accesses
+    locations = _written_blindly(evidence, accesses)
+    if locations.any():
+        reads = _reads(trace, accesses, locations)
+        if len(reads.read):
+            yield from sorted(_Search(evidence, accesses).among(reads), key=lambda each: each.read)
+
+
+def _written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
+    """By location: whether several threads wrote there, none of them made what it wrote of what was there, and all that
+    was read is what was written."""
+    events, sources = evidence.trace.events, evidence.sources
+    size = int(events.location.max(initial=-1)) + 2  # the last entry is that of none
+    wanted = np.zeros(size, bool)
+    wanted[accesses.locations] = True
+    read = np.zeros(size, bool)
+    first = np.full(size, -1, np.int32)  # a thread that wrote there
+    several = np.zeros(size, bool)
+    for start in range(0, len(events), PIECE):
+        part = slice(start, start + PIECE)
+        location, kind, thread = events.location[part], events.kind[part], events.thread[part]
+        is_write = kind == EventKind.WRITE
+        wanted[location[is_write & (sources.place[part] >= 0)]] = False
+        read[location[kind == EventKind.READ]] = True
+        fresh = is_write & (first[location] < 0)
+        first[location[fresh]] = thread[fresh]
+        several[location[is_write & (first[location] != thread)]] = True
+    wanted &= several & read
+    wanted[-1] = False
+    wanted[[each.location for each in evidence.unseen]] = False
+    for number in np.flatnonzero(wanted).tolist():
+        wanted[number] = evidence.trace.locations[number].kind in _KINDS
+    return wanted
+
+
+def _reads(trace: Trace, accesses: Accesses, locations: Array) -> _Reads:
+    """All reads of those of the locations at which each thread wrote first; but none of a location that is the same
+    attribute of another object, or another item of the kind, as one that some thread only read."""
+    events = trace.events
+    order = accesses.order[locations[events.location[accesses.order]]]
+    size = int(events.thread.max(initial=0)) + 1
+    lane = events.location[order].astype(np.int64) * size + events.thread[order]
+    by_lane = np.argsort(lane, kind="stable")
+    order, lane = order[by_lane], lane[by_lane]
+    kind = events.kind[order]
+    is_first = np.r_[True, lane[1:] != lane[:-1]][: len(lane)]
+    failed = events.failed()[order]
+    only_read = is_first & (kind != EventKind.WRITE)
+    shared = {_likeness(trace, location) for location in set(events.location[order[only_read]].tolist())}
+    left = np.zeros(len(locations), bool)
+    for location in np.flatnonzero(locations).tolist():
+        left[location] = _likeness(trace, location) not in shared
+    write = np.maximum.accumulate(np.where(kind != EventKind.READ, np.arange(len(order)), 0))
+    wanted = (kind == EventKind.READ) & ~failed & left[events.location[order]]
+    wanted &= kind[write] == EventKind.WRITE  # it is the thread's own: its first access is one
+    return _Reads(order[write[wanted]], order[wanted])
+
+
+def _likeness(trace: Trace, number: int) -> Hashable:
+    """What tells what a location is for: the attribute of objects of a type, or the global variable."""
+    location = trace.locations[number]
+    if location.kind in (LocationKind.ATTRIBUTE, LocationKind.GLOBAL):
+        return location.kind, location.container_type, location.key
+    return number
+
+
+class _Search:
+    """Looks into reads."""
+
+    def __init__(self, evidence: Evidence, accesses: Accesses) -> None:
+        self._trace = trace = evidence.trace
+        self._events = trace.events
+        self._accesses = accesses
+        self._pasts = evidence.pasts
+        self._activations = Activations(trace)
+
+    def among(self, reads: _Reads) -> list[ReadBack]:
+        events = self._events
+        known = np.isin(events.tag[reads.write], KNOWN) & np.isin(events.tag[reads.read], KNOWN)
+        others = known & ~same(events, reads.write, reads.read)
+        shared: set[Hashable] = set()
+        found: defaultdict[Hashable, list[ReadBack]] = defaultdict(list)
+        for is_other, limit in ((False, MAX_OWN), (True, MAX_READS)):
+            if not others.any():
+                return []
+            for write, read in self._some(reads, others if is_other else ~others, limit):
+                like = _likeness(self._trace, int(events.location[read]))
+                if like in shared:
+                    continue
+                scope = self._scope(write, read)
+                if scope is None:
+                    shared.add(like)
+                elif is_other:
+                    other = self._written_by(write, read)
+                    if other is None or self._may_know(read, other) or self._may_know(other, write):
+                        shared.add(like)
+                    elif (each := self._told(write, other, read, scope)) is not None:
+                        found[like].append(each)
+        left = [each for like, some in found.items() if like not in shared for each in some]
+        # who takes a lock to read asks for what others have written
+        plain = without_another_lock(self._trace, {(each.write, each.read) for each in left})
+        return [each for each in left if (each.write, each.read) in plain]
+
+    def _some(self, reads: _Reads, which: Array, limit: int) -> Iterator[tuple[int, int]]:
+        """A few of each two sites, with their locations' likeness."""
+        events = self._events
+        write, read = reads.write[which], reads.read[which]
+        order = np.lexsort((read, events.site[read], events.site[write]))
+        write, read = write[order], read[order]
+        pair = events.site[write].astype(np.int64) << 32 | events.site[read]
+        first = np.maximum.accumulate(
+            np.where(np.r_[True, pair[1:] != pair[:-1]][: len(pair)], np.arange(len(pair)), 0)
+        )
+        some = np.arange(len(pair)) - first < limit
+        yield from zip(write[some].tolist(), read[some].tolist(), strict=True)
+
+    def _scope(self, write: int, read: int) -> Scope | None:
+        code = self._trace.site_codes.get(int(self._events.site[write]))
+        if code is None or code.function.rpartition(".")[2] in _INITIAL:
+            return None
+        return self._activations.comes_after(write, read)
+
+    def _may_know(self, one: int, other: int) -> bool:
+        return self._pasts.holds(one, other) is not False
+
+    def _history(self, location: int) -> Array:
+        number = int(np.searchsorted(self._accesses.locations, location))
+        history: Array = self._accesses.order[self._accesses.begins[number] : self._accesses.ends[number]]
+        return history
+
+    def _written_by(self, write: int, read: int) -> int | None:
+        """The other thread's write that a read shows.
+
+        The read has another value than what its own thread wrote before it, so another one wrote that after it in every
+        order that agrees with the trace."""
+        events = self._events
+        history = self._history(int(events.location[read]))
+        # if accesses are intervals, a write that came before a read may have been recorded after it
+        until = int(np.searchsorted(history, read)) + (64 if events.before[read] else 0)
+        history = history[max(0, until - MAX_BACK) : until]
+        others = events.thread[history] != events.thread[read]
+        others &= (events.kind[history] == EventKind.WRITE) & same(events, history, read)
+        others &= events.seq[history] > events.seq[write] - events.before[write]
+        others &= events.seq[history] - events.before[history] < events.seq[read]
+        return int(history[others][-1]) if others.any() else None
+
+    def _told(self, write: int, other: int, read: int, scope: Scope) -> ReadBack | None:
+        events, trace = self._events, self._trace
+        location = int(events.location[read])
+        moved = trace.restructured.get(location, ())
+        if bisect.bisect(moved, int(events.seq[write])) != bisect.bisect(moved, int(events.seq[read])):
+            return None  # it is another cell of the list
+        if events.tag[write] in (ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE):
+            return None
+        made = self._made(write)
+        if made is None or self._activations.is_looked_at(read) or not self._is_used_so(write, other):
+            return None
+        is_own = made is Made.OWN or scope.is_with or self._is_duration(write, other, read)
+        if made is Made.ANYTHING and not is_own:
+            return None  # the other one may do as well
+        first, change, last = (int(events.seq[place]) for place in (write, other, read))
+        return ReadBack(location, first, change, last, is_own)
+
+    def _made(self, write: int) -> Made | None:
+        found = self._activations.syntax.of_site(int(self._events.site[write]))
+        return None if found is None else found[0].made(found[1])
+
+    def _is_duration(self, write: int, other: int, read: int) -> bool:
+        """Whether it is subtracted from something, as a time is at which something began."""
+        if not np.isin(self._events.tag[[write, other, read]], _NUMBERS).all():
+            return False
+        found = self._activations.syntax.of_site(int(self._events.site[read]))
+        return found is not None and found[0].is_subtracted(found[1])
+
+    def _is_used_so(self, write: int, other: int) -> bool:
+        """Whether the other thread reads back what it writes, too. One that only sets a value for others does not; one
+        that takes back what it had written has done so."""
+        events = self._events
+        if events.site[write] == events.site[other]:
+            return True
+        history = self._history(int(events.location[other]))
+        own = history[events.thread[history] == events.thread[other]]
+        at = int(np.searchsorted(own, other))
+        if events.tag[other] == ValueTag.NONE:
+            before = own[:at][events.kind[own[:at]] == EventKind.WRITE]
+            return len(before) > 0 and self._activations.of(int(before[-1])) == self._activations.of(other)
+        following = own[at + 1 : at + 2]
+        if not len(following) or events.kind[following[0]] != EventKind.READ:
+            return False
+        return self._scope(other, int(following[0])) is not None
+
+
+def same(events: Events, one: Array, other: Array | int) -> Array:
+    """Whether they have the same value."""
+    same: Array = (events.tag[one] == events.tag[other]) & (events.word[one] == events.word[other])
+    return same

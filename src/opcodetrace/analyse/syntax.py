@@ -1,0 +1,365 @@
+"""Where instructions stand in the source, and what the source says is done with what they read.
+
+All questions are answered for the sake of silence: if the source is not there, or says something unusual, there is no
+answer, and what rests on it is not told.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import NamedTuple, TypeAlias
+
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Site, SwitchPoint
+from opcodetrace.trace.source_text import parsed
+
+Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Last names of what is called to show a value to people.
+_SHOWS = frozenset(
+    "print pprint log debug info warning warn error exception critical repr isinstance hasattr".split()  # noqa: SIM905
+)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_WITH = (ast.With, ast.AsyncWith)
+_PERHAPS = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)  # expressions that may leave a part out, or repeat it
+_CONVERSIONS = frozenset(["int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "bytearray"])
+
+
+class Step(NamedTuple):
+    """From a node to the one that it is a part of."""
+
+    node: ast.AST
+    parent: ast.AST
+    field: str
+
+
+class Use(Enum):
+    """What is done with a value."""
+
+    LOOKED_AT = auto()  # it is compared, tested or shown: who does that may ask for the latest one
+    DROPPED = auto()  # nothing is made of it
+    RETURNED = auto()
+    RESULT_RETURNED = auto()  # of a call that it was given to
+    OTHER = auto()
+
+
+class Made(Enum):
+    """What a value that is written is made of."""
+
+    OWN = auto()  # of what only this call has: its arguments
+    BY_A_CALL = auto()  # the same, through a call: it may be as good as another one
+    ANYTHING = auto()
+
+
+class Tree:
+    """A source file."""
+
+    def __init__(self, source: bytes) -> None:
+        self._parents: dict[ast.AST, tuple[ast.AST, str]] = {}
+        self._at: dict[tuple[int, int, int, int], ast.AST] = {}
+        module = ast.Module(parsed(source), [])
+        pending: list[ast.AST] = [module]
+        for node in pending:
+            if isinstance(node, ast.expr | ast.stmt):
+                end = node.end_lineno or node.lineno, node.end_col_offset or 0
+                self._at[node.lineno, node.col_offset, *end] = node  # the innermost one: it comes last
+            for field, value in ast.iter_fields(node):
+                for child in value if isinstance(value, list) else [value]:
+                    if isinstance(child, ast.AST) and not isinstance(child, ast.expr_context):
+                        self._parents[child] = node, field
+                        pending.append(child)
+
+    def at(self, place: Site | SwitchPoint) -> ast.AST | None:
+        """The expression or statement that an instruction is of."""
+        if None in (place.line, place.column, place.end_line, place.end_column):
+            return None
+        return self._at.get((place.line, place.column, place.end_line, place.end_column))  # type: ignore[arg-type]
+
+    def above(self, node: ast.AST) -> Iterator[Step]:
+        """The way up to the function."""
+        while node in self._parents:
+            parent, field = self._parents[node]
+            yield Step(node, parent, field)
+            if isinstance(parent, _SCOPES):
+                return
+            node = parent
+
+    def function(self, node: ast.AST) -> Function | None:
+        """The function that it is a part of."""
+        scope = None
+        for step in self.above(node):
+            scope = step.parent
+        return scope if isinstance(scope, Function) else None
+
+    def item(self, node: ast.AST) -> ast.AST | None:
+        """What is entered by a `with`, if the node is it. (3.11 takes the whole statement for it.)"""
+        if isinstance(node, _WITH):
+            return node.items[0] if len(node.items) == 1 else None
+        parent, field = self._parents.get(node, (None, ""))
+        return parent if isinstance(parent, ast.withitem) and field == "context_expr" else None
+
+    def follows(self, first: ast.AST, then: ast.AST) -> bool:
+        """Whether each execution of `then` comes after one of `first`, in the same turn of all loops."""
+        up, others = list(self.above(first)), list(self.above(then))
+        others_by_parent = {step.parent: step for step in others}
+        for number, step in enumerate(up):
+            other = others_by_parent.get(step.parent)
+            if other is None:
+                continue
+            is_before = self._is_before(step, other)
+            below = others[: others.index(other)]
+            return is_before and all(map(_is_sure, up[:number])) and not any(map(_is_loop, below))
+        return False
+
+    def _is_before(self, step: Step, other: Step) -> bool:
+        """Of two parts of one node."""
+        if isinstance(step.parent, _WITH) and step.field == "items":
+            return other.field == "body"
+        block = getattr(step.parent, step.field)
+        if step.field != other.field or not isinstance(block, list) or not isinstance(step.node, ast.stmt):
+            return False
+        return bool(block.index(step.node) < block.index(other.node))
+
+    def is_certain(self, node: ast.AST) -> bool:
+        """Whether its function, if it comes to an end, has executed it."""
+        function = self.function(node)
+        if function is None or not all(step.parent is function or _is_sure(step) for step in self.above(node)):
+            return False
+        line = getattr(node, "lineno", 0)
+        return not any(isinstance(each, ast.Return) and each.lineno < line for each in _own_nodes(function))
+
+    def is_in_a_loop(self, node: ast.AST) -> bool:
+        return any(map(_is_loop, self.above(node)))
+
+    def made(self, target: ast.AST) -> Made | None:
+        """What is written there by an assignment; None if it is a constant, or another kind of statement.
+
+        What the target names, too, tells nothing apart: `cache[key] = make(key)`."""
+        value: ast.expr | None = None
+        for step in self.above(target):
+            if isinstance(step.parent, ast.Assign | ast.AnnAssign) and step.field.startswith("target"):
+                value = step.parent.value
+            if not isinstance(step.parent, ast.Tuple | ast.List):
+                break
+        if value is None or _is_constant(value):
+            return None
+        function = self.function(target)
+        own = set() if function is None else _own_names(function)
+        own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
+        if not any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
+            return Made.ANYTHING
+        return Made.BY_A_CALL if any(map(_may_give_anything, ast.walk(value))) else Made.OWN
+
+    def is_subtracted(self, node: ast.AST) -> bool:
+        """`now - self.start`."""
+        parent, field = self._parents.get(node, (None, ""))
+        return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and field == "right"
+
+    def use(self, node: ast.AST) -> Use:
+        """What is done with its value, as far as this function goes."""
+        pending, seen = [node], {node}
+        found = Use.OTHER
+        while pending:
+            returned = Use.RETURNED
+            for step in self.above(pending.pop()):
+                match step.parent, step.field:
+                    case ast.Compare(), _:
+                        return Use.LOOKED_AT
+                    case ((ast.BoolOp() | ast.UnaryOp(op=ast.Not())), _):
+                        return Use.LOOKED_AT
+                    case ((ast.If() | ast.While() | ast.IfExp() | ast.Assert() | ast.Match()), ("test" | "subject")):
+                        return Use.LOOKED_AT
+                    case ast.comprehension(), "ifs":
+                        return Use.LOOKED_AT
+                    case ast.Call(func), ("args" | "keywords") if _name(func) in _SHOWS:
+                        return Use.LOOKED_AT
+                    case ast.Call(), ("args" | "keywords"):
+                        returned = Use.RESULT_RETURNED
+                    case ast.Expr(value), _ if value is node:
+                        return Use.DROPPED
+                    case ((ast.Attribute() | ast.Subscript()), "value"):
+                        break
+                    case ast.Call(), "func":
+                        break
+                    case ast.Return(), _:
+                        found = returned
+                        break
+                    case ((ast.Assign() | ast.AnnAssign() | ast.NamedExpr() | ast.AugAssign()), "value"):
+                        for name in self._loads_of_targets(step.parent):
+                            if name not in seen:
+                                seen.add(name)
+                                pending.append(name)
+                        if isinstance(step.parent, ast.stmt):
+                            break
+                    case ast.stmt(), _:
+                        break
+        return found
+
+    def _loads_of_targets(self, assignment: ast.AST) -> Iterator[ast.Name]:
+        """Where the local variables that are assigned to are read."""
+        names = {
+            each.id for each in ast.walk(assignment) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        }
+        function = self.function(assignment)
+        if function is not None and names:
+            for each in _own_nodes(function):
+                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names:
+                    yield each
+
+    def common_expression(self, one: ast.AST, other: ast.AST) -> ast.AST | None:
+        """What two equal expressions are parts of: `box.side * box.side`, `f(box.side, box.side)`. None if something
+        else is called between them, or one of them may be left out."""
+        if one is other or ast.dump(one) != ast.dump(other):
+            return None
+        others = {step.parent for step in self.above(other)}
+        for step in self.above(one):
+            if not isinstance(step.parent, ast.expr | ast.keyword) or isinstance(step.parent, _PERHAPS):
+                return None
+            if step.parent in others:
+                inside = [each for each in ast.walk(step.parent) if each is not step.parent]
+                is_plain = not any(isinstance(each, (ast.Call, ast.Await, ast.Yield, *_PERHAPS)) for each in inside)
+                is_whole = isinstance(step.parent, ast.BinOp | ast.Call | ast.Tuple | ast.List)
+                return step.parent if is_plain and is_whole else None
+        return None
+
+    def is_same_turn(self, check: ast.AST, act: ast.AST) -> bool:
+        """Whether what a check decides upon is executed once for it: no loop stands between them, nor goes on by it."""
+        around = {
+            step.parent
+            for step in self.above(check)
+            if not (isinstance(step.parent, ast.While) and step.field == "test")
+        }
+        for step in self.above(act):
+            if step.parent in around:
+                return True
+            if _is_loop(step):
+                return False
+        return False
+
+
+class Syntax:
+    """The source files of a trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._sources = {file.id: file.source for file in trace.files}
+        self._trees: dict[int, Tree] = {}
+
+    def tree(self, file: int) -> Tree:
+        if file not in self._trees:
+            self._trees[file] = Tree(self._sources.get(file, b""))
+        return self._trees[file]
+
+    def of_site(self, number: int) -> tuple[Tree, ast.AST] | None:
+        """What an access is of."""
+        site = self._trace.sites.get(number)
+        if site is None:
+            return None
+        tree = self.tree(self._trace.site_codes[number].file)
+        node = tree.at(site)
+        return None if node is None else (tree, node)
+
+
+def _is_sure(step: Step) -> bool:
+    """Whether a part is executed whenever the whole is, unless something raises."""
+    match step.parent:
+        case ast.With() | ast.AsyncWith() | ast.withitem():
+            return True
+        case ast.Try(handlers=handlers):
+            return step.field == "body" and not handlers
+        case ast.expr():
+            return not isinstance(step.parent, _PERHAPS)
+        case ast.If() | ast.For() | ast.AsyncFor() | ast.While() | ast.Match():
+            return step.field in ("test", "iter", "subject") and not isinstance(step.parent, ast.While)
+        case ast.stmt() | ast.keyword():
+            return not isinstance(step.parent, ast.TryStar)
+        case _:
+            return False
+
+
+def _is_loop(step: Step) -> bool:
+    """Whether the part is executed again and again."""
+    if isinstance(step.parent, (*_COMPREHENSIONS, ast.comprehension, ast.Lambda)):
+        return True
+    return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
+
+
+def _own_nodes(function: Function) -> Iterator[ast.AST]:
+    """The nodes of a function, without those of functions in it."""
+    pending: list[ast.AST] = [*function.body, function.args]
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            pending += ast.iter_child_nodes(node)
+
+
+def _own_names(function: Function) -> set[str]:
+    """Local variables whose values are made of the function's arguments, or of what a loop goes through."""
+    given = function.args
+    own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each}
+    own -= {"self", "cls"}
+    nodes = list(_own_nodes(function))
+    assigned = []
+    for node in nodes:
+        match node:
+            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
+                own |= set(_stored(target))
+            case ast.Assign(targets=targets, value=value):
+                assigned.append(({name for target in targets for name in _stored(target)}, value))
+            case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
+                assigned.append((set(_stored(target)), value))
+            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
+                assigned.append((set(_stored(target)), value))
+    shared = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    before = -1
+    while before < len(own):
+        before = len(own)
+        for names, value in assigned:
+            if any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
+                own |= names
+    return own - shared
+
+
+def _stored(target: ast.AST) -> Iterator[str]:
+    for each in ast.walk(target):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            yield each.id
+
+
+def _is_constant(value: ast.AST) -> bool:
+    """`None`, `-1`, `()`, `State.OPEN`, `OPEN`."""
+    match value:
+        case ast.Constant():
+            return True
+        case ast.UnaryOp(operand=operand):
+            return _is_constant(operand)
+        case ast.Tuple(elts=elements):
+            return all(map(_is_constant, elements))
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name.isupper()
+        case _:
+            return False
+
+
+def _may_give_anything(node: ast.AST) -> bool:
+    """Whether it is a call of what may not depend on all that it is given."""
+    match node:
+        case ast.Call(ast.Name(id=name)):
+            return name not in _CONVERSIONS
+        case ast.Call() | ast.Await() | ast.Yield() | ast.YieldFrom():
+            return True
+        case _:
+            return False
+
+
+def _name(called: ast.AST) -> str:
+    match called:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+        case _:
+            return ""

@@ -1,0 +1,83 @@
+"""Overwritten before read: a thread wrote, and read back what another thread had written meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.read_back import overwritten_before_read
+from opcodetrace.findings.protocol import Kind
+from opcodetrace.trace.finding import Certainty, Finding, Severity
+from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
+from opcodetrace.trace.quantity import extent
+
+NAME = "overwritten before read"
+WRITE = "own write"
+OTHER_WRITE = "overwriting write"
+READ = "read back"
+
+
+class OverwrittenBeforeReadKind(Kind):
+    """See `analyse.read_back`."""
+
+    name = NAME
+    plural = "overwritten before read"
+    claim = "A thread wrote a value for its own use, another thread overwrote it, and the first one read the other's."
+    roles = (
+        Role(WRITE, "the write of what the thread was to read back", groups=True),
+        Role(OTHER_WRITE, "the other thread's write, which took its place", Mark.WARNING, True),
+        Role(READ, "the read that returned the other thread's value", Mark.WRONG, groups=True),
+    )
+    pivot = OTHER_WRITE
+
+    def find(self, evidence: Evidence) -> Iterator[Finding]:
+        for each in overwritten_before_read(evidence):
+            severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
+            roles = {WRITE: each.write, OTHER_WRITE: each.other, READ: each.read}
+            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+
+    def headline(self, total: Total) -> str:
+        number = extent(total.low, total.high, "value")
+        verb = "was" if total.high == 1 else "were"
+        its = "its thread" if total.high == 1 else "their threads"
+        what, at = ("", self.where(total)) if total.label is None else (self.where(total), "")
+        return (
+            f"{number[0].upper()}{number[1:]}{what} {verb} overwritten by another thread before {its} read it back{at}."
+        )
+
+    def heading(self, what: str, places: Mapping[str, str]) -> str:
+        return f"{what} written at {places[WRITE]}, overwritten at {places[OTHER_WRITE]}, read back at {places[READ]}"
+
+    def sentences(self, teller: Teller) -> Iterable[str]:
+        write, change, read = (teller.step(role) for role in (WRITE, OTHER_WRITE, READ))
+        if write is None or change is None or read is None:
+            return
+        one, other = teller.lane(write.thread), teller.lane(change.thread)
+        yield (
+            f"{one} {teller.did(write)} to {teller.label}, then {other} {teller.did(change)}, and {one} read that back "
+            f"({teller.place(read.site)}) in place of its own value."
+        )
+        yield (
+            f"In this run, each thread that read {teller.label} had just written it: it is used like a local variable, "
+            "but all threads share it."
+        )
+        yield "Keep the value in a local variable, or hold one lock from the write to the read."
+
+    def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.HAPPENED:
+            return "Proven: the trace shows the three accesses and their values."
+        return (
+            "Possible: the thread did read what the other one had written, but the value came out of a call, and the "
+            "other thread's may do as well."
+        )
+
+    def remark(self, role: str, teller: Teller) -> str | None:
+        write = teller.step(WRITE)
+        if write is None:
+            return None
+        return {OTHER_WRITE: f"OVERWRITES what {teller.lane(write.thread)} is to read", READ: "not its OWN VALUE"}.get(
+            role
+        )
+
+
+OVERWRITTEN_BEFORE_READ = OverwrittenBeforeReadKind()
