@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.lockset import held_locks, held_semaphores, locksets
+from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
@@ -83,11 +83,9 @@ class Windows:
         self._sources = evidence.sources
         self._failed = trace.events.failed()
         self._pasts = evidence.pasts
-        objects = {each.id: each for each in trace.sync_objects}
-        held = (held_locks(trace.synchronisation, objects), held_semaphores(self._pasts.operations, objects))
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
         self._locks: dict[tuple[int, int], frozenset[int]] = {}  # by the seqs of a window
-        for of_kind in held:
+        for of_kind in (self._pasts.judge.locks, self._pasts.judge.semaphores):
             for update, locks in locksets(updates, of_kind):
                 key = update.began, update.seq
                 self._locks[key] = self._locks.get(key, frozenset()) | locks
