@@ -117,6 +117,11 @@ NONE = {  # what both do, and what they do beside it
         "act()",
         "act()",
     ),
+    "read again in a loop, to go on waiting": (
+        "for n in range(2):\n    while box.items is not None: time.sleep(0)\n    box.items = [n]\n    box.items = None",
+        "act()",
+        "box.items = None",
+    ),
     "read again, to go on waiting": (
         "while box.items is not None: time.sleep(0)",
         "box.items = [1]",

@@ -242,7 +242,7 @@ class _Search:
         site = self._trace.sites.get(int(events.site[other]))
         if site is None or any(other != answer for _, other in _answers(self._trace, site)):
             return None
-        return check if self._is_undone(check, act, other) and self._is_error(act, other) else None
+        return check if self._is_undone(check, act, other) and self._is_error(check, act, other) else None
 
     def _check(self, act: int) -> int | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
@@ -268,7 +268,7 @@ class _Search:
             return answer == "true" and any(word in self._expression(change) for word in _EMPTIES)
         return holds_after(answer, events[change], location, trace.sites[int(events.site[check])]) is False
 
-    def _is_error(self, act: int, change: int) -> bool:
+    def _is_error(self, check: int, act: int, change: int) -> bool:
         """Whether the act is an error after another thread's change."""
         events = self._events
         location = self._trace.locations[int(events.location[act])]
@@ -277,7 +277,8 @@ class _Search:
         site = self._trace.sites[int(events.site[act])]
         deleted = events.kind[change] == EventKind.DELETE
         if events.kind[act] == EventKind.READ:
-            gone = deleted or (events[change].value is None and site.id not in self._checks)
+            is_check = site.id in self._checks or site.span == self._trace.sites[int(events.site[check])].span
+            gone = deleted or (events[change].value is None and not is_check)
             return gone and site.operation != Operation.CALL and not self._is_expected(act)
         if events.kind[act] == EventKind.DELETE:
             return deleted and self._fails(act)
