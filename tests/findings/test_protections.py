@@ -31,7 +31,8 @@ reader, writer = os.pipe()
 def one(): return 1
 def update():
     with lock: box.locked += 1
-    with audit, lock: box.nested += 1
+    with audit:
+        with lock: box.nested += 1
     with lock: box.read += 1
     with semaphore: box.semaphore += 1
     box.gil += 1

@@ -168,8 +168,10 @@ class Guards:
                     decides = is_straight and not isinstance(above, ast.For)
                     decides = decides and (isinstance(above, ast.If) or block is above.body)
                     file = self._trace.site_codes[site].file
-                    asked = _asked(above.test, block is above.body) if decides else ()  # type: ignore[union-attr]
+                    asked = list(_asked(above.test, block is above.body)) if decides else []  # type: ignore[union-attr]
                     guard = tuple(Asked(file, _span(read), answer) for read, answer in asked)
+                    if len(asked) == 1:  # before 3.12 a test of a truth has the position of its whole statement
+                        guard = (*guard, Asked(file, _span(above), asked[0][1]))
             elif not (isinstance(above, ast.Try) and block is above.body):
                 is_free = is_straight = False
             node = above
@@ -182,7 +184,7 @@ def span_of(site: Site) -> Span | None:
     return site.line, site.column, site.end_line, site.end_column
 
 
-def _span(node: ast.expr) -> Span:
+def _span(node: ast.expr | ast.stmt) -> Span:
     return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
 
 
