@@ -71,6 +71,12 @@ FOUND = {
         "KeyError",
         "d['k']",
     ),
+    "ready for something else": (
+        'if "k" in d:\n    wait()\n    try: d["k"]\n    except ValueError: pass',
+        'del d["k"]',
+        "KeyError",
+        "d['k']",
+    ),
     "and": ('if d and "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
 }
 SILENT = {
@@ -87,6 +93,12 @@ SILENT = {
     "another key": ('if "l" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError"),
     "both branches": ('if "k" in d:\n    pass\nwait()\nd["k"]', 'del d["k"]', "KeyError"),
     "what was never there": ('if "z" not in d:\n    wait()\n    d["z"]', 'd["k"] = 2', "KeyError"),
+    "ready for it, further out": (
+        'if "k" in d:\n    wait()\n    try:\n        try: d["k"]\n'
+        "        except ValueError: pass\n    except LookupError: pass",
+        'del d["k"]',
+        "",
+    ),
     "ready for it": ('if "k" in d:\n    wait()\n    try: d["k"]\n    except KeyError: pass', 'del d["k"]', ""),
     "suppressed": ('if "k" in d:\n    wait()\n    with suppress(KeyError): d["k"]', 'del d["k"]', ""),
     "under a lock": ('checked.append(1)\nwith lock:\n    if "k" in d: d["k"]', 'with lock: del d["k"]', ""),

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
-from tests.truth.recorded import END, TURNS, run
+from tests.truth.recorded import END, TURNS, comes_before, run
 
 PRELUDE = """\
 import threading
@@ -105,14 +105,7 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
     """What is unguarded; and of that, what the run shows one right after the other, without a third thread in between:
     by what such a one does with locks or events the later thread may have heard of the other."""
     steps = program.steps
-    before = [[False] * len(steps) for _ in steps]
-    for later, step in enumerate(steps):
-        for earlier in range(later):
-            direct = steps[earlier].thread == step.thread or not set(steps[earlier].sets).isdisjoint(step.waits)
-            if direct:
-                before[later][earlier] = True
-                for first in range(earlier):
-                    before[later][first] |= before[earlier][first]
+    before = comes_before([(step.thread, step.waits, step.sets) for step in steps])
     everything, in_a_row = set(), set()
     for later, step in enumerate(steps):
         nearest = True

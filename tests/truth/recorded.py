@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 END = -1  # in an order: nobody's turn
@@ -45,6 +45,19 @@ class Turns:
             for end in pipe:
                 os.close(end)
 '''
+
+
+def comes_before(steps: Sequence[tuple[int, Collection[int], Collection[int]]]) -> list[list[bool]]:
+    """Whether one step came before another, [later][earlier], because both are of one thread, or by events. Of each
+    step, in order: its thread, the events that it waits for first, and those that it sets in the end."""
+    before = [[False] * len(steps) for _ in steps]
+    for later, (thread, waits, _) in enumerate(steps):
+        for earlier, (other, _, sets) in enumerate(steps[:later]):
+            if other == thread or not set(sets).isdisjoint(waits):
+                before[later][earlier] = True
+                for first in range(earlier):
+                    before[later][first] |= before[earlier][first]
+    return before
 
 
 def run(check: Callable[[Path, random.Random, int], tuple[int, list[str]]], description: str | None) -> None:

@@ -113,9 +113,6 @@ def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
     acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, list(tests)))
-    handlers = Handlers(trace)
-    ready = {site for site in np.unique(events.site[acts]).tolist() if handlers.around_site(site)}
-    acts = acts[~np.isin(events.site[acts], list(ready))]
 
     def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
         """Whether the check had found what the access needs."""
@@ -123,7 +120,11 @@ def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
         return answer not in ("absent", "raises") and not found_nothing
 
     if len(acts):
-        yield from _stale(trace, pasts, Histories(events), acts.tolist(), tests, asked_for_it)
+        handlers = Handlers(trace)
+        for stale in _stale(trace, pasts, Histories(events), acts.tolist(), tests, asked_for_it):
+            failure = events[int(np.searchsorted(events.seq, stale.act))]
+            if not handlers.expect(failure.site, str(failure.value)):
+                yield stale
 
 
 def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], unseen: Container[int]) -> Iterator[Stale]:

@@ -4,6 +4,7 @@ loop or return, and in `with suppress(...)`. A handler that does something may t
 from __future__ import annotations
 
 import ast
+import builtins
 import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -11,13 +12,15 @@ from typing import NamedTuple
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.source_text import parsed
 
+_ANYTHING = BaseException.__name__
+
 
 class _Part(NamedTuple):
     """A function, class or body, by its lines."""
 
     first: int
     last: int
-    is_ready: bool
+    ready_for: frozenset[str] | None  # types of errors; None of a function or class: what is around it has no say
 
 
 class Handlers:
@@ -28,35 +31,41 @@ class Handlers:
         self._sources = {file.id: file.source for file in trace.files}
         self._parts: dict[int, list[_Part]] = {}
 
-    def around_site(self, site: int) -> bool:
-        """The same of an access."""
-        known = self._trace.sites.get(site)
-        return known is not None and self.around(self._trace.site_codes[site].file, known.line)
-
-    def around(self, file: int, line: int | None) -> bool:
-        """Whether what fails in a line is expected, as far as its function shows."""
+    def expect(self, site: int, error: str | None = None) -> bool:
+        """Whether it is expected that an access fails, as far as its function shows; by an error of that type."""
+        if site not in self._trace.sites:
+            return False
+        file, line = self._trace.site_codes[site].file, self._trace.sites[site].line
         if file not in self._parts:
             self._parts[file] = list(_parts(parsed(self._sources.get(file, b""))))
-        if line is None:
-            return False
-        around = [part for part in self._parts[file] if part.first <= line <= part.last]
-        innermost = max(around, key=lambda part: (part.first, -part.last), default=None)
-        return innermost is not None and innermost.is_ready
+        around = [part for part in self._parts[file] if line is not None and part.first <= line <= part.last]
+        for part in sorted(around, key=lambda part: (part.first, -part.last), reverse=True):
+            if part.ready_for is None:
+                return False
+            if error is None or any(_is_of(error, name) for name in part.ready_for):
+                return True
+        return False
 
 
 def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
-    yield _Part(1, sys.maxsize, False)
+    yield _Part(1, sys.maxsize, None)
     pending = list(nodes)
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield _Part(node.lineno, node.end_lineno or node.lineno, False)
-        elif (isinstance(node, ast.Try | ast.TryStar) and any(_goes_on(each) for each in node.handlers)) or (
-            isinstance(node, ast.With) and any(_suppresses(item.context_expr) for item in node.items)
-        ):
-            last = node.body[-1]
-            yield _Part(node.body[0].lineno, last.end_lineno or last.lineno, True)
         pending += ast.iter_child_nodes(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield _Part(node.lineno, node.end_lineno or node.lineno, None)
+            continue
+        ready_for: set[str] = set()
+        if isinstance(node, ast.Try | ast.TryStar):
+            for handler in filter(_goes_on, node.handlers):
+                ready_for.update(_names(handler.type))
+        elif isinstance(node, ast.With):
+            for item in node.items:
+                ready_for.update(_suppressed(item.context_expr))
+        if ready_for and isinstance(node, ast.Try | ast.TryStar | ast.With):
+            last = node.body[-1]
+            yield _Part(node.body[0].lineno, last.end_lineno or last.lineno, frozenset(ready_for))
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:
@@ -68,9 +77,26 @@ def _goes_on(handler: ast.ExceptHandler) -> bool:
     )
 
 
-def _suppresses(entered: ast.expr) -> bool:
+def _suppressed(entered: ast.expr) -> Iterator[str]:
     match entered:
-        case ast.Call(ast.Name("suppress") | ast.Attribute(attr="suppress")):
-            return True
+        case ast.Call(ast.Name("suppress") | ast.Attribute(attr="suppress"), arguments):
+            for each in arguments:
+                yield from _names(each)
+
+
+def _names(caught: ast.expr | None) -> Iterator[str]:
+    """The types of errors that are caught. What is no name may be any."""
+    match caught:
+        case ast.Tuple(elements):
+            for each in elements:
+                yield from _names(each)
+        case ast.Name(name):
+            yield name
         case _:
-            return False
+            yield _ANYTHING
+
+
+def _is_of(error: str, caught: str) -> bool:
+    """Whether an error of a type is caught, as far as the two are Python's own; else it may be."""
+    one, other = getattr(builtins, error, None), getattr(builtins, caught, None)
+    return not (isinstance(one, type) and isinstance(other, type)) or issubclass(one, other)

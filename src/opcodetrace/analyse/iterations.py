@@ -47,7 +47,7 @@ def failed_iterations(trace: Trace, pasts: Pasts) -> Iterator[ChangedMeanwhile]:
     if len(failures):
         search, handlers = _Search(trace, pasts), Handlers(trace)
         for failure in failures.tolist():
-            found = None if handlers.around_site(int(events.site[failure])) else search.of(failure)
+            found = None if handlers.expect(int(events.site[failure]), RuntimeError.__name__) else search.of(failure)
             if found is not None:
                 yield found
 

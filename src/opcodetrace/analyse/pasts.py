@@ -20,7 +20,7 @@ from opcodetrace.trace.events import Sources
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
-from opcodetrace.trace.source_text import SourceText
+from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import LOCKS, QUEUES, SEMAPHORES, Act, Primitive, Synchronisation
 
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
@@ -38,7 +38,7 @@ class Pasts:
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._texts: dict[int, SourceText] = {}  # by file
+        self._texts = SourceTexts(trace)
 
     @cached_property
     def operations(self) -> Operations:
@@ -72,13 +72,9 @@ class Pasts:
 
     def _waits_to_the_end(self, join: Synchronisation) -> bool:
         """Whether a join was given no timeout."""
-        if join.site not in self._trace.sites:
+        if join.site is None or join.site not in self._trace.sites:
             return False
-        site, file = self._trace.sites[join.site], self._trace.site_codes[join.site].file
-        if file not in self._texts:
-            self._texts[file] = SourceText(next((each.source for each in self._trace.files if each.id == file), b""))
-        expression = self._texts[file].expression(site.line, site.column, site.end_line, site.end_column)
-        return (expression or "").endswith(".join()")
+        return self._texts.expression(join.site).endswith(".join()")
 
     @cached_property
     def _clocks(self) -> Clocks | None:

@@ -33,7 +33,7 @@ from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation, Site
-from opcodetrace.trace.source_text import SourceText
+from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Primitive
 
 Array = npt.NDArray[Any]
@@ -108,7 +108,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         ):
             continue
         told_at.add(key)
-        is_same = bool(events.site[other] == events.site[check])
+        is_same = bool(events.kind[other] == EventKind.READ)
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
         yield UnguardedCheck(key[0], first, last, remote, is_same, windows.is_gil_only(window))
 
@@ -218,7 +218,7 @@ class _Search:
         self._histories = histories
         self._failed = evidence.trace.events.failed()
         self._handlers = Handlers(evidence.trace)
-        self._texts: dict[int, SourceText] = {}
+        self._texts = SourceTexts(evidence.trace)
 
     def check_repeated(self, pair: _Pair) -> int | None:
         """The place of the check by which the act was made; None if the other check is not the same, would find the
@@ -326,7 +326,7 @@ class _Search:
         return not has_default and not self._is_expected(act)
 
     def _is_expected(self, act: int) -> bool:
-        return self._handlers.around_site(int(self._events.site[act]))
+        return self._handlers.expect(int(self._events.site[act]))
 
     def _is_first(self, place: int) -> bool:
         """Whether no other thread had been at the location before: who makes an object need not guard it."""
@@ -334,9 +334,4 @@ class _Search:
         return bool((self._events.thread[before] == self._events.thread[place]).all())
 
     def _expression(self, place: int) -> str:
-        """The source of an access."""
-        site = int(self._events.site[place])
-        each, file = self._trace.sites[site], self._trace.site_codes[site].file
-        if file not in self._texts:
-            self._texts[file] = SourceText(next((known.source for known in self._trace.files if known.id == file), b""))
-        return self._texts[file].expression(each.line, each.column, each.end_line, each.end_column) or ""
+        return self._texts.expression(int(self._events.site[place]))

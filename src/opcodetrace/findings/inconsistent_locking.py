@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.inconsistent_locking import inconsistent
-from opcodetrace.findings.protocol import Kind
-from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
+from opcodetrace.findings.protocol import PossibleKind
+from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
 
@@ -18,7 +17,7 @@ SECOND = "second access"
 OTHER_WRITE = "other write"
 
 
-class InconsistentLockingKind(Kind):
+class InconsistentLockingKind(PossibleKind):
     """See `analyse.inconsistent_locking`. Locations with updates are left to unguarded updates."""
 
     name = NAME
@@ -29,8 +28,6 @@ class InconsistentLockingKind(Kind):
         Role(OTHER_WRITE, "another thread's write without that lock, which could come in between", Mark.WARNING, True),
     )
     pivot = OTHER_WRITE
-    in_order = False
-    fails_check = False
 
     @property
     def plural(self) -> str:
@@ -46,10 +43,6 @@ class InconsistentLockingKind(Kind):
                 roles = {FIRST: each.first, SECOND: each.second, OTHER_WRITE: each.other}
                 severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
                 yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,), (each.lock,))
-
-    def counts(self, evidence: Evidence, found: list[Finding]) -> Iterator[Count]:
-        for location, number in Counter(finding.locations[0] for finding in found).items():
-            yield Count(NAME, location, number, number)
 
     def headline(self, total: Total) -> str:
         if total.label is None:

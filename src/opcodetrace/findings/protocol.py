@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -78,6 +78,17 @@ class Kind(ABC):
 
     def remark(self, role: str, teller: Teller) -> str | None:
         return None
+
+
+class PossibleKind(Kind):
+    """A kind of what another run can do, and this one did not: it fails no check, and has no order of its own."""
+
+    in_order = False
+    fails_check = False
+
+    def counts(self, evidence: Evidence, found: list[Finding]) -> Iterable[Count]:
+        at = Counter(finding.locations[0] for finding in found)
+        return [Count(self.name, location, number, number) for location, number in at.items()]
 
 
 def find_all(kinds: Mapping[str, Kind], evidence: Evidence) -> Findings:

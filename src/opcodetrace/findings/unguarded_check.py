@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded_checks import unguarded_checks
-from opcodetrace.findings.protocol import Kind
+from opcodetrace.findings.protocol import PossibleKind
 from opcodetrace.trace.event import ABSENT, EventKind, Opaque
-from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
+from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_step import AccessStep
@@ -21,7 +20,7 @@ OTHER_CHECK = "other check"
 CHANGE = "change"
 
 
-class UnguardedCheckKind(Kind):
+class UnguardedCheckKind(PossibleKind):
     """See `analyse.unguarded_checks`. What happened at the same lines is told as that alone."""
 
     name = NAME
@@ -35,8 +34,6 @@ class UnguardedCheckKind(Kind):
         ),
     )
     pivot = ACT
-    in_order = False
-    fails_check = False
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         trace = evidence.trace
@@ -47,10 +44,6 @@ class UnguardedCheckKind(Kind):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
-
-    def counts(self, evidence: Evidence, found: list[Finding]) -> Iterator[Count]:
-        for location, number in Counter(finding.locations[0] for finding in found).items():
-            yield Count(NAME, location, number, number)
 
     def headline(self, total: Total) -> str:
         if total.label is None:

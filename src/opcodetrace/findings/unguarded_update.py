@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded import lines_of, unguarded
-from opcodetrace.findings.protocol import Kind
+from opcodetrace.findings.protocol import PossibleKind
 from opcodetrace.trace.event import EventKind
-from opcodetrace.trace.finding import Certainty, Count, Finding, Severity
+from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
 
@@ -19,7 +18,7 @@ WRITE = "write"
 OTHER_WRITE = "other write"
 
 
-class UnguardedUpdateKind(Kind):
+class UnguardedUpdateKind(PossibleKind):
     """See `analyse.unguarded`. What happened at the same lines is told as a lost update alone."""
 
     name = NAME
@@ -30,8 +29,6 @@ class UnguardedUpdateKind(Kind):
         Role(OTHER_WRITE, "another thread's write, which could come between the two", Mark.WARNING, groups=True),
     )
     pivot = WRITE
-    in_order = False
-    fails_check = False
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         trace = evidence.trace
@@ -46,10 +43,6 @@ class UnguardedUpdateKind(Kind):
             roles = {READ: each.read, WRITE: each.write, OTHER_WRITE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             yield Finding(NAME, severity, each.certainty, roles, (each.location,))
-
-    def counts(self, evidence: Evidence, found: list[Finding]) -> Iterator[Count]:
-        for location, number in Counter(finding.locations[0] for finding in found).items():
-            yield Count(NAME, location, number, number)
 
     def headline(self, total: Total) -> str:
         if total.label is None:

@@ -7,7 +7,10 @@ import functools
 import io
 import tokenize
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from opcodetrace.trace.run import Trace
 
 EXPRESSION_LENGTH = 120
 _NOT_OF_SOURCES = ("punycode", "idna")  # no program is written in them, and a long text takes them forever
@@ -40,6 +43,22 @@ class SourceText:
         if len(text) > EXPRESSION_LENGTH:
             text = text[: EXPRESSION_LENGTH - 1] + "…"
         return text or None
+
+
+class SourceTexts:
+    """Those of a run's files."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._sources = {file.id: file.source for file in trace.files}
+        self._texts: dict[int, SourceText] = {}
+
+    def expression(self, site: int) -> str:
+        """How the source writes what is done at a site; "" if it is not known."""
+        each, file = self._trace.sites[site], self._trace.site_codes[site].file
+        if file not in self._texts:
+            self._texts[file] = SourceText(self._sources.get(file, b""))
+        return self._texts[file].expression(each.line, each.column, each.end_line, each.end_column) or ""
 
 
 def decoded(source: bytes) -> str:
