@@ -197,3 +197,27 @@ def test_what_happened_at_the_same_lines_is_told_as_that_alone(tmp_path: Path) -
     )
     recording = record(tmp_path / "trace.db", "-q", script)
     assert recording.query("SELECT DISTINCT kind FROM findings") == [("stale check",)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="nothing else tells when a thread is gone")
+def test_an_identifier_that_is_given_out_again(tmp_path: Path) -> None:
+    """The next thread has the identifier of one that has ended: each had its own key."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, threading, time\n"
+        "d = {}\n"
+        "def act():\n"
+        "    key = threading.get_ident()\n"
+        "    if key not in d:\n"
+        "        time.sleep(0)\n"
+        "        d[key] = []\n"
+        "    d[key].append(1)\n"
+        "alone = len(os.listdir('/proc/self/task'))\n"
+        "for _ in range(5):\n"
+        "    threading.Thread(target=act).start()\n"
+        "    while len(os.listdir('/proc/self/task')) > alone: pass\n"
+        "print(len(d))\n"
+    )
+    recording = record(tmp_path / "trace.db", "-q", script)
+    assert recording.stdout == "1\n"
+    assert recording.query("SELECT kind FROM findings") == []

@@ -103,6 +103,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         earlier, later = (other, check) if other < check else (act, other)
         if (
             windows.is_another_cell(min(check, other), max(act, other))
+            or windows.have_one_ident(act, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(earlier, later)
         ):

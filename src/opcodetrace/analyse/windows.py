@@ -82,6 +82,7 @@ class Windows:
         self._events = trace.events
         self._sources = evidence.sources
         self._failed = trace.events.failed()
+        self._idents = {each.thread: each.ident for each in trace.threads}
         self._pasts = evidence.pasts
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
         self._locks: dict[tuple[int, int], frozenset[int]] = {}  # by the seqs of a window
@@ -113,6 +114,13 @@ class Windows:
         """Whether items of the list were moved in between."""
         moved = self._trace.restructured.get(int(self._events.location[first]), ())
         return bisect.bisect(moved, int(self._events.seq[first])) != bisect.bisect(moved, int(self._events.seq[last]))
+
+    def have_one_ident(self, one: int, other: int) -> bool:
+        """Whether the location is an item whose key is the identifier of both threads: the system gives one out again
+        once its thread has ended, so the two never run at the same time."""
+        key = self._trace.locations[int(self._events.location[one])].key
+        idents = {self._idents.get(int(self._events.thread[place])) for place in (one, other)}
+        return isinstance(key, int) and idents == {key}
 
     def is_gil_only(self, window: Window) -> bool:
         """Whether this build has no switch point in it, and one without the GIL would."""
