@@ -46,6 +46,7 @@ class Wait(NamedTuple):
     """The call of a wait, in its function."""
 
     guard: tuple[Asked, ...]  # of the innermost branch that it is under, if nothing branches after that
+    looks_again: bool  # that branch is a loop: once the wait is over, what is read there is read again
     is_free: bool  # it is under no branch, and in no loop
     is_tested: bool  # what it returns is used
     is_entered: bool  # it is in a `with` statement of the object that it waits for
@@ -148,6 +149,7 @@ class Guards:
                 return None
             node = above
         guard: tuple[Asked, ...] | None = None
+        looks_again = False
         is_free, is_straight, is_entered = True, True, False
         loop: ast.While | ast.For | None = None
         while True:
@@ -165,6 +167,7 @@ class Guards:
                 if isinstance(above, ast.While | ast.For) and loop is None and block is above.body:
                     loop = above
                 if guard is None:
+                    looks_again = isinstance(above, ast.While)
                     decides = is_straight and not isinstance(above, ast.For)
                     decides = decides and (isinstance(above, ast.If) or block is above.body)
                     file = self._trace.site_codes[site].file
@@ -175,7 +178,7 @@ class Guards:
             elif not (isinstance(above, ast.Try) and block is above.body):
                 is_free = is_straight = False
             node = above
-        return Wait(guard or (), is_free and is_straight, is_tested, is_entered, loop)
+        return Wait(guard or (), looks_again, is_free and is_straight, is_tested, is_entered, loop)
 
 
 def span_of(site: Site) -> Span | None:

@@ -21,19 +21,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opcodetrace.analyse.checks import holds_after
-from opcodetrace.analyse.guards import Asked, Guards, Wait, span_of
+from opcodetrace.analyse.deciding_reads import DecidingReads
+from opcodetrace.analyse.guards import Asked, Guards, Wait
 from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import Event, EventKind
-from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Operation
 from opcodetrace.trace.sync import Act, Primitive, Synchronisation
 
 MAX_SINCE = 1_000  # notifications before a wait, or writes, that are looked at
 MAX_BETWEEN = 100_000  # events between two operations that are looked at
-_GROWS = frozenset(["append", "appendleft", "add", "insert"])  # what these have changed is not empty
 _GIVES = frozenset([Act.NOTIFY, Act.SET])
 
 
@@ -220,31 +217,11 @@ def _is_stuck(wait: SyncOperation, trace: Trace) -> bool:
 
 
 class _Checks:
-    """The reads that decided upon waits, and the writes to what they read."""
+    """The reads that decided upon waits, and whether what they had read was true no longer."""
 
     def __init__(self, trace: Trace, guards: Guards, calls: Iterable[Wait]) -> None:
         self._trace = trace
-        self._guards = guards
-        wanted = {(asked.file, asked.span) for call in calls for asked in call.guard}
-        self._sites: defaultdict[tuple[object, ...], dict[str, list[int]]] = defaultdict(dict)
-        for number, site in trace.sites.items() if wanted else ():
-            key = (trace.site_codes[number].file, span_of(site))
-            if key in wanted and site.operation not in (Operation.ENTER, Operation.DEFINE):
-                self._sites[key].setdefault(site.operation, []).append(number)
-        sites = [number for by_operation in self._sites.values() for row in by_operation.values() for number in row]
-        events = trace.events
-        read = np.flatnonzero(np.isin(events.site, sites)) if sites else np.empty(0, np.int64)
-        self._reads: defaultdict[tuple[int, int], list[int]] = defaultdict(list)  # by thread and site: places
-        for place, thread, number in zip(
-            read.tolist(), events.thread[read].tolist(), events.site[read].tolist(), strict=True
-        ):
-            self._reads[thread, number].append(place)
-        locations = np.unique(events.location[read])
-        is_write = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
-        written = np.flatnonzero(is_write & np.isin(events.location, locations)) if sites else read
-        self._writes: defaultdict[int, list[int]] = defaultdict(list)  # by location: places
-        for place, location in zip(written.tolist(), events.location[written].tolist(), strict=True):
-            self._writes[location].append(place)
+        self._reads = DecidingReads(trace, guards, calls)
 
     def stale(self, wait: _Wait, call: Wait) -> Missed | None:
         """If the thread decided to wait by a read that was true no longer as the notification told of that.
@@ -252,29 +229,15 @@ class _Checks:
         If it looks again once the wait has timed out, it may have lost no more than time: that is not sure."""
         looks_again = wait.is_over and call.loop is not None and not call.is_tested
         for asked in call.guard:
-            for sites in self._sites.get((asked.file, asked.span), {}).values():
-                check = self._newest(wait.first, sites)
-                found = None if check is None else self._of(wait, asked, check)
+            for check in self._reads.before(wait.first, asked):
+                found = self._of(wait, asked, check)
                 if found is not None:
                     return found._replace(is_sure=not looks_again)
         return None
 
-    def _newest(self, before: Synchronisation, sites: Iterable[int]) -> Event | None:
-        """What a thread read last at some sites before it waited."""
-        places = []
-        for site in sites:
-            row = self._reads.get((before.thread, site), [])
-            at = bisect.bisect_left(row, before.seq, key=lambda place: int(self._trace.events.seq[place]))
-            places += row[max(at - 1, 0) : at]
-        if not places:
-            return None
-        event = self._trace.events[max(places)]
-        is_read = event.kind == EventKind.READ and event.location >= 0
-        return event if is_read and self._trace.locations[event.location].certain else None
-
     def _of(self, wait: _Wait, asked: Asked, check: Event) -> Missed | None:
         events = self._trace.events
-        row = self._writes.get(check.location, [])
+        row = self._reads.writes(check.location)
         start = bisect.bisect_right(row, check.seq, key=lambda place: int(events.seq[place]))
         changes = []
         for place in row[start : start + MAX_SINCE]:
@@ -286,7 +249,7 @@ class _Checks:
             changes.append(change)
         if len(changes) == MAX_SINCE or any(change.thread == wait.first.thread for change in changes):
             return None
-        others = [at for at, change in enumerate(changes) if not self._undoes(change, asked, check)]
+        others = [at for at, change in enumerate(changes) if not self._reads.undoes(change, asked, check)]
         if others and any(change.earliest < change.seq for change in changes):
             return None  # it is not known which of them came last
         changes = changes[others[-1] + 1 :] if others else changes
@@ -296,16 +259,6 @@ class _Checks:
                 if change.thread == first.thread and change.seq < first.seq and _is_between(given, check.seq, wait):
                     return _missed(wait, given, check.location, check.seq, change.seq, is_sure=True)
         return None
-
-    def _undoes(self, change: Event, asked: Asked, check: Event) -> bool:
-        """Whether the check would have gone otherwise after a write or deletion."""
-        location = self._trace.locations[check.location]
-        if location.kind is not LocationKind.WHOLE:
-            return holds_after(asked.answer, change, location, self._trace.sites[check.site]) is False
-        if self._trace.sites[check.site].operation != Operation.TEST:
-            return False
-        called = self._guards.called(change.site)
-        return (asked.answer == "false" and called in _GROWS) or (asked.answer == "true" and called == "clear")
 
 
 def _is_between(given: _Given, after: float, wait: _Wait) -> bool:

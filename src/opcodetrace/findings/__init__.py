@@ -15,6 +15,7 @@ from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.overwritten_before_read import OVERWRITTEN_BEFORE_READ
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.stale_check import STALE_CHECK
+from opcodetrace.findings.stolen_wakeup import STOLEN_WAKEUP
 from opcodetrace.findings.unguarded_check import UNGUARDED_CHECK
 from opcodetrace.findings.unguarded_update import UNGUARDED_UPDATE
 from opcodetrace.findings.unrepeatable_read import UNREPEATABLE_READ
@@ -26,6 +27,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         DEADLOCK,
         LOST_NOTIFICATION,
+        STOLEN_WAKEUP,
         FAILED_ACCESS,
         CHANGED_WHILE_ITERATED,
         LOST_UPDATE,
