@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import bisect
 import operator
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites o
 
 MAX_BACK = 2_000  # accesses of the location that are gone back from one
 _STEPS = 4  # of those that are looked at for all accesses together
+
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -265,8 +268,14 @@ def _same(change: Event, act: Event) -> bool:
     if EventKind.DELETE in (change.kind, act.kind) or is_unknown(one) or is_unknown(other):
         return False
     if isinstance(one, Opaque) and isinstance(other, Opaque) and one.text is not None and not one.changes:
-        return (one.type_name, one.text) == (other.type_name, other.text)  # two tuples (1, 2)
+        alike = (one.type_name, one.text) == (other.type_name, other.text)  # two tuples (1, 2)
+        return alike and (one.identity == other.identity or _is_whole(one.text))
     return type(one) is type(other) and one == other
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text says all of a value: no item is told by its type alone, and nothing was cut."""
+    return "…" not in text and not any(part in _QUOTED.sub("", text) for part in ("<", " of "))
 
 
 def _is_made(trace: Trace, act: Event) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -98,8 +99,55 @@ def analysed(trace: Trace) -> Evidence:
         unseen += found.unseen
         if count.high:
             counts.append(count)
+    lost, counts = _by_another(trace.events, sources, accesses, lost, counts)
     lost, counts = _not_surely_changed(trace.events, lost, counts)
     return Evidence(trace, lost, counts, unseen, sources, accesses)
+
+
+def _by_another(
+    events: Events, sources: Sources, accesses: Accesses, lost: list[LostUpdate], counts: list[LostCount]
+) -> tuple[list[LostUpdate], list[LostCount]]:
+    """The same without what a thread overwrote itself, with what it had read before, if no other thread wrote in
+    between: that is how its code is written (`old = o.quiet; o.quiet = True; ...; o.quiet = old`)."""
+    own = [each for each in lost if each.lost_thread == each.overwritten_by_thread]
+    if not own:
+        return lost, counts
+    place_of = events.places(each.overwritten_by for each in own if each.overwritten_by is not None)
+    alone: set[tuple[int, int | None]] = set()
+    for location, group in itertools.groupby(own, lambda each: each.location):
+        places = accesses.order[slice(*accesses.bounds[location : location + 2])]
+        places = places[(events.kind[places] == EventKind.WRITE) | (events.kind[places] == EventKind.DELETE)]
+        seqs = events.seq[places]
+        earliest = seqs - events.before[places]
+        reach = int((seqs - earliest).max(initial=0))
+        for each in group:
+            if each.overwritten_by is None or each.overwritten_by not in place_of:
+                continue
+            source = int(sources.place[place_of[each.overwritten_by]])
+            if source < 0:
+                continue
+            since = int(events.seq[source] - events.before[source])
+            among = slice(*np.searchsorted(seqs, (since, each.overwritten_by + reach + 1)))
+            others = events.thread[places[among]] != each.overwritten_by_thread
+            if not (others & (earliest[among] < each.overwritten_by)).any():
+                alone.add((location, each.lost))
+    kept = [each for each in lost if (each.location, each.lost) not in alone]
+    dropped = Counter(location for location, _ in alone)
+    overwriters: defaultdict[int, set[int | None]] = defaultdict(set)
+    for update in kept:
+        overwriters[update.location].add(update.overwritten_by)
+    fewer = [
+        replace(
+            count,
+            low=max(0, count.low - dropped[count.location]),
+            high=count.high - dropped[count.location],
+            overwriters=len(overwriters[count.location]),
+        )
+        if dropped[count.location]
+        else count
+        for count in counts
+    ]
+    return kept, [count for count in fewer if count.high > 0]
 
 
 def _not_surely_changed(

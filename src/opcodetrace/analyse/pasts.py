@@ -104,7 +104,7 @@ class Hearsay:
     A program may order its threads by what they read: a flag, an object that one of them hands on. So a read of what
     another thread wrote tells of all that this one had done. A read that is the source of a write to the same location
     does not: a counter that both increase hands nothing on; but one on which a branch depended does, and one by a call
-    (`d.popitem()`), except of the very location that is asked about.
+    (`d.popitem()`). A read of the very location that is asked about does not, either.
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, or with a lock inside of one
     (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
@@ -123,9 +123,9 @@ class Hearsay:
         events = trace.events
         whole = [number for number, each in trace.locations.items() if each.kind is LocationKind.WHOLE]
         tests = [test for site in trace.sites.values() for test in site.tests]
-        self._news = {number for number, site in trace.sites.items() if site.operation == Operation.CALL}
-        self._news |= {test.site for test in tests if test.answer not in OF_PRESENCE}
-        news = np.array(sorted(self._news), np.int64)
+        news_sites = {number for number, site in trace.sites.items() if site.operation == Operation.CALL}
+        news_sites |= {test.site for test in tests if test.answer not in OF_PRESENCE}
+        news = np.array(sorted(news_sites), np.int64)
         # whether a key is there, for a counter that begins by that
         of_presence = np.array([test.site for test in tests if test.answer in OF_PRESENCE], np.int64)
         self._counts: npt.NDArray[np.bool_] = np.zeros(len(events), bool)
@@ -209,11 +209,11 @@ class Hearsay:
                 elif number in released and thread != target and step.operation == Act.ACQUIRE and not step.failed:
                     knows.setdefault(thread, seq)
             else:
-                thread, kind, location, by, counts = step
+                thread, kind, location, _, counts = step
                 thread = self._thread(thread)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
                     told[location] = thread in knows
-                elif told.get(location) and not counts and (location != own or by not in self._news):
+                elif told.get(location) and not counts and location != own:
                     knows.setdefault(thread, seq)
             if target in knows:
                 return True

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Accesses, Evidence
-from opcodetrace.analyse.pasts import OF_PRESENCE
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import CERTAINTIES
@@ -120,6 +119,11 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
     return kept
 
 
+def _may_be_a_turn(answer: str) -> bool:
+    """Whether a check that found this may tell that it is this thread's turn: that the value is one of its own."""
+    return not answer or answer.startswith(("==", "not !="))
+
+
 class _Search:
     """Looks into pairs of writes."""
 
@@ -163,8 +167,8 @@ class _Search:
             return None
         if site is None or site.flow is None or not any(site.flow._replace(tested=(), failed=())):
             return None  # a constant, chosen by a branch
-        if any(test.site == events.site[read] and test.answer not in OF_PRESENCE for test in site.tests):
-            return None  # made only if the value was so: it may be this thread's turn
+        if any(test.site == events.site[read] and _may_be_a_turn(test.answer) for test in site.tests):
+            return None
         return read
 
     def _is_excluded(self, read: int, write: int, other: int) -> bool:

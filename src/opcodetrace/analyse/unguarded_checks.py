@@ -40,7 +40,7 @@ Array = npt.NDArray[Any]
 
 CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
 NO_PAIRS: Array = np.empty((2, 0), np.int64)
-_STEPS = 4  # checks or writes after an act, and before it, that are looked at for one by another thread
+_STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _EMPTIES = (*_TAKES, ".clear(", ".remove(")
 # Objects that threads share, or it would not be needed to make them.
@@ -139,6 +139,8 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
     checks, reads = checks[order], reads[order]
     span = max(int(reads.max()), int(acts.max())) + 1
     apart = _Apart(evidence)
+    threads = apart.thread_of[events.thread[reads]]
+    turns = 1 + np.flatnonzero((checks[1:] != checks[:-1]) | (threads[1:] != threads[:-1]))
     acts = acts[np.argsort(events.site[acts], kind="stable")]
     found = [NO_PAIRS]
     for site, answers in tests.items():
@@ -147,14 +149,15 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
             own = acts[start : min(start + PIECE, end)]
             keys = events.location[own].astype(np.int64) * len(wanted) + np.searchsorted(wanted, test)
             at = np.searchsorted(checks * span + reads, keys * span + own)
-            for _ in range(_STEPS):
+            for _ in range(2):  # the next one, and if that is its own, the first one after its own
                 meets = at < len(checks)
                 meets[meets] = checks[at[meets]] == keys[meets]
                 own, keys, at = own[meets], keys[meets], at[meets]
-                other = reads[at]
-                found.append(_closest(evidence, apart.pairs(own, other)))
-                same = apart.thread_of[events.thread[own]] == apart.thread_of[events.thread[other]]
-                own, keys, at = own[same], keys[same], at[same] + 1
+                found.append(_closest(evidence, apart.pairs(own, reads[at])))
+                same = apart.thread_of[events.thread[own]] == threads[at]
+                own, keys, at = own[same], keys[same], at[same]
+                turn = np.searchsorted(turns, at, side="right")
+                at = np.append(turns, len(checks))[turn]
     return np.concatenate(found, axis=1)
 
 
