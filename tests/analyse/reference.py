@@ -70,6 +70,13 @@ def changed_something(seq: int, events: Sequence[Event], sources: Mapping[int, i
     return values[seq] is ABSENT or repr(values[seq]) != repr(values.get(sources.get(seq, -1), ABSENT))
 
 
+def by_another(seq: int, over: int, events: Sequence[Event], sources: Mapping[int, int]) -> bool:
+    """Whether another thread overwrote a write, or wrote after what it was overwritten with had been read."""
+    (thread,) = (event.thread for event in events if event.seq == over)
+    since = [event for event in events if sources[over] < event.seq < over and event.kind != EventKind.READ]
+    return any(event.thread != thread for event in since) or all(event.seq != seq for event in since)
+
+
 def linearisations(events: Sequence[Event]) -> Iterator[list[Event]]:
     """All orders that agree with the intervals, with each thread's own order and with the values read."""
 

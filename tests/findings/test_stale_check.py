@@ -56,6 +56,11 @@ FOUND = {
         "box.value = 1",
         "box.value",
     ),
+    "a tuple of what can change": (
+        "if box.value is None:\n    wait()\n    box.value = ([], 1)",
+        "box.value = ([], 1)",
+        "box.value",
+    ),
     "of a global": ("if value is None:\n    wait()\n    value = []", "value = 1", "global value"),
     "a flag": ("if not box.done:\n    wait()\n    box.done = True", "box.done = True", "box.done"),
     "a state": ('if box.state == "idle":\n    wait()\n    box.state = "busy"', 'box.state = "busy"', "box.state"),

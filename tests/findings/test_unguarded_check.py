@@ -60,6 +60,7 @@ POSSIBLE = {
     "pop": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
     "a lock from the act on": ('if "k" not in d:\n    with lock: d["k"] = []\nd["k"].append(1)', "d['k']"),
     "a thread": ("if box.items is None:\n    box.items = threading.Thread(target=make)", "box.items"),
+    "made long before": (f"for _ in range(9):\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "d['k']"),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
 CHANGED = {  # what the first thread does, and the second

@@ -40,6 +40,8 @@ def slowly():
     count = box.count
     time.sleep(0)
     box.count = count + 1
+def under_a_new_lock():
+    with threading.Lock(): slowly()
 def first():
     global total
     FIRST
@@ -78,6 +80,17 @@ POSSIBLE = {
         "if box.count < 5:\n    n = box.count\n    time.sleep(0)\n    box.count = n + 1",
         "box.count",
     ),
+    "its limit looked at before": (
+        "n = box.count\nif n == 9: return\ntime.sleep(0)\nbox.count = n + 1",
+        "n = box.count\nif n == 9: return\ntime.sleep(0)\nbox.count = n + 1",
+        "box.count",
+    ),
+    "read before": ("slowly()", "seen = box.count\nslowly()", "box.count"),
+    "a lock for each": (
+        "with threading.Lock(): slowly()",
+        "with threading.Lock(): slowly()",
+        "box.count",
+    ),
     "a key that need not be there": (
         'if "n" in d:\n    n = d["n"]\n    time.sleep(0)\n    d["n"] = n + 1\nelse: d["n"] = 1',
         'if "n" in d:\n    n = d["n"]\n    time.sleep(0)\n    d["n"] = n + 1\nelse: d["n"] = 1',
@@ -98,6 +111,7 @@ GIL_ONLY = {
     "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
 }
 NONE = {
+    "a lock that is made anew whenever nobody has it": ("under_a_new_lock()", "under_a_new_lock()"),
     "the same lock": ("with lock: slowly()", "with lock: slowly()"),
     "an RLock": ("with rlock:\n    with rlock: pass\n    slowly()", "with rlock: slowly()"),
     "a semaphore": ("with semaphore: slowly()", "with semaphore: slowly()"),

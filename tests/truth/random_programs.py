@@ -305,7 +305,11 @@ def simulate(
         assert not verdict.unseen
         values = {each.seq: each.value for each in events[place]}
         label = f"{kind} {chosen[place].key} {place}"
-        lost = [int(str(values[each])) for each in verdict.lost]
+        lost = [
+            int(str(values[each]))
+            for each, over in verdict.lost.items()
+            if reference.by_another(each, over, events[place], sources)
+        ]
         program.lost[label] = set(lost)
         program.kinds[label] = str(chosen[place].key)
         program.forms[label] = [form for work in works for form, at, _ in work if at == place]

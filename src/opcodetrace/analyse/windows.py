@@ -12,6 +12,7 @@ takes a switch point in the window, too.
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Operation, SwitchPoint
+from opcodetrace.trace.sync import Act
 
 Array = npt.NDArray[Any]
 
@@ -55,6 +57,18 @@ class Window(NamedTuple):
 
     first: int
     last: int
+
+
+class _Use(NamedTuple):
+    """Of a lock: by which woven calls it was taken, and its first and last record."""
+
+    sites: frozenset[int | None]
+    first: int
+    last: int
+
+    def replaces(self, other: _Use) -> bool:
+        apart = self.last < other.first or other.last < self.first
+        return apart and None not in self.sites and self.sites == other.sites
 
 
 def can_be_judged(trace: Trace) -> bool:
@@ -102,9 +116,15 @@ class Windows:
         )
 
     def have_a_common_lock(self, one: Window, other: Window) -> bool:
-        """Whether both were under the same lock or semaphore, from first to last."""
-        own, others = self._update(one), self._update(other)
-        return bool(self._locks[own.began, own.seq] & self._locks[others.began, others.seq])
+        """Whether both were under the same lock or semaphore, from first to last; or under two that are made anew in
+        place of each other, as far as is known: taken by the same instructions, one after the other was used no more.
+        """
+        own, others = (self._locks[each.began, each.seq] for each in map(self._update, (one, other)))
+        return bool(own & others) or any(
+            self._uses[lock].replaces(self._uses[another])
+            for lock, another in itertools.product(own, others)
+            if lock in self._uses and another in self._uses
+        )
 
     def may_be_ordered(self, earlier: int, later: int) -> bool:
         """Whether the thread of the later access waited for the earlier one, or may have heard of it."""
@@ -166,6 +186,19 @@ class Windows:
         if not calls:
             return None
         return [*_between(code, begin.offset, math.inf), *_between(own, min(calls), end.offset)]
+
+    @cached_property
+    def _uses(self) -> Mapping[int, _Use]:
+        """By lock or semaphore."""
+        takes: defaultdict[int, set[int | None]] = defaultdict(set)
+        seqs: defaultdict[int, list[int]] = defaultdict(list)
+        acquire: str = Act.ACQUIRE
+        for each in self._trace.synchronisation:
+            if each.object is not None:
+                seqs[each.object].append(each.seq)
+                if each.operation == acquire:
+                    takes[each.object].add(each.site)
+        return {number: _Use(frozenset(sites), seqs[number][0], seqs[number][-1]) for number, sites in takes.items()}
 
     @cached_property
     def _operations_of(self) -> Mapping[int, list[int]]:
