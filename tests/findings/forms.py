@@ -19,24 +19,33 @@ class Told(NamedTuple):
 
 def told_of(programs: Mapping[str, str], kind: str, folder: Path) -> dict[str, Told]:
     """By the programs' names."""
+    told = all_told_of(programs, folder)
+    return {
+        name: Told(each.printed, [finding[1:] for finding in each.findings if finding[0] == kind])
+        for name, each in told.items()
+    }
+
+
+def all_told_of(programs: Mapping[str, str], folder: Path, *options: str | Path) -> dict[str, Told]:
+    """The same of all kinds; a finding begins by its kind. Without a location, its label is empty."""
     for number, source in enumerate(programs.values()):
         (folder / f"form_{number}.py").write_text(source)
     script = folder / "script.py"
     script.write_text("".join(f"import form_{number}\nprint('--')\n" for number in range(len(programs))))
-    recording = record(folder / "trace.db", "-q", script)
+    recording = record(folder / "trace.db", "-q", *options, script)
     assert recording.exit_code == 0, recording.stderr
     rows = recording.query(
-        "SELECT DISTINCT findings.id, path, severity, findings.certainty, label FROM findings"
-        " JOIN locations ON locations.id = findings.location_id"
+        "SELECT DISTINCT findings.id, path, findings.kind, severity, findings.certainty, ifnull(label, '') FROM findings"
+        " LEFT JOIN locations ON locations.id = findings.location_id"
         " JOIN finding_events ON finding_events.finding_id = findings.id"
-        " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
-        " JOIN sites ON sites.id = events.site_id JOIN files ON files.id = file_id"
-        " WHERE findings.kind = ?",
-        kind,
+        " JOIN (SELECT run_id, seq, site_id FROM events UNION ALL SELECT run_id, seq, site_id FROM synchronisation)"
+        " AS role ON role.run_id = findings.run_id AND role.seq = finding_events.seq"
+        " JOIN sites ON sites.id = role.site_id JOIN files ON files.id = file_id ORDER BY findings.id"
     )
     printed = recording.stdout.split("--\n")
     findings: dict[str, list[tuple[object, ...]]] = {name: [] for name in programs}
     named = {f"form_{number}.py": name for number, name in enumerate(programs)}
-    for _, path, severity, certainty, label in rows:
-        findings[named[Path(str(path)).name]].append((severity, certainty, str(label).partition(" (")[0]))
+    for _, path, *finding, label in rows:
+        if Path(str(path)).name in named:
+            findings[named[Path(str(path)).name]].append((*finding, str(label).partition(" (")[0]))
     return {name: Told(printed[number].strip(), findings[name]) for number, name in enumerate(programs)}
