@@ -291,10 +291,14 @@ class Run:
         kind = EventKind.DELETE if value is None else EventKind.WRITE
         seq = self.record(thread, site, kind, cell, depth, ABSENT if value is None else value.number, at)
         if value is not None:
-            if cell in value.proven:
-                self.sources[seq] = value.proven[cell]
-                self.certainty[seq] = Certainty.PROVEN
-            elif cell in value.inferred:
-                self.sources[seq] = value.inferred[cell]
-                self.certainty[seq] = Certainty.INFERRED
+            by_flow, by_call = value.proven.get(cell), value.inferred.get(cell)
+            source = by_call if by_flow is None else by_flow
+            if source is not None and not self.is_repeated(source, value):
+                self.sources[seq] = source
+                self.certainty[seq] = Certainty.INFERRED if by_flow is None else Certainty.PROVEN
         return seq
+
+    def is_repeated(self, source: int, value: Tainted) -> bool:
+        """Whether the value is what the thread had written there itself, made of nothing that was there."""
+        event = self.events[source]
+        return event.kind == EventKind.WRITE and source not in self.sources and event.value == value.number

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
+from opcodetrace.analyse.versions import same_value
 from opcodetrace.trace.call import Call
-from opcodetrace.trace.event import ABSENT, Event, EventKind, Raised
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Raised
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import ArgumentFlows, Code, Flow, Site, flows_of
@@ -368,7 +371,28 @@ def resolve(trace: Trace) -> tuple[dict[int, int], dict[int, Certainty]]:
                     activation.define(where.phi, where.flow, -1 if before is None else before.seq)
                     if where.flow.results:
                         newest[site] = event
+    for seq in _repeated(trace, sources):
+        del sources[seq], certainties[seq]
     return sources, certainties
+
+
+def _repeated(trace: Trace, sources: dict[int, int]) -> list[int]:
+    """The writes (their seqs) that only write again what their thread had written there, and made of nothing there: in
+    a loop, `box.owner = me`. A string may be longer each time and still be the same object."""
+    events = trace.events
+    seqs = np.array(sorted(sources), np.int64)
+    places = np.searchsorted(events.seq, seqs)
+    made_of = np.searchsorted(events.seq, np.array([sources[seq] for seq in seqs.tolist()], np.int64))
+    again = (events.kind[places] == EventKind.WRITE) & (events.kind[made_of] == EventKind.WRITE)
+    seqs, places, made_of = seqs[again], places[again], made_of[again]
+    values, before = events[places].values(), events[made_of].values()
+    found: set[int] = set()
+    for seq, value, earlier in zip(seqs.tolist(), values, before, strict=True):
+        source = sources[seq]
+        may_have_grown = isinstance(value, Opaque) and value.type_name == "str"
+        if (source not in sources or source in found) and not may_have_grown and same_value(value, earlier):
+            found.add(seq)
+    return sorted(found)
 
 
 def caller_of(call: Call, calls: dict[int, Call], activations: dict[int, Activation]) -> Activation | None:
