@@ -35,7 +35,8 @@ def all_told_of(programs: Mapping[str, str], folder: Path, *options: str | Path)
     recording = record(folder / "trace.db", "-q", *options, script)
     assert recording.exit_code == 0, recording.stderr
     rows = recording.query(
-        "SELECT DISTINCT findings.id, path, findings.kind, severity, findings.certainty, ifnull(label, '') FROM findings"
+        "SELECT DISTINCT findings.id, path, findings.kind, severity, findings.certainty, ifnull(label, '')"
+        " FROM findings"
         " LEFT JOIN locations ON locations.id = findings.location_id"
         " JOIN finding_events ON finding_events.finding_id = findings.id"
         " JOIN (SELECT run_id, seq, site_id FROM events UNION ALL SELECT run_id, seq, site_id FROM synchronisation)"

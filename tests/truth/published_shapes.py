@@ -1353,6 +1353,20 @@ run(work, work, work)
 assert calls.n == 3
 """,
     ),
+    "put if absent, in one step": Right(
+        f"{JCIP}, section 5.4.1",
+        """
+table = {}
+def add(key, item):
+    items = table.get(key)
+    if items is None: items = table.setdefault(key, [])
+    items.append(item)
+def work():
+    for number in range(6): add(number % 2, number)
+in_turn(work, work)
+assert sum(map(len, table.values())) == 12
+""",
+    ),
     "a bounded buffer": Right(
         f"{MESA}; {JCIP}, listing 14.6",
         """

@@ -5,7 +5,8 @@ Elphick and Shoshani, "System deadlocks" (1971). A run that got through may have
 while it holds `a`, and another `a` while it holds `b`. That is the lock-order graph of Havelund, "Using runtime
 analysis to guide model checking of Java programs" (2000). A circle in it is none if the same thread makes two of its
 edges, if a third lock is held at two of them (a gate), or if one thread did its part before it started the other, or
-after it had joined it: Bensalem and Havelund, "Dynamic deadlock analysis of multi-threaded programs" (2005).
+after it had joined it: Bensalem and Havelund, "Dynamic deadlock analysis of multi-threaded programs" (2005). A
+semaphore is a gate, too, if more of the edges were made under it than threads were ever seen to hold it at a time.
 
 Locks are those of `lockset.held_locks`. One that a thread released without holding it is no lock but a signal, and left
 out. An acquisition that gives up by itself ends no run, and makes no edge.
@@ -19,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import NamedTuple
 
 from opcodetrace.analyse.happens_before import Operations
-from opcodetrace.analyse.lockset import Held, held_locks
+from opcodetrace.analyse.lockset import Held, held_locks, semaphore_steps
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.sync import LOCKS, OF_THREADS, Act, Primitive, Synchronisation, SyncObject
 
@@ -51,7 +52,8 @@ class Nested(NamedTuple):
 
 
 def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, SyncObject]) -> set[int]:
-    """Locks that were released by a thread that did not hold them, so that nobody owns them."""
+    """Locks that were released by a thread that did not hold them, so that nobody owns them; or that a thread got
+    though it had them, which takes such a release, seen or not."""
     found: set[int] = set()
     holder: dict[int, int] = {}
     for each in synchronisation:
@@ -59,9 +61,14 @@ def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, Sy
         if lock is None or each.begins or each.failed or objects[lock].type_name not in LOCKS:
             continue
         if each.operation == Act.ACQUIRE:
+            if holder.get(lock) == each.thread and objects[lock].type_name == Primitive.LOCK:
+                found.add(lock)
             holder[lock] = each.thread
-        elif each.operation == Act.RELEASE and holder.get(lock, each.thread) != each.thread:
-            found.add(lock)
+        elif each.operation == Act.RELEASE:
+            if holder.get(lock, each.thread) != each.thread:
+                found.add(lock)
+            elif objects[lock].type_name == Primitive.LOCK:
+                holder.pop(lock, None)
     return found
 
 
@@ -182,7 +189,9 @@ def nested(
     return list(found.values())
 
 
-def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterator[list[Nested]]:
+def inversions(
+    edges: Sequence[Nested], starts: Callable[[], Starts], semaphores: Callable[[], Semaphores]
+) -> Iterator[list[Nested]]:
     """Circles of locks that threads took in different orders, each edge by another thread, and that nothing excludes.
 
     The shortest first. The search ends after so many steps (`MAX_STEPS`)."""
@@ -191,7 +200,7 @@ def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterato
         by_held[edge.held].append(edge)
     if not any(edge.lock in by_held for edge in edges):
         return
-    order = starts()
+    order, gates = starts(), semaphores()
     budget = MAX_STEPS
     for length in range(2, MAX_CIRCLE + 1):
         for start in sorted(by_held):
@@ -204,6 +213,8 @@ def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterato
                         continue
                     if edge.lock == start and len(path) + 1 == length:
                         circle = [*path, edge]
+                        if gates.exclude(circle):
+                            continue
                         first = circle.index(min(circle, key=lambda one: one.seq))
                         yield circle[first:] + circle[:first]
                     elif edge.lock not in (start, *(other.held for other in path)):
@@ -217,6 +228,39 @@ def _exclude(one: Nested, other: Nested, starts: Starts) -> bool:
         or starts.ordered(one, other)
         or starts.ordered(other, one)
     )
+
+
+class Semaphores:
+    """Which threads held semaphores when, and how many of them at a time."""
+
+    def __init__(self, synchronisation: Sequence[Synchronisation], objects: Mapping[int, SyncObject]) -> None:
+        self._held: defaultdict[int, list[Held]] = defaultdict(list)  # by thread
+        self._held_at_edge: dict[Nested, frozenset[int]] = {}
+        self._most: Counter[int] = Counter()  # of a semaphore: threads that held it at a time
+        now: Counter[int] = Counter()
+        since: defaultdict[tuple[int, int], list[int]] = defaultdict(list)  # by semaphore and thread
+        for what, number, thread, seq in semaphore_steps(Operations(synchronisation), objects):
+            begun = since[number, thread]
+            if what == Act.ACQUIRE:
+                begun.append(seq)
+                now[number] += 1
+                self._most[number] = max(self._most[number], now[number])
+            elif begun:  # else it is given by one who had none: a signal
+                self._held[thread].append(Held(number, thread, begun.pop(), seq))
+                now[number] -= 1
+        for (number, thread), begun in since.items():
+            self._held[thread] += [Held(number, thread, seq, math.inf) for seq in begun]
+
+    def exclude(self, circle: Iterable[Nested]) -> bool:
+        """Whether a semaphore was held at more of the edges than it was ever seen to let in together."""
+        at = Counter(number for edge in circle for number in self._held_at(edge))
+        return any(number > self._most[semaphore] for semaphore, number in at.items())
+
+    def _held_at(self, edge: Nested) -> frozenset[int]:
+        if edge not in self._held_at_edge:
+            its = self._held[edge.thread]
+            self._held_at_edge[edge] = frozenset(each.object for each in its if each.first < edge.seq < each.last)
+        return self._held_at_edge[edge]
 
 
 class Starts:

@@ -102,22 +102,8 @@ def held_semaphores(operations: Operations, objects: Mapping[int, SyncObject]) -
     """When semaphores were held that no two threads held at a time though one waited for another; by `first`."""
     found: list[Held] = []
     since: dict[int, tuple[int, int]] = {}  # thread, seq
-    used: Counter[int] = Counter()
     shared: set[int] = set()  # had by two at a time, or given by one who had none
-    waited: set[int] = set()
-    steps: list[tuple[int, str, int, int]] = []
-    for operation in operations.all:
-        number = operation.first.object
-        if number is None or objects[number].type_name not in SEMAPHORES:
-            continue
-        used[number] += 1
-        if operation.first.operation == Act.RELEASE:
-            steps.append((operation.first.seq, Act.RELEASE, number, operation.first.thread))
-        elif operation.first.operation == Act.ACQUIRE and operation.last is not None and operation.done:
-            steps.append((operation.last.seq, Act.ACQUIRE, number, operation.first.thread))
-        if operation.waited:
-            waited.add(number)
-    for seq, what, number, thread in sorted(steps):
+    for what, number, thread, seq in semaphore_steps(operations, objects):
         if what == Act.ACQUIRE:
             if number in since:
                 shared.add(number)
@@ -128,6 +114,21 @@ def held_semaphores(operations: Operations, objects: Mapping[int, SyncObject]) -
             found.append(Held(number, thread, since.pop(number)[1], seq))
     found += [Held(number, thread, seq, math.inf) for number, (thread, seq) in since.items()]
     return sorted((each for each in found if each.object not in shared), key=lambda each: each.first)
+
+
+def semaphore_steps(operations: Operations, objects: Mapping[int, SyncObject]) -> Iterator[tuple[str, int, int, int]]:
+    """What threads took and gave of semaphores, in order: acquire or release, which, by whom, seq."""
+    steps: list[tuple[int, str, int, int]] = []
+    for operation in operations.all:
+        number = operation.first.object
+        if number is None or objects[number].type_name not in SEMAPHORES:
+            continue
+        if operation.first.operation == Act.RELEASE:
+            steps.append((operation.first.seq, Act.RELEASE, number, operation.first.thread))
+        elif operation.first.operation == Act.ACQUIRE and operation.last is not None and operation.done:
+            steps.append((operation.last.seq, Act.ACQUIRE, number, operation.first.thread))
+    for seq, what, number, thread in sorted(steps):
+        yield what, number, thread, seq
 
 
 def locksets(updates: Iterable[Update], held: Sequence[Held]) -> Iterator[tuple[Update, frozenset[int]]]:

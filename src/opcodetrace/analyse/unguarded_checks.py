@@ -295,6 +295,8 @@ class _Search:
             return False
         if events.kind[act] == EventKind.DELETE:
             return self._fails(act)
+        if self._looks_itself(act):
+            return False
         if self._is_update(act):
             return True
         value = events[act].value
@@ -302,6 +304,14 @@ class _Search:
             return False
         return value.type_name in _TO_BE_SHARED or (
             value.identity is not None and self._is_changed(value.identity, act)
+        )
+
+    def _looks_itself(self, act: int) -> bool:
+        """Whether the act is one step that looks whether it is to be done: `d.setdefault(k, ...)`."""
+        events = self._events
+        return any(
+            events.site[place] == events.site[act] and events.kind[place] == EventKind.READ
+            for place in self._histories.before(act)[:1]
         )
 
     def _is_update(self, act: int) -> bool:

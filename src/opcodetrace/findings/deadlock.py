@@ -9,6 +9,7 @@ from opcodetrace.analyse.guards import Guards
 from opcodetrace.analyse.lock_order import (
     MAX_CIRCLE,
     Nested,
+    Semaphores,
     Starts,
     Waiting,
     abandoned,
@@ -77,7 +78,12 @@ class DeadlockKind(Kind):
                 stuck.add(frozenset(finding.locks))
                 yield finding
         taken = nested(trace.synchronisation, objects, trace.bounded)
-        for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads)):
+        found = inversions(
+            taken,
+            lambda: Starts(trace.synchronisation, trace.threads),
+            lambda: Semaphores(trace.synchronisation, objects),
+        )
+        for inversion in found:
             if frozenset(edge.lock for edge in inversion) not in stuck:
                 yield _of_inversion(inversion)
 
