@@ -104,6 +104,11 @@ NONE = {  # what both do, and what they do beside it
     "a queue": (LAZY, "act()\nitems.put(1)", "items.get()\nact()"),
     "a flag": (LAZY, "act()\nbox.done = True", "while not box.done: time.sleep(0)\nact()"),
     "one step": ('d.setdefault("k", make()).append(1)', "act()", "act()"),
+    "one step, if it is needed": (
+        'if d.get("k") is None: d.setdefault("k", make())\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
     "a cache of numbers": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = 7 * 6\nd["k"] + 1', "act()", "act()"),
     "a cache of objects": ('if "k" not in d: d["k"] = make()\nlen(d["k"])', "act()", "act()"),
     "a flag that is set once": ("if not box.done:\n    time.sleep(0)\n    box.done = True", "act()", "act()"),

@@ -31,6 +31,9 @@ def one(): return 1
 def get(): return box.count
 def put(value): box.count = value
 def bump(): return box.count + 1
+def compare_and_set(old, new):
+    with lock:
+        if box.count == old: box.count = new
 async def of_task(): slowly()
 def in_a_thread():
     thread = threading.Thread(target=slowly)
@@ -146,6 +149,11 @@ NONE = {
         "slowly()\nwith lock: box.done = True",
         "with lock: done = box.done\nif done: slowly()",
     ),
+    "a flag that is taken back in the end": (
+        "slowly()\nwith lock: box.done = True",
+        "with lock: done = box.done\ntry: slowly()\nfinally:\n    with lock: box.done = False",
+    ),
+    "compare and set": ("n = box.count\ncompare_and_set(n, n + 1)", "n = box.count\ncompare_and_set(n, n + 1)"),
     "handed on": (
         "job = Box()\njob.count = 0\njob.count += 1\njobs.append(job)",
         "job = jobs.pop()\njob.count += 1",

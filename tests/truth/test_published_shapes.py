@@ -34,12 +34,13 @@ def findings(told: Told) -> set[tuple[object, ...]]:
 
 @pytest.mark.parametrize("name", marked(WRONG))
 def test_what_is_wrong_is_found(name: str, told: dict[str, Told]) -> None:
-    wanted = {
-        (kind, "possible" if FREE_THREADED and severity == "gil-only" else severity, label)
-        for kind, severity, label in WRONG[name].found
-    }
-    assert findings(told[name]) == wanted
-    assert wanted
+    if WRONG[name].short:
+        assert findings(told[name])
+    else:
+        assert findings(told[name]) == {
+            (kind, "possible" if FREE_THREADED and severity == "gil-only" else severity, label)
+            for kind, severity, label in WRONG[name].found
+        }
 
 
 @pytest.mark.parametrize("name", marked(RIGHT))

@@ -127,7 +127,9 @@ class Hearsay:
         news_sites |= {test.site for test in tests if test.answer not in OF_PRESENCE}
         news = np.array(sorted(news_sites), np.int64)
         # whether a key is there, for a counter that begins by that
-        of_presence = np.array([test.site for test in tests if test.answer in OF_PRESENCE], np.int64)
+        of_presence = np.array([test.site for test in tests if test.answer in OF_PRESENCE - {"raises"}], np.int64)
+        of_failure = np.array([test.site for test in tests if test.answer == "raises"], np.int64)
+        has_failed = events.failed() if len(of_failure) else None
         self._counts: npt.NDArray[np.bool_] = np.zeros(len(events), bool)
         for start in range(0, len(events), PIECE):
             made = start + np.flatnonzero(sources.place[start : start + PIECE] >= 0)
@@ -135,9 +137,11 @@ class Hearsay:
             source = sources.place[made]
             source = source[events.location[source] == events.location[made]]
             self._counts[source] = ~np.isin(events.location[source], whole) & ~np.isin(events.site[source], news)
-        for start in range(0, len(events), PIECE) if len(of_presence) else ():
+        for start in range(0, len(events), PIECE) if len(of_presence) or len(of_failure) else ():
             part = slice(start, start + PIECE)
             self._counts[part] |= np.isin(events.site[part], of_presence)
+            if has_failed is not None:  # what was read all the same is news like any other
+                self._counts[part] |= np.isin(events.site[part], of_failure) & has_failed[part]
 
     @cached_property
     def _until(self) -> list[int]:
