@@ -53,7 +53,10 @@ class Run(Waits):
         """Of each circle, the threads with the lock that each held, and that which it took."""
         edges = nested(self.rows, self.objects, self.bounded)
         found = inversions(
-            edges, lambda: Starts(self.rows, self.threads()), lambda: Semaphores(self.rows, self.objects)
+            edges,
+            lambda: Starts(self.rows, self.threads()),
+            lambda: Semaphores(self.rows, self.objects),
+            lambda *_: False,
         )
         return [[(edge.thread, edge.held, edge.lock) for edge in circle] for circle in found]
 

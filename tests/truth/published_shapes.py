@@ -404,6 +404,24 @@ in_turn(first, second, third)
 """,
         found((DEADLOCK, POSSIBLE, "")),
     ),
+    "a table with a seat for each": Wrong(
+        DOWNEY,
+        """
+seats, both, l1, l2 = Semaphore(2), threading.Barrier(2), Lock(), Lock()
+def first():
+    with seats:
+        both.wait()
+        with l1, l2: pass
+    one.give()
+def second():
+    with seats:
+        both.wait()
+        one.wait()
+        with l2, l1: pass
+run(first, second)
+""",
+        found((DEADLOCK, POSSIBLE, "")),
+    ),
     "philosophers who dine": Wrong(
         DIJKSTRA,
         """
@@ -1170,6 +1188,26 @@ def first():
 with l2, l1: pass
 run(first)
 with l2, l1: pass
+""",
+    ),
+    "opposite orders before and after a barrier": Right(
+        "Agarwal, Wang, Stoller: Detecting potential deadlocks with static analysis and run-time monitoring, HVC 2005",
+        """
+l1, l2, barrier, ready = Lock(), Lock(), threading.Barrier(2), Event()
+def first():
+    for _ in range(3):
+        with l1, l2: pass
+    barrier.wait()
+    with l2, l1: pass
+    ready.set()
+def second():
+    with l1, l2: pass
+    barrier.wait()
+    for _ in range(3):
+        with l2, l1: pass
+    ready.wait()
+    with l1, l2: pass
+run(first, second)
 """,
     ),
     "opposite orders by one thread": Right(

@@ -49,6 +49,7 @@ class Nested(NamedTuple):
     seq: int
     until: float  # when it let the first of the two go
     gates: frozenset[int]  # what else it held
+    last_until: float  # the same of the last time that it did so
 
 
 def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, SyncObject]) -> set[int]:
@@ -158,7 +159,7 @@ def nested(
     """Each lock that woven code took, or waits for in the end, while the same thread held others, one by one.
 
     Only those that differ in thread, locks, places, gates or in which threads had been started and joined: of more, the
-    first one."""
+    first one, and when the last one was over."""
     no_locks = signals(synchronisation, objects)
     site_of = {each.seq: each.site for each in synchronisation}
     of_thread: defaultdict[int, list[Held]] = defaultdict(list)
@@ -183,16 +184,22 @@ def nested(
             gates = frozenset(other.object for other in holding) - {held.object, lock}
             until = min(held.last, math.inf if taken is None else taken.last)
             key = (each.thread, held.object, lock, site_of[held.first], each.site, gates, turns[each.thread])
-            found.setdefault(key, Nested(each.thread, held.object, held.first, lock, each.seq, until, gates))
+            edge = Nested(each.thread, held.object, held.first, lock, each.seq, until, gates, until)
+            found[key] = found[key]._replace(last_until=until) if key in found else edge
         if taken is not None:
             holding.append(taken)
     return list(found.values())
 
 
 def inversions(
-    edges: Sequence[Nested], starts: Callable[[], Starts], semaphores: Callable[[], Semaphores]
+    edges: Sequence[Nested],
+    starts: Callable[[], Starts],
+    semaphores: Callable[[], Semaphores],
+    waited: Callable[[int, int, int, int], bool],
 ) -> Iterator[list[Nested]]:
     """Circles of locks that threads took in different orders, each edge by another thread, and that nothing excludes.
+
+    `waited` tells of a thread, at a seq, whether it had waited for what another one had done by another seq.
 
     The shortest first. The search ends after so many steps (`MAX_STEPS`)."""
     by_held: defaultdict[int, list[Nested]] = defaultdict(list)
@@ -209,7 +216,7 @@ def inversions(
                 path = paths.pop()
                 for edge in by_held.get(path[-1].lock, ()) if len(path) < length else ():
                     budget -= 1
-                    if edge.held < start or any(_exclude(edge, other, order) for other in path):
+                    if edge.held < start or any(_exclude(edge, other, order, waited) for other in path):
                         continue
                     if edge.lock == start and len(path) + 1 == length:
                         circle = [*path, edge]
@@ -221,12 +228,19 @@ def inversions(
                         paths.append([*path, edge])
 
 
-def _exclude(one: Nested, other: Nested, starts: Starts) -> bool:
+def _exclude(one: Nested, other: Nested, starts: Starts, waited: Callable[[int, int, int, int], bool]) -> bool:
+    def is_over(first: Nested, second: Nested) -> bool:
+        """Whether a thread had waited for the other one to do its part for the last time."""
+        over = first.last_until
+        return not math.isinf(over) and waited(second.thread, second.held_since, first.thread, int(over))
+
     return (
         starts.same(one.thread, other.thread)
         or not (one.gates | {one.held}).isdisjoint(other.gates | {other.held})
         or starts.ordered(one, other)
         or starts.ordered(other, one)
+        or is_over(one, other)
+        or is_over(other, one)
     )
 
 

@@ -83,6 +83,19 @@ class Pasts:
         except TooManyOrders:
             return None
 
+    @cached_property
+    def _signals(self) -> Clocks | None:
+        """Without what threads know by starts and joins."""
+        try:
+            return Clocks([order for order in self.orders if order.carrier.object is not None])
+        except TooManyOrders:
+            return None
+
+    def was_signalled(self, thread: int, seq: int, other: int, then: int) -> bool:
+        """Whether a thread had waited by `seq` for what another one had done by `then`, without its start or a join:
+        for an event, at a barrier, for a queue ..."""
+        return self._signals is not None and self._signals.at(thread, seq).get(other) > then
+
     def holds(self, one: int, other: int) -> bool | None:
         """Whether an event's thread had waited, before it, for another one's thread to be past that; None: unknown.
 

@@ -82,6 +82,7 @@ class DeadlockKind(Kind):
             taken,
             lambda: Starts(trace.synchronisation, trace.threads),
             lambda: Semaphores(trace.synchronisation, objects),
+            evidence.pasts.was_signalled,
         )
         for inversion in found:
             if frozenset(edge.lock for edge in inversion) not in stuck:
