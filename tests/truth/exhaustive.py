@@ -1,0 +1,347 @@
+"""Tiny random programs, all of whose interleavings are gone through: what is told as possible is what one of them does.
+
+Two or three threads make a few steps: updates, writes, checks and what they decide upon, under locks, after some events
+and before others. The steps are made one after the other, in an order that the generator draws and that the trace does
+not show, so in no run anything goes wrong. The model makes the same accesses in every order that locks and events
+allow, one access at a time, and notes
+
+- which writes came between the read and the write of which update (a lost update);
+- which act was made though its check would have found something else by then (a stale check, a failed access);
+- which locks threads waited for in a circle (a deadlock).
+
+With the GIL, it does so once more with switches only where the interpreter has a switch point. What is found is held
+against that. *Possible* must be what happens in one of these interleavings, and *gil-only* what happens in none, but in
+one that switches anywhere. The other way round, all must be found of which docs/findings.md does not say that it is not
+told:
+
+- updates are looked for among writes that follow one another at a location, in the run;
+- checks among those that were acted on, so that another thread's same check, the next one, found it done;
+- with a third thread, the later one may have heard of the earlier.
+
+`python -m tests.truth.exhaustive --programs 1000` records that many and prints each difference.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from opcodetrace.rewrite.interpreters import FREE_THREADED
+from tests.recording import record
+from tests.truth.random_guards import PRELUDE
+from tests.truth.recorded import END, TURNS, run
+
+
+class Way(NamedTuple):
+    """What a function does with a location, {} in its lines: its accesses, each with the line that makes it."""
+
+    lines: list[str]
+    accesses: list[tuple[str, int]]
+    suspends: bool  # a thread can be suspended between the first of them and the last
+
+
+READ, UPDATE, WRITE = "read", "update", "write"  # of a number
+TEST, DELETE = "test", "delete"  # of a key that is there in the beginning
+TEST_NOT, MAKE = "test not", "make"  # of one that is not
+SLOWLY = "    sleep(0)"
+NUMBERS = [
+    Way(["{} += 1"], [(READ, 0), (UPDATE, 0)], False),
+    Way(["seen = {}", "sleep(0)", "{} = seen + 1"], [(READ, 0), (UPDATE, 2)], True),
+    Way(["{} = {value}"], [(WRITE, 0)], False),
+]
+THERE = [
+    Way(["if {key} in table:", "    del {}"], [(TEST, 0), (DELETE, 1)], False),
+    Way(["if {key} in table:", SLOWLY, "    del {}"], [(TEST, 0), (DELETE, 2)], True),
+]
+NOT_THERE = [
+    Way(["if {key} not in table:", "    {} = []", "{}.append(1)"], [(TEST_NOT, 0), (MAKE, 1)], False),
+    Way(["if {key} not in table:", SLOWLY, "    {} = []", "{}.append(1)"], [(TEST_NOT, 0), (MAKE, 2)], True),
+]
+
+
+class Function(NamedTuple):
+    name: str
+    way: Way
+    location: str
+    line: int  # of its first one
+
+
+class Step(NamedTuple):
+    thread: int
+    locks: tuple[tuple[int, int], ...]  # from the outermost on, each with the line that takes it
+    functions: list[Function]
+    waits: list[int]  # events
+    sets: list[int]
+
+
+class Program(NamedTuple):
+    steps: list[Step]  # in the order in which they are made
+    lines: list[str]
+    first_line: int
+
+
+class Op(NamedTuple):
+    """One thing that a thread does. `goes_on`: with the GIL it is not suspended before it."""
+
+    what: str
+    at: str | int  # a location, a lock or an event
+    line: int = 0
+    step: int = 0
+    goes_on: bool = False
+
+
+Told = tuple[str, str, frozenset[int], str]  # kind, location, lines, severity
+Found = tuple[str, str, frozenset[int], frozenset[int]]  # kind, location, lines, the two steps
+
+
+def build(number: int, choose: random.Random, first_line: int) -> Program:
+    """A program whose first line is that one."""
+    here, there, absent = f"box.p{number}", f"table['p{number}_there']", f"table['p{number}_absent']"
+    lines = [f"{here} = 0", f"{there} = 0", f"locks{number} = [threading.Lock() for _ in range(3)]"]
+    functions = []
+    for place in range(choose.randint(1, 3)):
+        ways, location = choose.choice([(NUMBERS, here), (NUMBERS, here), (THERE, there), (NOT_THERE, absent)])
+        way, name = choose.choice(ways), f"act{number}_{place}"
+        functions.append(Function(name, way, location, first_line + len(lines) + 1))
+        key, value = location.partition("[")[2].rstrip("]"), str(1000 + place)
+        lines.append(f"def {name}():")
+        lines += ["    " + each.replace("{value}", value).format(location, key=key) for each in way.lines]
+    counts = [choose.randint(1, 3) for _ in range(choose.choice([2, 2, 3]))]
+    order = [thread for thread, count in enumerate(counts) for _ in range(count)]
+    choose.shuffle(order)
+    waits: list[list[int]] = [[] for _ in order]
+    sets: list[list[int]] = [[] for _ in order]
+    events = 0
+    for later in range(len(order)):
+        for earlier in range(later):
+            if order[earlier] != order[later] and choose.random() < 0.12:
+                sets[earlier].append(events)
+                waits[later].append(events)
+                events += 1
+    lines.append(f"events{number} = [threading.Event() for _ in range({events})]")
+    steps = []
+    bodies: defaultdict[int, list[str]] = defaultdict(list)
+    for place, thread in enumerate(order):
+        lines.append(f"def step{number}_{place}():")
+        held = choose.sample(range(3), choose.choice([0, 0, 1, 1, 2]))
+        wait_inside = bool(held) and choose.random() < 0.2  # it waits for the events while it holds the locks
+        waiting = [f"events{number}[{each}].wait()" for each in waits[place]]
+        lines += [] if wait_inside else ["    " + each for each in waiting]
+        locks = []
+        for depth, lock in enumerate(held):
+            lines.append(f"    {'    ' * depth}with locks{number}[{lock}]:")
+            locks.append((lock, first_line + len(lines) - 1))
+        margin = "    " * (len(held) + 1)
+        lines += [margin + each for each in waiting] if wait_inside else []
+        called = [choose.choice(functions) for _ in range(choose.choice([1, 1, 2]))]
+        lines += [f"{margin}{each.name}()" for each in called]
+        lines += [f"    events{number}[{each}].set()" for each in sets[place]]
+        before = tuple(locks) if wait_inside else ()
+        steps.append(Step(thread, tuple(locks), called, waits[place], sets[place]))
+        if before and waits[place]:
+            steps[-1] = steps[-1]._replace(waits=[-1 - each for each in waits[place]])  # inside
+        bodies[thread] += [f"    step{number}_{place}()", "    step()"]
+    for thread in range(len(counts)):
+        lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
+    works = ", ".join(f"work{number}_{thread}" for thread in range(len(counts)))
+    lines.append(f"run({[*order, *range(len(counts)), END]}, {works})")
+    return Program(steps, lines, first_line)
+
+
+def ops_of(number: int, step: Step, *, gil: bool) -> Iterator[Op]:
+    waits = [Op("wait", each if each >= 0 else -1 - each) for each in step.waits]
+    inside = any(each < 0 for each in step.waits)
+    yield from () if inside else waits
+    for lock, line in step.locks:
+        yield Op("acquire", lock, line)
+    yield from waits if inside else ()
+    for function in step.functions:
+        for place, (what, line) in enumerate(function.way.accesses):
+            goes_on = gil and place > 0 and not function.way.suspends
+            yield Op(what, function.location, function.line + line, number, goes_on)
+    for lock, line in reversed(step.locks):
+        yield Op("release", lock, line)
+    for each in step.sets:
+        yield Op("set", each)
+
+
+class State(NamedTuple):
+    """Where a program is."""
+
+    at: tuple[int, ...]  # by thread: the next of its ops; beyond them, if it has ended
+    holders: tuple[int | None, ...]  # by lock
+    given: frozenset[int]  # events
+    there: frozenset[str]  # keys
+    since: tuple[frozenset[tuple[int, int]], ...]  # by thread: line and step of the others' writes since its read
+
+
+def all_interleavings(threads: Sequence[Sequence[Op]], there: Iterable[str]) -> set[Found]:
+    """What happens in one of them."""
+    nothing: frozenset[tuple[int, int]] = frozenset()
+    begin = State((0,) * len(threads), (None,) * 3, frozenset(), frozenset(there), (nothing,) * len(threads))
+    found: set[Found] = set()
+    seen: set[State] = set()
+    pending = [begin]
+    while pending:
+        state = pending.pop()
+        if state in seen:
+            continue
+        seen.add(state)
+        goes_on = [t for t, ops in enumerate(threads) if state.at[t] < len(ops) and ops[state.at[t]].goes_on]
+        found.update(_deadlocks(threads, state))
+        for thread in goes_on or range(len(threads)):
+            following = _after(threads, state, thread, found)
+            if following is not None:
+                pending.append(following)
+    return found
+
+
+def _deadlocks(threads: Sequence[Sequence[Op]], state: State) -> Iterator[Found]:
+    """Circles of threads, each of which waits for a lock that the next one holds; with the lines at which they wait."""
+    waits = {}
+    for thread, ops in enumerate(threads):
+        if state.at[thread] < len(ops) and ops[state.at[thread]].what == "acquire":
+            op = ops[state.at[thread]]
+            assert isinstance(op.at, int)
+            if state.holders[op.at] is not None:
+                waits[thread] = state.holders[op.at], op.line
+    for start in waits:
+        path: list[int] = []
+        at: int | None = start
+        while at in waits and at not in path:
+            path.append(at)
+            at = waits[at][0]
+        if at == start:
+            yield "deadlock", "", frozenset(waits[each][1] for each in path), frozenset()
+
+
+def _after(threads: Sequence[Sequence[Op]], state: State, thread: int, found: set[Found]) -> State | None:
+    """The state after a thread's next op; None if it has none, or cannot go on."""
+    ops, at = threads[thread], state.at[thread]
+    if at >= len(ops):
+        return None
+    what, place, line, step, _ = ops[at]
+    holders, given, there, since = list(state.holders), state.given, state.there, list(state.since)
+    then = at + 1
+    if isinstance(place, int):
+        if (what == "acquire" and holders[place] is not None) or (what == "wait" and place not in given):
+            return None
+        if what in ("acquire", "release"):
+            holders[place] = thread if what == "acquire" else None
+        given |= {place} if what == "set" else set()
+    elif what == READ:
+        since[thread] = frozenset()
+    elif what in (TEST, TEST_NOT):
+        since[thread] = frozenset()
+        then += (place in there) != (what == TEST)
+    else:
+        fails = what == DELETE and place not in there
+        if what == UPDATE or fails or (what == MAKE and place in there):
+            kind = "unguarded update" if what == UPDATE else "unguarded check"
+            for other_line, other_step in since[thread]:
+                lines = {line, other_line} if what == UPDATE else {line}
+                found.add((kind, place, frozenset(lines), frozenset((step, other_step))))
+        if fails:
+            return None  # it ends by that
+        there = there - {place} if what == DELETE else there | {place} if what == MAKE else there
+        for other, its in enumerate(threads):
+            after_read = other != thread and state.at[other] < len(its) and its[state.at[other]]
+            if after_read and after_read.at == place and after_read.what in (UPDATE, DELETE, MAKE):
+                since[other] |= {(line, step)}
+        since[thread] = frozenset()
+    moved = (*state.at[:thread], then, *state.at[thread + 1 :])
+    return State(moved, tuple(holders), given, there, tuple(since))
+
+
+def truth(program: Program) -> tuple[set[Told], set[Told]]:
+    """What happens in some interleaving; and of that, what the run shows: its accesses come next to each other."""
+    threads = max(step.thread for step in program.steps) + 1
+    there = [f.location for step in program.steps for f in step.functions if f.way in THERE]
+
+    def of(*, gil: bool) -> set[Found]:
+        ops: list[list[Op]] = [[] for _ in range(threads)]
+        for number, step in enumerate(program.steps):
+            ops[step.thread] += ops_of(number, step, gil=gil)
+        return all_interleavings(ops, there)
+
+    everywhere = of(gil=False)
+    native = {each[:3] for each in (everywhere if FREE_THREADED else of(gil=True))}
+    must = shown(program)
+    true, needed = set(), set()
+    for each in everywhere:
+        told = (*each[:3], "possible" if each[:3] in native else "gil-only")
+        true.add(told)
+        if each in must or each[0] == "deadlock":
+            needed.add(told)
+    return true, needed
+
+
+def shown(program: Program) -> set[Found]:
+    """What a run would show if nothing kept the threads apart, as docs/findings.md has it: writes that follow one
+    another at a location; acts after which another thread made the same check, and found it changed. Of three threads,
+    one may have heard of the others: nothing."""
+    if max(step.thread for step in program.steps) > 1:
+        return set()
+    found: set[Found] = set()
+    there = {f.location for step in program.steps for f in step.functions if f.way in THERE}
+    last: dict[str, tuple[int, Function]] = {}  # by location: step and function of the last write or act
+    for number, step in enumerate(program.steps):
+        for function in step.functions:
+            location, line = function.location, function.line + function.way.accesses[-1][1]
+            before = last.get(location)
+            acts = function.way in NUMBERS or (location in there) == (function.way in THERE)
+            if acts:
+                last[location] = number, function
+                there ^= {location}
+            if before is None or program.steps[before[0]].thread == step.thread:
+                continue
+            steps = frozenset((number, before[0]))
+            if function.way in NUMBERS:
+                other_line = before[1].line + before[1].way.accesses[-1][1]
+                found.add(("unguarded update", location, frozenset((line, other_line)), steps))
+            elif not acts and before[1] == function:
+                found.add(("unguarded check", location, frozenset((line,)), steps))
+    return found
+
+
+def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[str]]:
+    """Records programs; gives how many findings they have, and what is otherwise than expected."""
+    (folder / "turns.py").write_text(TURNS)
+    lines = PRELUDE.splitlines()
+    programs = []
+    for number in range(count):
+        programs.append(build(number, choose, len(lines) + 1))
+        lines += programs[-1].lines
+    script = folder / "script.py"
+    script.write_text("\n".join(lines) + "\n")
+    recording = record(folder / "trace.db", "-q", "--exclude", "turns", script)
+    assert recording.exit_code == 0, recording.stderr
+    rows = recording.query(
+        "SELECT findings.kind, ifnull(label, ''), group_concat(line), severity FROM findings"
+        " LEFT JOIN locations ON locations.id = findings.location_id"
+        " JOIN finding_events ON finding_events.finding_id = findings.id"
+        " JOIN (SELECT run_id, seq, site_id FROM events UNION ALL SELECT run_id, seq, site_id FROM synchronisation)"
+        " AS played ON played.run_id = findings.run_id AND played.seq = finding_events.seq"
+        " JOIN sites ON sites.id = played.site_id"
+        " WHERE role IN ('write', 'other write', 'act') OR role LIKE 'wait %' GROUP BY findings.id"
+    )
+    found: set[Told] = set()
+    for kind, label, of_roles, severity in rows:
+        at = frozenset(map(int, str(of_roles).split(",")))
+        found.add((str(kind), str(label).partition(" (")[0], at, str(severity)))
+    differences = []
+    for program in programs:
+        its = range(program.first_line, program.first_line + len(program.lines))
+        told = {each for each in found if min(each[2]) in its}
+        true, needed = truth(program)
+        if not needed <= told <= true:
+            text = "\n".join(f"{number:4} {line}" for number, line in zip(its, program.lines, strict=True))
+            differences.append(f"{text}\nuntrue {told - true}\nmissing {needed - told}")
+    return len(found), differences
+
+
+if __name__ == "__main__":
+    run(check, __doc__)
