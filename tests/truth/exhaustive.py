@@ -16,7 +16,7 @@ told:
 
 - updates are looked for among writes that follow one another at a location, in the run;
 - checks among those that were acted on, so that another thread's same check, the next one, found it done;
-- with a third thread, the later one may have heard of the earlier.
+- the later thread has not heard of the earlier one, by a list that this one made; or by a third thread, if there is one.
 
 `python -m tests.truth.exhaustive --programs 1000` records that many and prints each difference.
 """
@@ -279,32 +279,61 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
     return true, needed
 
 
+class Call(NamedTuple):
+    """Of a function, in the run."""
+
+    step: int
+    thread: int
+    function: Function
+    acts: bool
+
+    @property
+    def line(self) -> int:
+        return self.function.line + self.function.way.accesses[-1][1]
+
+
 def shown(program: Program) -> set[Found]:
     """What a run would show if nothing kept the threads apart, as docs/findings.md has it: writes that follow one
-    another at a location; acts after which another thread made the same check, and found it changed. Of three threads,
-    one may have heard of the others: nothing."""
+    another at a location; acts after which another thread made the same check, and found it changed. Not if the later
+    thread had heard of the earlier one; of three threads, it may have by the third: nothing."""
     if max(step.thread for step in program.steps) > 1:
         return set()
-    found: set[Found] = set()
+    calls = []
     there = {f.location for step in program.steps for f in step.functions if f.way in THERE}
-    last: dict[str, tuple[int, Function]] = {}  # by location: step and function of the last write or act
     for number, step in enumerate(program.steps):
         for function in step.functions:
-            location, line = function.location, function.line + function.way.accesses[-1][1]
-            before = last.get(location)
-            acts = function.way in NUMBERS or (location in there) == (function.way in THERE)
-            if acts:
-                last[location] = number, function
-                there ^= {location}
-            if before is None or program.steps[before[0]].thread == step.thread:
-                continue
-            steps = frozenset((number, before[0]))
-            if function.way in NUMBERS:
-                other_line = before[1].line + before[1].way.accesses[-1][1]
-                found.add(("unguarded update", location, frozenset((line, other_line)), steps))
-            elif not acts and before[1] == function:
-                found.add(("unguarded check", location, frozenset((line,)), steps))
+            acts = function.way in NUMBERS or (function.location in there) == (function.way in THERE)
+            there ^= {function.location} if acts else set()
+            calls.append(Call(number, step.thread, function, acts))
+    found: set[Found] = set()
+    last: dict[str, int] = {}  # by location: the last write or act
+    for place, call in enumerate(calls):
+        location = call.function.location
+        before = calls[last[location]] if location in last else None
+        if before is not None and before.thread != call.thread and not _has_heard(calls[last[location] : place]):
+            steps = frozenset((call.step, before.step))
+            if call.function.way in NUMBERS:
+                found.add(("unguarded update", location, frozenset((call.line, before.line)), steps))
+            elif not call.acts and before.function == call.function:
+                found.add(("unguarded check", location, frozenset((call.line,)), steps))
+        if call.acts:
+            last[location] = place
     return found
+
+
+def _has_heard(calls: Sequence[Call]) -> bool:
+    """Whether the other thread has read, to append to it, a list that the first one made in the first call or later."""
+    first = calls[0].thread
+    told: set[str] = set()
+    for call in calls:
+        if call.function.way not in NOT_THERE:
+            continue
+        location = call.function.location
+        if call.acts:
+            (told.add if call.thread == first else told.discard)(location)
+        if call.thread != first and location in told:
+            return True
+    return False
 
 
 def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[str]]:
