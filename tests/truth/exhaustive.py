@@ -11,12 +11,11 @@ allow, one access at a time, and notes
 
 With the GIL, it does so once more with switches only where the interpreter has a switch point. What is found is held
 against that. *Possible* must be what happens in one of these interleavings, and *gil-only* what happens in none, but in
-one that switches anywhere. The other way round, all must be found of which docs/findings.md does not say that it is not
-told:
+one that switches anywhere. The other way round, all must be found except what docs/findings.md says is not told:
 
-- updates are looked for among writes that follow one another at a location, in the run;
-- checks among those that were acted on, so that another thread's same check, the next one, found it done;
-- the later thread has not heard of the earlier one, by a list that this one made; or by a third thread, if there is one.
+- updates whose writes do not follow one another at the location, in the run;
+- checks after whose act no other thread made the same one, as the next there, and found it done;
+- pairs whose later thread may have heard of the earlier one: by a list to which both append, or by a third thread.
 
 `python -m tests.truth.exhaustive --programs 1000` records that many and prints each difference.
 """
@@ -126,7 +125,7 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
     bodies: defaultdict[int, list[str]] = defaultdict(list)
     for place, thread in enumerate(order):
         lines.append(f"def step{number}_{place}():")
-        held = choose.sample(range(3), choose.choice([0, 0, 1, 1, 2]))
+        held = choose.sample(range(3), choose.choice([0, 0, 1, 1, 2, 2, 3]))
         wait_inside = bool(held) and choose.random() < 0.2  # it waits for the events while it holds the locks
         waiting = [f"events{number}[{each}].wait()" for each in waits[place]]
         lines += [] if wait_inside else ["    " + each for each in waiting]
@@ -322,17 +321,15 @@ def shown(program: Program) -> set[Found]:
 
 
 def _has_heard(calls: Sequence[Call]) -> bool:
-    """Whether the other thread has read, to append to it, a list that the first one made in the first call or later."""
+    """Whether the other thread has appended to a list to which the first one had, in the first call or later."""
     first = calls[0].thread
     told: set[str] = set()
     for call in calls:
-        if call.function.way not in NOT_THERE:
-            continue
-        location = call.function.location
-        if call.acts:
-            (told.add if call.thread == first else told.discard)(location)
-        if call.thread != first and location in told:
-            return True
+        if call.function.way in NOT_THERE:
+            if call.thread == first:
+                told.add(call.function.location)
+            elif call.function.location in told:
+                return True
     return False
 
 
