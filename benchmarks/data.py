@@ -33,6 +33,7 @@ LOCATIONS = 100_000
 FORMATS = ("text", "markdown", "json")
 WINDOW = "8G"
 AT_ONCE = 100_000  # rows that are Python objects at one time
+ALONE = "lost update"  # the kind beside which all of them are measured
 POLL = 0.02  # seconds between looks at a process's memory
 
 
@@ -47,11 +48,11 @@ class Done:
     peak: float | None  # MiB that it had in memory at most, without its children; None where the system does not say
 
 
-def run(command: Sequence[str | Path]) -> Done:
+def run(command: Sequence[str | Path], kinds: str = "") -> Done:
+    """Of opcodetrace; with `kinds` alone, if any are named."""
     begin, before = time.monotonic(), os.times()
-    with subprocess.Popen(
-        [sys.executable, "-m", "opcodetrace", *command], stdout=subprocess.PIPE, text=True
-    ) as process:
+    module = ("benchmarks.only", kinds) if kinds else ("opcodetrace",)
+    with subprocess.Popen([sys.executable, "-m", *module, *command], stdout=subprocess.PIPE, text=True) as process:
         peak = [0.0]
         watcher = threading.Thread(target=_watch, args=(process, peak), daemon=True)
         watcher.start()
@@ -123,14 +124,20 @@ def first_row(database: Path) -> float:
     return seconds
 
 
+def after_the_end(command: Sequence[str | Path], kinds: str = "") -> tuple[Done, float]:
+    """Runs it, and gives the seconds from the script's end to the report."""
+    done = run(["record", "-q", "--window", WINDOW, *command], kinds)
+    return done, done.end - json.loads(done.output)["end"]
+
+
 def rows_of(events: int, folder: Path) -> Iterator[tuple[str, str, str]]:
     """What is measured of a run of so many events, and what was asked for."""
     rates = {}
     for name, program in (("all shared", "counter"), ("5 % shared", "partly")):
         database = folder / f"{program}.db"
         arguments = (PROGRAMS / f"{program}.py", str(events // (2 * EVENTS_AN_INCREMENT)))
-        done = run(["record", "-q", "--window", WINDOW, "-d", database, *arguments])
-        seconds = done.end - json.loads(done.output)["end"]
+        done, seconds = after_the_end(["-d", database, *arguments])
+        _, alone = after_the_end(["-d", folder / "alone.db", *arguments], ALONE)
         with contextlib.closing(sqlite3.connect(database)) as connection:
             records, accesses, stored, kept, truncated = connection.execute(
                 "SELECT records, accesses, stored, events, truncated FROM runs"
@@ -145,6 +152,11 @@ def rows_of(events: int, folder: Path) -> Iterator[tuple[str, str, str]]:
             "",
         )
         yield "  from the script's end to the report", f"{seconds:.1f} s, {rates[name]:,.0f} events a second", ""
+        yield (
+            f"  the same, {ALONE}s alone",
+            f"{alone:.1f} s, so all kinds take {seconds / alone:.2f} times as long",
+            "1.3 at most",
+        )
         if done.peak:
             yield "  collector's memory at most", f"{done.peak:,.0f} MiB", "600" if events == 10_000_000 else ""
         if name == "all shared":
