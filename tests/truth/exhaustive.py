@@ -1,9 +1,9 @@
 """Tiny random programs, all of whose interleavings are gone through: what is told as possible is what one of them does.
 
-Two or three threads make a few steps: updates, writes, checks and what they decide upon, under locks, after some events
-and before others. The steps are made one after the other, in an order that the generator draws and that the trace does
-not show, so in no run anything goes wrong. The model makes the same accesses in every order that locks and events
-allow, one access at a time, and notes
+Two or three threads make a few steps: updates, writes, checks and what they decide upon, under locks of several kinds,
+after some signals (events, queues, futures, semaphores) and before others. The steps are made one after the other, in
+an order that the generator draws and that the trace does not show, so in no run anything goes wrong. The model makes
+the same accesses in every order that locks and signals allow, one access at a time, and notes
 
 - which writes came between the read and the write of which update (a lost update);
 - which act was made though its check would have found something else by then (a stale check, a failed access);
@@ -14,8 +14,10 @@ against that. *Possible* must be what happens in one of these interleavings, and
 one that switches anywhere. The other way round, all must be found except what docs/findings.md says is not told:
 
 - updates whose writes do not follow one another at the location, in the run;
-- checks after whose act no other thread made the same one, as the next there, and found it done;
-- pairs whose later thread may have heard of the earlier one: by a list to which both append, or by a third thread.
+- checks after whose act no other thread made the same one, as its next one there, and found it done;
+- pairs whose later thread may have heard of the earlier one: by a list to which both append, a semaphore that both
+  take, or a third thread;
+- circles with semaphores in them.
 
 `python -m tests.truth.exhaustive --programs 1000` records that many and prints each difference.
 """
@@ -43,7 +45,7 @@ class Way(NamedTuple):
 
 
 READ, UPDATE, WRITE = "read", "update", "write"  # of a number
-TEST, DELETE = "test", "delete"  # of a key that is there in the beginning
+TEST, DELETE, REMOVE = "test", "delete", "remove"  # of a key that is there in the beginning
 TEST_NOT, MAKE = "test not", "make"  # of one that is not
 SLOWLY = "    sleep(0)"
 NUMBERS = [
@@ -52,6 +54,8 @@ NUMBERS = [
     Way(["{} = {value}"], [(WRITE, 0)], False),
 ]
 THERE = [
+    Way(["table.pop({key}, None)"], [(REMOVE, 0)], False),
+    Way(["try: del {}", "except KeyError: pass"], [(REMOVE, 0)], False),
     Way(["if {key} in table:", "    del {}"], [(TEST, 0), (DELETE, 1)], False),
     Way(["if {key} in table:", SLOWLY, "    del {}"], [(TEST, 0), (DELETE, 2)], True),
 ]
@@ -59,6 +63,17 @@ NOT_THERE = [
     Way(["if {key} not in table:", "    {} = []", "{}.append(1)"], [(TEST_NOT, 0), (MAKE, 1)], False),
     Way(["if {key} not in table:", SLOWLY, "    {} = []", "{}.append(1)"], [(TEST_NOT, 0), (MAKE, 2)], True),
 ]
+
+
+IMPORTS = ["import queue", "from concurrent.futures import Future"]
+LOCKS = ["threading.Lock()", "threading.RLock()", "threading.Condition()", "threading.Semaphore(1)"]
+SIGNALS = {  # how they are given, and waited for
+    "threading.Event()": ("set()", "wait()"),
+    "threading.Semaphore(0)": ("release()", "acquire()"),
+    "queue.Queue()": ("put(1)", "get()"),
+    "queue.SimpleQueue()": ("put(1)", "get()"),
+    "Future()": ("set_result(1)", "result()"),
+}
 
 
 class Function(NamedTuple):
@@ -72,7 +87,8 @@ class Step(NamedTuple):
     thread: int
     locks: tuple[tuple[int, int], ...]  # from the outermost on, each with the line that takes it
     functions: list[Function]
-    waits: list[int]  # events
+    waits: list[int]  # signals
+    waits_inside: bool  # it does so while it holds the locks
     sets: list[int]
 
 
@@ -80,6 +96,7 @@ class Program(NamedTuple):
     steps: list[Step]  # in the order in which they are made
     lines: list[str]
     first_line: int
+    locks: list[str]
 
 
 class Op(NamedTuple):
@@ -99,7 +116,8 @@ Found = tuple[str, str, frozenset[int], frozenset[int]]  # kind, location, lines
 def build(number: int, choose: random.Random, first_line: int) -> Program:
     """A program whose first line is that one."""
     here, there, absent = f"box.p{number}", f"table['p{number}_there']", f"table['p{number}_absent']"
-    lines = [f"{here} = 0", f"{there} = 0", f"locks{number} = [threading.Lock() for _ in range(3)]"]
+    kinds = choose.choices(LOCKS, (4, 2, 1, 1), k=3)
+    lines = [f"{here} = 0", f"{there} = 0", f"locks{number} = [{', '.join(kinds)}]"]
     functions = []
     for place in range(choose.randint(1, 3)):
         ways, location = choose.choice([(NUMBERS, here), (NUMBERS, here), (THERE, there), (NOT_THERE, absent)])
@@ -120,43 +138,40 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
                 sets[earlier].append(events)
                 waits[later].append(events)
                 events += 1
-    lines.append(f"events{number} = [threading.Event() for _ in range({events})]")
+    signals = choose.choices(list(SIGNALS), (4, 1, 1, 1, 1), k=events)
+    lines.append(f"signals{number} = [{', '.join(signals)}]")
     steps = []
     bodies: defaultdict[int, list[str]] = defaultdict(list)
     for place, thread in enumerate(order):
         lines.append(f"def step{number}_{place}():")
         held = choose.sample(range(3), choose.choice([0, 0, 1, 1, 2, 2, 3]))
-        wait_inside = bool(held) and choose.random() < 0.2  # it waits for the events while it holds the locks
-        waiting = [f"events{number}[{each}].wait()" for each in waits[place]]
-        lines += [] if wait_inside else ["    " + each for each in waiting]
+        waits_inside = bool(held) and choose.random() < 0.2
+        waiting = [f"signals{number}[{each}].{SIGNALS[signals[each]][1]}" for each in waits[place]]
+        lines += [] if waits_inside else ["    " + each for each in waiting]
         locks = []
         for depth, lock in enumerate(held):
             lines.append(f"    {'    ' * depth}with locks{number}[{lock}]:")
             locks.append((lock, first_line + len(lines) - 1))
         margin = "    " * (len(held) + 1)
-        lines += [margin + each for each in waiting] if wait_inside else []
+        lines += [margin + each for each in waiting] if waits_inside else []
         called = [choose.choice(functions) for _ in range(choose.choice([1, 1, 2]))]
         lines += [f"{margin}{each.name}()" for each in called]
-        lines += [f"    events{number}[{each}].set()" for each in sets[place]]
-        before = tuple(locks) if wait_inside else ()
-        steps.append(Step(thread, tuple(locks), called, waits[place], sets[place]))
-        if before and waits[place]:
-            steps[-1] = steps[-1]._replace(waits=[-1 - each for each in waits[place]])  # inside
+        lines += [f"    signals{number}[{each}].{SIGNALS[signals[each]][0]}" for each in sets[place]]
+        steps.append(Step(thread, tuple(locks), called, waits[place], waits_inside, sets[place]))
         bodies[thread] += [f"    step{number}_{place}()", "    step()"]
     for thread in range(len(counts)):
         lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
     works = ", ".join(f"work{number}_{thread}" for thread in range(len(counts)))
     lines.append(f"run({[*order, *range(len(counts)), END]}, {works})")
-    return Program(steps, lines, first_line)
+    return Program(steps, lines, first_line, kinds)
 
 
 def ops_of(number: int, step: Step, *, gil: bool) -> Iterator[Op]:
-    waits = [Op("wait", each if each >= 0 else -1 - each) for each in step.waits]
-    inside = any(each < 0 for each in step.waits)
-    yield from () if inside else waits
+    waits = [Op("wait", each) for each in step.waits]
+    yield from () if step.waits_inside else waits
     for lock, line in step.locks:
         yield Op("acquire", lock, line)
-    yield from waits if inside else ()
+    yield from waits if step.waits_inside else ()
     for function in step.functions:
         for place, (what, line) in enumerate(function.way.accesses):
             goes_on = gil and place > 0 and not function.way.suspends
@@ -245,8 +260,8 @@ def _after(threads: Sequence[Sequence[Op]], state: State, thread: int, found: se
                 found.add((kind, place, frozenset(lines), frozenset((step, other_step))))
         if fails:
             return None  # it ends by that
-        there = there - {place} if what == DELETE else there | {place} if what == MAKE else there
-        for other, its in enumerate(threads):
+        there = there - {place} if what in (DELETE, REMOVE) else there | {place} if what == MAKE else there
+        for other, its in enumerate(threads) if what != REMOVE or place in state.there else ():
             after_read = other != thread and state.at[other] < len(its) and its[state.at[other]]
             if after_read and after_read.at == place and after_read.what in (UPDATE, DELETE, MAKE):
                 since[other] |= {(line, step)}
@@ -273,9 +288,14 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
     for each in everywhere:
         told = (*each[:3], "possible" if each[:3] in native else "gil-only")
         true.add(told)
-        if each in must or each[0] == "deadlock":
+        if each in must or (each[0] == "deadlock" and not has_semaphore(program)):
             needed.add(told)
     return true, needed
+
+
+def has_semaphore(program: Program) -> bool:
+    """In place of a lock: who uses the same one may have heard of the other, and it is in no circle."""
+    return any("Semaphore" in each for each in program.locks)
 
 
 class Call(NamedTuple):
@@ -294,8 +314,8 @@ class Call(NamedTuple):
 def shown(program: Program) -> set[Found]:
     """What a run would show if nothing kept the threads apart, as docs/findings.md has it: writes that follow one
     another at a location; acts after which another thread made the same check, and found it changed. Not if the later
-    thread had heard of the earlier one; of three threads, it may have by the third: nothing."""
-    if max(step.thread for step in program.steps) > 1:
+    thread may have heard of the earlier one, by a third thread or a semaphore, say."""
+    if max(step.thread for step in program.steps) > 1 or has_semaphore(program):
         return set()
     calls = []
     there = {f.location for step in program.steps for f in step.functions if f.way in THERE}
@@ -313,30 +333,38 @@ def shown(program: Program) -> set[Found]:
             steps = frozenset((call.step, before.step))
             if call.function.way in NUMBERS:
                 found.add(("unguarded update", location, frozenset((call.line, before.line)), steps))
-            elif not call.acts and before.function == call.function:
+            elif (
+                not (call.acts or _has_looked(call, calls[last[location] : place])) and before.function == call.function
+            ):
                 found.add(("unguarded check", location, frozenset((call.line,)), steps))
         if call.acts:
             last[location] = place
     return found
 
 
+def _has_looked(call: Call, calls: Sequence[Call]) -> bool:
+    """Whether its thread has looked before, by another check, and found the same."""
+    return any((each.thread, each.function.location) == (call.thread, call.function.location) for each in calls)
+
+
 def _has_heard(calls: Sequence[Call]) -> bool:
-    """Whether the other thread has appended to a list to which the first one had, in the first call or later."""
+    """Whether the other thread has appended to a list to which the first one had, or tried to take out what that had
+    taken out, in the first call or later."""
     first = calls[0].thread
     told: set[str] = set()
     for call in calls:
-        if call.function.way in NOT_THERE:
-            if call.thread == first:
-                told.add(call.function.location)
-            elif call.function.location in told:
-                return True
+        location, way = call.function.location, call.function.way
+        if call.thread == first and (way in NOT_THERE or (way in THERE and call.acts)):
+            told.add(location)
+        elif call.thread != first and location in told and (way in NOT_THERE or way in THERE[:2]):
+            return True
     return False
 
 
 def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[str]]:
     """Records programs; gives how many findings they have, and what is otherwise than expected."""
     (folder / "turns.py").write_text(TURNS)
-    lines = PRELUDE.splitlines()
+    lines = [*IMPORTS, *PRELUDE.splitlines()]
     programs = []
     for number in range(count):
         programs.append(build(number, choose, len(lines) + 1))

@@ -3,8 +3,9 @@
 The threads of a program share a few functions: each checks a location and acts if it finds what it looks for. They call
 them one after the other, in an order that the generator draws and that the trace does not show, under some locks, after
 some events and before others. So no check is ever stale. The model is the definition, and looks at every two calls of a
-function: in the first one the thread acted, so that the second, by another thread, found nothing to do any more; and at
-every two that both deleted. They are unguarded unless one came before the other by events, or a lock was held at both.
+function: in the first one the thread acted, so that the second, by another thread, found nothing to do any more, which
+this one had not found out before; and at every two that both deleted. They are unguarded unless one came before the
+other by events, or a lock was held at both.
 
 `python -m tests.truth.random_repeats --programs 1000` records that many and prints each difference.
 """
@@ -158,13 +159,15 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
     for earlier, one in enumerate(steps):
         if not acted[earlier] or not one.function.way.harms:
             continue
+        looked: set[int] = set()  # threads that have looked before, by another check, and found it done
         for later in range(earlier + 1, len(steps)):
             other = steps[later]
             if other.function.location != one.function.location:
                 continue
             if acted[later]:
                 break
-            if other.function != one.function or other.thread == one.thread:
+            if other.function != one.function or other.thread == one.thread or other.thread in looked:
+                looked.add(other.thread)
                 continue
             if not before[later][earlier] and set(one.locks).isdisjoint(other.locks):
                 everything.add(told_of(one))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from opcodetrace.analyse.happens_before import Clock, Clocks, Operations, Order, TooManyOrders
 from opcodetrace.trace.finding import Certainty
-from opcodetrace.trace.protection import Doubt, Holding, Update, Verdict, Why
+from opcodetrace.trace.protection import Carrier, Doubt, Holding, Update, Verdict, Why
 from opcodetrace.trace.run import Thread, Trace
 from opcodetrace.trace.sync import SEMAPHORES, Act, Primitive, Synchronisation, SyncObject
 
@@ -129,6 +129,29 @@ def semaphore_steps(operations: Operations, objects: Mapping[int, SyncObject]) -
             steps.append((operation.last.seq, Act.ACQUIRE, number, operation.first.thread))
     for seq, what, number, thread in sorted(steps):
         yield what, number, thread, seq
+
+
+def signals_of_semaphores(operations: Operations, objects: Mapping[int, SyncObject]) -> Iterator[Order]:
+    """Acquisitions of semaphores that a thread had released which did not hold them, after all releases till then: they
+    may have waited for any of these, as it is not known how many a semaphore let in to begin with."""
+    steps = list(semaphore_steps(operations, objects))
+    held: Counter[tuple[int, int]] = Counter()
+    signals = set()
+    for what, number, thread, _ in steps:
+        held[number, thread] += 1 if what == Act.ACQUIRE else -1
+        if held[number, thread] < 0:
+            signals.add(number)
+    released: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)  # by semaphore: thread, seq
+    known: Counter[tuple[int, int]] = Counter()  # by semaphore and thread: how many of these releases it knows of
+    for what, number, thread, seq in steps:
+        if number in signals and what == Act.RELEASE:
+            released[number].append((thread, seq))
+        elif number in signals:
+            latest = dict(released[number][known[number, thread] :])
+            known[number, thread] = len(released[number])
+            for other, then in latest.items():
+                if other != thread:
+                    yield Order(other, then, thread, seq, Carrier(Act.RELEASE, Act.ACQUIRE, number))
 
 
 def locksets(updates: Iterable[Update], held: Sequence[Held]) -> Iterator[tuple[Update, frozenset[int]]]:

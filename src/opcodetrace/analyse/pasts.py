@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
-from opcodetrace.analyse.lockset import Judge
+from opcodetrace.analyse.lockset import Judge, signals_of_semaphores
 from opcodetrace.analyse.moments import Moments
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
@@ -85,9 +85,11 @@ class Pasts:
 
     @cached_property
     def _signals(self) -> Clocks | None:
-        """Without what threads know by starts and joins."""
+        """Without what threads know by starts and joins; but with each release of a semaphore that is a signal."""
+        orders = [order for order in self.orders if order.carrier.object is not None]
+        orders += signals_of_semaphores(self.operations, {each.id: each for each in self._trace.sync_objects})
         try:
-            return Clocks([order for order in self.orders if order.carrier.object is not None])
+            return Clocks(sorted(orders, key=lambda order: order.until))
         except TooManyOrders:
             return None
 

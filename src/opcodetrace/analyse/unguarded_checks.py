@@ -231,8 +231,14 @@ class _Search:
         check = self._check(act)
         if check is None or events.site[check] != events.site[other]:
             return None
-        if any(events.kind[place] != EventKind.READ for place in self._between(act, other)):
+        between = self._between(act, other)
+        if any(events.kind[place] != EventKind.READ for place in between):
             return None  # what the other check found is not by this act
+        if any(
+            events.thread[place] == events.thread[other] and int(events.site[place]) in self._checks
+            for place in between
+        ):
+            return None  # the other thread had found it so before, and may have done the same by that
         return check if self._is_undone(check, act, act) and self._is_wrong_twice(act) else None
 
     def check_changed(self, pair: _Pair) -> int | None:
