@@ -51,8 +51,10 @@ class Done:
 def run(command: Sequence[str | Path], kinds: str = "") -> Done:
     """Of opcodetrace; with `kinds` alone, if any are named."""
     begin, before = time.monotonic(), os.times()
-    module = ("benchmarks.only", kinds) if kinds else ("opcodetrace",)
-    with subprocess.Popen([sys.executable, "-m", *module, *command], stdout=subprocess.PIPE, text=True) as process:
+    module = ["benchmarks.only", kinds] if kinds else ["opcodetrace"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *module, *map(str, command)], stdout=subprocess.PIPE, text=True
+    ) as process:
         peak = [0.0]
         watcher = threading.Thread(target=_watch, args=(process, peak), daemon=True)
         watcher.start()

@@ -202,6 +202,16 @@ def test_a_signal_is_no_lock() -> None:
     assert run.near() == []
 
 
+def test_a_thread_that_gets_a_lock_twice_had_been_let_go_by_another_one() -> None:
+    """So it waits for its new threads to begin, and what gives it the lock back is not recorded."""
+    run = Run()
+    waiters = [run.thing(LOCK) for _ in range(3)]
+    for lock in waiters:
+        run.takes(1, lock)
+        run.takes(1, lock)
+    assert nested(run.rows, run.objects) == []
+
+
 # --- all interleavings of small programs
 
 Step = tuple[str, int]  # acquire or release, and the lock

@@ -15,7 +15,8 @@ from tests.truth.published_shapes import PRELUDE, RIGHT, SIGNALS, WRONG, Right, 
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     folder = tmp_path_factory.mktemp("shapes")
     (folder / "signals.py").write_text(SIGNALS)
-    programs = {name: PRELUDE + each.text for name, each in (*WRONG.items(), *RIGHT.items())}
+    programs = {name: PRELUDE + each.text for name, each in WRONG.items()}
+    programs |= {name: PRELUDE + each.text for name, each in RIGHT.items()}
     assert len(programs) == len(WRONG) + len(RIGHT)
     return all_told_of(programs, folder, "--exclude", "signals")
 

@@ -222,6 +222,27 @@ def begins_between(events: Events, check: int, act: int) -> bool:
     return bool(begins.any())
 
 
+def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | None:
+    """Of a compare and set: the place of the read that was compared, if it came after the read of which the write was
+    made. It was the same activation's, and the write depended on its comparison with what is no constant. `its`: the
+    places of the location's accesses."""
+    events = trace.events
+    site = trace.sites.get(int(events.site[write]))
+    tests = [] if site is None else [test.site for test in site.tests if not test.answer]
+    if not tests:
+        return None
+    between = its[np.searchsorted(its, read) + 1 : np.searchsorted(its, write)]
+    again = between[
+        (events.kind[between] == EventKind.READ)
+        & (events.frame[between] == events.frame[write])
+        & (events.thread[between] == events.thread[write])
+        & np.isin(events.site[between], tests)
+    ]
+    if not len(again) or begins_between(events, int(again[-1]), write):
+        return None
+    return int(again[-1])
+
+
 def holds_after(answer: str, change: Event, location: Location, check: Site) -> bool | None:
     """Whether a check would find what it had found after a write or deletion; None if that cannot be told."""
     if change.kind == EventKind.DELETE:

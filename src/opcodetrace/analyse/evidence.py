@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import PIECE, sources_of
-from opcodetrace.analyse.checks import Stale, acted_on_a_stale_check, failed_after_a_check
+from opcodetrace.analyse.checks import Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
@@ -100,6 +100,7 @@ def analysed(trace: Trace) -> Evidence:
         if count.high:
             counts.append(count)
     lost, counts = _by_another(trace.events, sources, accesses, lost, counts)
+    lost, counts = _without_compared(trace, accesses, lost, counts)
     lost, counts = _not_surely_changed(trace.events, lost, counts)
     return Evidence(trace, lost, counts, unseen, sources, accesses)
 
@@ -131,8 +132,40 @@ def _by_another(
             others = events.thread[places[among]] != each.overwritten_by_thread
             if not (others & (earliest[among] < each.overwritten_by)).any():
                 alone.add((location, each.lost))
-    kept = [each for each in lost if (each.location, each.lost) not in alone]
-    dropped = Counter(location for location, _ in alone)
+    return _without(alone, lost, counts)
+
+
+def _without_compared(
+    trace: Trace, accesses: Accesses, lost: list[LostUpdate], counts: list[LostCount]
+) -> tuple[list[LostUpdate], list[LostCount]]:
+    """The same without updates after which the location held the number again that the overwriting write was made of,
+    as its thread saw by a compare and set. Of an object that is there again it is not known what became of it."""
+    events = trace.events
+    compared = {number for number, site in trace.sites.items() if any(not test.answer for test in site.tests)}
+    writes = events.places(each.overwritten_by for each in lost if each.overwritten_by is not None) if compared else {}
+    writes = {seq: place for seq, place in writes.items() if int(events.site[place]) in compared}
+    if not writes:
+        return lost, counts
+    reads = events.places(each.read for each in lost if each.read is not None and each.overwritten_by in writes)
+    restored: set[tuple[int, int | None]] = set()
+    for each in lost:
+        if each.read is not None and each.overwritten_by in writes:
+            read = reads[each.read]
+            its = accesses.order[slice(*accesses.bounds[each.location :][:2])]
+            again = compared_again(trace, its, read, writes[each.overwritten_by])
+            if again is not None and events.seq[again] > each.lost and _is_same_number(events, read, again):
+                restored.add((each.location, each.lost))
+    return _without(restored, lost, counts)
+
+
+def _without(
+    none: set[tuple[int, int | None]], lost: list[LostUpdate], counts: list[LostCount]
+) -> tuple[list[LostUpdate], list[LostCount]]:
+    """The same without some of them: locations, and seqs of lost writes."""
+    if not none:
+        return lost, counts
+    kept = [each for each in lost if (each.location, each.lost) not in none]
+    dropped = Counter(location for location, _ in none)
     overwriters: defaultdict[int, set[int | None]] = defaultdict(set)
     for update in kept:
         overwriters[update.location].add(update.overwritten_by)
@@ -148,6 +181,11 @@ def _by_another(
         for count in counts
     ]
     return kept, [count for count in fewer if count.high > 0]
+
+
+def _is_same_number(events: Events, one: int, other: int) -> bool:
+    is_object = events.tag[one] in (ValueTag.ABSENT, ValueTag.OBJECT, ValueTag.SOME_OBJECT)
+    return not is_object and bool(events.tag[one] == events.tag[other] and events.word[one] == events.word[other])
 
 
 def _not_surely_changed(

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
-from opcodetrace.analyse.checks import begins_between
+from opcodetrace.analyse.checks import compared_again
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
 from opcodetrace.trace.event import EventKind
@@ -170,26 +170,11 @@ class _Search:
             return None  # a constant, chosen by a branch
         if any(test.site == events.site[read] and _may_be_a_turn(test.answer) for test in site.tests):
             return None
-        return self._looked_again(read, place, {test.site for test in site.tests if not test.answer})
-
-    def _looked_again(self, read: int, write: int, tests: Collection[int]) -> int:
-        """The place of the read at which an update's window begins: if the thread read again, and wrote only because
-        of what it found (a compare and set), that later read, for had it changed meanwhile, it would not have written.
-        """
-        events = self._events
-        location = int(events.location[write])
+        location = int(events.location[place])
         number = int(np.searchsorted(self._accesses.locations, location))
         its = self._accesses.order[self._accesses.begins[number] : self._accesses.ends[number]]
-        between = its[np.searchsorted(its, read) + 1 : np.searchsorted(its, write)]
-        again = between[
-            (events.kind[between] == EventKind.READ)
-            & (events.frame[between] == events.frame[write])
-            & (events.thread[between] == events.thread[write])
-            & np.isin(events.site[between], list(tests))
-        ]
-        if not len(again) or begins_between(events, int(again[-1]), write):
-            return read
-        return int(again[-1])
+        again = compared_again(self._trace, its, read, place)
+        return read if again is None else again  # had it changed before that, it would not have been written
 
     def _is_excluded(self, read: int, write: int, other: int) -> bool:
         """Whether something keeps the other write out of the update, or may do so."""
