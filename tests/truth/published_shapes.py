@@ -149,12 +149,14 @@ in_turn(first, second)
         """
 mu1, mu2, v = Lock(), Lock(), Box()
 v.n = 0
-def under(mu):
-    with mu:
+def first():
+    with mu1:
         n = v.n
         slowly()
         v.n = n + 1
-in_turn(lambda: under(mu1), lambda: under(mu2))
+def second():
+    with mu2: v.n = v.n + 1
+in_turn(first, second)
 """,
         found((UPDATE, POSSIBLE, "v.n")),
     ),
@@ -477,18 +479,20 @@ in_turn(lambda: work(0), lambda: work(1))
 """,
         found((UPDATE, POSSIBLE, "cells[1]"), (UPDATE, POSSIBLE, "cells[0]")),
     ),
-    "an RLock for each thread": Wrong(
+    "an RLock for each method": Wrong(
         f"{FARCHI}, wrong lock or no lock",
         """
 class Counter:
-    n = 0
+    def __init__(self): self.n, self.one, self.other = 0, RLock(), RLock()
     def add(self):
-        with RLock():
+        with self.one:
             n = self.n
             slowly()
             self.n = n + 1
+    def take(self):
+        with self.other: self.n = self.n - 1
 counter = Counter()
-in_turn(counter.add, counter.add)
+in_turn(counter.add, counter.take)
 """,
         found((UPDATE, POSSIBLE, "self.n")),
     ),
