@@ -107,6 +107,22 @@ class Guards:
         call = self._call(site)
         return call.func.attr if call is not None and isinstance(call.func, ast.Attribute) else None
 
+    def is_call(self, site: int) -> bool:
+        """Whether the source has a call there: else it is a `with` statement, say."""
+        return self._call(site) is not None
+
+    def handles_interruption(self, site: int) -> bool:
+        """Whether what is done at a site stands in a `try` that has a `finally`, or handles all that may be raised."""
+        line, file = self._trace.sites[site].line, self._trace.site_codes[site].file
+        if line is None:
+            return True
+        return any(
+            isinstance(each, ast.Try | ast.TryStar)
+            and each.body[0].lineno <= line <= (each.body[-1].end_lineno or line)
+            and (each.finalbody or any(_is_broad(handler) for handler in each.handlers))
+            for each in self._parents_of(file)
+        )
+
     def _call(self, site: int) -> ast.Call | None:
         known = self._trace.sites.get(site)
         span = None if known is None else span_of(known)
@@ -116,7 +132,9 @@ class Guards:
         return self._calls[self._trace.site_codes[site].file].get(span)
 
     def _of_file(self, site: int) -> dict[ast.AST, ast.AST]:
-        file = self._trace.site_codes[site].file
+        return self._parents_of(self._trace.site_codes[site].file)
+
+    def _parents_of(self, file: int) -> dict[ast.AST, ast.AST]:
         if file not in self._parents:
             parents: dict[ast.AST, ast.AST] = {}
             calls: dict[Span, ast.Call] = {}
@@ -196,6 +214,13 @@ def _blocks(node: ast.AST | None) -> Iterator[list[ast.stmt]]:
         block = getattr(node, name, None)
         if isinstance(block, list):
             yield block
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    """Whether it handles KeyboardInterrupt, too."""
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {each.id for each in named if isinstance(each, ast.Name)}
+    return handler.type is None or not names.isdisjoint(["BaseException", "KeyboardInterrupt"])
 
 
 def _same(one: ast.expr, other: ast.expr) -> bool:

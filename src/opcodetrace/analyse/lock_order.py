@@ -16,13 +16,16 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.analyse.lockset import Held, held_locks
-from opcodetrace.trace.run import Thread
+from opcodetrace.trace.run import Thread, Trace
 from opcodetrace.trace.sync import LOCKS, OF_THREADS, Act, Primitive, Synchronisation, SyncObject
 
+_WAITED_FOR_IN_C = LOCKS | {Primitive.SIMPLE_QUEUE, Primitive.THREAD_HANDLE}
+MAX_INTERRUPTED = 3  # waits of the main thread that a signal ended
 MAX_CIRCLE = 5  # threads in a circle that is looked for among locks that nobody waits for
 MAX_STEPS = 200_000  # edges gone along in that search
 
@@ -65,6 +68,81 @@ def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, Sy
     return found
 
 
+class Moment(NamedTuple):
+    """A run up to some point: its end, or where a signal tore the main thread out of a wait that has no timeout."""
+
+    synchronisation: Sequence[Synchronisation]
+    threads: Sequence[Thread]  # as they are then
+    until: float  # the seq; infinite: the end
+
+
+def moments(trace: Trace) -> Iterator[Moment]:
+    """Those at which threads may wait for ever, the first ones first.
+
+    A C function that waits without a timeout returns nothing else than what it waited for: if it failed, it raised. In
+    the main thread alone signals do that. The interpreter's own wait for the other threads, at its end, tells nobody
+    that it was interrupted; but one of them waits still."""
+    rows = trace.synchronisation
+    waits_in_c = {each.id for each in trace.sync_objects if each.type_name in _WAITED_FOR_IN_C}
+    interrupted = [
+        place
+        for place, each in enumerate(rows)
+        if each.failed
+        and each.thread == 0
+        and not each.begins
+        and each.object in waits_in_c
+        and each.operation != Act.RELEASE
+        and each.seq not in trace.bounded
+    ]
+    if trace.joined_at_exit:
+        interrupted += _gave_up_at_exit(trace)
+    for place in interrupted[:MAX_INTERRUPTED]:
+        until = rows[place].seq
+        latest = {each.thread: each.seq for each in rows[:place]}
+        threads = [
+            each
+            if each.last_seq < until
+            else replace(each, last_seq=latest.get(each.thread, each.first_seq), ended=False)
+            for each in trace.threads
+            if each.first_seq < until
+        ]
+        yield Moment(rows[:place], threads, until)
+    yield Moment(rows, trace.threads, math.inf)
+
+
+def _gave_up_at_exit(trace: Trace) -> Iterator[int]:
+    """Where in the synchronisation the main thread gave up to wait for the other threads, as the program ended."""
+    rows = trace.synchronisation
+    ended = next((place for place in range(len(rows) - 1, -1, -1) if rows[place].operation == Act.SHUTDOWN), None)
+    if ended is not None and rows[ended].thread == 0 and not rows[ended].begins and rows[ended].site is None:
+        joined = {each.started for each in rows if each.seq in trace.joined_at_exit}
+        if not joined.isdisjoint(blocked(rows, trace.threads, trace.bounded)):
+            yield ended
+
+
+def blocked(
+    synchronisation: Sequence[Synchronisation], threads: Iterable[Thread], bounded: Collection[int] = ()
+) -> dict[int, Synchronisation]:
+    """By the numbers of threads, the beginnings of the waits without a timeout that are the last they recorded."""
+    latest = {each.thread: each for each in synchronisation if each.begins}
+    return {
+        thread.thread: latest[thread.thread]
+        for thread in threads
+        # a daemon may be let out of its wait to be ended, as the interpreter ends: it did nothing more
+        if thread.thread in latest
+        and latest[thread.thread].seq == thread.last_seq
+        and latest[thread.thread].seq not in bounded
+    }
+
+
+def within(last: Synchronisation, by_seq: Mapping[int, Synchronisation]) -> list[Synchronisation]:
+    """The operations that one is a part of, from itself to the outermost one. `by_seq`: their beginnings."""
+    found = [last]
+    while found[-1].inside in by_seq:
+        found.append(by_seq[found[-1].inside])
+    return found
+
+
 def waiting(
     synchronisation: Sequence[Synchronisation],
     objects: Mapping[int, SyncObject],
@@ -73,27 +151,17 @@ def waiting(
 ) -> dict[int, Waiting]:
     """The threads that wait for another one in the end, by their numbers. `bounded`: seqs of operations that give up by
     themselves."""
-    latest = {each.thread: each for each in synchronisation if each.begins}
-    stuck = {
-        thread.thread: latest[thread.thread]
-        for thread in threads
-        # a daemon may be let out of its wait to be ended, as the interpreter ends: it did nothing more
-        if thread.thread in latest and latest[thread.thread].seq == thread.last_seq
-    }
+    stuck = blocked(synchronisation, threads, bounded)
     found: dict[int, Waiting] = {}
-    if all(last.seq in bounded or last.operation != Act.ACQUIRE for last in stuck.values()):
+    if all(last.operation != Act.ACQUIRE for last in stuck.values()):
         return found
     by_seq = {each.seq: each for each in synchronisation if each.begins}
     thread_of = Operations(synchronisation).thread_of
     no_locks = signals(synchronisation, objects)
     holders = {each.object: each for each in held_locks(synchronisation, objects) if math.isinf(each.last)}
     for number, last in stuck.items():
-        if last.seq in bounded:
-            continue
-        within = [last]
-        while within[-1].inside in by_seq:
-            within.append(by_seq[within[-1].inside])
-        joined = next((each for each in within if each.operation == Act.JOIN and each.object in thread_of), None)
+        around = within(last, by_seq)
+        joined = next((each for each in around if each.operation == Act.JOIN and each.object in thread_of), None)
         if joined is not None and joined.object is not None:
             found[number] = Waiting(number, joined.seq, joined.site, None, thread_of[joined.object], None)
         elif last.operation == Act.ACQUIRE and last.object in holders and last.object not in no_locks:

@@ -187,7 +187,8 @@ const Intercepted intercepted[] = {
     {"_thread", "start_new", &effect_start, ANYWHERE, NULL},
     {"_thread", "start_joinable_thread", &effect_start, ANYWHERE, NULL},
 
-    {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, NULL},
+    {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, "is_done"},
+    {"_thread", "_shutdown", &effect_shut_down, ANYWHERE | BLOCKS, NULL},
 
     /* asyncio's event loop runs each step of a task by context.run. Others make a coroutine go on by these, or (C code) by its
        slot, which has no name. */

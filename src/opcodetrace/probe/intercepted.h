@@ -28,7 +28,7 @@ typedef struct {
     const Effect *effect;
     unsigned flags;
     const char
-        *waits_while; /* a method of the same type that says whether there is something to wait for, or to release */
+        *waits_while; /* a method of the same type that says whether there is something to wait for (of a join: whether not), or to release */
 } Intercepted;
 
 /* Where the owners are found. */

@@ -21,6 +21,7 @@ class Primitive(StrEnum):
     PRIORITY_QUEUE = "queue.PriorityQueue"
     SIMPLE_QUEUE = "_queue.SimpleQueue"
     FUTURE = "concurrent.futures._base.Future"
+    THREAD_HANDLE = "_thread._ThreadHandle"  # what a join waits for since 3.13
 
 
 LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
