@@ -39,7 +39,7 @@ _METHODS: Mapping[Act, str] = {
     Act.GET: "get|get_nowait",
     Act.NOTIFY: "notify|notify_all|notifyAll",
 }
-_READY = re.compile(rb"\bKeyboardInterrupt\b|\bimport signal\b|\bfrom signal\b|\bsignal\.|\badd_signal_handler\b")
+_READY = re.compile(rb"\bKeyboardInterrupt\b|\bimport signal\b|\bfrom signal\b|\bsignal\.|\badd_signal_handler\b|\binterrupt_main\b|\bos\.kill\b")
 
 
 class Endless(NamedTuple):
@@ -95,7 +95,7 @@ class EndlessWaits:
                 return []
         if found:
             begun = {each.seq: each for each in moment.synchronisation if each.begins}
-            depends = [begun[waits[thread].seq] for thread in sorted(waits) if thread != ends[thread]]
+            depends = [begun[waits[thread].seq] for thread in sorted(waits) if thread != ends[thread] is not None]
             found += [Endless(each, None, ends_by_giving=False) for each in depends if each.site is not None]
         return found[:MAX_CIRCLE]
 
@@ -250,6 +250,6 @@ def _chain(thread: int, waits: Mapping[int, Waiting], still: _StandStill) -> lis
 
 
 def _end_of_chain(thread: int, waits: Mapping[int, Waiting], still: _StandStill) -> int | None:
-    """The last of them; None if they wait in a circle."""
+    """The last of them; None if they wait in a circle. A thread that takes a lock twice waits for anybody's release."""
     path = _chain(thread, waits, still)
-    return None if path[-1] in path[:-1] else path[-1]
+    return None if path[-1] in path[:-2] else path[-1]

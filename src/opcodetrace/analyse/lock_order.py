@@ -203,10 +203,21 @@ def abandoned(
     ]
     if not left:
         return
+    yield from owned(sorted(left, key=lambda each: each.seq), synchronisation, objects, releases)
+
+
+def owned(
+    waits: Iterable[Waiting],
+    synchronisation: Sequence[Synchronisation],
+    objects: Mapping[int, SyncObject],
+    releases: Callable[[int], bool],
+) -> Iterator[Waiting]:
+    """Those for a lock that only the thread which took it is to release, as far as the run and the code show."""
     given_back = {each.object for each in held_locks(synchronisation, objects) if not math.isinf(each.last)}
     site_of = {each.seq: each.site for each in synchronisation}
-    for wait in sorted(left, key=lambda each: each.seq):
-        assert wait.lock is not None
+    for wait in waits:
+        if wait.lock is None:
+            continue
         taken_at = None if wait.held_since is None else site_of[wait.held_since]
         is_rlock = objects[wait.lock].type_name == Primitive.RLOCK
         if is_rlock or wait.lock in given_back or (taken_at is not None and releases(taken_at)):

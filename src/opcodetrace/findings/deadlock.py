@@ -17,6 +17,7 @@ from opcodetrace.analyse.lock_order import (
     inversions,
     moments,
     nested,
+    owned,
     waiting,
 )
 from opcodetrace.findings.protocol import Kind
@@ -103,12 +104,16 @@ class DeadlockKind(Kind):
                     told.add(wait.seq)
             for circle in circles(stuck_threads):
                 finding = _of_waits(circle)
-                if finding is not None and frozenset(finding.locks) not in stuck:
-                    stuck.add(frozenset(finding.locks))
-                    yield finding
+                if finding is None or frozenset(finding.locks) in stuck:
+                    continue
+                if len(circle) == 1 and not list(owned(circle, rows, objects, guards.keeps)):
+                    continue  # another thread may be meant to release it
+                stuck.add(frozenset(finding.locks))
+                told |= {wait.seq for wait in circle}
+                yield finding
             hung = endless.at(moment, stuck_threads)
             if hung and hung[0].wait.seq not in told:
-                told.add(hung[0].wait.seq)
+                told |= {each.wait.seq for each in hung}
                 yield _of_endless(hung)
         taken = nested(trace.synchronisation, objects, trace.bounded)
         for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads)):
