@@ -116,6 +116,21 @@ class Guards:
         call = self._call(site)
         return call.func.attr if call is not None and isinstance(call.func, ast.Attribute) else None
 
+    def is_under_condition(self, site: int, since: int) -> bool:
+        """Whether what is done at a site is done under a branch of its function; or, as far as can be told, of another
+        one that calls it, because it is not the function in which something had been done before (`since`)."""
+        one, other = self._trace.site_codes[site], self._trace.site_codes[since]
+        line = self._trace.sites[site].line
+        return (
+            line is None
+            or one.id != other.id
+            or any(
+                line in _lines(each)
+                for each in self._parents_of(one.file)
+                if isinstance(each, ast.If | ast.While | ast.match_case)
+            )
+        )
+
     def is_call(self, site: int) -> bool:
         """Whether the source has a call there: else it is a `with` statement, say."""
         return self._call(site) is not None
@@ -255,8 +270,8 @@ def _around(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> tuple[bool, st
 
 
 def _lines(statement: ast.AST) -> range:
-    """Those of the body of a `try`."""
-    body: list[ast.stmt] = statement.body  # type: ignore[attr-defined]
+    """Those of its body."""
+    body: list[ast.stmt] = [*statement.body, *getattr(statement, "orelse", ())]  # type: ignore[attr-defined]
     return range(body[0].lineno, (body[-1].end_lineno or body[-1].lineno) + 1)
 
 

@@ -51,6 +51,9 @@ class Nested(NamedTuple):
     seq: int
     until: float  # when it let the first of the two go
     gates: frozenset[int]  # what else it held
+    held_under: frozenset[int]  # what it held as it took the first of the two
+    held_site: int
+    site: int
 
 
 def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, SyncObject]) -> set[int]:
@@ -236,6 +239,7 @@ def nested(
     of_thread: defaultdict[int, list[Held]] = defaultdict(list)
     begun_at = {each.first: each for each in held_locks(synchronisation, objects) if each.object not in no_locks}
     found: dict[tuple[object, ...], Nested] = {}
+    under: dict[int, frozenset[int]] = {}  # by the seq at which a lock was taken: what its thread held already
     turns: Counter[int] = Counter()  # of a thread: how often it has started or joined another
     for each in synchronisation:
         lock = each.object
@@ -250,19 +254,32 @@ def nested(
         holding = [held for held in of_thread[each.thread] if held.last >= each.seq]
         of_thread[each.thread] = holding
         for held in holding:
-            if held.object == lock or each.site is None or site_of[held.first] is None:
+            held_site = site_of[held.first]
+            if held.object == lock or each.site is None or held_site is None:
                 continue
             gates = frozenset(other.object for other in holding) - {held.object, lock}
             until = min(held.last, math.inf if taken is None else taken.last)
-            key = (each.thread, held.object, lock, site_of[held.first], each.site, gates, turns[each.thread])
-            found.setdefault(key, Nested(each.thread, held.object, held.first, lock, each.seq, until, gates))
+            held_under = under.get(held.first, frozenset())
+            key = (each.thread, held.object, lock, held_site, each.site, gates, held_under, turns[each.thread])
+            found.setdefault(
+                key,
+                Nested(each.thread, held.object, held.first, lock, each.seq, until, gates, held_under, held_site, each.site),
+            )
         if taken is not None:
+            if holding:
+                under[taken.first] = frozenset(other.object for other in holding)
             holding.append(taken)
     return list(found.values())
 
 
-def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterator[list[Nested]]:
+def inversions(
+    edges: Sequence[Nested], starts: Callable[[], Starts], depends: Callable[[Nested], bool] = lambda edge: False
+) -> Iterator[list[Nested]]:
     """Circles of locks that threads took in different orders, each edge by another thread, and that nothing excludes.
+
+    `depends`: whether the second lock is taken only if some condition holds, which is checked with the first one held.
+    Then it may be the other lock's state that is checked, if whoever holds that one took it with the first one held,
+    too: so readers do of which only the first takes the lock that keeps writers out.
 
     The shortest first. The search ends after so many steps (`MAX_STEPS`)."""
     by_held: defaultdict[int, list[Nested]] = defaultdict(list)
@@ -279,7 +296,7 @@ def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterato
                 path = paths.pop()
                 for edge in by_held.get(path[-1].lock, ()) if len(path) < length else ():
                     budget -= 1
-                    if edge.held < start or any(_exclude(edge, other, order) for other in path):
+                    if edge.held < start or any(_exclude(edge, other, order, depends) for other in path):
                         continue
                     if edge.lock == start and len(path) + 1 == length:
                         circle = [*path, edge]
@@ -289,13 +306,20 @@ def inversions(edges: Sequence[Nested], starts: Callable[[], Starts]) -> Iterato
                         paths.append([*path, edge])
 
 
-def _exclude(one: Nested, other: Nested, starts: Starts) -> bool:
+def _exclude(one: Nested, other: Nested, starts: Starts, depends: Callable[[Nested], bool]) -> bool:
     return (
         starts.same(one.thread, other.thread)
         or not (one.gates | {one.held}).isdisjoint(other.gates | {other.held})
         or starts.ordered(one, other)
         or starts.ordered(other, one)
+        or _checks(one, other, depends)
+        or _checks(other, one, depends)
     )
+
+
+def _checks(one: Nested, other: Nested, depends: Callable[[Nested], bool]) -> bool:
+    """Whether the first may not take its second lock while the other one's thread holds it."""
+    return one.lock == other.held and one.held in other.held_under and depends(one)
 
 
 class Starts:

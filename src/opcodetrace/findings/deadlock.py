@@ -116,7 +116,11 @@ class DeadlockKind(Kind):
                 told |= {each.wait.seq for each in hung}
                 yield _of_endless(hung)
         taken = nested(trace.synchronisation, objects, trace.bounded)
-        for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads)):
+
+        def depends(edge: Nested) -> bool:
+            return guards.is_under_condition(edge.site, edge.held_site)
+
+        for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads), depends):
             if frozenset(edge.lock for edge in inversion) not in stuck:
                 yield _of_inversion(inversion)
 
