@@ -3,8 +3,10 @@ that wait for what is still to come."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,17 +21,21 @@ def start(*works, daemon=False):
     threads = [threading.Thread(target=work, name=work.__name__, daemon=daemon) for work in works]
     for thread in threads: thread.start()
     return threads
+def run(work):
+    for thread in start(work): thread.join()
+def here(): print("here", flush=True)
 """
 
-# A program, and the threads that wait in the end.
+# A program, and the threads that wait in the end. What else they wait for is behind them once `here` has been called.
 HANG = {
     "a queue that a thread put too little into": (
         """
 items = queue.Queue()
 def producer(): items.put(1)
 def main():
-    start(producer)
+    run(producer)
     items.get()
+    here()
     items.get()
 main()
 """,
@@ -40,8 +46,9 @@ main()
 items = queue.SimpleQueue()
 def producer(): items.put(1)
 def main():
-    start(producer)
+    run(producer)
     items.get()
+    here()
     items.get()
 main()
 """,
@@ -52,8 +59,11 @@ main()
 items = queue.Queue(1)
 def consumer(): items.get()
 def main():
-    start(consumer)
-    for number in range(3): items.put(number)
+    items.put(1)
+    run(consumer)
+    items.put(2)
+    here()
+    items.put(3)
 main()
 """,
         ["MainThread"],
@@ -63,7 +73,9 @@ main()
 items = queue.Queue()
 def consumer():
     while True:
-        if items.get(): items.task_done()
+        number = items.get()
+        if number != 1: items.task_done()
+        if number == 2: here()
 start(consumer, daemon=True)
 for number in range(3): items.put(number)
 items.join()
@@ -76,7 +88,8 @@ ready = threading.Event()
 def worker():
     raise SystemExit
     ready.set()
-start(worker)
+run(worker)
+here()
 ready.wait()
 """,
         ["MainThread"],
@@ -89,8 +102,9 @@ def producer():
         items.append(1)
         changed.notify()
 def main():
-    start(producer)
-    for _ in range(2):
+    run(producer)
+    for again in (False, True):
+        if again: here()
         with changed:
             while not items: changed.wait()
             items.pop()
@@ -104,7 +118,8 @@ room = threading.Semaphore(1)
 def worker():
     room.acquire()
     if not sys.argv: room.release()
-for thread in start(worker): thread.join()
+run(worker)
+here()
 room.acquire()
 """,
         ["MainThread"],
@@ -121,7 +136,9 @@ for thread in start(one, two): thread.join()
     "a pool whose only thread waits for it": (
         """
 pool = ThreadPoolExecutor(1, "pool")
-def outer(): return pool.submit(int).result()
+def outer():
+    here()
+    return pool.submit(int).result()
 print(pool.submit(outer).result())
 """,
         ["MainThread", "pool_0"],
@@ -135,6 +152,7 @@ def taker():
         items.get()
 def giver():
     held.wait()
+    here()
     with lock: items.put(1)
 for thread in start(taker, giver): thread.join()
 """,
@@ -144,7 +162,7 @@ for thread in start(taker, giver): thread.join()
         """
 jobs = queue.Queue()
 def worker():
-    while jobs.get(): pass
+    while jobs.get(): here()
 start(worker)
 jobs.put(1)
 """,
@@ -177,8 +195,9 @@ items.get()
         """
 items = queue.Queue()
 def producer(): items.put(1)
-start(producer)
+run(producer)
 items.get()
+here()
 items.get(timeout=1000)
 """,
         ["MainThread"],
@@ -200,6 +219,7 @@ def worker():
 start(worker, daemon=True)
 jobs.put(1)
 done.wait()
+here()
 threading.Event().wait()
 """,
         ["MainThread", "worker"],
@@ -245,6 +265,7 @@ def worker():
     if sys.stdin.readline(): turn.release()
 start(worker, daemon=True)
 turn.acquire()
+here()
 turn.acquire()
 """,
         ["MainThread"],
@@ -259,8 +280,15 @@ def killed(program: str, waiting: list[str], by: signal.Signals, folder: Path) -
     script.write_text(HEAD + program)
     run = Underway(folder / "trace.db", script)
     process = int(run.said())
+    for _ in range(program.count("here()")):
+        assert run.said() == "here"
     run.until_waiting(*waiting)
     os.kill(process, by)
+    while by == signal.SIGINT and run.process.poll() is None:  # one that comes just before a wait does not end it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.process.wait(0.2)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, by)
     return run.end()
 
 
@@ -292,6 +320,7 @@ def main():
     with first:
         start(other)
         held.wait()
+        here()
         with second: pass
 main()
 """
@@ -326,7 +355,7 @@ def test_it_is_told_who_waits_and_who_gave_last(tmp_path: Path) -> None:
     recording = killed(*HANG["a queue that a thread put too little into"], signal.SIGKILL, tmp_path)
     told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
     assert "1 deadlock happened." in told
-    assert "MainThread waits for the Queue items (line 14); producer put something into it last (line 10)." in told
+    assert "MainThread waits for the Queue items (line 19); producer put something into it last (line 14)." in told
     assert "nobody is left to put anything into the Queue items." in told
     assert "WAITS FOR EVER" in told
     checked = opcodetrace("check", "-d", recording.database)
@@ -336,6 +365,6 @@ def test_it_is_told_who_waits_and_who_gave_last(tmp_path: Path) -> None:
 def test_it_is_told_who_waits_for_whom(tmp_path: Path) -> None:
     recording = killed(*HANG["a thread that holds what the next giver needs"], signal.SIGKILL, tmp_path)
     told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
-    assert "taker waits for the Queue items (line 14)." in told
-    assert "MainThread waits for the end of taker (line 18)." in told
-    assert "giver waits for the Lock lock (line 17), which taker holds." in told
+    assert "taker waits for the Queue items (line 17)." in told
+    assert "MainThread waits for the end of taker (line 22)." in told
+    assert "giver waits for the Lock lock (line 21), which taker holds." in told
