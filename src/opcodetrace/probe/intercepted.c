@@ -19,6 +19,7 @@ const Owner owners[] = {
     {"lock", "_thread", "LockType"},
     {"RLock", "_thread", "RLock"},
     {"SimpleQueue", "_queue", "SimpleQueue"},
+    {"SemLock", "_multiprocessing", "SemLock"},
     {"_thread", "_thread", NULL},
     {"Context", "_contextvars", "Context"},
     {"coroutine", "types", "CoroutineType"},
@@ -182,6 +183,12 @@ const Intercepted intercepted[] = {
     {"SimpleQueue", "put_nowait", &effect_release, ANYWHERE, NULL},
     {"SimpleQueue", "get", &effect_wait, ANYWHERE | BLOCKS, "empty"},
     {"SimpleQueue", "get_nowait", &effect_wait, ANYWHERE, NULL},
+
+    /* The locks, semaphores, conditions, events and queues of multiprocessing are made of these. */
+    {"SemLock", "acquire", &effect_wait, ANYWHERE | BLOCKS, "_is_zero"},
+    {"SemLock", "__enter__", &effect_wait, ANYWHERE | BLOCKS, "_is_zero"},
+    {"SemLock", "release", &effect_release, ANYWHERE, "_is_zero"},
+    {"SemLock", "__exit__", &effect_release, ANYWHERE, "_is_zero"},
 
     {"_thread", "start_new_thread", &effect_start, ANYWHERE, NULL},
     {"_thread", "start_new", &effect_start, ANYWHERE, NULL},

@@ -14,6 +14,7 @@ class Primitive(StrEnum):
     CONDITION = "threading.Condition"
     SEMAPHORE = "threading.Semaphore"
     BOUNDED_SEMAPHORE = "threading.BoundedSemaphore"
+    PROCESS_SEMAPHORE = "_multiprocessing.SemLock"  # of it multiprocessing makes locks and all else
     EVENT = "threading.Event"
     BARRIER = "threading.Barrier"
     QUEUE = "queue.Queue"
@@ -25,7 +26,7 @@ class Primitive(StrEnum):
 
 
 LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
-SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE])
+SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE, Primitive.PROCESS_SEMAPHORE])
 FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE])
 QUEUES = FIRST_IN_FIRST_OUT | {Primitive.LIFO_QUEUE, Primitive.PRIORITY_QUEUE}
 
