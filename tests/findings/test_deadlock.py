@@ -201,7 +201,8 @@ def take():
             items.pop()
 for thread in run(take, put, joins=False): thread.join()
 """,
-    "readers of whom the first locks and the last unlocks": READERS + """
+    "readers of whom the first locks and the last unlocks": READERS
+    + """
 def reader():
     with mutex:
         readers.append(1)
@@ -214,7 +215,8 @@ def writer():
     with a: pass
 run(reader, other, writer)
 """,
-    "the same, in methods that a helper locks for": READERS + """
+    "the same, in methods that a helper locks for": READERS
+    + """
 class Shared:
     def lock(self): a.acquire()
     def unlock(self): a.release()
@@ -235,7 +237,8 @@ def writer():
     with a: pass
 run(reader, other, writer)
 """,
-    "readers that let writers go first": READERS + """
+    "readers that let writers go first": READERS
+    + """
 turn, writers, many = threading.Lock(), [], threading.Lock()
 def reader():
     with turn:

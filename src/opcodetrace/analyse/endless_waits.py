@@ -39,7 +39,9 @@ _METHODS: Mapping[Act, str] = {
     Act.GET: "get|get_nowait",
     Act.NOTIFY: "notify|notify_all|notifyAll",
 }
-_READY = re.compile(rb"\bKeyboardInterrupt\b|\bimport signal\b|\bfrom signal\b|\bsignal\.|\badd_signal_handler\b|\binterrupt_main\b|\bos\.kill\b")
+_READY = re.compile(
+    rb"\b(?:KeyboardInterrupt|import signal|from signal|signal\.\w+|add_signal_handler|interrupt_main|os\.kill)\b"
+)
 
 
 class Endless(NamedTuple):

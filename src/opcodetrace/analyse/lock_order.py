@@ -141,8 +141,10 @@ def blocked(
 def within(last: Synchronisation, by_seq: Mapping[int, Synchronisation]) -> list[Synchronisation]:
     """The operations that one is a part of, from itself to the outermost one. `by_seq`: their beginnings."""
     found = [last]
-    while found[-1].inside in by_seq:
-        found.append(by_seq[found[-1].inside])
+    inside = last.inside
+    while inside is not None and inside in by_seq:
+        found.append(by_seq[inside])
+        inside = found[-1].inside
     return found
 
 
@@ -263,7 +265,9 @@ def nested(
             key = (each.thread, held.object, lock, held_site, each.site, gates, held_under, turns[each.thread])
             found.setdefault(
                 key,
-                Nested(each.thread, held.object, held.first, lock, each.seq, until, gates, held_under, held_site, each.site),
+                Nested(
+                    each.thread, held.object, held.first, lock, each.seq, until, gates, held_under, held_site, each.site
+                ),
             )
         if taken is not None:
             if holding:

@@ -187,7 +187,9 @@ class DeadlockKind(Kind):
             if teller.sync(LEFT) is not None:
                 return "Proven: the wait had no timeout, and the thread that held the lock had ended."
             if all(teller.sync(holds(number)) is None for number in NUMBERS):
-                return "Proven: no thread that had not ended did anything but wait, and none of these waits had a timeout."
+                return (
+                    "Proven: no thread that had not ended did anything but wait, and none of these waits had a timeout."
+                )
             return "Proven: the waits had no timeout, and these threads did nothing more."
         return (
             "Possible: no lock that was held around both, and no thread that did its part before it started the other "
