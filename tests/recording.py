@@ -158,10 +158,29 @@ class Underway:
             assert self.process.poll() is None, self.process.communicate()
             os.sched_yield()
 
+    def until_still(self, *threads: str) -> None:
+        """The same, and all others have ended."""
+        self.until_waiting(*threads)
+        while not self._ended() >= self._names() - set(threads):
+            assert self.process.poll() is None, self.process.communicate()
+            os.sched_yield()
+
+    def _names(self) -> set[object]:
+        with self._window() as window:
+            return {event.value for event in windows.read(window, underway=True).of(RecordKind.THREAD)}
+
+    def _ended(self) -> set[object]:
+        with self._window() as window:
+            named = windows.read(window, underway=True).of(RecordKind.THREAD)
+            return {event.value for event in named if window.ended(event.thread)}
+
+    def _window(self) -> Window:
+        (folder,) = self.database.parent.glob(f"{self.database.name}.spool-*")
+        return Window.open(folder / "window")
+
     def _waiting(self) -> set[object]:
         try:
-            (folder,) = self.database.parent.glob(f"{self.database.name}.spool-*")
-            with Window.open(folder / "window") as window:
+            with self._window() as window:
                 trace = windows.read(window, underway=True)
         except (ValueError, FileNotFoundError, SpoolError):  # there is none yet
             return set()

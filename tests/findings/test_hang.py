@@ -129,7 +129,9 @@ room.acquire()
 all_there = threading.Barrier(3)
 def one(): all_there.wait()
 def two(): all_there.wait()
-for thread in start(one, two): thread.join()
+threads = start(one, two)
+here()
+for thread in threads: thread.join()
 """,
         ["MainThread", "one", "two"],
     ),
@@ -139,7 +141,9 @@ pool = ThreadPoolExecutor(1, "pool")
 def outer():
     here()
     return pool.submit(int).result()
-print(pool.submit(outer).result())
+future = pool.submit(outer)
+here()
+print(future.result())
 """,
         ["MainThread", "pool_0"],
     ),
@@ -154,7 +158,9 @@ def giver():
     held.wait()
     here()
     with lock: items.put(1)
-for thread in start(taker, giver): thread.join()
+threads = start(taker, giver)
+here()
+for thread in threads: thread.join()
 """,
         ["MainThread", "taker", "giver"],
     ),
@@ -274,15 +280,15 @@ turn.acquire()
 DEADLOCKS = "SELECT severity, certainty FROM findings WHERE kind = 'deadlock'"
 
 
-def killed(program: str, waiting: list[str], by: signal.Signals, folder: Path) -> Recording:
-    """A run that a signal ends as soon as these threads wait."""
+def killed(program: str, waiting: list[str], by: signal.Signals, folder: Path, *, alive: bool = False) -> Recording:
+    """A run that a signal ends as soon as these threads wait, and all others have ended, unless they are `alive`."""
     script = folder / "script.py"
     script.write_text(HEAD + program)
     run = Underway(folder / "trace.db", script)
     process = int(run.said())
     for _ in range(program.count("here()")):
         assert run.said() == "here"
-    run.until_waiting(*waiting)
+    (run.until_waiting if alive else run.until_still)(*waiting)
     os.kill(process, by)
     while by == signal.SIGINT and run.process.poll() is None:  # one that comes just before a wait does not end it
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -300,7 +306,7 @@ def test_programs_that_hang(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", GO_ON)
 def test_programs_that_can_go_on(name: str, tmp_path: Path) -> None:
-    assert killed(*GO_ON[name], signal.SIGKILL, tmp_path).query(DEADLOCKS) == []
+    assert killed(*GO_ON[name], signal.SIGKILL, tmp_path, alive=True).query(DEADLOCKS) == []
 
 
 @pytest.mark.parametrize("name", ["a condition", "a thread that the interpreter waits for at its end"])
@@ -366,5 +372,5 @@ def test_it_is_told_who_waits_for_whom(tmp_path: Path) -> None:
     recording = killed(*HANG["a thread that holds what the next giver needs"], signal.SIGKILL, tmp_path)
     told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
     assert "taker waits for the Queue items (line 17)." in told
-    assert "MainThread waits for the end of taker (line 22)." in told
+    assert "MainThread waits for the end of taker (line 24)." in told
     assert "giver waits for the Lock lock (line 21), which taker holds." in told
