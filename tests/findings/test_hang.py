@@ -23,7 +23,7 @@ def start(*works, daemon=False):
     return threads
 def run(work):
     for thread in start(work): thread.join()
-def here(): print("here", flush=True)
+def here(): os.write(1, b"here\n")
 """
 
 # A program, and the threads that wait in the end. What else they wait for is behind them once `here` has been called.
@@ -45,14 +45,15 @@ main()
         """
 items = queue.SimpleQueue()
 def producer(): items.put(1)
-def main():
-    run(producer)
+def worker():
     items.get()
     here()
     items.get()
-main()
+threads = start(producer, worker)
+here()
+for thread in threads: thread.join()
 """,
-        ["MainThread"],
+        ["MainThread", "worker"],
     ),
     "a full queue": (
         """
