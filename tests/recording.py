@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from opcodetrace import script_process
 from opcodetrace.errors import SpoolError
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from opcodetrace.spool.layout import RecordKind, SyncFlag
+from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, SyncFlag
 from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome
 from opcodetrace_cli import main
@@ -158,10 +158,42 @@ class Underway:
             assert self.process.poll() is None, self.process.communicate()
             os.sched_yield()
 
+    def until_still(self, *threads: str) -> None:
+        """The same, in C code, and all others have ended. A wait for a `queue.Queue` or the like is one for a lock."""
+        self.until_waiting(*threads)
+        while not (self._in_c() >= set(threads) and self._ended() >= self._names() - set(threads)):
+            assert self.process.poll() is None, self.process.communicate()
+            os.sched_yield()
+
+    def _names(self) -> set[object]:
+        with self._window() as window:
+            return {event.value for event in windows.read(window, underway=True).of(RecordKind.THREAD)}
+
+    def _in_c(self) -> set[object]:
+        with self._window() as window:
+            trace = windows.read(window, underway=True)
+        names = {event.thread: event.value for event in trace.of(RecordKind.THREAD)}
+        last = {event.thread: event for event in trace.of(RecordKind.SYNC)}
+        waits = ("acquire", "__enter__", "join", "_shutdown")
+        return {
+            names[each.thread]
+            for each in last.values()
+            if SyncFlag.BEGINS in SyncFlag(each.frame)
+            and (each.key in waits or "SimpleQueue" in trace.types.get(each.container >> ADDRESS_BITS, ""))
+        }
+
+    def _ended(self) -> set[object]:
+        with self._window() as window:
+            named = windows.read(window, underway=True).of(RecordKind.THREAD)
+            return {event.value for event in named if window.ended(event.thread)}
+
+    def _window(self) -> Window:
+        (folder,) = self.database.parent.glob(f"{self.database.name}.spool-*")
+        return Window.open(folder / "window")
+
     def _waiting(self) -> set[object]:
         try:
-            (folder,) = self.database.parent.glob(f"{self.database.name}.spool-*")
-            with Window.open(folder / "window") as window:
+            with self._window() as window:
                 trace = windows.read(window, underway=True)
         except (ValueError, FileNotFoundError, SpoolError):  # there is none yet
             return set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opcodetrace.analyse.lock_order import Semaphores, Starts, circles, inversions, nested, waiting
+from opcodetrace.analyse.lock_order import Exclusions, Semaphores, Starts, circles, inversions, nested, waiting
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 from tests.analyse.synchronised import LOCK, RLOCK, Waits
@@ -52,12 +52,12 @@ class Run(Waits):
     def near(self) -> list[list[tuple[int, int, int]]]:
         """Of each circle, the threads with the lock that each held, and that which it took."""
         edges = nested(self.rows, self.objects, self.bounded)
-        found = inversions(
-            edges,
-            lambda: Starts(self.rows, self.threads()),
-            lambda: Semaphores(self.rows, self.objects),
-            lambda *_: False,
-        )
+
+        def exclusions() -> Exclusions:
+            starts, semaphores = Starts(self.rows, self.threads()), Semaphores(self.rows, self.objects)
+            return Exclusions(starts, semaphores, lambda *_: False, lambda edge: False)
+
+        found = inversions(edges, exclusions)
         return [[(edge.thread, edge.held, edge.lock) for edge in circle] for circle in found]
 
 

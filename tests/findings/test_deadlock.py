@@ -82,6 +82,26 @@ for pair in ((a, b), (b, a)):
     thread = threading.Thread(target=both, args=pair)
     thread.start(); thread.join()
 """,
+    "the second lock under the first one, always": """
+def first():
+    with a: b.acquire()
+    with a: b.release()
+def second():
+    with a:
+        with b: pass
+run(first, second)
+""",
+    "under a condition": """
+def first():
+    with a:
+        if sys.argv:
+            with b: pass
+def second():
+    with b:
+        if sys.argv:
+            with a: pass
+run(first, second)
+""",
     "three in a circle": """
 def one():
     with a:
@@ -95,6 +115,7 @@ def three():
 run(one, two, three)
 """,
 }
+READERS = "mutex, readers = threading.Lock(), []"
 CANNOT = {
     "the same order": """
 def first():
@@ -179,6 +200,120 @@ def take():
             while not items: ready.wait()
             items.pop()
 for thread in run(take, put, joins=False): thread.join()
+""",
+    "readers of whom the first locks and the last unlocks": READERS
+    + """
+def reader():
+    with mutex:
+        readers.append(1)
+        if len(readers) == 1: a.acquire()
+    with mutex:
+        readers.pop()
+        if not readers: a.release()
+def other(): reader()
+def writer():
+    with a: pass
+run(reader, other, writer)
+""",
+    "the same, in methods that a helper locks for": READERS
+    + """
+class Shared:
+    def lock(self): a.acquire()
+    def unlock(self): a.release()
+    def begin(self):
+        with mutex:
+            readers.append(1)
+            if len(readers) == 1: self.lock()
+    def end(self):
+        with mutex:
+            readers.pop()
+            if not readers: self.unlock()
+shared = Shared()
+def reader():
+    shared.begin()
+    shared.end()
+def other(): reader()
+def writer():
+    with a: pass
+run(reader, other, writer)
+""",
+    "readers that let writers go first": READERS
+    + """
+turn, writers, many = threading.Lock(), [], threading.Lock()
+def reader():
+    with turn:
+        with mutex:
+            readers.append(1)
+            if len(readers) == 1: a.acquire()
+    with mutex:
+        readers.pop()
+        if not readers: a.release()
+def other(): reader()
+def writer():
+    with many:
+        writers.append(1)
+        if len(writers) == 1: turn.acquire()
+    with a: pass
+    with many:
+        writers.pop()
+        if not writers: turn.release()
+def another(): writer()
+run(reader, writer, other, another)
+""",
+    "hand over hand": """
+chain = [threading.Lock() for _ in range(4)]
+def first():
+    chain[0].acquire()
+    for one, other in zip(chain, chain[1:]):
+        other.acquire()
+        one.release()
+    other.release()
+def second(): first()
+run(first, second)
+""",
+    "locks of a list, in order of their places": """
+import contextlib
+stripes = [threading.Lock() for _ in range(4)]
+def both(one, other):
+    with stripes[min(one, other)], stripes[max(one, other)]: pass
+def all_of(*places):
+    with contextlib.ExitStack() as stack:
+        for place in sorted(places): stack.enter_context(stripes[place])
+def first():
+    both(0, 1)
+    both(3, 1)
+    all_of(3, 0, 2)
+def second():
+    both(1, 0)
+    both(1, 3)
+    all_of(2, 3, 0)
+run(first, second)
+""",
+    "one that gives up what it has if it does not get the other": """
+def first():
+    with a, b: pass
+def second():
+    while True:
+        b.acquire()
+        if a.acquire(False): break
+        b.release()
+    a.release()
+    b.release()
+run(first, second)
+""",
+    "conditions that share a lock": """
+one, other, turn = threading.Condition(a), threading.Condition(a), []
+def first():
+    with one:
+        while not turn: one.wait()
+        turn.append(2)
+        other.notify()
+def second():
+    with other:
+        turn.append(1)
+        one.notify()
+        while len(turn) < 2: other.wait()
+for thread in run(first, second, joins=False): thread.join()
 """,
 }
 

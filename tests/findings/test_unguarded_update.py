@@ -13,7 +13,7 @@ from tests.recording import Scripts, record
 
 # The second thread begins as the first is done. It waits by a pipe, which is not recorded.
 PROGRAM = """
-import asyncio, os, queue, threading, time
+import asyncio, multiprocessing, os, queue, threading, time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 class Box:
     @property
@@ -27,6 +27,8 @@ lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RL
 event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
 none, simple, first_come = threading.Semaphore(0), queue.SimpleQueue(), queue.PriorityQueue()
 reader, writer = os.pipe()
+process_lock, process_audit, process_rlock = multiprocessing.Lock(), multiprocessing.Lock(), multiprocessing.RLock()
+process_event, process_items = multiprocessing.Event(), multiprocessing.Queue()
 def one(): return 1
 def get(): return box.count
 def put(value): box.count = value
@@ -59,6 +61,11 @@ for thread in threads: thread.join()
 """
 SLOW_ITEM = 'n = d["n"]\ntime.sleep(0)\nd["n"] = n + 1'
 POSSIBLE = {
+    "two locks of multiprocessing": (
+        "with process_lock: slowly()",
+        "with process_audit: slowly()",
+        "box.count",
+    ),
     "of an item": (SLOW_ITEM, SLOW_ITEM, "d['n']"),
     "of an attribute": ("slowly()", "slowly()", "box.count"),
     "of a global": ("n = total\ntime.sleep(0)\ntotal = n + 1", "total += 1", "global total"),
@@ -120,6 +127,13 @@ NONE = {
     "a semaphore": ("with semaphore: slowly()", "with semaphore: slowly()"),
     "a condition": ("with condition: slowly()", "with condition: slowly()"),
     "one of two locks": ("with lock, audit: slowly()", "with audit: slowly()"),
+    "a lock of multiprocessing": ("with process_lock: slowly()", "with process_lock: slowly()"),
+    "an RLock of multiprocessing": (
+        "with process_rlock:\n    with process_rlock: pass\n    slowly()",
+        "with process_rlock: slowly()",
+    ),
+    "an event of multiprocessing": ("slowly()\nprocess_event.set()", "process_event.wait()\nslowly()"),
+    "a queue of multiprocessing": ("slowly()\nprocess_items.put(1)", "process_items.get()\nslowly()"),
     "an event": ("slowly()\nevent.set()", "event.wait()\nslowly()"),
     "a queue": ("slowly()\nitems.put(1)", "items.get()\nslowly()"),
     "a future": ("slowly()\nfuture.set_result(1)", "future.result()\nslowly()"),

@@ -6,7 +6,8 @@ A guard is the condition of a guarded wait, as Hoare's monitors have it: `while 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from opcodetrace.trace.run import Trace
@@ -79,8 +80,16 @@ class Guards:
             scope = parents[scope]
         return any(
             isinstance(each, ast.Attribute) and each.attr == "release" and _same(each.value, call.func.value)
-            for each in ast.walk(scope)
+            for each in _of_scope(scope)
         )
+
+    def keeps(self, site: int) -> bool:
+        """Whether no other thread is to release a lock that is taken at a site: by a `with` statement, in a function
+        that releases it, or in a program that never calls a `release`."""
+        if self._call(site) is None or self.releases(site):
+            return True
+        nodes = (node for each in self._trace.files for node in self._parents_of(each.id))
+        return not any(isinstance(node, ast.Attribute) and node.attr == "release" for node in nodes)
 
     def at_once(self, clear: int, wait: int) -> bool:
         """Whether from the call at one site control comes to that at another one by a loop around both, with nothing
@@ -107,6 +116,47 @@ class Guards:
         call = self._call(site)
         return call.func.attr if call is not None and isinstance(call.func, ast.Attribute) else None
 
+    def is_under_condition(self, site: int, since: int) -> bool:
+        """Whether what is done at a site is done under a branch of its function; or, as far as can be told, of another
+        one that calls it, because it is not the function in which something had been done before (`since`)."""
+        one, other = self._trace.site_codes[site], self._trace.site_codes[since]
+        line = self._trace.sites[site].line
+        return (
+            line is None
+            or one.id != other.id
+            or any(
+                line in _lines(each)
+                for each in self._parents_of(one.file)
+                if isinstance(each, ast.If | ast.While | ast.match_case)
+            )
+        )
+
+    def is_call(self, site: int) -> bool:
+        """Whether the source has a call there: else it is a `with` statement, say."""
+        return self._call(site) is not None
+
+    def handles_interruption(self, site: int) -> bool:
+        """Whether what is done at a site stands in a `try` that has a `finally`, or handles all that may be raised; or
+        a call does that may lead there: the names of the functions are the same."""
+        line, file = self._trace.sites[site].line, self._trace.site_codes[site].file
+        if line is None or any(line in _lines(each) for each in self._parents_of(file) if _handles_all(each)):
+            return True
+        called: defaultdict[str, list[tuple[bool, str | None]]] = defaultdict(list)  # is that handled, where is it
+        for each in self._trace.files:
+            parents = self._parents_of(each.id)
+            for node in parents:
+                match node:
+                    case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(attr=name)):
+                        called[name].append(_around(node, parents))
+        names = [self._trace.site_codes[site].function.rpartition(".")[2]]
+        for name in names:
+            for is_handled, caller in called.get(name, ()):
+                if is_handled:
+                    return True
+                if caller is not None and caller not in names:
+                    names.append(caller)
+        return False
+
     def _call(self, site: int) -> ast.Call | None:
         known = self._trace.sites.get(site)
         span = None if known is None else span_of(known)
@@ -116,7 +166,9 @@ class Guards:
         return self._calls[self._trace.site_codes[site].file].get(span)
 
     def _of_file(self, site: int) -> dict[ast.AST, ast.AST]:
-        file = self._trace.site_codes[site].file
+        return self._parents_of(self._trace.site_codes[site].file)
+
+    def _parents_of(self, file: int) -> dict[ast.AST, ast.AST]:
         if file not in self._parents:
             parents: dict[ast.AST, ast.AST] = {}
             calls: dict[Span, ast.Call] = {}
@@ -181,6 +233,16 @@ class Guards:
         return Wait(guard or (), looks_again, is_free and is_straight, is_tested, is_entered, loop)
 
 
+def _of_scope(scope: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a function or module, without the functions and classes in it."""
+    pending = list(ast.iter_child_nodes(scope))
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, _SCOPES):
+            pending += ast.iter_child_nodes(node)
+
+
 def span_of(site: Site) -> Span | None:
     if site.line is None or site.column is None or site.end_line is None or site.end_column is None:
         return None
@@ -196,6 +258,34 @@ def _blocks(node: ast.AST | None) -> Iterator[list[ast.stmt]]:
         block = getattr(node, name, None)
         if isinstance(block, list):
             yield block
+
+
+def _around(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> tuple[bool, str | None]:
+    """Whether something stands in a `try` that handles all, within its function; and the name of that."""
+    is_handled = False
+    while node in parents and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        inner, node = node, parents[node]
+        is_handled = is_handled or (_handles_all(node) and inner in node.body)  # type: ignore[attr-defined]
+    return is_handled, getattr(node, "name", None)
+
+
+def _lines(statement: ast.AST) -> range:
+    """Those of its body."""
+    body: list[ast.stmt] = [*statement.body, *getattr(statement, "orelse", ())]  # type: ignore[attr-defined]
+    return range(body[0].lineno, (body[-1].end_lineno or body[-1].lineno) + 1)
+
+
+def _handles_all(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Try | ast.TryStar):
+        return False
+    return bool(node.finalbody) or any(_is_broad(handler) for handler in node.handlers)
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    """Whether it handles KeyboardInterrupt, too."""
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {each.id for each in named if isinstance(each, ast.Name)}
+    return handler.type is None or not names.isdisjoint(["BaseException", "KeyboardInterrupt"])
 
 
 def _same(one: ast.expr, other: ast.expr) -> bool:

@@ -17,13 +17,16 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.analyse.lockset import Held, held_locks, semaphore_steps
-from opcodetrace.trace.run import Thread
+from opcodetrace.trace.run import Thread, Trace
 from opcodetrace.trace.sync import LOCKS, OF_THREADS, Act, Primitive, Synchronisation, SyncObject
 
+_WAITED_FOR_IN_C = LOCKS | {Primitive.SIMPLE_QUEUE, Primitive.THREAD_HANDLE}
+MAX_INTERRUPTED = 3  # waits of the main thread that a signal ended
 MAX_CIRCLE = 5  # threads in a circle that is looked for among locks that nobody waits for
 MAX_STEPS = 200_000  # edges gone along in that search
 
@@ -50,6 +53,9 @@ class Nested(NamedTuple):
     until: float  # when it let the first of the two go
     gates: frozenset[int]  # what else it held
     last_until: float  # the same of the last time that it did so
+    held_under: frozenset[int]  # what it held as it took the first of the two
+    held_site: int
+    site: int
 
 
 def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, SyncObject]) -> set[int]:
@@ -73,6 +79,83 @@ def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, Sy
     return found
 
 
+class Moment(NamedTuple):
+    """A run up to some point: its end, or where a signal tore the main thread out of a wait that has no timeout."""
+
+    synchronisation: Sequence[Synchronisation]
+    threads: Sequence[Thread]  # as they are then
+    until: float  # the seq; infinite: the end
+
+
+def moments(trace: Trace) -> Iterator[Moment]:
+    """Those at which threads may wait for ever, the first ones first.
+
+    A C function that waits without a timeout returns nothing else than what it waited for: if it failed, it raised. In
+    the main thread alone signals do that. The interpreter's own wait for the other threads, at its end, tells nobody
+    that it was interrupted; but one of them waits still."""
+    rows = trace.synchronisation
+    waits_in_c = {each.id for each in trace.sync_objects if each.type_name in _WAITED_FOR_IN_C}
+    interrupted = [
+        place
+        for place, each in enumerate(rows)
+        if each.failed
+        and each.thread == 0
+        and not each.begins
+        and each.object in waits_in_c
+        and each.operation != Act.RELEASE
+        and each.seq not in trace.bounded
+    ]
+    if trace.joined_at_exit:
+        interrupted += _gave_up_at_exit(trace)
+    for place in interrupted[:MAX_INTERRUPTED]:
+        until = rows[place].seq
+        latest = {each.thread: each.seq for each in rows[:place]}
+        threads = [
+            each
+            if each.last_seq < until
+            else replace(each, last_seq=latest.get(each.thread, each.first_seq), ended=False)
+            for each in trace.threads
+            if each.first_seq < until
+        ]
+        yield Moment(rows[:place], threads, until)
+    yield Moment(rows, trace.threads, math.inf)
+
+
+def _gave_up_at_exit(trace: Trace) -> Iterator[int]:
+    """Where in the synchronisation the main thread gave up to wait for the other threads, as the program ended."""
+    rows = trace.synchronisation
+    ended = next((place for place in range(len(rows) - 1, -1, -1) if rows[place].operation == Act.SHUTDOWN), None)
+    if ended is not None and rows[ended].thread == 0 and not rows[ended].begins and rows[ended].site is None:
+        joined = {each.started for each in rows if each.seq in trace.joined_at_exit}
+        if not joined.isdisjoint(blocked(rows, trace.threads, trace.bounded)):
+            yield ended
+
+
+def blocked(
+    synchronisation: Sequence[Synchronisation], threads: Iterable[Thread], bounded: Collection[int] = ()
+) -> dict[int, Synchronisation]:
+    """By the numbers of threads, the beginnings of the waits without a timeout that are the last they recorded."""
+    latest = {each.thread: each for each in synchronisation if each.begins}
+    return {
+        thread.thread: latest[thread.thread]
+        for thread in threads
+        # a daemon may be let out of its wait to be ended, as the interpreter ends: it did nothing more
+        if thread.thread in latest
+        and latest[thread.thread].seq == thread.last_seq
+        and latest[thread.thread].seq not in bounded
+    }
+
+
+def within(last: Synchronisation, by_seq: Mapping[int, Synchronisation]) -> list[Synchronisation]:
+    """The operations that one is a part of, from itself to the outermost one. `by_seq`: their beginnings."""
+    found = [last]
+    inside = last.inside
+    while inside is not None and inside in by_seq:
+        found.append(by_seq[inside])
+        inside = found[-1].inside
+    return found
+
+
 def waiting(
     synchronisation: Sequence[Synchronisation],
     objects: Mapping[int, SyncObject],
@@ -81,27 +164,17 @@ def waiting(
 ) -> dict[int, Waiting]:
     """The threads that wait for another one in the end, by their numbers. `bounded`: seqs of operations that give up by
     themselves."""
-    latest = {each.thread: each for each in synchronisation if each.begins}
-    stuck = {
-        thread.thread: latest[thread.thread]
-        for thread in threads
-        # a daemon may be let out of its wait to be ended, as the interpreter ends: it did nothing more
-        if thread.thread in latest and latest[thread.thread].seq == thread.last_seq
-    }
+    stuck = blocked(synchronisation, threads, bounded)
     found: dict[int, Waiting] = {}
-    if all(last.seq in bounded or last.operation != Act.ACQUIRE for last in stuck.values()):
+    if all(last.operation != Act.ACQUIRE for last in stuck.values()):
         return found
     by_seq = {each.seq: each for each in synchronisation if each.begins}
     thread_of = Operations(synchronisation).thread_of
     no_locks = signals(synchronisation, objects)
     holders = {each.object: each for each in held_locks(synchronisation, objects) if math.isinf(each.last)}
     for number, last in stuck.items():
-        if last.seq in bounded:
-            continue
-        within = [last]
-        while within[-1].inside in by_seq:
-            within.append(by_seq[within[-1].inside])
-        joined = next((each for each in within if each.operation == Act.JOIN and each.object in thread_of), None)
+        around = within(last, by_seq)
+        joined = next((each for each in around if each.operation == Act.JOIN and each.object in thread_of), None)
         if joined is not None and joined.object is not None:
             found[number] = Waiting(number, joined.seq, joined.site, None, thread_of[joined.object], None)
         elif last.operation == Act.ACQUIRE and last.object in holders and last.object not in no_locks:
@@ -143,10 +216,21 @@ def abandoned(
     ]
     if not left:
         return
+    yield from owned(sorted(left, key=lambda each: each.seq), synchronisation, objects, releases)
+
+
+def owned(
+    waits: Iterable[Waiting],
+    synchronisation: Sequence[Synchronisation],
+    objects: Mapping[int, SyncObject],
+    releases: Callable[[int], bool],
+) -> Iterator[Waiting]:
+    """Those for a lock that only the thread which took it is to release, as far as the run and the code show."""
     given_back = {each.object for each in held_locks(synchronisation, objects) if not math.isinf(each.last)}
     site_of = {each.seq: each.site for each in synchronisation}
-    for wait in sorted(left, key=lambda each: each.seq):
-        assert wait.lock is not None
+    for wait in waits:
+        if wait.lock is None:
+            continue
         taken_at = None if wait.held_since is None else site_of[wait.held_since]
         is_rlock = objects[wait.lock].type_name == Primitive.RLOCK
         if is_rlock or wait.lock in given_back or (taken_at is not None and releases(taken_at)):
@@ -165,6 +249,7 @@ def nested(
     of_thread: defaultdict[int, list[Held]] = defaultdict(list)
     begun_at = {each.first: each for each in held_locks(synchronisation, objects) if each.object not in no_locks}
     found: dict[tuple[object, ...], Nested] = {}
+    under: dict[int, frozenset[int]] = {}  # by the seq at which a lock was taken: what its thread held already
     turns: Counter[int] = Counter()  # of a thread: how often it has started or joined another
     for each in synchronisation:
         lock = each.object
@@ -179,27 +264,27 @@ def nested(
         holding = [held for held in of_thread[each.thread] if held.last >= each.seq]
         of_thread[each.thread] = holding
         for held in holding:
-            if held.object == lock or each.site is None or site_of[held.first] is None:
+            held_site = site_of[held.first]
+            if held.object == lock or each.site is None or held_site is None:
                 continue
             gates = frozenset(other.object for other in holding) - {held.object, lock}
             until = min(held.last, math.inf if taken is None else taken.last)
-            key = (each.thread, held.object, lock, site_of[held.first], each.site, gates, turns[each.thread])
-            edge = Nested(each.thread, held.object, held.first, lock, each.seq, until, gates, until)
+            held_under = under.get(held.first, frozenset())
+            key = (each.thread, held.object, lock, held_site, each.site, gates, held_under, turns[each.thread])
+            edge = Nested(
+                each.thread, held.object, held.first, lock, each.seq, until, gates, until, held_under, held_site,
+                each.site,
+            )  # fmt: skip
             found[key] = found[key]._replace(last_until=until) if key in found else edge
         if taken is not None:
+            if holding:
+                under[taken.first] = frozenset(other.object for other in holding)
             holding.append(taken)
     return list(found.values())
 
 
-def inversions(
-    edges: Sequence[Nested],
-    starts: Callable[[], Starts],
-    semaphores: Callable[[], Semaphores],
-    waited: Callable[[int, int, int, int], bool],
-) -> Iterator[list[Nested]]:
+def inversions(edges: Sequence[Nested], exclusions: Callable[[], Exclusions]) -> Iterator[list[Nested]]:
     """Circles of locks that threads took in different orders, each edge by another thread, and that nothing excludes.
-
-    `waited` tells of a thread, at a seq, whether it had waited for what another one had done by another seq.
 
     The shortest first. The search ends after so many steps (`MAX_STEPS`)."""
     by_held: defaultdict[int, list[Nested]] = defaultdict(list)
@@ -207,7 +292,7 @@ def inversions(
         by_held[edge.held].append(edge)
     if not any(edge.lock in by_held for edge in edges):
         return
-    order, gates = starts(), semaphores()
+    excluded = exclusions()
     budget = MAX_STEPS
     for length in range(2, MAX_CIRCLE + 1):
         for start in sorted(by_held):
@@ -216,11 +301,11 @@ def inversions(
                 path = paths.pop()
                 for edge in by_held.get(path[-1].lock, ()) if len(path) < length else ():
                     budget -= 1
-                    if edge.held < start or any(_exclude(edge, other, order, waited) for other in path):
+                    if edge.held < start or any(excluded.apart(edge, other) for other in path):
                         continue
                     if edge.lock == start and len(path) + 1 == length:
                         circle = [*path, edge]
-                        if gates.exclude(circle):
+                        if excluded.semaphores.exclude(circle):
                             continue
                         first = circle.index(min(circle, key=lambda one: one.seq))
                         yield circle[first:] + circle[:first]
@@ -228,20 +313,46 @@ def inversions(
                         paths.append([*path, edge])
 
 
-def _exclude(one: Nested, other: Nested, starts: Starts, waited: Callable[[int, int, int, int], bool]) -> bool:
-    def is_over(first: Nested, second: Nested) -> bool:
+class Exclusions:
+    """What keeps the steps of a circle apart, or so many of them."""
+
+    def __init__(
+        self,
+        starts: Starts,
+        semaphores: Semaphores,
+        waited: Callable[[int, int, int, int], bool],
+        depends: Callable[[Nested], bool],
+    ) -> None:
+        """`waited` tells of a thread, at a seq, whether it had waited for what another one had done by another seq.
+        `depends`: whether the second lock of an edge is taken only if some condition holds, which is checked with the
+        first one held. Then it may be the other lock's state that is checked, if whoever holds that one took it with
+        the first one held, too: so readers do of which only the first takes the lock that keeps writers out."""
+        self.semaphores = semaphores
+        self._starts = starts
+        self._waited = waited
+        self._depends = depends
+
+    def apart(self, one: Nested, other: Nested) -> bool:
+        starts = self._starts
+        return (
+            starts.same(one.thread, other.thread)
+            or not (one.gates | {one.held}).isdisjoint(other.gates | {other.held})
+            or starts.ordered(one, other)
+            or starts.ordered(other, one)
+            or self._is_over(one, other)
+            or self._is_over(other, one)
+            or self._checks(one, other)
+            or self._checks(other, one)
+        )
+
+    def _is_over(self, first: Nested, second: Nested) -> bool:
         """Whether a thread had waited for the other one to do its part for the last time."""
         over = first.last_until
-        return not math.isinf(over) and waited(second.thread, second.held_since, first.thread, int(over))
+        return not math.isinf(over) and self._waited(second.thread, second.held_since, first.thread, int(over))
 
-    return (
-        starts.same(one.thread, other.thread)
-        or not (one.gates | {one.held}).isdisjoint(other.gates | {other.held})
-        or starts.ordered(one, other)
-        or starts.ordered(other, one)
-        or is_over(one, other)
-        or is_over(other, one)
-    )
+    def _checks(self, one: Nested, other: Nested) -> bool:
+        """Whether the first may not take its second lock while the other one's thread holds it."""
+        return one.lock == other.held and one.held in other.held_under and self._depends(one)
 
 
 class Semaphores:

@@ -1,13 +1,15 @@
-"""Deadlock: threads that wait for each other in a circle, or for a lock whose holder has ended."""
+"""Deadlock: threads that wait for each other in a circle, or for what nobody is left to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from opcodetrace.analyse.endless_waits import Endless, EndlessWaits
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.guards import Guards
 from opcodetrace.analyse.lock_order import (
     MAX_CIRCLE,
+    Exclusions,
     Nested,
     Semaphores,
     Starts,
@@ -15,7 +17,9 @@ from opcodetrace.analyse.lock_order import (
     abandoned,
     circles,
     inversions,
+    moments,
     nested,
+    owned,
     waiting,
 )
 from opcodetrace.findings.protocol import Kind
@@ -23,7 +27,7 @@ from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent, listing
 from opcodetrace.trace.report_step import SyncStep
-from opcodetrace.trace.sync import Act
+from opcodetrace.trace.sync import Act, Primitive
 
 NAME = "deadlock"
 LEFT = "left held"
@@ -38,13 +42,33 @@ def waits(number: int) -> str:
     return f"wait {number}"
 
 
+def gave(number: int) -> str:
+    return f"gave {number}"
+
+
+_ENDS = {  # what nobody is left to do, and what it is called when it was done
+    Act.GET: ("put anything into {}", "put something into it"),
+    Act.PUT: ("take anything out of {}", "took something out of it"),
+    Act.JOIN: ("mark the last items of {} as done", "marked an item of it as done"),
+    Act.ACQUIRE: ("release {}", "released it"),
+    Act.RESULT: ("give {} a result", ""),
+    Act.EXCEPTION: ("give {} a result", ""),
+}
+_ENDS_WAIT = {
+    Primitive.EVENT: ("set {}", "set it"),
+    Primitive.CONDITION: ("notify {}", "notified it"),
+    Primitive.BARRIER: ("come to {}", ""),
+}
+
+
 class DeadlockKind(Kind):
     """See `analyse.lock_order`. Its roles come in pairs, a pair for each thread of the circle."""
 
     name = NAME
     claim = (
         "Threads waited for each other in a circle, each for a lock that the next one held, and none gave up; or a "
-        "thread waited for a lock that another one held as it ended."
+        "thread waited for a lock that another one held as it ended; or the program hung: each of its threads waited, "
+        "and none was left that could end any of these waits."
     )
     roles = (
         Role(LEFT, "a thread took the lock, and ended without having released it", groups=True),
@@ -58,6 +82,7 @@ class DeadlockKind(Kind):
                     groups=True,
                 ),
                 Role(waits(number), "it waits for the lock of the next one, or for its end", Mark.WRONG, groups=True),
+                Role(gave(number), "the last time that another thread gave what is waited for"),
             )
         ),
     )
@@ -67,24 +92,42 @@ class DeadlockKind(Kind):
         trace = evidence.trace
         objects = {each.id: each for each in trace.sync_objects}
         stuck: set[frozenset[int]] = set()
-        stuck_threads = waiting(trace.synchronisation, objects, trace.threads, trace.bounded)
-        for wait in abandoned(stuck_threads, trace.synchronisation, objects, trace.threads, Guards(trace).releases):
-            if wait.site is not None and wait.lock is not None and wait.held_since is not None:
-                roles = {LEFT: wait.held_since, waits(1): wait.seq}
-                yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), (wait.lock,))
-        for circle in circles(stuck_threads):
-            finding = _of_waits(circle)
-            if finding is not None:
+        told: set[int] = set()
+        guards = Guards(trace)
+        endless = EndlessWaits(trace, guards)
+        for moment in moments(trace):
+            rows, threads = moment.synchronisation, moment.threads
+            stuck_threads = waiting(rows, objects, threads, trace.bounded)
+            for wait in abandoned(stuck_threads, rows, objects, threads, guards.releases):
+                if wait.site is not None and wait.lock is not None and wait.held_since is not None:
+                    if wait.seq not in told:
+                        roles = {LEFT: wait.held_since, waits(1): wait.seq}
+                        yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), (wait.lock,))
+                    told.add(wait.seq)
+            for circle in circles(stuck_threads):
+                finding = _of_waits(circle)
+                if finding is None or frozenset(finding.locks) in stuck:
+                    continue
+                if len(circle) == 1 and not list(owned(circle, rows, objects, guards.keeps)):
+                    continue  # another thread may be meant to release it
                 stuck.add(frozenset(finding.locks))
+                told |= {wait.seq for wait in circle}
                 yield finding
+            hung = endless.at(moment, stuck_threads)
+            if hung and hung[0].wait.seq not in told:
+                told |= {each.wait.seq for each in hung}
+                yield _of_endless(hung)
         taken = nested(trace.synchronisation, objects, trace.bounded)
-        found = inversions(
-            taken,
-            lambda: Starts(trace.synchronisation, trace.threads),
-            lambda: Semaphores(trace.synchronisation, objects),
-            evidence.pasts.was_signalled,
-        )
-        for inversion in found:
+
+        def depends(edge: Nested) -> bool:
+            return guards.is_under_condition(edge.site, edge.held_site)
+
+        def exclusions() -> Exclusions:
+            starts = Starts(trace.synchronisation, trace.threads)
+            semaphores = Semaphores(trace.synchronisation, objects)
+            return Exclusions(starts, semaphores, evidence.pasts.was_signalled, depends)
+
+        for inversion in inversions(taken, exclusions):
             if frozenset(edge.lock for edge in inversion) not in stuck:
                 yield _of_inversion(inversion)
 
@@ -110,6 +153,9 @@ class DeadlockKind(Kind):
                 f"{teller.lane(left.thread)} took{_at(teller, left)} and never released: it has ended."
             )
             yield "Take it by a `with` statement, which releases it even if an error ends the thread."
+            return
+        if happened and all(teller.sync(holds(number)) is None for number in numbers):
+            yield from _hung([teller.sync(waits(number)) for number in numbers], numbers, teller)
             return
         for place, number in enumerate(numbers):
             wait = teller.sync(waits(number))
@@ -147,6 +193,10 @@ class DeadlockKind(Kind):
         if teller.severity is Severity.HAPPENED:
             if teller.sync(LEFT) is not None:
                 return "Proven: the wait had no timeout, and the thread that held the lock had ended."
+            if all(teller.sync(holds(number)) is None for number in NUMBERS):
+                return (
+                    "Proven: no thread that had not ended did anything but wait, and none of these waits had a timeout."
+                )
             return "Proven: the waits had no timeout, and these threads did nothing more."
         return (
             "Possible: no lock that was held around both, and no thread that did its part before it started the other "
@@ -179,6 +229,37 @@ def _of_waits(circle: list[Waiting]) -> Finding | None:
             roles[holds(after)] = wait.held_since
             locks.append(wait.lock)
     return Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), tuple(sorted(set(locks)))) if locks else None
+
+
+def _of_endless(hung: list[Endless]) -> Finding:
+    roles: dict[str, int] = {}
+    objects: set[int] = set()
+    for number, each in enumerate(hung, 1):
+        roles[waits(number)] = each.wait.seq
+        if each.given is not None:
+            roles[gave(number)] = each.given.seq
+        if each.wait.object is not None and (each.ends_by_giving or each.wait.operation == Act.ACQUIRE):
+            objects.add(each.wait.object)
+    return Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), tuple(sorted(objects)))
+
+
+def _hung(steps: Sequence[SyncStep | None], numbers: Sequence[int], teller: Teller) -> Iterator[str]:
+    ends: dict[str, None] = {}
+    for step, number in zip(steps, numbers, strict=True):
+        if step is None:
+            continue
+        name = teller.lane(step.thread)
+        if step.other is not None:
+            yield f"{name} waits for the end of {teller.lane(step.other)}{_at(teller, step)}."
+        elif step.holder is not None:
+            yield f"{name} waits for {teller.lock(step)}{_at(teller, step)}, which {teller.lane(step.holder)} holds."
+        elif step.object is not None:
+            end, did = _ENDS_WAIT.get(Primitive(step.object.type_name)) or _ENDS[Act(step.operation)]
+            ends[end.format(teller.lock(step))] = None
+            given = teller.sync(gave(number))
+            last = "" if given is None else f"; {teller.lane(given.thread)} {did} last{_at(teller, given)}"
+            yield f"{name} waits for {teller.lock(step)}{_at(teller, step)}{last}."
+    yield f"All other threads have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
 
 
 def _of_inversion(edges: list[Nested]) -> Finding:

@@ -17,7 +17,7 @@ from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
 from opcodetrace.ingest.switches import switches_of
-from opcodetrace.ingest.synchronisation import bounded, started_by, synchronisation_of
+from opcodetrace.ingest.synchronisation import bounded, joined_at_exit, started_by, synchronisation_of
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import (
     ADDRESS_BITS,
@@ -100,6 +100,7 @@ def ingest(
         sync_objects=sync_objects,
         synchronisation=synchronisation,
         bounded=bounded(seen),
+        joined_at_exit=joined_at_exit(seen),
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,

@@ -37,6 +37,7 @@ from opcodetrace.trace.sync import (
 Array = npt.NDArray[Any]
 
 FLAGS = (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES)
+SHUTDOWN = "_shutdown"  # of the interpreter: it joins the threads that are no daemons
 OPERATIONS = {  # what C code and the protocols call it
     "__enter__": "acquire",
     "__exit__": "release",
@@ -46,6 +47,7 @@ OPERATIONS = {  # what C code and the protocols call it
     "_release_save": "release",
     "put_nowait": "put",
     "get_nowait": "get",
+    SHUTDOWN: "shutdown",
 }
 
 
@@ -54,6 +56,13 @@ def bounded(seen: Survey) -> frozenset[int]:
     flags = seen.control["frame"].astype(np.int64) & (SyncFlag.TRIES | SyncFlag.BOUNDED)
     seqs = seen.control_seqs[(seen.control_kinds == RecordKind.SYNC) & (flags != 0)]
     return frozenset(seqs.tolist())
+
+
+def joined_at_exit(seen: Survey) -> frozenset[int]:
+    """The seqs of starts of threads that the interpreter is known to join as it ends: of those that are no daemons."""
+    is_start = (seen.control_kinds == RecordKind.SYNC) & (seen.control["container"] == 0)
+    flags = seen.control["frame"].astype(np.int64) & SyncFlag.JOINED_AT_EXIT
+    return frozenset(seen.control_seqs[is_start & (flags != 0)].tolist())
 
 
 def synchronisation_of(
@@ -67,7 +76,8 @@ def synchronisation_of(
     kept: Kept,
 ) -> tuple[list[SyncObject], list[Synchronisation]]:
     """What threads did to wait for each other, and the starts of threads. Of the objects these count: what two threads
-    used, what one held at one of the accesses that are kept, and what one waits for without end."""
+    used, what one held at one of the accesses that are kept, and what one waits for without end, or did until an
+    exception ended that."""
     which = seen.control_kinds == RecordKind.SYNC
     seqs, rows = seen.control_seqs[which], seen.control[which]
     if not len(rows):
@@ -78,7 +88,7 @@ def synchronisation_of(
     users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
     names = interned.values(rows["tags"] & 15, rows["key"].copy())
     of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
-    of_threads[place[np.array([name in OF_THREADS for name in names], bool)]] = True
+    of_threads[place[np.array([name in OF_THREADS or name == SHUTDOWN for name in names], bool)]] = True
     shared = (np.bincount(users, minlength=len(used)) >= 2) | of_threads
     operations = np.array([OPERATIONS.get(str(name), str(name)) for name in names])
     shared[_held_at(kept, place, seqs, rows, operations)] = True
@@ -182,13 +192,17 @@ def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Arr
 
 
 def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
-    """The objects of waits that have begun and have no end: the thread did nothing with the object since."""
+    """The objects of waits that have begun and have no end: the thread did nothing with the object since; or that would
+    have had none, if a signal's handler had not raised."""
     threads = rows["thread"].astype(np.int64)
     _, latest = np.unique((place.astype(np.int64) * MAX_THREADS + threads)[::-1], return_index=True)
     latest = len(place) - 1 - latest
     waits = (rows["frame"][latest].astype(np.int64) & SyncFlag.BEGINS) != 0
-    unended: Array = place[latest[waits & ~np.isin(operations[latest], list(AT_ONCE))]]
-    return unended
+    unended = place[latest[waits & ~np.isin(operations[latest], list(AT_ONCE))]]
+    flags = rows["frame"].astype(np.int64) & (SyncFlag.BEGINS | SyncFlag.FAILED | SyncFlag.TRIES | SyncFlag.BOUNDED)
+    interrupted = (flags == SyncFlag.FAILED) & np.isin(operations, list(TAKES_IN_C))
+    objects: Array = np.unique(np.concatenate([unended, place[interrupted]]))
+    return objects
 
 
 class _Holders:

@@ -699,7 +699,7 @@ will_have_to_wait(const Call *call)
     if (answer == NULL) {
         PyErr_Clear();
     }
-    bool waits = answer == Py_True;
+    bool waits = answer == (strcmp(call->name, "join") == 0 ? Py_False : Py_True); /* is_done() */
     Py_XDECREF(answer);
     return waits;
 }
@@ -722,6 +722,22 @@ waited(Call *call, PyObject *result)
     flags |= is_bounded(call) ? SYNC_BOUNDED : 0;
     sync_emit(call->thread, call->site, call->container, call->name, flags, tries ? 0 : sync_clock() - call->clock,
               call->earliest, call->quiet);
+}
+
+/* The interpreter is about to end, and joins all threads that are no daemons: nothing is said if this one is the only thread. */
+static void
+will_shut_down(Call *call)
+{
+    lock_thread_states();
+    PyThreadState *first = current_thread_state()->interp->threads.head;
+    bool is_alone = first != NULL && first->next == NULL;
+    unlock_thread_states();
+    if (is_alone) {
+        call->thread = NULL;
+        return;
+    }
+    call->clock = sync_clock();
+    sync_emit(call->thread, call->site, call->container, call->name, SYNC_BEGINS | call->direct, 0, EXACT, 0);
 }
 
 /* Said before it is done: as soon as it is, another thread may go on. Of a lock that is not held nobody waits for: there it is
@@ -766,7 +782,8 @@ started(Call *call, PyObject *result)
     uint64_t number = ident != NULL && PyLong_Check(ident) ? PyLong_AsUnsignedLongLongMask(ident) : 0;
     if (result != NULL) {
         PyErr_Clear();
-        sync_emit(call->thread, call->site, NULL, "start", 0, number, call->earliest, call->quiet);
+        unsigned flags = argument(call, 1, "daemon") == Py_False ? SYNC_JOINED_AT_EXIT : 0;
+        sync_emit(call->thread, call->site, NULL, "start", flags, number, call->earliest, call->quiet);
     }
     Py_XDECREF(ident);
 }
@@ -943,6 +960,7 @@ const Effect effect_attributes_of = {NULL, attributes_of, NULL};
 const Effect effect_items_got = {NULL, items_got, items_not_got};
 const Effect effect_attributes_got = {NULL, attributes_got, attributes_not_got};
 const Effect effect_wait = {will_wait, waited, NULL};
+const Effect effect_shut_down = {will_shut_down, waited, NULL};
 const Effect effect_release = {releases, released, NULL};
 const Effect effect_start = {NULL, started, NULL};
 const Effect effect_import = {NULL, imported, NULL};

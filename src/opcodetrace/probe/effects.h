@@ -66,6 +66,7 @@ typedef struct {
     X(items_got)                                                                                                       \
     X(attributes_got)                                                                                                  \
     X(wait)                                                                                                            \
+    X(shut_down)                                                                                                       \
     X(release)                                                                                                         \
     X(start)                                                                                                           \
     X(import)                                                                                                          \

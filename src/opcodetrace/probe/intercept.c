@@ -131,7 +131,7 @@ begin_record(const Seen *entry, Call *call, uint32_t run, PyObject *self, PyObje
     call->name = row->name;
     call->container = self;
     if (entry->is_function) {
-        call->container = given > 0 ? args[0] : NULL;
+        call->container = given > 0 ? args[0] : entry->convention & METH_NOARGS ? self : NULL;
         args++;
         given = given > 0 ? given - 1 : 0;
     }

@@ -19,6 +19,7 @@ const Owner owners[] = {
     {"lock", "_thread", "LockType"},
     {"RLock", "_thread", "RLock"},
     {"SimpleQueue", "_queue", "SimpleQueue"},
+    {"SemLock", "_multiprocessing", "SemLock"},
     {"_thread", "_thread", NULL},
     {"Context", "_contextvars", "Context"},
     {"coroutine", "types", "CoroutineType"},
@@ -183,11 +184,18 @@ const Intercepted intercepted[] = {
     {"SimpleQueue", "get", &effect_wait, ANYWHERE | BLOCKS, "empty"},
     {"SimpleQueue", "get_nowait", &effect_wait, ANYWHERE, NULL},
 
+    /* The locks, semaphores, conditions, events and queues of multiprocessing are made of these. */
+    {"SemLock", "acquire", &effect_wait, ANYWHERE | BLOCKS, "_is_zero"},
+    {"SemLock", "__enter__", &effect_wait, ANYWHERE | BLOCKS, "_is_zero"},
+    {"SemLock", "release", &effect_release, ANYWHERE, "_is_zero"},
+    {"SemLock", "__exit__", &effect_release, ANYWHERE, "_is_zero"},
+
     {"_thread", "start_new_thread", &effect_start, ANYWHERE, NULL},
     {"_thread", "start_new", &effect_start, ANYWHERE, NULL},
     {"_thread", "start_joinable_thread", &effect_start, ANYWHERE, NULL},
 
-    {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, NULL},
+    {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, "is_done"},
+    {"_thread", "_shutdown", &effect_shut_down, ANYWHERE | BLOCKS, NULL},
 
     /* asyncio's event loop runs each step of a task by context.run. Others make a coroutine go on by these, or (C code) by its
        slot, which has no name. */

@@ -27,8 +27,8 @@ typedef struct {
     const char *name;
     const Effect *effect;
     unsigned flags;
-    const char
-        *waits_while; /* a method of the same type that says whether there is something to wait for, or to release */
+    const char *
+        waits_while; /* a method of the same type that says whether there is something to wait for (of a join: whether not), or to release */
 } Intercepted;
 
 /* Where the owners are found. */

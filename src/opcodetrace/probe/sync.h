@@ -5,7 +5,14 @@
 
 #include "datum.h"
 
-enum { SYNC_BEGINS = 1, SYNC_FAILED = 2, SYNC_DIRECT = 4, SYNC_TRIES = 8, SYNC_BOUNDED = 16 }; /* SyncFlag */
+enum {
+    SYNC_BEGINS = 1,
+    SYNC_FAILED = 2,
+    SYNC_DIRECT = 4,
+    SYNC_TRIES = 8,
+    SYNC_BOUNDED = 16,
+    SYNC_JOINED_AT_EXIT = 32
+}; /* SyncFlag */
 
 /* Nanoseconds of a clock that never goes back. */
 uint64_t sync_clock(void);

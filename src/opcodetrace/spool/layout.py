@@ -160,3 +160,4 @@ class SyncFlag(IntFlag):
     TRIES = 8  # it does not wait, whatever comes: acquire(blocking=False), get_nowait()
     BOUNDED = 16  # it gives up after a time: acquire(timeout=1), join(1)
     FAILED = 2  # it raised, or returned False (a lock that was not free, a wait that timed out)
+    JOINED_AT_EXIT = 32  # start: the thread is no daemon; before 3.13 it is not known

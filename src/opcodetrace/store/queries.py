@@ -43,7 +43,8 @@ KEPT = {
         LEFT JOIN threads ON threads.run_id = sync.run_id AND threads.thread = sync.thread
         LEFT JOIN sync_objects AS object ON object.id = sync.sync_object_id
         LEFT JOIN sites AS site ON site.id = sync.site_id
-        WHERE finding.run_id = :run AND finding.kind = 'deadlock' ORDER BY finding.id, substr(role, 6), role""",
+        WHERE finding.run_id = :run AND finding.kind = 'deadlock'
+        ORDER BY finding.id, role <> 'left held', substr(role, 6), role""",
     ),
     "locks": KeptQuery(
         "the locks and semaphores that watched code took: by how many threads, how often, and how long they waited",

@@ -82,6 +82,8 @@ class Trace:
     synchronisation: list[Synchronisation] = field(default_factory=list)
     # seqs of synchronisation by C code that gives up by itself, at once or after a time; they are not stored
     bounded: frozenset[int] = frozenset()
+    # seqs of starts of threads that are no daemons, if that is known (since 3.13); they are not stored
+    joined_at_exit: frozenset[int] = frozenset()
     # location of an item: the seqs at which items of its container may have moved, in order
     restructured: dict[int, list[int]] = field(default_factory=dict)
     # by location: the number that its container has as a value (`Opaque.identity`), 0 if it was none; not stored

@@ -14,6 +14,7 @@ class Primitive(StrEnum):
     CONDITION = "threading.Condition"
     SEMAPHORE = "threading.Semaphore"
     BOUNDED_SEMAPHORE = "threading.BoundedSemaphore"
+    PROCESS_SEMAPHORE = "_multiprocessing.SemLock"  # of it multiprocessing makes locks and all else
     EVENT = "threading.Event"
     BARRIER = "threading.Barrier"
     QUEUE = "queue.Queue"
@@ -21,10 +22,11 @@ class Primitive(StrEnum):
     PRIORITY_QUEUE = "queue.PriorityQueue"
     SIMPLE_QUEUE = "_queue.SimpleQueue"
     FUTURE = "concurrent.futures._base.Future"
+    THREAD_HANDLE = "_thread._ThreadHandle"  # what a join waits for since 3.13
 
 
 LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
-SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE])
+SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE, Primitive.PROCESS_SEMAPHORE])
 FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE])
 QUEUES = FIRST_IN_FIRST_OUT | {Primitive.LIFO_QUEUE, Primitive.PRIORITY_QUEUE}
 
