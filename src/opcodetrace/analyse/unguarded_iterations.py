@@ -1,0 +1,124 @@
+"""Unguarded iterations: nothing that was seen keeps another thread from changing the container meanwhile.
+
+Of a dictionary, a set or a deque the next step of the iteration then raises RuntimeError (`iterations` has those that
+did). An iteration over a list goes on, but skips an item if one before its place is removed, or sees one twice if one is
+put there.
+
+Only changes that came after the start of the iteration count. What came before it may have been all: a thread takes a
+container away from the others (`old, self.items = self.items, {}`, under a lock), and then goes over it by itself. The
+end of an iteration is not recorded, nor needed: what the changing thread may have heard of (`pasts.Hearsay`), the start
+at least, orders the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
+from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.source_text import SourceTexts
+
+# Methods that put an item before others of a list, or take one away from there.
+_MOVE = (".remove(", ".insert(", ".pop(0", ".pop(i")
+
+
+class UnguardedIteration(NamedTuple):
+    location: int  # the container as a whole
+    start: int  # seqs
+    change: int
+    changed: int  # the location of the change: the same, or an item
+
+
+class _Pair(NamedTuple):
+    """Places among the events."""
+
+    start: int
+    change: int
+
+
+def unguarded_iterations(evidence: Evidence, told: Collection[tuple[int, int]] = ()) -> Iterator[UnguardedIteration]:
+    """One for each container and two places in the code. Without the containers (as a whole) and starts (sites) that
+    are `told` as failed. None in a run of which it cannot be judged (`windows.can_be_judged`)."""
+    trace = evidence.trace
+    later = trace.changed_later
+    if later is None or not later.shape[1] or not can_be_judged(trace):
+        return
+    search = _Search(trace)
+    place_of = trace.events.places(later.ravel())
+    pairs = sorted(_Pair(place_of[start], place_of[change]) for start, change in later.T.tolist())
+    pairs = [pair for pair in pairs if search.may_disturb(pair)]
+    windows = Windows(evidence, (Window(place, place) for pair in pairs for place in pair))
+    events = trace.events
+    told_at = set()
+    for pair in pairs:
+        start, change = pair
+        location = int(events.location[start])
+        key = location, int(events.site[start]), int(events.site[change])
+        if key in told_at or key[:2] in told:
+            continue
+        if windows.have_a_common_lock(Window(start, start), Window(change, change)):
+            continue
+        if windows.may_be_ordered(start, change):
+            continue
+        told_at.add(key)
+        yield UnguardedIteration(
+            location, int(events.seq[start]), int(events.seq[change]), int(events.location[change])
+        )
+
+
+class _Search:
+    """Looks into pairs, before it is asked what keeps the two apart."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._events = trace.events
+        self._thread_of, self._has_tasks = threads_of_lanes(trace)
+        self._activations = Activations(trace)
+        self._handlers = Handlers(trace)
+        self._texts = SourceTexts(trace)
+        self._raises: dict[int, bool] = {}  # by the site of a start: whether the loop goes round
+        self._skips: dict[tuple[int, int], bool] = {}  # of a list, by both sites
+
+    def may_disturb(self, pair: _Pair) -> bool:
+        """Whether the change could disturb the iteration, and nobody is ready for that."""
+        events, (start, change) = self._events, pair
+        one, other = (int(events.thread[place]) for place in pair)
+        if self._thread_of[one] == self._thread_of[other] or self._has_tasks[one] or self._has_tasks[other]:
+            return False
+        over, changed = (self._trace.locations[int(events.location[place])] for place in pair)
+        if over.kind is not LocationKind.WHOLE or not over.certain or not changed.certain:
+            return False
+        if changed.kind not in (LocationKind.WHOLE, LocationKind.ITEM):
+            return False
+        if over.container_type == list.__name__:
+            return self._skips_an_item(pair)
+        return self._goes_round(int(events.site[start])) and not self._is_expected(start)
+
+    def _goes_round(self, site: int) -> bool:
+        if site not in self._raises:
+            found = self._activations.syntax.of_site(site)
+            loop = None if found is None else found[0].loop(found[1])
+            self._raises[site] = found is not None and loop is not None and found[0].goes_round(loop)
+        return self._raises[site]
+
+    def _is_expected(self, start: int) -> bool:
+        lines = self._activations.lines(start)
+        return any(self._handlers.deal_with(file, line, RuntimeError.__name__) for file, line in lines)
+
+    def _skips_an_item(self, pair: _Pair) -> bool:
+        start, change = (int(self._events.site[place]) for place in pair)
+        if (start, change) not in self._skips:
+            found = self._activations.syntax.of_site(start)
+            loop = None if found is None else found[0].loop(found[1])
+            acts = found is not None and loop is not None and found[0].goes_round(loop) and found[0].acts_on_each(loop)
+            moves = self._events.kind[pair.change] == EventKind.DELETE or any(
+                method in self._texts.expression(change) for method in _MOVE
+            )
+            self._skips[start, change] = bool(acts and moves)
+        return self._skips[start, change]
