@@ -73,9 +73,9 @@ def test_what_is_seen(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple
     assert seen.failed.tolist() == [
         seq for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)) if (kind, row[2], row[5]) == failed
     ]
-    whole = (RecordKind.READ, Tag.WHOLE, Tag.INT)
+    read = (RecordKind.READ, Tag.WHOLE, Tag.INT)
     assert seen.wholes.tolist() == [
-        seq for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)) if (kind, row[2], row[5]) == whole
+        seq for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)) if (kind, row[2], row[5]) == read
     ]
     resizing = []
     for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)):

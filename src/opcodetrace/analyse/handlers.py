@@ -45,9 +45,7 @@ class Handlers:
         """The same of a line; also if a handler there names this very error, and does something. Who foresees that it
         can be raised need not keep others out."""
         around = self._around(file, line)
-        return any(
-            error in part.named or any(_is_of(error, name) for name in part.ready_for or ()) for part in around
-        )
+        return any(error in part.named or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
 
     def _around(self, file: int, line: int | None) -> list[_Part]:
         """The parts that a line lies in, as far as its function goes."""

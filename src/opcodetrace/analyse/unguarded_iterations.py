@@ -1,8 +1,8 @@
 """Unguarded iterations: nothing that was seen keeps another thread from changing the container meanwhile.
 
 Of a dictionary, a set or a deque the next step of the iteration then raises RuntimeError (`iterations` has those that
-did). An iteration over a list goes on, but skips an item if one before its place is removed, or sees one twice if one is
-put there.
+did). An iteration over a list goes on, but skips an item if one before its place is removed, or sees one twice if one
+is put there. That counts only if the loop does something with each item.
 
 Only changes that came after the start of the iteration count. What came before it may have been all: a thread takes a
 container away from the others (`old, self.items = self.items, {}`, under a lock), and then goes over it by itself. The
@@ -87,7 +87,7 @@ class _Search:
 
     def may_disturb(self, pair: _Pair) -> bool:
         """Whether the change could disturb the iteration, and nobody is ready for that."""
-        events, (start, change) = self._events, pair
+        events, start = self._events, pair.start
         one, other = (int(events.thread[place]) for place in pair)
         if self._thread_of[one] == self._thread_of[other] or self._has_tasks[one] or self._has_tasks[other]:
             return False

@@ -56,13 +56,13 @@ class UnguardedIterationKind(PossibleKind):
         one, other = teller.lane(start.thread), teller.lane(change.thread)
         yield (
             f"{one} iterated over {teller.label} ({teller.place(start.site)}). In this run, {other} {_did(change)} "
-            f"after that had begun ({teller.place(change.site)}). In another run it could come between two steps of "
-            "the iteration: of a dictionary, set or deque the next step would raise RuntimeError, of a list an item "
+            f"after that had begun ({teller.place(change.site)}). In another run that could come between two steps of "
+            "the iteration. Of a dictionary, set or deque the next step would raise RuntimeError, of a list an item "
             "would be skipped or seen twice."
         )
         yield (
-            f"Hold one lock throughout the iteration and at {teller.place(change.site)}, or iterate over a copy that is "
-            "made in one step (`list(...)`)."
+            f"Hold one lock throughout the iteration and at {teller.place(change.site)}, or iterate over a copy that "
+            "is made in one step, by list(...)."
         )
 
     def how_sure(self, teller: Teller) -> str:

@@ -50,9 +50,7 @@ class _Steps:
         return _Steps(self.seqs[order], containers[order], self.threads[order], self.sites[order])
 
 
-def changed_later(
-    window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned
-) -> Array:
+def changed_later(window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned) -> Array:
     """Pairs of seqs, in two rows: where an iteration over a container began, and where later another lane put an item
     into the container or took one out (except at the end of a list, where an iteration comes yet).
 

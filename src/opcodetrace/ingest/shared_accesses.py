@@ -185,9 +185,7 @@ def shared_accesses(
     `asked` for, by its seq."""
     aliases = Aliases.of(seen, births)
     candidates = (
-        Candidates.all_of(window, seen)
-        if keep_all
-        else Candidates.of(window, seen, table, interned, aliases, asked)
+        Candidates.all_of(window, seen) if keep_all else Candidates.of(window, seen, table, interned, aliases, asked)
     )
     if len(seen.failed):
         candidates = candidates.with_all_of(failed, seen)
