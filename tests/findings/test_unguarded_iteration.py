@@ -145,7 +145,7 @@ def test_it_is_told(scripts: Scripts) -> None:
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "Iterations over d are unguarded, as far as was seen." in told
     assert (
-        "first iterated over d (line 16). In this run, second added an item after that had begun (line 21). In another "
+        "first iterated over d (line 15). In this run, second added an item after that had begun (line 21). In another "
         "run that could come between two steps of the iteration."
     ) in told
     assert scripts.query("SELECT kind, severity, protection FROM findings JOIN protections USING (location_id)") == [
