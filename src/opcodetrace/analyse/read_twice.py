@@ -177,7 +177,9 @@ class _Search:
             if check is None:
                 continue
             answer = tests[int(events.site[act])][int(events.site[check])]
-            if would_hold(answer, events[act].value) is False and would_hold(answer, events[check].value):
+            # of an object's truth it is not known, but the second read was made by it
+            held = would_hold(answer, events[check].value)
+            if would_hold(answer, events[act].value) is False and (held or (held is None and answer == "true")):
                 found.append(_Pair(check, act))
         columns = np.array(found, np.int64).reshape(-1, 2)
         for pair in self._some(columns[:, 0], columns[:, 1]):
