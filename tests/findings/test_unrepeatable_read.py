@@ -153,6 +153,13 @@ thread.join()
 }
 
 
+def test_it_is_no_unguarded_check_as_well(scripts: Scripts) -> None:
+    first, second, _ = FOUND["called"]
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.query("SELECT DISTINCT kind FROM findings") == [("unrepeatable read",)]
+
+
 def program(first: str, second: str) -> str:
     return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
 

@@ -22,9 +22,10 @@ from opcodetrace.analyse.activations import Activations, Scope
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.lockset import without_another_lock
+from opcodetrace.analyse.same_value import KNOWN, same
 from opcodetrace.analyse.syntax import Made
 from opcodetrace.trace.event import EventKind
-from opcodetrace.trace.events import Events, ValueTag
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 
@@ -35,7 +36,6 @@ MAX_OWN = 4  # and of those that read what their own did
 MAX_BACK = 2_000  # accesses of the location among which it is looked for who wrote a value
 _INITIAL = frozenset(["__init__", "__new__", "__post_init__", "__set_name__", "<module>"])  # write what is there first
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL, LocationKind.CELL])
-KNOWN = (ValueTag.INT, ValueTag.FLOAT, ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE, ValueTag.OTHER, ValueTag.OBJECT)
 _NUMBERS = (ValueTag.INT, ValueTag.FLOAT)
 
 
@@ -251,9 +251,3 @@ class _Search:
         if not len(following) or events.kind[following[0]] != EventKind.READ:
             return False
         return self._scope(other, int(following[0])) is not None
-
-
-def same(events: Events, one: Array, other: Array | int) -> Array:
-    """Whether they have the same value."""
-    same: Array = (events.tag[one] == events.tag[other]) & (events.word[one] == events.word[other])
-    return same

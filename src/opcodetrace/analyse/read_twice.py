@@ -15,7 +15,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,13 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import Histories, begins_between, would_hold
-from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import without_another_lock
-from opcodetrace.analyse.read_back import KNOWN, same
+from opcodetrace.analyse.same_value import KNOWN, same
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
+
+if TYPE_CHECKING:
+    from opcodetrace.analyse.evidence import Evidence
 
 Array = npt.NDArray[Any]
 

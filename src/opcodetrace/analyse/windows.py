@@ -17,12 +17,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import EventKind, Opaque
@@ -31,6 +30,9 @@ from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Operation, SwitchPoint
 from opcodetrace.trace.sync import Act
+
+if TYPE_CHECKING:
+    from opcodetrace.analyse.evidence import Evidence
 
 Array = npt.NDArray[Any]
 

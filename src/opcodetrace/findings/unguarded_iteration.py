@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.iterations import failed_iterations
 from opcodetrace.analyse.unguarded_iterations import unguarded_iterations
 from opcodetrace.findings.protocol import PossibleKind
 from opcodetrace.trace.event import ABSENT, EventKind
@@ -32,9 +31,8 @@ class UnguardedIterationKind(PossibleKind):
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         trace = evidence.trace
-        failed = [(each.location, each.start) for each in failed_iterations(trace, evidence.pasts)]
-        place_of = trace.events.places(start for _, start in failed)
-        told = {(location, int(trace.events.site[place_of[start]])) for location, start in failed}
+        place_of = trace.events.places(each.start for each in evidence.failed_iterations)
+        told = {(each.location, int(trace.events.site[place_of[each.start]])) for each in evidence.failed_iterations}
         for each in unguarded_iterations(evidence, told):
             roles = {START: each.start, CHANGE: each.change}
             locations = tuple(dict.fromkeys((each.location, each.changed)))

@@ -19,7 +19,7 @@ __all__ = [
     "Key",
     "StaticSources",
     "access_keys",
-    "called_attributes",
     "analyse",
+    "called_attributes",
     "key_may_be",
 ]
