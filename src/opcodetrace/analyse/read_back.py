@@ -130,7 +130,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
 
 
 def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array) -> _Triples:
-    """Those of the reads of the own value after which another thread comes to the location next by a write; and that."""
+    """Those of the reads of the own value after which another thread comes to the location by a write first; and that."""
     events = trace.events
     thread_of, has_tasks = threads_of_lanes(trace)
     order = accesses.order[locations[events.location[accesses.order]]]

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest.identity import Births
-from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, Tag
@@ -45,9 +44,16 @@ class _Steps:
         return cls(*(np.concatenate(column).astype(np.int64) for column in columns))
 
     def of_objects(self, births: Births) -> _Steps:
+        """By object."""
         containers = births.objects(self.containers.view(np.uint64), self.seqs)
-        order = np.lexsort((self.seqs, containers))
+        order = np.argsort(containers, kind="stable")
         return _Steps(self.seqs[order], containers[order], self.threads[order], self.sites[order])
+
+    def of_some(self, objects: Array) -> _Steps:
+        """Those of these objects, numbered by their places."""
+        place = np.minimum(np.searchsorted(objects, self.containers), len(objects) - 1)
+        known = objects[place] == self.containers
+        return _Steps(self.seqs[known], place[known], self.threads[known], self.sites[known])
 
 
 def changed_later(window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned) -> Array:
@@ -64,9 +70,18 @@ def changed_later(window: SpooledRecords, seen: Survey, births: Births, table: S
     changes = _Steps.of(window, seen.resizing, lambda rows: _changes(rows, addresses, interned))
     if not len(starts.seqs) or not len(changes.seqs):
         return NONE
-    starts, changes = starts.of_objects(births), changes.of_objects(births)
-    start, change = np.unique(np.concatenate([_next(starts, changes), _latest(starts, changes)], axis=1), axis=1)
-    places = mixed_hash((starts.sites[start], changes.sites[change]), FIRST_SALT)
+    starts = starts.of_objects(births)
+    objects = np.unique(starts.containers)
+    starts, changes = starts.of_some(objects), changes.of_objects(births).of_some(objects)
+    if not len(changes.seqs):
+        return NONE
+    sites, site_of = np.unique(changes.sites, return_inverse=True)
+    pairs = np.concatenate([_next(starts, changes), _latest(starts, changes)], axis=1)
+    # of the changes by one instruction, the first after a start
+    pairs = pairs[:, np.argsort(pairs[1], kind="stable")]
+    _, first = np.unique(pairs[0] * len(sites) + site_of[pairs[1]], return_index=True)
+    start, change = pairs[:, first]
+    places = starts.sites[start] * len(sites) + site_of[change]
     order = np.lexsort((changes.seqs[change] - starts.seqs[start], places))
     places = places[order]
     order = order[np.arange(len(order)) - np.searchsorted(places, places) < CLOSEST]
@@ -89,9 +104,8 @@ def _changes(rows: Records, addresses: Array, interned: Interned) -> Array:
 def _next(ones: _Steps, others: _Steps) -> Array:
     """Places of steps of both kinds: of each of the ones the next one of the others by another thread, if there is one.
     Both are in order."""
-    containers = np.unique(np.concatenate([ones.containers, others.containers]))
     span = np.int64(max(np.abs(each.seqs).max() for each in (ones, others)) + 1)
-    keys, later = (np.searchsorted(containers, each.containers) * span + each.seqs for each in (ones, others))
+    keys, later = (each.containers * span + each.seqs for each in (ones, others))
     begins = (others.containers[1:] != others.containers[:-1]) | (others.threads[1:] != others.threads[:-1])
     turn = np.r_[0, np.cumsum(begins)]  # steps of one thread at one container that follow each other
     ends = np.r_[np.flatnonzero(begins) + 1, len(others.seqs)]
