@@ -45,6 +45,14 @@ NONE = {  # what the first thread does, and the second
     "a flag": (JOB, 'job("a"); box.done = True', 'if box.done: job("b")'),
     "the same value again": (JOB, 'job("a")', 'job("a")'),
     "one thread alone": (JOB, 'job("a"); job("b")', "pass"),
+    "it is shown": (
+        "class Screen:\n"
+        "    def set(self, text):\n        self.text = text\n        self._redraw()\n"
+        "    def _redraw(self):\n        meet()\n        self.shown = self.text.upper()\n"
+        "screen = Screen()",
+        'screen.set("a")',
+        'screen.set("b")',
+    ),
     "it came out of a call": (POSSIBLE["it came out of a call"][0], 'job("a")', 'job("b")'),
 }
 

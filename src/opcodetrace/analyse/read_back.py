@@ -36,6 +36,12 @@ MAX_READS = 16  # of two places in the code that are looked at, of those that re
 MAX_OWN = 4  # and of those that read what their own did
 MAX_BACK = 2_000  # accesses of the location among which it is looked for who wrote a value
 _INITIAL = frozenset(["__init__", "__new__", "__post_init__", "__set_name__", "<module>"])  # write what is there first
+# First words of functions that show what there is, or hand it on: as well the latest value.
+_SHOWING = tuple(
+    """
+    display draw emit flush log notify paint print publish redraw refresh render repaint report save show update write
+    """.split()  # noqa: SIM905
+)
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL, LocationKind.CELL])
 _NUMBERS = (ValueTag.INT, ValueTag.FLOAT)
 
@@ -130,7 +136,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
 
 
 def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array) -> _Triples:
-    """Those of the reads of the own value after which another thread comes to the location by a write first; and that."""
+    """Those of the reads of the own value after which another thread comes to the location next, and writes."""
     events = trace.events
     thread_of, has_tasks = threads_of_lanes(trace)
     order = accesses.order[locations[events.location[accesses.order]]]
@@ -246,7 +252,9 @@ class _Search:
                 shared.add(like)
                 continue
             each = self._told(write, other, read, scope)
-            if each is not None and each.is_sure:
+            function = self._trace.site_codes[int(events.site[read])].function.rpartition(".")[2]
+            shows = function.lstrip("_").startswith(_SHOWING)
+            if each is not None and each.is_sure and not shows:
                 triples.append((like, (write, other, read)))
         return [triple for like, triple in triples if like not in shared]
 
