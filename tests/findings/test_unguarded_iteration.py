@@ -37,6 +37,8 @@ LOOP = "for each in {}: act(each)"
 ADD = 'd["c"] = 3'
 POSSIBLE = {
     "an item more": (LOOP.format("d"), ADD, "d"),
+    "before": ('box.of["b"] = 5', LOOP.format("box.of"), "box.of"),
+    "before, under a lock that is not taken": ("with lock: d['c'] = 3", LOOP.format("d"), "d"),
     "an item less": (LOOP.format("d"), 'del d["b"]', "d"),
     "popped": (LOOP.format("d"), 'd.pop("b")', "d"),
     "a default": (LOOP.format("d"), 'd.setdefault("c", 3)', "d"),
@@ -88,7 +90,10 @@ NONE = {
     "an event": (f"{LOOP.format('d')}\nevent.set()", f"event.wait()\n{ADD}"),
     "a queue": (f"{LOOP.format('d')}\ntokens.put(1)", f"tokens.get()\n{ADD}"),
     "a flag": (f"{LOOP.format('d')}\nbox.done = True", f"if box.done: {ADD}"),
-    "before": ('box.of["a"] = 5', LOOP.format("box.of")),
+    "closed": (f"with lock:\n    if not box.done: {ADD}", f"with lock: box.done = True\n{LOOP.format('d')}"),
+    "published": ('mine = {}\nmine["z"] = 5\nbox.of = mine', LOOP.format("box.of")),
+    "published by a list": ('mine = {}\nmine["z"] = 5\nitems.append(mine)', LOOP.format("items[3]")),
+    "values alone, before": ('box.of["a"] = 5', LOOP.format("box.of")),
     "before, and taken away": (
         'with lock: box.of["a"] = 5; box.of["b"] = 5',
         "with lock: mine, box.of = box.of, {}\nfor each in mine: act(each)",

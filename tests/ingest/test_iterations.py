@@ -1,4 +1,4 @@
-"""Iterations over containers that another lane changes later: vectorised, against plain Python."""
+"""Iterations over containers that another lane changes: vectorised, against plain Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opcodetrace.ingest.identity import Births
-from opcodetrace.ingest.iterations import changed_later
+from opcodetrace.ingest.iterations import changed_by_another
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordFlag, RecordKind, Tag
@@ -29,7 +29,7 @@ STEPS = st.tuples(
 
 
 @given(steps=st.lists(STEPS, max_size=30), born=st.integers(0, 30))
-def test_changed_later(
+def test_changed_by_another(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]], born: int
 ) -> None:
     # GIVEN a dictionary and a list; at the dictionary's address another one is born
@@ -53,22 +53,25 @@ def test_changed_later(
             starts.append((seq, thread, thing))
         elif step in ("add", "remove") or (step == "append" and container == A_DICT):
             changes.append((seq, thread, thing, site))
-    # WHEN each start is asked for the next change by another thread, and each change for the latest start
+    # WHEN each start is asked for the next change by another thread, each change for the latest start, and backwards
     pairs = set()
-    for start, thread, thing in starts:
-        later = [c for c in changes if c[0] > start and c[1] != thread and c[2] == thing]
-        pairs |= {(start, *min(later)[::3])} if later else set()
-    for change, thread, thing, site in changes:
-        before = [start for start in starts if start[0] < change and start[1] != thread and start[2] == thing]
-        pairs |= {(max(before)[0], change, site)} if before else set()
-    # THEN of the changes by one instruction the first one is found
-    expected = {
-        (start, change)
-        for start, change, site in pairs
-        if (start, change, site) == min(pair for pair in pairs if pair[0] == start and pair[2] == site)
-    }
+    for sign in (1, -1):
+        of_sign = set()
+        for start, thread, thing in starts:
+            others = [c for c in changes if sign * (c[0] - start) > 0 and c[1] != thread and c[2] == thing]
+            if others:
+                change, _, _, site = min(others, key=lambda c: sign * c[0])
+                of_sign.add((start, change, site))
+        for change, thread, thing, site in changes:
+            before = [s for s in starts if sign * (change - s[0]) > 0 and s[1] != thread and s[2] == thing]
+            if before:
+                of_sign.add((sign * max(sign * s[0] for s in before), change, site))
+        # THEN of the changes by one instruction the one that is closest to the start is found
+        for start, _, site in of_sign:
+            own = [pair[1] for pair in of_sign if pair[0] == start and pair[2] == site]
+            pairs.add((start, min(own, key=lambda change: abs(change - start))))
     spool = SpooledRecords.open(window.save(tmp_path_factory.getbasetemp() / "iterations"))
     seen = survey(spool)
     interned = Interned(seen)
-    found = changed_later(spool, seen, Births.of(seen), SiteTable(CODES, interned), interned)
-    assert sorted(map(tuple, found.T.tolist())) == sorted(expected)
+    found = changed_by_another(spool, seen, Births.of(seen), SiteTable(CODES, interned), interned)
+    assert sorted(map(tuple, found.T.tolist())) == sorted(pairs)

@@ -140,6 +140,17 @@ class Tree:
         line = getattr(node, "lineno", 0)
         return not any(isinstance(each, ast.Return) and each.lineno < line for each in _own_nodes(function))
 
+    def is_free(self, node: ast.AST, name: str) -> bool:
+        """Whether a variable of that name is not the function's own there."""
+        function = self.function(node)
+        if function is None:
+            return True
+        nodes = list(_own_nodes(function))
+        if any(isinstance(each, ast.Global | ast.Nonlocal) and name in each.names for each in nodes):
+            return False  # it may be assigned here
+        own = any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
+        return not own and not any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
+
     def is_in_a_loop(self, node: ast.AST) -> bool:
         return any(map(_is_loop, self.above(node)))
 

@@ -25,7 +25,7 @@ class UnguardedIterationKind(PossibleKind):
     claim = "Nothing that was seen keeps another thread from adding or removing an item while a thread iterates."
     roles = (
         Role(START, "the read of the container that begins the iteration", Mark.WARNING, True),
-        Role(CHANGE, "the other thread's change, which could come before the iteration has ended", Mark.WARNING, True),
+        Role(CHANGE, "the other thread's change, which could come in between", Mark.WARNING, True),
     )
     pivot = CHANGE
 
@@ -52,9 +52,10 @@ class UnguardedIterationKind(PossibleKind):
         if start is None or change is None:
             return
         one, other = teller.lane(start.thread), teller.lane(change.thread)
+        when = "after that had begun" if change.seq > start.seq else "before"
         yield (
             f"{one} iterated over {teller.label} ({teller.place(start.site)}). In this run, {other} {_did(change)} "
-            f"after that had begun ({teller.place(change.site)}). In another run that could come between two steps of "
+            f"{when} ({teller.place(change.site)}). In another run that could come between two steps of "
             "the iteration. Of a dictionary, set or deque the next step would raise RuntimeError, of a list an item "
             "would be skipped or seen twice."
         )

@@ -1,4 +1,4 @@
-"""Iterations over containers of which another lane changed the size later on, be it that they had ended by then."""
+"""Iterations over containers of which another lane changed the size, before or after."""
 
 from __future__ import annotations
 
@@ -56,11 +56,13 @@ class _Steps:
         return _Steps(self.seqs[known], place[known], self.threads[known], self.sites[known])
 
 
-def changed_later(window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned) -> Array:
-    """Pairs of seqs, in two rows: where an iteration over a container began, and where later another lane put an item
-    into the container or took one out (except at the end of a list, where an iteration comes yet).
+def changed_by_another(
+    window: SpooledRecords, seen: Survey, births: Births, table: SiteTable, interned: Interned
+) -> Array:
+    """Pairs of seqs, in two rows: where an iteration over a container began, and where another lane put an item into
+    the container or took one out (except at the end of a list, where an iteration comes yet).
 
-    Of each start the next such change, of each change the latest such start."""
+    Of each start the next such change and the latest one before, of each change the same of such starts."""
     begins = np.zeros(len(table.family), bool)
     begins[[number for number, site in table.sites.items() if site.opcode == "GET_ITER"]] = True
     if len(seen.first_seq) < 2 or not len(seen.resizing) or not begins.any():
@@ -76,16 +78,22 @@ def changed_later(window: SpooledRecords, seen: Survey, births: Births, table: S
     if not len(changes.seqs):
         return NONE
     sites, site_of = np.unique(changes.sites, return_inverse=True)
-    pairs = np.concatenate([_next(starts, changes), _latest(starts, changes)], axis=1)
-    # of the changes by one instruction, the first after a start
-    pairs = pairs[:, np.argsort(pairs[1], kind="stable")]
-    _, first = np.unique(pairs[0] * len(sites) + site_of[pairs[1]], return_index=True)
-    start, change = pairs[:, first]
-    places = starts.sites[start] * len(sites) + site_of[change]
-    order = np.lexsort((changes.seqs[change] - starts.seqs[start], places))
-    places = places[order]
-    order = order[np.arange(len(order)) - np.searchsorted(places, places) < CLOSEST]
-    return np.stack([starts.seqs[start[order]], changes.seqs[change[order]]])
+    found = [NONE]
+    for one, other in ((starts, changes), (_backwards(starts), _backwards(changes))):
+        pairs = np.concatenate([_next(one, other), _latest(one, other)], axis=1)
+        if one is not starts:
+            pairs = np.array([[len(starts.seqs) - 1], [len(changes.seqs) - 1]]) - pairs
+        distance = np.abs(changes.seqs[pairs[1]] - starts.seqs[pairs[0]])
+        # of the changes by one instruction, the one that is closest to a start
+        pairs = pairs[:, np.argsort(distance, kind="stable")]
+        _, first = np.unique(pairs[0] * len(sites) + site_of[pairs[1]], return_index=True)
+        start, change = pairs[:, first]
+        places = starts.sites[start] * len(sites) + site_of[change]
+        order = np.lexsort((np.abs(changes.seqs[change] - starts.seqs[start]), places))
+        places = places[order]
+        order = order[np.arange(len(order)) - np.searchsorted(places, places) < CLOSEST]
+        found.append(np.stack([starts.seqs[start[order]], changes.seqs[change[order]]]))
+    return np.concatenate(found, axis=1)
 
 
 def _changes(rows: Records, addresses: Array, interned: Interned) -> Array:
