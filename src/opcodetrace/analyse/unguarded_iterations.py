@@ -8,9 +8,9 @@ The change came after the start of the iteration, or before it. The end of an it
 what the changing thread may have heard of (`pasts.Hearsay`), the start at least, orders the two. A change that came
 before may have been the last one that there can be: a thread takes a container away from the others
 (`old, self.items = self.items, {}`), or forbids further changes (`self.closed = True`), under a lock, and then goes
-over it by itself. So a lock that the iterating thread took after the other one had released it counts as an order then.
-And the container must have been known to another thread by the time of the change: else the changing one may have made
-it, and given it away as it was ready.
+over it by itself. And a lock may only guard the state of another one, for readers and writers. So a lock that the later
+thread took after the earlier one had released it counts as an order, too. If the change came first, another thread must
+have known of the container by then: else the changing one may have made it, and given it away as it was ready.
 """
 
 from __future__ import annotations
@@ -76,11 +76,7 @@ def unguarded_iterations(evidence: Evidence, told: Collection[tuple[int, int]] =
             continue
         if windows.have_a_common_lock(Window(start, start), Window(change, change)):
             continue
-        if (
-            windows.may_be_ordered(start, change)
-            if start < change
-            else windows.may_be_ordered(change, start, by_locks=True)
-        ):
+        if windows.may_be_ordered(min(pair), max(pair), by_locks=True):
             continue
         told_at.add(key)
         yield UnguardedIteration(
