@@ -44,8 +44,8 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *given[GIVEN];
     unsigned long long first;
-    if (!PyArg_ParseTuple(args, "OKOOOOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4], &given[5],
-                          &given[6], &given[7], &given[8], &given[9], &given[10])) {
+    if (!PyArg_ParseTuple(args, "OKOOOOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4],
+                          &given[5], &given[6], &given[7], &given[8], &given[9], &given[10])) {
         return NULL;
     }
     Columns columns = {.count = 0};
