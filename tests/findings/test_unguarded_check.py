@@ -79,6 +79,11 @@ CHANGED = {  # what the first thread does, and the second
         "box.items = None",
         "box.items",
     ),
+    "None in between, called": (
+        "box.items = make\nif box.items is not None:\n    time.sleep(0)\n    box.items()",
+        "box.items = None",
+        "box.items",
+    ),
     "counted down by another": (
         "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1\nbox.left = 5",
         "box.left = 0",
@@ -150,6 +155,11 @@ NONE = {  # what both do, and what they do beside it
         "if box.text == 'busy': box.text = 'idle'",
     ),
     "only one deletes": ('if "there" in d:\n    time.sleep(0)\n    del d["there"]', "act()", 'd["there"] = 1'),
+    "kept in a variable, and called": (
+        "box.items = make\nitems = box.items\nif items is not None: items()",
+        "act()",
+        "box.items = None",
+    ),
     "kept in a variable": ("items = box.items\nif items is not None: items.append(1)", "act()", "box.items = None"),
     "read by a call": ('if "there" in d: d.get("there")', "act()", 'del d["there"]'),
     "one puts in what another takes out": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "act()", "jobs.append(1)"),

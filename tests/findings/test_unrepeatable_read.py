@@ -18,9 +18,12 @@ class Shape:
         if asked: meet()
         asked.append(1)
         return self
+    def use(self): self.side = 2
 box, shape, cells, lock = Box(), Shape(), [0], threading.Lock()
 done, asked, first_is_in, second_is_done = [], [], [], []
 box.value, box.mode, box.count, shared = [1], "plain", 1, [1]
+def called(*given): pass
+box.call = called
 def meet():  # no thread waits for another one: it only looks
     if threading.current_thread().name == "first" and not first_is_in:
         first_is_in.append(1)
@@ -58,6 +61,16 @@ FOUND = {
         "box.value = None",
         "box.value",
     ),
+    "called": (
+        "try:\n    if box.call is not None:\n        meet()\n        box.call(1)\nexcept TypeError: pass",
+        "box.call = None",
+        "box.call",
+    ),
+    "called, after a truth test, of a global": (
+        "shared = box\ntry:\n    if shared.call:\n        meet()\n        shared.call()\nexcept TypeError: pass",
+        "box.call = None",
+        "box.call",
+    ),
     "a global": ("if shared is not None:\n    meet()\n    use(shared)", "shared = None", "global shared"),
     "an item": (
         "cells[0] = [1]\nif cells[0] is not None:\n    meet()\n    use(cells[0])",
@@ -75,6 +88,9 @@ FOUND = {
 SILENT = {
     "not changed": ("if box.value is not None:\n    meet()\n    use(box.value)", "box.value = [2]"),
     "read once": ("value = box.value\nif value is not None:\n    meet()\n    use(value)", "box.value = None"),
+    "read once, and called": ("call = box.call\nif call is not None:\n    meet()\n    call()", "box.call = None"),
+    "another one is called": ("if box.call is not None:\n    meet()\n    box.call()", "box.call = use"),
+    "a method, and another attribute": ("if box.value is not None:\n    meet()\n    shape.use()", "box.value = None"),
     "looked at again": (
         "if box.value is not None:\n    meet()\n    if box.value is not None: use(box.value)",
         "box.value = None",
@@ -135,6 +151,13 @@ job()
 thread.join()
 """,
 }
+
+
+def test_it_is_no_unguarded_check_as_well(scripts: Scripts) -> None:
+    first, second, _ = FOUND["called"]
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.query("SELECT DISTINCT kind FROM findings") == [("unrepeatable read",)]
 
 
 def program(first: str, second: str) -> str:

@@ -486,3 +486,20 @@ def test_a_function_whose_stack_cannot_be_followed_is_woven_and_said(monkeypatch
         "f": (None, "none"),
         "<module>": (None, "none"),
     }
+
+
+CALLED = """
+class Job:
+    def __init__(self, first, then): self.first, self.then = first, then
+    def stop(self): self.then = None
+    def run(self):
+        self.first()
+        self.then()
+        self.stop()
+        self.text().upper()
+    def text(self): return "a"
+"""
+
+
+def test_attributes_that_are_called_are_hooked_if_they_are_assigned_elsewhere_than_in_init() -> None:
+    assert [name for operation, name in _accesses(CALLED, "Job.run") if operation == "LOAD_ATTR"] == ["then"]

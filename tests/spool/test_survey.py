@@ -25,7 +25,7 @@ OF_NO_THREAD = {RecordKind.TEXT, RecordKind.TYPE, RecordKind.BIRTH, RecordKind.D
             st.integers(0, 16),
             st.sampled_from([0, 1, 65535]),
             st.sampled_from(list(Tag)),
-            st.sampled_from([0, 0x20, 0xE0]),
+            st.sampled_from([0, 0x20, 0x60, 0xE0]),
             st.integers(0, 5),
             st.sampled_from([Tag.INT, Tag.RAISED]),
         ),
@@ -73,15 +73,25 @@ def test_what_is_seen(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple
     assert seen.failed.tolist() == [
         seq for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)) if (kind, row[2], row[5]) == failed
     ]
+    read = (RecordKind.READ, Tag.WHOLE, Tag.INT)
+    assert seen.wholes.tolist() == [
+        seq for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)) if (kind, row[2], row[5]) == read
+    ]
+    resizing = []
+    for seq, (row, kind) in enumerate(zip(rows, kinds, strict=True)):
+        flags = row[3] & layout.RecordFlag.RESIZES
+        if (kind, flags) in ((RecordKind.WRITE, layout.RecordFlag.RESIZES), (RecordKind.DELETE, 0)):
+            resizing.append(seq)
+    assert seen.resizing.tolist() == resizing
 
 
 def test_arrays_that_do_not_fit_together() -> None:
     rows, kinds = np.zeros(3, RECORD_DTYPE), np.zeros(3, np.uint8)
     counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
     threads = [np.full(layout.MAX_THREADS, -1, np.int64) for _ in range(2)]
-    places = [np.zeros(3, np.int32) for _ in range(4)]
+    places = [np.zeros(3, np.int32) for _ in range(6)]
     right: list[Any] = [rows, 0, kinds, counts, *threads, *places]
-    assert _survey.survey(*right) == (0, 0, 0, 0)
+    assert _survey.survey(*right) == (0, 0, 0, 0, 0, 0)
     for place, wrong in (
         (0, np.zeros(3, np.uint8)),
         (0, rows[:2]),

@@ -14,7 +14,7 @@ from opcodetrace.analyse.syntax import Syntax, Tree, Use
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import SwitchPoint
+from opcodetrace.trace.site import Code, SwitchPoint
 
 _DEEPEST = 40  # calls between two accesses
 _FURTHEST = 4  # callers through which a value is followed
@@ -92,6 +92,15 @@ class Activations:
             return
         activation = self.of(place)
         yield _Part(activation, self._trace.site_codes[number].function, *found)
+        for caller, code, point in self._callers(activation):
+            tree = self.syntax.tree(code.file)
+            node = tree.at(point)
+            if node is None:
+                return
+            yield _Part(Activation(-1, caller), code.function, tree, node)
+
+    def _callers(self, activation: Activation) -> Iterator[tuple[int, Code, SwitchPoint]]:
+        """Of each one that led to it in woven code: the seq at which it began, and the instruction that called."""
         call = self._calls.get(activation.begun)
         for _ in range(_DEEPEST):
             caller = None if call is None or call.caller_seq is None else self._calls.get(call.caller_seq)
@@ -99,12 +108,18 @@ class Activations:
                 return
             code = self._trace.site_codes[caller.site]
             point = self._points.get((code.id, call.place))
-            tree = self.syntax.tree(code.file)
-            node = None if point is None else tree.at(point)
-            if node is None:
+            if point is None:
                 return
-            yield _Part(Activation(-1, caller.seq), code.function, tree, node)
+            yield caller.seq, code, point
             call = caller
+
+    def lines(self, place: int) -> Iterator[tuple[int, int | None]]:
+        """File and line of an access, and of the calls that led to it."""
+        site = self._trace.sites.get(int(self._trace.events.site[place]))
+        if site is not None:
+            yield self._trace.site_codes[site.id].file, site.line
+            for _, code, point in self._callers(self.of(place)):
+                yield code.file, point.line
 
     def comes_after(self, write: int, read: int) -> Scope | None:
         """Whether the code says that this write comes before that read: in one activation, or on the ways down from

@@ -17,7 +17,9 @@ import numpy.typing as npt
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import PIECE, sources_of
 from opcodetrace.analyse.checks import Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
+from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.read_twice import ReadTwice, read_twice
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
@@ -62,6 +64,15 @@ class Evidence:
     def failures(self) -> list[Stale]:
         """After a check."""
         return list(failed_after_a_check(self.trace, self.pasts))
+
+    @cached_property
+    def failed_iterations(self) -> list[ChangedMeanwhile]:
+        """Because another thread had changed the container."""
+        return list(failed_iterations(self.trace, self.pasts))
+
+    @cached_property
+    def unrepeatable_reads(self) -> list[ReadTwice]:
+        return list(read_twice(self))
 
 
 def gather(trace: Trace) -> Evidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -21,6 +22,7 @@ class _Part(NamedTuple):
     first: int
     last: int
     ready_for: frozenset[str] | None  # types of errors; None of a function or class: what is around it has no say
+    named: frozenset[str] = frozenset()  # those that a handler names and deals with, whatever it does
 
 
 class Handlers:
@@ -36,15 +38,22 @@ class Handlers:
         if site not in self._trace.sites:
             return False
         file, line = self._trace.site_codes[site].file, self._trace.sites[site].line
+        around = self._around(file, line)
+        return any(error is None or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
+
+    def deal_with(self, file: int, line: int | None, error: str) -> bool:
+        """The same of a line; also if a handler there names this very error, and does something. Who foresees that it
+        can be raised need not keep others out."""
+        around = self._around(file, line)
+        return any(error in part.named or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
+
+    def _around(self, file: int, line: int | None) -> list[_Part]:
+        """The parts that a line lies in, as far as its function goes."""
         if file not in self._parts:
             self._parts[file] = list(_parts(parsed(self._sources.get(file, b""))))
         around = [part for part in self._parts[file] if line is not None and part.first <= line <= part.last]
-        for part in sorted(around, key=lambda part: (part.first, -part.last), reverse=True):
-            if part.ready_for is None:
-                return False
-            if error is None or any(_is_of(error, name) for name in part.ready_for):
-                return True
-        return False
+        around.sort(key=lambda part: (part.first, -part.last), reverse=True)
+        return list(itertools.takewhile(lambda part: part.ready_for is not None, around))
 
 
 def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
@@ -57,15 +66,19 @@ def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
             yield _Part(node.lineno, node.end_lineno or node.lineno, None)
             continue
         ready_for: set[str] = set()
+        named: set[str] = set()
         if isinstance(node, ast.Try | ast.TryStar):
-            for handler in filter(_goes_on, node.handlers):
-                ready_for.update(_names(handler.type))
+            for handler in node.handlers:
+                if _goes_on(handler):
+                    ready_for.update(_names(handler.type))
+                if not any(isinstance(each, ast.Raise) for each in handler.body):
+                    named.update(_names(handler.type))
         elif isinstance(node, ast.With):
             for item in node.items:
                 ready_for.update(_suppressed(item.context_expr))
-        if ready_for and isinstance(node, ast.Try | ast.TryStar | ast.With):
+        if (ready_for or named) and isinstance(node, ast.Try | ast.TryStar | ast.With):
             last = node.body[-1]
-            yield _Part(node.body[0].lineno, last.end_lineno or last.lineno, frozenset(ready_for))
+            yield _Part(node.body[0].lineno, last.end_lineno or last.lineno, frozenset(ready_for), frozenset(named))
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:

@@ -182,19 +182,23 @@ class Hearsay:
             if part.object is not None
         }
         # but not the one that all threads take as they begin and end
-        of_starts = {
+        self._of_starts = {
             part.object
             for operation in self._pasts.operations.all
             if operation.first.operation == Act.START
             for part in operation.parts
         }
-        self._tell = tell | (inside - of_starts)
+        self._tell = tell | (inside - self._of_starts)
         rows = [each for each in self._trace.synchronisation if each.object in self._tell | locks]
         return [each.seq for each in rows], rows
 
-    def reached(self, one: int, other: int) -> bool:
+    def reached(self, one: int, other: int, *, by_locks: bool = False) -> bool:
         """Whether the thread of an event may have heard, before it, of another thread's earlier event. The two are
-        places among the events. If too much lies between them, or too much was asked, it is taken to have."""
+        places among the events. If too much lies between them, or too much was asked, it is taken to have.
+
+        `by_locks`: it may have so by any lock that one who knew had released before it took it, and by an item of what
+        one who knew had appended to. So it is if the earlier thread gave away what it is asked about, or the later one
+        took it (`with lock: mine, self.items = self.items, {}`)."""
         events = self._trace.events
         start, end = int(events.seq[one]), int(events.seq[other])
         site = int(events.site[other])
@@ -223,20 +227,46 @@ class Hearsay:
                         touched.add(number)
                     elif number in touched:
                         knows[thread] = seq
-                elif thread in knows and thread != first and step.operation == Act.RELEASE:
+                elif by_locks and number in self._of_starts:
+                    continue
+                elif thread in knows and (by_locks or thread != first) and step.operation == Act.RELEASE:
                     released[number] = thread
-                elif number in released and thread != target and step.operation == Act.ACQUIRE and not step.failed:
+                elif (
+                    number in released
+                    and (by_locks or thread != target)
+                    and step.operation == Act.ACQUIRE
+                    and not step.failed
+                ):
                     knows.setdefault(thread, seq)
             else:
                 thread, kind, location, _, counts = step
                 thread = self._thread(thread)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
                     told[location] = thread in knows
-                elif told.get(location) and not counts and location != own:
-                    knows.setdefault(thread, seq)
+                else:
+                    tells = told.get(location) and not counts and location != own
+                    if tells or (by_locks and told.get(self._whole_of.get(location, -1))):
+                        knows.setdefault(thread, seq)
             if target in knows:
                 return True
         return False
+
+    @cached_property
+    def _whole_of(self) -> dict[int, int]:
+        """By the location of an item: its container as a whole, if that is a location of the run."""
+        trace = self._trace
+        if trace.containers is None:
+            return {}
+        of_container = {
+            int(trace.containers[number]): number
+            for number, each in trace.locations.items()
+            if each.kind is LocationKind.WHOLE and trace.containers[number]
+        }
+        return {
+            number: of_container[int(trace.containers[number])]
+            for number, each in trace.locations.items()
+            if each.kind is LocationKind.ITEM and int(trace.containers[number]) in of_container
+        }
 
     def _thread(self, lane: int) -> int:
         return self._thread_of.get(lane, lane)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +22,11 @@ from opcodetrace.analyse.activations import Activations, Scope
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.lockset import without_another_lock
+from opcodetrace.analyse.same_value import KNOWN, same
 from opcodetrace.analyse.syntax import Made
+from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
 from opcodetrace.trace.event import EventKind
-from opcodetrace.trace.events import Events, ValueTag
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 
@@ -34,8 +36,13 @@ MAX_READS = 16  # of two places in the code that are looked at, of those that re
 MAX_OWN = 4  # and of those that read what their own did
 MAX_BACK = 2_000  # accesses of the location among which it is looked for who wrote a value
 _INITIAL = frozenset(["__init__", "__new__", "__post_init__", "__set_name__", "<module>"])  # write what is there first
+# First words of functions that show what there is, or hand it on: as well the latest value.
+_SHOWING = tuple(
+    """
+    display draw emit flush log notify paint print publish redraw refresh render repaint report save show update write
+    """.split()  # noqa: SIM905
+)
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL, LocationKind.CELL])
-KNOWN = (ValueTag.INT, ValueTag.FLOAT, ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE, ValueTag.OTHER, ValueTag.OBJECT)
 _NUMBERS = (ValueTag.INT, ValueTag.FLOAT)
 
 
@@ -49,10 +56,29 @@ class ReadBack(NamedTuple):
     is_sure: bool  # that no other value could do as well
 
 
+class Unguarded(NamedTuple):
+    """A thread wrote and read that back, and nothing that was seen keeps another one's write out from between. That one
+    came after the two."""
+
+    location: int
+    write: int  # seqs
+    other: int
+    read: int
+    gil_only: bool  # this build has no switch point between write and read
+
+
 class _Reads(NamedTuple):
     """Reads, each with its thread's latest write of the location. Places among the events."""
 
     write: Array
+    read: Array
+
+
+class _Triples(NamedTuple):
+    """The same, with another thread's write."""
+
+    write: Array
+    other: Array
     read: Array
 
 
@@ -67,6 +93,67 @@ def overwritten_before_read(evidence: Evidence) -> Iterator[ReadBack]:
         reads = _reads(trace, accesses, locations)
         if len(reads.read):
             yield from sorted(_Search(evidence, accesses).among(reads), key=lambda each: each.read)
+
+
+def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
+    """One for each location and two places in the code; in the order of the reads. Where such a write was overwritten
+    (`overwritten_before_read`), that alone is told."""
+    trace = evidence.trace
+    events = trace.events
+    if trace.let_go or trace.merged or trace.missed or trace.holes or not can_be_judged(trace):
+        return
+    accesses = evidence.accesses
+    locations = _written_blindly(evidence, accesses)
+    reads = _reads(trace, accesses, locations) if locations.any() else None
+    if reads is None or not len(reads.read):
+        return
+    followed = _followed(trace, accesses, reads, locations)
+    if not len(followed.read):
+        return
+    triples = _Search(evidence, accesses).unguarded(reads, followed)
+    windows = Windows(
+        evidence,
+        (window for write, other, read in triples for window in (Window(write, read), Window(other, other))),
+    )
+    plain = without_another_lock(trace, {(int(events.seq[write]), int(events.seq[read])) for write, _, read in triples})
+    told = set()
+    for write, other, read in sorted(triples, key=lambda triple: triple[2]):
+        location = int(events.location[read])
+        key = location, int(events.site[write]), int(events.site[read])
+        began, changed, ended = (int(events.seq[place]) for place in (write, other, read))
+        window = Window(write, read)
+        if (
+            key in told
+            or (began, ended) not in plain
+            or windows.is_another_cell(write, other)
+            or windows.have_one_ident(write, other)
+            or windows.have_a_common_lock(window, Window(other, other))
+            or windows.may_be_ordered(write, other)
+        ):
+            continue
+        told.add(key)
+        yield Unguarded(location, began, changed, ended, windows.is_gil_only(window))
+
+
+def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array) -> _Triples:
+    """Those of the reads of the own value after which another thread comes to the location next, and writes."""
+    events = trace.events
+    thread_of, has_tasks = threads_of_lanes(trace)
+    order = accesses.order[locations[events.location[accesses.order]]]
+    turns = events.thread[order[1:]] != events.thread[order[:-1]]
+    turns |= events.location[order[1:]] != events.location[order[:-1]]
+    begins = np.r_[0, np.flatnonzero(turns) + 1]  # of what one thread does at one location without another one
+    at = np.empty(len(events), np.int32)
+    at[order] = np.cumsum(np.r_[False, turns])
+    turn = at[reads.read] + 1
+    there = turn < len(begins)
+    write, read, other = reads.write[there], reads.read[there], order[begins[turn[there]]]
+    lanes, others = events.thread[read], events.thread[other]
+    meets = (events.location[read] == events.location[other]) & (events.kind[other] == EventKind.WRITE)
+    meets &= (thread_of[lanes] != thread_of[others]) & ~has_tasks[lanes] & ~has_tasks[others]
+    meets &= np.isin(events.tag[write], KNOWN) & np.isin(events.tag[other], KNOWN)
+    meets &= same(events, write, read) & ~same(events, write, other)
+    return _Triples(write[meets], other[meets], read[meets])
 
 
 def _written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
@@ -138,14 +225,53 @@ class _Search:
         self._activations = Activations(trace)
 
     def among(self, reads: _Reads) -> list[ReadBack]:
+        if not self._of_others(reads).any():
+            return []
+        found, shared = self._overwritten(reads)
+        left = [each for like, some in found.items() if like not in shared for each in some]
+        # who takes a lock to read asks for what others have written
+        plain = without_another_lock(self._trace, {(each.write, each.read) for each in left})
+        return [each for each in left if (each.write, each.read) in plain]
+
+    def unguarded(self, reads: _Reads, followed: _Triples) -> list[tuple[int, int, int]]:
+        """Write, other write and read: those of locations that no thread uses to see what others write."""
+        found, shared = self._overwritten(reads)
+        events = self._events
+        sites = (events.site[column] for column in (followed.write, followed.read))
+        order = np.lexsort((events.seq[followed.other] - events.seq[followed.write], *sites))
+        number: defaultdict[tuple[int, int], int] = defaultdict(int)
+        triples = []
+        for write, other, read in np.stack([*followed])[:, order].T.tolist():
+            places = int(events.site[write]), int(events.site[read])
+            like = _likeness(self._trace, int(events.location[read]))
+            number[places] += 1
+            if number[places] > MAX_READS or like in shared or like in found:
+                continue
+            scope = self._scope(write, read)
+            if scope is None:
+                shared.add(like)
+                continue
+            each = self._told(write, other, read, scope)
+            function = self._trace.site_codes[int(events.site[read])].function.rpartition(".")[2]
+            shows = function.lstrip("_").startswith(_SHOWING)
+            if each is not None and each.is_sure and not shows:
+                triples.append((like, (write, other, read)))
+        return [triple for like, triple in triples if like not in shared]
+
+    def _of_others(self, reads: _Reads) -> Array:
+        """Which of the reads show what another thread wrote."""
         events = self._events
         known = np.isin(events.tag[reads.write], KNOWN) & np.isin(events.tag[reads.read], KNOWN)
-        others = known & ~same(events, reads.write, reads.read)
+        others: Array = known & ~same(events, reads.write, reads.read)
+        return others
+
+    def _overwritten(self, reads: _Reads) -> tuple[Mapping[Hashable, list[ReadBack]], set[Hashable]]:
+        """By the likeness of locations, what was overwritten and read back; and which threads use otherwise."""
+        events = self._events
+        others = self._of_others(reads)
         shared: set[Hashable] = set()
         found: defaultdict[Hashable, list[ReadBack]] = defaultdict(list)
         for is_other, limit in ((False, MAX_OWN), (True, MAX_READS)):
-            if not others.any():
-                return []
             for write, read in self._some(reads, others if is_other else ~others, limit):
                 like = _likeness(self._trace, int(events.location[read]))
                 if like in shared:
@@ -159,10 +285,7 @@ class _Search:
                         shared.add(like)
                     elif (each := self._told(write, other, read, scope)) is not None:
                         found[like].append(each)
-        left = [each for like, some in found.items() if like not in shared for each in some]
-        # who takes a lock to read asks for what others have written
-        plain = without_another_lock(self._trace, {(each.write, each.read) for each in left})
-        return [each for each in left if (each.write, each.read) in plain]
+        return found, shared
 
     def _some(self, reads: _Reads, which: Array, limit: int) -> Iterator[tuple[int, int]]:
         """A few of each two sites, with their locations' likeness."""
@@ -251,9 +374,3 @@ class _Search:
         if not len(following) or events.kind[following[0]] != EventKind.READ:
             return False
         return self._scope(other, int(following[0])) is not None
-
-
-def same(events: Events, one: Array, other: Array | int) -> Array:
-    """Whether they have the same value."""
-    same: Array = (events.tag[one] == events.tag[other]) & (events.word[one] == events.word[other])
-    return same

@@ -15,7 +15,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,11 +23,13 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import Histories, begins_between, would_hold
-from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import without_another_lock
-from opcodetrace.analyse.read_back import KNOWN, same
+from opcodetrace.analyse.same_value import KNOWN, same
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
+
+if TYPE_CHECKING:
+    from opcodetrace.analyse.evidence import Evidence
 
 Array = npt.NDArray[Any]
 
@@ -177,7 +179,9 @@ class _Search:
             if check is None:
                 continue
             answer = tests[int(events.site[act])][int(events.site[check])]
-            if would_hold(answer, events[act].value) is False and would_hold(answer, events[check].value):
+            # of an object's truth it is not known, but the second read was made by it
+            held = would_hold(answer, events[check].value)
+            if would_hold(answer, events[act].value) is False and (held or (held is None and answer == "true")):
                 found.append(_Pair(check, act))
         columns = np.array(found, np.int64).reshape(-1, 2)
         for pair in self._some(columns[:, 0], columns[:, 1]):

@@ -16,6 +16,8 @@ from opcodetrace.trace.site import Site, SwitchPoint
 from opcodetrace.trace.source_text import parsed
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+_Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+Loop: TypeAlias = ast.For | _Comprehension
 
 # Last names of what is called to show a value to people.
 _SHOWS = frozenset(
@@ -26,6 +28,12 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _WITH = (ast.With, ast.AsyncWith)
 _PERHAPS = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)  # expressions that may leave a part out, or repeat it
+# What goes over all that a generator gives, at once.
+_CONSUMERS = frozenset(
+    """
+    all any bytes Counter deque dict frozenset fsum join len list max min next set sorted sum tuple update extend
+    """.split()  # noqa: SIM905
+)
 _CONVERSIONS = frozenset(["int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "bytearray"])
 
 
@@ -132,6 +140,17 @@ class Tree:
         line = getattr(node, "lineno", 0)
         return not any(isinstance(each, ast.Return) and each.lineno < line for each in _own_nodes(function))
 
+    def is_free(self, node: ast.AST, name: str) -> bool:
+        """Whether a variable of that name is not the function's own there."""
+        function = self.function(node)
+        if function is None:
+            return True
+        nodes = list(_own_nodes(function))
+        if any(isinstance(each, ast.Global | ast.Nonlocal) and name in each.names for each in nodes):
+            return False  # it may be assigned here
+        own = any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
+        return not own and not any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
+
     def is_in_a_loop(self, node: ast.AST) -> bool:
         return any(map(_is_loop, self.above(node)))
 
@@ -226,6 +245,36 @@ class Tree:
                 return step.parent if is_plain and is_whole else None
         return None
 
+    def loop(self, node: ast.AST) -> Loop | None:
+        """The loop that begins to iterate over a node's value; or the node is all of it (as 3.11 and 3.12 have it)."""
+        if isinstance(node, ast.For | _Comprehension):
+            return node
+        parent, field = self._parents.get(node, (None, ""))
+        if isinstance(parent, ast.comprehension) and field == "iter":
+            parent, field = self._parents[parent]
+            return parent if isinstance(parent, _Comprehension) else None
+        return parent if isinstance(parent, ast.For) and field == "iter" else None
+
+    def goes_round(self, loop: Loop) -> bool:
+        """Whether it comes to a second step, while this function, or what the loop is given to at once, is at it."""
+        if isinstance(loop, ast.GeneratorExp):
+            parent, field = self._parents.get(loop, (None, ""))
+            return isinstance(parent, ast.Call) and field == "args" and _name(parent.func) in _CONSUMERS
+        return not isinstance(loop, ast.For) or not _ends(loop.body) or _continues(loop.body)
+
+    def acts_on_each(self, loop: Loop) -> bool:
+        """Whether something is called for its effect with each item, or each item is called."""
+        if not isinstance(loop, ast.For):
+            return False
+        names = set(_stored(loop.target))
+        for statement in loop.body:
+            for each in ast.walk(statement):
+                match each:
+                    case ast.Expr(ast.Call(func) as call) if _name(func) not in _SHOWS:
+                        if any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)):
+                            return True
+        return False
+
     def is_same_turn(self, check: ast.AST, act: ast.AST) -> bool:
         """Whether what a check decides upon is executed once for it: no loop stands between them, nor goes on by it."""
         around = {
@@ -286,6 +335,24 @@ def _is_loop(step: Step) -> bool:
     if isinstance(step.parent, (*_COMPREHENSIONS, ast.comprehension, ast.Lambda)):
         return True
     return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
+
+
+def _ends(body: list[ast.stmt]) -> bool:
+    """Whether what comes after the statements is never reached."""
+    match body[-1]:
+        case ast.Return() | ast.Raise() | ast.Break() | ast.Continue():
+            return True
+        case ast.If(body=then, orelse=otherwise):
+            return bool(otherwise) and _ends(then) and _ends(otherwise)
+        case ast.With(body=inner):
+            return _ends(inner)
+        case _:
+            return False
+
+
+def _continues(body: list[ast.stmt]) -> bool:
+    """Whether some statement goes on with the loop."""
+    return any(isinstance(each, ast.Continue) for statement in body for each in ast.walk(statement))
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:

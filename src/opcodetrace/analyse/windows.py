@@ -17,12 +17,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import EventKind, Opaque
@@ -32,13 +31,17 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Operation, SwitchPoint
 from opcodetrace.trace.sync import Act
 
+if TYPE_CHECKING:
+    from opcodetrace.analyse.evidence import Evidence
+
 Array = npt.NDArray[Any]
 
 MAX_SYNCHRONISATION = 300_000  # records; of a run with more, nothing is told
 # As `type.tp_name` has them: types written in C whose operators and finalisers run no Python code of their own.
 _BUILT_IN = frozenset(
     """
-    list dict set frozenset tuple bytearray complex range slice array.array collections.OrderedDict
+    list dict set frozenset tuple bytearray complex range slice array.array collections.OrderedDict function method
+    builtin_function_or_method
     collections.defaultdict collections.deque datetime.date datetime.datetime datetime.timedelta decimal.Decimal
     """.split()  # noqa: SIM905
 )
@@ -126,9 +129,12 @@ class Windows:
             if lock in self._uses and another in self._uses
         )
 
-    def may_be_ordered(self, earlier: int, later: int) -> bool:
-        """Whether the thread of the later access waited for the earlier one, or may have heard of it."""
-        return self._pasts.holds(later, earlier) is not False or self._hearsay.reached(earlier, later)
+    def may_be_ordered(self, earlier: int, later: int, *, by_locks: bool = False) -> bool:
+        """Whether the thread of the later access waited for the earlier one, or may have heard of it; also by the lock
+        that it took after the other one had released it, if that counts."""
+        if self._pasts.holds(later, earlier) is not False:
+            return True
+        return self._hearsay.reached(earlier, later, by_locks=by_locks)
 
     def is_another_cell(self, first: int, last: int) -> bool:
         """Whether items of the list were moved in between."""

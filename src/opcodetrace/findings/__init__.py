@@ -17,6 +17,8 @@ from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.stale_check import STALE_CHECK
 from opcodetrace.findings.stolen_wakeup import STOLEN_WAKEUP
 from opcodetrace.findings.unguarded_check import UNGUARDED_CHECK
+from opcodetrace.findings.unguarded_iteration import UNGUARDED_ITERATION
+from opcodetrace.findings.unguarded_own_write import UNGUARDED_OWN_WRITE
 from opcodetrace.findings.unguarded_update import UNGUARDED_UPDATE
 from opcodetrace.findings.unrepeatable_read import UNREPEATABLE_READ
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
@@ -35,6 +37,8 @@ KINDS: dict[str, Kind] = {
         OVERWRITTEN_BEFORE_READ,
         UNREPEATABLE_READ,
         UNGUARDED_CHECK,
+        UNGUARDED_ITERATION,
+        UNGUARDED_OWN_WRITE,
         UNGUARDED_UPDATE,
         INCONSISTENT_LOCKING,
         UNSEEN_WRITE,

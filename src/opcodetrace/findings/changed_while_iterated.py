@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.iterations import failed_iterations
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.event import ABSENT, EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
@@ -33,7 +32,7 @@ class ChangedWhileIteratedKind(Kind):
     pivot = CHANGE
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in failed_iterations(evidence.trace, evidence.pasts):
+        for each in evidence.failed_iterations:
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {START: each.start, CHANGE: each.change, FAILURE: each.failure}
             locations = tuple(dict.fromkeys((each.location, each.changed)))

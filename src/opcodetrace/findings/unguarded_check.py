@@ -38,6 +38,7 @@ class UnguardedCheckKind(PossibleKind):
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         trace = evidence.trace
         acts = {each.act for each in (*evidence.stale_checks, *evidence.failures)}
+        acts |= {each.second for each in evidence.unrepeatable_reads}
         acts |= {seq for lost in evidence.lost for seq in (lost.lost, lost.overwritten_by) if seq is not None}
         told = {int(trace.events.site[place]) for place in trace.events.places(acts).values()}
         for each in unguarded_checks(evidence, told):

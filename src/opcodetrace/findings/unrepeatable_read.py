@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.read_twice import read_twice
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller
@@ -29,7 +28,7 @@ class UnrepeatableReadKind(Kind):
     pivot = CHANGE
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in read_twice(evidence):
+        for each in evidence.unrepeatable_reads:
             roles = {FIRST: each.first, CHANGE: each.change, SECOND: each.second}
             yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (each.location,))
 

@@ -21,6 +21,7 @@ from opcodetrace.trace.event import EventKind
 
 Array = npt.NDArray[Any]
 
+SHARED = 3 << 30  # of a bucket, as _candidates.c has it
 MIN_BUCKET_BITS, MAX_BUCKET_BITS = 10, 24
 ROWS = 4 * CHUNK  # as many are looked at together
 
@@ -44,9 +45,16 @@ class Candidates:
 
     @classmethod
     def of(
-        cls, window: SpooledRecords, seen: Survey, table: SiteTable, interned: Interned, aliases: Aliases
+        cls,
+        window: SpooledRecords,
+        seen: Survey,
+        table: SiteTable,
+        interned: Interned,
+        aliases: Aliases,
+        asked: Array | None = None,
     ) -> Candidates:
-        """Those that may be to a location that two threads touched and one wrote.
+        """Those that may be to a location that two threads touched and one wrote, or to one of which an access is
+        `asked` for, by its seq.
 
         Containers and keys are hashed into buckets; a bucket that one thread alone touched, or none wrote, holds
         nothing shared. Families and generations only tell apart what has the same address, so they can wait."""
@@ -63,6 +71,9 @@ class Candidates:
                 *((FIRST_SALT, SECOND_SALT), found, buckets[part], by_site),
             ):
                 in_globals.append((start, start + len(chunk)))
+        if asked is not None and len(asked):
+            of_asked = buckets[asked - seen.first]
+            found[of_asked[of_asked < len(found)]] = SHARED
         which = np.empty(len(window), bool)
         return cls(window, which, _candidates.shared(buckets, found, which), by_site, in_globals)
 

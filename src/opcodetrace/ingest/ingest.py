@@ -12,6 +12,7 @@ import numpy.typing as npt
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Births
+from opcodetrace.ingest.iterations import changed_by_another
 from opcodetrace.ingest.labels import Labels, Unlabelled
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
@@ -66,7 +67,8 @@ def ingest(
     addresses = seen.control["container"][told] & np.uint64(ADDRESS_MASK)
     interned.describe(births.objects(addresses, seen.control_seqs[told]), seen.control[told])
     failed = FailedIterations.of(spool, seen, births, sites, interned)
-    kept = shared_accesses(spool, seen, births, sites, interned, failed, keep_all=keep_all)
+    resized = changed_by_another(spool, seen, births, sites, interned)
+    kept = shared_accesses(spool, seen, births, sites, interned, failed, np.unique(resized), keep_all=keep_all)
     changes = failed.changes(spool, kept)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
@@ -104,6 +106,7 @@ def ingest(
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,
+        changed_by_another=resized,
         records=len(spool),
         accesses=accesses,
         stored=stored,

@@ -177,12 +177,16 @@ def shared_accesses(
     table: SiteTable,
     interned: Interned,
     failed: FailedIterations,
+    asked: Array,
     *,
     keep_all: bool,
 ) -> Kept:
-    """Also those by one thread alone that tell why an iteration `failed`."""
+    """Also those by one thread alone that tell why an iteration `failed`, or are to a location of which an access is
+    `asked` for, by its seq."""
     aliases = Aliases.of(seen, births)
-    candidates = Candidates.all_of(window, seen) if keep_all else Candidates.of(window, seen, table, interned, aliases)
+    candidates = (
+        Candidates.all_of(window, seen) if keep_all else Candidates.of(window, seen, table, interned, aliases, asked)
+    )
     if len(seen.failed):
         candidates = candidates.with_all_of(failed, seen)
     globals_known = [np.empty(0, np.int64)]
@@ -199,6 +203,7 @@ def shared_accesses(
     room = candidates.count + len(seen.markers)
     columns = [np.zeros(room, dtype)[: candidates.count] for dtype in DTYPES]
     unplaced = stop = 0
+    asked_for = [np.empty(0, np.int64)]  # locations
     for seqs, piece in candidates.rows():
         placed = Placed.of(seqs, piece, table, interned, births, aliases)
         placed.place_globals(known)
@@ -206,6 +211,8 @@ def shared_accesses(
         how = placed.families.astype(np.uint64) << np.uint64(8) | keys.tags
         locations = numbers.of(placed.containers.view(np.uint64), how, keys.words)
         by_location.add(locations, len(numbers), records)
+        first, end = np.searchsorted(asked, (placed.seqs[0], placed.seqs[-1] + 1)) if len(placed.seqs) else (0, 0)
+        asked_for.append(np.unique(locations[np.isin(placed.seqs, asked[first:end])]))
         unplaced += placed.unplaced
         start, stop = stop, stop + len(records)
         found = (
@@ -221,6 +228,7 @@ def shared_accesses(
     shared = np.full(count, True) if keep_all else (threads >= 2) & (by_location.writes[:count] >= 1)
     families = (numbers.column(1) >> np.uint64(8)).astype(table.family.dtype)
     shared |= failed.concerns(numbers.column(0).view(np.int64), families, by_location.writes[:count])
+    shared[np.concatenate(asked_for)] = True
     order = np.flatnonzero(shared)
     number = np.zeros(count, np.int32)
     number[order] = np.arange(1, len(order) + 1)

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
-from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys
+from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys, called_attributes
 from opcodetrace.rewrite.interpreters import CACHES, FREE_THREADED, HERE, NUMBER, TRUTH_TESTS, is_subscript
 from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
@@ -72,6 +72,8 @@ _READ_END = _value(Action.READ_END)
 _FAILED = _value(Action.FAILED)
 NEXT_FAILED = HookTemplate(Action.NEXT_FAILED, _COPIES[1], _COPIES[5])  # [iterator place exception]
 _WRITE_END = _bare(Action.WRITE_END)
+# Where the callee lies, if it is no method: [NULL callee], from 3.13 on [callee NULL]
+_CALLEE = 2 if HERE.null_above_callee else 1
 # [container key] or [value container key]
 _ITEM_BEGIN = HookTemplate(Action.ITEM_BEGIN, _COPIES[1], _COPIES[4])
 _ITEM_TARGET = HookTemplate(Action.ITEM_TARGET, _COPIES[1], _COPIES[4])
@@ -136,7 +138,10 @@ class Planner:
         self.targets = {i.target for i in decoded.instructions if i.target is not None}
         self.targets |= {h.target for h in decoded.handlers}
         self.keys = access_keys(code, decoded)
-        self.accesses = {index for index in self.keys if self._watched(decoded.instructions[index])}
+        self.called = {
+            index for index, (_, name) in called_attributes(code, decoded).items() if name in scope.attributes
+        }
+        self.accesses = {index for index in self.keys if self._watched(decoded.instructions[index])} | self.called
 
     def _watched(self, instruction: Instruction) -> bool:
         """Whether the access is instrumented: all are, except of variables that are assigned just once (scope.py)."""
@@ -183,6 +188,8 @@ class Planner:
             return Plan(Operation.ITERATE, None, (), given, NEXT_FAILED)
         if index not in self.accesses:
             return None
+        if index in self.called:
+            return self._load_called(instruction)
         if is_subscript(name, instruction.arg):
             name = "BINARY_SUBSCR"
         make = _PLANS[name]
@@ -255,6 +262,18 @@ class Planner:
                 return Plan(Operation.LOAD_ATTR, name, (), (again,), failed)
         begin = HookTemplate(Action.ATTR_BEGIN, b"", _COPIES[3], name)
         return Plan(Operation.LOAD_ATTR, name, (begin,), (_READ_END,), _FAILED)
+
+    def _load_called(self, instruction: Instruction) -> Plan:
+        """Of an attribute that is called, and that may be a method all the same."""
+        name = _attribute_name(instruction, self.code)
+        index = instruction.ordinal
+        local = self._local_before(index - 1) if not FREE_THREADED and self._straight(index, 1) else None
+        if local is not None:
+            again = HookTemplate(Action.ATTR_READ, _COPIES[_CALLEE], encode(_LOAD_FAST, local), name)
+            failed = HookTemplate(Action.ATTR_FAILED, _COPIES[1], encode(_LOAD_FAST, local), name)
+            return Plan(Operation.LOAD_ATTR, name, (), (again,), failed)
+        begin = HookTemplate(Action.ATTR_BEGIN, b"", _COPIES[3], name)
+        return Plan(Operation.LOAD_ATTR, name, (begin,), (_value(Action.READ_END, _CALLEE),), _FAILED)
 
     def _store_attr(self, instruction: Instruction, flow: DataFlow | None) -> Plan:
         name = self.code.co_names[instruction.arg]

@@ -340,6 +340,7 @@ def _scope(codes: list[CodeType], sources: _Sources) -> Scope:
     return Scope(
         frozenset().union(*(scope.globals for scope in scopes)),
         frozenset().union(*(scope.cells for scope in scopes)),
+        frozenset().union(*(scope.attributes for scope in scopes)),
     )
 
 

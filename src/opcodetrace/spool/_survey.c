@@ -17,7 +17,8 @@ enum {
 }; /* spool.layout.RecordKind */
 enum { TEXT = 8, TYPE = 9, BIRTH = 12, DESCRIBE = 16 };                             /* what belongs to no thread */
 enum { INT = 1, SLICE = 10, WHOLE = 12, RAISED = 14, TAG_MASK = 0x0F };             /* spool.layout.Tag */
-enum { THREADS = 1 << 16, GIVEN = 9 };
+enum { RESIZES = 0x60 };                                                            /* spool.layout.RecordFlag */
+enum { THREADS = 1 << 16, GIVEN = 11 };
 
 static bool
 moves(const Record *record, uint8_t kind)
@@ -26,17 +27,25 @@ moves(const Record *record, uint8_t kind)
     return (kind == WRITE || kind == DELETE) && (key == WHOLE || key == SLICE || (key == INT && kind == DELETE));
 }
 
+/* It put an item into a container, or took one out. */
+static bool
+resizes(const Record *record, uint8_t kind)
+{
+    uint8_t flags = record->kind & RESIZES;
+    return (kind == WRITE && flags == RESIZES) || (kind == DELETE && flags == 0);
+}
+
 PyDoc_STRVAR(survey_doc,
-             "survey($module, records, first, kinds, counts, begins, ends, control, markers, moving, failed, /)\n"
-             "--\n\nLook at some records; see _survey.pyi.");
+             "survey($module, records, first, kinds, counts, begins, ends, control, markers, moving, failed, wholes, "
+             "resizing, /)\n--\n\nLook at some records; see _survey.pyi.");
 
 static PyObject *
 survey(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *given[GIVEN];
     unsigned long long first;
-    if (!PyArg_ParseTuple(args, "OKOOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4], &given[5],
-                          &given[6], &given[7], &given[8])) {
+    if (!PyArg_ParseTuple(args, "OKOOOOOOOOOO", &given[0], &first, &given[1], &given[2], &given[3], &given[4],
+                          &given[5], &given[6], &given[7], &given[8], &given[9], &given[10])) {
         return NULL;
     }
     Columns columns = {.count = 0};
@@ -50,8 +59,10 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
     int32_t *markers = control == NULL ? NULL : columns_items(&columns, given[6], 4, &count, true);
     int32_t *moving = markers == NULL ? NULL : columns_items(&columns, given[7], 4, &count, true);
     int32_t *failed = moving == NULL ? NULL : columns_items(&columns, given[8], 4, &count, true);
-    Py_ssize_t controls = 0, marked = 0, moved = 0, failures = 0;
-    bool fits = failed != NULL;
+    int32_t *wholes = failed == NULL ? NULL : columns_items(&columns, given[9], 4, &count, true);
+    int32_t *resizing = wholes == NULL ? NULL : columns_items(&columns, given[10], 4, &count, true);
+    Py_ssize_t controls = 0, marked = 0, moved = 0, failures = 0, read = 0, resized = 0;
+    bool fits = resizing != NULL;
     if (fits && ((uintptr_t)records % _Alignof(Record) || count > INT32_MAX)) {
         PyErr_SetString(PyExc_ValueError, "records lie at multiples of 8 bytes");
         fits = false;
@@ -81,9 +92,15 @@ survey(PyObject *Py_UNUSED(module), PyObject *args)
         else if (kind == READ && record->tags == (WHOLE | RAISED << 4)) {
             failed[failures++] = (int32_t)at;
         }
+        else if (kind == READ && (record->tags & TAG_MASK) == WHOLE) {
+            wholes[read++] = (int32_t)at;
+        }
+        if (resizes(record, kind)) {
+            resizing[resized++] = (int32_t)at;
+        }
     }
     columns_release(&columns);
-    return fits ? Py_BuildValue("nnnn", controls, marked, moved, failures) : NULL;
+    return fits ? Py_BuildValue("nnnnnn", controls, marked, moved, failures, read, resized) : NULL;
 }
 
 static PyMethodDef methods[] = {{"survey", survey, METH_VARARGS, survey_doc}, {NULL, NULL, 0, NULL}};

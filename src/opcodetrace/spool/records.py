@@ -164,6 +164,8 @@ class Survey:
     markers: Array  # the seqs of COMPUTE, ENTER and DEFINE records
     moving: Array  # the seqs of changes that may move a container's items: del items[0], pop(), clear()
     failed: Array  # the seqs of reads of a container as a whole that raised
+    wholes: Array  # of those that did not
+    resizing: Array  # of changes that put an item into a container, or took one out
     control_seqs: Array
     control_kinds: Array
     control: Records  # a copy of the TEXT, TYPE, THREAD, SWITCH and BIRTH records, and of the first three from before
@@ -186,32 +188,32 @@ def survey(window: SpooledRecords) -> Survey:
         control_kinds.append(kind[where])
         control.append(chunk[where])
     counts = np.zeros(layout.RECORD_KIND_MASK + 1, np.int64)
-    found = [np.empty(0, np.int32) for _ in range(4)]
-    markers, moving, failed = ([np.empty(0, np.int64)] for _ in range(3))
+    found = [np.empty(0, np.int32) for _ in range(6)]
+    lists = [[np.empty(0, np.int64)] for _ in range(5)]  # of seqs
     for start, chunk in window.chunks():
         if len(found[0]) != len(chunk):
             found = [np.empty(len(chunk), np.int32) for _ in found]
         kind = kinds[start - window.first :][: len(chunk)]
         numbers = _survey.survey(chunk, start, kind, counts, first, last, *found)
-        where, marked, moved, raised = (places[:number] for places, number in zip(found, numbers, strict=True))
+        where, *some = (places[:number] for places, number in zip(found, numbers, strict=True))
         if len(where):
             seqs.append(where + np.int64(start))
             control_kinds.append(kind[where])
             control.append(chunk[where])
-        if len(marked):
-            markers.append(marked + np.int64(start))
-        if len(moved):
-            moving.append(moved + np.int64(start))
-        if len(raised):
-            failed.append(raised + np.int64(start))
+        for seqs_of, places in zip(lists, some, strict=True):
+            if len(places):
+                seqs_of.append(places + np.int64(start))
     (seen,) = np.nonzero(first >= 0)
+    markers, moving, failed, wholes, resizing = map(np.concatenate, lists)
     return Survey(
         first=window.first,
         kinds=kinds,
         counts=counts,
-        markers=np.concatenate(markers),
-        moving=np.concatenate(moving),
-        failed=np.concatenate(failed),
+        markers=markers,
+        moving=moving,
+        failed=failed,
+        wholes=wholes,
+        resizing=resizing,
         control_seqs=np.concatenate(seqs),
         control_kinds=np.concatenate(control_kinds),
         control=np.concatenate(control),

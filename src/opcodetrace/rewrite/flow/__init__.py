@@ -7,7 +7,7 @@ node is a phi: which of them it was shows only at run time, by markers (DEFINE) 
 
 from opcodetrace.rewrite.flow.data_flow import ArgumentSources, DataFlow, analyse
 from opcodetrace.rewrite.flow.interpretation import FlowError
-from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, key_may_be
+from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, called_attributes, key_may_be
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "StaticSources",
     "access_keys",
     "analyse",
+    "called_attributes",
     "key_may_be",
 ]

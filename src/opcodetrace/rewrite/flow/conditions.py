@@ -256,7 +256,8 @@ class Conditions:
             receiver = self._receiver(index)
             return None if receiver is None else self._text(receiver)
         key = self._keys.get(index, ANYWHERE)
-        of_object = key[0] == "item" or "ATTR" in run.instructions[index].name
+        name = run.instructions[index].name
+        of_object = key[0] == "item" or "ATTR" in name or name == "LOAD_METHOD"
         if of_object:
             return self._text(run.inputs[2 * index][0]) if run.inputs.get(2 * index) else None
         return None if key == ANYWHERE else key

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow.conditions import Conditions
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
-from opcodetrace.rewrite.flow.keys import Key, access_keys
+from opcodetrace.rewrite.flow.keys import Key, access_keys, called_attributes
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
 from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, union
@@ -69,6 +69,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
     run = AbstractInterpreter(code, decoded)
     run.run()
     keys = access_keys(code, decoded, run.subscript_keys)
+    keys |= {index: key for index, key in called_attributes(code, decoded).items() if hooked(index)}
     keys |= dict.fromkeys(run.writing_calls, ("any", None))
 
     def seen(index: int) -> bool:

@@ -64,6 +64,17 @@ def access_keys(code: CodeType, decoded: Decoded, subscript_keys: dict[int, Node
     return keys
 
 
+def called_attributes(code: CodeType, decoded: Decoded) -> dict[int, Key]:
+    """The same of attributes that are called where they are read, as if they were methods: `self.callback()`. Most are
+    methods, and no locations."""
+    keys: dict[int, Key] = {}
+    for instruction in decoded.instructions:
+        name, arg = instruction.name, instruction.arg
+        if name == "LOAD_METHOD" or (name == "LOAD_ATTR" and HERE.loads_methods_as_attributes and arg & 1):
+            keys[instruction.ordinal] = ("name", code.co_names[arg >> HERE.name_shifts[name]])
+    return keys
+
+
 def constant_key(code: CodeType, instructions: list[Instruction], made_by: Nodes) -> object:
     """The key that these nodes are, if it is a constant that tells items apart; else ANY_KEY."""
     if len(made_by) != 1:
