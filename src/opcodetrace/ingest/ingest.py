@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Births
@@ -100,6 +101,7 @@ def ingest(
         sync_objects=sync_objects,
         synchronisation=synchronisation,
         bounded=bounded(seen),
+        callbacks=callbacks_of(seen, interned, threads),
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,

@@ -18,7 +18,8 @@ from opcodetrace.ingest.shared_accesses import Kept
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
-from opcodetrace.spool.records import Survey
+from opcodetrace.spool.records import Records, Survey
+from opcodetrace.trace.event import Value
 from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.site import SourceFile
@@ -26,6 +27,7 @@ from opcodetrace.trace.sync import (
     AT_ONCE,
     GIVES_IN_C,
     LOCKS,
+    OF_CALLBACKS,
     OF_THREADS,
     TAKES_IN_C,
     Act,
@@ -70,13 +72,15 @@ def synchronisation_of(
     used, what one held at one of the accesses that are kept, and what one waits for without end."""
     which = seen.control_kinds == RecordKind.SYNC
     seqs, rows = seen.control_seqs[which], seen.control[which]
+    of_callbacks = np.array([name in OF_CALLBACKS for name in _names(interned, rows)], bool)
+    seqs, rows = seqs[~of_callbacks], rows[~of_callbacks]
     if not len(rows):
         return [], []
     addresses = rows["container"] & np.uint64(ADDRESS_MASK)
     objects = births.objects(addresses, seqs)
     used, first, place = np.unique(objects, return_index=True, return_inverse=True)
     users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
-    names = interned.values(rows["tags"] & 15, rows["key"].copy())
+    names = _names(interned, rows)
     of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
     of_threads[place[np.array([name in OF_THREADS for name in names], bool)]] = True
     shared = (np.bincount(users, minlength=len(used)) >= 2) | of_threads
@@ -160,6 +164,11 @@ def synchronisation_of(
         )
     named = labels.label_objects([(types[number], written.get(number)) for number in sorted(types)])
     return [SyncObject(number, types[number], label) for number, label in zip(sorted(types), named, strict=True)], made
+
+
+def _names(interned: Interned, rows: Records) -> list[Value]:
+    """What the probe calls the operations."""
+    return interned.values(rows["tags"] & 15, rows["key"].copy())
 
 
 def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Array) -> Array:

@@ -44,3 +44,11 @@ sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation
     uint64_t container = object == NULL ? 0 : container_word(thread, object);
     emit(thread, SYNC, site, container, name, time, flags, earliest, quiet);
 }
+
+void
+sync_emit_callback(Thread *thread, const char *operation, const PyObject *callback, const PyObject *of)
+{
+    Datum name = {.word = text_id(thread, operation, strlen(operation)), .sort = TAG_STR};
+    Datum owner = {.word = (uint64_t)(uintptr_t)of, .sort = TAG_INT};
+    emit(thread, SYNC, NO_SITE, (uint64_t)(uintptr_t)callback, name, owner, 0, EXACT, 0);
+}

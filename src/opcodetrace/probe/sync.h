@@ -18,4 +18,7 @@ uint32_t sync_site(int own, unsigned *direct);
 void sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation, unsigned flags, uint64_t waited,
                uint64_t earliest, uint32_t quiet);
 
+/* Of a callback of an event loop, which is told apart by its address alone. `of`: what it belongs to, or NULL. */
+void sync_emit_callback(Thread *thread, const char *operation, const PyObject *callback, const PyObject *of);
+
 #endif

@@ -18,7 +18,7 @@ from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, TRAP_STACK, Trap, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
-from opcodetrace.trace.hook import Action, Probe
+from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import (
     ArgumentFlows,
     Code,
@@ -89,14 +89,15 @@ class Weaver:
             decoded = decode(code)
             depth = analyse(code, decoded, lambda index: False).depth
             operation = operations.get(code.co_qualname)
-            before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded)
-            made = [] if operation is None else self._synchronisation_hooks(operation)
-            first = len(described)
+            before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded, operation)
+            actions = sorted({(each.action, each.name) for each in (*before.values(), *after.values())})
+            made = [self._probe.Hook(DESCRIBED_ONLY, *each) for each in actions]
+            constant = {action: number for number, (action, _) in enumerate(actions, len(described))}
             spliced = splice(
                 code,
                 decoded,
-                {index: template.encode(first + 1) for index, template in before.items()},
-                {index: template.encode(first) for index, template in after.items()},
+                {index: template.encode(constant[template.action]) for index, template in before.items()},
+                {index: template.encode(constant[template.action]) for index, template in after.items()},
             )
             described = (*described, *made, self._probe.Code(DESCRIBED_ONLY, _call_table(decoded, depth, spliced.at)))
             if not made:
@@ -113,13 +114,6 @@ class Weaver:
         except (FlowError, ValueError):
             return self._with_constants(code, described)
         return result
-
-    def _synchronisation_hooks(self, operation: Act) -> tuple[object, object]:
-        begin, end = Action.SYNC_BEGIN, Action.SYNC_END
-        return (
-            self._probe.Hook(DESCRIBED_ONLY, begin, operation.value),
-            self._probe.Hook(DESCRIBED_ONLY, end, operation.value),
-        )
 
     def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
         """The code woven, and all code nested in it. As it is if it cannot be woven."""
@@ -289,10 +283,10 @@ class _WovenCode:
     def _place_synchronisation(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         if self.synchronisation is None:
             return
-        for placed, templates in zip((before, after), hooks.synchronisation(self.code, self.decoded), strict=True):
+        templates_of = hooks.synchronisation(self.code, self.decoded, self.synchronisation)
+        for placed, templates in zip((before, after), templates_of, strict=True):
             for index, template in templates.items():
-                named = template._replace(name=self.synchronisation.value)
-                placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, named))
+                placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, template))
 
     @staticmethod
     def _points(instruction: Instruction, at: int) -> list[SwitchPoint]:

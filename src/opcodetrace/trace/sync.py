@@ -21,6 +21,15 @@ class Primitive(StrEnum):
     PRIORITY_QUEUE = "queue.PriorityQueue"
     SIMPLE_QUEUE = "_queue.SimpleQueue"
     FUTURE = "concurrent.futures._base.Future"
+    TASK_LOCK = "asyncio.locks.Lock"
+    TASK_CONDITION = "asyncio.locks.Condition"
+    TASK_SEMAPHORE = "asyncio.locks.Semaphore"
+    TASK_BOUNDED_SEMAPHORE = "asyncio.locks.BoundedSemaphore"
+    TASK_EVENT = "asyncio.locks.Event"
+    TASK_BARRIER = "asyncio.locks.Barrier"
+    TASK_QUEUE = "asyncio.queues.Queue"
+    TASK_LIFO_QUEUE = "asyncio.queues.LifoQueue"
+    TASK_PRIORITY_QUEUE = "asyncio.queues.PriorityQueue"
 
 
 LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
@@ -52,8 +61,14 @@ class Act(StrEnum):
     EXCEPTION = "exception"
     SET_RESULT = "set_result"
     SET_EXCEPTION = "set_exception"
+    # of callbacks, which the analysis is given as `trace.callbacks` says and not as operations
+    SCHEDULE = "schedule"
+    RUN = "run"
+    RUN_LOOP = "run_loop"
+    FIND_DONE = "find_done"
 
 
+OF_CALLBACKS = frozenset([Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE])
 OF_THREADS = frozenset([Act.START, Act.JOIN])
 SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
 ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])

@@ -1,0 +1,107 @@
+"""What SYNC records say of the callbacks of event loops: which one made which task go on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from opcodetrace.ingest.values import ADDRESS_MASK, Interned
+from opcodetrace.spool.layout import RecordKind, SyncFlag
+from opcodetrace.spool.records import Survey
+from opcodetrace.trace.callbacks import Callbacks, Past, Wake
+from opcodetrace.trace.run import Thread
+from opcodetrace.trace.sync import OF_CALLBACKS, Act
+
+MAX_CALLBACKS = 1_000_000  # records, and wakes; of a run with more, tasks are not followed
+
+
+def callbacks_of(seen: Survey, interned: Interned, threads: Sequence[Thread]) -> Callbacks:
+    """Those of asyncio's own event loops. Of a loop written in C, and of tasks that are eager, it is not known."""
+    which = seen.control_kinds == RecordKind.SYNC
+    thread_of = {each.thread: each.task_of for each in threads if each.task_of is not None}
+    if not thread_of or not which.any():
+        return Callbacks()
+    rows = seen.control[which]
+    names = np.array([str(name) for name in interned.values(rows["tags"] & 15, rows["key"].copy())])
+    of_callbacks = np.isin(names, list(OF_CALLBACKS))
+    if np.count_nonzero(of_callbacks) > MAX_CALLBACKS:
+        return Callbacks()
+    rows, names, seqs = rows[of_callbacks], names[of_callbacks], seen.control_seqs[which][of_callbacks]
+    replay = _Replay(thread_of, {each.thread: each.last_seq for each in threads})
+    columns = (
+        seqs,
+        rows["thread"],
+        names,
+        rows["container"] & np.uint64(ADDRESS_MASK),
+        rows["value"] & np.uint64(ADDRESS_MASK),
+        (rows["frame"].astype(np.int64) & SyncFlag.BEGINS) != 0,
+    )
+    for row in zip(*(column.tolist() for column in columns), strict=True):
+        replay.note(*row)
+        if len(replay.wakes) > MAX_CALLBACKS:
+            return Callbacks()
+    return replay.result()
+
+
+class _Replay:
+    def __init__(self, thread_of: dict[int, int], last_seq: dict[int, int]) -> None:
+        self.wakes: list[Wake] = []
+        self._thread_of = thread_of  # by the lane of a task
+        self._last_seq = last_seq
+        self._scheduled: dict[int, Past] = {}  # by the address of a callback
+        self._current: dict[int, Past] = {}  # by thread: the past of what its loop runs
+        self._joined: defaultdict[int, dict[int, int]] = defaultdict(dict)  # by owner: the past of its callbacks
+        self._lane_of: dict[int, int] = {}  # by the address of a task
+        self._stepped: defaultdict[int, set[int]] = defaultdict(set)  # by thread: its tasks, since the loop began
+        self._runs: defaultdict[int, list[int]] = defaultdict(list)
+        self._pasts: defaultdict[int, list[Past]] = defaultdict(list)
+        self._ends: defaultdict[int, list[int]] = defaultdict(list)
+        self._found_done: list[tuple[int, int]] = []
+        self._unknown: set[int] = set()  # threads of which it is not known what made a task go on
+
+    def note(self, seq: int, lane: int, name: str, address: int, owner: int, begins: bool) -> None:
+        match name:
+            case Act.SCHEDULE:
+                self._scheduled[address] = (*self._current.get(lane, ()), (lane, seq))
+            case Act.RUN:
+                self._run(seq, lane, address, owner)
+            case Act.RUN_LOOP:
+                self._current.pop(lane, None)
+                if not begins:
+                    stepped = self._stepped.pop(lane, ())
+                    self.wakes += [Wake(task, seq, lane, seq) for task in sorted(stepped)]
+                    self._ends[lane].append(seq)
+            case Act.FIND_DONE:
+                done = self._lane_of.get(address)
+                if done is None:
+                    self._found_done.append((lane, seq))
+                elif done != lane:
+                    self.wakes.append(Wake(done, min(self._last_seq[done] + 1, seq), lane, seq))
+
+    def _run(self, seq: int, lane: int, address: int, owner: int) -> None:
+        thread = self._thread_of.get(lane, lane)
+        past = self._scheduled.get(address, ())
+        self._runs[thread].append(seq)
+        if thread == lane:
+            if owner:
+                joined = self._joined[owner]
+                for one, until in past:
+                    joined[one] = max(until, joined.get(one, -1))
+                past = tuple(joined.items())
+            self._current[lane] = past
+            self._pasts[thread].append(past)
+            return
+        self._pasts[thread].append(())
+        self._current.pop(thread, None)
+        self._lane_of[owner] = lane
+        self._stepped[thread].add(lane)
+        if not past:
+            self._unknown.add(thread)
+        self.wakes += [Wake(one, until, lane, seq) for one, until in past if one != lane]
+
+    def result(self) -> Callbacks:
+        followed = frozenset(self._ends) | frozenset(self._runs)
+        followed -= self._unknown
+        return Callbacks(self.wakes, self._runs, self._pasts, self._ends, self._found_done, followed)
