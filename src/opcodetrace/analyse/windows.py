@@ -76,15 +76,30 @@ def can_be_judged(trace: Trace) -> bool:
     return not trace.let_go and not trace.merged and len(trace.synchronisation) <= MAX_SYNCHRONISATION
 
 
-def threads_of_lanes(trace: Trace) -> tuple[Array, Array]:
-    """By lane: the thread that runs it, and whether that runs tasks. What these wait for is not recorded."""
-    lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
-    size = max([int(trace.events.thread.max(initial=0)), *lanes, *lanes.values()]) + 1
-    threads, has_tasks = np.arange(size), np.zeros(size, bool)
-    for lane, thread in lanes.items():
-        threads[lane] = thread
-    has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
-    return threads, has_tasks[threads]
+class Lanes:
+    """Which lanes may come between each other's accesses, by their numbers.
+
+    Threads that run no tasks, and tasks of one event loop of which it is known what made each of their steps go on.
+    Others are not judged: a thread that runs tasks, beside them or another thread; tasks of other loops."""
+
+    def __init__(self, trace: Trace) -> None:
+        lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
+        size = max([int(trace.events.thread.max(initial=0)), *lanes, *lanes.values()]) + 1
+        self.thread = np.arange(size)  # that runs it
+        self.thread[list(lanes)] = list(lanes.values())
+        self.has_tasks = np.zeros(size, bool)  # its thread runs tasks
+        self.has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
+        self.has_tasks = self.has_tasks[self.thread]
+        followed = np.zeros(size, bool)
+        followed[[lane for lane, thread in lanes.items() if lane != thread and thread in trace.callbacks.followed]] = True
+        self._followed = followed
+        # what is one for our purposes: a lane, or a thread with tasks of which it is not told apart what orders them
+        self.unit = np.where(followed, np.arange(size), self.thread)
+
+    def may_meet(self, one: Array, other: Array) -> Array:
+        tasks = self._followed[one] & self._followed[other] & (self.thread[one] == self.thread[other])
+        meet: Array = (self.unit[one] != self.unit[other]) & (tasks | ~(self.has_tasks[one] | self.has_tasks[other]))
+        return meet
 
 
 class Windows:
@@ -96,6 +111,7 @@ class Windows:
         self._events = trace.events
         self._sources = evidence.sources
         self._failed = trace.events.failed()
+        self._task_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
         self._idents = {each.thread: each.ident for each in trace.threads}
         self._pasts = evidence.pasts
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
@@ -126,6 +142,17 @@ class Windows:
             if lock in self._uses and another in self._uses
         )
 
+    def lets_in(self, window: Window, other: int) -> bool:
+        """Whether another lane may come in at all: another task of the same loop does only if the window's own one was
+        suspended in it."""
+        events = self._events
+        lane = int(events.thread[window.last])
+        thread = self._task_of.get(lane)
+        if thread is None or thread != self._task_of.get(int(events.thread[other])):
+            return True
+        first, last = (int(events.seq[place]) for place in window)
+        return self._trace.callbacks.suspends(thread, first, last)
+
     def may_be_ordered(self, earlier: int, later: int) -> bool:
         """Whether the thread of the later access waited for the earlier one, or may have heard of it."""
         return self._pasts.holds(later, earlier) is not False or self._hearsay.reached(earlier, later)
@@ -143,7 +170,9 @@ class Windows:
         return isinstance(key, int) and idents == {key}
 
     def is_gil_only(self, window: Window) -> bool:
-        """Whether this build has no switch point in it, and one without the GIL would."""
+        """Whether this build has no switch point in it, and one without the GIL would. To tasks the GIL is nothing."""
+        if int(self._events.thread[window.last]) in self._task_of:
+            return False
         return not self._trace.free_threaded and not self.may_switch(*window)
 
     def may_switch(self, first: int, last: int) -> bool:

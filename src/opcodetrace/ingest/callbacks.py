@@ -102,6 +102,5 @@ class _Replay:
         self.wakes += [Wake(one, until, lane, seq) for one, until in past if one != lane]
 
     def result(self) -> Callbacks:
-        followed = frozenset(self._ends) | frozenset(self._runs)
-        followed -= self._unknown
+        followed = frozenset(self._runs) - self._unknown
         return Callbacks(self.wakes, self._runs, self._pasts, self._ends, self._found_done, followed)

@@ -219,7 +219,7 @@ class _Holders:
             self._depth[lock] = self._depth[lock] + 1 if holders and holders[-1] == thread else 1
             seqs.append(seq)
             holders.append(thread)
-        elif operation == Act.RELEASE:
+        elif operation == Act.RELEASE and done:
             self._depth[lock] -= 1
             if type_name != Primitive.RLOCK or self._depth[lock] <= 0:
                 self._depth[lock] = 0

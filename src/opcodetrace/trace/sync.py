@@ -32,10 +32,20 @@ class Primitive(StrEnum):
     TASK_PRIORITY_QUEUE = "asyncio.queues.PriorityQueue"
 
 
-LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
-SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE])
-FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE])
-QUEUES = FIRST_IN_FIRST_OUT | {Primitive.LIFO_QUEUE, Primitive.PRIORITY_QUEUE}
+LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK, Primitive.TASK_LOCK])
+SEMAPHORES = frozenset(
+    [
+        Primitive.SEMAPHORE,
+        Primitive.BOUNDED_SEMAPHORE,
+        Primitive.TASK_SEMAPHORE,
+        Primitive.TASK_BOUNDED_SEMAPHORE,
+    ]
+)
+EVENTS = frozenset([Primitive.EVENT, Primitive.TASK_EVENT])
+BARRIERS = frozenset([Primitive.BARRIER, Primitive.TASK_BARRIER])
+FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE, Primitive.TASK_QUEUE])
+LAST_IN_FIRST_OUT = frozenset([Primitive.LIFO_QUEUE, Primitive.TASK_LIFO_QUEUE])
+QUEUES = FIRST_IN_FIRST_OUT | LAST_IN_FIRST_OUT | {Primitive.PRIORITY_QUEUE, Primitive.TASK_PRIORITY_QUEUE}
 
 
 class Act(StrEnum):
