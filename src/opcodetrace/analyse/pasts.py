@@ -123,7 +123,7 @@ class Hearsay:
     As news count, too, operations on one queue, event, semaphore, barrier or future, or with a lock inside of one
     (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
     other threads, which may hold it on behalf of those that are asked about; that a thread came out of a loop that
-    only waits; and that a task found a future done, if it is not known who had done that.
+    only waits; and what `Callbacks.heard` says of tasks.
 
     All this is more than happens-before has, so it finds orders that another run need not have. Tasks and their thread
     are one, unless it is known what made each of their steps go on (`Callbacks.followed`)."""
@@ -252,9 +252,9 @@ class Hearsay:
         seqs, rows = self._synchronised
         among = slice(bisect.bisect_right(seqs, start), bisect.bisect_left(seqs, end))
         first = self._thread(int(events.thread[one]))
-        found_done = self._trace.callbacks.found_done
-        at = [bisect.bisect_left(found_done, seq, key=operator.itemgetter(1)) for seq in (start, end)]
-        seen = found_done[slice(*at)]
+        heard = self._trace.callbacks.heard
+        at = [bisect.bisect_left(heard, seq, key=operator.itemgetter(1)) for seq in (start, end)]
+        seen = heard[slice(*at)]
         steps: list[Iterable[tuple[int, _Step]]] = [
             zip(events.seq[part].tolist(), accesses, strict=True),
             ((order.until, order) for order in orders),

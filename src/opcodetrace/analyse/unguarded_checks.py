@@ -28,7 +28,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import Histories, begins_between, checked, holds_after
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
-from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
+from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -227,6 +227,7 @@ class _Search:
         self._failed = evidence.trace.events.failed()
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
+        self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
 
     def check_repeated(self, pair: _Pair) -> int | None:
         """The place of the check by which the act was made; None if the other check is not the same, would find the
@@ -304,9 +305,13 @@ class _Search:
         value = events[act].value
         if not isinstance(value, Opaque):
             return False
-        return value.type_name in _TO_BE_SHARED or (
-            value.identity is not None and self._is_changed(value.identity, act)
-        )
+        if value.type_name in _TO_BE_SHARED or (self._is_awaited(act) and value.type_name not in BUILT_IN):
+            return True
+        return value.identity is not None and self._is_changed(value.identity, act)
+
+    def _is_awaited(self, act: int) -> bool:
+        """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
+        return int(self._events.thread[act]) in self._tasks and "await " in self._texts.line(int(self._events.site[act]))
 
     def _is_update(self, act: int) -> bool:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]

@@ -36,7 +36,7 @@ Array = npt.NDArray[Any]
 
 MAX_SYNCHRONISATION = 300_000  # records; of a run with more, nothing is told
 # As `type.tp_name` has them: types written in C whose operators and finalisers run no Python code of their own.
-_BUILT_IN = frozenset(
+BUILT_IN = frozenset(
     """
     list dict set frozenset tuple bytearray complex range slice array.array collections.OrderedDict
     collections.defaultdict collections.deque datetime.date datetime.datetime datetime.timedelta decimal.Decimal
@@ -195,7 +195,7 @@ class Windows:
         """Whether code of the program may run in between, for all that is known of the types: a property, an operator
         written in Python."""
         location = self._trace.locations[int(self._events.location[last])]
-        if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
+        if location.kind is LocationKind.ITEM and location.container_type not in BUILT_IN:
             return True
         return any(point.opcode not in _OF_BUILT_IN for point in self._points(first, last) or ())
 
@@ -244,4 +244,4 @@ def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
 
 def _has_python_code(value: object) -> bool:
     """Whether operators of the value, or its finaliser, may be written in Python."""
-    return isinstance(value, Opaque) and value.type_name not in _BUILT_IN
+    return isinstance(value, Opaque) and value.type_name not in BUILT_IN

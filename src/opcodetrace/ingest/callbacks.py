@@ -58,13 +58,17 @@ class _Replay:
         self._runs: defaultdict[int, list[int]] = defaultdict(list)
         self._pasts: defaultdict[int, list[Past]] = defaultdict(list)
         self._ends: defaultdict[int, list[int]] = defaultdict(list)
-        self._found_done: list[tuple[int, int]] = []
+        self._heard: list[tuple[int, int]] = []
+        self._woken_by_loop: list[tuple[int, int]] = []
+        self._of_sockets: set[str] = set()  # connect, accept
+        self._by_loop: set[int] = set()  # addresses of callbacks that another callback scheduled, or the system brings
         self._unknown: set[int] = set()  # threads of which it is not known what made a task go on
 
     def note(self, seq: int, lane: int, name: str, address: int, owner: int, begins: bool) -> None:
         match name:
             case Act.SCHEDULE:
                 self._scheduled[address] = (*self._current.get(lane, ()), (lane, seq))
+                (self._by_loop.add if lane in self._current else self._by_loop.discard)(address)
             case Act.RUN:
                 self._run(seq, lane, address, owner)
             case Act.RUN_LOOP:
@@ -76,9 +80,11 @@ class _Replay:
             case Act.FIND_DONE:
                 done = self._lane_of.get(address)
                 if done is None:
-                    self._found_done.append((lane, seq))
+                    self._heard.append((lane, seq))
                 elif done != lane:
                     self.wakes.append(Wake(done, min(self._last_seq[done] + 1, seq), lane, seq))
+            case _:
+                self._of_sockets.add(name)
 
     def _run(self, seq: int, lane: int, address: int, owner: int) -> None:
         thread = self._thread_of.get(lane, lane)
@@ -97,10 +103,15 @@ class _Replay:
         self._current.pop(thread, None)
         self._lane_of[owner] = lane
         self._stepped[thread].add(lane)
+        if address in self._by_loop:
+            self._woken_by_loop.append((lane, seq))
         if not past:
             self._unknown.add(thread)
         self.wakes += [Wake(one, until, lane, seq) for one, until in past if one != lane]
 
     def result(self) -> Callbacks:
         followed = frozenset(self._runs) - self._unknown
-        return Callbacks(self.wakes, self._runs, self._pasts, self._ends, self._found_done, followed)
+        heard = self._heard
+        if len(self._of_sockets) > 1:  # the process may be at both ends
+            heard = sorted(heard + self._woken_by_loop, key=lambda each: each[1])
+        return Callbacks(self.wakes, self._runs, self._pasts, self._ends, heard, followed)

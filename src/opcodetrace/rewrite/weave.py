@@ -35,6 +35,8 @@ from opcodetrace.trace.sync import Act
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
+_AWAIT = "SEND"  # while what a coroutine awaits goes on, it stands there
+_NO_CALLEE = 65535  # in the place of a depth: the value stack does not show what is called
 
 RESUMES = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # flags of code that goes on while its caller does
 
@@ -148,12 +150,12 @@ class Weaver:
 
 
 def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
-    """And what is like one: an operator in C code that may access what threads share."""
+    """And what is like one: an operator in C code that may access what threads share, an `await`."""
     return [
         i
         for i in decoded.instructions
-        if (HERE.opcodes[i.name].shows_callee or is_update(i.name, i.arg))
-        and 0 <= depth[i.ordinal] < 65536
+        if (HERE.opcodes[i.name].shows_callee or i.name == _AWAIT or is_update(i.name, i.arg))
+        and 0 <= depth[i.ordinal] < _NO_CALLEE
         and i.arg < 65536
     ]
 
@@ -163,7 +165,9 @@ def _call_table(
 ) -> bytes:
     """For `_probe.Code`, of each call: where it lies (`at`, code units), the stack's depth before it, its site."""
     return b"".join(
-        _CALL_ENTRY.pack(at[i.ordinal], depth[i.ordinal], i.arg, sites.get(i.ordinal, 0))
+        _CALL_ENTRY.pack(
+            at[i.ordinal], _NO_CALLEE if i.name == _AWAIT else depth[i.ordinal], i.arg, sites.get(i.ordinal, 0)
+        )
         for i in _calls(decoded, depth)
     )
 

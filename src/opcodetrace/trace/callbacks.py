@@ -29,7 +29,9 @@ class Callbacks(NamedTuple):
     runs: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop began a callback
     pasts: Mapping[int, Sequence[Past]] = {}  # beside `runs`: what it was scheduled after; () for a step of a task
     ends: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop stopped
-    found_done: Sequence[tuple[int, int]] = ()  # lane, seq: it saw that a future is done; who did that is not known
+    # lane, seq: a task may have heard of anything, as it saw that a future is done of which it is not known who did that,
+    # or as it was woken by what may have come through a socket of the process itself
+    heard: Sequence[tuple[int, int]] = ()
     followed: frozenset[int] = frozenset()  # threads whose loop ran all steps of its tasks so
 
     def suspends(self, thread: int, first: int, last: int) -> bool:

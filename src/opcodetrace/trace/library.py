@@ -47,6 +47,11 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
     "asyncio.base_events": {
         "BaseEventLoop.run_forever": Act.RUN_LOOP,
     },
+    "asyncio.selector_events": {
+        "BaseSelectorEventLoop._sock_connect": Act.CONNECT,
+        "BaseSelectorEventLoop._accept_connection": Act.ACCEPT,
+        "BaseSelectorEventLoop._sock_accept": Act.ACCEPT,
+    },
     "asyncio.locks": {
         "Lock.acquire": Act.ACQUIRE,
         "Lock.release": Act.RELEASE,
