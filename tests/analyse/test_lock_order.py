@@ -52,7 +52,7 @@ class Run(Waits):
     def near(self) -> list[list[tuple[int, int, int]]]:
         """Of each circle, the threads with the lock that each held, and that which it took."""
         edges = nested(self.rows, self.objects, self.bounded)
-        found = inversions(edges, lambda: Starts(self.rows, self.threads()))
+        found = inversions(edges, lambda: Starts(self.rows, self.threads(), lambda *asked: None))
         return [[(edge.thread, edge.held, edge.lock) for edge in circle] for circle in found]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.guards import Guards
@@ -12,6 +12,7 @@ from opcodetrace.analyse.lock_order import (
     Starts,
     Waiting,
     abandoned,
+    as_interrupted,
     circles,
     inversions,
     nested,
@@ -66,8 +67,9 @@ class DeadlockKind(Kind):
         trace = evidence.trace
         objects = {each.id: each for each in trace.sync_objects}
         stuck: set[frozenset[int]] = set()
-        stuck_threads = waiting(trace.synchronisation, objects, trace.threads, trace.bounded)
-        for wait in abandoned(stuck_threads, trace.synchronisation, objects, trace.threads, Guards(trace).releases):
+        rows, threads = as_interrupted(trace)
+        stuck_threads = waiting(rows, objects, threads, trace.bounded)
+        for wait in abandoned(stuck_threads, rows, objects, threads, Guards(trace).releases):
             if wait.site is not None and wait.lock is not None and wait.held_since is not None:
                 roles = {LEFT: wait.held_since, waits(1): wait.seq}
                 yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), (wait.lock,))
@@ -77,7 +79,7 @@ class DeadlockKind(Kind):
                 stuck.add(frozenset(finding.locks))
                 yield finding
         taken = nested(trace.synchronisation, objects, trace.bounded)
-        for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads)):
+        for inversion in inversions(taken, lambda: Starts(trace.synchronisation, trace.threads, _knows(evidence))):
             if frozenset(edge.lock for edge in inversion) not in stuck:
                 yield _of_inversion(inversion)
 
@@ -154,6 +156,17 @@ class DeadlockKind(Kind):
 
 def _at(teller: Teller, step: SyncStep) -> str:
     return "" if step.site is None else f" ({teller.place(step.site)})"
+
+
+def _knows(evidence: Evidence) -> Callable[[int, int, int, int], bool | None]:
+    """`Pasts.knows` of tasks; None, if it is not known what made each of their steps go on."""
+    followed = evidence.trace.callbacks.followed
+    judged = {each.thread for each in evidence.trace.threads if each.task_of in followed}
+
+    def knows(task: int, seq: int, other: int, then: int) -> bool | None:
+        return evidence.pasts.knows(task, seq, other, then) if task in judged and other in judged else None
+
+    return knows
 
 
 def _of_waits(circle: list[Waiting]) -> Finding | None:

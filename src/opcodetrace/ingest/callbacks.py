@@ -62,6 +62,8 @@ class _Replay:
         self._woken_by_loop: list[tuple[int, int]] = []
         self._of_sockets: set[str] = set()  # connect, accept
         self._by_loop: set[int] = set()  # addresses of callbacks that another callback scheduled, or the system brings
+        self._interrupted: int | None = None
+        self._steps: dict[int, int] = {}  # by task: its last one before the interrupt
         self._unknown: set[int] = set()  # threads of which it is not known what made a task go on
 
     def note(self, seq: int, lane: int, name: str, address: int, owner: int, begins: bool) -> None:
@@ -83,6 +85,8 @@ class _Replay:
                     self._heard.append((lane, seq))
                 elif done != lane:
                     self.wakes.append(Wake(done, min(self._last_seq[done] + 1, seq), lane, seq))
+            case Act.INTERRUPT:
+                self._interrupted = seq if self._interrupted is None else self._interrupted
             case _:
                 self._of_sockets.add(name)
 
@@ -100,6 +104,8 @@ class _Replay:
             self._pasts[thread].append(past)
             return
         self._pasts[thread].append(())
+        if self._interrupted is None:
+            self._steps[lane] = seq
         self._current.pop(thread, None)
         self._lane_of[owner] = lane
         self._stepped[thread].add(lane)
@@ -114,4 +120,6 @@ class _Replay:
         heard = self._heard
         if len(self._of_sockets) > 1:  # the process may be at both ends
             heard = sorted(heard + self._woken_by_loop, key=lambda each: each[1])
-        return Callbacks(self.wakes, self._runs, self._pasts, self._ends, heard, followed)
+        return Callbacks(
+            self.wakes, self._runs, self._pasts, self._ends, heard, self._interrupted, self._steps, followed
+        )

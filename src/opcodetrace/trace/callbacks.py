@@ -32,6 +32,8 @@ class Callbacks(NamedTuple):
     # lane, seq: a task may have heard of anything, as it saw that a future is done of which it is not known who did that,
     # or as it was woken by what may have come through a socket of the process itself
     heard: Sequence[tuple[int, int]] = ()
+    interrupted: int | None = None  # the seq at which Ctrl-C came, for the first time
+    stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that began
     followed: frozenset[int] = frozenset()  # threads whose loop ran all steps of its tasks so
 
     def suspends(self, thread: int, first: int, last: int) -> bool:

@@ -47,6 +47,9 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
     "asyncio.base_events": {
         "BaseEventLoop.run_forever": Act.RUN_LOOP,
     },
+    "asyncio.runners": {
+        "Runner._on_sigint": Act.INTERRUPT,
+    },
     "asyncio.selector_events": {
         "BaseSelectorEventLoop._sock_connect": Act.CONNECT,
         "BaseSelectorEventLoop._accept_connection": Act.ACCEPT,

@@ -45,6 +45,7 @@ EVENTS = frozenset([Primitive.EVENT, Primitive.TASK_EVENT])
 BARRIERS = frozenset([Primitive.BARRIER, Primitive.TASK_BARRIER])
 FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE, Primitive.TASK_QUEUE])
 LAST_IN_FIRST_OUT = frozenset([Primitive.LIFO_QUEUE, Primitive.TASK_LIFO_QUEUE])
+OF_TASKS = frozenset(each for each in Primitive if each.startswith("asyncio."))
 TASK_QUEUES = frozenset([Primitive.TASK_QUEUE, Primitive.TASK_LIFO_QUEUE, Primitive.TASK_PRIORITY_QUEUE])
 QUEUES = FIRST_IN_FIRST_OUT | LAST_IN_FIRST_OUT | {Primitive.PRIORITY_QUEUE, Primitive.TASK_PRIORITY_QUEUE}
 
@@ -77,11 +78,14 @@ class Act(StrEnum):
     RUN = "run"
     RUN_LOOP = "run_loop"
     FIND_DONE = "find_done"
+    INTERRUPT = "interrupt"
     CONNECT = "connect"
     ACCEPT = "accept"
 
 
-OF_CALLBACKS = frozenset([Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.CONNECT, Act.ACCEPT])
+OF_CALLBACKS = frozenset(
+    [Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT]
+)
 OF_THREADS = frozenset([Act.START, Act.JOIN])
 SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
 ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
