@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
-from opcodetrace.spool.layout import RecordKind, SyncFlag
+from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, SyncFlag
 from opcodetrace.spool.records import Survey
 from opcodetrace.trace.callbacks import Callbacks, Past, Wake
 from opcodetrace.trace.run import Thread
-from opcodetrace.trace.sync import OF_CALLBACKS, Act
+from opcodetrace.trace.sync import OF_CALLBACKS, Act, Primitive
 
 MAX_CALLBACKS = 1_000_000  # records, and wakes; of a run with more, tasks are not followed
 
@@ -26,6 +26,9 @@ def callbacks_of(seen: Survey, interned: Interned, threads: Sequence[Thread]) ->
     rows = seen.control[which]
     names = np.array([str(name) for name in interned.values(rows["tags"] & 15, rows["key"].copy())])
     of_callbacks = np.isin(names, list(OF_CALLBACKS))
+    types = rows["container"] >> np.uint64(ADDRESS_BITS)
+    of_locks = [each for each in np.unique(types).tolist() if interned.type_name(each) == Primitive.TASK_LOCK]
+    of_callbacks |= np.isin(types, of_locks) & np.isin(names, [Act.ACQUIRE, Act.RELEASE])
     if np.count_nonzero(of_callbacks) > MAX_CALLBACKS:
         return Callbacks()
     rows, names, seqs = rows[of_callbacks], names[of_callbacks], seen.control_seqs[which][of_callbacks]
@@ -64,12 +67,16 @@ class _Replay:
         self._by_loop: set[int] = set()  # addresses of callbacks that another callback scheduled, or the system brings
         self._interrupted: int | None = None
         self._steps: dict[int, int] = {}  # by task: its last one before the interrupt
+        self._holder: dict[int, int] = {}  # by the address of a lock
+        self._handing_over: set[int] = set()  # lanes that release one: who is woken by that waited for no more than the lock
         self._unknown: set[int] = set()  # threads of which it is not known what made a task go on
 
     def note(self, seq: int, lane: int, name: str, address: int, owner: int, begins: bool) -> None:
         match name:
             case Act.SCHEDULE:
                 self._scheduled[address] = (*self._current.get(lane, ()), (lane, seq))
+                if lane in self._handing_over:
+                    self._scheduled[address] = ()
                 (self._by_loop.add if lane in self._current else self._by_loop.discard)(address)
             case Act.RUN:
                 self._run(seq, lane, address, owner)
@@ -85,6 +92,14 @@ class _Replay:
                     self._heard.append((lane, seq))
                 elif done != lane:
                     self.wakes.append(Wake(done, min(self._last_seq[done] + 1, seq), lane, seq))
+            case Act.ACQUIRE:
+                if not begins:
+                    self._holder[address] = lane
+            case Act.RELEASE:
+                if begins and self._holder.pop(address, None) == lane:
+                    self._handing_over.add(lane)
+                elif not begins:
+                    self._handing_over.discard(lane)
             case Act.INTERRUPT:
                 self._interrupted = seq if self._interrupted is None else self._interrupted
             case _:
@@ -92,7 +107,10 @@ class _Replay:
 
     def _run(self, seq: int, lane: int, address: int, owner: int) -> None:
         thread = self._thread_of.get(lane, lane)
-        past = self._scheduled.get(address, ())
+        past = self._scheduled.get(address)
+        if past is None:
+            self._unknown.add(thread)
+            past = ()
         self._runs[thread].append(seq)
         if thread == lane:
             if owner:
@@ -111,8 +129,6 @@ class _Replay:
         self._stepped[thread].add(lane)
         if address in self._by_loop:
             self._woken_by_loop.append((lane, seq))
-        if not past:
-            self._unknown.add(thread)
         self.wakes += [Wake(one, until, lane, seq) for one, until in past if one != lane]
 
     def result(self) -> Callbacks:

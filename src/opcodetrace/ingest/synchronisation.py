@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,7 +73,10 @@ def synchronisation_of(
     used, what one held at one of the accesses that are kept, and what one waits for without end."""
     which = seen.control_kinds == RecordKind.SYNC
     seqs, rows = seen.control_seqs[which], seen.control[which]
-    of_callbacks = np.array([name in OF_CALLBACKS for name in _names(interned, rows)], bool)
+    names = _names(interned, rows)
+    of_callbacks = np.array([name in OF_CALLBACKS for name in names], bool)
+    interrupted = next((seq for seq, name in zip(seqs.tolist(), names, strict=True) if name == Act.INTERRUPT), math.inf)
+    names = list(itertools.compress(names, ~of_callbacks))
     seqs, rows = seqs[~of_callbacks], rows[~of_callbacks]
     if not len(rows):
         return [], []
@@ -80,13 +84,13 @@ def synchronisation_of(
     objects = births.objects(addresses, seqs)
     used, first, place = np.unique(objects, return_index=True, return_inverse=True)
     users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
-    names = _names(interned, rows)
     of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
     of_threads[place[np.array([name in OF_THREADS for name in names], bool)]] = True
     shared = (np.bincount(users, minlength=len(used)) >= 2) | of_threads
     operations = np.array([OPERATIONS.get(str(name), str(name)) for name in names])
     shared[_held_at(kept, place, seqs, rows, operations)] = True
-    shared[_waited_for_ever(place, rows, operations)] = True
+    before = seqs < interrupted  # after that, tasks are made to leave what they wait for
+    shared[_waited_for_ever(place[before], rows[before], operations[before])] = True
     shared &= addresses[first] != 0
     numbers = np.cumsum(shared)
     stays = shared[place] | (addresses == 0)
