@@ -24,7 +24,17 @@ from opcodetrace.trace.protection import Carrier
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
 from opcodetrace.trace.source_text import SourceTexts
-from opcodetrace.trace.sync import BARRIERS, EVENTS, LOCKS, OF_TASKS, QUEUES, SEMAPHORES, Act, Primitive, Synchronisation
+from opcodetrace.trace.sync import (
+    BARRIERS,
+    EVENTS,
+    LOCKS,
+    OF_TASKS,
+    QUEUES,
+    SEMAPHORES,
+    Act,
+    Primitive,
+    Synchronisation,
+)
 
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
 _TELL = QUEUES | SEMAPHORES | EVENTS | BARRIERS | {Primitive.FUTURE}
@@ -176,7 +186,8 @@ class Hearsay:
         inside |= {
             part.object
             for operation in self._pasts.operations.all
-            if operation.first.object in tell and types[operation.first.object] not in OF_TASKS  # one that all of these take
+            if operation.first.object in tell
+            and types[operation.first.object] not in OF_TASKS  # one that all of these take
             for part in operation.parts
             if part.object is not None
         }

@@ -311,7 +311,9 @@ class _Search:
 
     def _is_awaited(self, act: int) -> bool:
         """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
-        return int(self._events.thread[act]) in self._tasks and "await " in self._texts.line(int(self._events.site[act]))
+        return int(self._events.thread[act]) in self._tasks and "await " in self._texts.line(
+            int(self._events.site[act])
+        )
 
     def _is_update(self, act: int) -> bool:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]

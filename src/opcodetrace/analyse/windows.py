@@ -91,7 +91,9 @@ class Lanes:
         self.has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
         self.has_tasks = self.has_tasks[self.thread]
         followed = np.zeros(size, bool)
-        followed[[lane for lane, thread in lanes.items() if lane != thread and thread in trace.callbacks.followed]] = True
+        followed[[lane for lane, thread in lanes.items() if lane != thread and thread in trace.callbacks.followed]] = (
+            True
+        )
         self._followed = followed
         # what is one for our purposes: a lane, or a thread with tasks of which it is not told apart what orders them
         self.unit = np.where(followed, np.arange(size), self.thread)

@@ -68,7 +68,9 @@ class _Replay:
         self._interrupted: int | None = None
         self._steps: dict[int, int] = {}  # by task: its last one before the interrupt
         self._holder: dict[int, int] = {}  # by the address of a lock
-        self._handing_over: set[int] = set()  # lanes that release one: who is woken by that waited for no more than the lock
+        self._handing_over: set[int] = (
+            set()
+        )  # lanes that release one: who is woken by that waited for no more than the lock
         self._unknown: set[int] = set()  # threads of which it is not known what made a task go on
 
     def note(self, seq: int, lane: int, name: str, address: int, owner: int, begins: bool) -> None:

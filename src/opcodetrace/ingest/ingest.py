@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled

@@ -21,16 +21,18 @@ class Wake(NamedTuple):
 class Callbacks(NamedTuple):
     """What is known of the callbacks of a run, each of which an event loop runs as a whole.
 
-    A step of a task is one, and so is what resolves a future or a timer. The latter are run by the loop's own thread one
-    after the other, which is no order: another run may have them in another one. So each has the past of who scheduled
-    it, and what it makes go on has that, too."""
+    A step of a task is one, and so is what resolves a future or a timer. The latter are run by the loop's own thread,
+    one after the other. That is no order: another run may have them in another one. So each has the past of who
+    scheduled it, and so has what it makes go on. For event loops: Maiya, Kanade and Majumdar, "Race detection for
+    Android applications" (2014). If a task's release of a lock makes another one go on, that is no order here, as it is
+    none between threads."""
 
     wakes: Sequence[Wake] = ()  # by `until`
     runs: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop began a callback
     pasts: Mapping[int, Sequence[Past]] = {}  # beside `runs`: what it was scheduled after; () for a step of a task
     ends: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop stopped
-    # lane, seq: a task may have heard of anything, as it saw that a future is done of which it is not known who did that,
-    # or as it was woken by what may have come through a socket of the process itself
+    # lane, seq: a task may have heard of anything. It saw that a future is done, by nobody knows whom, or was woken by
+    # what may have come through a socket of the process itself
     heard: Sequence[tuple[int, int]] = ()
     interrupted: int | None = None  # the seq at which Ctrl-C came, for the first time
     stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that began

@@ -83,9 +83,7 @@ class Act(StrEnum):
     ACCEPT = "accept"
 
 
-OF_CALLBACKS = frozenset(
-    [Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT]
-)
+OF_CALLBACKS = frozenset([Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT])
 OF_THREADS = frozenset([Act.START, Act.JOIN])
 SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
 ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
