@@ -763,7 +763,7 @@ intercept_prepare(void)
     if (instance_seen_taken > 0) {
         follow_living_instances();
     }
-    prepared = task_prepare() == 0;
+    prepared = task_prepare() == 0 && sync_prepare() == 0;
     return prepared ? 0 : -1;
 }
 

@@ -7,6 +7,8 @@
 
 enum { SYNC_BEGINS = 1, SYNC_FAILED = 2, SYNC_DIRECT = 4, SYNC_TRIES = 8, SYNC_BOUNDED = 16 }; /* SyncFlag */
 
+/* Once in a process. 0, or -1 with an exception. */
+int sync_prepare(void);
 /* Nanoseconds of a clock that never goes back. */
 uint64_t sync_clock(void);
 
