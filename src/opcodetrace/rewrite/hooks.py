@@ -125,7 +125,10 @@ def synchronisation(
     awaits = bool(code.co_flags & CO_COROUTINE)
     at_begin = _OF_CALLBACKS.get(operation, Action.SYNC_AWAIT if awaits else Action.SYNC_BEGIN)
     after = {begin.ordinal: HookTemplate(at_begin, b"", its_self, operation.value)}
-    at_end, push_key = (Action.SYNC_AWAITED, its_self) if awaits else (Action.SYNC_END, b"")
+    if operation is Act.LOOK:
+        after.clear()
+    alone = awaits or not after  # nothing is kept since its beginning
+    at_end, push_key = (Action.SYNC_AWAITED, its_self) if alone else (Action.SYNC_END, b"")
     before = {
         instruction.ordinal: HookTemplate(
             at_end, _COPIES[1] if instruction.name == "RETURN_VALUE" else b"", push_key, operation.value

@@ -58,6 +58,7 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
     "asyncio.locks": {
         "Lock.acquire": Act.ACQUIRE,
         "Lock.release": Act.RELEASE,
+        "Event.is_set": Act.LOOK,
         "Event.set": Act.SET,
         "Event.clear": Act.CLEAR,
         "Event.wait": Act.WAIT,
@@ -68,6 +69,8 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
         "Barrier.wait": Act.WAIT,
     },
     "asyncio.queues": {
+        "Queue.empty": Act.LOOK,
+        "Queue.qsize": Act.LOOK,
         # what `put` and `get` end with
         "Queue.put_nowait": Act.PUT,
         "Queue.get_nowait": Act.GET,

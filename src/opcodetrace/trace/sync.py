@@ -73,6 +73,7 @@ class Act(StrEnum):
     EXCEPTION = "exception"
     SET_RESULT = "set_result"
     SET_EXCEPTION = "set_exception"
+    LOOK = "look"  # how it is, without a wait
     # of callbacks, which the analysis is given as `trace.callbacks` says and not as operations
     SCHEDULE = "schedule"
     RUN = "run"
@@ -91,9 +92,9 @@ ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
 GIVES_IN_C = frozenset([Act.RELEASE, Act.PUT])
 TAKES_IN_C = frozenset([Act.ACQUIRE, Act.GET])
 # What is over at once, whatever other threads do.
-AT_ONCE = frozenset([Act.RELEASE, Act.NOTIFY, Act.SET, Act.CLEAR, Act.CANCEL, Act.TASK_DONE]) | SETS_FUTURE
+AT_ONCE = frozenset([Act.RELEASE, Act.NOTIFY, Act.SET, Act.CLEAR, Act.CANCEL, Act.TASK_DONE, Act.LOOK]) | SETS_FUTURE
 # What waits for nothing that another thread has to give.
-GIVES = (AT_ONCE - {Act.CANCEL}) | {Act.PUT, Act.SUBMIT, Act.START}
+GIVES = (AT_ONCE - {Act.CANCEL, Act.LOOK}) | {Act.PUT, Act.SUBMIT, Act.START}
 
 
 class SyncObject(NamedTuple):
