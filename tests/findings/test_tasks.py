@@ -90,7 +90,7 @@ UPDATES = {
     "of an item": ('n = d["n"]\nawait same(1)\nd["n"] = n + 1', 'd["n"] = 5', "d['n']"),
     "through a coroutine": ("await box.add(1)", "await box.add(2)", "self.sum"),
     "in one statement": ("box.count += await same(1)", "box.count += await same(1)", "box.count"),
-    "different locks": ("await under(lock)", "await under(other_lock)", "box.count"),
+    "different locks": ("await under(lock)", "async with other_lock: await slowly()", "box.count"),
     "a lock given up in between": (
         "async with lock: n = box.count\nasync with lock: box.count = n + 1",
         "async with lock: n = box.count\nawait same(1)\nasync with lock: box.count = n + 1",
