@@ -54,7 +54,8 @@ class Run(Waits):
         edges = nested(self.rows, self.objects, self.bounded)
 
         def exclusions() -> Exclusions:
-            starts, semaphores = Starts(self.rows, self.threads()), Semaphores(self.rows, self.objects)
+            starts = Starts(self.rows, self.threads(), lambda *asked: None)
+            semaphores = Semaphores(self.rows, self.objects)
             return Exclusions(starts, semaphores, lambda *_: False, lambda edge: False)
 
         found = inversions(edges, exclusions)

@@ -16,7 +16,7 @@ ACTIONS = [name for row in TABLE.splitlines()[2:] for name in row.split("|")[1].
 
 
 def test_the_actions_are_those_of_the_protocol() -> None:
-    assert len(ACTIONS) == 43
+    assert len(ACTIONS) == 47
     assert [getattr(_probe, action) for action in ACTIONS] == list(range(len(ACTIONS)))
 
 

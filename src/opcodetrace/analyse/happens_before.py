@@ -28,7 +28,9 @@ from opcodetrace.trace.protection import Carrier, Doubt
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.sync import (
     ASKS_FUTURE,
+    EVENTS,
     FIRST_IN_FIRST_OUT,
+    LAST_IN_FIRST_OUT,
     QUEUES,
     SETS_FUTURE,
     Act,
@@ -210,7 +212,7 @@ def orders(
         type_name = objects[number].type_name
         if type_name in QUEUES:
             found += _of_queue(used, type_name, free_threaded=free_threaded)
-        elif type_name == Primitive.EVENT:
+        elif type_name in EVENTS:
             found += _of_event(used)
         elif type_name == Primitive.BARRIER:
             found += _of_barrier(used)
@@ -307,7 +309,7 @@ def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: b
                 given = items.popleft()
             else:
                 given = items.pop()
-                if type_name != Primitive.LIFO_QUEUE and items:
+                if type_name not in LAST_IN_FIRST_OUT and items:
                     mixed = True
             giver, taker = given.first.thread, operation.first.thread
             if not mixed and giver != taker and operation.first.seq not in unclear:

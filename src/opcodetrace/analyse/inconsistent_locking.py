@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.pasts import Hearsay
-from opcodetrace.analyse.windows import Windows, can_be_judged, threads_of_lanes
+from opcodetrace.analyse.windows import Lanes, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.sync import LOCKS
@@ -100,7 +100,7 @@ class _Search:
         self._events = evidence.trace.events
         self._pasts = evidence.pasts
         self._windows = Windows(evidence, ())
-        _, self._has_tasks = threads_of_lanes(evidence.trace)
+        self._has_tasks = Lanes(evidence.trace).has_tasks
 
     @cached_property
     def _hearsay(self) -> Hearsay:

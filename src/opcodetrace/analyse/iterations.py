@@ -16,7 +16,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.analyse.windows import threads_of_lanes
+from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation, Site
 
@@ -58,7 +58,7 @@ class _Search:
         self._events = trace.events
         self._histories = Histories(trace.events)
         self._pasts = pasts
-        self._thread_of, _ = threads_of_lanes(trace)
+        self._thread_of = Lanes(trace).thread
         self._starts: dict[tuple[object, ...], set[int]] = {}
         for number, site in trace.sites.items():
             if site.opcode == "GET_ITER":

@@ -56,6 +56,7 @@ class Nested(NamedTuple):
     held_under: frozenset[int]  # what it held as it took the first of the two
     held_site: int
     site: int
+    of_tasks: bool  # both are locks that tasks wait for, and not their thread
 
 
 def signals(synchronisation: Iterable[Synchronisation], objects: Mapping[int, SyncObject]) -> set[int]:
@@ -94,6 +95,9 @@ def moments(trace: Trace) -> Iterator[Moment]:
     the main thread alone signals do that. The interpreter's own wait for the other threads, at its end, tells nobody
     that it was interrupted; but one of them waits still."""
     rows = trace.synchronisation
+    if trace.callbacks.interrupted is not None:
+        yield _as_interrupted(trace, trace.callbacks.interrupted)
+        return
     waits_in_c = {each.id for each in trace.sync_objects if each.type_name in _WAITED_FOR_IN_C}
     interrupted = [
         place
@@ -250,11 +254,14 @@ def nested(
     begun_at = {each.first: each for each in held_locks(synchronisation, objects) if each.object not in no_locks}
     found: dict[tuple[object, ...], Nested] = {}
     under: dict[int, frozenset[int]] = {}  # by the seq at which a lock was taken: what its thread held already
+    ended = _ended(synchronisation)
     turns: Counter[int] = Counter()  # of a thread: how often it has started or joined another
     for each in synchronisation:
         lock = each.object
         turns[each.thread] += each.operation in OF_THREADS
         if lock is None or objects[lock].type_name not in LOCKS or lock in no_locks or each.operation != Act.ACQUIRE:
+            continue
+        if each.seq in ended:
             continue
         taken = begun_at.get(each.seq)
         if each.seq in bounded or each.failed or (taken is None and not each.begins):
@@ -270,10 +277,11 @@ def nested(
             gates = frozenset(other.object for other in holding) - {held.object, lock}
             until = min(held.last, math.inf if taken is None else taken.last)
             held_under = under.get(held.first, frozenset())
+            of_tasks = all(objects[one].type_name == Primitive.TASK_LOCK for one in (held.object, lock))
             key = (each.thread, held.object, lock, held_site, each.site, gates, held_under, turns[each.thread])
             edge = Nested(
                 each.thread, held.object, held.first, lock, each.seq, until, gates, until, held_under, held_site,
-                each.site,
+                each.site, of_tasks,
             )  # fmt: skip
             found[key] = found[key]._replace(last_until=until) if key in found else edge
         if taken is not None:
@@ -281,6 +289,39 @@ def nested(
                 under[taken.first] = frozenset(other.object for other in holding)
             holding.append(taken)
     return list(found.values())
+
+
+def _ended(synchronisation: Iterable[Synchronisation]) -> set[int]:
+    """The seqs at which operations of coroutines began that came to an end: these tell of every beginning."""
+    begun: dict[tuple[int, int | None, str], int] = {}
+    found: set[int] = set()
+    for each in synchronisation:
+        key = each.thread, each.object, each.operation
+        if each.begins:
+            begun[key] = each.seq
+        elif key in begun and each.earliest == each.seq:
+            found.add(begun.pop(key))
+    return found
+
+
+def _as_interrupted(trace: Trace, at: int) -> Moment:
+    """How a run stood as Ctrl-C came to an event loop: that cancels its tasks, which let their locks go then."""
+    rows = [each for each in trace.synchronisation if each.seq < at]
+    of_threads = {each.id for each in trace.sync_objects if each.type_name == Primitive.LOCK}
+    latest = {each.thread: each for each in rows if each.object not in of_threads}  # one that all of asyncio has
+    threads = [
+        each
+        if each.task_of is None
+        else replace(each, last_seq=_stands_at(latest.get(each.thread), trace.callbacks.stepped.get(each.thread)))
+        for each in trace.threads
+    ]
+    return Moment(rows, threads, at)
+
+
+def _stands_at(latest: Synchronisation | None, stepped: int | None) -> int:
+    """The seq at which a task began to wait that has not made a step since; -1: it did nothing of the kind."""
+    stands = latest is not None and stepped is not None and latest.begins and latest.seq > stepped
+    return latest.seq if latest is not None and stands else -1
 
 
 def inversions(edges: Sequence[Nested], exclusions: Callable[[], Exclusions]) -> Iterator[list[Nested]]:
@@ -335,7 +376,7 @@ class Exclusions:
     def apart(self, one: Nested, other: Nested) -> bool:
         starts = self._starts
         return (
-            starts.same(one.thread, other.thread)
+            starts.same(one, other)
             or not (one.gates | {one.held}).isdisjoint(other.gates | {other.held})
             or starts.ordered(one, other)
             or starts.ordered(other, one)
@@ -389,9 +430,15 @@ class Semaphores:
 
 
 class Starts:
-    """Which thread started which, and joined it."""
+    """Which thread started which, and joined it. Of tasks, what came before what (`knows`, as of `Pasts`)."""
 
-    def __init__(self, synchronisation: Sequence[Synchronisation], threads: Iterable[Thread]) -> None:
+    def __init__(
+        self,
+        synchronisation: Sequence[Synchronisation],
+        threads: Iterable[Thread],
+        knows: Callable[[int, int, int, int], bool | None],
+    ) -> None:
+        self._knows = knows
         self._started = {each.started: each for each in synchronisation if each.started is not None}
         self._runs = {each.thread: each.thread if each.task_of is None else each.task_of for each in threads}
         thread_of = Operations(synchronisation).thread_of
@@ -400,9 +447,11 @@ class Starts:
             if each.operation == Act.JOIN and each.object in thread_of and not each.begins and not each.failed:
                 self._joined.setdefault((each.thread, thread_of[each.object]), each.seq)
 
-    def same(self, one: int, other: int) -> bool:
-        """Whether the two are one thread, or tasks of it."""
-        return self._runs.get(one, one) == self._runs.get(other, other)
+    def same(self, one: Nested, other: Nested) -> bool:
+        """Whether the two are by one thread. Its tasks are one, except for locks of theirs."""
+        if one.of_tasks and other.of_tasks:
+            return one.thread == other.thread
+        return self._runs.get(one.thread, one.thread) == self._runs.get(other.thread, other.thread)
 
     def ordered(self, one: Nested, other: Nested) -> bool:
         """Whether the first's thread did that before it started the second's, or one that started it in turn; or after
@@ -410,6 +459,9 @@ class Starts:
 
         Two threads that a third one starts and joins one after the other are not called ordered: it is the program's
         choice when each of them runs, and a small change to it lets them meet."""
+        if one.of_tasks and other.of_tasks:
+            last = one.seq if math.isinf(one.until) else int(one.until)
+            return self._knows(other.thread, other.held_since, one.thread, last) is not False
         if self._joined.get((one.thread, other.thread), math.inf) <= one.held_since:
             return True
         start = self._started.get(other.thread)

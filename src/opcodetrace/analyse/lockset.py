@@ -24,11 +24,11 @@ from opcodetrace.analyse.happens_before import Clock, Clocks, Operations, Order,
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.protection import Carrier, Doubt, Holding, Update, Verdict, Why
 from opcodetrace.trace.run import Thread, Trace
-from opcodetrace.trace.sync import SEMAPHORES, Act, Primitive, Synchronisation, SyncObject
+from opcodetrace.trace.sync import LOCKS, SEMAPHORES, Act, Primitive, Synchronisation, SyncObject
 
 MAX_CARRIED = 500  # changes from one thread to another of which it is told what ordered them
 MAX_CARRIERS = 5  # kinds of those that are told
-_HELD = frozenset([Primitive.LOCK, Primitive.RLOCK, Primitive.CONDITION])
+_HELD = LOCKS | {Primitive.CONDITION}
 
 
 class Held(NamedTuple):

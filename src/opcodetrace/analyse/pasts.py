@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import bisect
 import heapq
+import operator
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -18,13 +20,24 @@ from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Sources
 from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.protection import Carrier
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
 from opcodetrace.trace.source_text import SourceTexts
-from opcodetrace.trace.sync import LOCKS, QUEUES, SEMAPHORES, Act, Primitive, Synchronisation
+from opcodetrace.trace.sync import (
+    BARRIERS,
+    EVENTS,
+    LOCKS,
+    OF_TASKS,
+    QUEUES,
+    SEMAPHORES,
+    Act,
+    Primitive,
+    Synchronisation,
+)
 
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
-_TELL = QUEUES | SEMAPHORES | {Primitive.EVENT, Primitive.BARRIER, Primitive.FUTURE}
+_TELL = QUEUES | SEMAPHORES | EVENTS | BARRIERS | {Primitive.FUTURE}
 _Step = Order | Synchronisation | tuple[int, int, int, int, bool]
 MAX_BETWEEN = (
     100_000  # events between two, that are gone through to see whether the later thread had heard of the first
@@ -48,7 +61,7 @@ class Pasts:
     def orders(self) -> list[Order]:
         """By `until`."""
         trace = self._trace
-        return orders(
+        found = orders(
             trace.synchronisation,
             self.operations,
             {each.id: each for each in trace.sync_objects},
@@ -57,6 +70,17 @@ class Pasts:
             free_threaded=trace.free_threaded,
             waits_to_the_end=self._waits_to_the_end,
         )
+        if not trace.callbacks.runs:
+            return found
+        # what a callback did, it did after who had scheduled it
+        found += [
+            replace(order, one=one, seq=seq)
+            for order in found
+            for one, seq in trace.callbacks.past(order.one, order.seq)
+            if one != order.other
+        ]
+        found += [Order(*wake, Carrier("schedule", "step", None)) for wake in trace.callbacks.wakes]
+        return sorted(found, key=lambda order: (order.until, order.seq))
 
     @cached_property
     def judge(self) -> Judge:
@@ -123,18 +147,22 @@ class Hearsay:
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, or with a lock inside of one
     (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
-    other threads, which may hold it on behalf of those that are asked about; and that a thread came out of a loop that
-    only waits.
+    other threads, which may hold it on behalf of those that are asked about; that a thread came out of a loop that
+    only waits; and what `Callbacks.heard` says of tasks.
 
     All this is more than happens-before has, so it finds orders that another run need not have. Tasks and their thread
-    are one."""
+    are one, unless it is known what made each of their steps go on (`Callbacks.followed`)."""
 
     def __init__(self, trace: Trace, sources: Sources, pasts: Pasts) -> None:
         self._trace = trace
         self._pasts = pasts
         self._loops = WaitingLoops(trace)
         self._left = STEPS + len(trace.events) // 10
-        self._thread_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
+        self._thread_of = {
+            each.thread: each.task_of
+            for each in trace.threads
+            if each.task_of is not None and each.task_of not in trace.callbacks.followed
+        }
         events = trace.events
         whole = [number for number, each in trace.locations.items() if each.kind is LocationKind.WHOLE]
         tests = [test for site in trace.sites.values() for test in site.tests]
@@ -178,6 +206,7 @@ class Hearsay:
             part.object
             for operation in self._pasts.operations.all
             if operation.first.object in tell
+            and types[operation.first.object] not in OF_TASKS  # one that all of these take
             for part in operation.parts
             if part.object is not None
         }
@@ -282,9 +311,14 @@ class Hearsay:
         orders = self._pasts.orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
         seqs, rows = self._synchronised
         among = slice(bisect.bisect_right(seqs, start), bisect.bisect_left(seqs, end))
+        first = self._thread(int(events.thread[one]))
+        heard = self._trace.callbacks.heard
+        at = [bisect.bisect_left(heard, seq, key=operator.itemgetter(1)) for seq in (start, end)]
+        seen = heard[slice(*at)]
         steps: list[Iterable[tuple[int, _Step]]] = [
             zip(events.seq[part].tolist(), accesses, strict=True),
             ((order.until, order) for order in orders),
+            ((then, Order(first, start + 1, lane, then, Carrier("set_result", "done", None))) for lane, then in seen),
             zip(seqs[among], rows[among], strict=True),
         ]
         yield from heapq.merge(*steps, key=lambda step: step[0])

@@ -24,7 +24,7 @@ from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.lockset import without_another_lock
 from opcodetrace.analyse.same_value import KNOWN, same
 from opcodetrace.analyse.syntax import Made
-from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
+from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
@@ -127,6 +127,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
             or (began, ended) not in plain
             or windows.is_another_cell(write, other)
             or windows.have_one_ident(write, other)
+            or not windows.lets_in(window, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(write, other)
         ):
@@ -138,7 +139,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
 def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array) -> _Triples:
     """Those of the reads of the own value after which another thread comes to the location next, and writes."""
     events = trace.events
-    thread_of, has_tasks = threads_of_lanes(trace)
+    between = Lanes(trace)
     order = accesses.order[locations[events.location[accesses.order]]]
     turns = events.thread[order[1:]] != events.thread[order[:-1]]
     turns |= events.location[order[1:]] != events.location[order[:-1]]
@@ -150,7 +151,7 @@ def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array)
     write, read, other = reads.write[there], reads.read[there], order[begins[turn[there]]]
     lanes, others = events.thread[read], events.thread[other]
     meets = (events.location[read] == events.location[other]) & (events.kind[other] == EventKind.WRITE)
-    meets &= (thread_of[lanes] != thread_of[others]) & ~has_tasks[lanes] & ~has_tasks[others]
+    meets &= between.may_meet(lanes, others)
     meets &= np.isin(events.tag[write], KNOWN) & np.isin(events.tag[other], KNOWN)
     meets &= same(events, write, read) & ~same(events, write, other)
     return _Triples(write[meets], other[meets], read[meets])

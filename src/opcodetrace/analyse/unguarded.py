@@ -16,7 +16,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import compared_again
 from opcodetrace.analyse.evidence import Accesses, Evidence
-from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
+from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import CERTAINTIES
 from opcodetrace.trace.finding import Certainty
@@ -82,7 +82,7 @@ def _pairs(evidence: Evidence, accesses: Accesses) -> list[_Pair]:
     events, sources = evidence.trace.events, evidence.sources
     looked_into = np.zeros(int(events.location.max(initial=-1)) + 1, bool)
     looked_into[accesses.locations] = True
-    thread_of, has_tasks = threads_of_lanes(evidence.trace)
+    lanes = Lanes(evidence.trace)
     found: list[Array] = [np.empty((2, 0), np.int64)]
     last: Array = np.empty(0, np.int32)
     for start in range(0, len(accesses.order), PIECE):
@@ -96,8 +96,7 @@ def _pairs(evidence: Evidence, accesses: Accesses) -> list[_Pair]:
         last = writes[-1:]
         one, other = writes[:-1], writes[1:]
         meets = events.location[one] == events.location[other]
-        meets &= thread_of[events.thread[one]] != thread_of[events.thread[other]]
-        meets &= ~has_tasks[events.thread[one]] & ~has_tasks[events.thread[other]]
+        meets &= lanes.may_meet(events.thread[one], events.thread[other])
         meets &= (sources.place[one] >= 0) | (sources.place[other] >= 0)
         found.append(_closest(evidence, np.stack([one[meets], other[meets]]).astype(np.int64)))
     pairs = _closest(evidence, np.concatenate(found, axis=1))
@@ -181,6 +180,8 @@ class _Search:
         windows = self._windows
         earlier, later = (other, read) if other < write else (write, other)
         if windows.is_another_cell(min(read, other), max(write, other)) or windows.have_one_ident(write, other):
+            return True
+        if not windows.lets_in(Window(read, write), other):
             return True
         if windows.have_a_common_lock(Window(read, write), Window(other, other)):
             return True

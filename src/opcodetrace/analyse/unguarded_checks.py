@@ -28,7 +28,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import Histories, begins_between, checked, holds_after
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
-from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
+from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -104,6 +104,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         if (
             windows.is_another_cell(min(check, other), max(act, other))
             or windows.have_one_ident(act, other)
+            or not windows.lets_in(window, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(earlier, later)
         ):
@@ -139,7 +140,7 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
     checks, reads = checks[order], reads[order]
     span = max(int(reads.max()), int(acts.max())) + 1
     apart = _Apart(evidence)
-    threads = apart.thread_of[events.thread[reads]]
+    threads = apart.units(reads)
     turns = 1 + np.flatnonzero((checks[1:] != checks[:-1]) | (threads[1:] != threads[:-1]))
     acts = acts[np.argsort(events.site[acts], kind="stable")]
     found = [NO_PAIRS]
@@ -154,7 +155,7 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
                 meets[meets] = checks[at[meets]] == keys[meets]
                 own, keys, at = own[meets], keys[meets], at[meets]
                 found.append(_closest(evidence, apart.pairs(own, reads[at])))
-                same = apart.thread_of[events.thread[own]] == threads[at]
+                same = apart.units(own) == threads[at]
                 own, keys, at = own[same], keys[same], at[same]
                 turn = np.searchsorted(turns, at, side="right")
                 at = np.append(turns, len(checks))[turn]
@@ -187,16 +188,19 @@ def _changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
 
 
 class _Apart:
-    """Which accesses are by different threads, none of which runs tasks: what these wait for is not recorded."""
+    """Which accesses are by lanes that may come between each other."""
 
     def __init__(self, evidence: Evidence) -> None:
-        self._lanes = evidence.trace.events.thread
-        self.thread_of, self._has_tasks = threads_of_lanes(evidence.trace)
+        self._lane = evidence.trace.events.thread
+        self._lanes = Lanes(evidence.trace)
 
     def pairs(self, one: Array, other: Array) -> Array:
-        lanes, others = self._lanes[one], self._lanes[other]
-        may = (self.thread_of[lanes] != self.thread_of[others]) & ~self._has_tasks[lanes] & ~self._has_tasks[others]
+        may = self._lanes.may_meet(self._lane[one], self._lane[other])
         return np.stack([one[may], other[may]]).astype(np.int64)
+
+    def units(self, places: Array) -> Array:
+        of: Array = self._lanes.unit[self._lane[places]]
+        return of
 
 
 def _closest(evidence: Evidence, pairs: Array) -> Array:
@@ -223,6 +227,7 @@ class _Search:
         self._failed = evidence.trace.events.failed()
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
+        self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
 
     def check_repeated(self, pair: _Pair) -> int | None:
         """The place of the check by which the act was made; None if the other check is not the same, would find the
@@ -308,8 +313,14 @@ class _Search:
         value = events[act].value
         if not isinstance(value, Opaque):
             return False
-        return value.type_name in _TO_BE_SHARED or (
-            value.identity is not None and self._is_changed(value.identity, act)
+        if value.type_name in _TO_BE_SHARED or (self._is_awaited(act) and value.type_name not in BUILT_IN):
+            return True
+        return value.identity is not None and self._is_changed(value.identity, act)
+
+    def _is_awaited(self, act: int) -> bool:
+        """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
+        return int(self._events.thread[act]) in self._tasks and "await " in self._texts.line(
+            int(self._events.site[act])
         )
 
     def _looks_itself(self, act: int) -> bool:

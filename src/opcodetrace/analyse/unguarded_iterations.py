@@ -15,6 +15,7 @@ have known of the container by then: else the changing one may have made it, and
 
 from __future__ import annotations
 
+import ast
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
-from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_of_lanes
+from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
@@ -126,7 +127,7 @@ class _Search:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._events = trace.events
-        self._thread_of, self._has_tasks = threads_of_lanes(trace)
+        self._lanes = Lanes(trace)
         self._activations = Activations(trace)
         self._handlers = Handlers(trace)
         self._texts = SourceTexts(trace)
@@ -137,7 +138,9 @@ class _Search:
         """Whether the change could disturb the iteration, and nobody is ready for that."""
         events, start = self._events, pair.start
         one, other = (int(events.thread[place]) for place in pair)
-        if self._thread_of[one] == self._thread_of[other] or self._has_tasks[one] or self._has_tasks[other]:
+        if not self._lanes.may_meet(np.array([one]), np.array([other]))[0]:
+            return False
+        if self._lanes.is_task(one) and not self._suspends(int(events.site[start])):
             return False
         over, changed = (self._trace.locations[int(events.location[place])] for place in pair)
         if over.kind is not LocationKind.WHOLE or not over.certain or not changed.certain:
@@ -166,6 +169,14 @@ class _Search:
             loop = None if found is None else found[0].loop(found[1])
             self._raises[site] = found is not None and loop is not None and found[0].goes_round(loop)
         return self._raises[site]
+
+    def _suspends(self, site: int) -> bool:
+        """Whether a task gives up control within the loop."""
+        found = self._activations.syntax.of_site(site)
+        loop = None if found is None else found[0].loop(found[1])
+        return loop is not None and any(
+            isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) for node in ast.walk(loop)
+        )
 
     def _is_expected(self, start: int) -> bool:
         lines = self._activations.lines(start)

@@ -38,7 +38,7 @@ Array = npt.NDArray[Any]
 
 MAX_SYNCHRONISATION = 300_000  # records; of a run with more, nothing is told
 # As `type.tp_name` has them: types written in C whose operators and finalisers run no Python code of their own.
-_BUILT_IN = frozenset(
+BUILT_IN = frozenset(
     """
     list dict set frozenset tuple bytearray complex range slice array.array collections.OrderedDict function method
     builtin_function_or_method
@@ -79,15 +79,36 @@ def can_be_judged(trace: Trace) -> bool:
     return not trace.let_go and not trace.merged and len(trace.synchronisation) <= MAX_SYNCHRONISATION
 
 
-def threads_of_lanes(trace: Trace) -> tuple[Array, Array]:
-    """By lane: the thread that runs it, and whether that runs tasks. What these wait for is not recorded."""
-    lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
-    size = max([int(trace.events.thread.max(initial=0)), *lanes, *lanes.values()]) + 1
-    threads, has_tasks = np.arange(size), np.zeros(size, bool)
-    for lane, thread in lanes.items():
-        threads[lane] = thread
-    has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
-    return threads, has_tasks[threads]
+class Lanes:
+    """Which lanes may come between each other's accesses, by their numbers.
+
+    Threads that run no tasks, and tasks of one event loop of which it is known what made each of their steps go on.
+    Others are not judged: a thread that runs tasks, beside them or another thread; tasks of other loops."""
+
+    def __init__(self, trace: Trace) -> None:
+        lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
+        size = max([int(trace.events.thread.max(initial=0)), *lanes, *lanes.values()]) + 1
+        self.thread = np.arange(size)  # that runs it
+        self.thread[list(lanes)] = list(lanes.values())
+        self.has_tasks = np.zeros(size, bool)  # its thread runs tasks
+        self.has_tasks[[each.task_of for each in trace.threads if each.task_of is not None]] = True
+        self.has_tasks = self.has_tasks[self.thread]
+        followed = np.zeros(size, bool)
+        followed[[lane for lane, thread in lanes.items() if lane != thread and thread in trace.callbacks.followed]] = (
+            True
+        )
+        self._followed = followed
+        # what is one for our purposes: a lane, or a thread with tasks of which it is not told apart what orders them
+        self.unit = np.where(followed, np.arange(size), self.thread)
+
+    def is_task(self, lane: int) -> bool:
+        """Whether it is a task whose steps are followed."""
+        return bool(self._followed[lane])
+
+    def may_meet(self, one: Array, other: Array) -> Array:
+        tasks = self._followed[one] & self._followed[other] & (self.thread[one] == self.thread[other])
+        meet: Array = (self.unit[one] != self.unit[other]) & (tasks | ~(self.has_tasks[one] | self.has_tasks[other]))
+        return meet
 
 
 class Windows:
@@ -99,6 +120,7 @@ class Windows:
         self._events = trace.events
         self._sources = evidence.sources
         self._failed = trace.events.failed()
+        self._task_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
         self._idents = {each.thread: each.ident for each in trace.threads}
         self._pasts = evidence.pasts
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
@@ -129,6 +151,17 @@ class Windows:
             if lock in self._uses and another in self._uses
         )
 
+    def lets_in(self, window: Window, other: int) -> bool:
+        """Whether another lane may come in at all: another task of the same loop does only if the window's own one was
+        suspended in it."""
+        events = self._events
+        lane = int(events.thread[window.last])
+        thread = self._task_of.get(lane)
+        if thread is None or thread != self._task_of.get(int(events.thread[other])):
+            return True
+        first, last = (int(events.seq[place]) for place in window)
+        return self._trace.callbacks.suspends(thread, first, last)
+
     def may_be_ordered(self, earlier: int, later: int, *, by_locks: bool = False) -> bool:
         """Whether the thread of the later access waited for the earlier one, or may have heard of it; also by the lock
         that it took after the other one had released it, if that counts."""
@@ -149,7 +182,9 @@ class Windows:
         return isinstance(key, int) and idents == {key}
 
     def is_gil_only(self, window: Window) -> bool:
-        """Whether this build has no switch point in it, and one without the GIL would."""
+        """Whether this build has no switch point in it, and one without the GIL would. To tasks the GIL is nothing."""
+        if int(self._events.thread[window.last]) in self._task_of:
+            return False
         return not self._trace.free_threaded and not self.may_switch(*window)
 
     def may_switch(self, first: int, last: int) -> bool:
@@ -172,7 +207,7 @@ class Windows:
         """Whether code of the program may run in between, for all that is known of the types: a property, an operator
         written in Python."""
         location = self._trace.locations[int(self._events.location[last])]
-        if location.kind is LocationKind.ITEM and location.container_type not in _BUILT_IN:
+        if location.kind is LocationKind.ITEM and location.container_type not in BUILT_IN:
             return True
         return any(point.opcode not in _OF_BUILT_IN for point in self._points(first, last) or ())
 
@@ -221,4 +256,4 @@ def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
 
 def _has_python_code(value: object) -> bool:
     """Whether operators of the value, or its finaliser, may be written in Python."""
-    return isinstance(value, Opaque) and value.type_name not in _BUILT_IN
+    return isinstance(value, Opaque) and value.type_name not in BUILT_IN

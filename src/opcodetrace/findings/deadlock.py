@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from opcodetrace.analyse.endless_waits import Endless, EndlessWaits
 from opcodetrace.analyse.evidence import Evidence
@@ -123,7 +123,7 @@ class DeadlockKind(Kind):
             return guards.is_under_condition(edge.site, edge.held_site)
 
         def exclusions() -> Exclusions:
-            starts = Starts(trace.synchronisation, trace.threads)
+            starts = Starts(trace.synchronisation, trace.threads, _knows(evidence))
             semaphores = Semaphores(trace.synchronisation, objects)
             return Exclusions(starts, semaphores, evidence.pasts.was_signalled, depends)
 
@@ -211,6 +211,17 @@ class DeadlockKind(Kind):
 
 def _at(teller: Teller, step: SyncStep) -> str:
     return "" if step.site is None else f" ({teller.place(step.site)})"
+
+
+def _knows(evidence: Evidence) -> Callable[[int, int, int, int], bool | None]:
+    """`Pasts.knows` of tasks; None, if it is not known what made each of their steps go on."""
+    followed = evidence.trace.callbacks.followed
+    judged = {each.thread for each in evidence.trace.threads if each.task_of in followed}
+
+    def knows(task: int, seq: int, other: int, then: int) -> bool | None:
+        return evidence.pasts.knows(task, seq, other, then) if task in judged and other in judged else None
+
+    return knows
 
 
 def _of_waits(circle: list[Waiting]) -> Finding | None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.iterations import changed_by_another
@@ -103,6 +104,7 @@ def ingest(
         synchronisation=synchronisation,
         bounded=bounded(seen),
         joined_at_exit=joined_at_exit(seen),
+        callbacks=callbacks_of(seen, interned, threads),
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,

@@ -11,8 +11,11 @@ from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
 from opcodetrace.trace.source_text import Operands, SourceText, iterated, operands
+from opcodetrace.trace.sync import TASK_QUEUES
 
 WHOLE_OPERAND = frozenset(["GET_ITER", "BEFORE_WITH"])  # whose source text is the object itself; 3.14 calls on `with`
+# of an asyncio.Queue, which put and get do by another method of it
+_PUTS_OR_GETS = re.compile(r"\.(put|get)(_nowait)?\(")
 MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")  # of a class, by its name: Color.RED
 
 
@@ -88,9 +91,12 @@ class Labels:
 
         If the call leads there only by library code: `<lock> in queue.get()`."""
         found = self._operands_of(site)
-        if direct and found and found.container:
+        leads_there = direct or (type_name in TASK_QUEUES and _PUTS_OR_GETS.search(self._expression(site) or ""))
+        if leads_there and found and found.container:
             return found.container
         expression = self._expression(site)
+        if expression and not expression.endswith(")") and self._sites[site].opcode == "SEND":
+            return expression  # async with lock
         return f"<{_short(type_name)}> in {expression}" if expression else f"<{_short(type_name)}>"
 
     def label_objects(self, objects: list[tuple[str, str | None]]) -> list[str]:
@@ -105,7 +111,7 @@ class Labels:
 
     def _operands_of(self, site: int) -> Operands | None:
         if site not in self._operands:
-            known, expression = self._sites[site], self._expression(site)
+            known, expression = self._sites[site], (self._expression(site) or "").removeprefix("await ")
             enters = known.operation == Operation.CALL and not (expression or "").endswith(")")
             over = iterated(expression) if expression and known.opcode in ("FOR_ITER", "GET_ITER") else None
             if over or known.opcode == "FOR_ITER":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,8 @@ from opcodetrace.ingest.shared_accesses import Kept
 from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, MAX_THREADS, RecordKind, SyncFlag
-from opcodetrace.spool.records import Survey
+from opcodetrace.spool.records import Records, Survey
+from opcodetrace.trace.event import Value
 from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.run import Thread
 from opcodetrace.trace.site import SourceFile
@@ -26,6 +28,7 @@ from opcodetrace.trace.sync import (
     AT_ONCE,
     GIVES_IN_C,
     LOCKS,
+    OF_CALLBACKS,
     OF_THREADS,
     TAKES_IN_C,
     Act,
@@ -80,19 +83,24 @@ def synchronisation_of(
     exception ended that."""
     which = seen.control_kinds == RecordKind.SYNC
     seqs, rows = seen.control_seqs[which], seen.control[which]
+    names = _names(interned, rows)
+    of_callbacks = np.array([name in OF_CALLBACKS for name in names], bool)
+    interrupted = next((seq for seq, name in zip(seqs.tolist(), names, strict=True) if name == Act.INTERRUPT), math.inf)
+    names = list(itertools.compress(names, ~of_callbacks))
+    seqs, rows = seqs[~of_callbacks], rows[~of_callbacks]
     if not len(rows):
         return [], []
     addresses = rows["container"] & np.uint64(ADDRESS_MASK)
     objects = births.objects(addresses, seqs)
     used, first, place = np.unique(objects, return_index=True, return_inverse=True)
     users = np.unique(place.astype(np.int64) * MAX_THREADS + rows["thread"]) // MAX_THREADS
-    names = interned.values(rows["tags"] & 15, rows["key"].copy())
     of_threads = np.zeros(len(used), bool)  # one thread starts and joins another: that is between two
     of_threads[place[np.array([name in OF_THREADS or name == SHUTDOWN for name in names], bool)]] = True
     shared = (np.bincount(users, minlength=len(used)) >= 2) | of_threads
     operations = np.array([OPERATIONS.get(str(name), str(name)) for name in names])
     shared[_held_at(kept, place, seqs, rows, operations)] = True
-    shared[_waited_for_ever(place, rows, operations)] = True
+    before = seqs < interrupted  # after that, tasks are made to leave what they wait for
+    shared[_waited_for_ever(place[before], rows[before], operations[before])] = True
     shared &= addresses[first] != 0
     numbers = np.cumsum(shared)
     stays = shared[place] | (addresses == 0)
@@ -172,6 +180,11 @@ def synchronisation_of(
     return [SyncObject(number, types[number], label) for number, label in zip(sorted(types), named, strict=True)], made
 
 
+def _names(interned: Interned, rows: Records) -> list[Value]:
+    """What the probe calls the operations."""
+    return interned.values(rows["tags"] & 15, rows["key"].copy())
+
+
 def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Array) -> Array:
     """The objects that a thread held at a kept access of its own: from what it acquired to the release of it."""
     flags = rows["frame"].astype(np.int64)
@@ -224,7 +237,7 @@ class _Holders:
             self._depth[lock] = self._depth[lock] + 1 if holders and holders[-1] == thread else 1
             seqs.append(seq)
             holders.append(thread)
-        elif operation == Act.RELEASE:
+        elif operation == Act.RELEASE and done:
             self._depth[lock] -= 1
             if type_name != Primitive.RLOCK or self._depth[lock] <= 0:
                 self._depth[lock] = 0

@@ -45,7 +45,7 @@ const CallSite *
 code_call_at(const Code *code, int instruction)
 {
     const CallSite *call = call_up_to(code, instruction);
-    return call != NULL && call->instruction == (uint32_t)instruction ? call : NULL;
+    return call != NULL && call->instruction == (uint32_t)instruction && call->depth != NO_CALLEE ? call : NULL;
 }
 
 uint32_t

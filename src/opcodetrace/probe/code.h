@@ -8,10 +8,12 @@
 /* An instruction that calls: where it is, how to find the callee in the value stack, and which site it is. */
 typedef struct {
     uint32_t instruction; /* in code units */
-    uint16_t depth;       /* of the value stack before it */
+    uint16_t depth;       /* of the value stack before it, or NO_CALLEE: it does not show what is called */
     uint16_t arguments;   /* its oparg */
     uint32_t site;        /* counted from the code object's first */
 } CallSite;
+
+enum { NO_CALLEE = 65535 };
 
 _Static_assert(sizeof(CallSite) == 12, "the weaver packs it as <IHHI");
 

@@ -816,17 +816,40 @@ goes_on(Call *call, PyObject *task, uint32_t lane, uint64_t coroutine)
 #endif
 }
 
+/* What all callbacks of one `gather` or one task group have in common: a closure, or an object. */
+static const PyObject *
+owner_of_callback(PyObject *function)
+{
+    if (function == NULL) {
+        return NULL;
+    }
+    if (PyFunction_Check(function)) {
+        return PyFunction_GET_CLOSURE(function) == NULL ? NULL : function;
+    }
+    return PyMethod_Check(function)      ? PyMethod_GET_SELF(function)
+           : PyCFunction_Check(function) ? PyCFunction_GET_SELF(function)
+                                         : NULL;
+}
+
 /* asyncio's own event loop runs each step by context.run. */
 static void
 step_begins(Call *call)
 {
     PyObject *task = call->given < 1 ? NULL : task_of_callback(call->first);
     uint32_t lane = task == NULL ? UNNUMBERED : task_lane(call->thread, task);
+    const PyObject *callback = call->thread->callback;
+    call->thread->callback = NULL;
     if (lane == UNNUMBERED) {
+        if (callback != NULL) {
+            sync_emit_callback(call->thread, "run", callback, owner_of_callback(call->first));
+        }
         call->thread = NULL;
         return;
     }
     goes_on(call, task, lane, task_coroutine(task));
+    if (callback != NULL) {
+        sync_emit_callback(call->thread, "run", callback, task);
+    }
 }
 
 /* A step that began otherwise: of an event loop in C, an eager one, of another kind of tasks. What is told is that a coroutine goes
@@ -857,6 +880,9 @@ drive_begins(Call *call)
     }
     call->thread = thread;
     goes_on(call, task, lane, address);
+    if (task != NULL) {
+        sync_emit_callback(thread, "run", NULL, task); /* it is not known who made it go on */
+    }
 }
 
 static void
@@ -868,6 +894,23 @@ step_ends(Call *call, PyObject *result)
     }
     call->thread->number = call->lane;
     call->thread->coroutine = call->coroutine;
+}
+
+/* A task looks at a future that is done. */
+static void
+finds_done(Call *call)
+{
+    if (call->thread->number == call->thread->own || call->waits == NULL) {
+        return;
+    }
+    PyObject *answer = call->waits(call->container, NULL);
+    if (answer == NULL) {
+        PyErr_Clear();
+    }
+    if (answer == Py_True) {
+        sync_emit_callback(call->thread, "find_done", call->container, NULL);
+    }
+    Py_XDECREF(answer);
 }
 
 /* ---- what raised: it read what made it fail ---- */
@@ -966,4 +1009,5 @@ const Effect effect_start = {NULL, started, NULL};
 const Effect effect_import = {NULL, imported, NULL};
 const Effect effect_step = {step_begins, step_ends, NULL};
 const Effect effect_drive = {drive_begins, step_ends, NULL};
+const Effect effect_find_done = {finds_done, NULL, NULL};
 const Effect effect_nothing = {NULL, NULL, NULL};

@@ -72,6 +72,7 @@ typedef struct {
     X(import)                                                                                                          \
     X(step)                                                                                                            \
     X(drive)                                                                                                           \
+    X(find_done)                                                                                                       \
     X(nothing)
 
 #define X(name) extern const Effect effect_##name;

@@ -692,6 +692,51 @@ PERFORMER(SYNC_END)
     leave(thread);
 }
 
+/* The same of a coroutine: other tasks of the thread begin and end such ones meanwhile, so nothing is kept between the two. */
+static void
+sync_of_coroutine(Thread *thread, const Hook *hook, PyObject *object, unsigned flags)
+{
+    const char *name = PyUnicode_AsUTF8(hook->name);
+    if (name != NULL) {
+        unsigned direct;
+        uint32_t site = sync_site(1, &direct);
+        sync_emit(thread, site, object, name, flags | direct, 0, EXACT, 0);
+    }
+    PyErr_Clear();
+    leave(thread);
+}
+
+PERFORMER(SYNC_AWAIT)
+{
+    UNUSED_VALUE;
+    sync_of_coroutine(thread, hook, key, SYNC_BEGINS);
+}
+
+PERFORMER(SYNC_AWAITED)
+{
+    sync_of_coroutine(thread, hook, key, value == Py_False ? SYNC_FAILED : 0);
+}
+
+/* ---- callbacks of an event loop ---- */
+
+/* A callback is made, which the loop is to run. */
+PERFORMER(SCHEDULE)
+{
+    UNUSED_VALUE;
+    (void)hook;
+    sync_emit_callback(thread, "schedule", key, NULL);
+    leave(thread);
+}
+
+/* The loop runs it next: `step_begins` tells of it, which knows whether it is a task's step. */
+PERFORMER(RUN)
+{
+    UNUSED_VALUE;
+    (void)hook;
+    thread->callback = key;
+    leave(thread);
+}
+
 PERFORMER(COMPUTE)
 {
     UNUSED_KEY;

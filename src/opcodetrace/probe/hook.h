@@ -49,7 +49,11 @@
     X(GLOBAL_FAILED)                                                                                                   \
     X(NAME_FAILED)                                                                                                     \
     X(CELL_FAILED)                                                                                                     \
-    X(NEXT_FAILED)
+    X(NEXT_FAILED)                                                                                                     \
+    X(SYNC_AWAIT)                                                                                                      \
+    X(SYNC_AWAITED)                                                                                                    \
+    X(SCHEDULE)                                                                                                        \
+    X(RUN)
 
 typedef enum {
 #define X(name) DO_##name,

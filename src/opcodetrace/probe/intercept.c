@@ -366,6 +366,32 @@ send_slot(PyObject *self, PyObject *argument, PyObject **result)
     return outcome;
 }
 
+static const Seen *await_seen[2];
+
+/* `await` of a future: the slot. */
+static PyObject *
+call_await(const Seen *entry, PyObject *self)
+{
+    Call call;
+    begin(entry, &call, self, NULL, 0, NULL);
+    return end(entry, &call, ((unaryfunc)entry->original)(self));
+}
+
+static PyObject *
+await_0(PyObject *self)
+{
+    return call_await(await_seen[0], self);
+}
+
+static PyObject *
+await_1(PyObject *self)
+{
+    return call_await(await_seen[1], self);
+}
+
+static const unaryfunc await_pool[] = {await_0, await_1};
+static int await_seen_taken;
+
 /* A C function is told nothing but its arguments: so each row that is found gets one of its own out of a pool. */
 #define TEN(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7) X(d##8) X(d##9)
 #define HUNDRED(X, d)                                                                                                  \
@@ -460,6 +486,9 @@ take_replacement(Seen *entry)
             entry->stand_in = instance_pool[instance_seen_taken];
         }
         return TAKE(maker_pool, instance_seen, entry);
+    }
+    if (entry->row->flags & AWAIT) {
+        return TAKE(await_pool, await_seen, entry);
     }
     if (entry->row->flags & WRAPPER) {
         return TAKE(wrapper_pool, wrapper_seen, entry);
@@ -565,6 +594,11 @@ find_place(Seen *entry, PyObject *owner)
         entry->convention = METH_O;
         return slots == NULL || slots->nb_inplace_or == NULL ? NULL : (Function *)(void *)&slots->nb_inplace_or;
     }
+    if (entry->row->flags & AWAIT) {
+        PyAsyncMethods *slots = PyType_Check(owner) ? ((PyTypeObject *)owner)->tp_as_async : NULL;
+        entry->convention = METH_NOARGS;
+        return slots == NULL || slots->am_await == NULL ? NULL : (Function *)(void *)&slots->am_await;
+    }
     if (entry->row->flags & WRAPPER) {
         struct wrapperbase *base = wrapper_of(owner, entry->row->name);
         return base == NULL ? NULL : (Function *)(void *)&base->wrapper;
@@ -612,10 +646,30 @@ prepare_row(Seen *entry, PyObject *owner)
     return 0;
 }
 
+/* Of a module that only the program may import: it would import others, written in Python. */
+static bool
+is_imported_late(const Owner *owner)
+{
+    return strcmp(owner->module, "_asyncio") == 0;
+}
+
+/* A module if it has been imported; else NULL with an ImportError. A new reference. */
+static PyObject *
+module_so_far(const char *name)
+{
+    PyObject *text = PyUnicode_FromString(name);
+    PyObject *module = text == NULL ? NULL : PyImport_GetModule(text);
+    Py_XDECREF(text);
+    if (module == NULL && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ImportError, name);
+    }
+    return module;
+}
+
 static int
 prepare_owner(const Owner *owner)
 {
-    PyObject *module = PyImport_ImportModule(owner->module);
+    PyObject *module = is_imported_late(owner) ? module_so_far(owner->module) : PyImport_ImportModule(owner->module);
     PyObject *object = NULL;
     if (module != NULL) {
         object = owner->attribute == NULL ? Py_NewRef(module) : PyObject_GetAttrString(module, owner->attribute);
@@ -709,7 +763,7 @@ intercept_prepare(void)
     if (instance_seen_taken > 0) {
         follow_living_instances();
     }
-    prepared = task_prepare() == 0;
+    prepared = task_prepare() == 0 && sync_prepare() == 0;
     return prepared ? 0 : -1;
 }
 
@@ -760,10 +814,39 @@ move_place(Seen *entry, PyObject *type)
     install(entry);
 }
 
+/* A module of those that only the program imports. */
+static void
+prepare_late(const char *name)
+{
+    for (int i = 0; i < owner_count; i++) {
+        if (!is_imported_late(&owners[i]) || strcmp(owners[i].module, name) != 0) {
+            continue;
+        }
+        bool is_prepared = false;
+        for (int row = 0; row < intercepted_count; row++) {
+            is_prepared |= seen[row].place != NULL && strcmp(intercepted[row].owner, owners[i].name) == 0;
+        }
+        if (is_prepared) {
+            continue;
+        }
+        if (prepare_owner(&owners[i]) < 0) {
+            PyErr_Clear(); /* these are called unseen */
+        }
+        for (int row = 0; row < intercepted_count; row++) {
+            if (strcmp(intercepted[row].owner, owners[i].name) == 0) {
+                install(&seen[row]);
+            }
+        }
+    }
+}
+
 void
 intercept_module(PyObject *module)
 {
     PyModuleDef *definition = PyModule_GetDef(module);
+    if (definition != NULL) {
+        prepare_late(definition->m_name);
+    }
     for (int i = 0; i < owner_count && definition != NULL; i++) {
         if (owners[i].attribute == NULL || strcmp(owners[i].module, definition->m_name) != 0) {
             continue;

@@ -27,6 +27,8 @@ const Owner owners[] = {
     {"time", "time", NULL},
     {"posix", "posix", NULL},
     {"FileIO", "_io", "FileIO"},
+    {"Future", "_asyncio", "Future"},
+    {"Task", "_asyncio", "Task"},
 };
 
 const int owner_count = Py_ARRAY_LENGTH(owners);
@@ -202,6 +204,16 @@ const Intercepted intercepted[] = {
     {"Context", "run", &effect_step, ANYWHERE | STEP, NULL},
     {"coroutine", "send", &effect_drive, ANYWHERE | STEP, NULL},
     {"coroutine", "throw", &effect_drive, ANYWHERE | STEP, NULL},
+
+    /* Who asks for what has come already waits for nothing, but knows. */
+    {"Future", "done", &effect_find_done, ANYWHERE, "done"},
+    {"Future", "result", &effect_find_done, ANYWHERE, "done"},
+    {"Future", "exception", &effect_find_done, ANYWHERE, "done"},
+    {"Future", "__await__", &effect_find_done, ANYWHERE | AWAIT, "done"},
+    {"Task", "done", &effect_find_done, ANYWHERE, "done"},
+    {"Task", "result", &effect_find_done, ANYWHERE, "done"},
+    {"Task", "exception", &effect_find_done, ANYWHERE, "done"},
+    {"Task", "__await__", &effect_find_done, ANYWHERE | AWAIT, "done"},
 
     {"_imp", "exec_builtin", &effect_import, ANYWHERE | IMPORT, NULL},
     {"_imp", "exec_dynamic", &effect_import, ANYWHERE | IMPORT, NULL},

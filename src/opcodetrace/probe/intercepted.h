@@ -18,6 +18,7 @@ enum {
     TYPE_CALL = 256,  /* a call of an instance of the type */
     OPERATOR = 4096,  /* `|=`: a slot of the type, which the interpreter calls without a method */
     RECURSIVE = 2048, /* of an RLock */
+    AWAIT = 8192,     /* `await`: a slot of the type, which the interpreter calls without a method */
     IMPORT = 512, /* makes a module: what of the table is found in it is the module's own, not the interpreter's */
     STEP = 1024, /* a step of a task, itself no event */
 };

@@ -35,12 +35,50 @@ sync_site(int own, unsigned *direct)
     return NO_SITE;
 }
 
+static PyObject *module_name;
+
+int
+sync_prepare(void)
+{
+    if (module_name == NULL) {
+        module_name = PyUnicode_InternFromString("__module__");
+    }
+    return module_name == NULL ? -1 : 0;
+}
+
+/* The class of asyncio's that an object's class is or is made of: a program's own class of locks is one of locks. */
+static PyTypeObject *
+type_that_waits(PyObject *object)
+{
+    static const char package[] = "asyncio.";
+    for (PyTypeObject *type = Py_TYPE(object); type != NULL; type = type->tp_base) {
+        PyObject *module = type->tp_flags & Py_TPFLAGS_HEAPTYPE ? dict_find(type->tp_dict, module_name) : NULL;
+        if (module != NULL && PyUnicode_CheckExact(module) && PyUnicode_IS_COMPACT_ASCII(module) &&
+            strncmp((const char *)PyUnicode_DATA(module), package, strlen(package)) == 0) {
+            return type;
+        }
+    }
+    return Py_TYPE(object);
+}
+
 void
 sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation, unsigned flags, uint64_t waited,
           uint64_t earliest, uint32_t quiet)
 {
     Datum name = {.word = text_id(thread, operation, strlen(operation)), .sort = TAG_STR};
     Datum time = {.word = waited, .sort = TAG_INT};
-    uint64_t container = object == NULL ? 0 : container_word(thread, object);
+    uint64_t container = 0;
+    if (object != NULL) {
+        container = type_word(thread, type_that_waits(object)) | ((uint64_t)(uintptr_t)object & ADDRESS_MASK);
+        birth_know(container);
+    }
     emit(thread, SYNC, site, container, name, time, flags, earliest, quiet);
+}
+
+void
+sync_emit_callback(Thread *thread, const char *operation, const PyObject *callback, const PyObject *of)
+{
+    Datum name = {.word = text_id(thread, operation, strlen(operation)), .sort = TAG_STR};
+    Datum owner = {.word = (uint64_t)(uintptr_t)of, .sort = TAG_INT};
+    emit(thread, SYNC, NO_SITE, (uint64_t)(uintptr_t)callback, name, owner, 0, EXACT, 0);
 }

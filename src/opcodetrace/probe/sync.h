@@ -14,6 +14,8 @@ enum {
     SYNC_JOINED_AT_EXIT = 32
 }; /* SyncFlag */
 
+/* Once in a process. 0, or -1 with an exception. */
+int sync_prepare(void);
 /* Nanoseconds of a clock that never goes back. */
 uint64_t sync_clock(void);
 
@@ -24,5 +26,8 @@ uint32_t sync_site(int own, unsigned *direct);
 /* `moved_from`: the counter when the operation began, or EXACT. `waited`: nanoseconds, or an ident. */
 void sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation, unsigned flags, uint64_t waited,
                uint64_t earliest, uint32_t quiet);
+
+/* Of a callback of an event loop, which is told apart by its address alone. `of`: what it belongs to, or NULL. */
+void sync_emit_callback(Thread *thread, const char *operation, const PyObject *callback, const PyObject *of);
 
 #endif

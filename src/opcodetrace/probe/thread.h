@@ -114,6 +114,7 @@ typedef struct Thread {
     uint64_t chunk, root; /* the newest and the oldest piece of the interpreter's stack of frames then */
     uint64_t state_id; /* and the thread state whose stack that is */
     uint64_t coroutine; /* whose step this is, of a task or not; 0: of none */
+    const PyObject *callback; /* that the event loop runs next, told apart by its address; NULL: none */
     uint64_t watched; /* a coroutine that is no task's; 0: none so far */
     uint32_t steps, watched_until; /* of such coroutines: how many there were, and the one that is watched next */
     bool others; /* there was a step of another one since the last of the one that is watched */

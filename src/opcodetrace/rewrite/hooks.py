@@ -6,6 +6,7 @@ A hook is `<value> <hook> <key> STORE_SUBSCR`. In the stack comments the top is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import CO_COROUTINE
 from types import CodeType
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
 from opcodetrace.trace.hook import Action
 from opcodetrace.trace.site import Operation
+from opcodetrace.trace.sync import Act
 
 _COPY = NUMBER["COPY"]
 _LOAD_CONST = NUMBER["LOAD_CONST"]
@@ -107,24 +109,35 @@ _NO_CONTAINERS = frozenset(
         *(name for name in NUMBER if name.startswith(("BUILD_", "MATCH_"))),
     ]
 )
+_OF_CALLBACKS = {Act.SCHEDULE: Action.SCHEDULE, Act.RUN: Action.RUN}
 # [iterator value]; whether the next instruction takes the value apart: then the second of a pair is the next site's
 _NEXT = tuple(HookTemplate(Action.NEXT, _COPIES[1], _COPIES[4], takes_pair) for takes_pair in (0, 1))
 
 
-def synchronisation(code: CodeType, decoded: Decoded) -> tuple[dict[int, HookTemplate], dict[int, HookTemplate]]:
+def synchronisation(
+    code: CodeType, decoded: Decoded, operation: Act
+) -> tuple[dict[int, HookTemplate], dict[int, HookTemplate]]:
     """The hooks of a library function by which threads wait for each other: what goes before instructions, and after.
 
-    None if the function's `self` is not at hand."""
+    None if the function's `self` is not at hand. Callbacks of an event loop need one at the beginning."""
     begin = next((i for i in decoded.instructions if i.name == "RESUME" and i.arg & 3 == 0), None)
     if begin is None or not code.co_argcount or code.co_varnames[0] in code.co_cellvars:
         return {}, {}
-    after = {begin.ordinal: HookTemplate(Action.SYNC_BEGIN, b"", encode(_LOAD_FAST, 0))}
-    before = {}
-    for instruction in decoded.instructions:
-        if instruction.name == "RETURN_VALUE":
-            before[instruction.ordinal] = _value(Action.SYNC_END)
-        elif instruction.name == "RETURN_CONST":
-            before[instruction.ordinal] = _bare(Action.SYNC_END)
+    its_self = encode(_LOAD_FAST, 0)
+    awaits = bool(code.co_flags & CO_COROUTINE)
+    at_begin = _OF_CALLBACKS.get(operation, Action.SYNC_AWAIT if awaits else Action.SYNC_BEGIN)
+    after = {begin.ordinal: HookTemplate(at_begin, b"", its_self, operation.value)}
+    if operation is Act.LOOK:
+        after.clear()
+    alone = awaits or not after  # nothing is kept since its beginning
+    at_end, push_key = (Action.SYNC_AWAITED, its_self) if alone else (Action.SYNC_END, b"")
+    before = {
+        instruction.ordinal: HookTemplate(
+            at_end, _COPIES[1] if instruction.name == "RETURN_VALUE" else b"", push_key, operation.value
+        )
+        for instruction in decoded.instructions
+        if instruction.name in ("RETURN_VALUE", "RETURN_CONST") and operation not in _OF_CALLBACKS
+    }
     return before, after
 
 

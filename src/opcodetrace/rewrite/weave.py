@@ -18,7 +18,7 @@ from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, TRAP_STACK, Trap, splice
 from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
-from opcodetrace.trace.hook import Action, Probe
+from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import (
     ArgumentFlows,
     Code,
@@ -35,6 +35,8 @@ from opcodetrace.trace.sync import Act
 
 DESCRIBED_ONLY = 0xFFFFFFFF  # the code id of library code that is not woven (spool.layout.NO_SITE)
 _CALL_ENTRY = struct.Struct("<IHHI")  # code unit, stack depth before it, argument, site: as `_probe.Code` takes them
+_AWAIT = "SEND"  # while what a coroutine awaits goes on, it stands there
+_NO_CALLEE = 65535  # in the place of a depth: the value stack does not show what is called
 
 RESUMES = CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR  # flags of code that goes on while its caller does
 
@@ -89,14 +91,15 @@ class Weaver:
             decoded = decode(code)
             depth = analyse(code, decoded, lambda index: False).depth
             operation = operations.get(code.co_qualname)
-            before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded)
-            made = [] if operation is None else self._synchronisation_hooks(operation)
-            first = len(described)
+            before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded, operation)
+            actions = sorted({(each.action, each.name) for each in (*before.values(), *after.values())})
+            made = [self._probe.Hook(DESCRIBED_ONLY, *each) for each in actions]
+            constant = {action: number for number, (action, _) in enumerate(actions, len(described))}
             spliced = splice(
                 code,
                 decoded,
-                {index: template.encode(first + 1) for index, template in before.items()},
-                {index: template.encode(first) for index, template in after.items()},
+                {index: template.encode(constant[template.action]) for index, template in before.items()},
+                {index: template.encode(constant[template.action]) for index, template in after.items()},
             )
             described = (*described, *made, self._probe.Code(DESCRIBED_ONLY, _call_table(decoded, depth, spliced.at)))
             if not made:
@@ -113,13 +116,6 @@ class Weaver:
         except (FlowError, ValueError):
             return self._with_constants(code, described)
         return result
-
-    def _synchronisation_hooks(self, operation: Act) -> tuple[object, object]:
-        begin, end = Action.SYNC_BEGIN, Action.SYNC_END
-        return (
-            self._probe.Hook(DESCRIBED_ONLY, begin, operation.value),
-            self._probe.Hook(DESCRIBED_ONLY, end, operation.value),
-        )
 
     def weave(self, code: CodeType, file: int, scope: Scope) -> CodeType:
         """The code woven, and all code nested in it. As it is if it cannot be woven."""
@@ -154,12 +150,12 @@ class Weaver:
 
 
 def _calls(decoded: Decoded, depth: list[int]) -> list[Instruction]:
-    """And what is like one: an operator in C code that may access what threads share."""
+    """And what is like one: an operator in C code that may access what threads share, an `await`."""
     return [
         i
         for i in decoded.instructions
-        if (HERE.opcodes[i.name].shows_callee or is_update(i.name, i.arg))
-        and 0 <= depth[i.ordinal] < 65536
+        if (HERE.opcodes[i.name].shows_callee or i.name == _AWAIT or is_update(i.name, i.arg))
+        and 0 <= depth[i.ordinal] < _NO_CALLEE
         and i.arg < 65536
     ]
 
@@ -169,7 +165,9 @@ def _call_table(
 ) -> bytes:
     """For `_probe.Code`, of each call: where it lies (`at`, code units), the stack's depth before it, its site."""
     return b"".join(
-        _CALL_ENTRY.pack(at[i.ordinal], depth[i.ordinal], i.arg, sites.get(i.ordinal, 0))
+        _CALL_ENTRY.pack(
+            at[i.ordinal], _NO_CALLEE if i.name == _AWAIT else depth[i.ordinal], i.arg, sites.get(i.ordinal, 0)
+        )
         for i in _calls(decoded, depth)
     )
 
@@ -289,10 +287,10 @@ class _WovenCode:
     def _place_synchronisation(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         if self.synchronisation is None:
             return
-        for placed, templates in zip((before, after), hooks.synchronisation(self.code, self.decoded), strict=True):
+        templates_of = hooks.synchronisation(self.code, self.decoded, self.synchronisation)
+        for placed, templates in zip((before, after), templates_of, strict=True):
             for index, template in templates.items():
-                named = template._replace(name=self.synchronisation.value)
-                placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, named))
+                placed.setdefault(index, []).append(_Placed(DESCRIBED_ONLY, template))
 
     @staticmethod
     def _points(instruction: Instruction, at: int) -> list[SwitchPoint]:

@@ -56,6 +56,10 @@ class Action(IntEnum):
     NAME_FAILED = 40
     CELL_FAILED = 41
     NEXT_FAILED = 42
+    SYNC_AWAIT = 43
+    SYNC_AWAITED = 44
+    SCHEDULE = 45
+    RUN = 46
 
 
 OF_TRAPS = frozenset(action for action in Action if action.name.endswith("FAILED"))  # `RERAISE 1` follows these hooks

@@ -40,6 +40,43 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
         "Future.set_result": Act.SET_RESULT,
         "Future.set_exception": Act.SET_EXCEPTION,
     },
+    "asyncio.events": {
+        "Handle.__init__": Act.SCHEDULE,
+        "Handle._run": Act.RUN,
+    },
+    "asyncio.base_events": {
+        "BaseEventLoop.run_forever": Act.RUN_LOOP,
+    },
+    "asyncio.runners": {
+        "Runner._on_sigint": Act.INTERRUPT,
+    },
+    "asyncio.selector_events": {
+        "BaseSelectorEventLoop._sock_connect": Act.CONNECT,
+        "BaseSelectorEventLoop._accept_connection": Act.ACCEPT,
+        "BaseSelectorEventLoop._sock_accept": Act.ACCEPT,
+    },
+    "asyncio.locks": {
+        "Lock.acquire": Act.ACQUIRE,
+        "Lock.release": Act.RELEASE,
+        "Event.is_set": Act.LOOK,
+        "Event.set": Act.SET,
+        "Event.clear": Act.CLEAR,
+        "Event.wait": Act.WAIT,
+        "Condition.wait": Act.WAIT,
+        "Condition.notify": Act.NOTIFY,
+        "Semaphore.acquire": Act.ACQUIRE,
+        "Semaphore.release": Act.RELEASE,
+        "Barrier.wait": Act.WAIT,
+    },
+    "asyncio.queues": {
+        "Queue.empty": Act.LOOK,
+        "Queue.qsize": Act.LOOK,
+        # what `put` and `get` end with
+        "Queue.put_nowait": Act.PUT,
+        "Queue.get_nowait": Act.GET,
+        "Queue.task_done": Act.TASK_DONE,
+        "Queue.join": Act.JOIN,
+    },
     "concurrent.futures.thread": {
         "ThreadPoolExecutor.submit": Act.SUBMIT,
         "ThreadPoolExecutor.shutdown": Act.SHUTDOWN,

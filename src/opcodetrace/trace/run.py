@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from opcodetrace.trace.call import Call
+from opcodetrace.trace.callbacks import Callbacks
 from opcodetrace.trace.location import Location
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace.trace.switch import Switch
@@ -92,6 +93,7 @@ class Trace:
     changes: dict[int, Changes] = field(default_factory=dict)
     # where iterations over containers began, and where another lane changed the size of one: two rows of seqs
     changed_by_another: npt.NDArray[np.int64] | None = None
+    callbacks: Callbacks = field(default_factory=Callbacks)  # of event loops; not stored
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all

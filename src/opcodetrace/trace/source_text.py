@@ -55,10 +55,18 @@ class SourceTexts:
 
     def expression(self, site: int) -> str:
         """How the source writes what is done at a site; "" if it is not known."""
-        each, file = self._trace.sites[site], self._trace.site_codes[site].file
+        each = self._trace.sites[site]
+        return self._of(site).expression(each.line, each.column, each.end_line, each.end_column) or ""
+
+    def line(self, site: int) -> str:
+        """The line on which that begins, stripped; "" if it is not known."""
+        return self._of(site).line(self._trace.sites[site].line)
+
+    def _of(self, site: int) -> SourceText:
+        file = self._trace.site_codes[site].file
         if file not in self._texts:
             self._texts[file] = SourceText(self._sources.get(file, b""))
-        return self._texts[file].expression(each.line, each.column, each.end_line, each.end_column) or ""
+        return self._texts[file]
 
 
 def decoded(source: bytes) -> str:

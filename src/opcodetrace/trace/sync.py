@@ -23,12 +23,34 @@ class Primitive(StrEnum):
     SIMPLE_QUEUE = "_queue.SimpleQueue"
     FUTURE = "concurrent.futures._base.Future"
     THREAD_HANDLE = "_thread._ThreadHandle"  # what a join waits for since 3.13
+    TASK_LOCK = "asyncio.locks.Lock"
+    TASK_CONDITION = "asyncio.locks.Condition"
+    TASK_SEMAPHORE = "asyncio.locks.Semaphore"
+    TASK_BOUNDED_SEMAPHORE = "asyncio.locks.BoundedSemaphore"
+    TASK_EVENT = "asyncio.locks.Event"
+    TASK_BARRIER = "asyncio.locks.Barrier"
+    TASK_QUEUE = "asyncio.queues.Queue"
+    TASK_LIFO_QUEUE = "asyncio.queues.LifoQueue"
+    TASK_PRIORITY_QUEUE = "asyncio.queues.PriorityQueue"
 
 
-LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK])
-SEMAPHORES = frozenset([Primitive.SEMAPHORE, Primitive.BOUNDED_SEMAPHORE, Primitive.PROCESS_SEMAPHORE])
-FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE])
-QUEUES = FIRST_IN_FIRST_OUT | {Primitive.LIFO_QUEUE, Primitive.PRIORITY_QUEUE}
+LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK, Primitive.TASK_LOCK])
+SEMAPHORES = frozenset(
+    [
+        Primitive.SEMAPHORE,
+        Primitive.BOUNDED_SEMAPHORE,
+        Primitive.PROCESS_SEMAPHORE,
+        Primitive.TASK_SEMAPHORE,
+        Primitive.TASK_BOUNDED_SEMAPHORE,
+    ]
+)
+EVENTS = frozenset([Primitive.EVENT, Primitive.TASK_EVENT])
+BARRIERS = frozenset([Primitive.BARRIER, Primitive.TASK_BARRIER])
+FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE, Primitive.TASK_QUEUE])
+LAST_IN_FIRST_OUT = frozenset([Primitive.LIFO_QUEUE, Primitive.TASK_LIFO_QUEUE])
+OF_TASKS = frozenset(each for each in Primitive if each.startswith("asyncio."))
+TASK_QUEUES = frozenset([Primitive.TASK_QUEUE, Primitive.TASK_LIFO_QUEUE, Primitive.TASK_PRIORITY_QUEUE])
+QUEUES = FIRST_IN_FIRST_OUT | LAST_IN_FIRST_OUT | {Primitive.PRIORITY_QUEUE, Primitive.TASK_PRIORITY_QUEUE}
 
 
 class Act(StrEnum):
@@ -54,8 +76,18 @@ class Act(StrEnum):
     EXCEPTION = "exception"
     SET_RESULT = "set_result"
     SET_EXCEPTION = "set_exception"
+    LOOK = "look"  # how it is, without a wait
+    # of callbacks, which the analysis is given as `trace.callbacks` says and not as operations
+    SCHEDULE = "schedule"
+    RUN = "run"
+    RUN_LOOP = "run_loop"
+    FIND_DONE = "find_done"
+    INTERRUPT = "interrupt"
+    CONNECT = "connect"
+    ACCEPT = "accept"
 
 
+OF_CALLBACKS = frozenset([Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT])
 OF_THREADS = frozenset([Act.START, Act.JOIN])
 SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
 ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
@@ -63,9 +95,9 @@ ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
 GIVES_IN_C = frozenset([Act.RELEASE, Act.PUT])
 TAKES_IN_C = frozenset([Act.ACQUIRE, Act.GET])
 # What is over at once, whatever other threads do.
-AT_ONCE = frozenset([Act.RELEASE, Act.NOTIFY, Act.SET, Act.CLEAR, Act.CANCEL, Act.TASK_DONE]) | SETS_FUTURE
+AT_ONCE = frozenset([Act.RELEASE, Act.NOTIFY, Act.SET, Act.CLEAR, Act.CANCEL, Act.TASK_DONE, Act.LOOK]) | SETS_FUTURE
 # What waits for nothing that another thread has to give.
-GIVES = (AT_ONCE - {Act.CANCEL}) | {Act.PUT, Act.SUBMIT, Act.START}
+GIVES = (AT_ONCE - {Act.CANCEL, Act.LOOK}) | {Act.PUT, Act.SUBMIT, Act.START}
 
 
 class SyncObject(NamedTuple):

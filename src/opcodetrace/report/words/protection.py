@@ -51,7 +51,7 @@ def protection(protected: Protected, report: RunReport, code: Callable[[str], st
         case _:
             unseen = ""
             if any(lane.task_of is not None for lane in lanes):
-                unseen = " (what asyncio's own locks do is not recorded)"
+                unseen = " (what made the tasks go on is not kept)"
             return (
                 f"{label}: none of its {number} was lost in this run, but nothing that was seen orders these "
                 f"updates{unseen}."
@@ -122,10 +122,8 @@ def holdings(story: Story, report: RunReport, code: Callable[[str], str] = ident
     if both:
         return None
     if not any(each.throughout | each.at_read | each.at_write for each in story.held):
-        asyncio_locks = " (what asyncio's own locks do is not recorded)"
-        unseen = asyncio_locks if any(lane.task_of is not None for lane in lanes) else ""
         who = "Neither of the two" if one not in ("thread", "task") else f"Neither {one}"
-        return f"{who} was seen to hold a lock that another one used too{unseen}."
+        return f"{who} was seen to hold a lock that another one used too."
     parts = []
     for each in story.held:
         names = [held_words(report.objects[lock], code) for lock in sorted(each.at_read | each.at_write)[:MAX_LOCKS]]

@@ -1,0 +1,53 @@
+"""Callbacks of event loops: which step of an asyncio task came after what, because that made it go on."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+Past = tuple[tuple[int, int], ...]  # lanes, each with the seq below which what it recorded came before
+
+
+class Wake(NamedTuple):
+    """What `one` recorded below `seq` came before what `other` recorded from `until` on."""
+
+    one: int
+    seq: int
+    other: int
+    until: int
+
+
+class Callbacks(NamedTuple):
+    """What is known of the callbacks of a run, each of which an event loop runs as a whole.
+
+    A step of a task is one, and so is what resolves a future or a timer. The latter are run by the loop's own thread,
+    one after the other. That is no order: another run may have them in another one. So each has the past of who
+    scheduled it, and so has what it makes go on. For event loops: Maiya, Kanade and Majumdar, "Race detection for
+    Android applications" (2014). If a task's release of a lock makes another one go on, that is no order here, as it is
+    none between threads."""
+
+    wakes: Sequence[Wake] = ()  # by `until`
+    runs: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop began a callback
+    pasts: Mapping[int, Sequence[Past]] = {}  # beside `runs`: what it was scheduled after; () for a step of a task
+    ends: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop stopped
+    # lane, seq: a task may have heard of anything. It saw that a future is done, by nobody knows whom, or was woken by
+    # what may have come through a socket of the process itself
+    heard: Sequence[tuple[int, int]] = ()
+    interrupted: int | None = None  # the seq at which Ctrl-C came, for the first time
+    stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that began
+    followed: frozenset[int] = frozenset()  # threads whose loop ran all steps of its tasks so
+
+    def suspends(self, thread: int, first: int, last: int) -> bool:
+        """Whether the thread's loop ran anything else between two records of one of its tasks."""
+        runs = self.runs.get(thread, ())
+        return bisect.bisect(runs, first) != bisect.bisect(runs, last)
+
+    def past(self, thread: int, seq: int) -> Past:
+        """After what a thread came to do what it did at `seq`, if that was in a callback that is no step of a task."""
+        at = bisect.bisect(self.runs.get(thread, ()), seq) - 1
+        if at < 0 or bisect.bisect(self.ends.get(thread, ()), seq) != bisect.bisect(
+            self.ends.get(thread, ()), self.runs[thread][at]
+        ):
+            return ()
+        return self.pasts[thread][at]
