@@ -23,7 +23,7 @@ def start(*works, daemon=False):
     return threads
 def run(work):
     for thread in start(work): thread.join()
-def here(): os.write(1, b"here\n")
+def here(): os.write(1, b"here\\n")
 """
 
 # A program, and the threads that wait in the end. What else they wait for is behind them once `here` has been called.
@@ -49,7 +49,8 @@ def worker():
     items.get()
     here()
     items.get()
-threads = start(producer, worker)
+run(producer)
+threads = start(worker)
 here()
 for thread in threads: thread.join()
 """,

@@ -170,7 +170,7 @@ def waiting(
     themselves."""
     stuck = blocked(synchronisation, threads, bounded)
     found: dict[int, Waiting] = {}
-    if all(last.operation != Act.ACQUIRE for last in stuck.values()):
+    if all(last.operation not in (Act.ACQUIRE, Act.JOIN) for last in stuck.values()):
         return found
     by_seq = {each.seq: each for each in synchronisation if each.begins}
     thread_of = Operations(synchronisation).thread_of
