@@ -270,7 +270,7 @@ class Tree:
         for statement in loop.body:
             for each in ast.walk(statement):
                 match each:
-                    case ast.Expr(ast.Call(func) as call | ast.Await(ast.Call(func) as call)) if _name(func) not in _SHOWS:
+                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if _name(func) not in _SHOWS:
                         if any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)):
                             return True
         return False
