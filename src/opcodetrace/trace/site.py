@@ -97,6 +97,28 @@ class Test(NamedTuple):
     answer: str
 
 
+class Asked(NamedTuple):
+    """What the instruction at `offset` gave, and a branch or the function's caller asked for."""
+
+    offset: int  # in bytes, in the original code
+    answer: str  # as `Test.answer`
+    callee: str  # how a function is named that the instruction may call; "" if it reads only
+
+
+class Decision(NamedTuple):
+    """That what stands at `places` is executed was decided by all that was asked."""
+
+    asked: tuple[Asked, ...]
+    places: tuple[int, ...]  # offsets of accesses and calls
+
+
+class Answer(NamedTuple):
+    """What a function's result says of what it had read, or called, last."""
+
+    result: str  # true, false, is None, is not None, raises; empty: whatever is asked of the result, is asked of that
+    asked: Asked
+
+
 class Site(NamedTuple):
     """One instrumented instruction (or a marker of the weaver's: ENTER, DEFINE)."""
 
@@ -156,6 +178,8 @@ class Code(NamedTuple):
     signature: Signature = Signature()
     returned: Flow = Flow()  # into what it returns or yields
     given: tuple[ArgumentFlows, ...] = ()  # to what it calls
+    decisions: tuple[Decision, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
 
 def flows_of(codes: Iterable[Code]) -> Iterator[Flow]:

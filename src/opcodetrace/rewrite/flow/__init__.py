@@ -6,6 +6,7 @@ node is a phi: which of them it was shows only at run time, by markers (DEFINE) 
 """
 
 from opcodetrace.rewrite.flow.data_flow import ArgumentSources, DataFlow, analyse
+from opcodetrace.rewrite.flow.decisions import Question
 from opcodetrace.rewrite.flow.interpretation import FlowError
 from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, key_may_be
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
@@ -17,6 +18,7 @@ __all__ = [
     "Definition",
     "FlowError",
     "Key",
+    "Question",
     "StaticSources",
     "access_keys",
     "analyse",

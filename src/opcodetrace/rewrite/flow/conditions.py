@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Instruction
 from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
-from opcodetrace.rewrite.flow.nodes import Node, Nodes
+from opcodetrace.rewrite.flow.nodes import Node, Nodes, unbound
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes
@@ -49,8 +50,8 @@ class Conditions:
         self._run = run
         self._resolver = resolver
         self._keys = keys
-        self._dependence: ControlDependence | None = None
         self._paths = Paths(run.ways, run.escapes, _MOST_STEPS)
+        self._unbound = {unbound(slot) for slot in range(len(run.code.co_varnames))}
         self._tests: dict[int, frozenset[int]] = {}
         self._texts: dict[Nodes, Hashable] = {}
         self._tried: dict[int, set[int]] = {}  # a handler: the reads whose failure leads there
@@ -58,6 +59,10 @@ class Conditions:
         for index, handler in enumerate(run.escapes):
             if handler != UNREACHED and self._read_key(index) is not None:
                 self._tried.setdefault(handler, set()).add(index)
+
+    @cached_property
+    def dependence(self) -> ControlDependence:
+        return ControlDependence(self._with_handlers())
 
     def writes(self, writes: Mapping[int, StaticSources], definitions: Iterable[Definition]) -> dict[int, Decided]:
         """The conditional updates among the writes."""
@@ -105,8 +110,6 @@ class Conditions:
         tested = {branch: self._asked_by(branch) for branch in self._run.conditions}
         if not any(tested.values()) and not self._tried:
             return {}
-        if self._dependence is None:
-            self._dependence = ControlDependence(self._with_handlers())
         found = {}
         for index in accesses:
             key = ANYWHERE if index in self._run.given else self._read_key(index) or self._keys.get(index)
@@ -114,7 +117,7 @@ class Conditions:
                 continue
             wanted = _ITEMS if key == ANYWHERE else _KEYS  # a call of what changes a container, or reads it
             answers: dict[int, set[str]] = {}
-            for branch, successor in self._dependence.decided_by(index):
+            for branch, successor in self.dependence.decided_by(index):
                 for read, answer in self._answers(branch, successor, tested, index):
                     own = self._read_key(read) or ANYWHERE
                     if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index):
@@ -152,22 +155,30 @@ class Conditions:
 
     def _question(self, branch: int, successor: int) -> tuple[int, str]:
         """What a conditional jump asks a read directly, as what that found if control then goes to `successor`."""
-        run = self._run
-        jump = run.instructions[branch]
-        if jump.target is None or "_IF_" not in jump.name or len(set(run.ways[branch])) < 2:
-            return UNREACHED, ""
+        way = self.way(branch, successor)
+        return (UNREACHED, "") if way is None else self.asked(self._run.conditions[branch], *way)
+
+    def way(self, branch: int, successor: int) -> tuple[bool, bool] | None:
+        """If a conditional jump goes to `successor`: whether it asks for None, and whether it is so; None if it is no
+        such jump."""
+        jump = self._run.instructions[branch]
+        if jump.target is None or "_IF_" not in jump.name or len(set(self._run.ways[branch])) < 2:
+            return None
         is_taken = successor == jump.target
-        is_so = is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
-        nodes = run.conditions[branch]
+        return jump.name.endswith("_NONE"), is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
+
+    def asked(self, nodes: Nodes, is_for_none: bool, is_so: bool) -> tuple[int, str]:
+        """What found it, and what, if it `is_so` that a value is true, or None."""
+        run = self._run
         for _ in range(_DEEPEST):
-            nodes = self._resolver.root(nodes)
+            nodes = self.value(nodes)
             node = min(nodes, default=UNREACHED)
             if len(nodes) != 1 or node < 0:
                 break
             index = node // 2
             instruction = run.instructions[index]
             operands = run.inputs[node]
-            if jump.name.endswith("_NONE"):
+            if is_for_none:
                 return index, "is None" if is_so else "is not None"
             match instruction.name:
                 case "TO_BOOL":
@@ -188,10 +199,10 @@ class Conditions:
 
     def _comparison(self, instruction: Instruction, operands: list[Nodes], is_so: bool) -> tuple[int, str]:
         """The same of a value that is compared with a constant."""
-        constants = [self._constant(nodes) for nodes in operands]
+        constants = [self.constant(nodes) for nodes in operands]
         if (constants[0] is None) == (constants[1] is None):
             return UNREACHED, ""
-        compared = self._resolver.root(operands[constants[0] is not None])
+        compared = self.value(operands[constants[0] is not None])
         kind, written = constants[0] or constants[1] or ("", "")
         if len(compared) != 1 or min(compared) < 0:
             return UNREACHED, ""
@@ -206,7 +217,17 @@ class Conditions:
             return read, ""
         return read, f"{'' if is_so else 'not '}{operator} {written}"
 
-    def _constant(self, nodes: Nodes) -> tuple[str, str] | None:
+    def value(self, nodes: Nodes) -> Nodes:
+        """What a value is a copy of. A variable that has none yet is none: to load it raises."""
+        root = self._resolver.root(nodes)
+        while len(root) > 1:
+            bound = frozenset(node for node in root if node not in self._unbound)
+            if bound == root or not bound:
+                break
+            root = self._resolver.root(bound)
+        return root
+
+    def constant(self, nodes: Nodes) -> tuple[str, str] | None:
         """Its type's name and how it is written, if the value is a constant."""
         match self._text(nodes):
             case ("constant", str(kind), str(written)):
@@ -361,7 +382,7 @@ class Conditions:
 
     def _text(self, nodes: Nodes, level: int = 0) -> Hashable:
         """What makes the value, as far as it can be told from the code: equal texts stand for the same expression."""
-        root = self._resolver.root(nodes)
+        root = self.value(nodes)
         known = self._texts.get(root)
         if known is None:
             known = self._texts[root] = self._made(root, level)
@@ -391,12 +412,10 @@ class Conditions:
     def _decided(self, index: int, keys: list[Key], goals: list[int]) -> Decided | None:
         """The reads of what one of `keys` may be that decided that `index` is executed, if the other branch leads to
         one of `goals`. None if there are none."""
-        if self._dependence is None:
-            self._dependence = ControlDependence(self._with_handlers())
         tested: set[int] = set()
         failed: set[int] = set()
         try:
-            for branch, successor in self._dependence.decided_by(index):
+            for branch, successor in self.dependence.decided_by(index):
                 if branch in self._run.conditions and successor in self._run.ways[branch]:
                     reads = self._of_keys(self._tested_by(branch), keys)
                     others = [each for each in self._run.ways[branch] if each != successor]

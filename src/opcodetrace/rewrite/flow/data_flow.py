@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow.conditions import Conditions
+from opcodetrace.rewrite.flow.decisions import Decisions, Question, Result
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
@@ -58,6 +59,8 @@ class DataFlow(NamedTuple):
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
     tests: dict[int, dict[int, str]]  # accesses -> the reads that decided, by a branch, that they are executed, and how
+    decisions: dict[tuple[Question, ...], list[int]]  # the same by what was called; and of calls
+    results: list[Result]
     exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 
@@ -100,6 +103,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             sources = definition.sources._replace(tested=decided.tested, failed=decided.failed)
             definitions[place] = definition._replace(sources=sources)
     into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
+    accesses, decisions = _accesses(run, keys, hooked), Decisions(run, conditions)
     iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
     return DataFlow(
         writes,
@@ -113,7 +117,9 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
-        conditions.tests(_accesses(run, keys, hooked)),
+        conditions.tests(accesses),
+        decisions.of({*run.given, *(index for index in accesses if index in run.stored or index in run.targets)}),
+        decisions.results(),
         bool(resolver.exceeded),
     )
 
