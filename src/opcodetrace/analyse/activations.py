@@ -61,7 +61,8 @@ class Activations:
         return found
 
     @cached_property
-    def _calls(self) -> dict[int, Call]:
+    def calls(self) -> dict[int, Call]:
+        """By where they begin."""
         return {call.seq: call for call in self._trace.calls}
 
     @cached_property
@@ -76,6 +77,10 @@ class Activations:
     def _points(self) -> dict[tuple[int, int], SwitchPoint]:
         """By code and offset."""
         return {(code.id, point.offset): point for code in self._trace.codes for point in code.switch_points}
+
+    def called_from(self, caller: int, place: int) -> list[int]:
+        """Where the activations begin, in order, that the one which began at `caller` called from a place."""
+        return self._from.get((caller, place), [])
 
     def of(self, place: int) -> Activation:
         """The one that an event belongs to."""
@@ -92,9 +97,9 @@ class Activations:
             return
         activation = self.of(place)
         yield _Part(activation, self._trace.site_codes[number].function, *found)
-        call = self._calls.get(activation.begun)
+        call = self.calls.get(activation.begun)
         for _ in range(_DEEPEST):
-            caller = None if call is None or call.caller_seq is None else self._calls.get(call.caller_seq)
+            caller = None if call is None or call.caller_seq is None else self.calls.get(call.caller_seq)
             if call is None or caller is None or call.place is None or caller.thread != call.thread:
                 return
             code = self._trace.site_codes[caller.site]
@@ -133,7 +138,7 @@ class Activations:
             between = slice(write + 1, read)
             again = (events.site[between] == events.site[write]) & (events.frame[between] == events.frame[write])
             return not again.any()
-        call = self._calls[above[-2].activation.begun]
+        call = self.calls[above[-2].activation.begun]
         seqs = self._from[call.caller_seq, call.place]
         return bisect.bisect_right(seqs, call.seq) == bisect.bisect_left(seqs, int(events.seq[read]))
 

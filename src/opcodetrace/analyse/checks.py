@@ -11,16 +11,18 @@ import bisect
 import operator
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
+from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.handlers import Handlers
-from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.trace.event import Event, EventKind, Opaque, Value, is_unknown
-from opcodetrace.trace.events import Events
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation, Site
@@ -85,12 +87,16 @@ class Histories:
         begin, end = self._bounds[location:][:2]
         return self.order[begin:end]
 
-    def after_another(self, acts: Array, tests: Tests) -> Array:
-        """Those of `acts` that may come after a write of another thread that their thread has not tested since."""
+    def after_another(self, acts: Array, tests: Tests, called: Tests) -> Array:
+        """Those of `acts` that may come after a write of another thread that their thread has not tested since. The
+        tests of `called` are made in other functions."""
         events = self._events
         position = np.empty(len(events), np.int32)
         position[self.order] = np.arange(len(self.order), dtype=np.int32)
-        pairs = np.unique(np.array([_pair(act, test) for act, found in tests.items() for test in found], np.int64))
+        pairs, others = (
+            np.unique(np.array([_pair(act, test) for act, found in each.items() for test in found], np.int64))
+            for each in (tests, called)
+        )
         found = []
         for back in range(1, _STEPS + 1):
             at = position[acts] - back
@@ -99,9 +105,11 @@ class Histories:
             place = self.order[at[inside]]
             own = events.thread[place] == events.thread[acts]
             reads = events.kind[place] == EventKind.READ
-            tested = np.isin(_pair(events.site[acts].astype(np.int64), events.site[place]), pairs)
+            sites = _pair(events.site[acts].astype(np.int64), events.site[place])
+            tested = np.isin(sites, pairs) & (events.frame[place] == events.frame[acts])
+            tested |= np.isin(sites, others)
             found.append(acts[~own & ~reads])
-            acts = acts[~(~own & ~reads) & ~(own & (~reads | (tested & (events.frame[place] == events.frame[acts]))))]
+            acts = acts[~(~own & ~reads) & ~(own & (~reads | tested))]
         return np.sort(np.concatenate([*found, acts]))
 
 
@@ -110,12 +118,85 @@ def _pair(act: Any, test: Any) -> Any:
     return (act << 32) + test
 
 
-def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
-    """Accesses that failed though this activation had found by a check that it could make them, because another thread
+class Checked(NamedTuple):
+    """The check by which an access was made, and what other threads changed there since. Places among the events."""
+
+    check: int
+    answer: str  # what it had found
+    changes: list[int]  # the latest first
+    way: tuple[tuple[int, int], ...] = ()  # how it was come to, if by calls (`called_checks.CalledCheck`)
+
+
+class Checks:
+    """Finds the checks by which accesses were made."""
+
+    def __init__(self, trace: Trace, sources: Sources) -> None:
+        self._trace = trace
+        self._events = trace.events
+        self._source = sources.place
+        self._failed = trace.events.failed()
+        self.called = CalledChecks(trace)
+
+    @cached_property
+    def histories(self) -> Histories:
+        return Histories(self._events)
+
+    def made_by_one(self, acts: Array, tests: Tests) -> Array:
+        """Those of some accesses that may have been decided upon by a check."""
+        events = self._events
+        acts = acts[events.location[acts] >= 0]
+        called = np.isin(events.site[acts], list(self.called.tests))
+        called[called] = self.called.checked_at[events.location[acts[called]]]
+        found: Array = acts[called | np.isin(events.site[acts], list(tests))]
+        return found
+
+    def of(self, act: int, tests: Mapping[int, str]) -> Checked | None:
+        """The one of an access; `tests` has those that its own function may make."""
+        found = self._in_function(act, tests) if tests else None
+        return self._called_one(act) if found is None else found
+
+    def _in_function(self, act: int, tests: Mapping[int, str]) -> Checked | None:
+        check, changes = checked(self._events, self.histories, act, tests)
+        if check is None or begins_between(self._events, check, act):
+            return None
+        answer = tests[int(self._events.site[check])]
+        return Checked(check, answer, changes) if self._failed[check] == (answer == "raises") else None
+
+    def _called_one(self, act: int) -> Checked | None:
+        """One that was made in another function. Not if the thread looked at the location again after a change."""
+        events, tests = self._events, self.called.tests.get(int(self._events.site[act]))
+        if not tests:
+            return None
+        changes: list[int] = []
+        looked_again = False
+        for place in self.histories.before(act):
+            if events.thread[place] != events.thread[act]:
+                changes += [place] if events.kind[place] != EventKind.READ else []
+            elif events.kind[place] != EventKind.READ:
+                break
+            elif events.site[place] != events.site[act] and place != self._source[act]:
+                found = self.called.of(act, place) if int(events.site[place]) in tests else None
+                if found is not None:
+                    if (changes and looked_again) or not self._agrees(found.answer, place):
+                        break
+                    return Checked(place, found.answer, changes, found.way)
+                looked_again |= not changes
+        return None
+
+    def _agrees(self, answer: str, check: int) -> bool:
+        """Whether a read found what is said that it found, as far as its value tells."""
+        if self._failed[check] != (answer == "raises"):
+            return False
+        return answer in OF_PRESENCE or would_hold(answer, self._events[check].value) is not False
+
+
+def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator[Stale]:
+    """Accesses that failed though their thread had found by a check that it could make them, because another thread
     took away what was there. Not if the program is ready for that (`handlers`)."""
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
-    acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, list(tests)))
+    acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ))
+    acts = checks.made_by_one(acts, tests)
 
     def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
         """Whether the check had found what the access needs."""
@@ -124,13 +205,15 @@ def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
 
     if len(acts):
         handlers = Handlers(trace)
-        for stale in _stale(trace, pasts, Histories(events), acts.tolist(), tests, asked_for_it):
+        for stale in _stale(trace, pasts, checks, acts.tolist(), tests, asked_for_it):
             failure = events[int(np.searchsorted(events.seq, stale.act))]
             if not handlers.expect(failure.site, str(failure.value)):
                 yield stale
 
 
-def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], unseen: Container[int]) -> Iterator[Stale]:
+def acted_on_a_stale_check(
+    trace: Trace, pasts: Pasts, checks: Checks, told: Container[int], unseen: Container[int]
+) -> Iterator[Stale]:
     """Writes and deletions that a check decided upon which would have gone otherwise by then, because another thread
     had changed what it had checked. Without those of `told` (seqs), which are findings of another kind. Of locations
     that code wrote to which is not woven (`unseen`), nothing is sure.
@@ -144,11 +227,9 @@ def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], uns
         for site in trace.sites.values()
         if any(test.answer for test in site.tests)
     }
-    is_act = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
-    acts = np.flatnonzero(is_act & np.isin(events.site, list(tests)) & (events.location >= 0))
+    acts = checks.made_by_one(np.flatnonzero((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)), tests)
     if not len(acts):
         return
-    histories = Histories(events)
 
     def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
         if not answer or act.seq in told or (_same(change, act) and _is_made(trace, act)):
@@ -164,30 +245,28 @@ def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], uns
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
 
-    yield from _stale(trace, pasts, histories, histories.after_another(acts, tests).tolist(), tests, undone)
+    acts = checks.histories.after_another(acts, tests, checks.called.tests)
+    yield from _stale(trace, pasts, checks, acts.tolist(), tests, undone)
 
 
 def _stale(
     trace: Trace,
     pasts: Pasts,
-    histories: Histories,
+    checks: Checks,
     acts: Iterable[int],
     tests: Tests,
     undone: Callable[[str, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
-    events, has_failed = trace.events, trace.events.failed()
+    events = trace.events
     for act in acts:
         location = int(events.location[act])
         if location < 0 or not trace.locations[location].certain:
             continue
-        answers = tests[int(events.site[act])]
-        check, changes = checked(events, histories, act, answers)
-        if check is None or not changes or begins_between(events, check, act):
+        found = checks.of(act, tests.get(int(events.site[act]), {}))
+        if found is None or not found.changes:
             continue
-        answer = answers[int(events.site[check])]
-        if has_failed[check] != (answer == "raises"):
-            continue
+        check, answer, changes, _ = found
         change = changes[0]
         is_undone = undone(answer, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)

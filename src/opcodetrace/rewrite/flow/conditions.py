@@ -10,7 +10,7 @@ The fields `tested` and `failed` of `trace.site.Flow` say what that is; here the
 from __future__ import annotations
 
 import bisect
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -43,6 +43,14 @@ class Decided(NamedTuple):
     failed: frozenset[int]
 
 
+class Question(NamedTuple):
+    """What is asked of what an instruction gives, and the answer (see `trace.site.Asked`)."""
+
+    index: int
+    answer: str
+    callee: str
+
+
 class Conditions:
     """The tests of one code object, and what they decide."""
 
@@ -63,6 +71,13 @@ class Conditions:
     @cached_property
     def dependence(self) -> ControlDependence:
         return ControlDependence(self._with_handlers())
+
+    def is_in_loop(self, index: int) -> bool:
+        """Whether control may come back to an instruction, or that would take too long to tell."""
+        try:
+            return self._paths.leads(index, index, ())
+        except TooMuch:
+            return True
 
     def writes(self, writes: Mapping[int, StaticSources], definitions: Iterable[Definition]) -> dict[int, Decided]:
         """The conditional updates among the writes."""
@@ -102,9 +117,12 @@ class Conditions:
                     found[definition.after, phi] = decided
         return found
 
-    def tests(self, accesses: Iterable[int]) -> dict[int, dict[int, str]]:
+    def tests(
+        self, accesses: Iterable[int], deciding: Callable[[int], Iterable[Question]]
+    ) -> dict[int, dict[int, str]]:
         """Of each access, the reads that a branch tested which decided that it is executed, and what they had found
-        (`trace.site.Test`).
+        (`trace.site.Test`). `deciding` gives what was answered on all ways to an access; other branches lead there on
+        some ways only.
 
         Only reads of what may be the same location, as far as the code tells: `if k in d: del d[k]`."""
         tested = {branch: self._asked_by(branch) for branch in self._run.conditions}
@@ -122,6 +140,11 @@ class Conditions:
                     own = self._read_key(read) or ANYWHERE
                     if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index):
                         answers.setdefault(read, set()).add(answer)
+            for read, answer, _ in deciding(index) if tested else ():
+                own = self._read_key(read)
+                if len(answers.get(read, ())) != 1 and own is not None and own[0] in wanted:
+                    if read != index and key_may_be(own, key) and self._is_about(read, index):
+                        answers[read] = {answer}
             if answers:
                 nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
                 found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
@@ -226,6 +249,19 @@ class Conditions:
                 break
             root = self._resolver.root(bound)
         return root
+
+    def constant_value(self, nodes: Nodes) -> tuple[object] | None:
+        """The value, if it is a constant."""
+        root = self.value(nodes)
+        node = min(root, default=UNREACHED)
+        if len(root) == 1 and node >= 0:
+            instruction = self._run.instructions[node // 2]
+            match instruction.name:
+                case "LOAD_CONST":
+                    return (self._run.code.co_consts[instruction.arg],)
+                case "LOAD_SMALL_INT":
+                    return (instruction.arg,)
+        return None
 
     def constant(self, nodes: Nodes) -> tuple[str, str] | None:
         """Its type's name and how it is written, if the value is a constant."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
-from opcodetrace.rewrite.flow.conditions import Conditions
-from opcodetrace.rewrite.flow.decisions import Decisions, Question, Result
+from opcodetrace.rewrite.flow.conditions import Conditions, Question
+from opcodetrace.rewrite.flow.decisions import Decisions, Result
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
@@ -117,8 +117,8 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
-        conditions.tests(accesses),
-        decisions.of({*run.given, *(index for index in accesses if index in run.stored or index in run.targets)}),
+        conditions.tests(accesses, decisions.deciding),
+        decisions.of(_acts(run, accesses)),
         decisions.results(),
         bool(resolver.exceeded),
     )
@@ -129,6 +129,12 @@ def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callabl
     calls = run.reading_calls | run.writing_calls
     calls |= {call for call, operands in run.given.items() if run.callee_names(operands) & _TAKES_AWAY}
     return sorted(calls | {index for index in keys.keys() | run.members.keys() if hooked(index)})
+
+
+def _acts(run: AbstractInterpreter, accesses: Iterable[int]) -> set[int]:
+    """What may be wrong to do if a check holds no longer: accesses that write, or that may fail, and calls."""
+    subscripts = {i.ordinal for i in run.instructions if is_subscript(i.name, i.arg)}
+    return {*run.given, *(index for index in accesses if index in run.stored or index in run.targets or index in subscripts)}
 
 
 def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSources]:

@@ -8,12 +8,13 @@ functions: Horwitz, Reps and Binkley, "Interprocedural slicing using dependence 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import NamedTuple
 
-from opcodetrace.rewrite.flow.conditions import Conditions
+from opcodetrace.rewrite.flow.conditions import Conditions, Question
 from opcodetrace.rewrite.flow.control import UNREACHED, Dominators
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.nodes import Nodes
@@ -23,15 +24,8 @@ _MOST_ASKED = 8  # of what decides upon one instruction, and of what may have ra
 _DEEPEST = 20  # `not` in a row
 _MOST_PARTS = 6  # of an `and` that is returned
 _TRUE_OR_FALSE = ("CONTAINS_OP", "IS_OP", "UNARY_NOT")  # give nothing else
-_TRUTHS = {"true": True, "false": False}
-
-
-class Question(NamedTuple):
-    """What an instruction gave (see `trace.site.Asked`)."""
-
-    index: int
-    answer: str
-    callee: str
+_MOST_VARIABLES = 4  # that are made of each other
+_TRUTHS = ("true", "false")
 
 
 class Result(NamedTuple):
@@ -73,7 +67,7 @@ class Decisions:
         if not self._run.conditions and not self._tried:
             return found
         for index in sorted(places):
-            asked = self._deciding(index)
+            asked = self.deciding(index)
             if index not in self._run.given:
                 asked = frozenset(each for each in asked if each.callee)
             if asked:
@@ -83,7 +77,7 @@ class Decisions:
 
     def results(self) -> list[Result]:
         """What the result says. Only what follows from it for certain: of two places that return the same, one says
-        nothing."""
+        nothing; nor what is read in a loop, as it is not known which turn it was."""
         run = self._run
         if run.code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
             return []
@@ -102,11 +96,11 @@ class Decisions:
                 if self._may_give(index, result):
                     rivals = [other for other in returns if other != index and self._may_give(other, result)]
                     found |= {Result(result, each) for each in self._said_by(index, result, rivals)}
-        return sorted(found)
+        return sorted(each for each in found if not self._conditions.is_in_loop(each.question.index))
 
     # --- places
 
-    def _deciding(self, index: int) -> frozenset[Question]:
+    def deciding(self, index: int) -> frozenset[Question]:
         """What was asked, and answered so, whenever control comes to an instruction: on every way to it."""
         chain = []
         while index not in self._known:
@@ -151,23 +145,51 @@ class Decisions:
             if self._run.instructions[branch].name in TRUTH_TESTS and not way[0]:
                 yield Question(branch, "true" if way[1] else "false", "__bool__")
 
-    def _of_value(self, nodes: Nodes, is_for_none: bool, is_so: bool) -> Iterator[Question]:
+    def _of_value(self, nodes: Nodes, is_for_none: bool, is_so: bool, depth: int = 0) -> Iterator[Question]:
+        """What is said if it `is_so` that a value is true, or None."""
+        root = self._conditions.value(nodes)
+        if len(root) > 1:
+            yield from self._of_one_of(root, is_for_none, is_so, depth)
+            return
         index, answer = self._conditions.asked(nodes, is_for_none, is_so)
         callee = self._callee(index) if answer else None
         if is_for_none and callee == "__contains__":
             return
         if callee is not None:
             yield Question(index, answer, callee)
-        for _ in range(0 if is_for_none else _DEEPEST):  # what asks an object for its truth
+        for _ in range(0 if is_for_none else _DEEPEST):
             nodes = self._conditions.value(nodes)
             node = min(nodes, default=UNREACHED)
             name = self._run.instructions[node // 2].name if len(nodes) == 1 and node >= 0 else ""
             if name not in ("TO_BOOL", "UNARY_NOT"):
-                return
+                break
             is_so = is_so != (name == "UNARY_NOT")
-            if name in TRUTH_TESTS:
+            if name in TRUTH_TESTS:  # it may ask an object for its truth
                 yield Question(node // 2, "true" if is_so else "false", "__bool__")
             nodes = self._run.inputs[node][0]
+        root = self._conditions.value(nodes)
+        if len(root) > 1:
+            yield from self._of_one_of(root, is_for_none, is_so, depth)
+
+    def _of_one_of(self, root: Nodes, is_for_none: bool, is_so: bool, depth: int) -> Iterator[Question]:
+        """The same of a variable that has one of several values. If one alone can be so, it has that; of a read and what
+        a handler gives if that failed, the read failed, or nothing is said."""
+        root = frozenset(one for node in root for one in self._conditions.value(frozenset((node,))))
+        if depth == _MOST_VARIABLES or min(root) < 0:
+            return
+        constants = {node: self._conditions.constant_value(frozenset((node,))) for node in root}
+        may_be = [node for node, constant in constants.items() if constant is None or _is(*constant, is_for_none) == is_so]
+        if len(may_be) == 1:
+            yield from self.deciding(may_be[0] // 2)
+            if constants[may_be[0]] is None:
+                yield from self._of_value(frozenset(may_be), is_for_none, is_so, depth + 1)
+        elif len(may_be) == len(root) == 2:
+            read, other = sorted(may_be, key=lambda node: constants[node] is not None)
+            handler = self._run.escapes[read // 2]
+            callee = self._callee(read // 2)
+            if constants[read] is None and constants[other] is not None and handler != UNREACHED and callee is not None:
+                if self._dominators.dominates(handler, other // 2):
+                    yield Question(read // 2, "raises", callee)
 
     def _callee(self, index: int) -> str | None:
         """How a function is named that an instruction calls; "" if it reads only, None if it does neither."""
@@ -215,19 +237,10 @@ class Decisions:
 
     def _constant(self, index: int) -> tuple[object] | None:
         """What is returned there, if it is a constant."""
-        run = self._run
-        instruction = run.instructions[index]
+        instruction = self._run.instructions[index]
         if instruction.name == "RETURN_CONST":
-            return (run.code.co_consts[instruction.arg],)
-        nodes = self._conditions.value(run.returns[index])
-        node = min(nodes, default=UNREACHED)
-        if len(nodes) == 1 and node >= 0:
-            match run.instructions[node // 2].name:
-                case "LOAD_CONST":
-                    return (run.code.co_consts[run.instructions[node // 2].arg],)
-                case "LOAD_SMALL_INT":
-                    return (run.instructions[node // 2].arg,)
-        return None
+            return (self._run.code.co_consts[instruction.arg],)
+        return self._conditions.constant_value(self._run.returns[index])
 
     def _may_give(self, index: int, result: str) -> bool:
         constant = self._constant(index)
@@ -236,14 +249,12 @@ class Decisions:
             return result != "is None" or not all(
                 node >= 0 and self._run.instructions[node // 2].name in _TRUE_OR_FALSE for node in nodes
             )
-        if result in _TRUTHS:
-            return bool(constant[0]) == _TRUTHS[result]
-        return (constant[0] is None) == (result == "is None")
+        return _is(constant[0], result not in _TRUTHS) == (result in ("true", "is None"))
 
     def _said_by(self, index: int, result: str, rivals: list[int]) -> set[Question]:
         """What follows if this result was returned here. Of several places only what rules out the others: the read
         that they return failed."""
-        said = set(self._deciding(index))
+        said = set(self.deciding(index))
         if rivals:
             failed = {each for each in said if each.answer == "raises"}
             return {each for each in failed if all(self._returns(other, each.index) for other in rivals)}
@@ -260,22 +271,20 @@ class Decisions:
         """What is returned as it was read, or as another function gave it."""
         root = self._conditions.value(nodes)
         node = min(root, default=UNREACHED)
-        callee = self._callee(node // 2) if len(root) == 1 and node >= 0 else None
-        if callee is None or self._run.instructions[node // 2].name == "CONTAINS_OP":
+        if len(root) != 1 or node < 0:
             return None
-        return Question(node // 2, "", callee)
+        index, callee = node // 2, self._callee(node // 2)
+        is_answer = index in self._run.testing_calls or callee in ("bool", "__contains__")  # of another question
+        return None if callee is None or is_answer else Question(index, "", callee)
 
     def _parts(self, nodes: Nodes, result: str) -> set[Question]:
         """What is said by a value that is returned; all parts of an `and` that is true, of an `or` that is false."""
         is_for_none, is_so = result not in _TRUTHS, result in ("true", "is None")
         root = self._conditions.value(nodes)
-        if len(root) == 1:
+        parts = sorted(one for node in root for one in self._conditions.value(frozenset((node,))))
+        are_all = not is_for_none and 1 < len(parts) <= _MOST_PARTS and parts[0] >= 0
+        if not are_all or not all(self._goes_on(*each, is_so) for each in itertools.pairwise(parts)):
             return set(self._of_value(root, is_for_none, is_so))
-        parts = sorted(root)
-        if is_for_none or not 1 < len(parts) <= _MOST_PARTS or parts[0] < 0:
-            return set()
-        if not all(self._goes_on(one, other, is_so) for one, other in zip(parts, parts[1:], strict=False)):
-            return set()
         return {each for part in parts for each in self._of_value(frozenset((part,)), False, is_so)}
 
     def _goes_on(self, part: int, following: int, is_so: bool) -> bool:
@@ -290,3 +299,7 @@ class Decisions:
                 if tested == frozenset((part,)):
                     return True
         return False
+
+
+def _is(constant: object, is_for_none: bool) -> bool:
+    return constant is None if is_for_none else bool(constant)
