@@ -74,7 +74,7 @@ class Activations:
         return found
 
     @cached_property
-    def _points(self) -> dict[tuple[int, int], SwitchPoint]:
+    def points(self) -> dict[tuple[int, int], SwitchPoint]:
         """By code and offset."""
         return {(code.id, point.offset): point for code in self._trace.codes for point in code.switch_points}
 
@@ -103,7 +103,7 @@ class Activations:
             if call is None or caller is None or call.place is None or caller.thread != call.thread:
                 return
             code = self._trace.site_codes[caller.site]
-            point = self._points.get((code.id, call.place))
+            point = self.points.get((code.id, call.place))
             tree = self.syntax.tree(code.file)
             node = None if point is None else tree.at(point)
             if node is None:

@@ -41,6 +41,7 @@ class CalledCheck(NamedTuple):
 
     answer: str  # what it found (`trace.site.Test`)
     way: tuple[tuple[int, int], ...]  # code objects and offsets, from the check up to where its result was tested
+    calls: tuple[tuple[int, int], ...] = ()  # from the access up to the call that was decided upon: files and lines
 
 
 class CalledChecks:
@@ -167,13 +168,14 @@ class CalledChecks:
         at, until = activations.of(act).begun, int(events.seq[act])
         site = int(events.site[act])
         code, offset = self._trace.site_codes[site], self._trace.sites[site].offset
+        calls: list[tuple[int, int]] = []
         for level in range(DEEPEST):
             for asked in self._decisions.get((code.id, offset), ()):
                 if level and self._is_it(check, code, at, asked.offset, until):
-                    return CalledCheck(asked.answer, ((code.id, asked.offset),))
-                found = self._found(code, at, asked, until, check, 0)
+                    return CalledCheck(asked.answer, ((code.id, asked.offset),), tuple(calls))
+                found = self._found(at, asked, until, check, 0)
                 if found is not None:
-                    return found._replace(way=(*found.way, (code.id, asked.offset)))
+                    return found._replace(way=(*found.way, (code.id, asked.offset)), calls=tuple(calls))
             call = activations.calls.get(at)
             caller = None if call is None or call.caller_seq is None else activations.calls.get(call.caller_seq)
             if call is None or caller is None or call.place is None or not self._leads_up(code):
@@ -181,9 +183,11 @@ class CalledChecks:
             if caller.thread != call.thread:
                 return None
             at, until, offset, code = caller.seq, call.seq, call.place, self._trace.site_codes[caller.site]
+            point = activations.points.get((code.id, offset))
+            calls += [(code.file, point.line)] if point is not None and point.line is not None else []
         return None
 
-    def _found(self, code: Code, at: int, asked: Asked, until: int, check: int, depth: int) -> CalledCheck | None:
+    def _found(self, at: int, asked: Asked, until: int, check: int, depth: int) -> CalledCheck | None:
         """If the check gave what the activation that began `at` asked for last, before `until`."""
         calls = self.activations.called_from(at, asked.offset) if at >= 0 and depth < DEEPEST else []
         number = bisect_left(calls, until)
@@ -195,7 +199,7 @@ class CalledChecks:
             way: tuple[tuple[int, int], ...] = ((called.id, each.offset),)
             if self._is_it(check, called, call.seq, each.offset, until):
                 return CalledCheck(each.answer, way)
-            found = self._found(called, call.seq, each, until, check, depth + 1)
+            found = self._found(call.seq, each, until, check, depth + 1)
             if found is not None:
                 return found._replace(way=(*found.way, *way))
         return None

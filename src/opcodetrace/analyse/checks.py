@@ -54,6 +54,7 @@ class Stale(NamedTuple):
     change: int
     act: int
     is_sure: bool  # they came in that order in every order that agrees with the trace, and the check would go otherwise
+    calls: tuple[tuple[int, int], ...] = ()  # through which the act was come to after its check: files and lines
 
 
 class Histories:
@@ -124,7 +125,8 @@ class Checked(NamedTuple):
     check: int
     answer: str  # what it had found
     changes: list[int]  # the latest first
-    way: tuple[tuple[int, int], ...] = ()  # how it was come to, if by calls (`called_checks.CalledCheck`)
+    way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
+    calls: tuple[tuple[int, int], ...] = ()
 
 
 class Checks:
@@ -179,7 +181,7 @@ class Checks:
                 if found is not None:
                     if (changes and looked_again) or not self._agrees(found.answer, place):
                         break
-                    return Checked(place, found.answer, changes, found.way)
+                    return Checked(place, found.answer, changes, found.way, found.calls)
                 looked_again |= not changes
         return None
 
@@ -207,7 +209,10 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
         handlers = Handlers(trace)
         for stale in _stale(trace, pasts, checks, acts.tolist(), tests, asked_for_it):
             failure = events[int(np.searchsorted(events.seq, stale.act))]
-            if not handlers.expect(failure.site, str(failure.value)):
+            error = str(failure.value)
+            if not handlers.expect(failure.site, error) and not any(
+                handlers.expect_in(*call, error) for call in stale.calls
+            ):
                 yield stale
 
 
@@ -266,7 +271,7 @@ def _stale(
         found = checks.of(act, tests.get(int(events.site[act]), {}))
         if found is None or not found.changes:
             continue
-        check, answer, changes, _ = found
+        check, answer, changes, _, calls = found
         change = changes[0]
         is_undone = undone(answer, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
@@ -276,7 +281,7 @@ def _stale(
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
         is_sure = is_undone is True and knows is False and before < changing and changed < acting
         is_sure &= all(int(events.seq[earlier]) < changing for earlier in changes[1:])
-        yield Stale(location, before, changed, acted, is_sure)
+        yield Stale(location, before, changed, acted, is_sure, calls)
 
 
 def checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:

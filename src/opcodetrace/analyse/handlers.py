@@ -35,7 +35,10 @@ class Handlers:
         """Whether it is expected that an access fails, as far as its function shows; by an error of that type."""
         if site not in self._trace.sites:
             return False
-        file, line = self._trace.site_codes[site].file, self._trace.sites[site].line
+        return self.expect_in(self._trace.site_codes[site].file, self._trace.sites[site].line, error)
+
+    def expect_in(self, file: int, line: int | None, error: str | None = None) -> bool:
+        """The same of what a line does, or calls."""
         if file not in self._parts:
             self._parts[file] = list(_parts(parsed(self._sources.get(file, b""))))
         around = [part for part in self._parts[file] if line is not None and part.first <= line <= part.last]

@@ -98,6 +98,7 @@ class Windows:
         self._failed = trace.events.failed()
         self._idents = {each.thread: each.ident for each in trace.threads}
         self._pasts = evidence.pasts
+        self._called = evidence.checks.called.tests
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
         self._locks: dict[tuple[int, int], frozenset[int]] = {}  # by the seqs of a window
         for of_kind in (self._pasts.judge.locks, self._pasts.judge.semaphores):
@@ -107,7 +108,7 @@ class Windows:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._sources, self._pasts)
+        return Hearsay(self._trace, self._sources, self._pasts, self._called)
 
     def _update(self, window: Window) -> Update:
         events, (first, last) = self._events, window
