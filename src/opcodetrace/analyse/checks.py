@@ -21,16 +21,17 @@ from opcodetrace.analyse import _passes
 from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
-from opcodetrace.trace.event import Event, EventKind, Opaque, Value, is_unknown
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
 from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Operation, Site
+from opcodetrace.trace.site import AT, TAKEN, WRITTEN, Operation, Site
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
 
 MAX_BACK = 2_000  # accesses of the location that are gone back from one
+_NEAR = 1_000  # events around a check among which the other side of its comparison is looked for
 _STEPS = 4  # of those that are looked at for all accesses together
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
@@ -123,7 +124,8 @@ class Checked(NamedTuple):
     """The check by which an access was made, and what other threads changed there since. Places among the events."""
 
     check: int
-    answer: str  # what it had found
+    asked: str  # what it had found (`trace.site.Test.answer`)
+    answer: str  # the same, compared with a constant
     changes: list[int]  # the latest first
     way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
     calls: tuple[tuple[int, int], ...] = ()
@@ -155,14 +157,16 @@ class Checks:
     def of(self, act: int, tests: Mapping[int, str]) -> Checked | None:
         """The one of an access; `tests` has those that its own function may make."""
         found = self._in_function(act, tests) if tests else None
-        return self._called_one(act) if found is None else found
+        if found is None:
+            found = self._called_one(act)
+        return None if found is None else found._replace(answer=self._with_value(found.asked, found.check, act))
 
     def _in_function(self, act: int, tests: Mapping[int, str]) -> Checked | None:
         check, changes = checked(self._events, self.histories, act, tests)
         if check is None or begins_between(self._events, check, act):
             return None
         answer = tests[int(self._events.site[check])]
-        return Checked(check, answer, changes) if self._failed[check] == (answer == "raises") else None
+        return Checked(check, answer, answer, changes) if self._failed[check] == (answer == "raises") else None
 
     def _called_one(self, act: int) -> Checked | None:
         """One that was made in another function. Not if the thread looked at the location again after a change."""
@@ -179,11 +183,47 @@ class Checks:
             elif events.site[place] != events.site[act] and place != self._source[act]:
                 found = self.called.of(act, place) if int(events.site[place]) in tests else None
                 if found is not None:
-                    if (changes and looked_again) or not self._agrees(found.answer, place):
+                    if (changes and looked_again) or not self._agrees(self._with_value(found.answer, place, act), place):
                         break
-                    return Checked(place, found.answer, changes, found.way, found.calls)
+                    return Checked(place, found.answer, found.answer, changes, found.way, found.calls)
                 looked_again |= not changes
         return None
+
+    def _with_value(self, asked: str, check: int, act: int) -> str:
+        """What a check found, with the value that it compared with; as it is if that is not known."""
+        sign, _, compared = asked.rpartition(" ") if AT not in asked else asked.partition(AT)
+        if asked.endswith(f" {WRITTEN}"):
+            value = self._events[act].value
+        elif asked.endswith(f" {TAKEN}"):
+            value = self._taken(act)
+        elif AT in asked:
+            value = self._read_beside(check, int(compared))
+        else:
+            return asked
+        return f"{sign.strip()} {value!r}" if isinstance(value, int | float | str) else asked
+
+    def _taken(self, act: int) -> Value:
+        """What an access subtracted from what it had read."""
+        source = int(self._source[act])
+        before, after = self._events[source].value if source >= 0 else ABSENT, self._events[act].value
+        is_known = type(before) is type(after) is int
+        return before - after if is_known else ABSENT  # type: ignore[operator]
+
+    def _read_beside(self, check: int, offset: int) -> Value:
+        """What the same activation read at an offset, for the same comparison."""
+        events, trace = self._events, self._trace
+        site = int(events.site[check])
+        code = trace.site_codes[site]
+        sites = [each.id for each in code.sites if each.offset == offset and each.operation.startswith("LOAD")]
+        comes_after = offset > trace.sites[site].offset
+        near = slice(check + 1, check + _NEAR) if comes_after else slice(max(check - _NEAR, 0), check)
+        own = np.flatnonzero(events.frame[near] == events.frame[check]) + near.start
+        for place in own.tolist() if comes_after else own[::-1].tolist():
+            if events.site[place] in sites and events.kind[place] == EventKind.READ:
+                return events[place].value
+            if events.site[place] == site or events.kind[place] != EventKind.READ:
+                break
+        return ABSENT
 
     def _agrees(self, answer: str, check: int) -> bool:
         """Whether a read found what is said that it found, as far as its value tells."""
@@ -271,7 +311,7 @@ def _stale(
         found = checks.of(act, tests.get(int(events.site[act]), {}))
         if found is None or not found.changes:
             continue
-        check, answer, changes, _, calls = found
+        check, _, answer, changes, _, calls = found
         change = changes[0]
         is_undone = undone(answer, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)

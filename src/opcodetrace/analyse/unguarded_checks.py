@@ -32,7 +32,7 @@ from opcodetrace.analyse.windows import Window, Windows, can_be_judged, threads_
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Operation, Site
+from opcodetrace.trace.site import WRITTEN, Operation, Site
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Primitive
 
@@ -244,7 +244,7 @@ class _Search:
         if found is None or found.check < other < act or self._is_first(other):
             return None
         # what is done by another check may never meet this one: each has its turn
-        if self._is_by_another_check(other, found.answer):
+        if self._is_by_another_check(other, found.asked):
             return None
         return found.check if self._is_undone(found, act, other) and self._is_error(found, act, other) else None
 
@@ -265,7 +265,7 @@ class _Search:
             return False
         found = self._checks.of(place, {})
         if found is not None:
-            return found.answer != answer
+            return found.asked != answer
         # nor what may be done by one, as far as that is known
         sites = set(np.unique(self._events.site[np.fromiter(self._histories.of(int(self._events.location[place])), np.int64)]).tolist())
         return any(other != answer for check, other in called.items() if check in sites)
@@ -297,7 +297,7 @@ class _Search:
             return gone and site.operation != Operation.CALL and not self._is_expected(found, act)
         if events.kind[act] == EventKind.DELETE:
             return deleted and self._fails(found, act)
-        return self._is_update(act)
+        return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
 
     def _is_wrong_twice(self, found: Checked, act: int) -> bool:
         """Whether it is wrong to do it twice."""

@@ -88,12 +88,19 @@ class Signature(NamedTuple):
     resumes: bool = False  # a generator or coroutine: it goes on while its caller does
 
 
+# What is compared, in a `Test.answer` and an `Asked.answer`
+WRITTEN = "written"  # what the access writes
+TAKEN = "taken"  # what it subtracts
+AT = "at "  # what is read at the offset that follows, in the same code object
+
+
 class Test(NamedTuple):
     """A read of what may be the location of an access, on which a branch depended that decided that it is made."""
 
     site: int
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
-    # compares with a constant, as the source has it: == 0, not < 5. Empty if it cannot be told.
+    # compares with a constant, as the source has it: == 0, not < 5. Or with a value: < WRITTEN, >= TAKEN, < AT 46.
+    # Empty if it cannot be told.
     answer: str
 
 

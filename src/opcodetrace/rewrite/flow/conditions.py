@@ -21,13 +21,15 @@ from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
 from opcodetrace.rewrite.flow.nodes import Node, Nodes, unbound
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
-from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes
+from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
+from opcodetrace.trace.site import AT, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
 
 _ITEMS = ("item", "any")  # kinds of keys
 _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -157,8 +159,11 @@ class Conditions:
         many that may lead to a handler by an error, only the nearest ones of the location that `index` accesses."""
         if branch in tested and successor in self._run.ways[branch]:
             asked, answer = self._question(branch, successor)
+            way = self.way(branch, successor)
+            sides = [] if way is None or way[0] else self.sides(self._run.conditions[branch], way[1])
+            answers = {asked: answer, **{read: self.compared(sign, other, index) for read, sign, other in sides}}
             for read in tested[branch]:
-                yield read, answer if read == asked else ""
+                yield read, answers.get(read, "")
         elif successor in self._tried:
             reads = self._tried_at(successor).get(self._location(index), [])
             before = bisect.bisect_left(reads, index)
@@ -235,10 +240,56 @@ class Conditions:
             return read, ("is None" if is_so else "is not None") if kind == "NoneType" else ""
         operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
         if constants[0] is not None:
-            operator = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(operator, operator)
+            operator = _MIRRORED.get(operator, operator)
         if kind not in _COMPARED or len(written) > _LONGEST:
             return read, ""
         return read, f"{'' if is_so else 'not '}{operator} {written}"
+
+    def sides(self, nodes: Nodes, is_so: bool) -> Iterator[tuple[int, str, Nodes]]:
+        """If it `is_so` that a value is true that is a comparison of what is no constant: each side, how it compares,
+        and the other one."""
+        run = self._run
+        for _ in range(_DEEPEST):
+            root = self.value(nodes)
+            node = min(root, default=UNREACHED)
+            name = run.instructions[node // 2].name if len(root) == 1 and node >= 0 else ""
+            if name == "COMPARE_OP":
+                break
+            if name not in ("TO_BOOL", "UNARY_NOT"):
+                return
+            is_so = is_so != (name == "UNARY_NOT")
+            nodes = run.inputs[node][0]
+        else:
+            return
+        operands = run.inputs[node]
+        if any(self.constant(operand) is not None for operand in operands):
+            return
+        operator = COMPARISONS[run.instructions[node // 2].arg >> HERE.comparison_shift]
+        for operand, other, sign in ((*operands, operator), (*operands[::-1], _MIRRORED.get(operator, operator))):
+            compared = self.value(operand)
+            if len(compared) == 1 and min(compared) >= 0:
+                yield min(compared) // 2, f"{'' if is_so else 'not '}{sign}", other
+
+    def compared(self, sign: str, other: Nodes, act: int) -> str:
+        """How a read compares: with what the act writes, or subtracts from it, or with another read; "" if with
+        anything else (`trace.site.Test`)."""
+        run = self._run
+        root = self.value(other)
+        stored = self.value(run.stored[act]) if act in run.stored else frozenset()
+        if root and root == stored:
+            return f"{sign} {WRITTEN}"
+        made_by = min(stored, default=UNREACHED)
+        if len(stored) == 1 and made_by >= 0:
+            instruction = run.instructions[made_by // 2]
+            if operation_of(instruction.name, instruction.arg) == "BINARY_SUBTRACT":
+                before, taken = run.inputs[made_by]
+                reads = {node // 2 for node in self.value(before)}
+                if self.value(taken) == root and len(reads) == 1 and self._same(act, *reads):
+                    return f"{sign} {TAKEN}"
+        index = min(root, default=UNREACHED) // 2
+        if len(root) != 1 or index < 0 or self._read_key(index) is None:
+            return ""
+        return f"{sign} {AT}{2 * run.instructions[index].at}"
 
     def value(self, nodes: Nodes) -> Nodes:
         """What a value is a copy of. A variable that has none yet is none: to load it raises."""

@@ -157,6 +157,10 @@ class Decisions:
             return
         if callee is not None:
             yield Question(index, answer, callee)
+        for side, sign, other in () if is_for_none else self._conditions.sides(nodes, is_so):
+            answer, callee = self._conditions.compared(sign, other, UNREACHED), self._callee(side)
+            if answer and callee is not None:
+                yield Question(side, answer, callee)
         for _ in range(0 if is_for_none else _DEEPEST):
             nodes = self._conditions.value(nodes)
             node = min(nodes, default=UNREACHED)
