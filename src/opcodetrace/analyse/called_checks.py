@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Asked, Code, Operation
@@ -51,6 +52,20 @@ class CalledChecks:
         self._trace = trace
         self._events = trace.events
         self._is_known = not (trace.let_go or trace.merged or trace.missed or trace.holes)
+
+    @cached_property
+    def _loops(self) -> WaitingLoops:
+        return WaitingLoops(self._trace)
+
+    @cached_property
+    def _lines(self) -> dict[tuple[int, int], int]:
+        """By code object and offset: the lines of accesses, and of what may suspend a thread."""
+        return {
+            (code.id, each.offset): each.line
+            for code in self._trace.codes
+            for each in (*code.sites, *code.switch_points)
+            if each.line is not None
+        }
 
     @cached_property
     def activations(self) -> Activations:
@@ -161,16 +176,22 @@ class CalledChecks:
         return found
 
     def of(self, act: int, check: int) -> CalledCheck | None:
-        """Whether a read decided upon an access of its thread, by way of calls. Both are places among the events."""
+        """Whether a read decided upon an access of its thread, by way of calls. Both are places among the events.
+
+        Not if a `while` loop stands between the two: the thread may have waited there, and know of the change."""
         events, activations = self._events, self.activations
         if int(events.site[check]) not in self.tests.get(int(events.site[act]), ()):
             return None
         at, until = activations.of(act).begun, int(events.seq[act])
         site = int(events.site[act])
-        code, offset = self._trace.site_codes[site], self._trace.sites[site].offset
+        code, offset, line = self._trace.site_codes[site], self._trace.sites[site].offset, self._trace.sites[site].line
         calls: list[tuple[int, int]] = []
         for level in range(DEEPEST):
+            if line is None:
+                return None
             for asked in self._decisions.get((code.id, offset), ()):
+                if self._loops.any_between(code.file, self._lines.get((code.id, asked.offset), 0), line):
+                    continue
                 if level and self._is_it(check, code, at, asked.offset, until):
                     return CalledCheck(asked.answer, ((code.id, asked.offset),), tuple(calls))
                 found = self._found(at, asked, until, check, 0)
@@ -180,11 +201,11 @@ class CalledChecks:
             caller = None if call is None or call.caller_seq is None else activations.calls.get(call.caller_seq)
             if call is None or caller is None or call.place is None or not self._leads_up(code):
                 return None
-            if caller.thread != call.thread:
+            if caller.thread != call.thread or self._loops.any_between(code.file, 0, line):
                 return None
             at, until, offset, code = caller.seq, call.seq, call.place, self._trace.site_codes[caller.site]
-            point = activations.points.get((code.id, offset))
-            calls += [(code.file, point.line)] if point is not None and point.line is not None else []
+            line = self._lines.get((code.id, offset))
+            calls += [(code.file, line)] if line is not None else []
         return None
 
     def _found(self, at: int, asked: Asked, until: int, check: int, depth: int) -> CalledCheck | None:

@@ -156,10 +156,24 @@ class Checks:
 
     def of(self, act: int, tests: Mapping[int, str]) -> Checked | None:
         """The one of an access; `tests` has those that its own function may make."""
+        if self._checks_itself(act):
+            return None
         found = self._in_function(act, tests) if tests else None
         if found is None:
             found = self._called_one(act)
         return None if found is None else found._replace(answer=self._with_value(found.asked, found.check, act))
+
+    def _checks_itself(self, act: int) -> bool:
+        """Whether it writes only if nothing is there, in one step: d.setdefault(k, v)."""
+        events, trace = self._events, self._trace
+        site = trace.sites[int(events.site[act])]
+        if site.operation != Operation.CALL or events.kind[act] != EventKind.WRITE:
+            return False
+        if trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
+            return False
+        own = (place for place in self.histories.before(act) if events.thread[place] == events.thread[act])
+        before = next(own, None)
+        return before is not None and events.kind[before] == EventKind.READ and events.site[before] == events.site[act]
 
     def _in_function(self, act: int, tests: Mapping[int, str]) -> Checked | None:
         check, changes = checked(self._events, self.histories, act, tests)
