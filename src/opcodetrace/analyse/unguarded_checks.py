@@ -83,18 +83,23 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     repeated = _closest(evidence, _repeated(evidence, acts, either))
     changed = _closest(evidence, _changed(evidence, acts, checks.histories))
     search = _Search(evidence, tests)
-    found = {
-        pair: check
+    found: dict[_Pair, Checked] = {
+        pair: checked
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
         for pair in itertools.starmap(_Pair, pairs.T.tolist())
-        if (check := check_of(pair)) is not None
+        if (checked := check_of(pair)) is not None
     }
     windows = Windows(
         evidence,
-        (each for pair, check in found.items() for each in (Window(check, pair.act), Window(pair.other, pair.other))),
+        (
+            each
+            for pair, checked in found.items()
+            for each in (Window(checked.check, pair.act), Window(pair.other, pair.other))
+        ),
     )
     told_at = set()
-    for pair, check in sorted(found.items()):
+    for pair, checked in sorted(found.items()):
+        check = checked.check
         key = int(events.location[pair.act]), int(events.site[check]), int(events.site[pair.act])
         if key[2] in told or key in told_at:
             continue
@@ -111,7 +116,16 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         told_at.add(key)
         is_same = bool(events.kind[other] == EventKind.READ)
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
-        yield UnguardedCheck(key[0], first, last, remote, is_same, windows.is_gil_only(window))
+        yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked))
+
+
+def _is_gil_only(windows: Windows, window: Window, checked: Checked) -> bool:
+    """Of a check that was called, and acted on where its result was tested, from there on. What calls more may always
+    be suspended."""
+    if not checked.way:
+        return windows.is_gil_only(window)
+    is_short = len(checked.way) == 2 and not checked.calls
+    return is_short and windows.is_gil_only(window, checked.way[-1][1])
 
 
 def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
@@ -224,8 +238,8 @@ class _Search:
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
 
-    def check_repeated(self, pair: _Pair) -> int | None:
-        """The place of the check by which the act was made; None if the other check is not the same, would find the
+    def check_repeated(self, pair: _Pair) -> Checked | None:
+        """The check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
         events, (act, other) = self._events, pair
         found = self._check(act)
@@ -235,9 +249,9 @@ class _Search:
             return None
         if any(events.kind[place] != EventKind.READ for place in self._between(act, other)):
             return None  # what the other check found is not by this act
-        return found.check if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
+        return found if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
 
-    def check_changed(self, pair: _Pair) -> int | None:
+    def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
         events, (act, other) = self._events, pair
         found = self._check(act)
@@ -246,7 +260,7 @@ class _Search:
         # what is done by another check may never meet this one: each has its turn
         if self._is_by_another_check(other, found.asked):
             return None
-        return found.check if self._is_undone(found, act, other) and self._is_error(found, act, other) else None
+        return found if self._is_undone(found, act, other) and self._is_error(found, act, other) else None
 
     def _check(self, act: int) -> Checked | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""

@@ -143,12 +143,13 @@ class Windows:
         idents = {self._idents.get(int(self._events.thread[place])) for place in (one, other)}
         return isinstance(key, int) and idents == {key}
 
-    def is_gil_only(self, window: Window) -> bool:
-        """Whether this build has no switch point in it, and one without the GIL would."""
-        return not self._trace.free_threaded and not self.may_switch(*window)
+    def is_gil_only(self, window: Window, call: int | None = None) -> bool:
+        """Whether this build has no switch point in it, and one without the GIL would. See `may_switch`."""
+        return not self._trace.free_threaded and not self.may_switch(*window, call)
 
-    def may_switch(self, first: int, last: int) -> bool:
-        """Whether an interpreter with a GIL may suspend a thread between the two."""
+    def may_switch(self, first: int, last: int, call: int | None = None) -> bool:
+        """Whether an interpreter with a GIL may suspend a thread between the two. If the first one was made by what the
+        other one's function had called: `call` is the call's offset there, if it does not follow from the flow."""
         events, trace = self._events, self._trace
         lane = int(events.thread[last])
         began, ended = (bisect.bisect_left(self._operations_of[lane], int(events.seq[each])) for each in (first, last))
@@ -157,7 +158,7 @@ class Windows:
         between = slice(first + 1, last)
         if ((events.kind[between] == EventKind.ENTER) & (events.thread[between] == lane)).any():
             return True  # a function looks at the eval breaker as it begins
-        points = self._points(first, last)
+        points = self._points(first, last, call)
         if points is None or trace.sites[int(events.site[first])].operation == Operation.CALL:
             return True
         runs_code = any(_has_python_code(events[place].value) for place in (first, last))
@@ -171,7 +172,7 @@ class Windows:
             return True
         return any(point.opcode not in _OF_BUILT_IN for point in self._points(first, last) or ())
 
-    def _points(self, first: int, last: int) -> list[SwitchPoint] | None:
+    def _points(self, first: int, last: int, call: int | None = None) -> list[SwitchPoint] | None:
         """Where a thread may be suspended between the two; None if it is not known which way it came."""
         events, trace = self._events, self._trace
         begin, end = (trace.sites[int(events.site[place])] for place in (first, last))
@@ -183,7 +184,7 @@ class Windows:
             if self._failed[first]:  # the handler lies behind all else of the function
                 points = [each for each in points if (begin.line or 0) <= (each.line or 0) <= (end.line or 0)]
             return points
-        calls = () if end.flow is None else end.flow.results
+        calls = (call,) if call is not None else () if end.flow is None else end.flow.results
         if not calls:
             return None
         return [*_between(code, begin.offset, math.inf), *_between(own, min(calls), end.offset)]
