@@ -6,9 +6,10 @@ import ast
 import bisect
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.analyse.syntax import Syntax, Tree, Use
 from opcodetrace.trace.call import Call
@@ -16,6 +17,9 @@ from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import SwitchPoint
 
+Array = npt.NDArray[Any]
+
+_SEQ_BITS = 36  # of a record's seq, in one number with its frame's
 _DEEPEST = 40  # calls between two accesses
 _FURTHEST = 4  # callers through which a value is followed
 
@@ -51,14 +55,15 @@ class Activations:
         self.syntax = Syntax(trace)
 
     @cached_property
-    def _begins(self) -> dict[int, list[int]]:
-        """By frame: the seqs of its ENTERs, in order."""
+    def _begins(self) -> Array:
+        """Of each ENTER its frame and seq as one number; in order."""
         events = self._trace.events
         (enters,) = np.nonzero(events.kind == EventKind.ENTER)
-        found: dict[int, list[int]] = {}
-        for frame, seq in zip(events.frame[enters].tolist(), events.seq[enters].tolist(), strict=True):
-            found.setdefault(frame, []).append(seq)
+        found: Array = np.sort(self._key(events.frame[enters].astype(np.int64), events.seq[enters]))
         return found
+
+    def _key(self, frame: Any, seq: Any) -> Any:
+        return (frame << _SEQ_BITS) + seq
 
     @cached_property
     def calls(self) -> dict[int, Call]:
@@ -66,12 +71,25 @@ class Activations:
         return {call.seq: call for call in self._trace.calls}
 
     @cached_property
-    def _from(self) -> dict[tuple[int | None, int | None], list[int]]:
-        """By caller and place: the seqs of its calls, in order."""
-        found: dict[tuple[int | None, int | None], list[int]] = {}
-        for call in self._trace.calls:
-            found.setdefault((call.caller_seq, call.place), []).append(call.seq)
-        return found
+    def columns(self) -> tuple[Array, Array, Array, Array]:
+        """Of all calls where they begin, in order, their sites, their callers' beginnings and places in these; -1 for
+        none."""
+        calls = sorted(self._trace.calls, key=lambda call: call.seq)
+        count = len(calls)
+        callers = (-1 if call.caller_seq is None else call.caller_seq for call in calls)
+        places = (-1 if call.place is None else call.place for call in calls)
+        return (
+            np.fromiter((call.seq for call in calls), np.int64, count),
+            np.fromiter((call.site for call in calls), np.int64, count),
+            np.fromiter(callers, np.int64, count),
+            np.fromiter(places, np.int64, count),
+        )
+
+    @cached_property
+    def _by_caller(self) -> tuple[Array, Array]:
+        callers = self.columns[2]
+        order = np.argsort(callers, kind="stable")
+        return callers[order], order
 
     @cached_property
     def points(self) -> dict[tuple[int, int], SwitchPoint]:
@@ -80,14 +98,19 @@ class Activations:
 
     def called_from(self, caller: int, place: int) -> list[int]:
         """Where the activations begin, in order, that the one which began at `caller` called from a place."""
-        return self._from.get((caller, place), [])
+        callers, order = self._by_caller
+        begin, end = np.searchsorted(callers, (caller, caller + 1))
+        seqs, _, _, places = self.columns
+        own = order[begin:end]
+        found: list[int] = seqs[own[places[own] == place]].tolist()
+        return found
 
     def of(self, place: int) -> Activation:
         """The one that an event belongs to."""
         frame, seq = int(self._trace.events.frame[place]), int(self._trace.events.seq[place])
-        begins = self._begins.get(frame, [])
-        at = int(np.searchsorted(begins, seq, side="right"))
-        return Activation(frame, begins[at - 1] if at else -1)
+        at = int(np.searchsorted(self._begins, self._key(frame, seq), side="right")) - 1
+        begun = int(self._begins[at]) - self._key(frame, 0) if at >= 0 else -1
+        return Activation(frame, max(begun, -1))
 
     def _parts(self, place: int) -> Iterator[_Part]:
         """From an access up to the first function in woven code that its thread was in."""
@@ -139,7 +162,9 @@ class Activations:
             again = (events.site[between] == events.site[write]) & (events.frame[between] == events.frame[write])
             return not again.any()
         call = self.calls[above[-2].activation.begun]
-        seqs = self._from[call.caller_seq, call.place]
+        if call.caller_seq is None or call.place is None:
+            return False
+        seqs = self.called_from(call.caller_seq, call.place)
         return bisect.bisect_right(seqs, call.seq) == bisect.bisect_left(seqs, int(events.seq[read]))
 
     def _scope(self, above: list[_Part], below: list[_Part]) -> Scope | None:

@@ -118,15 +118,17 @@ class CalledChecks:
     @cached_property
     def _called(self) -> tuple[dict[tuple[int, int], set[int]], dict[int, set[tuple[int, int]]]]:
         """Which code objects were called from where; and the other way round."""
-        code_of = {call.seq: self._trace.site_codes[call.site].id for call in self._trace.calls}
+        seqs, sites, callers, places = self.activations.columns
+        at = np.minimum(np.searchsorted(seqs, callers), max(len(seqs) - 1, 0))
+        known = (places >= 0) & (seqs[at] == callers) if len(seqs) else np.zeros(0, bool)
+        width, length = int(sites.max(initial=0)) + 1, int(places.max(initial=0)) + 1
+        edges = np.unique((sites[at[known]] * width + sites[known]) * length + places[known])
+        code_of = self._trace.site_codes
         down: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         up: defaultdict[int, set[tuple[int, int]]] = defaultdict(set)
-        edges = {
-            (code_of[call.caller_seq], call.place, code_of[call.seq])
-            for call in self._trace.calls
-            if call.place is not None and call.caller_seq in code_of
-        }
-        for caller, place, called in edges:
+        for edge in edges.tolist():
+            both, place = divmod(edge, length)
+            caller, called = (code_of[site].id for site in divmod(both, width))
             down[caller, place].add(called)
             up[called].add((caller, place))
         return down, up
@@ -162,17 +164,40 @@ class CalledChecks:
         return not code.signature.resumes and not code.function.endswith(".__del__")
 
     @cached_property
-    def checked_at(self) -> Array:
-        """By location, the last entry for none: whether there is a check that may decide upon something."""
+    def _locations(self) -> dict[int, Array]:
+        """By the site of a check: the locations that it read."""
         events = self._events
-        is_check = np.zeros(int(events.site.max(initial=0)) + 1, bool)
         checks = np.array(sorted({check for tests in self.tests.values() for check in tests}), np.int64)
-        is_check[checks[checks < len(is_check)]] = True
-        found = np.zeros(int(events.location.max(initial=-1)) + 2, bool)
+        is_check = np.zeros(max(int(events.site.max(initial=0)), int(checks.max(initial=0))) + 1, bool)
+        is_check[checks] = True
+        size = int(events.location.max(initial=-1)) + 1
+        found = [np.empty(0, np.int64)]
         for start in range(0, len(events) if len(checks) else 0, PIECE):
             part = slice(start, start + PIECE)
-            found[events.location[part][is_check[events.site[part]] & (events.kind[part] == EventKind.READ)]] = True
-        found[-1] = False
+            reads = is_check[events.site[part]] & (events.kind[part] == EventKind.READ) & (events.location[part] >= 0)
+            found.append(np.unique(events.site[part][reads].astype(np.int64) * size + events.location[part][reads]))
+        read = np.unique(np.concatenate(found))
+        bounds = np.searchsorted(read, np.append(checks, checks[-1:] + 1) * size)
+        return {
+            check: read[begin:end] - check * size
+            for check, begin, end in zip(checks.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+            if begin < end
+        }
+
+    def may_have_decided(self, acts: Array) -> Array:
+        """Of each access, whether its location was read by a check that may decide upon it."""
+        events = self._events
+        found = np.zeros(len(acts), bool)
+        if not self.tests:
+            return found
+        order = np.argsort(events.site[acts], kind="stable")
+        sites = events.site[acts[order]]
+        for site in np.intersect1d(sites, list(self.tests)).tolist():
+            begin, end = np.searchsorted(sites, (site, site + 1))
+            read = [self._locations[check] for check in self.tests[site] if check in self._locations]
+            if read:
+                its = order[begin:end]
+                found[its] = np.isin(events.location[acts[its]], np.concatenate(read))
         return found
 
     def of(self, act: int, check: int) -> CalledCheck | None:

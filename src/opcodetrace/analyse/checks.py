@@ -32,7 +32,8 @@ Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites o
 
 MAX_BACK = 2_000  # accesses of the location that are gone back from one
 _NEAR = 1_000  # events around a check among which the other side of its comparison is looked for
-_STEPS = 4  # of those that are looked at for all accesses together
+_STEPS = 12  # of those that are looked at for all accesses together
+_MOST_BACK = 300  # accesses that are gone back to a check in another function
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 
@@ -67,11 +68,11 @@ class Histories:
         self.order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
         _passes.group(events.location, self._bounds, self.order)
 
-    def before(self, place: int) -> list[int]:
+    def before(self, place: int, most: int = MAX_BACK) -> list[int]:
         """The places of the accesses of its location before one of them, the latest first; not all of many."""
         history = self._of(int(self._events.location[place]))
         at = int(np.searchsorted(history, place))
-        places: list[int] = history[max(0, at - MAX_BACK) : at][::-1].tolist()
+        places: list[int] = history[max(0, at - most) : at][::-1].tolist()
         return places
 
     def after(self, place: int) -> list[int]:
@@ -90,8 +91,8 @@ class Histories:
         return self.order[begin:end]
 
     def after_another(self, acts: Array, tests: Tests, called: Tests) -> Array:
-        """Those of `acts` that may come after a write of another thread that their thread has not tested since. The
-        tests of `called` are made in other functions."""
+        """Those of `acts` that may have been tested before a write of another thread, and not since. The tests of
+        `called` are made in other functions."""
         events = self._events
         position = np.empty(len(events), np.int32)
         position[self.order] = np.arange(len(self.order), dtype=np.int32)
@@ -99,19 +100,22 @@ class Histories:
             np.unique(np.array([_pair(act, test) for act, found in each.items() for test in found], np.int64))
             for each in (tests, called)
         )
-        found = []
+        found = [np.empty(0, np.int64)]
+        changed = np.zeros(len(acts), bool)
         for back in range(1, _STEPS + 1):
             at = position[acts] - back
             inside = at >= self._bounds[events.location[acts]]
-            acts = acts[inside]
+            acts, changed = acts[inside], changed[inside]
             place = self.order[at[inside]]
             own = events.thread[place] == events.thread[acts]
             reads = events.kind[place] == EventKind.READ
             sites = _pair(events.site[acts].astype(np.int64), events.site[place])
             tested = np.isin(sites, pairs) & (events.frame[place] == events.frame[acts])
-            tested |= np.isin(sites, others)
-            found.append(acts[~own & ~reads])
-            acts = acts[~(~own & ~reads) & ~(own & (~reads | tested))]
+            tested = own & reads & (tested | np.isin(sites, others))
+            changed |= ~own & ~reads
+            found.append(acts[tested & changed])
+            goes_on = ~tested & ~(own & ~reads)
+            acts, changed = acts[goes_on], changed[goes_on]
         return np.sort(np.concatenate([*found, acts]))
 
 
@@ -149,9 +153,7 @@ class Checks:
         """Those of some accesses that may have been decided upon by a check."""
         events = self._events
         acts = acts[events.location[acts] >= 0]
-        called = np.isin(events.site[acts], list(self.called.tests))
-        called[called] = self.called.checked_at[events.location[acts[called]]]
-        found: Array = acts[called | np.isin(events.site[acts], list(tests))]
+        found: Array = acts[np.isin(events.site[acts], list(tests)) | self.called.may_have_decided(acts)]
         return found
 
     def of(self, act: int, tests: Mapping[int, str]) -> Checked | None:
@@ -171,7 +173,7 @@ class Checks:
             return False
         if trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
             return False
-        own = (place for place in self.histories.before(act) if events.thread[place] == events.thread[act])
+        own = (place for place in self.histories.before(act, _NEAR) if events.thread[place] == events.thread[act])
         before = next(own, None)
         return before is not None and events.kind[before] == EventKind.READ and events.site[before] == events.site[act]
 
@@ -189,7 +191,7 @@ class Checks:
             return None
         changes: list[int] = []
         looked_again = False
-        for place in self.histories.before(act):
+        for place in self.histories.before(act, _MOST_BACK):
             if events.thread[place] != events.thread[act]:
                 changes += [place] if events.kind[place] != EventKind.READ else []
             elif events.kind[place] != EventKind.READ:
