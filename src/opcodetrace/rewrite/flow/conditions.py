@@ -77,9 +77,13 @@ class Conditions:
     def is_in_loop(self, index: int) -> bool:
         """Whether control may come back to an instruction, or that would take too long to tell."""
         try:
-            return self._paths.leads(index, index, ())
+            return self._has_loops and self._paths.leads(index, index, ())
         except TooMuch:
             return True
+
+    @cached_property
+    def _has_loops(self) -> bool:
+        return any(successor <= index for index, ways in enumerate(self._run.ways) for successor in ways)
 
     def writes(self, writes: Mapping[int, StaticSources], definitions: Iterable[Definition]) -> dict[int, Decided]:
         """The conditional updates among the writes."""

@@ -118,19 +118,20 @@ class Decisions:
         """What was asked last on all ways to an instruction. The test of a loop may stand before and behind its body:
         those two count as one."""
         before = self._before[index]
+        if len(before) == 1 and before[0] not in self._run.conditions and index not in self._tried:
+            return frozenset()
         if index in self._tried:
             tried = self._tried[index][-_MOST_ASKED:]
             return frozenset(
                 Question(each, "raises", callee) for each in tried if (callee := self._callee(each)) is not None
             )
         outer = [each for each in before if not self._dominators.dominates(index, each)]
-        asked = [frozenset(self._asked(each, index)) for each in outer]
-        if len(asked) < 2 or not all(asked):
-            asked += [] if len(outer) < 2 else [frozenset()]
-        inner = [each for each in before if each not in outer]
+        if any(each not in self._run.conditions for each in outer):
+            return frozenset()
+        asked = [list(self._asked(each, index)) for each in outer]
         alike = frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked)) if asked else frozenset()
-        for each in inner if alike else ():
-            asked.append(frozenset(self._asked(each, index)))
+        if alike:
+            asked += [list(self._asked(each, index)) for each in before if each not in outer]
         return frozenset(one for each in asked for one in each if self._meaning(one) in alike)
 
     def _meaning(self, question: Question) -> tuple[object, ...]:
