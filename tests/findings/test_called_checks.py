@@ -111,9 +111,17 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         "store.d['k']",
     ),
     "or": ("if store.is_open() or store.has('k'): return\nwait()\nstore.add('k')", ADDED, "store.d['k']"),
-    "match": ("match len(store):\n    case 0:\n        wait()\n        store.count = 7", "store.count = 2", "store.count"),
+    "match": (
+        "match len(store):\n    case 0:\n        wait()\n        store.count = 7",
+        "store.count = 2",
+        "store.count",
+    ),
     "only the act is called": ("if 'k' not in store.d:\n    wait()\n    store.add('k')", ADDED, "store.d['k']"),
-    "kept, and a call": ("missing = not store.has('k')\nif missing:\n    wait()\n    store.add('k')", ADDED, "store.d['k']"),
+    "kept, and a call": (
+        "missing = not store.has('k')\nif missing:\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
     "kept across with": (
         "with lock: missing = 'k' not in store.d\nif missing:\n    wait()\n    with lock: store.d['k'] = []",
         f"with lock: {ADDED}",
@@ -125,7 +133,8 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         "store.d['k']",
     ),
     "a value kept across try": (
-        "try: found = store.d['k']\nexcept KeyError: found = None\nif found is None:\n    wait()\n    store.d['k'] = []",
+        "try: found = store.d['k']\nexcept KeyError: found = None\n"
+        "if found is None:\n    wait()\n    store.d['k'] = []",
         ADDED,
         "store.d['k']",
     ),
@@ -152,8 +161,16 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     ),
 }
 FAILED = {
-    "in, and del": ("if store.has('there'):\n    wait()\n    store.drop('there')", "store.drop('there')", "store.d['there']"),
-    "in, and an item": ("if store.has('there'):\n    wait()\n    store.item('there')", "store.drop('there')", "store.d['there']"),
+    "in, and del": (
+        "if store.has('there'):\n    wait()\n    store.drop('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
+    "in, and an item": (
+        "if store.has('there'):\n    wait()\n    store.item('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
     "only the act is called": (
         "if 'there' in store.d:\n    wait()\n    store.drop('there')",
         "store.drop('there')",

@@ -60,12 +60,15 @@ class CalledChecks:
     @cached_property
     def _lines(self) -> dict[tuple[int, int], int]:
         """By code object and offset: the lines of accesses, and of what may suspend a thread."""
-        return {
-            (code.id, each.offset): each.line
-            for code in self._trace.codes
-            for each in (*code.sites, *code.switch_points)
-            if each.line is not None
-        }
+        found: dict[tuple[int, int], int] = {}
+        for code in self._trace.codes:
+            for offset, line in (
+                *((point.offset, point.line) for point in code.switch_points),
+                *((site.offset, site.line) for site in code.sites),
+            ):
+                if line is not None:
+                    found[code.id, offset] = line
+        return found
 
     @cached_property
     def activations(self) -> Activations:
@@ -138,7 +141,9 @@ class CalledChecks:
         found: dict[int, str] = {}
         known, fresh = {code}, [code]
         for _ in range(DEEPEST):
-            edges = {edge for each in fresh if self._leads_up(self._codes[each]) for edge in self._called[1].get(each, ())}
+            edges = {
+                edge for each in fresh if self._leads_up(self._codes[each]) for edge in self._called[1].get(each, ())
+            }
             for caller, place in edges:
                 for asked in self._decisions.get((caller, place), ()):
                     _add(found, ((site, asked.answer) for site in self._reads.get((caller, asked.offset), ())))

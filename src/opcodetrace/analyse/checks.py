@@ -199,7 +199,9 @@ class Checks:
             elif events.site[place] != events.site[act] and place != self._source[act]:
                 found = self.called.of(act, place) if int(events.site[place]) in tests else None
                 if found is not None:
-                    if (changes and looked_again) or not self._agrees(self._with_value(found.answer, place, act), place):
+                    if (changes and looked_again) or not self._agrees(
+                        self._with_value(found.answer, place, act), place
+                    ):
                         break
                     return Checked(place, found.answer, found.answer, changes, found.way, found.calls)
                 looked_again |= not changes
@@ -288,7 +290,9 @@ def acted_on_a_stale_check(
         for site in trace.sites.values()
         if any(test.answer for test in site.tests)
     }
-    acts = checks.made_by_one(np.flatnonzero((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)), tests)
+    acts = checks.made_by_one(
+        np.flatnonzero((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)), tests
+    )
     if not len(acts):
         return
 

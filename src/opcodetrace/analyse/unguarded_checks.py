@@ -253,7 +253,7 @@ class _Search:
 
     def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
-        events, (act, other) = self._events, pair
+        act, other = pair
         found = self._check(act)
         if found is None or found.check < other < act or self._is_first(other):
             return None
@@ -281,7 +281,11 @@ class _Search:
         if found is not None:
             return found.asked != answer
         # nor what may be done by one, as far as that is known
-        sites = set(np.unique(self._events.site[np.fromiter(self._histories.of(int(self._events.location[place])), np.int64)]).tolist())
+        sites = set(
+            np.unique(
+                self._events.site[np.fromiter(self._histories.of(int(self._events.location[place])), np.int64)]
+            ).tolist()
+        )
         return any(other != answer for check, other in called.items() if check in sites)
 
     def _between(self, one: int, other: int) -> list[int]:
@@ -306,7 +310,9 @@ class _Search:
         site = self._trace.sites[int(events.site[act])]
         deleted = events.kind[change] == EventKind.DELETE
         if events.kind[act] == EventKind.READ:
-            is_check = site.id in self._sites_of_checks or site.span == self._trace.sites[int(events.site[found.check])].span
+            is_check = (
+                site.id in self._sites_of_checks or site.span == self._trace.sites[int(events.site[found.check])].span
+            )
             gone = deleted or (events[change].value is None and not is_check)
             return gone and site.operation != Operation.CALL and not self._is_expected(found, act)
         if events.kind[act] == EventKind.DELETE:

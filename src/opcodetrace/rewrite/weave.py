@@ -487,7 +487,7 @@ class _WovenCode:
         )
 
         def asked(question: Question) -> Asked:
-            return Asked(2 * self.decoded.instructions[question.index].at, question.answer, question.callee)
+            return Asked(2 * self.decoded.instructions[question.at].at, question.answer, question.callee)
 
         decisions = tuple(
             Decision(tuple(map(asked, questions)), tuple([2 * self.decoded.instructions[place].at for place in places]))

@@ -48,7 +48,7 @@ class Decided(NamedTuple):
 class Question(NamedTuple):
     """What is asked of what an instruction gives, and the answer (see `trace.site.Asked`)."""
 
-    index: int
+    at: int  # the instruction's index
     answer: str
     callee: str
 
@@ -147,10 +147,12 @@ class Conditions:
                     if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index):
                         answers.setdefault(read, set()).add(answer)
             for read, answer, _ in deciding(index) if tested else ():
-                own = self._read_key(read)
-                if len(answers.get(read, ())) != 1 and own is not None and own[0] in wanted:
-                    if read != index and key_may_be(own, key) and self._is_about(read, index):
-                        answers[read] = {answer}
+                read_key = self._read_key(read)
+                is_told = len(answers.get(read, ())) == 1 or read == index
+                if is_told or read_key is None or read_key[0] not in wanted or not key_may_be(read_key, key):
+                    continue
+                if self._is_about(read, index):
+                    answers[read] = {answer}
             if answers:
                 nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
                 found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
@@ -269,7 +271,8 @@ class Conditions:
         if any(self.constant(operand) is not None for operand in operands):
             return
         operator = COMPARISONS[run.instructions[node // 2].arg >> HERE.comparison_shift]
-        for operand, other, sign in ((*operands, operator), (*operands[::-1], _MIRRORED.get(operator, operator))):
+        left, right = operands
+        for operand, other, sign in ((left, right, operator), (right, left, _MIRRORED.get(operator, operator))):
             compared = self.value(operand)
             if len(compared) == 1 and min(compared) >= 0:
                 yield min(compared) // 2, f"{'' if is_so else 'not '}{sign}", other

@@ -134,7 +134,10 @@ def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callabl
 def _acts(run: AbstractInterpreter, accesses: Iterable[int]) -> set[int]:
     """What may be wrong to do if a check holds no longer: accesses that write, or that may fail, and calls."""
     subscripts = {i.ordinal for i in run.instructions if is_subscript(i.name, i.arg)}
-    return {*run.given, *(index for index in accesses if index in run.stored or index in run.targets or index in subscripts)}
+    return {
+        *run.given,
+        *(index for index in accesses if index in run.stored or index in run.targets or index in subscripts),
+    }
 
 
 def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSources]:

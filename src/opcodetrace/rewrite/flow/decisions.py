@@ -71,7 +71,7 @@ class Decisions:
             if index not in self._run.given:
                 asked = frozenset(each for each in asked if each.callee)
             if asked:
-                nearest = sorted(asked, key=lambda each: (each.index < index, each.index))[-_MOST_ASKED:]
+                nearest = sorted(asked, key=lambda each: (each.at < index, each.at))[-_MOST_ASKED:]
                 found.setdefault(tuple(sorted(nearest)), []).append(index)
         return found
 
@@ -96,7 +96,7 @@ class Decisions:
                 if self._may_give(index, result):
                     rivals = [other for other in returns if other != index and self._may_give(other, result)]
                     found |= {Result(result, each) for each in self._said_by(index, result, rivals)}
-        return sorted(each for each in found if not self._conditions.is_in_loop(each.question.index))
+        return sorted(each for each in found if not self._conditions.is_in_loop(each.question.at))
 
     # --- places
 
@@ -111,6 +111,7 @@ class Decisions:
             index = above
         asked = self._known.get(index, frozenset())
         for each in reversed(chain):
+            self._known[each] = asked  # meanwhile: a variable's value may be asked for that is made further down
             asked = self._known[each] = asked | self._on_entry(each)
         return asked
 
@@ -129,14 +130,16 @@ class Decisions:
         if any(each not in self._run.conditions for each in outer):
             return frozenset()
         asked = [list(self._asked(each, index)) for each in outer]
-        alike = frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked)) if asked else frozenset()
+        alike = (
+            frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked)) if asked else frozenset()
+        )
         if alike:
             asked += [list(self._asked(each, index)) for each in before if each not in outer]
         return frozenset(one for each in asked for one in each if self._meaning(one) in alike)
 
     def _meaning(self, question: Question) -> tuple[object, ...]:
         """What it is in the source."""
-        return (*self._run.instructions[question.index].position, question.answer, question.callee)
+        return (*self._run.instructions[question.at].position, question.answer, question.callee)
 
     def _asked(self, branch: int, successor: int) -> Iterator[Question]:
         """What was answered if control goes this way."""
@@ -177,24 +180,26 @@ class Decisions:
             yield from self._of_one_of(root, is_for_none, is_so, depth)
 
     def _of_one_of(self, root: Nodes, is_for_none: bool, is_so: bool, depth: int) -> Iterator[Question]:
-        """The same of a variable that has one of several values. If one alone can be so, it has that; of a read and what
-        a handler gives if that failed, the read failed, or nothing is said."""
+        """The same of a variable that has one of several values. If only one of them can be so, it has that one; of a
+        read, and of what a handler gives if it fails, the read failed. Else nothing is said."""
         root = frozenset(one for node in root for one in self._conditions.value(frozenset((node,))))
         if depth == _MOST_VARIABLES or min(root) < 0:
             return
         constants = {node: self._conditions.constant_value(frozenset((node,))) for node in root}
-        may_be = [node for node, constant in constants.items() if constant is None or _is(*constant, is_for_none) == is_so]
+        may_be = [
+            node for node, constant in constants.items() if constant is None or _is(*constant, is_for_none) == is_so
+        ]
         if len(may_be) == 1:
-            yield from self.deciding(may_be[0] // 2)
+            if not self._conditions.is_in_loop(may_be[0] // 2):  # it may be of an earlier turn
+                yield from self.deciding(may_be[0] // 2)
             if constants[may_be[0]] is None:
                 yield from self._of_value(frozenset(may_be), is_for_none, is_so, depth + 1)
         elif len(may_be) == len(root) == 2:
             read, other = sorted(may_be, key=lambda node: constants[node] is not None)
-            handler = self._run.escapes[read // 2]
-            callee = self._callee(read // 2)
-            if constants[read] is None and constants[other] is not None and handler != UNREACHED and callee is not None:
-                if self._dominators.dominates(handler, other // 2):
-                    yield Question(read // 2, "raises", callee)
+            handler, callee = self._run.escapes[read // 2], self._callee(read // 2)
+            is_instead = constants[read] is None and constants[other] is not None and handler != UNREACHED
+            if is_instead and callee is not None and self._dominators.dominates(handler, other // 2):
+                yield Question(read // 2, "raises", callee)
 
     def _callee(self, index: int) -> str | None:
         """How a function is named that an instruction calls; "" if it reads only, None if it does neither."""
@@ -212,9 +217,11 @@ class Decisions:
             return "__getitem__"
         if HERE.opcodes[instruction.name].makes is not Makes.READ:
             return None
-        return run.code.co_names[instruction.arg >> HERE.name_shifts[instruction.name]] if (
-            "ATTR" in instruction.name
-        ) else ""
+        return (
+            run.code.co_names[instruction.arg >> HERE.name_shifts[instruction.name]]
+            if "ATTR" in instruction.name
+            else ""
+        )
 
     def _may_fail(self, index: int) -> bool:
         name = self._run.instructions[index].name
@@ -262,7 +269,7 @@ class Decisions:
         said = set(self.deciding(index))
         if rivals:
             failed = {each for each in said if each.answer == "raises"}
-            return {each for each in failed if all(self._returns(other, each.index) for other in rivals)}
+            return {each for each in failed if all(self._returns(other, each.at) for other in rivals)}
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
         return said
