@@ -348,3 +348,11 @@ def test_what_only_the_gil_prevents(name: str, unguarded: dict[str, Told]) -> No
 @pytest.mark.parametrize("name", NONE)
 def test_what_cannot(name: str, unguarded: dict[str, Told]) -> None:
     assert unguarded[f"none: {name}"].findings == []
+
+
+def test_it_is_told(scripts: Scripts) -> None:
+    scripts.write("script.py", one_after_the_other(POSSIBLE["both locked by themselves"][0]))
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.opcodetrace("check").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "Hold one lock around both, from before the check until it is acted on" in told
