@@ -65,8 +65,8 @@ store = Store()
 """
 ADDED = "store.d['k'] = []"
 STALE = {  # what the first thread does, and the second in between; and the location
-    "true": ("if not store.is_open():\n    wait()\n    store.opened = True", "store.open()", "store.opened"),
-    "not": ("if store.is_closed():\n    wait()\n    store.opened = True", "store.open()", "store.opened"),
+    "true": ("if not store.is_open():\n    wait()\n    store.open()", "store.open()", "store.opened"),
+    "not": ("if store.is_closed():\n    wait()\n    store.open()", "store.open()", "store.opened"),
     "in": ("if not store.has('k'):\n    wait()\n    store.d['k'] = []", ADDED, "store.d['k']"),
     "not in": ("if store.lacks('k'):\n    wait()\n    store.add('k')", ADDED, "store.d['k']"),
     "both locked by themselves": (
@@ -187,6 +187,7 @@ FAILED = {
 SILENT = {  # of either kind
     "checked again": ("if not store.has('k'):\n    wait()\n    store.add_if_missing('k')", ADDED),
     "checked again by a call": ("if not store.has('k'):\n    wait()\n    store.add_if_not_has('k')", ADDED),
+    "stopped by another": ("if not store.is_open():\n    wait()\n    store.open()", "store.opened = True"),
     "one step": ("if not store.has('k'):\n    wait()\n    store.add_by_setdefault('k')", ADDED),
     "another key": ("if not store.has('z'):\n    wait()\n    store.add('k')", ADDED),
     "another object": ("if not Store().has('k'):\n    wait()\n    store.add('k')", ADDED),

@@ -283,7 +283,8 @@ def acted_on_a_stale_check(
 
     Of a value whose truth is the program's own, it is not sure how the check would have gone; it is told if the other
     thread's write came from the very same instruction. A thread that writes the value that is there already, made anew,
-    changes nothing."""
+    changes nothing. If both write the same constant, such as a flag, they did what the check guards twice; of a check
+    in another function only if they wrote it by the same instruction: else one may have stopped the other."""
     events = trace.events
     tests = {
         site.id: {test.site: test.answer for test in site.tests}
@@ -297,7 +298,10 @@ def acted_on_a_stale_check(
         return
 
     def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
-        if not answer or act.seq in told or (_same(change, act) and _is_made(trace, act)):
+        if not answer or act.seq in told:
+            return False
+        is_far = check.site not in tests.get(act.site, ())  # in another function
+        if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
             return False
         location = trace.locations[act.location]
         if location.kind is LocationKind.WHOLE:  # how it was changed is not known

@@ -96,6 +96,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             for pair, checked in found.items()
             for each in (Window(checked.check, pair.act), Window(pair.other, pair.other))
         ),
+        called,
     )
     told_at = set()
     for pair, checked in sorted(found.items()):
@@ -235,6 +236,7 @@ class _Search:
         self._sites_of_checks = {check for answers in tests.values() for check in answers}
         self._checks = evidence.checks
         self._histories = evidence.checks.histories
+        self._sites_of: dict[int, frozenset[int]] = {}
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
 
@@ -281,12 +283,15 @@ class _Search:
         if found is not None:
             return found.asked != answer
         # nor what may be done by one, as far as that is known
-        sites = set(
-            np.unique(
-                self._events.site[np.fromiter(self._histories.of(int(self._events.location[place])), np.int64)]
-            ).tolist()
-        )
+        sites = self._sites_at(int(self._events.location[place]))
         return any(other != answer for check, other in called.items() if check in sites)
+
+    def _sites_at(self, location: int) -> frozenset[int]:
+        """Those of all accesses of a location."""
+        if location not in self._sites_of:
+            places = np.fromiter(self._histories.of(location), np.int64)
+            self._sites_of[location] = frozenset(np.unique(self._events.site[places]).tolist())
+        return self._sites_of[location]
 
     def _between(self, one: int, other: int) -> list[int]:
         before = self._histories.before(other)
