@@ -108,6 +108,13 @@ class CalledChecks:
             for place in decision.places
         }
 
+    def decides(self, check: int, site: int) -> bool:
+        """Whether the code says that what a site of the same function does is done by what a check found."""
+        code, own = (self._trace.site_codes[each] for each in (site, check))
+        offset = self._trace.sites[check].offset
+        asked = self._decisions.get((code.id, self._trace.sites[site].offset), ())
+        return code.id == own.id and any(each.offset == offset for each in asked)
+
     @cached_property
     def _reads(self) -> dict[tuple[int, int], list[int]]:
         """By code object and offset: the sites that read there."""

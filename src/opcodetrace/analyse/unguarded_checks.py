@@ -17,8 +17,10 @@ said of it.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +36,7 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import WRITTEN, Operation, Site
 from opcodetrace.trace.source_text import SourceTexts
-from opcodetrace.trace.sync import Primitive
+from opcodetrace.trace.sync import Act, Primitive
 
 Array = npt.NDArray[Any]
 
@@ -335,10 +337,28 @@ class _Search:
             return True
         value = events[act].value
         if not isinstance(value, Opaque):
-            return False
+            return self._starts_a_thread(found)
         return value.type_name in _TO_BE_SHARED or (
             value.identity is not None and self._is_changed(value.identity, act)
         )
+
+    def _starts_a_thread(self, found: Checked) -> bool:
+        """Whether the check also decided that a thread is started, in the same function: if not started: ..."""
+        lane, seq = int(self._events.thread[found.check]), int(self._events.seq[found.check])
+        starts = self._starts.get(lane, [])
+        first = bisect.bisect_right(starts, (seq, 0))
+        if found.way or first == len(starts):
+            return False
+        return self._checks.called.decides(int(self._events.site[found.check]), starts[first][1])
+
+    @cached_property
+    def _starts(self) -> dict[int, list[tuple[int, int]]]:
+        """By lane: when it started threads, and at which sites."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for each in self._trace.synchronisation:
+            if each.operation == Act.START and each.site in self._trace.sites:
+                found.setdefault(each.thread, []).append((each.seq, each.site))
+        return found
 
     def _is_update(self, act: int) -> bool:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
