@@ -98,7 +98,6 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             for pair, checked in found.items()
             for each in (Window(checked.check, pair.act), Window(pair.other, pair.other))
         ),
-        called,
     )
     told_at = set()
     for pair, checked in sorted(found.items()):

@@ -17,7 +17,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,20 +90,14 @@ def threads_of_lanes(trace: Trace) -> tuple[Array, Array]:
 class Windows:
     """Says of windows what keeps the accesses of other threads out of them."""
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        windows: Iterable[Window],
-        called: Mapping[int, Mapping[int, str]] = MappingProxyType({}),
-    ) -> None:
-        """Of all windows of which the locks will be asked for. For `called` see `pasts.Hearsay`."""
+    def __init__(self, evidence: Evidence, windows: Iterable[Window]) -> None:
+        """Of all windows of which the locks will be asked for."""
         self._trace = trace = evidence.trace
         self._events = trace.events
         self._sources = evidence.sources
         self._failed = trace.events.failed()
         self._idents = {each.thread: each.ident for each in trace.threads}
         self._pasts = evidence.pasts
-        self._called = called
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
         self._locks: dict[tuple[int, int], frozenset[int]] = {}  # by the seqs of a window
         for of_kind in (self._pasts.judge.locks, self._pasts.judge.semaphores):
@@ -114,7 +107,7 @@ class Windows:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._sources, self._pasts, self._called)
+        return Hearsay(self._trace, self._sources, self._pasts)
 
     def _update(self, window: Window) -> Update:
         events, (first, last) = self._events, window
