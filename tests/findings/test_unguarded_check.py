@@ -61,6 +61,10 @@ POSSIBLE = {
     "a lock from the act on": ('if "k" not in d:\n    with lock: d["k"] = []\nd["k"].append(1)', "d['k']"),
     "a thread": ("if box.items is None:\n    box.items = threading.Thread(target=make)", "box.items"),
     "made long before": (f"for _ in range(9):\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "d['k']"),
+    "a flag, and a thread": (
+        "if not box.done:\n    time.sleep(0)\n    box.done = True\n    threading.Thread(target=make).start()",
+        "box.done",
+    ),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
 CHANGED = {  # what the first thread does, and the second
@@ -117,6 +121,11 @@ NONE = {  # what both do, and what they do beside it
     "a cache of numbers": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = 7 * 6\nd["k"] + 1', "act()", "act()"),
     "a cache of objects": ('if "k" not in d: d["k"] = make()\nlen(d["k"])', "act()", "act()"),
     "a flag that is set once": ("if not box.done:\n    time.sleep(0)\n    box.done = True", "act()", "act()"),
+    "a flag, and a thread that is started in any case": (
+        "if not box.done:\n    time.sleep(0)\n    box.done = True\nthreading.Thread(target=make).start()",
+        "act()",
+        "act()",
+    ),
     "a state": ('if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"', "act()", "act()"),
     "ready for the failure": (
         'if "there" in d:\n    time.sleep(0)\n    try: del d["there"]\n    except KeyError: pass',

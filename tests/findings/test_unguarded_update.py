@@ -45,8 +45,11 @@ def slowly():
     count = box.count
     time.sleep(0)
     box.count = count + 1
-def under_a_new_lock():
-    with threading.Lock(): slowly()
+def under(mutex):
+    with mutex: slowly()
+def under_new_locks():
+    for _ in range(3):
+        with threading.Lock(): slowly()
 def first():
     global total
     FIRST
@@ -96,6 +99,7 @@ POSSIBLE = {
         "box.count",
     ),
     "read before": ("slowly()", "seen = box.count\nslowly()", "box.count"),
+    "a lock for each, at one place": ("under(lock)", "under(audit)", "box.count"),
     "a lock for each": (
         "with threading.Lock(): slowly()",
         "with threading.Lock(): slowly()",
@@ -121,7 +125,7 @@ GIL_ONLY = {
     "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
 }
 NONE = {
-    "a lock that is made anew whenever nobody has it": ("under_a_new_lock()", "under_a_new_lock()"),
+    "a lock that is made anew whenever nobody has it": ("under_new_locks()", "under_new_locks()"),
     "the same lock": ("with lock: slowly()", "with lock: slowly()"),
     "an RLock": ("with rlock:\n    with rlock: pass\n    slowly()", "with rlock: slowly()"),
     "a semaphore": ("with semaphore: slowly()", "with semaphore: slowly()"),

@@ -1,6 +1,7 @@
 """Random programs in which threads check and then act; which checks were true no longer is known.
 
-A thread makes one to three checks of a location, and writes or deletes it by what it found, or without a check. Between
+A thread makes one to three checks of a location, and writes or deletes it by what it found, or without a check. Check
+and act may each stand in a function of its own, and what a check found may be kept in a variable. Between
 any two of these others may come: the generator draws the order. Its model is a dictionary: a check is stale if another
 thread changed the location since, this one did not, and the check would go otherwise on what is there now.
 
@@ -54,11 +55,8 @@ class Step(NamedTuple):
 
     check: Check | None
     value: object
-    line: int  # of the check; what is done stands two lines further down
-
-    @property
-    def acts_at(self) -> int:
-        return self.line if self.check is None else self.line + 2
+    line: int  # of the check
+    acts_at: int
 
 
 class Program(NamedTuple):
@@ -70,7 +68,7 @@ class Program(NamedTuple):
     first: object
 
 
-Found = tuple[str, str, int, int]  # kind, label, lines of check and act
+Found = tuple[str, str, int, int]  # kind, label, lines of check and act, the lower one first
 
 
 def _there(value: object) -> object:
@@ -119,20 +117,47 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
     first = choose.choice([ABSENT, 0, 1, 2, 3])
     lines = [] if first is ABSENT else [f"{place} = {first}"]
     threads: list[list[Step]] = []
+    bodies: list[tuple[list[str], list[tuple[Check | None, int | None, int, int]]]] = []
+    functions: list[str] = []  # each on one line, before all others
     for thread in range(choose.choice([2, 2, 3])):
-        lines.append(f"def work{number}_{thread}(step):")
-        steps = []
-        for _ in range(choose.randint(1, 3)):
+        body = [f"def work{number}_{thread}(step):"]
+        parts = []  # of each step: lines of the body, or negative ones of functions
+        for place_of_step in range(choose.randint(1, 3)):
             check = checks(choose, in_table) if choose.random() < 0.7 else None
             value = None if choose.random() < 0.3 else choose.randrange(4)
-            steps.append(Step(check, value, first_line + len(lines)))
-            acts = f"del {place}" if value is None else f"{place} = {value}"
-            if check is None:
-                lines.append(f"    {acts}")
+            acts, asks = f"del {place}" if value is None else f"{place} = {value}", ""
+            called = f"{number}_{thread}_{place_of_step}"
+            act_at = check_at = None
+            if choose.random() < 0.3:
+                functions.append(f"def act{called}(): {acts}")
+                acts, act_at = f"act{called}()", -len(functions)
+            if check is not None:
+                asks = check.text.format(place, name=name)
+                if choose.random() < 0.4:
+                    functions.append(f"def check{called}(): return {asks}")
+                    asks, check_at = f"check{called}()", -len(functions)
+                if choose.random() < 0.3:
+                    body.append(f"    found = {asks}")
+                    check_at = len(body) - 1 if check_at is None else check_at
+                    asks = "found"
+                body += [f"    if {asks}:", "        step()", f"        {acts}"]
+                check_at = len(body) - 3 if check_at is None else check_at
             else:
-                lines += [f"    if {check.text.format(place, name=name)}:", "        step()", f"        {acts}"]
-            lines.append("    step()")
-        threads.append(steps)
+                body.append(f"    {acts}")
+            act_at = len(body) - 1 if act_at is None else act_at
+            body.append("    step()")
+            parts.append((check, value, act_at if check_at is None else check_at, act_at))
+        bodies.append((body, parts))
+    first_function = first_line + len(lines)
+    lines += functions
+    for body, parts in bodies:
+        begin = first_line + len(lines)
+
+        def line(at: int, begin: int = begin) -> int:
+            return begin + at if at >= 0 else first_function - at - 1
+
+        threads.append([Step(check, value, line(check_at), line(act_at)) for check, value, check_at, act_at in parts])
+        lines += body
     order = [thread for thread, steps in enumerate(threads) for _ in range(2 * len(steps) + 1)]
     choose.shuffle(order)
     works = ", ".join(f"work{number}_{thread}" for thread in range(len(threads)))
@@ -159,7 +184,8 @@ def expected(program: Program) -> list[Found]:
                 if changes[0] > seen and own < seen + 1:
                     kind = _of(step, held[0], in_table)
                     if kind is not None:
-                        found.append((kind, program.label, step.line, step.acts_at))
+                        first, last = sorted((step.line, step.acts_at))
+                        found.append((kind, program.label, first, last))
             if step.value is None:
                 _there(held[0])
             held[0] = ABSENT if step.value is None else step.value

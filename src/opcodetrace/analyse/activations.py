@@ -6,9 +6,10 @@ import ast
 import bisect
 from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.analyse.syntax import Syntax, Tree, Use
 from opcodetrace.trace.call import Call
@@ -16,6 +17,9 @@ from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, SwitchPoint
 
+Array = npt.NDArray[Any]
+
+_SEQ_BITS = 36  # of a record's seq, in one number with its frame's
 _DEEPEST = 40  # calls between two accesses
 _FURTHEST = 4  # callers through which a value is followed
 
@@ -51,38 +55,62 @@ class Activations:
         self.syntax = Syntax(trace)
 
     @cached_property
-    def _begins(self) -> dict[int, list[int]]:
-        """By frame: the seqs of its ENTERs, in order."""
+    def _begins(self) -> Array:
+        """Of each ENTER its frame and seq as one number; in order."""
         events = self._trace.events
         (enters,) = np.nonzero(events.kind == EventKind.ENTER)
-        found: dict[int, list[int]] = {}
-        for frame, seq in zip(events.frame[enters].tolist(), events.seq[enters].tolist(), strict=True):
-            found.setdefault(frame, []).append(seq)
+        found: Array = np.sort(self._key(events.frame[enters].astype(np.int64), events.seq[enters]))
         return found
 
+    def _key(self, frame: Any, seq: Any) -> Any:
+        return (frame << _SEQ_BITS) + seq
+
     @cached_property
-    def _calls(self) -> dict[int, Call]:
+    def calls(self) -> dict[int, Call]:
+        """By where they begin."""
         return {call.seq: call for call in self._trace.calls}
 
     @cached_property
-    def _from(self) -> dict[tuple[int | None, int | None], list[int]]:
-        """By caller and place: the seqs of its calls, in order."""
-        found: dict[tuple[int | None, int | None], list[int]] = {}
-        for call in self._trace.calls:
-            found.setdefault((call.caller_seq, call.place), []).append(call.seq)
-        return found
+    def columns(self) -> tuple[Array, Array, Array, Array]:
+        """Of all calls where they begin, in order, their sites, their callers' beginnings and places in these; -1 for
+        none."""
+        calls = sorted(self._trace.calls, key=lambda call: call.seq)
+        count = len(calls)
+        callers = (-1 if call.caller_seq is None else call.caller_seq for call in calls)
+        places = (-1 if call.place is None else call.place for call in calls)
+        return (
+            np.fromiter((call.seq for call in calls), np.int64, count),
+            np.fromiter((call.site for call in calls), np.int64, count),
+            np.fromiter(callers, np.int64, count),
+            np.fromiter(places, np.int64, count),
+        )
 
     @cached_property
-    def _points(self) -> dict[tuple[int, int], SwitchPoint]:
+    def _by_caller(self) -> tuple[Array, Array]:
+        callers = self.columns[2]
+        order = np.argsort(callers, kind="stable")
+        return callers[order], order
+
+    @cached_property
+    def points(self) -> dict[tuple[int, int], SwitchPoint]:
         """By code and offset."""
         return {(code.id, point.offset): point for code in self._trace.codes for point in code.switch_points}
+
+    def called_from(self, caller: int, place: int) -> list[int]:
+        """Where the activations begin, in order, that the one which began at `caller` called from a place."""
+        callers, order = self._by_caller
+        begin, end = np.searchsorted(callers, (caller, caller + 1))
+        seqs, _, _, places = self.columns
+        own = order[begin:end]
+        found: list[int] = seqs[own[places[own] == place]].tolist()
+        return found
 
     def of(self, place: int) -> Activation:
         """The one that an event belongs to."""
         frame, seq = int(self._trace.events.frame[place]), int(self._trace.events.seq[place])
-        begins = self._begins.get(frame, [])
-        at = int(np.searchsorted(begins, seq, side="right"))
-        return Activation(frame, begins[at - 1] if at else -1)
+        at = int(np.searchsorted(self._begins, self._key(frame, seq), side="right")) - 1
+        begun = int(self._begins[at]) - self._key(frame, 0) if at >= 0 else -1
+        return Activation(frame, max(begun, -1))
 
     def _parts(self, place: int) -> Iterator[_Part]:
         """From an access up to the first function in woven code that its thread was in."""
@@ -101,13 +129,13 @@ class Activations:
 
     def _callers(self, activation: Activation) -> Iterator[tuple[int, Code, SwitchPoint]]:
         """Of each one that led to it in woven code: the seq at which it began, and the instruction that called."""
-        call = self._calls.get(activation.begun)
+        call = self.calls.get(activation.begun)
         for _ in range(_DEEPEST):
-            caller = None if call is None or call.caller_seq is None else self._calls.get(call.caller_seq)
+            caller = None if call is None or call.caller_seq is None else self.calls.get(call.caller_seq)
             if call is None or caller is None or call.place is None or caller.thread != call.thread:
                 return
             code = self._trace.site_codes[caller.site]
-            point = self._points.get((code.id, call.place))
+            point = self.points.get((code.id, call.place))
             if point is None:
                 return
             yield caller.seq, code, point
@@ -148,8 +176,10 @@ class Activations:
             between = slice(write + 1, read)
             again = (events.site[between] == events.site[write]) & (events.frame[between] == events.frame[write])
             return not again.any()
-        call = self._calls[above[-2].activation.begun]
-        seqs = self._from[call.caller_seq, call.place]
+        call = self.calls[above[-2].activation.begun]
+        if call.caller_seq is None or call.place is None:
+            return False
+        seqs = self.called_from(call.caller_seq, call.place)
         return bisect.bisect_right(seqs, call.seq) == bisect.bisect_left(seqs, int(events.seq[read]))
 
     def _scope(self, above: list[_Part], below: list[_Part]) -> Scope | None:

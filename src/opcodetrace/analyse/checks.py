@@ -11,25 +11,29 @@ import bisect
 import operator
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
+from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.handlers import Handlers
-from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.trace.event import Event, EventKind, Opaque, Value, is_unknown
-from opcodetrace.trace.events import Events
+from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
+from opcodetrace.trace.events import Events, Sources
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Operation, Site
+from opcodetrace.trace.site import AT, TAKEN, WRITTEN, Operation, Site
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
 
 MAX_BACK = 2_000  # accesses of the location that are gone back from one
-_STEPS = 4  # of those that are looked at for all accesses together
+_NEAR = 1_000  # events around a check among which the other side of its comparison is looked for
+_STEPS = 12  # of those that are looked at for all accesses together
+_MOST_BACK = 300  # accesses that are gone back to a check in another function
 
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 
@@ -52,6 +56,7 @@ class Stale(NamedTuple):
     change: int
     act: int
     is_sure: bool  # they came in that order in every order that agrees with the trace, and the check would go otherwise
+    calls: tuple[tuple[int, int], ...] = ()  # through which the act was come to after its check: files and lines
 
 
 class Histories:
@@ -63,11 +68,11 @@ class Histories:
         self.order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
         _passes.group(events.location, self._bounds, self.order)
 
-    def before(self, place: int) -> list[int]:
+    def before(self, place: int, most: int = MAX_BACK) -> list[int]:
         """The places of the accesses of its location before one of them, the latest first; not all of many."""
         history = self._of(int(self._events.location[place]))
         at = int(np.searchsorted(history, place))
-        places: list[int] = history[max(0, at - MAX_BACK) : at][::-1].tolist()
+        places: list[int] = history[max(0, at - most) : at][::-1].tolist()
         return places
 
     def after(self, place: int) -> list[int]:
@@ -85,23 +90,32 @@ class Histories:
         begin, end = self._bounds[location:][:2]
         return self.order[begin:end]
 
-    def after_another(self, acts: Array, tests: Tests) -> Array:
-        """Those of `acts` that may come after a write of another thread that their thread has not tested since."""
+    def after_another(self, acts: Array, tests: Tests, called: Tests) -> Array:
+        """Those of `acts` that may have been tested before a write of another thread, and not since. The tests of
+        `called` are made in other functions."""
         events = self._events
         position = np.empty(len(events), np.int32)
         position[self.order] = np.arange(len(self.order), dtype=np.int32)
-        pairs = np.unique(np.array([_pair(act, test) for act, found in tests.items() for test in found], np.int64))
-        found = []
+        pairs, others = (
+            np.unique(np.array([_pair(act, test) for act, found in each.items() for test in found], np.int64))
+            for each in (tests, called)
+        )
+        found = [np.empty(0, np.int64)]
+        changed = np.zeros(len(acts), bool)
         for back in range(1, _STEPS + 1):
             at = position[acts] - back
             inside = at >= self._bounds[events.location[acts]]
-            acts = acts[inside]
+            acts, changed = acts[inside], changed[inside]
             place = self.order[at[inside]]
             own = events.thread[place] == events.thread[acts]
             reads = events.kind[place] == EventKind.READ
-            tested = np.isin(_pair(events.site[acts].astype(np.int64), events.site[place]), pairs)
-            found.append(acts[~own & ~reads])
-            acts = acts[~(~own & ~reads) & ~(own & (~reads | (tested & (events.frame[place] == events.frame[acts]))))]
+            sites = _pair(events.site[acts].astype(np.int64), events.site[place])
+            tested = np.isin(sites, pairs) & (events.frame[place] == events.frame[acts])
+            tested = own & reads & (tested | np.isin(sites, others))
+            changed |= ~own & ~reads
+            found.append(acts[tested & changed])
+            goes_on = ~tested & ~(own & ~reads)
+            acts, changed = acts[goes_on], changed[goes_on]
         return np.sort(np.concatenate([*found, acts]))
 
 
@@ -110,12 +124,139 @@ def _pair(act: Any, test: Any) -> Any:
     return (act << 32) + test
 
 
-def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
-    """Accesses that failed though this activation had found by a check that it could make them, because another thread
+class Checked(NamedTuple):
+    """The check by which an access was made, and what other threads changed there since. Places among the events."""
+
+    check: int
+    asked: str  # what it had found (`trace.site.Test.answer`)
+    answer: str  # the same, compared with a constant
+    changes: list[int]  # the latest first
+    way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
+    calls: tuple[tuple[int, int], ...] = ()
+
+
+class Checks:
+    """Finds the checks by which accesses were made."""
+
+    def __init__(self, trace: Trace, sources: Sources) -> None:
+        self._trace = trace
+        self._events = trace.events
+        self._source = sources.place
+        self._failed = trace.events.failed()
+        self.called = CalledChecks(trace)
+
+    @cached_property
+    def histories(self) -> Histories:
+        return Histories(self._events)
+
+    def made_by_one(self, acts: Array, tests: Tests) -> Array:
+        """Those of some accesses that may have been decided upon by a check."""
+        events = self._events
+        acts = acts[events.location[acts] >= 0]
+        found: Array = acts[np.isin(events.site[acts], list(tests)) | self.called.may_have_decided(acts)]
+        return found
+
+    def of(self, act: int, tests: Mapping[int, str]) -> Checked | None:
+        """The one of an access; `tests` has those that its own function may make."""
+        if self._checks_itself(act):
+            return None
+        found = self._in_function(act, tests) if tests else None
+        if found is None:
+            found = self._called_one(act)
+        return None if found is None else found._replace(answer=self._with_value(found.asked, found.check, act))
+
+    def _checks_itself(self, act: int) -> bool:
+        """Whether it writes only if nothing is there, in one step: d.setdefault(k, v)."""
+        events, trace = self._events, self._trace
+        site = trace.sites[int(events.site[act])]
+        if site.operation != Operation.CALL or events.kind[act] != EventKind.WRITE:
+            return False
+        if trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
+            return False
+        own = (place for place in self.histories.before(act, _NEAR) if events.thread[place] == events.thread[act])
+        before = next(own, None)
+        return before is not None and events.kind[before] == EventKind.READ and events.site[before] == events.site[act]
+
+    def _in_function(self, act: int, tests: Mapping[int, str]) -> Checked | None:
+        check, changes = checked(self._events, self.histories, act, tests)
+        if check is None or begins_between(self._events, check, act):
+            return None
+        answer = tests[int(self._events.site[check])]
+        return Checked(check, answer, answer, changes) if self._failed[check] == (answer == "raises") else None
+
+    def _called_one(self, act: int) -> Checked | None:
+        """One that was made in another function. Not if the thread looked at the location again after a change."""
+        events, tests = self._events, self.called.tests.get(int(self._events.site[act]))
+        if not tests:
+            return None
+        changes: list[int] = []
+        looked_again = False
+        for place in self.histories.before(act, _MOST_BACK):
+            if events.thread[place] != events.thread[act]:
+                changes += [place] if events.kind[place] != EventKind.READ else []
+            elif events.kind[place] != EventKind.READ:
+                break
+            elif events.site[place] != events.site[act] and place != self._source[act]:
+                found = self.called.of(act, place) if int(events.site[place]) in tests else None
+                if found is not None:
+                    if (changes and looked_again) or not self._agrees(
+                        self._with_value(found.answer, place, act), place
+                    ):
+                        break
+                    return Checked(place, found.answer, found.answer, changes, found.way, found.calls)
+                looked_again |= not changes
+        return None
+
+    def _with_value(self, asked: str, check: int, act: int) -> str:
+        """What a check found, with the value that it compared with; as it is if that is not known."""
+        sign, _, compared = asked.rpartition(" ") if AT not in asked else asked.partition(AT)
+        if asked.endswith(f" {WRITTEN}"):
+            value = self._events[act].value
+        elif asked.endswith(f" {TAKEN}"):
+            value = self._taken(act)
+        elif AT in asked:
+            value = self._read_beside(check, int(compared))
+        else:
+            return asked
+        return f"{sign.strip()} {value!r}" if isinstance(value, int | float | str) else asked
+
+    def _taken(self, act: int) -> Value:
+        """What an access subtracted from what it had read."""
+        source = int(self._source[act])
+        before, after = self._events[source].value if source >= 0 else ABSENT, self._events[act].value
+        is_known = type(before) is type(after) is int
+        return before - after if is_known else ABSENT  # type: ignore[operator]
+
+    def _read_beside(self, check: int, offset: int) -> Value:
+        """What the same activation read at an offset, for the same comparison."""
+        events, trace = self._events, self._trace
+        site = int(events.site[check])
+        code = trace.site_codes[site]
+        sites = [each.id for each in code.sites if each.offset == offset and each.operation.startswith("LOAD")]
+        comes_after = offset > trace.sites[site].offset
+        near = slice(check + 1, check + _NEAR) if comes_after else slice(max(check - _NEAR, 0), check)
+        own = np.flatnonzero(events.frame[near] == events.frame[check]) + near.start
+        for place in own.tolist() if comes_after else own[::-1].tolist():
+            if events.site[place] in sites and events.kind[place] == EventKind.READ:
+                return events[place].value
+            if events.site[place] == site or events.kind[place] != EventKind.READ:
+                break
+        return ABSENT
+
+    def _agrees(self, answer: str, check: int) -> bool:
+        """Whether a read found what is said that it found, as far as its value tells."""
+        if self._failed[check] != (answer == "raises"):
+            return False
+        return answer in OF_PRESENCE or would_hold(answer, self._events[check].value) is not False
+
+
+def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator[Stale]:
+    """Accesses that failed though their thread had found by a check that it could make them, because another thread
     took away what was there. Not if the program is ready for that (`handlers`)."""
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
-    acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ) & np.isin(events.site, list(tests)))
+    acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ))
+    acts = checks.made_by_one(acts, tests)
 
     def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
         """Whether the check had found what the access needs."""
@@ -124,34 +265,43 @@ def failed_after_a_check(trace: Trace, pasts: Pasts) -> Iterator[Stale]:
 
     if len(acts):
         handlers = Handlers(trace)
-        for stale in _stale(trace, pasts, Histories(events), acts.tolist(), tests, asked_for_it):
+        for stale in _stale(trace, pasts, checks, acts.tolist(), tests, asked_for_it):
             failure = events[int(np.searchsorted(events.seq, stale.act))]
-            if not handlers.expect(failure.site, str(failure.value)):
+            error = str(failure.value)
+            if not handlers.expect(failure.site, error) and not any(
+                handlers.expect_in(*call, error) for call in stale.calls
+            ):
                 yield stale
 
 
-def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], unseen: Container[int]) -> Iterator[Stale]:
+def acted_on_a_stale_check(
+    trace: Trace, pasts: Pasts, checks: Checks, told: Container[int], unseen: Container[int]
+) -> Iterator[Stale]:
     """Writes and deletions that a check decided upon which would have gone otherwise by then, because another thread
     had changed what it had checked. Without those of `told` (seqs), which are findings of another kind. Of locations
     that code wrote to which is not woven (`unseen`), nothing is sure.
 
     Of a value whose truth is the program's own, it is not sure how the check would have gone; it is told if the other
     thread's write came from the very same instruction. A thread that writes the value that is there already, made anew,
-    changes nothing."""
+    changes nothing. If both write the same constant, such as a flag, they did what the check guards twice; of a check
+    in another function only if they wrote it by the same instruction: else one may have stopped the other."""
     events = trace.events
     tests = {
         site.id: {test.site: test.answer for test in site.tests}
         for site in trace.sites.values()
         if any(test.answer for test in site.tests)
     }
-    is_act = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
-    acts = np.flatnonzero(is_act & np.isin(events.site, list(tests)) & (events.location >= 0))
+    acts = checks.made_by_one(
+        np.flatnonzero((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)), tests
+    )
     if not len(acts):
         return
-    histories = Histories(events)
 
     def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
-        if not answer or act.seq in told or (_same(change, act) and _is_made(trace, act)):
+        if not answer or act.seq in told:
+            return False
+        is_far = check.site not in tests.get(act.site, ())  # in another function
+        if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
             return False
         location = trace.locations[act.location]
         if location.kind is LocationKind.WHOLE:  # how it was changed is not known
@@ -164,30 +314,28 @@ def acted_on_a_stale_check(trace: Trace, pasts: Pasts, told: Container[int], uns
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
 
-    yield from _stale(trace, pasts, histories, histories.after_another(acts, tests).tolist(), tests, undone)
+    acts = checks.histories.after_another(acts, tests, checks.called.tests)
+    yield from _stale(trace, pasts, checks, acts.tolist(), tests, undone)
 
 
 def _stale(
     trace: Trace,
     pasts: Pasts,
-    histories: Histories,
+    checks: Checks,
     acts: Iterable[int],
     tests: Tests,
     undone: Callable[[str, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
-    events, has_failed = trace.events, trace.events.failed()
+    events = trace.events
     for act in acts:
         location = int(events.location[act])
         if location < 0 or not trace.locations[location].certain:
             continue
-        answers = tests[int(events.site[act])]
-        check, changes = checked(events, histories, act, answers)
-        if check is None or not changes or begins_between(events, check, act):
+        found = checks.of(act, tests.get(int(events.site[act]), {}))
+        if found is None or not found.changes:
             continue
-        answer = answers[int(events.site[check])]
-        if has_failed[check] != (answer == "raises"):
-            continue
+        check, _, answer, changes, _, calls = found
         change = changes[0]
         is_undone = undone(answer, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
@@ -197,7 +345,7 @@ def _stale(
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
         is_sure = is_undone is True and knows is False and before < changing and changed < acting
         is_sure &= all(int(events.seq[earlier]) < changing for earlier in changes[1:])
-        yield Stale(location, before, changed, acted, is_sure)
+        yield Stale(location, before, changed, acted, is_sure, calls)
 
 
 def checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:

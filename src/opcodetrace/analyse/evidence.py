@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import PIECE, sources_of
-from opcodetrace.analyse.checks import Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
+from opcodetrace.analyse.checks import Checks, Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
@@ -54,16 +54,20 @@ class Evidence:
         return Pasts(self.trace)
 
     @cached_property
+    def checks(self) -> Checks:
+        return Checks(self.trace, self.sources)
+
+    @cached_property
     def stale_checks(self) -> list[Stale]:
         """Without those by which an update was lost."""
         told = {each.overwritten_by for each in self.lost if each.overwritten_by is not None}
         unseen = {each.location for each in self.unseen}
-        return list(acted_on_a_stale_check(self.trace, self.pasts, told, unseen))
+        return list(acted_on_a_stale_check(self.trace, self.pasts, self.checks, told, unseen))
 
     @cached_property
     def failures(self) -> list[Stale]:
         """After a check."""
-        return list(failed_after_a_check(self.trace, self.pasts))
+        return list(failed_after_a_check(self.trace, self.pasts, self.checks))
 
     @cached_property
     def failed_iterations(self) -> list[ChangedMeanwhile]:

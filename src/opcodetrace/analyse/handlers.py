@@ -37,7 +37,10 @@ class Handlers:
         """Whether it is expected that an access fails, as far as its function shows; by an error of that type."""
         if site not in self._trace.sites:
             return False
-        file, line = self._trace.site_codes[site].file, self._trace.sites[site].line
+        return self.expect_in(self._trace.site_codes[site].file, self._trace.sites[site].line, error)
+
+    def expect_in(self, file: int, line: int | None, error: str | None = None) -> bool:
+        """The same of what a line does, or calls."""
         around = self._around(file, line)
         return any(error is None or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
 

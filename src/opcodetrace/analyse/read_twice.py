@@ -174,7 +174,7 @@ class _Search:
         if not len(acts):
             return
         found: list[_Pair] = []
-        for act in self._histories.after_another(acts, tests).tolist():
+        for act in self._histories.after_another(acts, tests, {}).tolist():
             check = self._checked(act, tests[int(events.site[act])])
             if check is None:
                 continue

@@ -17,24 +17,26 @@ said of it.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
-from opcodetrace.analyse.checks import Histories, begins_between, checked, holds_after
+from opcodetrace.analyse.checks import Checked, Histories, holds_after
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Operation, Site
+from opcodetrace.trace.site import WRITTEN, Operation, Site
 from opcodetrace.trace.source_text import SourceTexts
-from opcodetrace.trace.sync import Primitive
+from opcodetrace.trace.sync import Act, Primitive
 
 Array = npt.NDArray[Any]
 
@@ -42,6 +44,7 @@ CLOSEST = 64  # pairs of two instructions that are looked at: those closest toge
 NO_PAIRS: Array = np.empty((2, 0), np.int64)
 _STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
+_OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
 _EMPTIES = (*_TAKES, ".clear(", ".remove(")
 # Objects that threads share, or it would not be needed to make them.
 _TO_BE_SHARED = frozenset(Primitive) | {"threading.Thread", "concurrent.futures.thread.ThreadPoolExecutor"}
@@ -72,29 +75,33 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     """One for each location and act in the code. Without those acts (sites) of which something is `told` as it
     happened. None in a run of which it cannot be judged (`windows.can_be_judged`)."""
     trace = evidence.trace
-    events = trace.events
+    events, checks = trace.events, evidence.checks
     tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
-    acts = np.flatnonzero(
-        (events.kind <= EventKind.DELETE) & (events.location >= 0) & np.isin(events.site, list(tests))
-    )
+    acts = checks.made_by_one(np.flatnonzero(events.kind <= EventKind.DELETE), tests)
     if not len(acts) or not can_be_judged(trace):
         return
-    histories = Histories(events)
-    repeated = _closest(evidence, _repeated(evidence, acts, tests))
-    changed = _closest(evidence, _changed(evidence, acts, histories))
-    search = _Search(evidence, tests, histories)
-    found = {
-        pair: check
+    called = checks.called.tests
+    either = {site: {**called.get(site, {}), **tests.get(site, {})} for site in tests.keys() | called.keys()}
+    repeated = _closest(evidence, _repeated(evidence, acts, either))
+    changed = _closest(evidence, _changed(evidence, acts, checks.histories))
+    search = _Search(evidence, tests)
+    found: dict[_Pair, Checked] = {
+        pair: checked
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
         for pair in itertools.starmap(_Pair, pairs.T.tolist())
-        if (check := check_of(pair)) is not None
+        if (checked := check_of(pair)) is not None
     }
     windows = Windows(
         evidence,
-        (each for pair, check in found.items() for each in (Window(check, pair.act), Window(pair.other, pair.other))),
+        (
+            each
+            for pair, checked in found.items()
+            for each in (Window(checked.check, pair.act), Window(pair.other, pair.other))
+        ),
     )
     told_at = set()
-    for pair, check in sorted(found.items()):
+    for pair, checked in sorted(found.items()):
+        check = checked.check
         key = int(events.location[pair.act]), int(events.site[check]), int(events.site[pair.act])
         if key[2] in told or key in told_at:
             continue
@@ -112,7 +119,16 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         told_at.add(key)
         is_same = bool(events.kind[other] == EventKind.READ)
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
-        yield UnguardedCheck(key[0], first, last, remote, is_same, windows.is_gil_only(window))
+        yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked))
+
+
+def _is_gil_only(windows: Windows, window: Window, checked: Checked) -> bool:
+    """Of a check that was called, and acted on where its result was tested, from there on. What calls more may always
+    be suspended."""
+    if not checked.way:
+        return windows.is_gil_only(window)
+    is_short = len(checked.way) == 2 and not checked.calls
+    return is_short and windows.is_gil_only(window, checked.way[-1][1])
 
 
 def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
@@ -217,102 +233,121 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
 class _Search:
     """Looks into pairs."""
 
-    def __init__(self, evidence: Evidence, tests: _Tests, histories: Histories) -> None:
+    def __init__(self, evidence: Evidence, tests: _Tests) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._sources = evidence.sources
         self._tests = tests
-        self._checks = {check for answers in tests.values() for check in answers}
-        self._histories = histories
-        self._failed = evidence.trace.events.failed()
+        self._sites_of_checks = {check for answers in tests.values() for check in answers}
+        self._checks = evidence.checks
+        self._histories = evidence.checks.histories
+        self._sites_of: dict[int, frozenset[int]] = {}
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
         self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
 
-    def check_repeated(self, pair: _Pair) -> int | None:
-        """The place of the check by which the act was made; None if the other check is not the same, would find the
+    def check_repeated(self, pair: _Pair) -> Checked | None:
+        """The check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
         events, (act, other) = self._events, pair
-        check = self._check(act)
-        if check is None or events.site[check] != events.site[other]:
+        found = self._check(act)
+        if found is None or events.site[found.check] != events.site[other]:
+            return None
+        if not self._checks.called.comes_the_same_way(other, found.way):
             return None
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
             return None  # what the other check found is not by this act
         if any(
-            events.thread[place] == events.thread[other] and int(events.site[place]) in self._checks
+            events.thread[place] == events.thread[other] and int(events.site[place]) in self._sites_of_checks
             for place in between
         ):
             return None  # the other thread had found it so before, and may have done the same by that
-        return check if self._is_undone(check, act, act) and self._is_wrong_twice(act) else None
+        return found if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
 
-    def check_changed(self, pair: _Pair) -> int | None:
+    def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
-        events, (act, other) = self._events, pair
-        check = self._check(act)
-        if check is None or check < other < act or self._is_first(other):
+        act, other = pair
+        found = self._check(act)
+        if found is None or found.check < other < act or self._is_first(other):
             return None
-        answer = self._tests[int(events.site[act])][int(events.site[check])]
         # what is done by another check may never meet this one: each has its turn
-        site = self._trace.sites.get(int(events.site[other]))
-        if site is None or any(other != answer for _, other in _answers(self._trace, site)):
+        if self._is_by_another_check(other, found.asked):
             return None
-        return check if self._is_undone(check, act, other) and self._is_error(check, act, other) else None
+        return found if self._is_undone(found, act, other) and self._is_error(found, act, other) else None
 
-    def _check(self, act: int) -> int | None:
+    def _check(self, act: int) -> Checked | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
-        events = self._events
-        if not self._trace.locations[int(events.location[act])].certain:
+        if not self._trace.locations[int(self._events.location[act])].certain:
             return None
-        answers = self._tests[int(events.site[act])]
-        check, changes = checked(events, self._histories, act, answers)
-        if check is None or changes or begins_between(events, check, act):
-            return None
-        return check if self._failed[check] == (answers[int(events.site[check])] == "raises") else None
+        found = self._checks.of(act, self._tests.get(int(self._events.site[act]), {}))
+        return None if found is None or found.changes or not found.answer else found
+
+    def _is_by_another_check(self, place: int, answer: str) -> bool:
+        """Whether a write was, or may have been, made by a check that found something else."""
+        site = self._trace.sites.get(int(self._events.site[place]))
+        if site is None or any(other != answer for _, other in _answers(self._trace, site)):
+            return True
+        called = self._checks.called.tests.get(site.id)
+        if not called:
+            return False
+        found = self._checks.of(place, {})
+        if found is not None:
+            return found.asked != answer
+        # nor what may be done by one, as far as that is known
+        sites = self._sites_at(int(self._events.location[place]))
+        return any(other != answer for check, other in called.items() if check in sites)
+
+    def _sites_at(self, location: int) -> frozenset[int]:
+        """Those of all accesses of a location."""
+        if location not in self._sites_of:
+            places = np.fromiter(self._histories.of(location), np.int64)
+            self._sites_of[location] = frozenset(np.unique(self._events.site[places]).tolist())
+        return self._sites_of[location]
 
     def _between(self, one: int, other: int) -> list[int]:
         before = self._histories.before(other)
         return before[: before.index(one)] if one in before else before
 
-    def _is_undone(self, check: int, act: int, change: int) -> bool:
+    def _is_undone(self, found: Checked, act: int, change: int) -> bool:
         """Whether the check would find something else after a change."""
         events, trace = self._events, self._trace
         location = trace.locations[int(events.location[act])]
-        answer = self._tests[int(events.site[act])][int(events.site[check])]
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
-            return answer == "true" and any(word in self._expression(change) for word in _EMPTIES)
-        return holds_after(answer, events[change], location, trace.sites[int(events.site[check])]) is False
+            return found.answer in _OF_MORE and any(word in self._expression(change) for word in _EMPTIES)
+        check = trace.sites[int(events.site[found.check])]
+        return holds_after(found.answer, events[change], location, check) is False
 
-    def _is_error(self, check: int, act: int, change: int) -> bool:
+    def _is_error(self, found: Checked, act: int, change: int) -> bool:
         """Whether the act is an error after another thread's change."""
         events = self._events
         location = self._trace.locations[int(events.location[act])]
         if location.kind is LocationKind.WHOLE:
-            return bool(events.kind[act] != EventKind.READ) and self._takes(act)
+            return bool(events.kind[act] != EventKind.READ) and self._takes(found, act)
         site = self._trace.sites[int(events.site[act])]
         deleted = events.kind[change] == EventKind.DELETE
         if events.kind[act] == EventKind.READ:
-            is_check = site.id in self._checks or site.span == self._trace.sites[int(events.site[check])].span
+            is_check = (
+                site.id in self._sites_of_checks or site.span == self._trace.sites[int(events.site[found.check])].span
+            )
             gone = deleted or (events[change].value is None and not is_check)
-            return gone and site.operation != Operation.CALL and not self._is_expected(act)
+            return gone and site.operation != Operation.CALL and not self._is_expected(found, act)
         if events.kind[act] == EventKind.DELETE:
-            return deleted and self._fails(act)
-        return self._is_update(act)
+            return deleted and self._fails(found, act)
+        return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
 
-    def _is_wrong_twice(self, act: int) -> bool:
+    def _is_wrong_twice(self, found: Checked, act: int) -> bool:
         """Whether it is wrong to do it twice."""
         events = self._events
         if self._trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
             return False
         if events.kind[act] == EventKind.DELETE:
-            return self._fails(act)
-        if self._looks_itself(act):
-            return False
+            return self._fails(found, act)
         if self._is_update(act):
             return True
         value = events[act].value
         if not isinstance(value, Opaque):
-            return False
+            return self._starts_a_thread(found)
         if value.type_name in _TO_BE_SHARED or (self._is_awaited(act) and value.type_name not in BUILT_IN):
             return True
         return value.identity is not None and self._is_changed(value.identity, act)
@@ -323,13 +358,23 @@ class _Search:
             int(self._events.site[act])
         )
 
-    def _looks_itself(self, act: int) -> bool:
-        """Whether the act is one step that looks whether it is to be done: `d.setdefault(k, ...)`."""
-        events = self._events
-        return any(
-            events.site[place] == events.site[act] and events.kind[place] == EventKind.READ
-            for place in self._histories.before(act)[:1]
-        )
+    def _starts_a_thread(self, found: Checked) -> bool:
+        """Whether the check also decided that a thread is started, in the same function: if not started: ..."""
+        lane, seq = int(self._events.thread[found.check]), int(self._events.seq[found.check])
+        starts = self._starts.get(lane, [])
+        first = bisect.bisect_right(starts, (seq, 0))
+        if found.way or first == len(starts):
+            return False
+        return self._checks.called.decides(int(self._events.site[found.check]), starts[first][1])
+
+    @cached_property
+    def _starts(self) -> dict[int, list[tuple[int, int]]]:
+        """By lane: when it started threads, and at which sites."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for each in self._trace.synchronisation:
+            if each.operation == Act.START and each.site in self._trace.sites:
+                found.setdefault(each.thread, []).append((each.seq, each.site))
+        return found
 
     def _is_update(self, act: int) -> bool:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
@@ -347,17 +392,19 @@ class _Search:
             for place in self._histories.of(location)
         )
 
-    def _takes(self, act: int) -> bool:
-        return any(word in self._expression(act) for word in _TAKES) and not self._is_expected(act)
+    def _takes(self, found: Checked, act: int) -> bool:
+        return any(word in self._expression(act) for word in _TAKES) and not self._is_expected(found, act)
 
-    def _fails(self, act: int) -> bool:
+    def _fails(self, found: Checked, act: int) -> bool:
         """Whether the deletion fails if there is nothing, and the program is not ready for that."""
         site = self._trace.sites[int(self._events.site[act])]
         has_default = site.operation == Operation.CALL and "," in self._expression(act)  # d.pop(key, None)
-        return not has_default and not self._is_expected(act)
+        return not has_default and not self._is_expected(found, act)
 
-    def _is_expected(self, act: int) -> bool:
-        return self._handlers.expect(int(self._events.site[act]))
+    def _is_expected(self, found: Checked, act: int) -> bool:
+        """Whether it is expected to fail, where it is or where it was called."""
+        expect = self._handlers.expect(int(self._events.site[act]))
+        return expect or any(self._handlers.expect_in(*call) for call in found.calls)
 
     def _is_first(self, place: int) -> bool:
         """Whether no other thread had been at the location before: who makes an object need not guard it."""

@@ -17,12 +17,20 @@ from opcodetrace.trace.source_text import parsed
 _WAITS = frozenset(["sleep", "wait", "sched_yield", "select", "poll"])  # last names of what is called to let time pass
 
 
-class _Scope(NamedTuple):
-    """A function or class, by its lines, and where its first waiting loop ends."""
+class _Loop(NamedTuple):
+    """A `while` loop, by its lines."""
 
     first: int
     last: int
-    waited: int | None
+    only_waits: bool
+
+
+class _Scope(NamedTuple):
+    """A function or class, by its lines."""
+
+    first: int
+    last: int
+    loops: tuple[_Loop, ...]
 
 
 class WaitingLoops:
@@ -34,13 +42,19 @@ class WaitingLoops:
 
     def before(self, file: int, line: int | None) -> bool:
         """Whether there is one before a line, in the same function."""
+        return line is not None and any(loop.only_waits and loop.last <= line for loop in self._loops(file, line))
+
+    def any_between(self, file: int, first: int, last: int) -> bool:
+        """Whether there is any `while` loop, whatever it does, between two lines of a function."""
+        return any(first <= loop.first and loop.last < last for loop in self._loops(file, last))
+
+    def _loops(self, file: int, line: int) -> tuple[_Loop, ...]:
+        """Those of the function around a line."""
         if file not in self._scopes:
             self._scopes[file] = list(_scopes(self._sources.get(file, b"")))
-        if line is None:
-            return False
         around = [scope for scope in self._scopes[file] if scope.first <= line <= scope.last]
         innermost = max(around, key=lambda scope: scope.first, default=None)
-        return innermost is not None and innermost.waited is not None and innermost.waited <= line
+        return () if innermost is None else innermost.loops
 
 
 def _scopes(source: bytes) -> Iterator[_Scope]:
@@ -56,10 +70,10 @@ def _scopes(source: bytes) -> Iterator[_Scope]:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
                 pending.append((node.lineno, node.end_lineno or node.lineno, ast.iter_child_nodes(node)))
                 continue
-            if isinstance(node, ast.While) and all(_only_waits(each) for each in node.body):
-                loops.append(node.end_lineno or node.lineno)
+            if isinstance(node, ast.While):
+                loops.append(_Loop(node.lineno, node.end_lineno or node.lineno, all(map(_only_waits, node.body))))
             inside += ast.iter_child_nodes(node)
-        yield _Scope(first, last, min(loops, default=None))
+        yield _Scope(first, last, tuple(loops))
 
 
 def _only_waits(statement: ast.stmt) -> bool:

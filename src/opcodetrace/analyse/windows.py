@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+MADE_ANEW = 4  # locks that one piece of code took one after the other: it makes one whenever nobody has it
 MAX_SYNCHRONISATION = 300_000  # records; of a run with more, nothing is told
 # As `type.tp_name` has them: types written in C whose operators and finalisers run no Python code of their own.
 BUILT_IN = frozenset(
@@ -60,18 +61,6 @@ class Window(NamedTuple):
 
     first: int
     last: int
-
-
-class _Use(NamedTuple):
-    """Of a lock: by which woven calls it was taken, and its first and last record."""
-
-    sites: frozenset[int | None]
-    first: int
-    last: int
-
-    def replaces(self, other: _Use) -> bool:
-        apart = self.last < other.first or other.last < self.first
-        return apart and None not in self.sites and self.sites == other.sites
 
 
 def can_be_judged(trace: Trace) -> bool:
@@ -145,11 +134,10 @@ class Windows:
         place of each other, as far as is known: taken by the same instructions, one after the other was used no more.
         """
         own, others = (self._locks[each.began, each.seq] for each in map(self._update, (one, other)))
-        return bool(own & others) or any(
-            self._uses[lock].replaces(self._uses[another])
-            for lock, another in itertools.product(own, others)
-            if lock in self._uses and another in self._uses
-        )
+        return bool(own & others) or not self._groups(own).isdisjoint(self._groups(others))
+
+    def _groups(self, locks: Iterable[int]) -> set[int]:
+        return {self._made_anew[lock] for lock in locks if lock in self._made_anew}
 
     def lets_in(self, window: Window, other: int) -> bool:
         """Whether another lane may come in at all: another task of the same loop does only if the window's own one was
@@ -181,14 +169,16 @@ class Windows:
         idents = {self._idents.get(int(self._events.thread[place])) for place in (one, other)}
         return isinstance(key, int) and idents == {key}
 
-    def is_gil_only(self, window: Window) -> bool:
-        """Whether this build has no switch point in it, and one without the GIL would. To tasks the GIL is nothing."""
+    def is_gil_only(self, window: Window, call: int | None = None) -> bool:
+        """Whether this build has no switch point in it, and one without the GIL would. To tasks the GIL is nothing. See
+        `may_switch`."""
         if int(self._events.thread[window.last]) in self._task_of:
             return False
-        return not self._trace.free_threaded and not self.may_switch(*window)
+        return not self._trace.free_threaded and not self.may_switch(*window, call)
 
-    def may_switch(self, first: int, last: int) -> bool:
-        """Whether an interpreter with a GIL may suspend a thread between the two."""
+    def may_switch(self, first: int, last: int, call: int | None = None) -> bool:
+        """Whether an interpreter with a GIL may suspend a thread between the two. If the first one was made by what the
+        other one's function had called: `call` is the call's offset there, if it does not follow from the flow."""
         events, trace = self._events, self._trace
         lane = int(events.thread[last])
         began, ended = (bisect.bisect_left(self._operations_of[lane], int(events.seq[each])) for each in (first, last))
@@ -197,7 +187,7 @@ class Windows:
         between = slice(first + 1, last)
         if ((events.kind[between] == EventKind.ENTER) & (events.thread[between] == lane)).any():
             return True  # a function looks at the eval breaker as it begins
-        points = self._points(first, last)
+        points = self._points(first, last, call)
         if points is None or trace.sites[int(events.site[first])].operation == Operation.CALL:
             return True
         runs_code = any(_has_python_code(events[place].value) for place in (first, last))
@@ -211,7 +201,7 @@ class Windows:
             return True
         return any(point.opcode not in _OF_BUILT_IN for point in self._points(first, last) or ())
 
-    def _points(self, first: int, last: int) -> list[SwitchPoint] | None:
+    def _points(self, first: int, last: int, call: int | None = None) -> list[SwitchPoint] | None:
         """Where a thread may be suspended between the two; None if it is not known which way it came."""
         events, trace = self._events, self._trace
         begin, end = (trace.sites[int(events.site[place])] for place in (first, last))
@@ -223,14 +213,15 @@ class Windows:
             if self._failed[first]:  # the handler lies behind all else of the function
                 points = [each for each in points if (begin.line or 0) <= (each.line or 0) <= (end.line or 0)]
             return points
-        calls = () if end.flow is None else end.flow.results
+        calls = (call,) if call is not None else () if end.flow is None else end.flow.results
         if not calls:
             return None
         return [*_between(code, begin.offset, math.inf), *_between(own, min(calls), end.offset)]
 
     @cached_property
-    def _uses(self) -> Mapping[int, _Use]:
-        """By lock or semaphore."""
+    def _made_anew(self) -> Mapping[int, int]:
+        """Locks and semaphores that stand in for each other, by the first of them: taken by the same instructions, and
+        each used no more once the next one was."""
         takes: defaultdict[int, set[int | None]] = defaultdict(set)
         seqs: defaultdict[int, list[int]] = defaultdict(list)
         acquire: str = Act.ACQUIRE
@@ -239,7 +230,16 @@ class Windows:
                 seqs[each.object].append(each.seq)
                 if each.operation == acquire:
                     takes[each.object].add(each.site)
-        return {number: _Use(frozenset(sites), seqs[number][0], seqs[number][-1]) for number, sites in takes.items()}
+        groups: defaultdict[frozenset[int | None], list[int]] = defaultdict(list)
+        for number in sorted(takes, key=lambda number: seqs[number][0]):
+            groups[frozenset(takes[number])].append(number)
+        return {
+            number: group[0]
+            for sites, group in groups.items()
+            if len(group) >= MADE_ANEW and None not in sites
+            if all(seqs[one][-1] < seqs[other][0] for one, other in itertools.pairwise(group))
+            for number in group
+        }
 
     @cached_property
     def _operations_of(self) -> Mapping[int, list[int]]:

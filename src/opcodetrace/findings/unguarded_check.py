@@ -114,6 +114,8 @@ def _too_late(act: AccessStep, change: AccessStep) -> str:
 
 
 def _window(teller: Teller, check: AccessStep, act: AccessStep, change: AccessStep | None) -> str:
+    if (check.site.path, check.site.function) != (act.site.path, act.site.function):
+        return "around both, from before the check until it is acted on; one inside of each function is not enough"
     at, until = teller.place(check.site), teller.place(act.site)
     window = f"from {at} to {until}" if at != until else f"at {until}"
     elsewhere = until if change is None else teller.place(change.site)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
-from opcodetrace.rewrite.flow import DataFlow, FlowError, StaticSources, analyse
+from opcodetrace.rewrite.flow import DataFlow, FlowError, Question, StaticSources, analyse
 from opcodetrace.rewrite.interpreters import HERE, Suspends, is_update, operation_of
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, TRAP_STACK, Trap, splice
@@ -20,8 +20,11 @@ from opcodetrace.rewrite.unweave import check
 from opcodetrace.spool.messages import Send
 from opcodetrace.trace.hook import Probe
 from opcodetrace.trace.site import (
+    Answer,
     ArgumentFlows,
+    Asked,
     Code,
+    Decision,
     Flow,
     Followed,
     Operation,
@@ -457,15 +460,18 @@ class _WovenCode:
             tuple(sorted(sources.parameters)),
         )
 
-    def hand_over(self) -> tuple[Signature, Flow, tuple[ArgumentFlows, ...]]:
-        """How arguments become parameters, what flows into the result, and what is given to calls."""
+    def hand_over(
+        self,
+    ) -> tuple[Signature, Flow, tuple[ArgumentFlows, ...], tuple[Decision, ...], tuple[Answer, ...]]:
+        """How arguments become parameters, what flows into the result, what is given to calls, and what decides upon
+        them."""
         code = self.code
         positional = code.co_argcount
         more, keywords = bool(code.co_flags & CO_VARARGS), bool(code.co_flags & CO_VARKEYWORDS)
         names = code.co_varnames[: positional + code.co_kwonlyargcount + more + keywords]
         signature = Signature(names, positional, more, bool(code.co_flags & RESUMES))
         if self.flow is None:
-            return signature, Flow(), ()
+            return signature, Flow(), (), (), ()
         given = tuple(
             ArgumentFlows(
                 2 * self.decoded.instructions[index].at,
@@ -477,7 +483,16 @@ class _WovenCode:
             )
             for index, each in sorted(self.flow.given.items())
         )
-        return signature, self._flow(self.flow.returned), given
+
+        def asked(question: Question) -> Asked:
+            return Asked(2 * self.decoded.instructions[question.at].at, question.answer, question.callee)
+
+        decisions = tuple(
+            Decision(tuple(map(asked, questions)), tuple([2 * self.decoded.instructions[place].at for place in places]))
+            for questions, places in self.flow.decisions.items()
+        )
+        answers = tuple(Answer(each.result, asked(each.question)) for each in self.flow.results)
+        return signature, self._flow(self.flow.returned), given, decisions, answers
 
     def _place_markers(self, before: dict[int, list[_Placed]], after: dict[int, list[_Placed]]) -> None:
         """ENTER, of all that accesses anything or calls what may; COMPUTE and DEFINE."""

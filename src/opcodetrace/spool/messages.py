@@ -16,8 +16,11 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from opcodetrace.trace.site import (
+    Answer,
     ArgumentFlows,
+    Asked,
     Code,
+    Decision,
     Ended,
     Flow,
     LeftModule,
@@ -178,7 +181,8 @@ def _numbers(value: object) -> tuple[int, ...]:
 
 def _code(value: object, most: int) -> Code:
     fields = _list(value, len(Code._fields))
-    number, file, function, first_line, sites, points, unwoven, flow, signature, returned, given = fields
+    number, file, function, first_line, sites, points, unwoven, flow, signature, returned, given, *decided = fields
+    decisions, answers = decided
     known = {_number(site[0], most) if isinstance(site, list) and site else -1 for site in _list(sites)}
     parameters, positional, takes_more, resumes = _list(signature, len(Signature._fields))
     return Code(
@@ -193,6 +197,8 @@ def _code(value: object, most: int) -> Code:
         signature=Signature(_texts(parameters), _number(positional), _flag(takes_more), _flag(resumes)),
         returned=_flow(returned, known),
         given=tuple([_given(each, known) for each in _list(given)]),
+        decisions=tuple([_decision(each) for each in _list(decisions)]),
+        answers=tuple([Answer(_text(result), _asked(asked)) for result, asked in map(_pair, _list(answers))]),
     )
 
 
@@ -259,6 +265,22 @@ def _tests(value: object, sites: Set[int]) -> tuple[Test, ...]:
         raise ValueError(f"{max(tests, key=lambda test: len(test.answer)).answer[:60]!r} … is what no test found")
     _check_known(tuple([test.site for test in tests]), sites)
     return tests
+
+
+def _pair(value: object) -> list[Any]:
+    return _list(value, 2)
+
+
+def _asked(value: object) -> Asked:
+    offset, answer, callee = _list(value, len(Asked._fields))
+    if len(_text(answer)) > LONGEST_ANSWER:
+        raise ValueError(f"{answer[:60]!r} … is what no test found")
+    return Asked(_number(offset), answer, _text(callee))
+
+
+def _decision(value: object) -> Decision:
+    asked, places = _pair(value)
+    return Decision(tuple([_asked(each) for each in _list(asked)]), _numbers(places))
 
 
 def _flow(value: object, sites: Set[int]) -> Flow:

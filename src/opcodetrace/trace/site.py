@@ -88,13 +88,42 @@ class Signature(NamedTuple):
     resumes: bool = False  # a generator or coroutine: it goes on while its caller does
 
 
+# What is compared, in a `Test.answer` and an `Asked.answer`
+WRITTEN = "written"  # what the access writes
+TAKEN = "taken"  # what it subtracts
+AT = "at "  # what is read at the offset that follows, in the same code object
+
+
 class Test(NamedTuple):
     """A read of what may be the location of an access, on which a branch depended that decided that it is made."""
 
     site: int
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
-    # compares with a constant, as the source has it: == 0, not < 5. Empty if it cannot be told.
+    # compares with a constant, as the source has it: == 0, not < 5. Or with a value: < WRITTEN, >= TAKEN, < AT 46.
+    # Empty if it cannot be told.
     answer: str
+
+
+class Asked(NamedTuple):
+    """What the instruction at `offset` gave, and a branch or the function's caller asked for."""
+
+    offset: int  # in bytes, in the original code
+    answer: str  # as `Test.answer`
+    callee: str  # how a function is named that the instruction may call; "" if it reads only
+
+
+class Decision(NamedTuple):
+    """That what stands at `places` is executed was decided by all that was asked."""
+
+    asked: tuple[Asked, ...]
+    places: tuple[int, ...]  # offsets of accesses and calls
+
+
+class Answer(NamedTuple):
+    """What a function's result says of what it had read, or called, last."""
+
+    result: str  # true, false, is None, is not None, raises; empty: whatever is asked of the result, is asked of that
+    asked: Asked
 
 
 class Site(NamedTuple):
@@ -156,6 +185,8 @@ class Code(NamedTuple):
     signature: Signature = Signature()
     returned: Flow = Flow()  # into what it returns or yields
     given: tuple[ArgumentFlows, ...] = ()  # to what it calls
+    decisions: tuple[Decision, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
 
 def flows_of(codes: Iterable[Code]) -> Iterator[Flow]:

@@ -5,6 +5,7 @@ value that an instruction makes; a **set** of nodes is what may lie in a slot at
 node is a phi: which of them it was shows only at run time, by markers (DEFINE) after each of its members.
 """
 
+from opcodetrace.rewrite.flow.conditions import Question
 from opcodetrace.rewrite.flow.data_flow import ArgumentSources, DataFlow, analyse
 from opcodetrace.rewrite.flow.interpretation import FlowError
 from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, called_attributes, key_may_be
@@ -17,6 +18,7 @@ __all__ = [
     "Definition",
     "FlowError",
     "Key",
+    "Question",
     "StaticSources",
     "access_keys",
     "analyse",

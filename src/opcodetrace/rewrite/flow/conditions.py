@@ -10,23 +10,26 @@ The fields `tested` and `failed` of `trace.site.Flow` say what that is; here the
 from __future__ import annotations
 
 import bisect
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Instruction
 from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
-from opcodetrace.rewrite.flow.nodes import Node, Nodes
+from opcodetrace.rewrite.flow.nodes import Node, Nodes, unbound
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
-from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes
+from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
+from opcodetrace.trace.site import AT, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
 
 _ITEMS = ("item", "any")  # kinds of keys
 _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -42,6 +45,14 @@ class Decided(NamedTuple):
     failed: frozenset[int]
 
 
+class Question(NamedTuple):
+    """What is asked of what an instruction gives, and the answer (see `trace.site.Asked`)."""
+
+    at: int  # the instruction's index
+    answer: str
+    callee: str
+
+
 class Conditions:
     """The tests of one code object, and what they decide."""
 
@@ -49,8 +60,8 @@ class Conditions:
         self._run = run
         self._resolver = resolver
         self._keys = keys
-        self._dependence: ControlDependence | None = None
         self._paths = Paths(run.ways, run.escapes, _MOST_STEPS)
+        self._unbound = {unbound(slot) for slot in range(len(run.code.co_varnames))}
         self._tests: dict[int, frozenset[int]] = {}
         self._texts: dict[Nodes, Hashable] = {}
         self._tried: dict[int, set[int]] = {}  # a handler: the reads whose failure leads there
@@ -58,6 +69,21 @@ class Conditions:
         for index, handler in enumerate(run.escapes):
             if handler != UNREACHED and self._read_key(index) is not None:
                 self._tried.setdefault(handler, set()).add(index)
+
+    @cached_property
+    def dependence(self) -> ControlDependence:
+        return ControlDependence(self._with_handlers())
+
+    def is_in_loop(self, index: int) -> bool:
+        """Whether control may come back to an instruction, or that would take too long to tell."""
+        try:
+            return self._has_loops and self._paths.leads(index, index, ())
+        except TooMuch:
+            return True
+
+    @cached_property
+    def _has_loops(self) -> bool:
+        return any(successor <= index for index, ways in enumerate(self._run.ways) for successor in ways)
 
     def writes(self, writes: Mapping[int, StaticSources], definitions: Iterable[Definition]) -> dict[int, Decided]:
         """The conditional updates among the writes."""
@@ -97,16 +123,17 @@ class Conditions:
                     found[definition.after, phi] = decided
         return found
 
-    def tests(self, accesses: Iterable[int]) -> dict[int, dict[int, str]]:
+    def tests(
+        self, accesses: Iterable[int], deciding: Callable[[int], Iterable[Question]]
+    ) -> dict[int, dict[int, str]]:
         """Of each access, the reads that a branch tested which decided that it is executed, and what they had found
-        (`trace.site.Test`).
+        (`trace.site.Test`). `deciding` gives what was answered on all ways to an access; other branches lead there on
+        some ways only.
 
         Only reads of what may be the same location, as far as the code tells: `if k in d: del d[k]`."""
         tested = {branch: self._asked_by(branch) for branch in self._run.conditions}
         if not any(tested.values()) and not self._tried:
             return {}
-        if self._dependence is None:
-            self._dependence = ControlDependence(self._with_handlers())
         found = {}
         for index in accesses:
             key = ANYWHERE if index in self._run.given else self._read_key(index) or self._keys.get(index)
@@ -114,11 +141,18 @@ class Conditions:
                 continue
             wanted = _ITEMS if key == ANYWHERE else _KEYS  # a call of what changes a container, or reads it
             answers: dict[int, set[str]] = {}
-            for branch, successor in self._dependence.decided_by(index):
+            for branch, successor in self.dependence.decided_by(index):
                 for read, answer in self._answers(branch, successor, tested, index):
                     own = self._read_key(read) or ANYWHERE
                     if read != index and own[0] in wanted and key_may_be(own, key) and self._is_about(read, index):
                         answers.setdefault(read, set()).add(answer)
+            for read, answer, _ in deciding(index) if tested else ():
+                read_key = self._read_key(read)
+                is_told = len(answers.get(read, ())) == 1 or read == index
+                if is_told or read_key is None or read_key[0] not in wanted or not key_may_be(read_key, key):
+                    continue
+                if self._is_about(read, index):
+                    answers[read] = {answer}
             if answers:
                 nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
                 found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
@@ -131,8 +165,11 @@ class Conditions:
         many that may lead to a handler by an error, only the nearest ones of the location that `index` accesses."""
         if branch in tested and successor in self._run.ways[branch]:
             asked, answer = self._question(branch, successor)
+            way = self.way(branch, successor)
+            sides = [] if way is None or way[0] else self.sides(self._run.conditions[branch], way[1])
+            answers = {asked: answer, **{read: self.compared(sign, other, index) for read, sign, other in sides}}
             for read in tested[branch]:
-                yield read, answer if read == asked else ""
+                yield read, answers.get(read, "")
         elif successor in self._tried:
             reads = self._tried_at(successor).get(self._location(index), [])
             before = bisect.bisect_left(reads, index)
@@ -152,22 +189,30 @@ class Conditions:
 
     def _question(self, branch: int, successor: int) -> tuple[int, str]:
         """What a conditional jump asks a read directly, as what that found if control then goes to `successor`."""
-        run = self._run
-        jump = run.instructions[branch]
-        if jump.target is None or "_IF_" not in jump.name or len(set(run.ways[branch])) < 2:
-            return UNREACHED, ""
+        way = self.way(branch, successor)
+        return (UNREACHED, "") if way is None else self.asked(self._run.conditions[branch], *way)
+
+    def way(self, branch: int, successor: int) -> tuple[bool, bool] | None:
+        """If a conditional jump goes to `successor`: whether it asks for None, and whether it is so; None if it is no
+        such jump."""
+        jump = self._run.instructions[branch]
+        if jump.target is None or "_IF_" not in jump.name or len(set(self._run.ways[branch])) < 2:
+            return None
         is_taken = successor == jump.target
-        is_so = is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
-        nodes = run.conditions[branch]
+        return jump.name.endswith("_NONE"), is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
+
+    def asked(self, nodes: Nodes, is_for_none: bool, is_so: bool) -> tuple[int, str]:
+        """What found it, and what, if it `is_so` that a value is true, or None."""
+        run = self._run
         for _ in range(_DEEPEST):
-            nodes = self._resolver.root(nodes)
+            nodes = self.value(nodes)
             node = min(nodes, default=UNREACHED)
             if len(nodes) != 1 or node < 0:
                 break
             index = node // 2
             instruction = run.instructions[index]
             operands = run.inputs[node]
-            if jump.name.endswith("_NONE"):
+            if is_for_none:
                 return index, "is None" if is_so else "is not None"
             match instruction.name:
                 case "TO_BOOL":
@@ -188,10 +233,10 @@ class Conditions:
 
     def _comparison(self, instruction: Instruction, operands: list[Nodes], is_so: bool) -> tuple[int, str]:
         """The same of a value that is compared with a constant."""
-        constants = [self._constant(nodes) for nodes in operands]
+        constants = [self.constant(nodes) for nodes in operands]
         if (constants[0] is None) == (constants[1] is None):
             return UNREACHED, ""
-        compared = self._resolver.root(operands[constants[0] is not None])
+        compared = self.value(operands[constants[0] is not None])
         kind, written = constants[0] or constants[1] or ("", "")
         if len(compared) != 1 or min(compared) < 0:
             return UNREACHED, ""
@@ -201,12 +246,82 @@ class Conditions:
             return read, ("is None" if is_so else "is not None") if kind == "NoneType" else ""
         operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
         if constants[0] is not None:
-            operator = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(operator, operator)
+            operator = _MIRRORED.get(operator, operator)
         if kind not in _COMPARED or len(written) > _LONGEST:
             return read, ""
         return read, f"{'' if is_so else 'not '}{operator} {written}"
 
-    def _constant(self, nodes: Nodes) -> tuple[str, str] | None:
+    def sides(self, nodes: Nodes, is_so: bool) -> Iterator[tuple[int, str, Nodes]]:
+        """If it `is_so` that a value is true that is a comparison of what is no constant: each side, how it compares,
+        and the other one."""
+        run = self._run
+        for _ in range(_DEEPEST):
+            root = self.value(nodes)
+            node = min(root, default=UNREACHED)
+            name = run.instructions[node // 2].name if len(root) == 1 and node >= 0 else ""
+            if name == "COMPARE_OP":
+                break
+            if name not in ("TO_BOOL", "UNARY_NOT"):
+                return
+            is_so = is_so != (name == "UNARY_NOT")
+            nodes = run.inputs[node][0]
+        else:
+            return
+        operands = run.inputs[node]
+        if any(self.constant(operand) is not None for operand in operands):
+            return
+        operator = COMPARISONS[run.instructions[node // 2].arg >> HERE.comparison_shift]
+        left, right = operands
+        for operand, other, sign in ((left, right, operator), (right, left, _MIRRORED.get(operator, operator))):
+            compared = self.value(operand)
+            if len(compared) == 1 and min(compared) >= 0:
+                yield min(compared) // 2, f"{'' if is_so else 'not '}{sign}", other
+
+    def compared(self, sign: str, other: Nodes, act: int) -> str:
+        """How a read compares: with what the act writes, or subtracts from it, or with another read; "" if with
+        anything else (`trace.site.Test`)."""
+        run = self._run
+        root = self.value(other)
+        stored = self.value(run.stored[act]) if act in run.stored else frozenset()
+        if root and root == stored:
+            return f"{sign} {WRITTEN}"
+        made_by = min(stored, default=UNREACHED)
+        if len(stored) == 1 and made_by >= 0:
+            instruction = run.instructions[made_by // 2]
+            if operation_of(instruction.name, instruction.arg) == "BINARY_SUBTRACT":
+                before, taken = run.inputs[made_by]
+                reads = {node // 2 for node in self.value(before)}
+                if self.value(taken) == root and len(reads) == 1 and self._same(act, *reads):
+                    return f"{sign} {TAKEN}"
+        index = min(root, default=UNREACHED) // 2
+        if len(root) != 1 or index < 0 or self._read_key(index) is None:
+            return ""
+        return f"{sign} {AT}{2 * run.instructions[index].at}"
+
+    def value(self, nodes: Nodes) -> Nodes:
+        """What a value is a copy of. A variable that has none yet is none: to load it raises."""
+        root = self._resolver.root(nodes)
+        while len(root) > 1:
+            bound = frozenset(node for node in root if node not in self._unbound)
+            if bound == root or not bound:
+                break
+            root = self._resolver.root(bound)
+        return root
+
+    def constant_value(self, nodes: Nodes) -> tuple[object] | None:
+        """The value, if it is a constant."""
+        root = self.value(nodes)
+        node = min(root, default=UNREACHED)
+        if len(root) == 1 and node >= 0:
+            instruction = self._run.instructions[node // 2]
+            match instruction.name:
+                case "LOAD_CONST":
+                    return (self._run.code.co_consts[instruction.arg],)
+                case "LOAD_SMALL_INT":
+                    return (instruction.arg,)
+        return None
+
+    def constant(self, nodes: Nodes) -> tuple[str, str] | None:
         """Its type's name and how it is written, if the value is a constant."""
         match self._text(nodes):
             case ("constant", str(kind), str(written)):
@@ -362,7 +477,7 @@ class Conditions:
 
     def _text(self, nodes: Nodes, level: int = 0) -> Hashable:
         """What makes the value, as far as it can be told from the code: equal texts stand for the same expression."""
-        root = self._resolver.root(nodes)
+        root = self.value(nodes)
         known = self._texts.get(root)
         if known is None:
             known = self._texts[root] = self._made(root, level)
@@ -392,12 +507,10 @@ class Conditions:
     def _decided(self, index: int, keys: list[Key], goals: list[int]) -> Decided | None:
         """The reads of what one of `keys` may be that decided that `index` is executed, if the other branch leads to
         one of `goals`. None if there are none."""
-        if self._dependence is None:
-            self._dependence = ControlDependence(self._with_handlers())
         tested: set[int] = set()
         failed: set[int] = set()
         try:
-            for branch, successor in self._dependence.decided_by(index):
+            for branch, successor in self.dependence.decided_by(index):
                 if branch in self._run.conditions and successor in self._run.ways[branch]:
                     reads = self._of_keys(self._tested_by(branch), keys)
                     others = [each for each in self._run.ways[branch] if each != successor]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
-from opcodetrace.rewrite.flow.conditions import Conditions
+from opcodetrace.rewrite.flow.conditions import Conditions, Question
+from opcodetrace.rewrite.flow.decisions import Decisions, Result
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys, called_attributes
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
@@ -58,6 +59,8 @@ class DataFlow(NamedTuple):
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
     tests: dict[int, dict[int, str]]  # accesses -> the reads that decided, by a branch, that they are executed, and how
+    decisions: dict[tuple[Question, ...], list[int]]  # the same by what was called; and of calls
+    results: list[Result]
     exceeded: bool  # the search for the sources of some writes was given up: those are inferred
 
 
@@ -101,6 +104,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             sources = definition.sources._replace(tested=decided.tested, failed=decided.failed)
             definitions[place] = definition._replace(sources=sources)
     into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
+    accesses, decisions = _accesses(run, keys, hooked), Decisions(run, conditions)
     iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
     return DataFlow(
         writes,
@@ -114,7 +118,9 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.appends,
         frozenset(run.lens),
         iterations,
-        conditions.tests(_accesses(run, keys, hooked)),
+        conditions.tests(accesses, decisions.deciding),
+        decisions.of(_acts(run, accesses)),
+        decisions.results(),
         bool(resolver.exceeded),
     )
 
@@ -124,6 +130,15 @@ def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callabl
     calls = run.reading_calls | run.writing_calls
     calls |= {call for call, operands in run.given.items() if run.callee_names(operands) & _TAKES_AWAY}
     return sorted(calls | {index for index in keys.keys() | run.members.keys() if hooked(index)})
+
+
+def _acts(run: AbstractInterpreter, accesses: Iterable[int]) -> set[int]:
+    """What may be wrong to do if a check holds no longer: accesses that write, or that may fail, and calls."""
+    subscripts = {i.ordinal for i in run.instructions if is_subscript(i.name, i.arg)}
+    return {
+        *run.given,
+        *(index for index in accesses if index in run.stored or index in run.targets or index in subscripts),
+    }
 
 
 def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSources]:

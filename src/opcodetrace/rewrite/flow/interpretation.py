@@ -79,6 +79,7 @@ class AbstractInterpreter:
         self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
         self.given: dict[int, list[Nodes]] = {}  # to a call: its operands
         self.returned: Nodes = NOTHING  # or yielded
+        self.returns: dict[int, Nodes] = {}  # the instructions that return: what (a RETURN_CONST says that itself)
         self.testing_calls: set[int] = set()  # hasattr(x, n)
         self.members: dict[int, Nodes] = {}  # `x in d`: what is x
         self.containers: dict[int, Nodes] = {}  # and what is d
@@ -314,6 +315,8 @@ class AbstractInterpreter:
             self.given[instruction.ordinal] = [one | other for one, other in zip(known, operands, strict=True)]
         elif name == "RETURN_VALUE" or (name == "YIELD_VALUE" and not self.code.co_flags & CO_COROUTINE):
             self.returned |= operands[-1]
+            if name == "RETURN_VALUE":
+                self._note(self.returns, instruction, operands[-1])
         if opcode.jump is not Jump.NONE and takes == 1:
             self._note(self.conditions, instruction, operands[0])
         elif name == "CONTAINS_OP":

@@ -1,0 +1,317 @@
+"""What decides upon an instruction by way of calls: `if not self.has(key): self.add(key)`.
+
+Two things are told of one function. By which answers it is decided that an access or a call is made (`Decisions.of`):
+of reads, and of what was called. And what its result says of its own reads, and of what it called in turn
+(`Decisions.results`). `analyse.decisions` joins them along the calls that a run made. That is control dependence across
+functions: Horwitz, Reps and Binkley, "Interprocedural slicing using dependence graphs" (1990).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from typing import NamedTuple
+
+from opcodetrace.rewrite.flow.conditions import Conditions, Question
+from opcodetrace.rewrite.flow.control import UNREACHED, Dominators
+from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
+from opcodetrace.rewrite.flow.nodes import Nodes
+from opcodetrace.rewrite.interpreters import HERE, TRUTH_TESTS, Makes, is_subscript
+
+_MOST_ASKED = 8  # of what decides upon one instruction, and of what may have raised; the nearest before it
+_DEEPEST = 20  # `not` in a row
+_MOST_PARTS = 6  # of an `and` that is returned
+_TRUE_OR_FALSE = ("CONTAINS_OP", "IS_OP", "UNARY_NOT")  # give nothing else
+_MOST_VARIABLES = 4  # that are made of each other
+_TRUTHS = ("true", "false")
+
+
+class Result(NamedTuple):
+    """What a function's result says (see `trace.site.Answer`)."""
+
+    result: str
+    question: Question
+
+
+class Decisions:
+    """Those of one code object."""
+
+    def __init__(self, run: AbstractInterpreter, conditions: Conditions) -> None:
+        self._run = run
+        self._conditions = conditions
+        self._known: dict[int, frozenset[Question]] = {}
+        self._tried: dict[int, list[int]] = {}  # a handler: what may fail and lead there
+        for index, handler in enumerate(run.escapes):
+            if handler != UNREACHED and self._may_fail(index):
+                self._tried.setdefault(handler, []).append(index)
+
+    @cached_property
+    def _dominators(self) -> Dominators:
+        return Dominators(self._run.successors, 0)
+
+    @cached_property
+    def _before(self) -> list[list[int]]:
+        """Of each instruction those from which control may come to it."""
+        found: list[list[int]] = [[] for _ in self._run.instructions]
+        for index, successors in enumerate(self._run.successors):
+            for successor in set(successors) if self._dominators.reached(index) else ():
+                found[successor].append(index)
+        return found
+
+    def of(self, places: Iterable[int]) -> dict[tuple[Question, ...], list[int]]:
+        """By what was answered: the places that this decided upon. Of accesses that are no calls without what their own
+        function read for them, which is told elsewhere (`Conditions.tests`)."""
+        found: dict[tuple[Question, ...], list[int]] = {}
+        if not self._run.conditions and not self._tried:
+            return found
+        for index in sorted(places):
+            asked = self.deciding(index)
+            if index not in self._run.given:
+                asked = frozenset(each for each in asked if each.callee)
+            if asked:
+                nearest = sorted(asked, key=lambda each: (each.at < index, each.at))[-_MOST_ASKED:]
+                found.setdefault(tuple(sorted(nearest)), []).append(index)
+        return found
+
+    def results(self) -> list[Result]:
+        """What the result says. Only what follows from it for certain: of two places that return the same, one says
+        nothing; nor what is read in a loop, as it is not known which turn it was."""
+        run = self._run
+        if run.code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+            return []
+        found = {
+            Result("raises", Question(index, "raises", callee))
+            for index in self._failing()
+            if (callee := self._callee(index)) is not None
+        }
+        returns = self._returning()
+        for index in returns:
+            value = self._plain(run.returns[index]) if index in run.returns else None
+            if value is not None and len(returns) == 1:
+                found.add(Result("", value))
+                continue
+            for result in ("true", "false", "is None", "is not None"):
+                if self._may_give(index, result):
+                    rivals = [other for other in returns if other != index and self._may_give(other, result)]
+                    found |= {Result(result, each) for each in self._said_by(index, result, rivals)}
+        return sorted(each for each in found if not self._conditions.is_in_loop(each.question.at))
+
+    # --- places
+
+    def deciding(self, index: int) -> frozenset[Question]:
+        """What was asked, and answered so, whenever control comes to an instruction: on every way to it."""
+        chain = []
+        while index not in self._known:
+            chain.append(index)
+            above = self._dominators.immediate[index]
+            if above in (index, UNREACHED):
+                break
+            index = above
+        asked = self._known.get(index, frozenset())
+        for each in reversed(chain):
+            self._known[each] = asked  # meanwhile: a variable's value may be asked for that is made further down
+            asked = self._known[each] = asked | self._on_entry(each)
+        return asked
+
+    def _on_entry(self, index: int) -> frozenset[Question]:
+        """What was asked last on all ways to an instruction. The test of a loop may stand before and behind its body:
+        those two count as one."""
+        before = self._before[index]
+        if len(before) == 1 and before[0] not in self._run.conditions and index not in self._tried:
+            return frozenset()
+        if index in self._tried:
+            tried = self._tried[index][-_MOST_ASKED:]
+            return frozenset(
+                Question(each, "raises", callee) for each in tried if (callee := self._callee(each)) is not None
+            )
+        outer = [each for each in before if not self._dominators.dominates(index, each)]
+        if any(each not in self._run.conditions for each in outer):
+            return frozenset()
+        asked = [list(self._asked(each, index)) for each in outer]
+        alike = (
+            frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked)) if asked else frozenset()
+        )
+        if alike:
+            asked += [list(self._asked(each, index)) for each in before if each not in outer]
+        return frozenset(one for each in asked for one in each if self._meaning(one) in alike)
+
+    def _meaning(self, question: Question) -> tuple[object, ...]:
+        """What it is in the source."""
+        return (*self._run.instructions[question.at].position, question.answer, question.callee)
+
+    def _asked(self, branch: int, successor: int) -> Iterator[Question]:
+        """What was answered if control goes this way."""
+        way = self._conditions.way(branch, successor) if branch in self._run.conditions else None
+        if way is not None:
+            yield from self._of_value(self._run.conditions[branch], *way)
+            if self._run.instructions[branch].name in TRUTH_TESTS and not way[0]:
+                yield Question(branch, "true" if way[1] else "false", "__bool__")
+
+    def _of_value(self, nodes: Nodes, is_for_none: bool, is_so: bool, depth: int = 0) -> Iterator[Question]:
+        """What is said if it `is_so` that a value is true, or None."""
+        root = self._conditions.value(nodes)
+        if len(root) > 1:
+            yield from self._of_one_of(root, is_for_none, is_so, depth)
+            return
+        index, answer = self._conditions.asked(nodes, is_for_none, is_so)
+        callee = self._callee(index) if answer else None
+        if is_for_none and callee == "__contains__":
+            return
+        if callee is not None:
+            yield Question(index, answer, callee)
+        for side, sign, other in () if is_for_none else self._conditions.sides(nodes, is_so):
+            answer, callee = self._conditions.compared(sign, other, UNREACHED), self._callee(side)
+            if answer and callee is not None:
+                yield Question(side, answer, callee)
+        for _ in range(0 if is_for_none else _DEEPEST):
+            nodes = self._conditions.value(nodes)
+            node = min(nodes, default=UNREACHED)
+            name = self._run.instructions[node // 2].name if len(nodes) == 1 and node >= 0 else ""
+            if name not in ("TO_BOOL", "UNARY_NOT"):
+                break
+            is_so = is_so != (name == "UNARY_NOT")
+            if name in TRUTH_TESTS:  # it may ask an object for its truth
+                yield Question(node // 2, "true" if is_so else "false", "__bool__")
+            nodes = self._run.inputs[node][0]
+        root = self._conditions.value(nodes)
+        if len(root) > 1:
+            yield from self._of_one_of(root, is_for_none, is_so, depth)
+
+    def _of_one_of(self, root: Nodes, is_for_none: bool, is_so: bool, depth: int) -> Iterator[Question]:
+        """The same of a variable that has one of several values. If only one of them can be so, it has that one; of a
+        read, and of what a handler gives if it fails, the read failed. Else nothing is said."""
+        root = frozenset(one for node in root for one in self._conditions.value(frozenset((node,))))
+        if depth == _MOST_VARIABLES or min(root) < 0:
+            return
+        constants = {node: self._conditions.constant_value(frozenset((node,))) for node in root}
+        may_be = [
+            node for node, constant in constants.items() if constant is None or _is(*constant, is_for_none) == is_so
+        ]
+        if len(may_be) == 1:
+            if not self._conditions.is_in_loop(may_be[0] // 2):  # it may be of an earlier turn
+                yield from self.deciding(may_be[0] // 2)
+            if constants[may_be[0]] is None:
+                yield from self._of_value(frozenset(may_be), is_for_none, is_so, depth + 1)
+        elif len(may_be) == len(root) == 2:
+            read, other = sorted(may_be, key=lambda node: constants[node] is not None)
+            handler, callee = self._run.escapes[read // 2], self._callee(read // 2)
+            is_instead = constants[read] is None and constants[other] is not None and handler != UNREACHED
+            if is_instead and callee is not None and self._dominators.dominates(handler, other // 2):
+                yield Question(read // 2, "raises", callee)
+
+    def _callee(self, index: int) -> str | None:
+        """How a function is named that an instruction calls; "" if it reads only, None if it does neither."""
+        run = self._run
+        if index < 0:
+            return None
+        instruction = run.instructions[index]
+        if instruction.name in ("CALL", "CALL_KW"):
+            names = run.callee_names(run.given[index]) if index in run.given else set()
+            name = min(names) if len(names) == 1 else None
+            return "__len__" if name == "len" and index in run.lens else name
+        if instruction.name == "CONTAINS_OP":
+            return "__contains__"
+        if is_subscript(instruction.name, instruction.arg):
+            return "__getitem__"
+        if HERE.opcodes[instruction.name].makes is not Makes.READ:
+            return None
+        return (
+            run.code.co_names[instruction.arg >> HERE.name_shifts[instruction.name]]
+            if "ATTR" in instruction.name
+            else ""
+        )
+
+    def _may_fail(self, index: int) -> bool:
+        name = self._run.instructions[index].name
+        return name in ("CALL", "CALL_KW") or is_subscript(name, self._run.instructions[index].arg)
+
+    # --- results
+
+    def _returning(self) -> list[int]:
+        """Without those that are come to only if a context manager has swallowed an exception."""
+        run = self._run
+        reached = [index for index, depth in enumerate(run.depth) if depth >= 0]
+        exits = [index for index in reached if run.instructions[index].name == "WITH_EXCEPT_START"]
+        return [
+            index
+            for index in reached
+            if run.instructions[index].name in ("RETURN_VALUE", "RETURN_CONST")
+            and not any(self._dominators.dominates(each, index) for each in exits)
+        ]
+
+    def _failing(self) -> list[int]:
+        """What may raise, so that the function does."""
+        run = self._run
+        reached = [index for index, depth in enumerate(run.depth) if depth >= 0 and run.escapes[index] == UNREACHED]
+        return [index for index in reached if self._may_fail(index)]
+
+    def _constant(self, index: int) -> tuple[object] | None:
+        """What is returned there, if it is a constant."""
+        instruction = self._run.instructions[index]
+        if instruction.name == "RETURN_CONST":
+            return (self._run.code.co_consts[instruction.arg],)
+        return self._conditions.constant_value(self._run.returns[index])
+
+    def _may_give(self, index: int, result: str) -> bool:
+        constant = self._constant(index)
+        if constant is None:
+            nodes = self._conditions.value(self._run.returns[index])
+            return result != "is None" or not all(
+                node >= 0 and self._run.instructions[node // 2].name in _TRUE_OR_FALSE for node in nodes
+            )
+        return _is(constant[0], result not in _TRUTHS) == (result in ("true", "is None"))
+
+    def _said_by(self, index: int, result: str, rivals: list[int]) -> set[Question]:
+        """What follows if this result was returned here. Of several places only what rules out the others: the read
+        that they return failed."""
+        said = set(self.deciding(index))
+        if rivals:
+            failed = {each for each in said if each.answer == "raises"}
+            return {each for each in failed if all(self._returns(other, each.at) for other in rivals)}
+        if self._constant(index) is None:
+            said |= self._parts(self._run.returns[index], result)
+        return said
+
+    def _returns(self, index: int, made_by: int) -> bool:
+        return index in self._run.returns and {
+            node // 2 for node in self._conditions.value(self._run.returns[index])
+        } == {made_by}
+
+    def _plain(self, nodes: Nodes) -> Question | None:
+        """What is returned as it was read, or as another function gave it."""
+        root = self._conditions.value(nodes)
+        node = min(root, default=UNREACHED)
+        if len(root) != 1 or node < 0:
+            return None
+        index, callee = node // 2, self._callee(node // 2)
+        is_answer = index in self._run.testing_calls or callee in ("bool", "__contains__")  # of another question
+        return None if callee is None or is_answer else Question(index, "", callee)
+
+    def _parts(self, nodes: Nodes, result: str) -> set[Question]:
+        """What is said by a value that is returned; all parts of an `and` that is true, of an `or` that is false."""
+        is_for_none, is_so = result not in _TRUTHS, result in ("true", "is None")
+        root = self._conditions.value(nodes)
+        parts = sorted(one for node in root for one in self._conditions.value(frozenset((node,))))
+        are_all = not is_for_none and 1 < len(parts) <= _MOST_PARTS and parts[0] >= 0
+        if not are_all or not all(self._goes_on(*each, is_so) for each in itertools.pairwise(parts)):
+            return set(self._of_value(root, is_for_none, is_so))
+        return {each for part in parts for each in self._of_value(frozenset((part,)), False, is_so)}
+
+    def _goes_on(self, part: int, following: int, is_so: bool) -> bool:
+        """Whether the following part is made if the first one `is_so`, and only then."""
+        for branch, successor in self._conditions.dependence.directly(following // 2):
+            way = self._conditions.way(branch, successor) if branch in self._run.conditions else None
+            if way == (False, is_so):
+                tested = self._conditions.value(self._run.conditions[branch])
+                node = min(tested, default=UNREACHED)
+                if len(tested) == 1 and node >= 0 and self._run.instructions[node // 2].name == "TO_BOOL":
+                    tested = self._conditions.value(self._run.inputs[node][0])
+                if tested == frozenset((part,)):
+                    return True
+        return False
+
+
+def _is(constant: object, is_for_none: bool) -> bool:
+    return constant is None if is_for_none else bool(constant)
