@@ -86,8 +86,6 @@ is_sized(PyTypeObject *type)
     return type == &PyByteArray_Type || is_c_type(type, deque_name) || is_c_type(type, "array.array");
 }
 
-static bool lookup_may_run_code(PyTypeObject *type);
-
 bool
 list_appends(PyObject *object)
 {
@@ -117,8 +115,7 @@ is_container(PyObject *object)
            is_deque(object);
 }
 
-/* Looking a name up in a class that was given keys other than text may run their __eq__. */
-static bool
+bool
 lookup_may_run_code(PyTypeObject *type)
 {
 #if FREE_THREADED
