@@ -42,6 +42,8 @@ _BUILT_IN = frozenset(
     collections.defaultdict collections.deque datetime.date datetime.datetime datetime.timedelta decimal.Decimal
     """.split()  # noqa: SIM905
 )
+# Numbers that may be addresses of objects, on the systems that Python runs on.
+_ADDRESSES = range(1 << 24, 1 << 47, 8)
 _WAITS = frozenset(["IMPORT_NAME"])  # may give up the GIL, besides those that look at the eval breaker
 # Run no Python code if the values that they are given are built in; of others that is not known.
 _OF_BUILT_IN = frozenset(
@@ -141,6 +143,22 @@ class Windows:
         key = self._trace.locations[int(self._events.location[one])].key
         idents = {self._idents.get(int(self._events.thread[place])) for place in (one, other)}
         return isinstance(key, int) and idents == {key}
+
+    def may_be_another_object(self, one: int, other: int) -> bool:
+        """Whether the location is an item whose key may be the address of an object (`d[id(node)]`), and the item was
+        deleted between the two: as the object died, perhaps, and another one may have come to life there since."""
+        location = int(self._events.location[one])
+        key = self._trace.locations[location].key
+        if not isinstance(key, int) or key not in _ADDRESSES:
+            return False
+        at, deletions = location * len(self._events), self._deletions
+        return bool(np.subtract(*np.searchsorted(deletions, (at + max(one, other), at + min(one, other)))))
+
+    @cached_property
+    def _deletions(self) -> Array:
+        """All of them, by location and place as one number."""
+        places = np.flatnonzero((self._events.kind == EventKind.DELETE) & (self._events.location >= 0))
+        return np.sort(self._events.location[places].astype(np.int64) * len(self._events) + places)
 
     def is_gil_only(self, window: Window) -> bool:
         """Whether this build has no switch point in it, and one without the GIL would."""
