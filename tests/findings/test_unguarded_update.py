@@ -168,6 +168,10 @@ NONE = {
         f"del d[{ADDRESS}]",
         SLOW_NEW_ITEM.replace("KEY", ADDRESS),
     ),
+    "by the address of an object, deleted by other code": (
+        f"import weakref\nnode = Box()\nweakref.finalize(node, d.pop, {ADDRESS})\nd[{ADDRESS}] = 5\ndel node",
+        SLOW_NEW_ITEM.replace("KEY", ADDRESS),
+    ),
     "another object": ("own = Box(); own.n = 0; own.n += 1", "own = Box(); own.n = 0; own.n += 1"),
 }
 

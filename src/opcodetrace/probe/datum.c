@@ -377,7 +377,8 @@ canon_key(Canon *canon, PyObject *key)
     if (!equals_as_list(Py_TYPE(key)) || !canon_put(canon, "[", 1)) {
         return false;
     }
-    LOCK_OBJECT_WHILE(key, told = canon_items(canon, ((PyListObject *)key)->ob_item, PyList_GET_SIZE(key), MOST_NESTED));
+    LOCK_OBJECT_WHILE(key,
+                      told = canon_items(canon, ((PyListObject *)key)->ob_item, PyList_GET_SIZE(key), MOST_NESTED));
     return told && canon_put(canon, "]", 1);
 }
 

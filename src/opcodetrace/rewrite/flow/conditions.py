@@ -305,7 +305,8 @@ class Conditions:
         if load < 0:
             return False
         is_global = run.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME")
-        return any(name in _CONTAINERS and (is_global or name[0].isupper()) for name in run.callee_names([nodes, NOTHING]))
+        names = run.callee_names([nodes, NOTHING])
+        return any(name in _CONTAINERS and (is_global or name[0].isupper()) for name in names)
 
     def _looks_for_value(self, act: int) -> bool:
         """Whether it fails for want of a value, however long the container is: items.remove(x)."""
