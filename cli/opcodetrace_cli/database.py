@@ -41,7 +41,7 @@ def redact_option(command: Command) -> Command:
         metavar="NAME",
         multiple=True,
         help=f"Hide values of names with this word: with token, also those of api_token. Repeat it for more. "
-        f"[default: the configuration's, else {', '.join(SHOWN_HIDDEN)}]",
+        f"[default: the configuration's, else texts of {', '.join(SHOWN_HIDDEN)}]",
     )(command)
 
 

@@ -36,8 +36,8 @@ REQUIRED = "Do not run SCRIPT if it cannot be recorded: exit with 74 (70: a fail
 MIN_WINDOW = 1 << 16
 MANY_RECORDS = 1_000_000  # to store so many takes long enough for a word on it
 INCLUDE = (
-    "Weave modules of this name too, wherever they lie: queue, requests.* (and requests itself). Repeat it for more. "
-    "Replaces what the configuration includes."
+    "Weave modules of this name too, wherever they lie; of a package, all below it: queue, requests. Repeat it for "
+    "more. Replaces what the configuration includes."
 )
 EXCLUDE = (
     "Do not weave modules of this name, included or not. Repeat it for more. Replaces what the configuration excludes."

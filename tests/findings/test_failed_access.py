@@ -12,7 +12,31 @@ from tests.recording import Scripts
 PROGRAM = """
 import threading, time
 from contextlib import suppress
+from collections import OrderedDict
 class Box: pass
+class Ordered(OrderedDict):
+    def take(self, k):
+        if OrderedDict.__contains__(self, k):
+            wait()
+            del self[k]
+    def drop(self, k):
+        if k in self:
+            wait()
+            super().__delitem__(k)
+    def pull(self, k):
+        if k in self:
+            wait()
+            return OrderedDict.pop(self, k)
+    def other(self, k):
+        if "l" in self:
+            wait()
+            return OrderedDict.__getitem__(self, k)
+class Chosen(set):
+    def drop(self, k):
+        if k in self:
+            wait()
+            set.remove(self, k)
+ordered, picked = Ordered(k=1, l=2), Chosen("x")
 d, items, chosen, box, other = {"k": 1, "l": 2}, ["x"], {"x"}, Box(), {"k": 1}
 box.name = "full"
 checked, changed, lock = [], [], threading.Lock()  # no thread waits for another one: it only looks
@@ -56,6 +80,10 @@ FOUND = {
         "KeyError",
         "chosen['x']",
     ),
+    "its class, and itself": ('ordered.take("k")', 'del ordered["k"]', "KeyError", "ordered['k']"),
+    "itself, and super": ('ordered.drop("k")', 'del ordered["k"]', "KeyError", "ordered['k']"),
+    "itself, and its class": ('ordered.pull("k")', 'del ordered["k"]', "KeyError", "ordered['k']"),
+    "a set of one's own": ('picked.drop("x")', 'picked.discard("x")', "KeyError", "picked['x']"),
     "an attribute": (
         'if hasattr(box, "name"):\n    wait()\n    box.name',
         "del box.name",
@@ -89,6 +117,7 @@ SILENT = {
     "its own deletion": ('if "k" in d:\n    wait()\n    del d["k"]\n    d["k"]', 'd["l"] = 3', "KeyError"),
     "its own, after another's": ('if "k" in d:\n    wait()\n    del d["k"]\n    del d["k"]', 'd["k"] = 3', "KeyError"),
     "checked again": ('if "k" in d:\n    wait()\n    if "k" in d: d["k"]', 'del d["k"]', ""),
+    "another key of its class": ('ordered.other("k")', 'del ordered["k"]', "KeyError"),
     "another container": ('if "k" in other:\n    wait()\n    d["k"]', 'del d["k"]; other["k"] = 2', "KeyError"),
     "another key": ('if "l" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError"),
     "both branches": ('if "k" in d:\n    pass\nwait()\nd["k"]', 'del d["k"]', "KeyError"),

@@ -10,7 +10,45 @@ from tests.recording import Scripts
 # The first thread checks, the second changes, the first acts.
 PROGRAM = """
 import threading, time
+from collections import OrderedDict, namedtuple
 class Box: pass
+class Kept(dict):
+    def find(self, k):
+        try:
+            return super().__getitem__(k)
+        except KeyError:
+            wait()
+            self[k] = []
+    def ask(self, k):
+        if k not in self:
+            wait()
+            super().__setitem__(k, [])
+class Ordered(OrderedDict):
+    def find(self, k):
+        try:
+            return OrderedDict.__getitem__(self, k)
+        except KeyError:
+            wait()
+            OrderedDict.__setitem__(self, k, [])
+    def ask(self, k):
+        if OrderedDict.get(self, k) is None:
+            wait()
+            self[k] = []
+    def ask_of(self, other, k):
+        if k not in other:
+            wait()
+            OrderedDict.__setitem__(self, k, [])
+class Full(dict):
+    def __contains__(self, k): return False
+class Key(tuple):  # keeps its hash, as those of functools and cachetools do
+    kept = None
+    def __hash__(self):
+        if self.kept is None: self.kept = super().__hash__()
+        return self.kept
+class Unlike(tuple):
+    def __hash__(self): return id(self)
+Point = namedtuple("Point", "x y")
+kept, ordered = Kept(), Ordered()
 d, box, items, value, ready, limit, lock = {"l": 2}, Box(), [], None, True, 5, threading.Lock()
 box.value, box.count, box.state, box.done = None, 0, "idle", False
 checked, changed = [], []  # no thread waits for another one: it only looks
@@ -80,6 +118,25 @@ FOUND = {
         "box.value = []",
         "box.value",
     ),
+    "super, and itself": ('kept.find("k")', 'kept["k"] = []', "self['k']"),
+    "itself, and super": ('kept.ask("k")', 'kept["k"] = []', "kept['k']"),
+    "its class": ('ordered.find("k")', 'ordered["k"] = []', "self['k']"),
+    "its class, and itself": ('ordered.ask("k")', 'ordered["k"] = []', "self['k']"),
+    "a key that keeps its hash": (
+        'key = Key(["a", 1])\nif key not in d:\n    wait()\n    d[key] = []',
+        'd[Key(["a", 1])] = []',
+        "d[('a', 1)]",
+    ),
+    "a named tuple": (
+        "key = Point(1, 2)\nif key not in d:\n    wait()\n    d[key] = []",
+        "d[1.0, 2] = []",
+        "d[(1, 2)]",
+    ),
+    "a set among others": (
+        "key = 'f', frozenset(['a', 'b'])\nif key not in d:\n    wait()\n    d[key] = []",
+        "d['f', frozenset(['b', 'a'])] = []",
+        "d[('f', frozenset({'a', 'b'}))]",
+    ),
     "the last of several": (
         'if "k" not in d:\n    wait()\n    d["k"] = []',
         'd["k"] = 1; del d["k"]; d["k"] = []',
@@ -101,6 +158,19 @@ SILENT = {
     ),
     "its own": ('if "k" not in d:\n    d["k"] = 1\n    wait()\n    d["k"] = 2', 'd["k"] = 3'),
     "not under the check": ('if "k" not in d: pass\nwait()\nd["k"] = []', 'd["k"] = []'),
+    "another key that keeps its hash": (
+        "key = Key([1])\nif key not in d:\n    wait()\n    d[key] = []",
+        "d[Key([2])] = []",
+    ),
+    "keys that are not alike": (
+        "key = Unlike([1])\nif key not in d:\n    wait()\n    d[key] = []",
+        "d[Unlike([1])] = []",
+    ),
+    "asked of another": ("ordered.ask_of(kept, 'k')", "ordered['k'] = []; kept['k'] = []"),
+    "what no memory tells": (
+        "full = box.full = Full()\nif 'k' not in full:\n    wait()\n    full['k'] = []",
+        "box.full['k'] = []",
+    ),
     "another key": ('if "z" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []'),
     "another object": (
         "other = Box()\nother.value = None\nif other.value is None:\n    wait()\n    box.value = []",
@@ -217,12 +287,14 @@ def test_the_same_act_by_a_truth_of_its_own_is_possible(scripts: Scripts) -> Non
 
 def test_it_is_told(scripts: Scripts) -> None:
     first, second, _ = FOUND["a state"]
-    scripts.write("script.py", program(first, second))
+    script = scripts.write("script.py", program(first, second))
     assert scripts.recorded("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
+    lines = script.read_text().splitlines()
+    checked, written = lines.index(f"    {first.splitlines()[0]}") + 1, lines.index(f"    {second}") + 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 check of box.state was true no longer when a thread acted on it." in told
-    assert "first checked box.state (line 14), then second wrote 'busy' (line 20), and first went on" in told
+    assert f"first checked box.state (line {checked}), then second wrote 'busy' (line {written})" in told
 
 
 def test_a_check_that_cannot_be_told_is_none(scripts: Scripts) -> None:

@@ -67,7 +67,10 @@ POSSIBLE = {
     ),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
+ADD_AND_DELETE = "d[KEY] = 1\ndel d[KEY]"
+READ_AND_DELETE = "d[KEY] = 1\nif KEY in d:\n    time.sleep(0)\n    d[KEY]\ndel d[KEY]"
 CHANGED = {  # what the first thread does, and the second
+    "made anew by another": (READ_AND_DELETE.replace("KEY", "8"), ADD_AND_DELETE.replace("KEY", "8"), "d[8]"),
     "read after it was deleted": (
         'if "there" in d:\n    time.sleep(0)\n    d["there"]',
         'del d["there"]',
@@ -156,6 +159,11 @@ NONE = {  # what both do, and what they do beside it
         "k = threading.get_ident()\nif k not in d: d[k] = make()\nd[k].append(1)",
         "act()",
         "act()",
+    ),
+    "by the address of an object that may be another one": (
+        "pass",
+        READ_AND_DELETE.replace("KEY", "1 << 40"),
+        ADD_AND_DELETE.replace("KEY", "1 << 40"),
     ),
     "made for the other": (LAZY, "act()", 'd["k"].append(2)'),
     "each its turn": (

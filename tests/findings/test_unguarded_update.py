@@ -22,6 +22,7 @@ class Money:
     def __init__(self, amount): self.amount = amount
     def __add__(self, other): return Money(self.amount + other.amount)
 d, box, jobs, total = {"n": 0}, Box(), [], 0
+d[8] = d[1 << 40] = 0
 box.count, box.value, box.done, box.state = 0, Money(0), False, "idle"
 lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RLock(), threading.Semaphore(1)
 event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
@@ -63,6 +64,8 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 SLOW_ITEM = 'n = d["n"]\ntime.sleep(0)\nd["n"] = n + 1'
+SLOW_NEW_ITEM = "n = d.get(KEY, 0)\ntime.sleep(0)\nd[KEY] = n + 1"
+ADDRESS = str(1 << 40)
 POSSIBLE = {
     "two locks of multiprocessing": (
         "with process_lock: slowly()",
@@ -109,6 +112,12 @@ POSSIBLE = {
         'if "n" in d:\n    n = d["n"]\n    time.sleep(0)\n    d["n"] = n + 1\nelse: d["n"] = 1',
         'if "n" in d:\n    n = d["n"]\n    time.sleep(0)\n    d["n"] = n + 1\nelse: d["n"] = 1',
         "d['n']",
+    ),
+    "made anew": ("del d[8]", SLOW_NEW_ITEM.replace("KEY", "8"), "d[8]"),
+    "by the address of an object, which lives": (
+        SLOW_NEW_ITEM.replace("KEY", ADDRESS),
+        f"del d[{ADDRESS}]",
+        f"d[{ADDRESS}]",
     ),
     "one that changed nothing before": ("box.count += 0\nslowly()", "box.count += 0\nslowly()", "box.count"),
     "a counter that both increase tells nothing": (
@@ -181,6 +190,14 @@ NONE = {
     "the same value": ("box.state = box.state", "box.state = box.state"),
     "a branch": ('if box.state == "idle": box.state = "busy"', 'if box.state == "busy": box.state = "idle"'),
     "one thread alone": ("slowly()\nslowly()", "get()"),
+    "by the address of an object, which may be another one": (
+        f"del d[{ADDRESS}]",
+        SLOW_NEW_ITEM.replace("KEY", ADDRESS),
+    ),
+    "by the address of an object, deleted by other code": (
+        f"import weakref\nnode = Box()\nweakref.finalize(node, d.pop, {ADDRESS})\nd[{ADDRESS}] = 5\ndel node",
+        SLOW_NEW_ITEM.replace("KEY", ADDRESS),
+    ),
     "another object": ("own = Box(); own.n = 0; own.n += 1", "own = Box(); own.n = 0; own.n += 1"),
 }
 

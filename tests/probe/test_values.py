@@ -239,6 +239,87 @@ def test_tuples_as_keys() -> None:
     assert all(isinstance(key, Object) and marked for key, marked in found[7:])
 
 
+OWN_HASH = """
+import collections
+class Kept(tuple):  # as in cachetools; functools has the like of it as a list
+    kept = None
+    def __hash__(self, hash=tuple.__hash__):
+        if self.kept is None:
+            self.kept = hash(self)
+        return self.kept
+class Listed(list):
+    __slots__ = 'kept'
+    def __init__(self, items): self[:] = items; self.kept = hash(tuple(items))
+    def __hash__(self): return self.kept
+Point = collections.namedtuple('Point', 'x y')
+class Word(bytes): pass
+class Half(float): pass
+"""
+
+
+def test_keys_of_classes_that_are_equal_by_their_items() -> None:
+    told = {
+        "Point(1, 'a')": "(1, 'a')",
+        "Kept([1, 'a'])": "(1, 'a')",
+        "Kept([Point(1, 2), None])": "((1, 2), None)",
+        "(Kept([1]), 2)": "((1,), 2)",
+        "Listed([1, (True, b'x')])": "[1, (1, b'x')]",
+        "(Word(b'x'), Half(0.5))": "(b'x', 0.5)",
+    }
+    assert keys(OWN_HASH, *told) == [(("tuple", text), False) for text in told.values()]
+    assert keys(OWN_HASH, "Word(b'x')", "Half(0.5)", "Half(3)") == [(b"x", False), (0.5, False), (3, False)]
+
+
+def test_frozensets_as_keys() -> None:
+    told = {
+        "frozenset()": "frozenset()",
+        "frozenset([8, 'a', 1.0])": "frozenset({'a', 1, 8})",
+        "frozenset([1, 'a', 8])": "frozenset({'a', 1, 8})",
+        "(frozenset({'size': 3, 'name': None}.items()), 1)": "(frozenset({('name', None), ('size', 3)}), 1)",
+        "frozenset({1, 2, 3} - {2})": "frozenset({1, 3})",
+    }
+    assert keys("", *told) == [(("tuple", text), False) for text in told.values()]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ById([1])",
+        "ByObject([1])",
+        "Inherited([1])",
+        "Equal([1])",
+        "(ById([1]), 1)",
+        "ListById([1])",
+        "Listed([[1]])",
+        "Listed(['x' * 200])",
+        "(((((1,),),),),)",
+        "frozenset(range(100))",
+        "frozenset([object()])",
+        "FrozenEqual([1])",
+    ],
+)
+def test_keys_whose_items_do_not_tell_them_apart(key: str) -> None:
+    program = """
+class ById(tuple):
+    def __hash__(self): return id(self)
+class ByObject(tuple):
+    def __hash__(self): return object.__hash__(self)
+class Inherited(tuple): __hash__ = object.__hash__
+class Equal(tuple):
+    def __eq__(self, other): return self is other
+    def __hash__(self): return 1
+class ListById(list):
+    def __hash__(self): return id(self)
+class FrozenEqual(frozenset):
+    def __eq__(self, other): return self is other
+    def __hash__(self): return 1
+"""
+    if key == "Listed([[1]])":
+        program += "import builtins; builtins.hash = lambda any: 1"
+    ((named, is_uncertain),) = keys(OWN_HASH + program, key)
+    assert isinstance(named, Object) and is_uncertain
+
+
 def test_indexes_of_lists() -> None:
     result = trace("""
         class Stack(list): pass

@@ -12,7 +12,8 @@ import opcodetrace
 from opcodetrace.errors import UsageError
 from opcodetrace.report import REPORTERS
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from opcodetrace.trace.redaction import is_pattern, is_redacted
+from opcodetrace.trace.event import Opaque, Value
+from opcodetrace.trace.redaction import is_pattern, is_redacted, may_be_secret
 from opcodetrace_cli import main
 from tests.recorder import racing
 from tests.recording import Scripts
@@ -60,6 +61,34 @@ def test_what_a_pattern_means(name: str, pattern: str, matches: bool) -> None:
 
 def test_what_is_no_pattern() -> None:
     assert not any(map(is_pattern, ("", "_", "a b", "a/b", "\x1b")))
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("hunter2", True),
+        (b"\x00\x01\x02\x03", True),
+        ("(", False),
+        (7, False),
+        (None, False),
+        (Opaque("Token", 1), False),
+        (Opaque("Kind", 1, "Kind.NUMBER"), False),
+        (Opaque("dict", 1, "3 items", changes=True), False),
+        (Opaque("tuple", 1, "('joe', 'hunter2')"), True),
+        (Opaque("str", 1, "'hunter2…' of 200 characters"), True),
+        (Opaque("int", 1, "-123456789012345678901"), True),
+    ],
+)
+def test_what_may_be_a_secret(value: Value, is_one: bool) -> None:
+    assert may_be_secret(value) is is_one
+
+
+@needs_a_lost_update
+def test_numbers_are_hidden_if_they_are_named(scripts: Scripts) -> None:
+    scripts.write("script.py", SCRIPT.replace("total", "token_count"))
+    scripts.recorded("script.py")
+    assert b"7654321" in scripts.opcodetrace("report").stdout
+    assert b"7654321" not in scripts.opcodetrace("report", "--redact", "token").stdout
 
 
 @needs_a_lost_update

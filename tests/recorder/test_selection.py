@@ -80,6 +80,10 @@ def test_include_covers_what_is_installed(project: Scripts, tmp_path: Path) -> N
     project.write("main.py", "import sys; sys.path.append('site-packages'); import far.near; far.add(); far.near.add()")
     assert woven(recorded(project)).keys() == {"__main__"}
     assert woven(recorded(project, "--include=far.*")).keys() == {"__main__", "far", "far.near"}
+    assert woven(recorded(project, "--include=far")).keys() == {"__main__", "far", "far.near"}
+    assert woven(recorded(project, "--include=fa?")).keys() == {"__main__", "far", "far.near"}
+    assert woven(recorded(project, "--include=far.near")).keys() == {"__main__", "far.near"}
+    assert woven(recorded(project, "--include=fa")).keys() == {"__main__"}
     assert woven(recorded(project, "--include=far.?*")).keys() == {"__main__", "far.near"}
 
 
@@ -89,6 +93,12 @@ def test_exclude_wins(project: Scripts) -> None:
     assert left(recording) == {"bank": "excluded", "other": "excluded", "other.deep": "excluded"}
     assert recording.stderr.count("--") == 1
     assert "--include ba*: no such module was woven; bank was excluded" in recording.stderr
+
+
+def test_a_package_is_excluded_with_its_modules(project: Scripts) -> None:
+    recording = recorded(project, "--exclude=other")
+    assert woven(recording).keys() == {"__main__", "bank"}
+    assert left(recording) == {"other": "excluded", "other.deep": "excluded"}
 
 
 def test_the_script_too_can_be_excluded(project: Scripts) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from opcodetrace.report.text import TextReporter
+from opcodetrace.trace.event import Opaque
 from opcodetrace.trace.report_model import RunReport
 from tests.report.cases import CASES, LONG, long_lines, two_threads, unicode_source
 from tests.report.test_gold import written
@@ -77,6 +78,17 @@ def test_a_pipe_is_as_wide_as_it_needs_and_nothing_is_cut(columns: str | None, m
     assert source not in written(TextReporter(width=80), long_lines())
     assert source in text
     assert widest(written(TextReporter(), two_threads())) <= 80
+
+
+def test_a_long_value_is_cut_and_the_page_stays_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    bucket = Opaque("list", 1, "[0.8856029510498047, 1795776549.3435001, 0.8856029510498047]", changes=True)
+    run = Recorded("\n".join(["b = buckets[k]", "buckets[k] = b"] * 3), "buckets['k']")
+    one, other = run.read(1, 1, bucket), run.read(2, 1, bucket)
+    lost, by = run.write(1, 2, bucket), run.write(2, 2, bucket)
+    text = written(TextReporter(), run.report([run.story(run.lost(lost, one, by, other))], [run.watched(1)]))
+    assert "[0.885602951" in text
+    assert widest(text) <= 120
 
 
 def test_a_terminal_gets_its_width_and_colour() -> None:

@@ -179,7 +179,9 @@ class _Search:
         """Whether something keeps the other write out of the update, or may do so."""
         windows = self._windows
         earlier, later = (other, read) if other < write else (write, other)
-        if windows.is_another_cell(min(read, other), max(write, other)) or windows.have_one_ident(write, other):
+        if windows.is_another_cell(min(read, other), max(write, other)):
+            return True
+        if windows.have_one_ident(write, other) or windows.may_be_another_object(write, other):
             return True
         if not windows.lets_in(Window(read, write), other):
             return True

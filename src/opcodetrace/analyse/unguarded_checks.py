@@ -112,6 +112,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             windows.is_another_cell(min(check, other), max(act, other))
             or windows.have_one_ident(act, other)
             or not windows.lets_in(window, other)
+            or windows.may_be_another_object(act, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(earlier, later)
         ):

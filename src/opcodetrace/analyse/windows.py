@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
-from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.event import EventKind, Opaque, Value
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import Trace
@@ -46,6 +47,8 @@ BUILT_IN = frozenset(
     collections.defaultdict collections.deque datetime.date datetime.datetime datetime.timedelta decimal.Decimal
     """.split()  # noqa: SIM905
 )
+# Numbers that may be addresses of objects, on the systems that Python runs on.
+_ADDRESSES = range(1 << 24, 1 << 47, 8)
 _WAITS = frozenset(["IMPORT_NAME"])  # may give up the GIL, besides those that look at the eval breaker
 # Run no Python code if the values that they are given are built in; of others that is not known.
 _OF_BUILT_IN = frozenset(
@@ -169,6 +172,27 @@ class Windows:
         idents = {self._idents.get(int(self._events.thread[place])) for place in (one, other)}
         return isinstance(key, int) and idents == {key}
 
+    def may_be_another_object(self, one: int, other: int) -> bool:
+        """Whether the location is an item whose key may be the address of an object (`d[id(node)]`), and the item was
+        deleted between the two, or may have been: as the object died, perhaps, and another one may have come to life
+        there since."""
+        location = int(self._events.location[one])
+        if not _may_be_address(self._trace.locations[location].key):
+            return False
+        at, gone = location * len(self._events), self._gone
+        return bool(np.subtract(*np.searchsorted(gone, (at + max(one, other), at + min(one, other)))))
+
+    @cached_property
+    def _gone(self) -> Array:
+        """The deletions of such items, and the reads that may have found none, by location and place as one number."""
+        events = self._events
+        wanted = [each.id for each in self._trace.locations.values() if _may_be_address(each.key)]
+        may_be_gone = (events.kind == EventKind.DELETE) | (
+            (events.kind == EventKind.READ) & (events.tag == ValueTag.ABSENT)
+        )
+        places = np.flatnonzero(may_be_gone & np.isin(events.location, wanted))
+        return np.sort(events.location[places].astype(np.int64) * len(events) + places)
+
     def is_gil_only(self, window: Window, call: int | None = None) -> bool:
         """Whether this build has no switch point in it, and one without the GIL would. To tasks the GIL is nothing. See
         `may_switch`."""
@@ -252,6 +276,10 @@ class Windows:
 
 def _between(code: Code, after: int, before: float) -> list[SwitchPoint]:
     return [point for point in code.switch_points if after < point.offset < before]
+
+
+def _may_be_address(key: Value) -> bool:
+    return isinstance(key, int) and key in _ADDRESSES
 
 
 def _has_python_code(value: object) -> bool:

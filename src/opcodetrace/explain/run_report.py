@@ -12,10 +12,10 @@ from opcodetrace.explain.interleaving import interleave, lanes_of
 from opcodetrace.explain.protection import RunEvents, Synchronised
 from opcodetrace.findings import KINDS
 from opcodetrace.store.database import Database
-from opcodetrace.trace.event import Opaque
+from opcodetrace.trace.event import Opaque, Value
 from opcodetrace.trace.finding import Count, FindingGroup, Severity, Tally
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.redaction import SHOWN_HIDDEN, is_location_redacted, is_redacted
+from opcodetrace.trace.redaction import SHOWN_HIDDEN, is_location_redacted, is_redacted, may_be_secret
 from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, Story, WatchedLocation
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, Step
 from opcodetrace.trace.stored import StoredRun, StoredSite
@@ -70,7 +70,7 @@ def _compose(
             None if synchronised is None else synchronised.steps,
         )  # fmt: skip
         if location is not None and is_location_redacted(location, redact):
-            interleaving = redacted(interleaving)
+            interleaving = redacted(interleaving, redact)
         held = () if synchronised is None else synchronised.held(example, kind, group.threads)
         elsewhere = None
         if synchronised is not None and location is not None:
@@ -104,7 +104,7 @@ def _compose(
             [each for each in whole if each.id not in found_at], recording, shown, written_unseen
         )
     protected = [
-        replace(each, hand_over=redacted(each.hand_over))
+        replace(each, hand_over=redacted(each.hand_over, redact))
         if each.hand_over is not None and is_redacted(each.label, redact)
         else each
         for each in protected
@@ -158,13 +158,20 @@ def _brief(group: FindingGroup, locations: Mapping[int, Location], sites: Mappin
     )
 
 
-def redacted(interleaving: Interleaving) -> Interleaving:
-    """The same without the values of its location, and without what was computed of them."""
+def redacted(interleaving: Interleaving, redact: Sequence[str]) -> Interleaving:
+    """The same without the values of its location, and without what was computed of them. If nobody has named what to
+    hide, without those alone that may be a secret: the `token` of a parser is none."""
+    is_asked = tuple(redact) != SHOWN_HIDDEN
+
+    def hidden(value: Value) -> Value:
+        return HIDDEN if is_asked or may_be_secret(value) else value
 
     def without(step: Step) -> Step:
         if isinstance(step, AccessStep):
-            return replace(step, value=HIDDEN)
-        return replace(step, value=HIDDEN, operand=HIDDEN) if isinstance(step, ComputeStep) else step
+            return replace(step, value=hidden(step.value))
+        if isinstance(step, ComputeStep):
+            return replace(step, value=hidden(step.value), operand=hidden(step.operand))
+        return step
 
     return replace(interleaving, steps=tuple(map(without, interleaving.steps)))
 

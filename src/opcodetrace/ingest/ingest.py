@@ -136,13 +136,16 @@ def _locations(
 ) -> dict[int, Location]:
     keys = interned.keys(kept.key_tags, kept.key_words, kept.key_objects.astype(np.int64))
     unlabelled = [
-        Unlabelled(FAMILIES[family], container, interned.type_name(word >> ADDRESS_BITS), key, key_object)
-        for family, container, word, key, key_object in zip(
+        Unlabelled(
+            FAMILIES[family], container, interned.type_name(word >> ADDRESS_BITS), key, key_object, tag == Tag.TUPLE
+        )
+        for family, container, word, key, key_object, tag in zip(
             kept.families.tolist(),
             kept.containers.tolist(),
             kept.container_words.tolist(),
             keys,
             kept.key_objects.tolist(),
+            kept.key_tags.tolist(),
             strict=True,
         )
     ][1:]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.printable import printable
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
 from opcodetrace.trace.source_text import Operands, SourceText, iterated, operands
 from opcodetrace.trace.sync import TASK_QUEUES
@@ -28,6 +29,7 @@ class Unlabelled:
     container_type: str
     key: Value
     key_object: int  # tells keys apart that are compared by identity
+    is_written: bool = False  # the key is a text as the source would write it: of a tuple
     sites: Sequence[int] = ()
 
 
@@ -84,6 +86,8 @@ class Labels:
                     return found.key
             type_name = location.key.type_name
             return f"<{_short(type_name)} #{self._number(type_name, location.key_object)}>"
+        if location.is_written and isinstance(location.key, str):
+            return printable(location.key)
         return "?" if location.key is ABSENT else repr(location.key)
 
     def synchronised(self, site: int, type_name: str, *, direct: bool) -> str:

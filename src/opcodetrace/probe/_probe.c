@@ -264,7 +264,7 @@ PyInit__probe(void)
 #if FREE_THREADED
     PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 #endif
-    bool failed = location_prepare() < 0 || describe_prepare() < 0 || layout_check() < 0 ||
+    bool failed = datum_prepare() < 0 || location_prepare() < 0 || describe_prepare() < 0 || layout_check() < 0 ||
                   unpickle_prepare(module) < 0 || PyModule_AddType(module, &Hook_Type) < 0 ||
                   PyModule_AddType(module, &Code_Type) < 0
 #define X(name) || PyModule_AddIntConstant(module, #name, DO_##name) < 0

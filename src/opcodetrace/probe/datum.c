@@ -1,5 +1,6 @@
 #include "datum.h"
 #include "describe.h"
+#include "location.h"
 
 #include <stdio.h>
 
@@ -74,13 +75,61 @@ hidden_datum(Thread *thread, PyObject *value)
 
 /* ---- keys ---- */
 
+enum { MOST_NESTED = 4 }; /* tuples and frozensets within a key that are looked into */
+
 static inline bool
 compares_like(PyTypeObject *type, PyTypeObject *base)
 {
     return type == base || (type->tp_hash == base->tp_hash && type->tp_richcompare == base->tp_richcompare);
 }
 
-/* Does a key of this type hash and compare without Python code? (Tuples are for the caller to look into.) */
+static PyObject *hash_name, *id_name, *object_name;
+
+int
+datum_prepare(void)
+{
+    hash_name = PyUnicode_InternFromString("__hash__");
+    id_name = PyUnicode_InternFromString("id");
+    object_name = PyUnicode_InternFromString("object");
+    return hash_name == NULL || id_name == NULL || object_name == NULL ? -1 : 0;
+}
+
+/* Has the type a __hash__ in Python that may tell objects of the same content apart: by `id(self)`, or `object.__hash__(self)`? */
+static bool
+may_hash_by_identity(PyTypeObject *type)
+{
+    PyObject *method = lookup_may_run_code(type) ? NULL : type_lookup(type, hash_name);
+    if (method == NULL || !PyFunction_Check(method)) {
+        return true;
+    }
+    PyObject *names = ((PyCodeObject *)PyFunction_GET_CODE(method))->co_names;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        if (PyTuple_GET_ITEM(names, i) == id_name || PyTuple_GET_ITEM(names, i) == object_name) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Are two keys of this type, or one and a tuple, the same key if they have the same items? It may have a __hash__ of its own, which
+   is the same of equal keys: functools and cachetools keep what a tuple's returned. */
+static bool
+equals_as_tuple(PyTypeObject *type)
+{
+    return compares_like(type, &PyTuple_Type) ||
+           ((type->tp_flags & Py_TPFLAGS_TUPLE_SUBCLASS) && type->tp_richcompare == PyTuple_Type.tp_richcompare &&
+            !may_hash_by_identity(type));
+}
+
+/* The same for a list, which has no __hash__ unless a subclass has given it one. */
+static bool
+equals_as_list(PyTypeObject *type)
+{
+    return (type->tp_flags & Py_TPFLAGS_LIST_SUBCLASS) && type != &PyList_Type &&
+           type->tp_richcompare == PyList_Type.tp_richcompare && !may_hash_by_identity(type);
+}
+
+/* Does a key of this type hash and compare without Python code? (Tuples and frozensets are for the caller to look into.) */
 static inline bool
 type_is_plain(PyTypeObject *type)
 {
@@ -94,17 +143,42 @@ type_is_plain(PyTypeObject *type)
     if (type->tp_flags & Py_TPFLAGS_UNICODE_SUBCLASS) {
         return compares_like(type, &PyUnicode_Type);
     }
-    return compares_like(type, &PyBaseObject_Type);
+    return compares_like(type, &PyBaseObject_Type) || compares_like(type, &PyBytes_Type) ||
+           compares_like(type, &PyFloat_Type);
+}
+
+/* The next item of a frozenset, or NULL at the end. */
+static PyObject *
+next_of_frozenset(PyObject *set, Py_ssize_t *position)
+{
+    const PySetObject *table = (PySetObject *)set;
+    while (*position <= table->mask) {
+        const setentry *entry = &table->table[(*position)++];
+        if (entry->key != NULL && entry->hash != -1) { /* -1: it was removed before the set was frozen */
+            return entry->key;
+        }
+    }
+    return NULL;
 }
 
 static bool
 key_is_plain(PyObject *key, int depth)
 {
-    if (!PyTuple_CheckExact(key)) {
+    bool is_frozenset = PyFrozenSet_CheckExact(key);
+    if (!is_frozenset && !compares_like(Py_TYPE(key), &PyTuple_Type)) {
         return type_is_plain(Py_TYPE(key));
     }
     if (depth == 0) {
         return false;
+    }
+    if (is_frozenset) {
+        Py_ssize_t position = 0;
+        for (PyObject *item; (item = next_of_frozenset(key, &position)) != NULL;) {
+            if (!key_is_plain(item, depth - 1)) {
+                return false;
+            }
+        }
+        return true;
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++) {
         if (!key_is_plain(PyTuple_GET_ITEM(key, i), depth - 1)) {
@@ -140,7 +214,7 @@ mapping_is_plain_slow(PyObject *dict, PyObject *key)
             if (entries[index].me_key == key) {
                 return true;
             }
-            if (entries[index].me_hash == hash && !key_is_plain(entries[index].me_key, 2)) {
+            if (entries[index].me_hash == hash && !key_is_plain(entries[index].me_key, MOST_NESTED)) {
                 return false;
             }
         }
@@ -149,7 +223,8 @@ mapping_is_plain_slow(PyObject *dict, PyObject *key)
     }
 }
 
-/* A tuple's canonical text: what Python's repr shows, with the numbers that are equal to an int written as one. */
+/* The canonical text of a tuple, a list or a frozenset: what Python's repr shows of one of the built-in type, with the numbers that are
+   equal to an int written as one, and the items of a set in the order of their texts. */
 typedef struct {
     uint8_t bytes[MAX_TEXT];
     size_t length;
@@ -198,32 +273,78 @@ equal_int(PyObject *number, int64_t *value)
     return true;
 }
 
+static bool canon_add(Canon *canon, PyObject *item, int depth);
+
+static bool
+canon_items(Canon *canon, PyObject *const *items, Py_ssize_t size, int depth)
+{
+    for (Py_ssize_t i = 0; i < size; i++) {
+        if ((i > 0 && !canon_put(canon, ", ", 2)) || !canon_add(canon, items[i], depth)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t length;
+} Part;
+
+static int
+compare_parts(const void *one, const void *other)
+{
+    const Part *a = one, *b = other;
+    int order = memcmp(a->bytes, b->bytes, a->length < b->length ? a->length : b->length);
+    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static bool
+canon_frozenset(Canon *canon, PyObject *set, int depth)
+{
+    Canon items = {.length = 0};
+    Part parts[MAX_TEXT];
+    size_t count = 0;
+    Py_ssize_t position = 0;
+    for (PyObject *item; (item = next_of_frozenset(set, &position)) != NULL;) {
+        size_t begin = items.length;
+        if (count == MAX_TEXT || !canon_add(&items, item, depth)) {
+            return false;
+        }
+        parts[count++] = (Part){items.bytes + begin, items.length - begin};
+    }
+    qsort(parts, count, sizeof(Part), compare_parts);
+    bool fits = canon_put(canon, "frozenset({", count == 0 ? 10 : 11);
+    for (size_t i = 0; fits && i < count; i++) {
+        fits = canon_put(canon, ", ", i == 0 ? 0 : 2) && canon_put(canon, parts[i].bytes, parts[i].length);
+    }
+    return fits && canon_put(canon, count == 0 ? ")" : "})", count == 0 ? 1 : 2);
+}
+
 static bool
 canon_add(Canon *canon, PyObject *item, int depth)
 {
     PyTypeObject *type = Py_TYPE(item);
     int64_t number;
     char digits[40];
-    if (PyTuple_CheckExact(item)) {
-        if (depth == 0 || !canon_put(canon, "(", 1)) {
-            return false;
-        }
+    if (PyTuple_Check(item) && equals_as_tuple(type)) {
         Py_ssize_t size = PyTuple_GET_SIZE(item);
-        for (Py_ssize_t i = 0; i < size; i++) {
-            if ((i > 0 && !canon_put(canon, ", ", 2)) || !canon_add(canon, PyTuple_GET_ITEM(item, i), depth - 1)) {
-                return false;
-            }
-        }
-        return canon_put(canon, ",)", size == 1 ? 2 : 0) && (size == 1 || canon_put(canon, ")", 1));
+        return depth > 0 && canon_put(canon, "(", 1) &&
+               canon_items(canon, &PyTuple_GET_ITEM(item, 0), size, depth - 1) &&
+               canon_put(canon, ",)", size == 1 ? 2 : 0) && canon_put(canon, ")", size == 1 ? 0 : 1);
+    }
+    if (PyFrozenSet_CheckExact(item)) {
+        return depth > 0 && canon_frozenset(canon, item, depth - 1);
     }
     if (item == Py_None) {
         return canon_put(canon, "None", 4);
     }
-    if ((PyLong_Check(item) && compares_like(type, &PyLong_Type)) || PyBool_Check(item) || PyFloat_CheckExact(item)) {
+    bool is_float = compares_like(type, &PyFloat_Type);
+    if ((PyLong_Check(item) && compares_like(type, &PyLong_Type)) || PyBool_Check(item) || is_float) {
         if (equal_int(item, &number)) {
             return canon_put(canon, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)number));
         }
-        if (PyFloat_CheckExact(item) && PyFloat_AS_DOUBLE(item) == PyFloat_AS_DOUBLE(item)) {
+        if (is_float && PyFloat_AS_DOUBLE(item) == PyFloat_AS_DOUBLE(item)) {
             /* As repr() does: printf would write it as the program's locale has it, (1,5) for (1.5). */
             char *shortest = PyOS_double_to_string(PyFloat_AS_DOUBLE(item), 'r', 0, 0, NULL);
             bool fits = shortest != NULL && canon_put(canon, shortest, strlen(shortest));
@@ -238,11 +359,27 @@ canon_add(Canon *canon, PyObject *item, int depth)
         Py_ssize_t length = text_utf8(item, buffer, &bytes);
         return length >= 0 && canon_quoted(canon, bytes, (size_t)length);
     }
-    if (PyBytes_CheckExact(item)) {
+    if (compares_like(type, &PyBytes_Type)) {
         return canon_put(canon, "b", 1) &&
                canon_quoted(canon, (const uint8_t *)PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item));
     }
     return false;
+}
+
+/* A key's items, as their text. False if they do not tell it apart from others, or do not fit. */
+static bool
+canon_key(Canon *canon, PyObject *key)
+{
+    bool told;
+    if (!PyList_Check(key)) {
+        return canon_add(canon, key, MOST_NESTED);
+    }
+    if (!equals_as_list(Py_TYPE(key)) || !canon_put(canon, "[", 1)) {
+        return false;
+    }
+    LOCK_OBJECT_WHILE(key,
+                      told = canon_items(canon, ((PyListObject *)key)->ob_item, PyList_GET_SIZE(key), MOST_NESTED));
+    return told && canon_put(canon, "]", 1);
 }
 
 static Datum
@@ -281,13 +418,13 @@ mapping_key_slow(Thread *thread, PyObject *key)
         }
         return key_by_identity(thread, key, true, true);
     }
-    if (type == &PyBytes_Type) {
+    if (compares_like(type, &PyBytes_Type)) {
         if (bytes_datum(thread, key, &datum)) {
             return lasting(datum);
         }
         return key_by_identity(thread, key, true, true);
     }
-    if (type == &PyFloat_Type) {
+    if (compares_like(type, &PyFloat_Type)) {
         double real = PyFloat_AS_DOUBLE(key);
         if (equal_int(key, &number)) {
             return (Datum){.word = (uint64_t)number, .sort = TAG_INT | PLAIN | LASTING};
@@ -297,13 +434,15 @@ mapping_key_slow(Thread *thread, PyObject *key)
         }
         return key_by_identity(thread, key, true, true);
     }
-    if (type == &PyTuple_Type) {
+    if (PyTuple_Check(key) || PyList_Check(key) || PyFrozenSet_CheckExact(key)) {
         Canon canon = {.length = 0};
-        bool plain = key_is_plain(key, 2);
-        if (plain && canon_add(&canon, key, 2)) {
-            return (Datum){.word = text_id(thread, canon.bytes, canon.length), .sort = TAG_TUPLE | PLAIN | LASTING};
+        /* A __hash__ in Python may switch threads, though it does not tell keys apart. */
+        uint64_t plain = key_is_plain(key, MOST_NESTED) ? PLAIN : 0;
+        if (canon_key(&canon, key)) {
+            uint32_t text = text_id(thread, canon.bytes, canon.length);
+            return (Datum){.word = text, .sort = TAG_TUPLE | LASTING | plain};
         }
-        return key_by_identity(thread, key, true, plain);
+        return key_by_identity(thread, key, true, plain != 0);
     }
     /* An Enum member has a __hash__ in Python, which may switch threads, but is equal to itself alone. */
     bool identical = type->tp_richcompare == PyBaseObject_Type.tp_richcompare;

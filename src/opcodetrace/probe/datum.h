@@ -10,6 +10,9 @@ static const Datum NAME = {.sort = TAG_NAME};
 static const Datum WHOLE = {.sort = TAG_WHOLE};
 static const Datum END = {.sort = TAG_END};
 
+/* Learns names. 0, or -1 with an exception. */
+int datum_prepare(void);
+
 Datum value_datum_slow(Thread *thread, PyObject *value);
 
 /* The value of an exact int, if it fits into a record. */

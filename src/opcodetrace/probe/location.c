@@ -8,6 +8,7 @@ static struct {
     objobjargproc ass_subscript;
     ssizeargfunc item;
     ssizeobjargproc ass_item;
+    objobjproc contains;
 } served_by_python;
 
 static PyObject *missing_name, *getattribute_name;
@@ -15,13 +16,14 @@ PyObject *dict_name, *len_function;
 static PyObject *append_name, *list_append, *bool_name, *len_name;
 
 /* If such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
-   no wrapper of their slot, and a class that has a __delitem__ of its own may have inherited __setitem__. */
+   no wrapper of their slot, dict and set such a __contains__, and a class that has a __delitem__ of its own may have inherited __setitem__. */
 typedef struct {
     PyObject *name;
-    PyObject *first, *second; /* that of list and dict, or of object and type */
+    PyObject *first, *second; /* that of list and dict, of object and type, or of dict and set */
 } Method;
 
 static Method item_methods[3], attribute_methods[3]; /* by Operation; READING of attributes goes by __getattribute__ */
+static Method contains_method;
 
 static int
 learn_method(Method *method, const char *name, PyTypeObject *first, PyTypeObject *second)
@@ -54,12 +56,14 @@ location_prepare(void)
         learn_method(&item_methods[READING], "__getitem__", &PyList_Type, &PyDict_Type) < 0 ||
         learn_method(&item_methods[STORING], "__setitem__", &PyList_Type, &PyDict_Type) < 0 ||
         learn_method(&item_methods[ERASING], "__delitem__", &PyList_Type, &PyDict_Type) < 0 ||
+        learn_method(&contains_method, "__contains__", &PyDict_Type, &PySet_Type) < 0 ||
         learn_method(&attribute_methods[STORING], "__setattr__", &PyBaseObject_Type, &PyType_Type) < 0 ||
         learn_method(&attribute_methods[ERASING], "__delattr__", &PyBaseObject_Type, &PyType_Type) < 0) {
         return -1;
     }
-    PyObject *namespace = Py_BuildValue("{sOsOsOsOsO}", "__getattr__", Py_None, "__setattr__", Py_None, "__getitem__",
-                                        Py_None, "__setitem__", Py_None, "__delitem__", Py_None);
+    PyObject *namespace =
+        Py_BuildValue("{sOsOsOsOsOsO}", "__getattr__", Py_None, "__setattr__", Py_None, "__getitem__", Py_None,
+                      "__setitem__", Py_None, "__delitem__", Py_None, "__contains__", Py_None);
     PyObject *class =
         namespace == NULL ? NULL : PyObject_CallFunction((PyObject *)&PyType_Type, "s()O", "Served", namespace);
     Py_XDECREF(namespace);
@@ -72,6 +76,7 @@ location_prepare(void)
     served_by_python.subscript = type->tp_as_mapping->mp_subscript;
     served_by_python.ass_subscript = type->tp_as_mapping->mp_ass_subscript;
     served_by_python.item = type->tp_as_sequence->sq_item;
+    served_by_python.contains = type->tp_as_sequence->sq_contains;
     served_by_python.ass_item = type->tp_as_sequence->sq_ass_item;
     Py_DECREF(class);
     return 0;
@@ -85,8 +90,6 @@ is_sized(PyTypeObject *type)
 {
     return type == &PyByteArray_Type || is_c_type(type, deque_name) || is_c_type(type, "array.array");
 }
-
-static bool lookup_may_run_code(PyTypeObject *type);
 
 bool
 list_appends(PyObject *object)
@@ -117,8 +120,7 @@ is_container(PyObject *object)
            is_deque(object);
 }
 
-/* Looking a name up in a class that was given keys other than text may run their __eq__. */
-static bool
+bool
 lookup_may_run_code(PyTypeObject *type)
 {
 #if FREE_THREADED
@@ -172,9 +174,16 @@ has_plain_dict(PyObject *object)
 bool
 contains_items(PyObject *object, bool *by_key)
 {
-    PySequenceMethods *sequence = Py_TYPE(object)->tp_as_sequence;
+    PyTypeObject *type = Py_TYPE(object);
+    PySequenceMethods *sequence = type->tp_as_sequence;
     objobjproc contains = sequence == NULL ? NULL : sequence->sq_contains;
-    *by_key = (PyDict_Check(object) && contains == PyDict_Type.tp_as_sequence->sq_contains) ||
+    bool is_dict = PyDict_Check(object);
+    if (contains == served_by_python.contains && (is_dict || PySet_Check(object)) && !lookup_may_run_code(type)) {
+        PyObject *method = type_lookup(type, contains_method.name);
+        *by_key = method != NULL && method == (is_dict ? contains_method.first : contains_method.second);
+        return *by_key;
+    }
+    *by_key = (is_dict && contains == PyDict_Type.tp_as_sequence->sq_contains) ||
               (PySet_Check(object) && contains == PySet_Type.tp_as_sequence->sq_contains);
     return *by_key || (PyList_Check(object) && contains == PyList_Type.tp_as_sequence->sq_contains) ||
            PyByteArray_CheckExact(object) || (contains != NULL && is_c_type(Py_TYPE(object), deque_name));

@@ -35,6 +35,8 @@ int location_prepare(void);
 Service service_of_item_slow(Verdict *verdict, PyObject *container, Operation operation);
 Service service_of_attribute_slow(Verdict *verdict, PyObject *object, PyObject *name, Operation operation);
 
+/* Looking a name up in a class that was given keys other than text may run their __eq__. */
+bool lookup_may_run_code(PyTypeObject *type);
 /* Of a subclass of list: is `append` the list's own? */
 bool list_appends(PyObject *object);
 /* builtins.len; borrowed */

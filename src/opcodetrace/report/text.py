@@ -329,7 +329,7 @@ class _Table:
         action = self.words.action(step, room)
         if isinstance(step, ComputeStep) and cell_len(action) > room:
             action = self.words.action(replace(step, operand=ABSENT), room)
-        self.crop.cut |= action != self.words.action(step)
+        self.crop.cut |= cell_len(action) < cell_len(self.words.action(step))
         yield _Cell(Text.assemble(indent, mark, (self.crop(action, room), style)), operation)
         if isinstance(step, AccessStep):
             yield from self._remark(step)

@@ -15,8 +15,9 @@ def is_pattern(text: str) -> bool:
 
 
 def matches(pattern: str, module: str) -> bool:
-    """As shells match file names. `requests.*` is `requests` too, and all below it."""
-    return fnmatchcase(module, pattern) or (pattern.endswith(".*") and fnmatchcase(module, pattern[:-2]))
+    """As shells match file names. The name of a package is all below it, too; so is `requests.*`."""
+    package = pattern.removesuffix(".*")
+    return fnmatchcase(module, package) or fnmatchcase(module, f"{package}.*")
 
 
 def matcher(patterns: Sequence[str]) -> Callable[[str], bool]:

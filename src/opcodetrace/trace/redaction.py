@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from opcodetrace.trace.event import Opaque, Value
+
 if TYPE_CHECKING:
     from opcodetrace.trace.location import Location
 
 SHOWN_HIDDEN = ("password", "passwd", "token", "secret", "key")  # in reports, if nothing else is said
+_SHORTEST_SECRET = 4  # characters
 _PATTERN = re.compile(r"[\w*?!\-\[\]]+")
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -30,6 +33,15 @@ def is_redacted(name: str, patterns: Sequence[str]) -> bool:
             if all(map(fnmatchcase, words[start : start + len(wanted)], wanted)):
                 return True
     return False
+
+
+def may_be_secret(value: Value) -> bool:
+    """Whether the value itself, or what is told of what is in it, may be a password or the like: a text that is not too
+    short, or digits that are too many for a number."""
+    if isinstance(value, Opaque):
+        text = value.text or ""
+        return "'" in text or text.lstrip("-").isdigit()
+    return isinstance(value, str | bytes) and len(value) >= _SHORTEST_SECRET
 
 
 def _words(name: str, word: str) -> list[str]:

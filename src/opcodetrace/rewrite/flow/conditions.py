@@ -10,7 +10,7 @@ The fields `tested` and `failed` of `trace.site.Flow` say what that is; here the
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from opcodetrace.rewrite.decode import Instruction
 from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
-from opcodetrace.rewrite.flow.nodes import Node, Nodes, unbound
+from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbound
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
@@ -30,6 +30,7 @@ _ITEMS = ("item", "any")  # kinds of keys
 _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -378,23 +379,50 @@ class Conditions:
         return None if key == ANYWHERE else key
 
     def _receiver(self, call: int) -> Nodes | None:
-        """The object whose method is called, or the first argument of a function."""
-        loaded = self._loaded(call)
-        if loaded is None:
-            return None
-        if self._run.inputs[loaded]:
-            return self._run.inputs[loaded][0]
-        arguments = self._run.inputs[2 * call][2:]
-        return arguments[0] if arguments else None
+        """The object that a call is about."""
+        operands = self._operands(call)
+        return operands[0] if operands else None
 
     def _argument(self, act: int) -> Nodes | None:
         """The key, index or value that an access is given; None if it needs none."""
-        run = self._run
-        if act not in run.given:
-            return run.subscript_keys.get(act)
-        loaded = self._loaded(act)
-        arguments = run.inputs[2 * act][2 if loaded is not None and run.inputs[loaded] else 3 :]
+        if act not in self._run.given:
+            return self._run.subscript_keys.get(act)
+        arguments = self._operands(act)[1:]
         return arguments[0] if arguments else None
+
+    def _operands(self, call: int) -> Sequence[Nodes]:
+        """The object that a call is about, and the arguments: of `d.get(k)`, `dict.get(d, k)`, `super().get(k)` and
+        `getattr(d, k)`. Empty if it cannot be told."""
+        run = self._run
+        loaded = self._loaded(call)
+        if loaded is None:
+            return ()
+        arguments = run.inputs[2 * call][2:]
+        within = run.inputs[loaded]
+        if not within or self._is_class(within[0]):
+            return arguments
+        return [within[-1] if len(within) == 3 else self._behind_super(within[0]), *arguments]
+
+    def _behind_super(self, receiver: Nodes) -> Nodes:
+        """The object itself, if this is `super()` or `super(Class, object)`."""
+        run = self._run
+        (call,) = {node // 2 for node in receiver} if len(receiver) == 1 else (-1,)
+        if call not in run.given or "super" not in run.callee_names(run.inputs[2 * call]):
+            return receiver
+        arguments = run.inputs[2 * call][2:]
+        if not arguments and run.code.co_argcount:
+            return frozenset((parameter(0),))
+        return arguments[-1] if len(arguments) == 2 else receiver
+
+    def _is_class(self, nodes: Nodes) -> bool:
+        """Whether a value is a built-in class of containers, by its name: `dict`, `collections.OrderedDict`."""
+        run = self._run
+        (load,) = {node // 2 for node in nodes} if len(nodes) == 1 else (-1,)
+        if load < 0:
+            return False
+        is_global = run.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME")
+        names = run.callee_names([nodes, NOTHING])
+        return any(name in _CONTAINERS and (is_global or name[0].isupper()) for name in names)
 
     def _looks_for_value(self, act: int) -> bool:
         """Whether it fails for want of a value, however long the container is: items.remove(x)."""
@@ -447,18 +475,19 @@ class Conditions:
         node = self._loaded(index)
         if node is None:
             return None
-        arguments = run.inputs[2 * index][2:]
+        operands = self._operands(index)
         instruction = run.instructions[node // 2]
         shift = HERE.name_shifts.get(instruction.name)
         name = None if shift is None else run.code.co_names[instruction.arg >> shift]
-        if name in ("getattr", "setattr") and len(arguments) > 1:
-            attribute = constant_key(run.code, run.instructions, arguments[1])
-            named = attribute if isinstance(attribute, str) else self._text(arguments[1])
-            return ("name", self._text(arguments[0]), named)
-        if name in ("getitem", "setitem") and len(arguments) > 1:
-            return ("item", self._text(arguments[0]), self._text(arguments[1]), None)
-        if name in ("get", "pop", "setdefault", "__getitem__", "__setitem__") and arguments and run.inputs[node]:
-            return ("item", self._text(run.inputs[node][0]), self._text(arguments[0]), None)
+        if len(operands) < 2:
+            return None
+        if name in ("getattr", "setattr"):
+            attribute = constant_key(run.code, run.instructions, operands[1])
+            named = attribute if isinstance(attribute, str) else self._text(operands[1])
+            return ("name", self._text(operands[0]), named)
+        is_method = name in ("get", "pop", "setdefault", "__getitem__", "__setitem__") and run.inputs[node]
+        if is_method or name in ("getitem", "setitem"):
+            return ("item", self._text(operands[0]), self._text(operands[1]), None)
         return None
 
     def _loaded(self, call: int) -> Node | None:
