@@ -130,7 +130,7 @@ class Tree:
         if function is None or not all(step.parent is function or _is_sure(step) for step in self.above(node)):
             return False
         line = getattr(node, "lineno", 0)
-        return not any(isinstance(each, ast.Return) and each.lineno < line for each in _own_nodes(function))
+        return not any(isinstance(each, ast.Return) and each.lineno < line for each in own_nodes(function))
 
     def is_in_a_loop(self, node: ast.AST) -> bool:
         return any(map(_is_loop, self.above(node)))
@@ -206,7 +206,7 @@ class Tree:
         }
         function = self.function(assignment)
         if function is not None and names:
-            for each in _own_nodes(function):
+            for each in own_nodes(function):
                 if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names:
                     yield each
 
@@ -288,7 +288,7 @@ def _is_loop(step: Step) -> bool:
     return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
 
 
-def _own_nodes(function: Function) -> Iterator[ast.AST]:
+def own_nodes(function: Function) -> Iterator[ast.AST]:
     """The nodes of a function, without those of functions in it."""
     pending: list[ast.AST] = [*function.body, function.args]
     while pending:
@@ -303,7 +303,7 @@ def _own_names(function: Function) -> set[str]:
     given = function.args
     own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each}
     own -= {"self", "cls"}
-    nodes = list(_own_nodes(function))
+    nodes = list(own_nodes(function))
     assigned = []
     for node in nodes:
         match node:

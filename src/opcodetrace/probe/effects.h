@@ -67,6 +67,7 @@ typedef struct {
     X(attributes_got)                                                                                                  \
     X(wait)                                                                                                            \
     X(release)                                                                                                         \
+    X(thread_ends)                                                                                                     \
     X(start)                                                                                                           \
     X(import)                                                                                                          \
     X(step)                                                                                                            \

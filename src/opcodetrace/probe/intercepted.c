@@ -187,6 +187,8 @@ const Intercepted intercepted[] = {
     {"_thread", "start_new", &effect_start, ANYWHERE, NULL},
     {"_thread", "start_joinable_thread", &effect_start, ANYWHERE, NULL},
 
+    {"_thread", "_excepthook", &effect_thread_ends, ANYWHERE, NULL},
+
     {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, NULL},
 
     /* asyncio's event loop runs each step of a task by context.run. Others make a coroutine go on by these, or (C code) by its

@@ -88,6 +88,8 @@ class Trace:
     containers: npt.NDArray[np.int64] | None = None
     # by location of a container as a whole, if an iteration over it failed because it had changed
     changes: dict[int, Changes] = field(default_factory=dict)
+    # seqs of accesses that failed, with an exception that ended their thread or the program; they are not stored
+    uncaught: frozenset[int] = frozenset()
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all
