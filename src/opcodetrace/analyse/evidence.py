@@ -18,7 +18,6 @@ from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import PIECE, sources_of
 from opcodetrace.analyse.checks import Stale, acted_on_a_stale_check, failed_after_a_check
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.analyse.uncaught import Uncaught, uncaught_failures
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
@@ -63,12 +62,6 @@ class Evidence:
     def failures(self) -> list[Stale]:
         """After a check."""
         return list(failed_after_a_check(self.trace, self.pasts))
-
-    @cached_property
-    def uncaught(self) -> list[Uncaught]:
-        """Failures without a check, that ended their thread."""
-        told = {each.act for each in self.failures}
-        return [each for each in uncaught_failures(self.trace, self.pasts) if each.failure not in told]
 
 
 def gather(trace: Trace) -> Evidence:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.analyse.syntax import Function, own_nodes
+from opcodetrace.analyse.syntax import Function, Syntax, own_nodes
 from opcodetrace.analyse.windows import threads_of_lanes
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
@@ -38,24 +37,28 @@ class Uncaught(NamedTuple):
     is_sure: bool  # they came in that order in every order that agrees with the trace
 
 
-def uncaught_failures(trace: Trace, pasts: Pasts) -> Iterator[Uncaught]:
-    """Those of which another thread's deletion is the reason. Not if the thread had waited for that."""
-    if trace.uncaught:
-        search = _Search(trace, pasts)
-        for failure in sorted(trace.events.places(trace.uncaught).values()):
+def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen: Collection[int]) -> Iterator[Uncaught]:
+    """Those of which another thread's deletion is the reason. Not if the thread had waited for that, nor those that are
+    `told` of (seqs). Of locations that code wrote to which is not woven (`unseen`), nothing is told."""
+    uncaught = trace.uncaught.difference(told)
+    if uncaught:
+        search = _Search(trace, pasts, unseen)
+        for failure in sorted(trace.events.places(uncaught).values()):
             found = search.of(failure)
             if found is not None:
                 yield found
 
 
 class _Search:
-    def __init__(self, trace: Trace, pasts: Pasts) -> None:
+    def __init__(self, trace: Trace, pasts: Pasts, unseen: Collection[int]) -> None:
         self._trace = trace
         self._events = trace.events
         self._failed = trace.events.failed()
         self._pasts = pasts
+        self._unseen = unseen
         self._histories = Histories(trace.events)
-        self._activations = Activations(trace)
+        self._syntax = Syntax(trace)
+        self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         _, self._has_tasks = threads_of_lanes(trace)
 
     def of(self, failure: int) -> Uncaught | None:
@@ -63,6 +66,8 @@ class _Search:
         number = int(events.location[failure])
         location = self._trace.locations.get(number)
         if not self._failed[failure] or location is None or not location.certain or location.kind not in _KINDS:
+            return None
+        if number in self._unseen:
             return None
         changes: list[int] = []
         seen = None
@@ -81,11 +86,12 @@ class _Search:
         knows = self._pasts.holds(failure, change)
         if knows or self._has_tasks[events.thread[[failure, change]]].any():
             return None
-        begun = self._activations.of(failure).begun if seen is None else int(events.seq[seen])
-        if seen is None and (begun < 0 or not self._is_key_of_container(failure)):
+        # a key that was taken out of the container was there: the deletion that is the last change came after that
+        if seen is None and not (self._is_whole and self._is_key_of_container(failure)):
             return None
         changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
-        is_sure = knows is False and begun < changing and int(events.seq[change]) < failing
+        is_sure = knows is False and int(events.seq[change]) < failing
+        is_sure &= seen is None or int(events.seq[seen]) < changing
         is_sure &= all(int(events.seq[each]) < changing for each in changes[1:])
         if seen is None and not is_sure:
             return None
@@ -106,7 +112,7 @@ class _Search:
 
     def _is_key_of_container(self, failure: int) -> bool:
         """Whether the key of a failed access was taken out of that container in the same function."""
-        found = self._activations.syntax.of_site(int(self._events.site[failure]))
+        found = self._syntax.of_site(int(self._events.site[failure]))
         if found is None:
             return False
         tree, node = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.uncaught import uncaught_failures
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -42,7 +43,9 @@ class FailedAccessKind(Kind):
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, FAILURE: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
-        for each in evidence.uncaught:
+        told = {stale.act for stale in evidence.failures}
+        unseen = {each.location for each in evidence.unseen}
+        for each in uncaught_failures(evidence.trace, evidence.pasts, told, unseen):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {CHANGE: each.change, FAILURE: each.failure}
             if each.seen is not None:
@@ -63,11 +66,11 @@ class FailedAccessKind(Kind):
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
         if check is None:
-            knew = "had taken the key from there" if seen is None else f"{teller.did(seen)} ({teller.place(seen.site)})"
-            yield (
-                f"{one} {knew}, then {other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}. Nobody "
-                f"caught that: it ended {one}."
-            )
+            knew = "had taken the key from there"
+            if seen is not None:
+                knew = f"{teller.did(seen)} ({teller.place(seen.site)})"
+            yield f"{one} {knew}, then {other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
+            yield f"Nobody caught that: it ended {one}."
             yield "It would be excluded if both held the same lock: the first until its last access."
             return
         yield (

@@ -2,6 +2,8 @@
 
 #include "datum.h"
 
+enum { MAX_TOLD_ON = 8 };
+
 /* Where an exception was raised: the oldest frame's entry comes first in a traceback. */
 static PyTracebackObject *
 innermost(PyObject *exception)
@@ -34,20 +36,47 @@ uncaught_note(Thread *thread, uint64_t seq, Datum raised, PyObject *exception)
 }
 
 /* It is that one if it was raised by the same instruction: had that raised another one since, it would have been noted. */
+static bool
+is_of(const Failure *failure, Thread *thread, PyObject *exception)
+{
+    PyTracebackObject *entry = innermost(exception);
+    if (entry == NULL || entry->tb_lasti / (int)sizeof(_Py_CODEUNIT) != failure->instruction ||
+        type_word(thread, Py_TYPE(exception)) != failure->type) {
+        return false;
+    }
+    PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
+    bool same = code == failure->code;
+    Py_DECREF(code);
+    return same;
+}
+
+/* The one that was caught and told on by this one: `raise ... from error`, or raised anew for the same key. */
+static PyObject *
+told_on(PyObject *exception)
+{
+    PyBaseExceptionObject *one = (PyBaseExceptionObject *)exception, *other = (PyBaseExceptionObject *)one->context;
+    if (one->cause != NULL && PyExceptionInstance_Check(one->cause)) {
+        return one->cause;
+    }
+    bool same = other != NULL && PyExceptionInstance_Check((PyObject *)other) && Py_TYPE(one) == Py_TYPE(other) &&
+                one->args != NULL && other->args != NULL && PyTuple_GET_SIZE(one->args) == 1 &&
+                PyTuple_GET_SIZE(other->args) == 1 &&
+                PyTuple_GET_ITEM(one->args, 0) == PyTuple_GET_ITEM(other->args, 0);
+    return same ? (PyObject *)other : NULL;
+}
+
 void
 uncaught_ends(Thread *thread, PyObject *exception)
 {
-    Failure *failure = &thread->failure;
-    PyTracebackObject *entry = failure->code == NULL || !PyExceptionInstance_Check(exception) ? NULL : innermost(exception);
-    if (entry == NULL || entry->tb_lasti / (int)sizeof(_Py_CODEUNIT) != failure->instruction ||
-        type_word(thread, Py_TYPE(exception)) != failure->type) {
+    if (thread->failure.code == NULL || !PyExceptionInstance_Check(exception)) {
         return;
     }
-    PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
-    if (code == failure->code) {
-        emit(thread, UNCAUGHT, NO_SITE, failure->seq, (Datum){0}, (Datum){0}, 0, EXACT, 0);
+    for (int i = 0; exception != NULL && i < MAX_TOLD_ON; i++, exception = told_on(exception)) {
+        if (is_of(&thread->failure, thread, exception)) {
+            emit(thread, UNCAUGHT, NO_SITE, thread->failure.seq, (Datum){0}, (Datum){0}, 0, EXACT, 0);
+            return;
+        }
     }
-    Py_DECREF(code);
 }
 
 void
