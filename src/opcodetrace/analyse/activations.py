@@ -84,6 +84,17 @@ class Activations:
         at = int(np.searchsorted(begins, seq, side="right"))
         return Activation(frame, begins[at - 1] if at else -1)
 
+    def called_by_the_first(self, begun: int) -> int:
+        """Of an activation (its ENTER's seq): where the one that led to it began which the first function of its thread
+        called. The first one may be a loop that goes on for as long as the thread lives."""
+        call = self._calls.get(begun)
+        for _ in range(_DEEPEST):
+            caller = None if call is None or call.caller_seq is None else self._calls.get(call.caller_seq)
+            if caller is None or caller.caller_seq is None or caller.thread != self._calls[begun].thread:
+                break
+            begun, call = caller.seq, caller
+        return begun
+
     def _parts(self, place: int) -> Iterator[_Part]:
         """From an access up to the first function in woven code that its thread was in."""
         number = int(self._trace.events.site[place])

@@ -1,8 +1,8 @@
 """Accesses that failed without a check, and whose exception ended their thread.
 
-A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if the
-thread had found the item there, or had taken its key out of the container, and another thread has deleted it since,
-that is why.
+A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if another
+thread has deleted the item since this one had found it there, had taken its key out of the container, or had begun the
+function, that is why.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.analyse.syntax import Function, Syntax, own_nodes
+from opcodetrace.analyse.syntax import Function, own_nodes
 from opcodetrace.analyse.windows import threads_of_lanes
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
@@ -31,7 +32,7 @@ _DEEPEST = 8  # expressions from the key back to the container
 
 class Uncaught(NamedTuple):
     location: int
-    seen: int | None  # seqs: where the thread itself found or put it there; None: it took the key out of the container
+    seen: int | None  # seqs: where the thread itself had found it there, or put it there
     change: int
     failure: int
     is_sure: bool  # they came in that order in every order that agrees with the trace
@@ -57,7 +58,7 @@ class _Search:
         self._pasts = pasts
         self._unseen = unseen
         self._histories = Histories(trace.events)
-        self._syntax = Syntax(trace)
+        self._activations = Activations(trace)
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         _, self._has_tasks = threads_of_lanes(trace)
 
@@ -71,14 +72,15 @@ class _Search:
             return None
         changes: list[int] = []
         seen = None
+        begun = self._activations.called_by_the_first(self._activations.of(failure).begun)
         for place in self._histories.before(failure):
             if events.thread[place] != events.thread[failure]:
                 if events.kind[place] != EventKind.READ:
                     changes.append(place)
             elif events.kind[place] == EventKind.DELETE:
-                return None
+                break
             elif self._finds(place):
-                seen = place
+                seen = place if events.seq[place] > begun else None
                 break
         if not changes or events.kind[changes[0]] != EventKind.DELETE:
             return None
@@ -86,14 +88,14 @@ class _Search:
         knows = self._pasts.holds(failure, change)
         if knows or self._has_tasks[events.thread[[failure, change]]].any():
             return None
-        # a key that was taken out of the container was there: the deletion that is the last change came after that
-        if seen is None and not (self._is_whole and self._is_key_of_container(failure)):
-            return None
         changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
         is_sure = knows is False and int(events.seq[change]) < failing
         is_sure &= seen is None or int(events.seq[seen]) < changing
         is_sure &= all(int(events.seq[each]) < changing for each in changes[1:])
-        if seen is None and not is_sure:
+        # a key that the thread took out of the container was there: what is the last change came after that
+        if seen is None and not (
+            is_sure and self._is_whole and (0 <= begun < changing or self._is_key_of_container(failure))
+        ):
             return None
         first, deleted, failed = (None if each is None else int(events.seq[each]) for each in (seen, change, failure))
         assert deleted is not None
@@ -112,7 +114,7 @@ class _Search:
 
     def _is_key_of_container(self, failure: int) -> bool:
         """Whether the key of a failed access was taken out of that container in the same function."""
-        found = self._syntax.of_site(int(self._events.site[failure]))
+        found = self._activations.syntax.of_site(int(self._events.site[failure]))
         if found is None:
             return False
         tree, node = found

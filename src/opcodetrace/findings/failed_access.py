@@ -66,12 +66,10 @@ class FailedAccessKind(Kind):
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
         if check is None:
-            knew = "had taken the key from there"
-            if seen is not None:
-                knew = f"{teller.did(seen)} ({teller.place(seen.site)})"
-            yield f"{one} {knew}, then {other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
+            knew = "" if seen is None else f"{one} {teller.did(seen)} ({teller.place(seen.site)}), then "
+            yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
             yield f"Nobody caught that: it ended {one}."
-            yield "It would be excluded if both held the same lock: the first until its last access."
+            yield f"It would be excluded if both held the same lock, {one} from before it looked until its access."
             return
         yield (
             f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, so that "
