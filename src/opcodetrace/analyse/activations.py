@@ -117,6 +117,13 @@ class Activations:
             yield _Part(Activation(-1, caller.seq), code.function, tree, node)
             call = caller
 
+    def node_of_caller(self, place: int) -> ast.AST | None:
+        """The instruction that led to the activation of an access, in the function that was under way."""
+        parts = self._parts(place)
+        next(parts, None)
+        above = next(parts, None)
+        return None if above is None else above.node
+
     def comes_after(self, write: int, read: int) -> Scope | None:
         """Whether the code says that this write comes before that read: in one activation, or on the ways down from
         one; each time, and in the same turn of all loops. None if it does not."""

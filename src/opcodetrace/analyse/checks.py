@@ -262,6 +262,11 @@ def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
     return False if raises else None
 
 
+def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
+    """Whether a thread writes the value that is there already, made anew."""
+    return _same(change, act) and _is_made(trace, act)
+
+
 def _same(change: Event, act: Event) -> bool:
     """Whether both wrote the same value."""
     one, other = change.value, act.value

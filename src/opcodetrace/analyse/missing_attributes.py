@@ -1,0 +1,142 @@
+"""Attributes that are made when they are missed: two threads miss one, and both make it.
+
+Python looks for an attribute itself before it calls `__getattr__`, or the `__get__` of a descriptor that has no
+`__set__` (`cached_property`): that such a function was called for `o.x` says that `o` had no `x` by then. So it is a
+check, like `if "x" not in o.__dict__`, with nothing of it in the code.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.checks import Histories, is_made_anew
+from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.trace.event import EventKind, Value
+from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Code, Operation
+
+_GET, _GETATTR = "__get__", "__getattr__"
+_OWNER = {_GET: 1, _GETATTR: 0}  # which parameter is the object that was asked
+_WRITES = frozenset([Operation.STORE_SUBSCR, Operation.STORE_ATTR, Operation.CALL])
+
+
+class MadeTwice(NamedTuple):
+    """A thread missed an attribute, another one wrote it, and then the first one wrote what it had made."""
+
+    location: int
+    change: int  # seqs
+    act: int
+    is_sure: bool  # they came in that order in every order that agrees with the trace
+
+
+def attributes_made_twice(
+    trace: Trace, pasts: Pasts, told: Collection[int | None], unseen: Collection[int]
+) -> Iterator[MadeTwice]:
+    """Not if it is the same value, nor if the thread has looked at it again since, or had waited for the other one.
+    Without those of `told` (seqs), which are findings of another kind, and not of locations that code wrote to which is
+    not woven (`unseen`)."""
+    search = _Search(trace, pasts)
+    makers: dict[int, dict[int, str]] = {
+        number: {} for number, site in trace.sites.items() if not site.tests and search.is_maker(number)
+    }
+    if not makers:
+        return
+    events = trace.events
+    acts = np.flatnonzero(
+        (events.kind == EventKind.WRITE) & np.isin(events.site, list(makers)) & (events.location >= 0)
+    )
+    for act in search.histories.after_another(acts, makers).tolist() if len(acts) else ():
+        if int(events.location[act]) not in unseen and int(events.seq[act]) not in told:
+            found = search.of(act)
+            if found is not None:
+                yield found
+
+
+class _Search:
+    def __init__(self, trace: Trace, pasts: Pasts) -> None:
+        self._trace = trace
+        self._events = trace.events
+        self._pasts = pasts
+        self._activations = Activations(trace)
+
+    @cached_property
+    def histories(self) -> Histories:
+        return Histories(self._events)
+
+    def is_maker(self, site: int) -> bool:
+        """Whether an instruction writes an attribute of the object that its function was called for."""
+        code = self._trace.site_codes[site]
+        method = _method(code)
+        if method not in _OWNER or self._trace.sites[site].operation not in _WRITES:
+            return False
+        owner = _OWNER[method]
+        if code.signature.resumes or len(code.signature.parameters) <= owner:
+            return False
+        found = self._activations.syntax.of_site(site)
+        return found is not None and _written_to(found[1]) == code.signature.parameters[owner]
+
+    def of(self, act: int) -> MadeTwice | None:
+        events = self._events
+        number = int(events.location[act])
+        location = self._trace.locations[number]
+        activation = self._activations.of(act)
+        if activation.begun < 0 or not location.certain or location.kind is not LocationKind.ATTRIBUTE:
+            return None
+        changes: list[int] = []
+        for place in self.histories.before(act):
+            if events.seq[place] <= activation.begun:
+                break
+            if events.thread[place] == events.thread[act]:
+                return None  # it has looked again, or knows what it did itself
+            if events.kind[place] != EventKind.READ:
+                changes.append(place)
+        if not changes or events.kind[changes[0]] != EventKind.WRITE:
+            return None
+        change = changes[0]
+        if is_made_anew(self._trace, events[change], events[act]) or not self._was_missed(act, location):
+            return None
+        knows = self._pasts.holds(act, change)
+        if knows:
+            return None
+        changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
+        is_sure = knows is False and activation.begun < changing and int(events.seq[change]) < acting
+        return MadeTwice(number, int(events.seq[change]), int(events.seq[act]), is_sure)
+
+    def _was_missed(self, act: int, location: Location) -> bool:
+        """Whether Python called the function because the object had no attribute of that name."""
+        caller = self._activations.node_of_caller(act)
+        if not isinstance(caller, ast.Attribute) or caller.attr != location.key:
+            return False
+        site = self._trace.site_codes[int(self._events.site[act])]
+        return _method(site) == _GETATTR or (location.container_type, location.key) in self._from_memory
+
+    @cached_property
+    def _from_memory(self) -> set[tuple[str, Value]]:
+        """By type: the attributes that were read from the memory of an object. Those of a descriptor with a `__set__`
+        never are: its `__get__` is called for an attribute that is there, too."""
+        events, trace = self._events, self._trace
+        loads = [number for number, site in trace.sites.items() if site.operation == Operation.LOAD_ATTR]
+        read = (events.kind == EventKind.READ) & np.isin(events.site, loads) & ~events.failed()
+        locations = (trace.locations[number] for number in np.unique(events.location[read]).tolist() if number >= 0)
+        return {(each.container_type, each.key) for each in locations if each.kind is LocationKind.ATTRIBUTE}
+
+
+def _method(code: Code) -> str:
+    return code.function.rpartition(".")[2]
+
+
+def _written_to(node: ast.AST) -> str | None:
+    """The variable whose attribute is written."""
+    match node:
+        case ast.Subscript(ast.Attribute(ast.Name(name), "__dict__")) | ast.Attribute(ast.Name(name)):
+            return name
+        case ast.Call(ast.Name("setattr"), [ast.Name(name), *_]):
+            return name
+    return None
