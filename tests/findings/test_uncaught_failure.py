@@ -1,4 +1,4 @@
-"""Accesses that failed without a check, and whose exception ended their thread; and those that a program is ready for."""
+"""Accesses that failed without a check: if the exception ended a thread, and if the program was ready for it."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import numpy as np
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories, is_made_anew
 from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.syntax import own_nodes
 from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
@@ -24,6 +25,7 @@ from opcodetrace.trace.site import Code, Operation
 
 _GET, _GETATTR = "__get__", "__getattr__"
 _OWNER = {_GET: 1, _GETATTR: 0}  # which parameter is the object that was asked
+_KINDS = frozenset([LocationKind.ATTRIBUTE, LocationKind.ITEM])  # of `o.__dict__`, if a class has a `__getattr__`
 _WRITES = frozenset([Operation.STORE_SUBSCR, Operation.STORE_ATTR, Operation.CALL])
 
 
@@ -80,14 +82,22 @@ class _Search:
         if code.signature.resumes or len(code.signature.parameters) <= owner:
             return False
         found = self._activations.syntax.of_site(site)
-        return found is not None and _written_to(found[1]) == code.signature.parameters[owner]
+        if found is None or _written_to(found[1]) != code.signature.parameters[owner]:
+            return False
+        function = found[0].function(found[1])
+        return function is not None and not any(
+            isinstance(each, ast.Name)
+            and each.id == code.signature.parameters[owner]
+            and isinstance(each.ctx, ast.Store)
+            for each in own_nodes(function)
+        )
 
     def of(self, act: int) -> MadeTwice | None:
         events = self._events
         number = int(events.location[act])
         location = self._trace.locations[number]
         activation = self._activations.of(act)
-        if activation.begun < 0 or not location.certain or location.kind is not LocationKind.ATTRIBUTE:
+        if activation.begun < 0 or not location.certain or location.kind not in _KINDS:
             return None
         changes: list[int] = []
         for place in self.histories.before(act):
