@@ -81,6 +81,10 @@ class Histories:
         """The places of all accesses of a location."""
         yield from self._of(location).tolist()
 
+    def places_of(self, location: int) -> Array:
+        """The same as a column."""
+        return self._of(location)
+
     def _of(self, location: int) -> Array:
         begin, end = self._bounds[location:][:2]
         return self.order[begin:end]

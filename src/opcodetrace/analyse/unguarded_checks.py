@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.checks import Histories, begins_between, checked, holds_after
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
@@ -223,6 +224,7 @@ class _Search:
         self._failed = evidence.trace.events.failed()
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
+        self._changed_objects = ChangedObjects(evidence.trace, histories, evidence.sources)
 
     def check_repeated(self, pair: _Pair) -> int | None:
         """The place of the check by which the act was made; None if the other check is not the same, would find the
@@ -301,24 +303,13 @@ class _Search:
         if not isinstance(value, Opaque):
             return False
         return value.type_name in _TO_BE_SHARED or (
-            value.identity is not None and self._is_changed(value.identity, act)
+            value.identity is not None and self._changed_objects.is_changed(value.identity, act)
         )
 
     def _is_update(self, act: int) -> bool:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
         is_made = site.flow is not None and any(site.flow._replace(tested=(), failed=()))
         return source >= 0 and bool(self._events.location[source] == self._events.location[act]) and is_made
-
-    def _is_changed(self, identity: int, after: int) -> bool:
-        """Whether what threads share in an object was changed after it had been stored."""
-        if self._trace.containers is None:
-            return False
-        within = np.flatnonzero(self._trace.containers == identity)
-        return any(
-            place > after and self._events.kind[place] != EventKind.READ
-            for location in within.tolist()
-            for place in self._histories.of(location)
-        )
 
     def _takes(self, act: int) -> bool:
         return any(word in self._expression(act) for word in _TAKES) and not self._is_expected(act)
