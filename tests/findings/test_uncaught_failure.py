@@ -70,6 +70,11 @@ SILENT = {
         "d['k']\nwait()\ntry: d['k']\nexcept KeyError: pass\nraise KeyError('k')",
         DELETED,
     ),
+    "shown, and caught": (
+        "import sys\nd['k']\nwait()\ntry: d['k']\nexcept KeyError:\n"
+        "    threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), threading.current_thread()]))",
+        DELETED,
+    ),
     "its own deletion": ("del d['k']\nwait()\nd['k']", "d['l'] = 3"),
     "what was never there": ("d['l']\nwait()\nd['z']", DELETED),
     "written again": ("d['k']\nwait()\nd['k']", "del d['k']; d['k'] = 4"),

@@ -781,7 +781,8 @@ static void
 thread_ends(Call *call)
 {
     PyObject *args = call->container; /* exc_type, exc_value, exc_traceback, thread */
-    if (args != NULL && PyTuple_Check(args) && PyTuple_GET_SIZE(args) >= 2) {
+    /* not if the program itself calls it, and goes on */
+    if (call->site == NO_SITE && args != NULL && PyTuple_Check(args) && PyTuple_GET_SIZE(args) >= 2) {
         uncaught_ends(call->thread, PyTuple_GET_ITEM(args, 1));
     }
 }
