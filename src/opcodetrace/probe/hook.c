@@ -43,8 +43,8 @@ store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum
 static inline uint64_t
 finish(Thread *thread, const Pending *begun, Datum value)
 {
-    uint64_t seq = emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame, begun->earliest,
-         begun->quiet);
+    uint64_t seq = emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame,
+                        begun->earliest, begun->quiet);
     if (UNLIKELY(!birth_is_known(begun->container))) {
         thread_emit_birth(begun->container & ADDRESS_MASK);
     }
