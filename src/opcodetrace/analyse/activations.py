@@ -81,7 +81,7 @@ class Activations:
         """The one that an event belongs to."""
         frame, seq = int(self._trace.events.frame[place]), int(self._trace.events.seq[place])
         begins = self._begins.get(frame, [])
-        at = int(np.searchsorted(begins, seq, side="right"))
+        at = bisect.bisect_right(begins, seq)
         return Activation(frame, begins[at - 1] if at else -1)
 
     def called_by_the_first(self, begun: int) -> int:
