@@ -23,6 +23,7 @@ from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Operation
 
+BACK = 4096  # events before a function among which its thread's last one is looked for
 _GET, _GETATTR = "__get__", "__getattr__"
 _OWNER = {_GET: 1, _GETATTR: 0}  # which parameter is the object that was asked
 _KINDS = frozenset([LocationKind.ATTRIBUTE, LocationKind.ITEM])  # of `o.__dict__`, if a class has a `__getattr__`
@@ -67,6 +68,7 @@ class _Search:
         self._events = trace.events
         self._pasts = pasts
         self._activations = Activations(trace)
+        self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
 
     @cached_property
     def histories(self) -> Histories:
@@ -100,11 +102,14 @@ class _Search:
         if activation.begun < 0 or not location.certain or location.kind not in _KINDS:
             return None
         changes: list[int] = []
+        since = self._looked_after(act, activation.begun)
         for place in self.histories.before(act):
-            if events.seq[place] <= activation.begun:
-                break
             if events.thread[place] == events.thread[act]:
-                return None  # it has looked again, or knows what it did itself
+                if events.seq[place] > activation.begun:
+                    return None  # it has looked again, or knows what it did itself
+                break
+            if events.seq[place] <= since or events.kind[place] == EventKind.DELETE:
+                break
             if events.kind[place] != EventKind.READ:
                 changes.append(place)
         if not changes or events.kind[changes[0]] != EventKind.WRITE:
@@ -116,8 +121,16 @@ class _Search:
         if knows:
             return None
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
-        is_sure = knows is False and activation.begun < changing and int(events.seq[change]) < acting
+        is_sure = knows is False and since < changing and int(events.seq[change]) < acting
         return MadeTwice(number, int(events.seq[change]), int(events.seq[act]), is_sure)
+
+    def _looked_after(self, act: int, begun: int) -> int:
+        """After which seq Python looked for the attribute: its thread's last event before the function. What was
+        written there since, and not deleted, came after that look, which would have found it."""
+        events = self._events
+        first = int(np.searchsorted(events.seq, begun))
+        own = np.flatnonzero(events.thread[max(0, first - BACK) : first] == events.thread[act])
+        return int(events.seq[max(0, first - BACK) + own[-1]]) if self._is_whole and len(own) else begun
 
     def _was_missed(self, act: int, location: Location) -> bool:
         """Whether Python called the function because the object had no attribute of that name."""
