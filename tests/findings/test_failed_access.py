@@ -165,5 +165,5 @@ def test_it_is_told(scripts: Scripts) -> None:
     assert scripts.recorded("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
-    assert f"1 access failed after a check that was true no longer of {label}." in told
+    assert f"1 access failed because of another thread's change of {label}." in told
     assert f"so that first's access raised {error}" in told

@@ -15,6 +15,12 @@ PROGRAM = """
 import os, queue, threading, time
 from contextlib import suppress
 class Box: pass
+class Pool:
+    def __init__(self, shared):
+        self.free = []
+        self.cache = {}
+        self.seen = {"n": 0}
+        self.shared = shared
 d, box, jobs, turns = {"there": 1}, Box(), [1, 2, 3], [1]
 box.items, box.left, box.done, box.text = None, 1, False, "idle"
 lock, audit = threading.Lock(), threading.Lock()
@@ -51,6 +57,8 @@ POSSIBLE = {
         'if "k" not in d:\n    time.sleep(0)\n    d["k"] = Box()\nd["k"].n = getattr(d["k"], "n", 0) + 1',
         "d['k']",
     ),
+    "an object with a list": ('if "k" not in d: d["k"] = Pool(jobs)\nd["k"].free.append(1)', "d['k']"),
+    "an object with a counter": ('if "k" not in d: d["k"] = Pool(jobs)\nd["k"].seen["n"] += 1', "d['k']"),
     "a deletion": ('if "there" in d:\n    time.sleep(0)\n    del d["there"]', "d['there']"),
     "a deletion by a call": ('if "there" in d:\n    time.sleep(0)\n    d.pop("there")', "d['there']"),
     "what is left": (
@@ -123,6 +131,8 @@ NONE = {  # what both do, and what they do beside it
     ),
     "a cache of numbers": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = 7 * 6\nd["k"] + 1', "act()", "act()"),
     "a cache of objects": ('if "k" not in d: d["k"] = make()\nlen(d["k"])', "act()", "act()"),
+    "an object with a list of all": ('if "k" not in d: d["k"] = Pool(jobs)\nd["k"].shared.append(1)', "act()", "act()"),
+    "an object with a cache": ('if "k" not in d: d["k"] = Pool(jobs)\nd["k"].cache["n"] = 1', "act()", "act()"),
     "a flag that is set once": ("if not box.done:\n    time.sleep(0)\n    box.done = True", "act()", "act()"),
     "a flag, and a thread that is started in any case": (
         "if not box.done:\n    time.sleep(0)\n    box.done = True\nthreading.Thread(target=make).start()",

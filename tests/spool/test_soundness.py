@@ -57,6 +57,7 @@ STRANGE: dict[str, dict[str, int]] = {
     "a thread whose name is a number": {"kind": RecordKind.THREAD, "tags": Tag.INT << 4},
     "a text that is too long": {"kind": RecordKind.TEXT, "before": MAX_TEXT + 1},
     "a piece that the text does not have": {"kind": RecordKind.TYPE, "before": 3, "tags": 1},
+    "a failure that had not been yet": {"kind": RecordKind.UNCAUGHT, "container": 1 << 40},
     "an operation of no sort": {"kind": RecordKind.SYNC, "frame": 1 << 40},
 }
 

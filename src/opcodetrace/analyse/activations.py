@@ -112,6 +112,17 @@ class Activations:
         begun = int(self._begins[at]) - self._key(frame, 0) if at >= 0 else -1
         return Activation(frame, max(begun, -1))
 
+    def called_by_the_first(self, begun: int) -> int:
+        """Of an activation (its ENTER's seq): where the one that led to it began which the first function of its thread
+        called. The first one may be a loop that goes on for as long as the thread lives."""
+        call = self.calls.get(begun)
+        for _ in range(_DEEPEST):
+            caller = None if call is None or call.caller_seq is None else self.calls.get(call.caller_seq)
+            if caller is None or caller.caller_seq is None or caller.thread != self.calls[begun].thread:
+                break
+            begun, call = caller.seq, caller
+        return begun
+
     def _parts(self, place: int) -> Iterator[_Part]:
         """From an access up to the first function in woven code that its thread was in."""
         number = int(self._trace.events.site[place])
@@ -148,6 +159,13 @@ class Activations:
             yield self._trace.site_codes[site.id].file, site.line
             for _, code, point in self._callers(self.of(place)):
                 yield code.file, point.line
+
+    def node_of_caller(self, place: int) -> ast.AST | None:
+        """The instruction that led to the activation of an access, in the function that was under way."""
+        parts = self._parts(place)
+        next(parts, None)
+        above = next(parts, None)
+        return None if above is None else above.node
 
     def comes_after(self, write: int, read: int) -> Scope | None:
         """Whether the code says that this write comes before that read: in one activation, or on the ways down from

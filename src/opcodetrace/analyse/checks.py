@@ -86,6 +86,10 @@ class Histories:
         """The places of all accesses of a location."""
         yield from self._of(location).tolist()
 
+    def places_of(self, location: int) -> Array:
+        """The same as a column."""
+        return self._of(location)
+
     def _of(self, location: int) -> Array:
         begin, end = self._bounds[location:][:2]
         return self.order[begin:end]
@@ -429,6 +433,11 @@ def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
         return False
     raises = location.container_type == "dict" and check.operation != Operation.CALL  # its heirs may have __missing__
     return False if raises else None
+
+
+def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
+    """Whether a thread writes the value that is there already, made anew."""
+    return _same(change, act) and _is_made(trace, act)
 
 
 def _same(change: Event, act: Event) -> bool:

@@ -138,14 +138,14 @@ class Tree:
         if function is None or not all(step.parent is function or _is_sure(step) for step in self.above(node)):
             return False
         line = getattr(node, "lineno", 0)
-        return not any(isinstance(each, ast.Return) and each.lineno < line for each in _own_nodes(function))
+        return not any(isinstance(each, ast.Return) and each.lineno < line for each in own_nodes(function))
 
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
         function = self.function(node)
         if function is None:
             return True
-        nodes = list(_own_nodes(function))
+        nodes = list(own_nodes(function))
         if any(isinstance(each, ast.Global | ast.Nonlocal) and name in each.names for each in nodes):
             return False  # it may be assigned here
         own = any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
@@ -225,7 +225,7 @@ class Tree:
         }
         function = self.function(assignment)
         if function is not None and names:
-            for each in _own_nodes(function):
+            for each in own_nodes(function):
                 if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names:
                     yield each
 
@@ -355,7 +355,7 @@ def _continues(body: list[ast.stmt]) -> bool:
     return any(isinstance(each, ast.Continue) for statement in body for each in ast.walk(statement))
 
 
-def _own_nodes(function: Function) -> Iterator[ast.AST]:
+def own_nodes(function: Function) -> Iterator[ast.AST]:
     """The nodes of a function, without those of functions in it."""
     pending: list[ast.AST] = [*function.body, function.args]
     while pending:
@@ -370,7 +370,7 @@ def _own_names(function: Function) -> set[str]:
     given = function.args
     own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each}
     own -= {"self", "cls"}
-    nodes = list(_own_nodes(function))
+    nodes = list(own_nodes(function))
     assigned = []
     for node in nodes:
         match node:

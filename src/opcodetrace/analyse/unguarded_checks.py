@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.checks import Checked, Histories, holds_after
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
@@ -246,6 +247,7 @@ class _Search:
         self._handlers = Handlers(evidence.trace)
         self._texts = SourceTexts(evidence.trace)
         self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
+        self._changed_objects = ChangedObjects(evidence.trace, self._histories, evidence.sources)
 
     def check_repeated(self, pair: _Pair) -> Checked | None:
         """The check by which the act was made; None if the other check is not the same, would find the
@@ -351,7 +353,7 @@ class _Search:
             return self._starts_a_thread(found)
         if value.type_name in _TO_BE_SHARED or (self._is_awaited(act) and value.type_name not in BUILT_IN):
             return True
-        return value.identity is not None and self._is_changed(value.identity, act)
+        return value.identity is not None and self._changed_objects.is_changed(value.identity, act)
 
     def _is_awaited(self, act: int) -> bool:
         """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
@@ -381,17 +383,6 @@ class _Search:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
         is_made = site.flow is not None and any(site.flow._replace(tested=(), failed=()))
         return source >= 0 and bool(self._events.location[source] == self._events.location[act]) and is_made
-
-    def _is_changed(self, identity: int, after: int) -> bool:
-        """Whether what threads share in an object was changed after it had been stored."""
-        if self._trace.containers is None:
-            return False
-        within = np.flatnonzero(self._trace.containers == identity)
-        return any(
-            place > after and self._events.kind[place] != EventKind.READ
-            for location in within.tolist()
-            for place in self._histories.of(location)
-        )
 
     def _takes(self, found: Checked, act: int) -> bool:
         return any(word in self._expression(act) for word in _TAKES) and not self._is_expected(found, act)

@@ -1,10 +1,11 @@
-"""Failed access: what a thread had checked to be there was gone as it came to take it."""
+"""Failed access: what a thread had found to be there was gone as it came to take it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.uncaught import uncaught_failures
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -12,18 +13,21 @@ from opcodetrace.trace.quantity import extent
 
 NAME = "failed access"
 CHECK = "check"
+SEEN = "seen"
 CHANGE = "change"
 FAILURE = "failure"
 
 
 class FailedAccessKind(Kind):
-    """See `analyse.checks`. An access that fails without a check is how Python is written: no finding."""
+    """See `analyse.checks` and `analyse.uncaught`. An access that fails without a check is how Python is written: no
+    finding, unless nobody caught the exception."""
 
     name = NAME
     plural = "failed accesses"
-    claim = "A thread checked that something was there, another thread took it away, and the first one's access raised."
+    claim = "A thread found that something was there, another thread took it away, and the first one's access raised."
     roles = (
         Role(CHECK, "the read on which it depended that the access is made", groups=True),
+        Role(SEEN, "if there is no check: the own access by which the thread knew that it was there"),
         Role(
             CHANGE,
             "the other thread's write or deletion, after which the check would have gone otherwise",
@@ -39,20 +43,34 @@ class FailedAccessKind(Kind):
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, FAILURE: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
+        told = {stale.act for stale in evidence.failures}
+        unseen = {each.location for each in evidence.unseen}
+        for each in uncaught_failures(evidence.trace, evidence.pasts, told, unseen):
+            severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
+            roles = {CHANGE: each.change, FAILURE: each.failure}
+            if each.seen is not None:
+                roles = {SEEN: each.seen, **roles}
+            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "access", "accesses")
         verb = "failed" if total.low else "may have failed"
-        return f"{number[0].upper()}{number[1:]} {verb} after a check that was true no longer{self.where(total)}."
+        return f"{number[0].upper()}{number[1:]} {verb} because of another thread's change{self.where(total)}."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
         return f"access to {what} at {places[FAILURE]} failed, changed at {places[CHANGE]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
-        check, change, failure = (teller.step(role) for role in (CHECK, CHANGE, FAILURE))
-        if check is None or change is None or failure is None:
+        check, seen, change, failure = (teller.step(role) for role in (CHECK, SEEN, CHANGE, FAILURE))
+        if change is None or failure is None:
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
+        if check is None:
+            knew = "" if seen is None else f"{one} {teller.did(seen)} ({teller.place(seen.site)}), then "
+            yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
+            yield f"Nobody caught that: it ended {one}."
+            yield f"It would be excluded if both held the same lock, {one} from before it looked until its access."
+            return
         yield (
             f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, so that "
             f"{one}'s access {teller.did(failure)}."
@@ -60,16 +78,18 @@ class FailedAccessKind(Kind):
         yield "It would be excluded if both held the same lock: the first from its check to its access."
 
     def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
+            return "Proven: the trace shows the accesses, and the exception that ended the thread."
         if teller.severity is Severity.HAPPENED:
             return "Proven: the trace shows the three accesses, and the code that the check decides upon the access."
-        return "Possible: in other orders that agree with the recording, the change came before the check."
+        return "Possible: in other orders that agree with the recording, the change came before the thread looked."
 
     def remark(self, role: str, teller: Teller) -> str | None:
         change = teller.step(CHANGE)
         if change is None:
             return None
         other = teller.lane(change.thread)
-        return {CHECK: f"true until {other} comes", FAILURE: "FAILED"}.get(role)
+        return {CHECK: f"true until {other} comes", SEEN: f"there until {other} comes", FAILURE: "FAILED"}.get(role)
 
 
 FAILED_ACCESS = FailedAccessKind()

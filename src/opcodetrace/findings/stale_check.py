@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.missing_attributes import attributes_made_twice
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.event import ABSENT, EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
@@ -18,7 +19,7 @@ ACT = "act"
 
 
 class StaleCheckKind(Kind):
-    """See `analyse.checks`. What is a lost update is none of these."""
+    """See `analyse.checks` and `analyse.missing_attributes`. What is a lost update is none of these."""
 
     name = NAME
     claim = "A thread checked something, another thread changed it, and the first one acted as if it had not."
@@ -39,6 +40,12 @@ class StaleCheckKind(Kind):
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, ACT: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
+        lost = {each.overwritten_by for each in evidence.lost}
+        unseen = {each.location for each in evidence.unseen}
+        for made in attributes_made_twice(evidence.trace, evidence.pasts, lost, unseen):
+            severity = Severity.HAPPENED if made.is_sure else Severity.POSSIBLE
+            roles = {CHANGE: made.change, ACT: made.act}
+            yield Finding(NAME, severity, Certainty.PROVEN, roles, (made.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "check")
@@ -49,22 +56,35 @@ class StaleCheckKind(Kind):
         return f"{number[0].upper()}{number[1:]}{what} {verb} true no longer {acted}{at}."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
+        if CHECK not in places:
+            return f"{what} missed and made at {places[ACT]}, changed at {places[CHANGE]}"
         return f"check of {what} at {places[CHECK]} acted on at {places[ACT]}, changed at {places[CHANGE]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         check, change, act = (teller.step(role) for role in (CHECK, CHANGE, ACT))
-        if check is None or change is None or act is None:
+        if change is None or act is None:
             return
         one, other = teller.lane(act.thread), teller.lane(change.thread)
-        yield (
-            f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, and {one} "
-            f"went on as its check had told: it {teller.did(act)}."
-        )
+        if check is None:
+            yield (
+                f"{one} asked for {teller.label}, which was not there, so Python called the function that makes it. "
+                f"Then {other} {teller.did(change)}, and {one} went on: it {teller.did(act)}."
+            )
+        else:
+            yield (
+                f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, and "
+                f"{one} went on as its check had told: it {teller.did(act)}."
+            )
         if change.site == act.site and change.kind != EventKind.DELETE and change.value is not ABSENT:
             yield f"So both did what only one of them was to do; what {other} wrote was replaced."
         yield "It would be excluded if both held the same lock: the first from its check to its write."
 
     def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
+            return (
+                "Proven: the trace shows the accesses, and which look-up led to the function. Python calls it only if "
+                "it has found nothing."
+            )
         if teller.severity is Severity.HAPPENED:
             return (
                 "Proven: the trace shows the three accesses and what the change left there, by which the check would "

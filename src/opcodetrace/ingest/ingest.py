@@ -109,6 +109,7 @@ def ingest(
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,
         changed_by_another=resized,
+        uncaught=_uncaught(seen),
         records=len(spool),
         accesses=accesses,
         stored=stored,
@@ -123,6 +124,10 @@ def ingest(
         last=last,
         let_go=spool.first,
     )
+
+
+def _uncaught(seen: Survey) -> frozenset[int]:
+    return frozenset(seen.control["container"][seen.control_kinds == RecordKind.UNCAUGHT].tolist())
 
 
 def _truncation(limit: int, max_records: int | None, *, disk_full: bool) -> Truncation:

@@ -6,6 +6,7 @@
 #include "switch.h"
 #include "sync.h"
 #include "task.h"
+#include "uncaught.h"
 
 /* ---- what a record says ---- */
 
@@ -14,8 +15,11 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
 {
     Thread *thread = call->thread;
     uint64_t word = container_word(thread, container);
-    emit(thread, key_flags(kind, key), call->site, word, key, value, activation_word(thread), call->earliest,
-         call->quiet);
+    uint64_t seq = emit(thread, key_flags(kind, key), call->site, word, key, value, activation_word(thread),
+                        call->earliest, call->quiet);
+    if (UNLIKELY(tag_of(value) == TAG_RAISED)) {
+        uncaught_note(thread, seq, value, NULL);
+    }
     /* Of what else the call did: this is not another thread's record, nor a later time to begin at, because all of it is done. */
     call->quiet--;
 }
@@ -788,6 +792,18 @@ started(Call *call, PyObject *result)
     Py_XDECREF(ident);
 }
 
+/* ---- the end of a thread: `threading.excepthook`, unless the program has put its own there ---- */
+
+static void
+thread_ends(Call *call)
+{
+    PyObject *args = call->container; /* exc_type, exc_value, exc_traceback, thread */
+    /* not if the program itself calls it, and goes on */
+    if (call->site == NO_SITE && args != NULL && PyTuple_Check(args) && PyTuple_GET_SIZE(args) >= 2) {
+        uncaught_ends(call->thread, PyTuple_GET_ITEM(args, 1));
+    }
+}
+
 /* ---- modules ---- */
 
 static void
@@ -1005,6 +1021,7 @@ const Effect effect_attributes_got = {NULL, attributes_got, attributes_not_got};
 const Effect effect_wait = {will_wait, waited, NULL};
 const Effect effect_shut_down = {will_shut_down, waited, NULL};
 const Effect effect_release = {releases, released, NULL};
+const Effect effect_thread_ends = {thread_ends, NULL, NULL};
 const Effect effect_start = {NULL, started, NULL};
 const Effect effect_import = {NULL, imported, NULL};
 const Effect effect_step = {step_begins, step_ends, NULL};

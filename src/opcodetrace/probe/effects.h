@@ -68,6 +68,7 @@ typedef struct {
     X(wait)                                                                                                            \
     X(shut_down)                                                                                                       \
     X(release)                                                                                                         \
+    X(thread_ends)                                                                                                     \
     X(start)                                                                                                           \
     X(import)                                                                                                          \
     X(step)                                                                                                            \

@@ -5,6 +5,7 @@
 #include "iterator.h"
 #include "switch.h"
 #include "sync.h"
+#include "uncaught.h"
 
 /* Everything here runs between two instructions of the program. It calls no Python code, keeps no reference to the program's
    objects, allocates no Python object and never fails. */
@@ -39,14 +40,15 @@ store(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum
 }
 
 /* A pending access ends. If its container died meanwhile, another object may soon live there: the access is shut off. */
-static inline void
+static inline uint64_t
 finish(Thread *thread, const Pending *begun, Datum value)
 {
-    emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame, begun->earliest,
-         begun->quiet);
+    uint64_t seq = emit(thread, begun->kind, begun->site, begun->container, begun->key, value, begun->frame,
+                        begun->earliest, begun->quiet);
     if (UNLIKELY(!birth_is_known(begun->container))) {
         thread_emit_birth(begun->container & ADDRESS_MASK);
     }
+    return seq;
 }
 
 /* ---- subscripts ---- */
@@ -775,16 +777,19 @@ PERFORMER(FAILED)
     if (kind != 0 && (kind & KIND_MASK) != ALIAS && tag_of(raised) == TAG_RAISED) {
         unsigned flags = (kind & RESIZES) == RESIZES ? kind & UNCERTAIN : kind & ~(unsigned)KIND_MASK;
         begun->kind = (uint8_t)(flags | READ);
-        finish(thread, begun, raised);
+        uncaught_note(thread, finish(thread, begun, raised), raised, value);
     }
     leave(thread);
 }
 
 /* What only the hook after the instruction would have told of. */
 static inline void
-read_failed(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum key, Datum raised)
+read_failed(Thread *thread, const Hook *hook, unsigned kind, uint64_t container, Datum key, Datum raised,
+            PyObject *exception)
 {
-    emit(thread, kind, hook->site, container, key, raised, activation_word(thread), thread->last, thread->last_quiet);
+    uint64_t seq = emit(thread, kind, hook->site, container, key, raised, activation_word(thread), thread->last,
+                        thread->last_quiet);
+    uncaught_note(thread, seq, raised, exception);
 }
 
 PERFORMER(ITEM_FAILED)
@@ -794,7 +799,7 @@ PERFORMER(ITEM_FAILED)
     if (service != SERVED_BY_CODE && tag_of(raised) == TAG_RAISED) {
         Datum item = item_key(thread, hook, service, key, hook->name, true, false);
         item = item.sort & RAISES ? WHOLE : item;
-        read_failed(thread, hook, key_flags(READ, item), container_word(thread, key), item, raised);
+        read_failed(thread, hook, key_flags(READ, item), container_word(thread, key), item, raised, value);
     }
     leave(thread);
 }
@@ -819,7 +824,7 @@ PERFORMER(ATTR_FAILED)
         }
     }
     if (container != 0) {
-        read_failed(thread, hook, kind, container, NAME, raised);
+        read_failed(thread, hook, kind, container, NAME, raised, value);
     }
     leave(thread);
 }
@@ -829,7 +834,7 @@ global_failed(Thread *thread, const Hook *hook, PyObject *globals, PyObject *exc
 {
     Datum raised = failure_of_instruction(thread, exception, NO_NAME);
     if (tag_of(raised) == TAG_RAISED && globals != NULL && PyDict_Check(globals)) {
-        read_failed(thread, hook, READ, container_word(thread, globals), NAME, raised);
+        read_failed(thread, hook, READ, container_word(thread, globals), NAME, raised, exception);
     }
 }
 
@@ -855,7 +860,7 @@ PERFORMER(CELL_FAILED)
 {
     Datum raised = failure_of_instruction(thread, value, NO_NAME);
     if (tag_of(raised) == TAG_RAISED && PyCell_Check(key)) {
-        read_failed(thread, hook, READ, container_word(thread, key), NAME, raised);
+        read_failed(thread, hook, READ, container_word(thread, key), NAME, raised, value);
     }
     leave(thread);
 }
@@ -868,7 +873,7 @@ PERFORMER(NEXT_FAILED)
         if (container != NULL ||
             iterator_let_go(key)) { /* of what it was, its start tells (ingest/failed_iterations.py) */
             uint64_t word = container == NULL ? 0 : container_word(thread, container);
-            read_failed(thread, hook, READ, word, WHOLE, raised);
+            read_failed(thread, hook, READ, word, WHOLE, raised, value);
         }
     }
     leave(thread);

@@ -196,6 +196,8 @@ const Intercepted intercepted[] = {
     {"_thread", "start_new", &effect_start, ANYWHERE, NULL},
     {"_thread", "start_joinable_thread", &effect_start, ANYWHERE, NULL},
 
+    {"_thread", "_excepthook", &effect_thread_ends, ANYWHERE, NULL},
+
     {"_ThreadHandle", "join", &effect_wait, ANYWHERE | BLOCKS, "is_done"},
     {"_thread", "_shutdown", &effect_shut_down, ANYWHERE | BLOCKS, NULL},
 

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include "text.h"
+#include "uncaught.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -184,6 +185,7 @@ note_exception(void)
 #endif
     if (raised.value != NULL) {
         Py_XSETREF(ended_by, description(raised.value));
+        uncaught_ends_program(raised.value);
     }
     put_error_back(raised);
 }

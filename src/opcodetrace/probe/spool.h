@@ -38,6 +38,7 @@ typedef enum {
     ALIAS = 14,
     LANE = 15,
     DESCRIBE = 16,
+    UNCAUGHT = 17,
 } RecordKind;
 
 typedef enum { MERGED_GREENLETS = 1, MERGED_COROUTINES = 2 } Merged;

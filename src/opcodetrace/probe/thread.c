@@ -442,6 +442,7 @@ thread_enter(uint32_t recording)
         }
         thread->round = LOAD(&spool.round);
     }
+    thread->failure = (Failure){0}; /* of an earlier run */
     emit_thread(thread);
     /* Its first hook may come after an access, which may be as old as the thread: nobody saw when that began. */
     thread->last = spool.started;

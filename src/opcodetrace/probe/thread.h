@@ -79,6 +79,13 @@ typedef struct {
     bool yields; /* it does no more than that: sleep(0) */
 } Inside;
 
+/* The access of the thread that failed last: by which instruction, with an exception of which type, and its record. */
+typedef struct {
+    const PyCodeObject *code; /* NULL: there is none; only compared */
+    int instruction; /* in code units */
+    uint64_t type, seq;
+} Failure;
+
 typedef struct Thread {
     struct Thread *next; /* in the pool of those that no thread has */
     struct Thread *all; /* the next of all that were ever made */
@@ -120,6 +127,7 @@ typedef struct Thread {
     bool others; /* there was a step of another one since the last of the one that is watched */
     Lane *lanes; /* a hash table */
     size_t lane_count, lane_capacity;
+    Failure failure;
     Pending pending[PENDING];
     KnownType types[KNOWN_TYPES];
     KnownText texts[KNOWN_TEXTS];
@@ -225,14 +233,15 @@ frame_word(Frame *frame)
     return (uint64_t)(uintptr_t)frame;
 }
 
-static inline void
+/* Its seq; EXACT if there was no room. */
+static inline uint64_t
 emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key, Datum value, uint64_t frame,
      uint64_t earliest, uint32_t quiet)
 {
     uint64_t seq;
     Record *record = spool_claim(&seq);
     if (UNLIKELY(record == NULL)) {
-        return;
+        return EXACT;
     }
     __builtin_prefetch((const char *)record + 6 * RECORD_SIZE, 1);
     if (UNLIKELY(frame != thread->frame) && frame != 0) {
@@ -251,6 +260,7 @@ emit(Thread *thread, unsigned kind, uint32_t site, uint64_t container, Datum key
     record->value = value.word;
     record->frame = frame;
     spool_commit(record, seq);
+    return seq;
 }
 
 static inline Pending *

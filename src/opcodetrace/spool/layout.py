@@ -102,6 +102,7 @@ class RecordKind(IntEnum):
     LANE = 15
     # What can be told of the object `container` besides its type (value, a TEXT). key TRUE: it may be otherwise later.
     DESCRIBE = 16
+    UNCAUGHT = 17  # the exception of an access ends its thread: container = seq of the READ that failed
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 

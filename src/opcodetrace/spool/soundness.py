@@ -73,6 +73,7 @@ def _strange(records: Records, seqs: Array) -> Array:
     is_switch, is_lane = kinds == RecordKind.SWITCH, kinds == RecordKind.LANE
     strange |= (is_switch | is_lane) & (records["container"] >= layout.MAX_THREADS)
     strange |= is_switch & (records["before"] >= 2 * max(SwitchFlag))
+    strange |= (kinds == RecordKind.UNCAUGHT) & (records["container"] >= seqs.astype(np.uint64))
     strange |= (kinds == RecordKind.SYNC) & (records["frame"] >= 2 * max(SyncFlag))
     for kind, tags in NAMED.items():
         strange |= (kinds == kind) & ~np.isin(value_tags, list(tags))

@@ -94,6 +94,8 @@ class Trace:
     # where iterations over containers began, and where another lane changed the size of one: two rows of seqs
     changed_by_another: npt.NDArray[np.int64] | None = None
     callbacks: Callbacks = field(default_factory=Callbacks)  # of event loops; not stored
+    # seqs of accesses that failed, with an exception that ended their thread or the program; they are not stored
+    uncaught: frozenset[int] = frozenset()
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all

@@ -1,0 +1,197 @@
+"""Accesses that failed without a check, and whose exception ended their thread.
+
+A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if another
+thread has deleted the item since this one had found it there, had taken its key out of the container, or had begun the
+function, that is why.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.syntax import Function, own_nodes
+from opcodetrace.analyse.windows import Lanes
+from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.events import ValueTag
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Operation
+
+_KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL])
+_SAME = frozenset(["list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"])
+_ONE_OF = frozenset(["next", "min", "max", "choice"])  # they give one of what they go over
+_BY_KEY = frozenset(["pop", "remove"])
+_DEEPEST = 8  # expressions from the key back to the container
+
+
+class Uncaught(NamedTuple):
+    location: int
+    seen: int | None  # seqs: where the thread itself had found it there, or put it there
+    change: int
+    failure: int
+    is_sure: bool  # they came in that order in every order that agrees with the trace
+
+
+def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen: Collection[int]) -> Iterator[Uncaught]:
+    """Those of which another thread's deletion is the reason. Not if the thread had waited for that, nor those that are
+    `told` of (seqs). Of locations that code wrote to which is not woven (`unseen`), nothing is told."""
+    uncaught = trace.uncaught.difference(told)
+    if uncaught:
+        search = _Search(trace, pasts, unseen)
+        for failure in sorted(trace.events.places(uncaught).values()):
+            found = search.of(failure)
+            if found is not None:
+                yield found
+
+
+class _Search:
+    def __init__(self, trace: Trace, pasts: Pasts, unseen: Collection[int]) -> None:
+        self._trace = trace
+        self._events = trace.events
+        self._failed = trace.events.failed()
+        self._pasts = pasts
+        self._unseen = unseen
+        self._histories = Histories(trace.events)
+        self._activations = Activations(trace)
+        self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
+        self._has_tasks = Lanes(trace).has_tasks
+
+    def of(self, failure: int) -> Uncaught | None:
+        events = self._events
+        number = int(events.location[failure])
+        location = self._trace.locations.get(number)
+        if not self._failed[failure] or location is None or not location.certain or location.kind not in _KINDS:
+            return None
+        if number in self._unseen:
+            return None
+        changes: list[int] = []
+        seen = None
+        begun = self._activations.called_by_the_first(self._activations.of(failure).begun)
+        for place in self._histories.before(failure):
+            if events.thread[place] != events.thread[failure]:
+                if events.kind[place] != EventKind.READ:
+                    changes.append(place)
+            elif events.kind[place] == EventKind.DELETE:
+                break
+            elif self._finds(place):
+                seen = place if events.seq[place] > begun else None
+                break
+        if not changes or events.kind[changes[0]] != EventKind.DELETE:
+            return None
+        change = changes[0]
+        knows = self._pasts.holds(failure, change)
+        if knows or self._has_tasks[events.thread[[failure, change]]].any():
+            return None
+        changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
+        is_sure = knows is False and int(events.seq[change]) < failing
+        is_sure &= seen is None or int(events.seq[seen]) < changing
+        is_sure &= all(int(events.seq[each]) < changing for each in changes[1:])
+        # a key that the thread took out of the container was there: what is the last change came after that
+        if seen is None and not (
+            is_sure and self._is_whole and (0 <= begun < changing or self._is_key_of_container(failure))
+        ):
+            return None
+        first, deleted, failed = (None if each is None else int(events.seq[each]) for each in (seen, change, failure))
+        assert deleted is not None
+        assert failed is not None
+        return Uncaught(number, first, deleted, failed, is_sure)
+
+    def _finds(self, place: int) -> bool:
+        """Whether there is something after an access, as far as that tells."""
+        events = self._events
+        if events.kind[place] == EventKind.WRITE:
+            return True
+        site = self._trace.sites.get(int(events.site[place]))
+        if site is None or self._failed[place] or site.operation == Operation.CONTAINS:
+            return False
+        return site.operation != Operation.CALL or bool(events.tag[place] != ValueTag.ABSENT)
+
+    def _is_key_of_container(self, failure: int) -> bool:
+        """Whether the key of a failed access was taken out of that container in the same function."""
+        found = self._activations.syntax.of_site(int(self._events.site[failure]))
+        if found is None:
+            return False
+        tree, node = found
+        match node:
+            case ast.Subscript(value=container, slice=ast.Name(name)):
+                pass
+            case ast.Call(ast.Attribute(container, method), [ast.Name(name)], []) if method in _BY_KEY:
+                pass
+            case _:
+                return False
+        function = tree.function(node)
+        return function is not None and _Keys(function, ast.unparse(container)).has(name)
+
+
+class _Keys:
+    """What in a function are keys of a container, by the text of that: `for key in list(d)`, `next(iter(d))`,
+    `[key for key, value in d.items() if ...]`."""
+
+    def __init__(self, function: Function, container: str) -> None:
+        self._container = container
+        self._stored: Counter[str] = Counter()
+        # by name: what it is bound to, as it is or by going over that; whether it is the first one of what is unpacked
+        self._bound: defaultdict[str, list[tuple[ast.expr, bool, bool]]] = defaultdict(list)
+        for node in own_nodes(function):
+            match node:
+                case ast.Name(name, ast.Store() | ast.Del()) | ast.arg(name):
+                    self._stored[name] += 1
+                case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
+                    self._bind(target, value, goes_over=True)
+                case ast.Assign(targets=[target], value=value) | ast.NamedExpr(target=target, value=value):
+                    self._bind(target, value, goes_over=False)
+
+    def _bind(self, target: ast.expr, value: ast.expr, *, goes_over: bool) -> None:
+        match target:
+            case ast.Name(name):
+                self._bound[name].append((value, goes_over, False))
+            case ast.Tuple([ast.Name(name), *_]):
+                self._bound[name].append((value, goes_over, True))
+
+    def has(self, name: str, depth: int = _DEEPEST) -> bool:
+        """Whether all that a local variable is ever given is a key."""
+        bound = self._bound[name]
+        return 0 < len(bound) == self._stored[name] and all(
+            self._go_over(value, is_pair, depth) if goes_over else self._is(value, is_pair, depth)
+            for value, goes_over, is_pair in bound
+        )
+
+    def _is(self, value: ast.expr, is_pair: bool, depth: int) -> bool:
+        """Whether it is a key, or a pair of key and value."""
+        match value:
+            case _ if depth == 0:
+                return False
+            case ast.Name(name):
+                return not is_pair and self.has(name, depth - 1)
+            case ast.Call(ast.Name(function) | ast.Attribute(attr=function), [among, *_]) if function in _ONE_OF:
+                return self._go_over(among, is_pair, depth - 1)
+            case ast.Subscript(ast.Call() as among, ast.Constant()):
+                return self._go_over(among, is_pair, depth - 1)
+        return False
+
+    def _go_over(self, value: ast.expr, is_pair: bool, depth: int) -> bool:
+        """Whether what it goes over are all keys, or pairs."""
+        match value:
+            case _ if depth == 0:
+                return False
+            case _ if ast.unparse(value) == self._container:
+                return not is_pair
+            case ast.Call(ast.Attribute(container, "items" | "keys" | "copy" as view), [], []):
+                return ast.unparse(container) == self._container and is_pair == (view == "items")
+            case ast.Call(ast.Name(function), [among, *_]) if function in _SAME:
+                return self._go_over(among, is_pair, depth - 1)
+            case ast.ListComp(each) | ast.SetComp(each) | ast.GeneratorExp(each):
+                return self._is(each, is_pair, depth - 1)
+            case ast.Name(name):
+                bound = self._bound[name]
+                return 0 < len(bound) == self._stored[name] and all(
+                    not goes_over and not first and self._go_over(made, is_pair, depth - 1)
+                    for made, goes_over, first in bound
+                )
+        return False

@@ -1,0 +1,130 @@
+"""Accesses that failed without a check: if the exception ended a thread, and if the program was ready for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.findings.forms import Told, told_of
+from tests.recording import Scripts
+
+# The first thread looks, the second changes, the first acts.
+PROGRAM = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+class Box: pass
+d, chosen, box, other = {"k": 1, "l": 2}, {"x"}, Box(), {"k": 1}
+box.name = "full"
+looked, changed, gone = [], [], threading.Event()  # no thread waits for another one: it only looks
+def wait():
+    looked.append(1)
+    while not changed: time.sleep(0)
+def drop(key):
+    del d[key]
+def first():
+    FIRST
+def second():
+    while not looked: time.sleep(0)
+    SECOND
+    gone.set()
+    changed.append(1)
+threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+DELETED = "d.pop('k')"
+FOUND = {
+    "the first of its keys": ("key = next(iter(d))\nwait()\ndel d[key]", DELETED, "d['k']"),
+    "each key": ("for key in list(d):\n    wait()\n    del d[key]", DELETED, "d['k']"),
+    "each pair": ("for key, value in sorted(d.items()):\n    wait()\n    d.pop(key)", DELETED, "d['k']"),
+    "those that are too old": (
+        "old = [key for key, value in d.items() if value < 2]\nfor key in old:\n    wait()\n    del d[key]",
+        DELETED,
+        "d['k']",
+    ),
+    "the oldest": ("key = min(d, key=d.get)\nwait()\ndel d[key]", DELETED, "d['k']"),
+    "a member": ("one = next(iter(chosen))\nwait()\nchosen.remove(one)", "chosen.discard('x')", "chosen['x']"),
+    "what it had read": ("value = d['k']\nwait()\ndel d['k']", DELETED, "d['k']"),
+    "what it had got": ("value = d.get('k')\nwait()\ndel d['k']", DELETED, "d['k']"),
+    "what it had written": ("d['k'] = 3\nwait()\nd['k']", DELETED, "d['k']"),
+    "an attribute": ("box.name\nwait()\nbox.name", "del box.name", "box.name"),
+    "in a function that it calls": ("def take():\n    wait()\n    drop('k')\ntake()", DELETED, "d['k']"),
+    "raised on": (
+        "d['k']\nwait()\ntry: d['k']\nexcept KeyError as error: raise RuntimeError from error",
+        DELETED,
+        "d['k']",
+    ),
+    "raised anew": ("key = 'k'\nd[key]\nwait()\ntry: d[key]\nexcept KeyError: raise KeyError(key)", DELETED, "d['k']"),
+    "after something else": ("d['k']\nwait()\ntry: d['k']\nfinally: looked.append(2)", DELETED, "d['k']"),
+    "deleted, written, deleted": ("d['k']\nwait()\nd['k']", "del d['k']; d['k'] = 4; del d['k']", "d['k']"),
+    "its own deletion, and another's": ("del d['k']\nwait()\nd['k']", "d['k'] = 4; del d['k']", "d['k']"),
+}
+SILENT = {
+    "caught": ("d['k']\nwait()\ntry: d['k']\nexcept KeyError: print('no')", DELETED),
+    "caught further out": ("d['k']\nwait()\ntry: drop('k')\nexcept Exception as error: print(error)", DELETED),
+    "another error in a handler": (
+        "d['k']\nwait()\ntry: d['k']\nexcept KeyError: int('one')",
+        DELETED,
+    ),
+    "another key in a handler": ("d['k']\nwait()\ntry: d['k']\nexcept KeyError: raise KeyError('z')", DELETED),
+    "caught, and another one that nobody caught": (
+        "d['k']\nwait()\ntry: d['k']\nexcept KeyError: pass\nraise KeyError('k')",
+        DELETED,
+    ),
+    "shown, and caught": (
+        "import sys\nd['k']\nwait()\ntry: d['k']\nexcept KeyError:\n"
+        "    threading.excepthook(threading.ExceptHookArgs([*sys.exc_info(), threading.current_thread()]))",
+        DELETED,
+    ),
+    "its own deletion": ("del d['k']\nwait()\nd['k']", "d['l'] = 3"),
+    "what was never there": ("d['l']\nwait()\nd['z']", DELETED),
+    "written again": ("d['k']\nwait()\nd['k']", "del d['k']; d['k'] = 4"),
+    "waited for": ("d['k']\nlooked.append(1)\ngone.wait()\nd['k']", DELETED),
+    "a future that tells of it": (
+        "with ThreadPoolExecutor(1) as pool:\n    d['k']\n    wait()\n    pool.submit(drop, 'k').exception()",
+        DELETED,
+    ),
+    "what it was never at before": ("wait()\ndrop('k')", DELETED),
+    "another container": ("d['k']\nwait()\nd['m']", "del other['k']"),
+}
+
+
+def program(first: str, second: str) -> str:
+    return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {name: program(first, second) for name, (first, second, _) in FOUND.items()}
+    programs |= {name: program(first, second) for name, (first, second) in SILENT.items()}
+    return told_of(programs, "failed access", tmp_path_factory.mktemp("forms"))
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_another_thread_deleted(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == [("happened", "proven", FOUND[name][2])]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == []
+
+
+def test_it_is_told(scripts: Scripts) -> None:
+    first, second, label = FOUND["what it had read"]
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.opcodetrace("check").returncode == 1
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert f"1 access failed because of another thread's change of {label}." in told
+    assert "so that first's access raised KeyError" in told
+    assert "Nobody caught that: it ended first." in told
+
+
+def test_the_main_thread(scripts: Scripts) -> None:
+    first, second, label = FOUND["what it had read"]
+    source = program(first, second).replace("(first, second)", "(second,)")
+    scripts.write("script.py", source.replace("for thread in threads: thread.join()", "first()"))
+    assert scripts.recorded("script.py").returncode == 1
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert f"1 access failed because of another thread's change of {label}." in told
+    assert "Nobody caught that: it ended MainThread." in told
