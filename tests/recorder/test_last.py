@@ -124,7 +124,7 @@ asyncio.run(main())
 def test_more_tasks_than_there_are_numbers(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(TASKS)
-    done = record(tmp_path / "t.db", "--last", "1000", script)
+    done = record(tmp_path / "t.db", "--last", "2000", script)
     assert done.exit_code == 0, done.stderr
     with Database.open(tmp_path / "t.db") as database:
         run = database.run()
@@ -200,11 +200,23 @@ def test_the_numbers_of_events_go_beyond_32_bits(tmp_path: Path, monkeypatch: py
 
 MIXED = """
 import threading
-threading.excepthook = lambda _: None  # a box that has no s: another thread deleted it
+turns = threading.Barrier(3)
+def lose():
+    v = shared[0]
+    turns.wait()
+    shared[0] = v + 1
+    turns.wait()
 shared, private = [0], [[0] for _ in range(3)]
 class Box: pass
 box = Box(); box.n = 0; box.s = ''
 def work(me):
+    lose()
+    try:
+        mix(me)
+    except AttributeError:
+        pass  # a box that has no s: another thread deleted it
+    lose()
+def mix(me):
     for i in range(120):
         for cell in (shared, private[me], shared):
             v = cell[0]
