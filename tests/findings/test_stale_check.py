@@ -51,6 +51,7 @@ Point = namedtuple("Point", "x y")
 kept, ordered = Kept(), Ordered()
 d, box, items, value, ready, limit, lock = {"l": 2}, Box(), [], None, True, 5, threading.Lock()
 box.value, box.count, box.state, box.done = None, 0, "idle", False
+missing, other = object(), object()
 checked, changed = [], []  # no thread waits for another one: it only looks
 def wait():
     if threading.current_thread().name == "first":
@@ -75,6 +76,16 @@ FOUND = {
     "in, and else": ('if "k" in d:\n    pass\nelse:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an early end": ('if "k" in d: return\nwait()\nd["k"] = []', 'd["k"] = []', "d['k']"),
     "get": ('if d.get("k") is None:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "get, with a default of its own": (
+        'if d.get("k", missing) is missing:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+        "d['k']",
+    ),
+    "getattr, with a default of its own": (
+        'found = getattr(box, "name", missing)\nif missing is found:\n    wait()\n    box.name = []',
+        "box.name = []",
+        "box.name",
+    ),
     "a lookup that failed": ('try: d["k"]\nexcept KeyError:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an attribute that failed": (
         "try: box.name\nexcept AttributeError:\n    wait()\n    box.name = []",
@@ -144,6 +155,10 @@ FOUND = {
     ),
 }
 SILENT = {
+    "compared with another default": (
+        'if d.get("k", missing) is not other:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+    ),
     "the same value, made anew": ('if "k" not in d:\n    wait()\n    d["k"] = int("3")', 'd["k"] = int("3")'),
     "the same pair, made anew": ('if "k" not in d:\n    wait()\n    d["k"] = tuple([1, 2])', 'd["k"] = tuple([1, 2])'),
     "what changes no answer": ("if box.count < 5:\n    wait()\n    box.count = 9", "box.count = 4"),

@@ -235,6 +235,11 @@ class Conditions:
     def _comparison(self, instruction: Instruction, operands: list[Nodes], is_so: bool) -> tuple[int, str]:
         """The same of a value that is compared with a constant."""
         constants = [self.constant(nodes) for nodes in operands]
+        if constants[0] is None and constants[1] is None and instruction.name == "IS_OP":
+            read = max(self._given_for_nothing(*operands), self._given_for_nothing(*operands[::-1]))
+            if read == UNREACHED:
+                return UNREACHED, ""
+            return read, "absent" if is_so != bool(instruction.arg & 1) else "present"
         if (constants[0] is None) == (constants[1] is None):
             return UNREACHED, ""
         compared = self.value(operands[constants[0] is not None])
@@ -251,6 +256,17 @@ class Conditions:
         if kind not in _COMPARED or len(written) > _LONGEST:
             return read, ""
         return read, f"{'' if is_so else 'not '}{operator} {written}"
+
+    def _given_for_nothing(self, value: Nodes, sentinel: Nodes) -> int:
+        """The call that gives a value, and would give the other one if there is nothing: `d.get(k, missing)`."""
+        run, root = self._run, self.value(value)
+        call = min(root, default=UNREACHED) // 2
+        if len(root) != 1 or call < 0 or call not in run.reading_calls:
+            return UNREACHED
+        operands = self._operands(call)
+        if len(operands) != 3 or not {"get", "getattr"} & run.callee_names(run.inputs[2 * call]):
+            return UNREACHED
+        return call if self._text(operands[2]) == self._text(sentinel) else UNREACHED
 
     def sides(self, nodes: Nodes, is_so: bool) -> Iterator[tuple[int, str, Nodes]]:
         """If it `is_so` that a value is true that is a comparison of what is no constant: each side, how it compares,
