@@ -300,8 +300,8 @@ class Conditions:
         run = self._run
         root = self.value(other)
         stored = self.value(run.stored[act]) if act in run.stored else frozenset()
-        if root and root == stored:
-            return f"{sign} {WRITTEN}"
+        if root and root == stored:  # to write what is there already does no harm
+            return f"{sign} {WRITTEN}" if "<" in sign or ">" in sign else ""
         made_by = min(stored, default=UNREACHED)
         if len(stored) == 1 and made_by >= 0:
             instruction = run.instructions[made_by // 2]
@@ -514,7 +514,9 @@ class Conditions:
         return min(callee) if len(callee) == 1 and min(callee) >= 0 else None
 
     def _is_null(self, nodes: Nodes) -> bool:
-        return all(node >= 0 and self._run.instructions[node // 2].name == "PUSH_NULL" for node in nodes)
+        # until 3.12 what loads a global may put a NULL below it
+        names = ("PUSH_NULL",) if HERE.null_above_callee else ("PUSH_NULL", "LOAD_GLOBAL")
+        return all(node >= 0 and self._run.instructions[node // 2].name in names for node in nodes)
 
     def _named(self, index: int) -> object:
         kind, name = self._keys[index]
