@@ -10,7 +10,8 @@ from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.findings.forms import Told, told_of
 from tests.recording import record
 
-# The second thread begins as the first is done. It waits by a pipe, which is not recorded.
+# The second thread has begun before the first does anything, and goes on as that is done. They wait by pipes, which are
+# not recorded.
 PROGRAM = """
 import os, queue, threading, time
 from contextlib import suppress
@@ -26,15 +27,18 @@ box.items, box.left, box.done, box.text = None, 1, False, "idle"
 lock, audit = threading.Lock(), threading.Lock()
 semaphore, event, items = threading.Semaphore(1), threading.Event(), queue.Queue()
 reader, writer = os.pipe()
+begun, begins = os.pipe()
 def make():
     time.sleep(0)
     return []
 def act():
     ACT
 def first():
+    os.read(begun, 1)
     FIRST
     os.write(writer, b".")
 def second():
+    os.write(begins, b".")
     os.read(reader, 1)
     SECOND
 threads = [threading.Thread(target=each, name=each.__name__) for each in (first, second)]
