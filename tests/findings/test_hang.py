@@ -282,6 +282,12 @@ turn.acquire()
 DEADLOCKS = "SELECT severity, certainty FROM findings WHERE kind = 'deadlock'"
 
 
+def is_asleep(process: int) -> bool:
+    """Whether no thread runs, or could."""
+    states = [task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{process}/task").glob("*/stat")]
+    return set(states) == {"S"}
+
+
 def killed(program: str, waiting: list[str], by: signal.Signals, folder: Path, *, alive: bool = False) -> Recording:
     """A run that a signal ends as soon as these threads wait, and all others have ended, unless they are `alive`."""
     script = folder / "script.py"
@@ -291,6 +297,8 @@ def killed(program: str, waiting: list[str], by: signal.Signals, folder: Path, *
     for _ in range(program.count("here()")):
         assert run.said() == "here"
     (run.until_waiting if alive else run.until_still)(*waiting)
+    while not (alive or is_asleep(process)):  # it may have been on its way through a lock
+        run.until_still(*waiting)
     os.kill(process, by)
     while by == signal.SIGINT and run.process.poll() is None:  # one that comes just before a wait does not end it
         with contextlib.suppress(subprocess.TimeoutExpired):
