@@ -60,6 +60,13 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 FOUND = {
+    "seen before, without a check": ('d["k"]\nwait()\nd["k"]', 'del d["k"]', "KeyError", "d['k']"),
+    "seen before, in a loop": (
+        'for turn in range(2):\n    if turn: wait()\n    d["k"]',
+        'del d["k"]',
+        "KeyError",
+        "d['k']",
+    ),
     "a lookup": ('if "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
     "by a variable": ("if key in d:\n    wait()\n    value = d[key]", "d.pop('k')", "KeyError", "d['k']"),
     "a deletion": ('if "k" in d:\n    wait()\n    del d["k"]', 'del d["k"]', "KeyError", "d['k']"),
@@ -112,8 +119,9 @@ SILENT = {
     "another value": ('if "x" in items:\n    wait()\n    items.remove("y")', "items.append(3)", "ValueError"),
     "what no truth tells": ('if items:\n    wait()\n    items.remove("y")', "items.append(3)", "ValueError"),
     "what no truth tells of an index": ("if items:\n    wait()\n    items[2]", "items.pop()", "IndexError"),
-    "asked for forgiveness": ('d["k"]\nwait()\nd["k"]', 'del d["k"]', "KeyError"),
-    "in a loop": ('for turn in range(2):\n    if turn: wait()\n    d["k"]', 'del d["k"]', "KeyError"),
+    "asked for forgiveness": ('d["k"]\nwait()\ntry: d["k"]\nexcept KeyError: pass', 'del d["k"]', ""),
+    "another value instead": ('d["k"]\nwait()\ntry: d["k"]\nexcept KeyError: d["k"] = 5', 'del d["k"]', ""),
+    "never seen": ('wait()\nd["k"]', 'del d["k"]', "KeyError"),
     "its own deletion": ('if "k" in d:\n    wait()\n    del d["k"]\n    d["k"]', 'd["l"] = 3', "KeyError"),
     "its own, after another's": ('if "k" in d:\n    wait()\n    del d["k"]\n    del d["k"]', 'd["k"] = 3', "KeyError"),
     "checked again": ('if "k" in d:\n    wait()\n    if "k" in d: d["k"]', 'del d["k"]', ""),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.source_text import parsed
 
 _ANYTHING = BaseException.__name__
+_OF_ERRORS = re.compile("error|fail|exception|print_exc|crash", re.IGNORECASE)
 
 
 class _Part(NamedTuple):
@@ -23,6 +25,7 @@ class _Part(NamedTuple):
     last: int
     ready_for: frozenset[str] | None  # types of errors; None of a function or class: what is around it has no say
     named: frozenset[str] = frozenset()  # those that a handler names and deals with, whatever it does
+    handlers: tuple[tuple[frozenset[str], bool], ...] = ()  # of a `try`, in order: what it catches, and only reports
 
 
 class Handlers:
@@ -50,6 +53,18 @@ class Handlers:
         around = self._around(file, line)
         return any(error in part.named or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
 
+    def report(self, lines: Iterable[tuple[int, int | None]], error: str) -> bool:
+        """Whether the handler that gets an error is one that only reports it. `lines`: where it was raised, and the
+        calls that led there, the innermost first."""
+        for file, line in lines:
+            for part in self._around(file, line):
+                if any(_is_of(error, name) for name in part.ready_for or ()):
+                    return False
+                for caught, only_reports in part.handlers:
+                    if any(_is_of(error, name) for name in caught):
+                        return only_reports
+        return False
+
     def _around(self, file: int, line: int | None) -> list[_Part]:
         """The parts that a line lies in, as far as its function goes."""
         if file not in self._parts:
@@ -70,8 +85,10 @@ def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
             continue
         ready_for: set[str] = set()
         named: set[str] = set()
+        handlers: list[tuple[frozenset[str], bool]] = []
         if isinstance(node, ast.Try | ast.TryStar):
             for handler in node.handlers:
+                handlers.append((frozenset(_names(handler.type)), _only_reports(handler)))
                 if _goes_on(handler):
                     ready_for.update(_names(handler.type))
                 if not any(isinstance(each, ast.Raise) for each in handler.body):
@@ -79,9 +96,10 @@ def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
         elif isinstance(node, ast.With):
             for item in node.items:
                 ready_for.update(_suppressed(item.context_expr))
-        if (ready_for or named) and isinstance(node, ast.Try | ast.TryStar | ast.With):
-            last = node.body[-1]
-            yield _Part(node.body[0].lineno, last.end_lineno or last.lineno, frozenset(ready_for), frozenset(named))
+        if (ready_for or handlers) and isinstance(node, ast.Try | ast.TryStar | ast.With):
+            first, last = node.body[0].lineno, node.body[-1]
+            end = last.end_lineno or last.lineno
+            yield _Part(first, end, frozenset(ready_for), frozenset(named), tuple(handlers))
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:
@@ -91,6 +109,22 @@ def _goes_on(handler: ast.ExceptHandler) -> bool:
         or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
         for each in handler.body
     )
+
+
+def _only_reports(handler: ast.ExceptHandler) -> bool:
+    """Whether all that it does is to tell of the error: it logs it, keeps it, or counts it as one."""
+    tells = False
+    for each in handler.body:
+        match each:
+            case ast.Expr(ast.Call()) | ast.AugAssign():
+                named = [node for node in ast.walk(each) if isinstance(node, ast.Name | ast.Attribute)]
+                names = {node.id if isinstance(node, ast.Name) else node.attr for node in named}
+                tells |= handler.name in names or any(map(_OF_ERRORS.search, names))
+            case ast.Pass() | ast.Continue() | ast.Break() | ast.Return(None):
+                pass
+            case _:
+                return False
+    return tells
 
 
 def _suppressed(entered: ast.expr) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Accesses that failed without a check, and whose exception ended their thread.
+"""Accesses that failed without a check, and whose exception ended their thread or was only reported.
 
 A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if another
 thread has deleted the item since this one had found it there, had taken its key out of the container, or had begun the
@@ -12,8 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.syntax import Function, own_nodes
 from opcodetrace.analyse.windows import Lanes
@@ -27,6 +30,7 @@ _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOB
 _SAME = frozenset(["list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"])
 _ONE_OF = frozenset(["next", "min", "max", "choice"])  # they give one of what they go over
 _BY_KEY = frozenset(["pop", "remove"])
+MAX_REPORTED = 1_000  # failures of an instruction whose exception was caught, that are looked at
 _DEEPEST = 8  # expressions from the key back to the container
 
 
@@ -41,13 +45,23 @@ class Uncaught(NamedTuple):
 def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen: Collection[int]) -> Iterator[Uncaught]:
     """Those of which another thread's deletion is the reason. Not if the thread had waited for that, nor those that are
     `told` of (seqs). Of locations that code wrote to which is not woven (`unseen`), nothing is told."""
-    uncaught = trace.uncaught.difference(told)
-    if uncaught:
-        search = _Search(trace, pasts, unseen)
-        for failure in sorted(trace.events.places(uncaught).values()):
-            found = search.of(failure)
-            if found is not None:
-                yield found
+    failures = np.flatnonzero(trace.events.failed() & (trace.events.kind == EventKind.READ))
+    if not len(failures):
+        return
+    search = _Search(trace, pasts, unseen)
+    uncaught = set(trace.events.places(trace.uncaught).values())
+    looked_at: Counter[int] = Counter()  # by site
+    for failure in failures.tolist():
+        site = int(trace.events.site[failure])
+        if int(trace.events.seq[failure]) in told:
+            continue
+        if failure not in uncaught:
+            looked_at[site] += 1
+            if looked_at[site] > MAX_REPORTED or not search.is_reported(failure):
+                continue
+        found = search.of(failure, ended=failure in uncaught)
+        if found is not None:
+            yield found
 
 
 class _Search:
@@ -59,10 +73,17 @@ class _Search:
         self._unseen = unseen
         self._histories = Histories(trace.events)
         self._activations = Activations(trace)
+        self._handlers = Handlers(trace)
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         self._has_tasks = Lanes(trace).has_tasks
 
-    def of(self, failure: int) -> Uncaught | None:
+    def is_reported(self, failure: int) -> bool:
+        """Whether its exception came to a handler, here or in a caller, that only tells of it."""
+        error = str(self._events[failure].value)
+        return self._handlers.report(self._activations.lines(failure), error)
+
+    def of(self, failure: int, *, ended: bool) -> Uncaught | None:
+        """`ended`: its exception ended the thread. Else it must have seen that there was something."""
         events = self._events
         number = int(events.location[failure])
         location = self._trace.locations.get(number)
@@ -94,7 +115,7 @@ class _Search:
         is_sure &= all(int(events.seq[each]) < changing for each in changes[1:])
         # a key that the thread took out of the container was there: what is the last change came after that
         if seen is None and not (
-            is_sure and self._is_whole and (0 <= begun < changing or self._is_key_of_container(failure))
+            is_sure and self._is_whole and ((ended and 0 <= begun < changing) or self._is_key_of_container(failure))
         ):
             return None
         first, deleted, failed = (None if each is None else int(events.seq[each]) for each in (seen, change, failure))

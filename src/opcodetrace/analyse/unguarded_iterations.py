@@ -179,8 +179,13 @@ class _Search:
         )
 
     def _is_expected(self, start: int) -> bool:
-        lines = self._activations.lines(start)
-        return any(self._handlers.deal_with(file, line, RuntimeError.__name__) for file, line in lines)
+        error = RuntimeError.__name__
+        own, *callers = self._activations.lines(start)
+        if self._handlers.deal_with(*own, error):
+            return not self._handlers.report([own], error)
+        return any(
+            self._handlers.deal_with(*each, error) and not self._handlers.report([each], error) for each in callers
+        )
 
     def _skips_an_item(self, pair: _Pair) -> bool:
         start, change = (int(self._events.site[place]) for place in pair)

@@ -68,7 +68,7 @@ class FailedAccessKind(Kind):
         if check is None:
             knew = "" if seen is None else f"{one} {teller.did(seen)} ({teller.place(seen.site)}), then "
             yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
-            yield f"Nobody caught that: it ended {one}."
+            yield f"The program was not ready for that: the exception ended {one}, or was only reported."
             yield f"It would be excluded if both held the same lock, {one} from before it looked until its access."
             return
         yield (
@@ -79,7 +79,7 @@ class FailedAccessKind(Kind):
 
     def how_sure(self, teller: Teller) -> str:
         if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
-            return "Proven: the trace shows the accesses, and the exception that ended the thread."
+            return "Proven: the trace shows the accesses; the exception ended the thread, or was only reported."
         if teller.severity is Severity.HAPPENED:
             return "Proven: the trace shows the three accesses, and the code that the check decides upon the access."
         return "Possible: in other orders that agree with the recording, the change came before the thread looked."
