@@ -33,7 +33,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
 from tests.truth.random_guards import PRELUDE
-from tests.truth.recorded import END, TURNS, run
+from tests.truth.recorded import END, TURNS, order_of_steps, run
 
 
 class Way(NamedTuple):
@@ -126,18 +126,7 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         key, value = location.partition("[")[2].rstrip("]"), str(1000 + place)
         lines.append(f"def {name}():")
         lines += ["    " + each.replace("{value}", value).format(location, key=key) for each in way.lines]
-    counts = [choose.randint(1, 3) for _ in range(choose.choice([2, 2, 3]))]
-    order = [thread for thread, count in enumerate(counts) for _ in range(count)]
-    choose.shuffle(order)
-    waits: list[list[int]] = [[] for _ in order]
-    sets: list[list[int]] = [[] for _ in order]
-    events = 0
-    for later in range(len(order)):
-        for earlier in range(later):
-            if order[earlier] != order[later] and choose.random() < 0.12:
-                sets[earlier].append(events)
-                waits[later].append(events)
-                events += 1
+    order, waits, sets, events = order_of_steps(choose, signals=0.12)
     signals = choose.choices(list(SIGNALS), (4, 1, 1, 1, 1), k=events)
     lines.append(f"signals{number} = [{', '.join(signals)}]")
     steps = []
@@ -159,10 +148,10 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         lines += [f"    signals{number}[{each}].{SIGNALS[signals[each]][0]}" for each in sets[place]]
         steps.append(Step(thread, tuple(locks), called, waits[place], waits_inside, sets[place]))
         bodies[thread] += [f"    step{number}_{place}()", "    step()"]
-    for thread in range(len(counts)):
+    for thread in range(max(order) + 1):
         lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
-    works = ", ".join(f"work{number}_{thread}" for thread in range(len(counts)))
-    lines.append(f"run({[*order, *range(len(counts)), END]}, {works})")
+    works = ", ".join(f"work{number}_{thread}" for thread in range(max(order) + 1))
+    lines.append(f"run({[*order, *range(max(order) + 1), END]}, {works})")
     return Program(steps, lines, first_line, kinds)
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
 from tests.truth.random_guards import PRELUDE
-from tests.truth.recorded import END, TURNS, comes_before, run
+from tests.truth.recorded import END, TURNS, comes_before, order_of_steps, run
 
 ABSENT = object()
 
@@ -96,18 +96,7 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         lines.append(f"def {name}():")
         lines += ["    " + each.format(location, key=repr(key)) for each in way.lines]
         functions.append(Function(name, way, location, first_line + len(lines) - 2))
-    counts = [choose.randint(1, 3) for _ in range(choose.choice([2, 2, 3]))]
-    order = [thread for thread, count in enumerate(counts) for _ in range(count)]
-    choose.shuffle(order)
-    waits: list[list[int]] = [[] for _ in order]
-    sets: list[list[int]] = [[] for _ in order]
-    events = 0
-    for later in range(len(order)):
-        for earlier in range(later):
-            if order[earlier] != order[later] and choose.random() < 0.15:
-                sets[earlier].append(events)
-                waits[later].append(events)
-                events += 1
+    order, waits, sets, events = order_of_steps(choose, signals=0.15)
     lines.append(f"events{number} = [threading.Event() for _ in range({events})]")
     steps = []
     bodies: defaultdict[int, list[str]] = defaultdict(list)
@@ -120,10 +109,10 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         bodies[thread] += [f"    {'    ' * len(held)}{function.name}()"]
         bodies[thread] += [f"    events{number}[{each}].set()" for each in sets[place]]
         bodies[thread] += ["    step()"]
-    for thread in range(len(counts)):
+    for thread in range(max(order) + 1):
         lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
-    works = ", ".join(f"work{number}_{thread}" for thread in range(len(counts)))
-    lines.append(f"run({[*order, *range(len(counts)), END]}, {works})")
+    works = ", ".join(f"work{number}_{thread}" for thread in range(max(order) + 1))
+    lines.append(f"run({[*order, *range(max(order) + 1), END]}, {works})")
     return Program(steps, lines)
 
 

@@ -47,6 +47,24 @@ class Turns:
 '''
 
 
+def order_of_steps(choose: random.Random, *, signals: float) -> tuple[list[int], list[list[int]], list[list[int]], int]:
+    """Random steps of two or three threads: the thread of each, in order; the events that each waits for first, and
+    those that it sets in the end; how many events. `signals`: the share of pairs of steps that have one."""
+    counts = [choose.randint(1, 3) for _ in range(choose.choice([2, 2, 3]))]
+    order = [thread for thread, count in enumerate(counts) for _ in range(count)]
+    choose.shuffle(order)
+    waits: list[list[int]] = [[] for _ in order]
+    sets: list[list[int]] = [[] for _ in order]
+    events = 0
+    for later in range(len(order)):
+        for earlier in range(later):
+            if order[earlier] != order[later] and choose.random() < signals:
+                sets[earlier].append(events)
+                waits[later].append(events)
+                events += 1
+    return order, waits, sets, events
+
+
 def comes_before(steps: Sequence[tuple[int, Collection[int], Collection[int]]]) -> list[list[bool]]:
     """Whether one step came before another, [later][earlier], because both are of one thread, or by events. Of each
     step, in order: its thread, the events that it waits for first, and those that it sets in the end."""

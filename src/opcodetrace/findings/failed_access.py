@@ -66,7 +66,7 @@ class FailedAccessKind(Kind):
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
         if check is None:
-            knew = "" if seen is None else f"{one} {teller.did(seen)} ({teller.place(seen.site)}), then "
+            knew = "" if seen is None else f"{one} {teller.did(seen)}, then "
             yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
             yield f"The program was not ready for that: the exception ended {one}, or was only reported."
             yield f"It would be excluded if both held the same lock, {one} from before it looked until its access."
