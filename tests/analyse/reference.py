@@ -70,11 +70,16 @@ def changed_something(seq: int, events: Sequence[Event], sources: Mapping[int, i
     return values[seq] is ABSENT or repr(values[seq]) != repr(values.get(sources.get(seq, -1), ABSENT))
 
 
-def by_another(seq: int, over: int, events: Sequence[Event], sources: Mapping[int, int]) -> bool:
-    """Whether another thread overwrote a write, or wrote after what it was overwritten with had been read."""
-    (thread,) = (event.thread for event in events if event.seq == over)
-    since = [event for event in events if sources[over] < event.seq < over and event.kind != EventKind.READ]
-    return any(event.thread != thread for event in since) or all(event.seq != seq for event in since)
+def by_another(seq: int, events: Sequence[Event], sources: Mapping[int, int]) -> bool:
+    """Whether a write was not overwritten by its own thread, with what that had read before, while no other thread
+    wrote."""
+    (thread,) = (event.thread for event in events if event.seq == seq)
+    for over in events:
+        if over.kind != EventKind.READ and over.thread == thread and sources.get(over.seq, seq) < seq < over.seq:
+            since = [event for event in events if sources[over.seq] < event.seq < over.seq]
+            if all(event.thread == thread for event in since if event.kind != EventKind.READ):
+                return False
+    return True
 
 
 def linearisations(events: Sequence[Event]) -> Iterator[list[Event]]:

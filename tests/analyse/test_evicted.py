@@ -83,3 +83,20 @@ def test_a_write_whose_read_was_let_go_loses_nothing() -> None:
     assert [row.lost for row in gather(trace_of(events, SITES)).lost] == [2]
     for first in range(1, 4):
         assert gather(replace(trace_of(events[first:], SITES), let_go=first)).lost == []
+
+
+def test_what_a_thread_overwrote_itself_is_not_lost_by_what_came_later() -> None:
+    events = [
+        Event(0, 0, 2, READ, EventKind.READ, 0, 0, 2),  # evicted: the last write but one then looks blind
+        Event(1, 1, 1, READ, EventKind.READ, 0, 0, 1),
+        Event(2, 2, 0, WRITE, EventKind.WRITE, 0, 5, 0),
+        Event(3, 3, 0, READ, EventKind.READ, 0, 5, 0),
+        Event(4, 4, 0, ADD, EventKind.WRITE, 0, 6, 0),  # overwritten by its own thread, with what that had read before
+        Event(5, 5, 0, ADD, EventKind.WRITE, 0, 7, 0),
+        Event(6, 6, 0, READ, EventKind.READ, 0, 7, 3),
+        Event(7, 7, 1, ADD, EventKind.WRITE, 0, 1, 1),
+        Event(8, 8, 2, ADD, EventKind.WRITE, 0, 1, 2),
+        Event(9, 9, 0, ADD, EventKind.WRITE, 0, 8, 3),
+    ]
+    assert [row.lost for row in gather(trace_of(events, SITES)).lost] == [7, 8]
+    assert [row.lost for row in gather(replace(trace_of(events[1:], SITES), let_go=1)).lost] == []

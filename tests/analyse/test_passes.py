@@ -120,9 +120,7 @@ def test_lost_updates_are_those_of_each_location_by_itself(events: list[Event], 
 
 def by_another(updates: list[LostUpdate], accesses: list[Event], sources: Mapping[int, int]) -> list[LostUpdate]:
     return [
-        each
-        for each in updates
-        if each.overwritten_by is None or reference.by_another(each.lost, each.overwritten_by, accesses, sources)
+        each for each in updates if each.overwritten_by is None or reference.by_another(each.lost, accesses, sources)
     ]
 
 

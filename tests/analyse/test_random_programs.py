@@ -34,8 +34,7 @@ def test_finds_what_the_definition_says(choose: random.Random, threads: int) -> 
         assert lost == {
             seq: over
             for seq, over in defined.items()
-            if reference.changed_something(seq, events, run.sources)
-            and reference.by_another(seq, over, events, run.sources)
+            if reference.changed_something(seq, events, run.sources) and reference.by_another(seq, events, run.sources)
         }
         if lost:
             assert (counts[cell].low, counts[cell].high) == (len(lost), len(lost))

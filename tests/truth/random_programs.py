@@ -308,7 +308,7 @@ def simulate(
         lost = [
             int(str(values[each]))
             for each, over in verdict.lost.items()
-            if reference.by_another(each, over, events[place], sources)
+            if reference.by_another(each, events[place], sources)
         ]
         program.lost[label] = set(lost)
         program.kinds[label] = str(chosen[place].key)

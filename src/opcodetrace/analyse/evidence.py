@@ -114,40 +114,68 @@ def analysed(trace: Trace) -> Evidence:
         unseen += found.unseen
         if count.high:
             counts.append(count)
-    lost, counts = _by_another(trace.events, sources, accesses, lost, counts)
+    lost, counts = _by_another(trace.events, sources, accesses, lost, counts, doubtful)
     lost, counts = _without_compared(trace, accesses, lost, counts)
     lost, counts = _not_surely_changed(trace.events, lost, counts)
     return Evidence(trace, lost, counts, unseen, sources, accesses)
 
 
 def _by_another(
-    events: Events, sources: Sources, accesses: Accesses, lost: list[LostUpdate], counts: list[LostCount]
+    events: Events,
+    sources: Sources,
+    accesses: Accesses,
+    lost: list[LostUpdate],
+    counts: list[LostCount],
+    doubtful: Array | None,
 ) -> tuple[list[LostUpdate], list[LostCount]]:
     """The same without what a thread overwrote itself, with what it had read before, if no other thread wrote in
-    between: that is how its code is written (`old = o.quiet; o.quiet = True; ...; o.quiet = old`)."""
-    own = [each for each in lost if each.lost_thread == each.overwritten_by_thread]
-    if not own:
-        return lost, counts
-    place_of = events.places(each.overwritten_by for each in own if each.overwritten_by is not None)
+    between: that is how its code is written (`old = o.quiet; o.quiet = True; ...; o.quiet = old`). A write that is
+    `doubtful` may be made of an evicted read."""
     alone: set[tuple[int, int | None]] = set()
-    for location, group in itertools.groupby(own, lambda each: each.location):
-        places = accesses.order[slice(*accesses.bounds[location : location + 2])]
-        places = places[(events.kind[places] == EventKind.WRITE) | (events.kind[places] == EventKind.DELETE)]
-        seqs = events.seq[places]
-        earliest = seqs - events.before[places]
-        reach = int((seqs - earliest).max(initial=0))
-        for each in group:
-            if each.overwritten_by is None or each.overwritten_by not in place_of:
-                continue
-            source = int(sources.place[place_of[each.overwritten_by]])
-            if source < 0:
-                continue
-            since = int(events.seq[source] - events.before[source])
-            among = slice(*np.searchsorted(seqs, (since, each.overwritten_by + reach + 1)))
-            others = events.thread[places[among]] != each.overwritten_by_thread
-            if not (others & (earliest[among] < each.overwritten_by)).any():
-                alone.add((location, each.lost))
+    for location, group in itertools.groupby(lost, lambda each: each.location):
+        its = accesses.order[slice(*accesses.bounds[location : location + 2])]
+        places = its[(events.kind[its] == EventKind.WRITE) | (events.kind[its] == EventKind.DELETE)]
+        told = list(group)
+        if events.before[its].any():
+            alone |= {(location, each.lost) for each in told if _is_own(events, sources, places, each)}
+            continue
+        again = _overwrites_itself(events, sources, places, doubtful)
+        at = np.searchsorted(events.seq[places], [each.lost for each in told])
+        alone |= {(location, each.lost) for each, own in zip(told, again[at].tolist(), strict=True) if own}
     return _without(alone, lost, counts)
+
+
+def _overwrites_itself(events: Events, sources: Sources, places: Array, doubtful: Array | None) -> Array:
+    """Of each write at a location, by their `places`: whether a later one of its thread is made of what that had read
+    before it, and no other thread wrote since that read."""
+    thread = events.thread[places]
+    begins = np.flatnonzero(np.diff(thread, prepend=-1))  # of the writes of one thread on end
+    turn = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(places)))
+    before = np.concatenate([[-1], places[begins[1:] - 1]])[turn]  # the other threads' last write before that
+    none = len(events)
+    source = sources.place[places].astype(np.int64)
+    source = np.where(source > before, source, none)
+    if doubtful is not None:
+        source[doubtful[places]] = 0  # made of any read that was evicted
+    # the earliest source of the later writes in the turn: an earlier turn's numbers are all lower
+    earliest = np.minimum.accumulate((source + turn * (none + 1))[::-1])[::-1] - turn * (none + 1)
+    later = np.append(earliest[1:], none)
+    later[begins[1:] - 1] = none
+    return later < places
+
+
+def _is_own(events: Events, sources: Sources, places: Array, update: LostUpdate) -> bool:
+    """The same of accesses that are intervals: whether this is surely so of the write that overwrote it."""
+    over = update.overwritten_by
+    if over is None or update.lost_thread != update.overwritten_by_thread:
+        return False
+    source = int(sources.place[events.places([over])[over]])
+    if source < 0:
+        return False
+    since = int(events.seq[source] - events.before[source])
+    seqs, earliest = events.seq[places], events.seq[places] - events.before[places]
+    between = (seqs >= since) & (earliest < over)
+    return not (events.thread[places[between]] != update.lost_thread).any()
 
 
 def _without_compared(
