@@ -33,7 +33,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
 from tests.truth.random_guards import PRELUDE
-from tests.truth.recorded import END, TURNS, order_of_steps, run
+from tests.truth.recorded import END, SIGNALS, TURNS, order_of_steps, run
 
 
 class Way(NamedTuple):
@@ -67,13 +67,6 @@ NOT_THERE = [
 
 IMPORTS = ["import queue", "from concurrent.futures import Future"]
 LOCKS = ["threading.Lock()", "threading.RLock()", "threading.Condition()", "threading.Semaphore(1)"]
-SIGNALS = {  # how they are given, and waited for
-    "threading.Event()": ("set()", "wait()"),
-    "threading.Semaphore(0)": ("release()", "acquire()"),
-    "queue.Queue()": ("put(1)", "get()"),
-    "queue.SimpleQueue()": ("put(1)", "get()"),
-    "Future()": ("set_result(1)", "result()"),
-}
 
 
 class Function(NamedTuple):

@@ -1,10 +1,11 @@
 """Random programs whose threads update what they share, under locks and orders; which updates nothing guards is known.
 
-Each thread makes a few steps, each under some locks, after some events and before others. The steps are made one after
+Each thread makes a few steps, each under some locks, after some signals and before others: events, semaphores, queues,
+futures, conditions, barriers, the starts and ends of threads. The steps are made one after
 the other, in an order that the generator draws and that the trace does not show, so nothing is ever lost. Its model is
 the definition, and looks at every two steps: two writes of a location by different threads, at least one of them an
-update, are unguarded unless one came before the other by events, or a lock was held at both. With the GIL, one that can
-be suspended between read and write makes them possible, else the GIL prevents it.
+update, are unguarded unless one came before the other by signals, or a lock was held at both. With the GIL, one that
+can be suspended between read and write makes them possible, else the GIL prevents it.
 
 `python -m tests.truth.random_guards --programs 1000` records that many and prints each difference.
 """
@@ -18,21 +19,14 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
-from tests.truth.recorded import END, TURNS, comes_before, order_of_steps, run
+from tests.truth import recorded
+from tests.truth.recorded import TURNS, draw_orders, run
 
-PRELUDE = """\
-import threading
-from time import sleep
-from turns import Turns
+PRELUDE = f"""\
+{recorded.PRELUDE}
 class Box: pass
-box, table = Box(), {}
+box, table = Box(), {{}}
 locks = [threading.Lock() for _ in range(3)]
-def run(order, *works):
-    turns = Turns(order)
-    threads = [threading.Thread(target=turns.run, args=each) for each in enumerate(works)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-    turns.close()
 """
 WAYS = {  # of a write: its lines, and whether a thread can be suspended in it, for a reason of its own
     "at once": (["{} += 1"], False),
@@ -47,8 +41,6 @@ class Step(NamedTuple):
     way: str
     location: str
     locks: tuple[int, ...]
-    waits: list[int]  # events
-    sets: list[int]
     line: int  # of its write
 
     @property
@@ -58,6 +50,7 @@ class Step(NamedTuple):
 
 class Program(NamedTuple):
     steps: list[Step]  # in the order in which they are made
+    precede: list[list[bool]]  # [later][earlier]
     lines: list[str]
 
 
@@ -66,35 +59,32 @@ Told = tuple[str, frozenset[int], str]  # location, lines of the two writes, sev
 
 def build(number: int, choose: random.Random, first_line: int) -> Program:
     """A program whose first line is that one."""
-    order, waits, sets, events = order_of_steps(choose, signals=0.15)
+    orders = draw_orders(number, choose, signals=0.15)
     names = [f"table['p{number}']", f"box.p{number}"]
-    lines = [f"{name} = 0" for name in names]
-    lines.append(f"events{number} = [threading.Event() for _ in range({events})]")
+    lines = [f"{name} = 0" for name in names] + orders.makes
     steps = []
-    bodies: defaultdict[int, list[str]] = defaultdict(list)
-    for place, thread in enumerate(order):
+    calls = []
+    for place, thread in enumerate(orders.threads):
         location, way = choose.choice(names), choose.choice(list(WAYS))
         held = tuple(sorted(choose.sample(range(3), choose.choice([0, 0, 1, 1, 2]))))
         lines.append(f"def step{number}_{place}():")
-        lines += [f"    events{number}[{each}].wait()" for each in waits[place]]
         lines += [f"    {'    ' * depth}with locks[{lock}]:" for depth, lock in enumerate(held)]
         margin = "    " * (len(held) + 1)
         lines += [margin + each.replace("{value}", str(1000 + place)).format(location) for each in WAYS[way][0]]
-        steps.append(Step(thread, way, location, held, waits[place], sets[place], first_line + len(lines) - 1))
-        lines += [f"    events{number}[{each}].set()" for each in sets[place]]
-        bodies[thread] += [f"    step{number}_{place}()", "    step()"]
-    for thread in range(max(order) + 1):
-        lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
-    works = ", ".join(f"work{number}_{thread}" for thread in range(max(order) + 1))
-    lines.append(f"run({[*order, *range(max(order) + 1), END]}, {works})")
-    return Program(steps, lines)
+        steps.append(Step(thread, way, location, held, first_line + len(lines) - 1))
+        call = [f"step{number}_{place}()"]
+        if choose.random() < 0.15:  # the locks are released by an exception
+            lines.append(f"{margin}raise ValueError")
+            call = ["try:", f"    {call[0]}", "except ValueError: pass"]
+        calls.append(call)
+    lines += orders.program(f"work{number}", calls)
+    return Program(steps, orders.precede, lines)
 
 
 def truth(program: Program) -> tuple[set[Told], set[Told]]:
     """What is unguarded; and of that, what the run shows one right after the other, without a third thread in between:
     by what such a one does with locks or events the later thread may have heard of the other."""
     steps = program.steps
-    before = comes_before([(step.thread, step.waits, step.sets) for step in steps])
     everything, in_a_row = set(), set()
     for later, step in enumerate(steps):
         nearest = True
@@ -103,7 +93,11 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
             if other.location != step.location:
                 continue
             is_nearest, nearest = nearest, False
-            if other.thread == step.thread or before[later][earlier] or not (other.is_update or step.is_update):
+            if (
+                other.thread == step.thread
+                or program.precede[later][earlier]
+                or not (other.is_update or step.is_update)
+            ):
                 continue
             if not set(step.locks).isdisjoint(other.locks):
                 continue

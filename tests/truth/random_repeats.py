@@ -2,10 +2,10 @@
 
 The threads of a program share a few functions: each checks a location and acts if it finds what it looks for. They call
 them one after the other, in an order that the generator draws and that the trace does not show, under some locks, after
-some events and before others. So no check is ever stale. The model is the definition, and looks at every two calls of a
-function: in the first one the thread acted, so that the second, by another thread, found nothing to do any more, which
-this one had not found out before; and at every two that both deleted. They are unguarded unless one came before the
-other by events, or a lock was held at both.
+some signals and before others. So no check is ever stale. The model is the definition, and looks at every two calls of
+a function: in the first one the thread acted, so that the second, by another thread, found nothing to do any more,
+which this one had not found out before; and at every two that both deleted. They are unguarded unless one came before
+the other by signals, or a lock was held at both.
 
 `python -m tests.truth.random_repeats --programs 1000` records that many and prints each difference.
 """
@@ -21,7 +21,7 @@ from typing import NamedTuple
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import record
 from tests.truth.random_guards import PRELUDE
-from tests.truth.recorded import END, TURNS, comes_before, order_of_steps, run
+from tests.truth.recorded import TURNS, draw_orders, run
 
 ABSENT = object()
 
@@ -73,12 +73,11 @@ class Step(NamedTuple):
     thread: int
     function: Function
     locks: tuple[int, ...]
-    waits: list[int]  # events
-    sets: list[int]
 
 
 class Program(NamedTuple):
     steps: list[Step]  # in the order in which they are made
+    precede: list[list[bool]]  # [later][earlier]
     lines: list[str]
 
 
@@ -96,24 +95,17 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         lines.append(f"def {name}():")
         lines += ["    " + each.format(location, key=repr(key)) for each in way.lines]
         functions.append(Function(name, way, location, first_line + len(lines) - 2))
-    order, waits, sets, events = order_of_steps(choose, signals=0.15)
-    lines.append(f"events{number} = [threading.Event() for _ in range({events})]")
-    steps = []
-    bodies: defaultdict[int, list[str]] = defaultdict(list)
-    for place, thread in enumerate(order):
+    orders = draw_orders(number, choose, signals=0.15)
+    lines += orders.makes
+    steps, calls = [], []
+    for thread in orders.threads:
         function = choose.choice(functions)
         held = tuple(sorted(choose.sample(range(3), choose.choice([0, 0, 1, 1, 2]))))
-        steps.append(Step(thread, function, held, waits[place], sets[place]))
-        bodies[thread] += [f"    events{number}[{each}].wait()" for each in waits[place]]
-        bodies[thread] += [f"    {'    ' * depth}with locks[{lock}]:" for depth, lock in enumerate(held)]
-        bodies[thread] += [f"    {'    ' * len(held)}{function.name}()"]
-        bodies[thread] += [f"    events{number}[{each}].set()" for each in sets[place]]
-        bodies[thread] += ["    step()"]
-    for thread in range(max(order) + 1):
-        lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
-    works = ", ".join(f"work{number}_{thread}" for thread in range(max(order) + 1))
-    lines.append(f"run({[*order, *range(max(order) + 1), END]}, {works})")
-    return Program(steps, lines)
+        steps.append(Step(thread, function, held))
+        guards = [f"{'    ' * depth}with locks[{lock}]:" for depth, lock in enumerate(held)]
+        calls.append([*guards, f"{'    ' * len(held)}{function.name}()"])
+    lines += orders.program(f"work{number}", calls)
+    return Program(steps, orders.precede, lines)
 
 
 def told_of(step: Step) -> Told:
@@ -129,7 +121,6 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
     """What is unguarded; and of that, what the run shows one right after the other, without a third thread in between:
     by what such a one does with locks or events the later thread may have heard of the other."""
     steps = program.steps
-    before = comes_before([(step.thread, step.waits, step.sets) for step in steps])
     holds: dict[str, object] = {}
     acted = []
     for step in steps:
@@ -140,7 +131,7 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
     everything, in_a_row = set(), set()
     for place, one in enumerate(steps):
         for other_place, other in enumerate(steps):
-            is_ordered = before[max(place, other_place)][min(place, other_place)]
+            is_ordered = program.precede[max(place, other_place)][min(place, other_place)]
             deletes = acted[place] and acted[other_place] and holds_after(one) is holds_after(other) is ABSENT
             same = one.function.location == other.function.location
             if deletes and same and not is_ordered and set(one.locks).isdisjoint(other.locks):
@@ -158,7 +149,7 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
             if other.function != one.function or other.thread == one.thread or other.thread in looked:
                 looked.add(other.thread)
                 continue
-            if not before[later][earlier] and set(one.locks).isdisjoint(other.locks):
+            if not program.precede[later][earlier] and set(one.locks).isdisjoint(other.locks):
                 everything.add(told_of(one))
                 if len({each.thread for each in steps[earlier:later]}) == 1:
                     in_a_row.add(told_of(one))

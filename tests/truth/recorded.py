@@ -1,12 +1,14 @@
-"""What the random programs share whose findings are known: turns for their threads, and a command line."""
+"""What the random programs share whose findings are known: turns and orders of their threads, and a command line."""
 
 from __future__ import annotations
 
 import argparse
 import random
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 END = -1  # in an order: nobody's turn
 AT_ONCE = 200  # programs in one recorded process
@@ -28,11 +30,15 @@ class Turns:
         os.write(self.pipes[self.order[self.now]][1], b".")
 
     def run(self, thread, work):
-        def step():
-            self.next()
+        def take():
             os.read(self.pipes[thread][0], 1)
 
-        os.read(self.pipes[thread][0], 1)
+        def step():
+            self.next()
+            take()
+
+        step.give, step.take = self.next, take
+        take()
         try:
             work(step)
         except (KeyError, AttributeError):
@@ -45,6 +51,114 @@ class Turns:
             for end in pipe:
                 os.close(end)
 '''
+SIGNALS = {  # how they are given, and waited for
+    "threading.Event()": ("set()", "wait()"),
+    "threading.Semaphore(0)": ("release()", "acquire()"),
+    "queue.Queue()": ("put(1)", "get()"),
+    "queue.SimpleQueue()": ("put(1)", "get()"),
+    "Future()": ("set_result(1)", "result()"),
+}
+PRELUDE = """\
+import queue, threading
+from concurrent.futures import Future
+from time import sleep
+from turns import Turns
+class Notice:
+    def __init__(self):
+        self.condition, self.given = threading.Condition(), False
+    def set(self):
+        with self.condition:
+            self.given = True
+            self.condition.notify_all()
+    def wait(self):
+        with self.condition:
+            while not self.given: self.condition.wait()
+def run(order, *works, later=()):
+    global threads
+    turns = Turns(order)
+    threads = [threading.Thread(target=turns.run, args=each) for each in enumerate(works)]
+    first = [each for number, each in enumerate(threads) if number not in later]
+    for thread in first: thread.start()
+    for thread in first: thread.join()
+    for number in later: threads[number].join()
+    turns.close()
+"""
+
+
+class Orders(NamedTuple):
+    """Steps of threads, and what puts them in order."""
+
+    threads: list[int]  # of each step, in the order in which they are made
+    makes: list[str]  # the lines that make signals and barriers
+    before: list[list[str]]  # the lines in front of each step: waits, joins
+    after: list[list[str]]  # those behind it: signals, starts
+    barriers: list[list[str]]  # those of each step's thread, after the step, when it is another one's turn
+    later: list[int]  # threads that others start, in the order in which they do
+    joined: set[int]  # threads that others join
+    precede: list[list[bool]]  # [later][earlier]: whether one step came before another by any of that
+
+    def program(self, name: str, steps: Sequence[list[str]]) -> list[str]:
+        """The lines that make these steps, in functions with this name, and run them."""
+        bodies: defaultdict[int, list[str]] = defaultdict(list)
+        last = {thread: place for place, thread in enumerate(self.threads)}
+        for place, thread in enumerate(self.threads):
+            lines = [*self.before[place], *steps[place], *self.after[place]]
+            if self.barriers[place]:
+                lines += ["step.give()", *self.barriers[place], "step.take()"]
+            elif place != last[thread] or thread not in self.joined:
+                lines.append("step()")
+            bodies[thread] += ["    " + each for each in lines]
+        threads = range(max(self.threads) + 1)
+        lines = [line for thread in threads for line in (f"def {name}_{thread}(step):", *bodies[thread])]
+        works = ", ".join(f"{name}_{thread}" for thread in threads)
+        return [*lines, f"run({[*self.threads, *threads, END]}, {works}, later={self.later})"]
+
+
+def draw_orders(number: int, choose: random.Random, *, signals: float) -> Orders:
+    """Random steps of two or three threads, and signals, barriers, starts and joins. `number` is that of the program;
+    `signals` is the share of pairs of steps that have one."""
+    order, waits, sets, count = order_of_steps(choose, signals=signals)
+    kinds = choose.choices([*SIGNALS, "Notice()"], (4, 1, 1, 1, 1, 2), k=count)
+    ways = [SIGNALS.get(kind, ("set()", "wait()")) for kind in kinds]
+    before = [[f"signals{number}[{each}].{ways[each][1]}" for each in waits[place]] for place in range(len(order))]
+    after = [[f"signals{number}[{each}].{ways[each][0]}" for each in sets[place]] for place in range(len(order))]
+    barriers: list[list[str]] = [[] for _ in order]
+    makes = [f"signals{number} = [{', '.join(kinds)}]"]
+    marks = [(thread, set(waits[place]), set(sets[place])) for place, thread in enumerate(order)]
+
+    def put_in_order(earlier: Collection[int], later: Collection[int]) -> None:
+        nonlocal count
+        for place in earlier:
+            marks[place][2].add(count)
+        for place in later:
+            marks[place][1].add(count)
+        count += 1
+
+    if choose.random() < 0.2:
+        cut = choose.randrange(1, len(order))
+        parties = set(order[:cut]) & set(order[cut:])
+        if len(parties) > 1:
+            makes.append(f"barrier{number} = threading.Barrier({len(parties)})")
+            for party in parties:
+                barriers[max(place for place in range(cut) if order[place] == party)].append(f"barrier{number}.wait()")
+            its = [place for place, thread in enumerate(order) if thread in parties]
+            put_in_order([place for place in its if place < cut], [place for place in its if place >= cut])
+    later: list[int] = []
+    joined: set[int] = set()
+    for place, thread in enumerate(order):
+        own = [at for at, each in enumerate(order) if each == thread]
+        if place == own[0] > 0 and choose.random() < 0.2:
+            starter = choose.randrange(place)
+            after[starter].append(f"threads[{thread}].start()")
+            later.append(thread)
+            put_in_order([starter], own)
+        if place == own[-1] < len(order) - 1 and choose.random() < 0.3:
+            joiner = choose.randrange(place + 1, len(order))
+            if order[joiner] != thread:
+                before[joiner].insert(0, f"threads[{thread}].join()")
+                joined.add(thread)
+                put_in_order(own, [joiner])
+    return Orders(order, makes, before, after, barriers, later, joined, comes_before(marks))
 
 
 def order_of_steps(choose: random.Random, *, signals: float) -> tuple[list[int], list[list[int]], list[list[int]], int]:

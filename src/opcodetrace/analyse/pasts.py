@@ -196,11 +196,13 @@ class Hearsay:
         types = {each.id: each.type_name for each in self._trace.sync_objects}
         tell = {number for number, type_name in types.items() if type_name in _TELL}
         locks = {number for number, type_name in types.items() if type_name in LOCKS}
-        # a library's own: taken by code that no watched code called, or inside of another operation
+        # a library's own: taken by code that no watched code called, or inside of another operation; where an exception
+        # leaves a `with`, no code calls
         inside = {
             each.object
             for each in self._trace.synchronisation
-            if each.site is None and each.thread and each.object is not None and each.object in locks
+            if each.site is None and each.thread and each.object in locks and each.operation != Act.RELEASE
+            if each.object is not None
         }
         inside |= {
             part.object
