@@ -27,6 +27,8 @@ box.count, box.value, box.done, box.state = 0, Money(0), False, "idle"
 lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RLock(), threading.Semaphore(1)
 event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
 none, simple, first_come = threading.Semaphore(0), queue.SimpleQueue(), queue.PriorityQueue()
+stock, simple_stock, last = queue.Queue(), queue.SimpleQueue(), queue.Queue()
+for each in (stock, simple_stock, stock, simple_stock, last): each.put(1)
 reader, writer = os.pipe()
 process_lock, process_audit, process_rlock = multiprocessing.Lock(), multiprocessing.Lock(), multiprocessing.RLock()
 process_event, process_items = multiprocessing.Event(), multiprocessing.Queue()
@@ -119,6 +121,8 @@ POSSIBLE = {
         f"del d[{ADDRESS}]",
         f"d[{ADDRESS}]",
     ),
+    "each takes an item that was there": ("slowly()\nstock.get()", "stock.get()\nslowly()", "box.count"),
+    "each takes one, without a lock": ("slowly()\nsimple_stock.get()", "simple_stock.get()\nslowly()", "box.count"),
     "one that changed nothing before": ("box.count += 0\nslowly()", "box.count += 0\nslowly()", "box.count"),
     "a counter that both increase tells nothing": (
         "slowly()\nwith lock: d['n'] += 1",
@@ -154,6 +158,11 @@ NONE = {
     "a start": ("slowly()\nlate = threading.Thread(target=slowly)\nlate.start()\nlate.join()", "pass"),
     "a semaphore, as a signal": ("slowly()\nnone.release()", "none.acquire()\nslowly()"),
     "a queue that has no lock": ("slowly()\nsimple.put(1)", "simple.get()\nslowly()"),
+    "a queue that is empty": ("slowly()\nlast.get()", "if last.empty(): slowly()"),
+    "a queue that has no item left": (
+        "slowly()\nlast.get()",
+        "try: last.get_nowait()\nexcept queue.Empty: slowly()",
+    ),
     "an item that is not the first": ("slowly()\nfirst_come.put(2)\nfirst_come.put(1)", "first_come.get()\nslowly()"),
     "a future of a pool": (
         "with ThreadPoolExecutor(2) as pool:\n        for _ in range(3): pool.submit(slowly).result(); slowly()",

@@ -145,8 +145,8 @@ class Hearsay:
     does not: a counter that both increase hands nothing on; but one on which a branch depended does, and one by a call
     (`d.popitem()`). A read of the very location that is asked about does not, either.
 
-    As news count, too, operations on one queue, event, semaphore, barrier or future, or with a lock inside of one
-    (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
+    As news count, too, operations on one queue, event, semaphore, barrier or future, except that both take an item from
+    a queue, or with a lock inside of one (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
     other threads, which may hold it on behalf of those that are asked about; that a thread came out of a loop that
     only waits; and what `Callbacks.heard` says of tasks.
 
@@ -220,6 +220,14 @@ class Hearsay:
             for part in operation.parts
         }
         self._tell = tell | (inside - self._of_starts)
+        # who takes an item from a queue after another one hears nothing of what that one did
+        self._takes = {
+            part.seq
+            for operation in self._pasts.operations.all
+            if operation.first.operation == Act.GET and operation.done and types[operation.first.object] in QUEUES
+            for part in (operation.first, *operation.parts, operation.last)
+            if part is not None
+        }
         rows = [each for each in self._trace.synchronisation if each.object in self._tell | locks]
         return [each.seq for each in rows], rows
 
@@ -244,6 +252,7 @@ class Hearsay:
         own = int(events.location[one])
         told = {own: bool(events.kind[one] != EventKind.READ)}  # by location: whether who wrote there last knows
         touched: set[int] = set()  # objects that one who knows has used
+        taken: set[int] = set()  # queues that one who knows has taken something from
         released: dict[int, int] = {}  # lock: the thread who knew as it released it
         for seq, step in self._steps(one, other, start, end):
             if isinstance(step, Order):
@@ -254,9 +263,10 @@ class Hearsay:
                 if number is None:
                     continue
                 if number in self._tell:
+                    takes = seq in self._takes
                     if thread in knows:
-                        touched.add(number)
-                    elif number in touched:
+                        (taken if takes else touched).add(number)
+                    elif number in touched or (number in taken and not takes):
                         knows[thread] = seq
                 elif by_locks and number in self._of_starts:
                     continue
