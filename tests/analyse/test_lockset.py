@@ -335,3 +335,20 @@ def test_random_lock_programs(made: tuple[Programme, Steps]) -> None:
             assert all(held_throughout(history, lock, update) for update in run.updates)
         for early, late in itertools.combinations(run.updates, 2):
             assert early.thread == late.thread or early.seq < late.began or late.seq < early.began
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_what_a_thread_makes_before_it_shares_it(reads: bool) -> None:
+    # GIVEN a write without the lock, before the first one of another thread
+    run = Programme()
+    lock = run.thing(LOCK)
+    run.update(1) if reads else run.write(1)
+    for thread in (2, 1):
+        run.does(thread, "acquire", lock)
+        run.update(thread)
+        run.does(thread, "release", lock)
+    # THEN it is how the object was made, unless it was made of what was there
+    verdict = run.verdict()
+    assert verdict.why is (Why.NOTHING if reads else Why.LOCK)
+    assert verdict.doubts == (() if reads else (Doubt.MADE,))
+    assert verdict.updates == (3 if reads else 2)

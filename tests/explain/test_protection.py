@@ -236,3 +236,31 @@ def test_a_finding_says_which_lock_all_other_writes_held(other: str, is_told: bo
     (told,) = json.loads(scripts.opcodetrace("report", "--format", "json").stdout)["findings"][:1]
     expected = {"lock": {"label": "lock", "type": "_thread.lock"}, "writes": 7}
     assert told["held_elsewhere"] == (expected if is_told else None)
+
+
+SEVERAL = """
+import threading
+class Account:
+    def __init__(self): self.balance, self.lock = 0, threading.Lock()
+    def deposit(self):
+        with self.lock: self.balance += 1
+accounts, turns = [], threading.Barrier(2)
+def work(makes):
+    if makes: accounts.extend(Account() for _ in range(3))
+    turns.wait()
+    for each in accounts: each.deposit()
+threads = [threading.Thread(target=work, args=(makes,)) for makes in (True, False)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_objects_of_a_class_are_told_together(tmp_path: Path, record: Callable[..., Recording]) -> None:
+    # GIVEN three objects that a thread makes, each with a lock of its own
+    script = tmp_path / "accounts.py"
+    script.write_text(SEVERAL)
+    # THEN they are one entry, and each has its own lock
+    (told,) = reported(record(script))["protected"]
+    assert (told["label"], told["cells"], told["why"], told["updates"]) == ("self.balance (Account)", 3, "lock", 9)
+    assert len(told["objects"]) == 3
+    assert "the Lock self.lock (lock), one of 3 of that name" in told["sentences"][0]

@@ -304,20 +304,50 @@ class Judge:
             # a task takes an RLock that another task of its thread holds
             locks = [held - self._rlocks for held in locks]
         doubts = [*known, *([] if all(update.certain for update in updates) else [Doubt.SOURCE])]
-        verdict = _held_by_all(updates, threads, locks, semaphores)
+        verdict = self._kept_apart(updates, threads, locks, semaphores)
         if verdict is None:
-            if not self._clocks:
-                return None
-            for clocks in self._clocks:
-                verdict = _ordered(updates, threads, locks, semaphores, clocks)
-                if verdict.why is not Why.NOTHING:
-                    break
-        assert verdict is not None
+            return None
+        making = _making(updates)
+        if verdict.why is Why.NOTHING and making:
+            since = slice(making, None)
+            made = self._kept_apart(updates[since], threads, locks[since], semaphores[since])
+            if made is not None and made.why is not Why.NOTHING:
+                verdict, doubts = made, [*doubts, Doubt.MADE]
         doubts += verdict.doubts
         certainty = Certainty.INFERRED if doubts else Certainty.PROVEN
         if verdict.why is Why.NOTHING:
             certainty, doubts = Certainty.POSSIBLE, []
         return replace(verdict, certainty=certainty, doubts=tuple(dict.fromkeys(doubts)))
+
+    def _kept_apart(
+        self,
+        updates: Sequence[Update],
+        threads: tuple[int, ...],
+        locks: Sequence[frozenset[int]],
+        semaphores: Sequence[frozenset[int]],
+    ) -> Verdict | None:
+        """None if the orders are too many to look into."""
+        verdict = _held_by_all(updates, threads, locks, semaphores)
+        if verdict is not None:
+            return verdict
+        for clocks in self._clocks:
+            verdict = _ordered(updates, threads, locks, semaphores, clocks)
+            if verdict.why is not Why.NOTHING:
+                break
+        return verdict
+
+
+def _making(updates: Sequence[Update]) -> int:
+    """How many of the first updates and reads are the first thread's, before any other's, made of nothing there: it
+    made the object and had not shared it yet (the exclusive state of Eraser, Savage et al., SOSP 1997). 0 if that is
+    all but what one other thread does."""
+    first = updates[0].thread
+    making = 0
+    for update in updates:
+        if update.thread != first or not (update.blind or update.is_read):
+            break
+        making += 1
+    return making if len({update.thread for update in updates[making:]}) > 1 else 0
 
 
 def _held_by_all(

@@ -146,9 +146,9 @@ class Hearsay:
     (`d.popitem()`). A read of the very location that is asked about does not, either.
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, except that both take an item from
-    a queue, or with a lock inside of one (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
-    other threads, which may hold it on behalf of those that are asked about; that a thread came out of a loop that
-    only waits; and what `Callbacks.heard` says of tasks.
+    a queue, or with a lock inside of one (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's
+    release and its next acquisition by two other threads, which may hold it on behalf of those that are asked about;
+    that a thread came out of a loop that only waits; and what `Callbacks.heard` says of tasks.
 
     All this is more than happens-before has, so it finds orders that another run need not have. Tasks and their thread
     are one, unless it is known what made each of their steps go on (`Callbacks.followed`)."""
@@ -221,10 +221,11 @@ class Hearsay:
         }
         self._tell = tell | (inside - self._of_starts)
         # who takes an item from a queue after another one hears nothing of what that one did
+        queues = {number for number, type_name in types.items() if type_name in QUEUES}
         self._takes = {
             part.seq
             for operation in self._pasts.operations.all
-            if operation.first.operation == Act.GET and operation.done and types[operation.first.object] in QUEUES
+            if operation.first.operation == Act.GET and operation.done and operation.first.object in queues
             for part in (operation.first, *operation.parts, operation.last)
             if part is not None
         }

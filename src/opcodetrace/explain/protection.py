@@ -14,7 +14,7 @@ from opcodetrace.store.stored_value import MAX_INTEGER
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.finding import Finding, FindingGroup
 from opcodetrace.trace.finding_kind import FindingKind
-from opcodetrace.trace.location import Location
+from opcodetrace.trace.location import Location, without_number
 from opcodetrace.trace.protection import Doubt, HeldElsewhere, Holding, Update, Verdict, Why
 from opcodetrace.trace.report_model import Interleaving, Protected
 from opcodetrace.trace.report_step import Lane
@@ -157,25 +157,40 @@ class Synchronised:
         for location in wanted.values():
             verdict = verdicts.get(location.id)
             if verdict is not None:
-                alike = replace(verdict, updates=0, threads=(), apart=0)
-                found.setdefault((location.label, alike), []).append((location, verdict))
+                alike = replace(verdict, updates=0, threads=(), apart=0, objects=(), carriers=())
+                things = tuple(self._name(each) for each in verdict.objects)
+                carriers = tuple((each.before, each.after, self._name(each.object)) for each in verdict.carriers)
+                name = without_number(location.label)
+                found.setdefault((name, alike, things, carriers), []).append((location, verdict))
         told = [self._told(alike) for alike in found.values()]
         if told and lanes:
-            location = next(iter(found.values()))[0][0]
+            location, verdict = next(iter(found.values()))[0]
             its = [update for update in updates if update.location == location.id]
-            excerpt = self._excerpt(location, told[0].verdict, its, recording, lanes)
+            excerpt = self._excerpt(location, verdict, its, recording, lanes)
             told[0] = replace(told[0], hand_over=excerpt)
         return told
 
+    def _name(self, number: int | None) -> tuple[str, str] | None:
+        """What all objects have in common that are made at one place."""
+        if number is None:
+            return None
+        its = self.judge.objects[number]
+        return its.type_name, without_number(its.label)
+
     def _told(self, alike: Sequence[tuple[Location, Verdict]]) -> Protected:
         verdicts = [verdict for _, verdict in alike]
+        objects = tuple(sorted({each for verdict in verdicts for each in verdict.objects}))
         verdict = replace(
             verdicts[0],
+            objects=objects,
             updates=sum(each.updates for each in verdicts),
             apart=sum(each.apart for each in verdicts),
             threads=tuple(sorted({thread for each in verdicts for thread in each.threads})),
         )
-        return Protected(alike[0][0].label, len(alike), verdict, None)
+        label = alike[0][0].label
+        several = len({location.label for location, _ in alike}) > 1
+        own = len(objects) > len(verdicts[0].objects)
+        return Protected(without_number(label) if several else label, len(alike), verdict, None, own)
 
     def _excerpt(
         self, location: Location, verdict: Verdict, updates: Sequence[Update], recording: RunEvents,

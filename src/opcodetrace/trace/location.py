@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,3 +32,11 @@ class Location:
     reads: int
     writes: int
     threads: int
+
+
+NUMBER = re.compile(r" ?#\d+(?=\)$)")
+
+
+def without_number(label: str) -> str:
+    """The label without the number of one object among those of its type or name: self.n (Account), self.lock."""
+    return NUMBER.sub("", label).removesuffix(" ()")

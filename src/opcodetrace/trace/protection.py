@@ -43,6 +43,7 @@ class Doubt(StrEnum):
     STATE = "state"  # a queue was empty, or an event unset, as the recording began
     JOIN = "join"  # a join was not ended by its timeout
     PLACES = "places"  # a semaphore has one place
+    MADE = "made"  # what the first thread wrote, made of nothing, came before it shared the object
     UNSEEN = "unseen"  # code that is not woven wrote to the location too
     MISSED = "missed"  # some accesses of the run were not recorded
 

@@ -58,10 +58,11 @@ class Story:
 class Protected:
     """Locations of one label that several threads updated and that lost nothing, for one and the same reason."""
 
-    label: str
+    label: str  # without the object's number, if they are of several objects
     cells: int  # locations of which this holds
-    verdict: Verdict  # of all of them; its updates are theirs together
+    verdict: Verdict  # of all of them; its updates and objects are theirs together
     hand_over: Interleaving | None  # how one thread's update followed another's, the tightest
+    each_its_own: bool = False  # each location, or some, has another lock or semaphore, made at the same place
 
 
 @dataclass(frozen=True, slots=True)

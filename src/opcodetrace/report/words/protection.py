@@ -8,6 +8,7 @@ from opcodetrace.report.words import lanes as lane_words
 from opcodetrace.report.words.steps import step_words
 from opcodetrace.report.words.sync import MAX_LOCKS, held_words, operation_words
 from opcodetrace.report.words.text import identity
+from opcodetrace.trace.location import without_number
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.protection import Carrier, Doubt, Holding, Why
 from opcodetrace.trace.quantity import listing, quantity
@@ -26,7 +27,10 @@ def hand_over(interleaving: Interleaving) -> str:
 def protection(protected: Protected, report: RunReport, code: Callable[[str], str] = identity) -> str:
     """Why no update of a location was lost."""
     verdict = protected.verdict
-    names = [held_words(report.objects[each], code) for each in verdict.objects[:MAX_LOCKS]]
+    objects = [report.objects[each] for each in verdict.objects]
+    if protected.each_its_own:
+        objects = [objects[0]._replace(label=without_number(objects[0].label))]
+    names = [held_words(each, code) for each in objects[:MAX_LOCKS]]
     label = code(printable(protected.label)) + (
         f" (at {protected.cells:,} locations of that name)" if protected.cells > 1 else ""
     )
@@ -34,6 +38,8 @@ def protection(protected: Protected, report: RunReport, code: Callable[[str], st
     one, several = lane_words.noun(lanes), lane_words.plural(lanes)
     number = f"{quantity(verdict.updates, 'update')} by {lane_words.count(lanes)}"
     held = f"one of {listing(names)}, each for a time" if verdict.phases else listing(names)
+    if protected.each_its_own:
+        held += f", one of {len(verdict.objects):,} of that name, always the same one at each location"
     match verdict.why:
         case Why.LOCK | Why.SEMAPHORE:
             all_of = f"all but {verdict.apart:,} of its {number} were" if verdict.apart else f"each of its {number} was"
@@ -80,6 +86,7 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
             return "Possible: another run may lose some of them."
         return "Possible: it is not known whether another run would lose some. One without the GIL may."
     gave = {carrier.before for carrier in verdict.carriers}
+    one = lane_words.noun(lane_words.chosen(verdict.threads, report))
     states = [f"{what} is taken to have been {state}" for operation, what, state in STATES if operation in gave]
     reasons = {
         Doubt.SOURCE: "a value went through a call, a parameter or a return; the read before is taken for its source",
@@ -88,10 +95,10 @@ def protection_certainty(protected: Protected, report: RunReport) -> str:
         Doubt.UNSEEN: "code that is not woven wrote there too, with or without that",
         Doubt.MISSED: "some accesses were not recorded",
         Doubt.PLACES: "a semaphore is taken to have one place; how many it has is not recorded",
+        Doubt.MADE: f"what was written before a second {one} came is left out, as the object was being made",
     }
     if verdict.doubts:
         return f"Inferred: {listing([reasons[each] for each in verdict.doubts])}."
-    one = lane_words.noun(lane_words.chosen(verdict.threads, report))
     if verdict.why is Why.LOCK:
         return f"Proven: the lock was held without a break from each read to its write; one {one} has it at a time."
     return f"Proven: each of these waits could only end after what the other {one} had done."
