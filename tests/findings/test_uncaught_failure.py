@@ -58,7 +58,33 @@ FOUND = {
     "deleted, written, deleted": ("d['k']\nwait()\nd['k']", "del d['k']; d['k'] = 4; del d['k']", "d['k']"),
     "its own deletion, and another's": ("del d['k']\nwait()\nd['k']", "d['k'] = 4; del d['k']", "d['k']"),
 }
+HALF_MADE = "box.one = Box()\nchanged.append(1)\nwhile len(looked) < 2: time.sleep(0)\nbox.one.name = 'one'"
+NOT_YET = {
+    "nobody caught it": (
+        "wait()\ntry: box.one.name\nfinally: looked.append(2)",
+        HALF_MADE,
+        "box.one.name",
+    ),
+    "it was only reported": (
+        "errors = []\nwait()\none = box.one\ntry: one.name\nexcept AttributeError as error: errors.append(error)\n"
+        "looked.append(2)",
+        HALF_MADE,
+        "box.one.name",
+    ),
+}
 SILENT = {
+    "not made yet, and ready for that": (
+        "wait()\ntry: box.one.name\nexcept AttributeError: pass\nlooked.append(2)",
+        HALF_MADE,
+    ),
+    "never made": (
+        "wait()\ntry: box.one.name\nfinally: looked.append(2)",
+        HALF_MADE.replace("box.one.name =", "box.one.other ="),
+    ),
+    "not made yet, by another thread than that which shared it": (
+        "box.two = Box()\nlooked.append(1)\ntry: box.two.name\nfinally: looked.append(2)",
+        "while len(looked) < 2: time.sleep(0)\nbox.two.name = 'two'",
+    ),
     "caught": ("d['k']\nwait()\ntry: d['k']\nexcept KeyError: print('no')", DELETED),
     "caught further out": ("d['k']\nwait()\ntry: drop('k')\nexcept Exception as error: print(error)", DELETED),
     "another error in a handler": (
@@ -89,19 +115,36 @@ SILENT = {
 
 
 def program(first: str, second: str) -> str:
-    return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
+    return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second.replace("\n", "\n    "))
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     programs = {name: program(first, second) for name, (first, second, _) in FOUND.items()}
     programs |= {name: program(first, second) for name, (first, second) in SILENT.items()}
+    programs |= {name: program(first, second) for name, (first, second, _) in NOT_YET.items()}
     return told_of(programs, "failed access", tmp_path_factory.mktemp("forms"))
 
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_another_thread_deleted(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == [("happened", "proven", FOUND[name][2])]
+
+
+@pytest.mark.parametrize("name", NOT_YET)
+def test_what_another_thread_had_not_written_yet(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == [("happened", "proven", NOT_YET[name][2])]
+
+
+def test_what_was_not_there_yet_is_told(scripts: Scripts) -> None:
+    first, second, label = NOT_YET["nobody caught it"]
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "second shared the object (line" in told
+    assert "first's access raised AttributeError" in told
+    assert "second wrote 'one' (line" in told
+    assert f"access to {label}" in told
 
 
 @pytest.mark.parametrize("name", SILENT)

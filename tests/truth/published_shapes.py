@@ -357,8 +357,7 @@ def use():
     finally: other.give()
 run(initialise, use)
 """,
-        found(),
-        "a failed access needs a check of the location that it fails at, and this one checks where the object is",
+        found((FAILED, HAPPENED, "shelf.holder.value")),
     ),
     "a lost notification": Wrong(
         f"{FARCHI}, the lost notify",

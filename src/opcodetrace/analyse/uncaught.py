@@ -2,7 +2,8 @@
 
 A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if another
 thread has deleted the item since this one had found it there, had taken its key out of the container, or had begun the
-function, that is why.
+function, that is why. Or if another thread had shared the object and wrote the attribute too late: the object was not
+made yet (Goetz et al., "Java Concurrency in Practice", 3.5: improper publication).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.syntax import Function, own_nodes
 from opcodetrace.analyse.windows import Lanes
-from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -32,6 +33,7 @@ _ONE_OF = frozenset(["next", "min", "max", "choice"])  # they give one of what t
 _BY_KEY = frozenset(["pop", "remove"])
 MAX_REPORTED = 1_000  # failures of an instruction whose exception was caught, that are looked at
 _DEEPEST = 8  # expressions from the key back to the container
+_NEAR = 1_000  # accesses before a failed one among which it is looked for how its thread had got the object
 
 
 class Uncaught(NamedTuple):
@@ -40,6 +42,8 @@ class Uncaught(NamedTuple):
     change: int
     failure: int
     is_sure: bool  # they came in that order in every order that agrees with the trace
+    shared_at: int | None = None  # if the change came too late: the location by which the object was shared,
+    share: int | None = None  # and the write that did so
 
 
 def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen: Collection[int]) -> Iterator[Uncaught]:
@@ -59,7 +63,7 @@ def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen:
             looked_at[site] += 1
             if looked_at[site] > MAX_REPORTED or not search.is_reported(failure):
                 continue
-        found = search.of(failure, ended=failure in uncaught)
+        found = search.of(failure, ended=failure in uncaught) or search.half_made(failure)
         if found is not None:
             yield found
 
@@ -107,7 +111,7 @@ class _Search:
             return None
         change = changes[0]
         knows = self._pasts.holds(failure, change)
-        if knows or self._has_tasks[events.thread[[failure, change]]].any():
+        if knows or not self._are_two_threads(change, failure):
             return None
         changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
         is_sure = knows is False and int(events.seq[change]) < failing
@@ -122,6 +126,50 @@ class _Search:
         assert deleted is not None
         assert failed is not None
         return Uncaught(number, first, deleted, failed, is_sure)
+
+    def half_made(self, failure: int) -> Uncaught | None:
+        """An attribute that was never written before, but later, by the thread which had shared the object."""
+        events = self._events
+        number = int(events.location[failure])
+        location, containers = self._trace.locations.get(number), self._trace.containers
+        if not self._failed[failure] or location is None or not location.certain or containers is None:
+            return None
+        if location.kind is not LocationKind.ATTRIBUTE or number in self._unseen or not containers[number]:
+            return None
+        if any(events.kind[place] != EventKind.READ for place in self._histories.before(failure)):
+            return None
+        change = next((place for place in self._histories.after(failure) if events.kind[place] != EventKind.READ), None)
+        if change is None or events.kind[change] != EventKind.WRITE or not self._are_two_threads(change, failure):
+            return None
+        share = self._share(failure, int(containers[number]))
+        if share is None or events.thread[share] != events.thread[change]:
+            return None
+        failed, changed, shared = (int(events.seq[place]) for place in (failure, change, share))
+        is_sure = failed < changed - events.before[change] and shared < failed - events.before[failure]
+        return Uncaught(number, None, changed, failed, bool(is_sure), int(events.location[share]), shared)
+
+    def _are_two_threads(self, one: int, other: int) -> bool:
+        threads = self._events.thread[[one, other]]
+        return bool(threads[0] != threads[1] and not self._has_tasks[threads].any())
+
+    def _share(self, failure: int, container: int) -> int | None:
+        """The write of which a thread had read the object, the nearest; a place."""
+        events = self._events
+        own = (
+            failure
+            - 1
+            - np.flatnonzero(events.thread[max(0, failure - _NEAR) : failure][::-1] == events.thread[failure])
+        )
+        for place in own.tolist():
+            if events.kind[place] == EventKind.READ and self._is(place, container):
+                writes = (each for each in self._histories.before(place) if events.kind[each] != EventKind.READ)
+                last = next(writes, None)
+                return last if last is not None and self._is(last, container) else None
+        return None
+
+    def _is(self, place: int, container: int) -> bool:
+        value = self._events[place].value
+        return isinstance(value, Opaque) and value.identity == container
 
     def _finds(self, place: int) -> bool:
         """Whether there is something after an access, as far as that tells."""

@@ -47,6 +47,7 @@ _STEPS = 4  # writes after an act, and before it, that are looked at for one by 
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
 _EMPTIES = (*_TAKES, ".clear(", ".remove(")
+_DELETES = frozenset(each for each in Operation if each.startswith("DELETE_"))
 # Objects that threads share, or it would not be needed to make them.
 _TO_BE_SHARED = frozenset(Primitive) | {"threading.Thread", "concurrent.futures.thread.ThreadPoolExecutor"}
 
@@ -241,6 +242,7 @@ class _Search:
         self._sources = evidence.sources
         self._tests = tests
         self._sites_of_checks = {check for answers in tests.values() for check in answers}
+        self._pasts = evidence.pasts
         self._checks = evidence.checks
         self._histories = evidence.checks.histories
         self._sites_of: dict[int, frozenset[int]] = {}
@@ -261,12 +263,22 @@ class _Search:
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
             return None  # what the other check found is not by this act
-        if any(
-            events.thread[place] == events.thread[other] and int(events.site[place]) in self._sites_of_checks
-            for place in between
-        ):
+        if any(self._looks(place, act) and self._had_heard(other, place) for place in between):
             return None  # the other thread had found it so before, and may have done the same by that
         return found if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
+
+    def _looks(self, place: int, act: int) -> bool:
+        """Whether another thread than that of an act finds out there whether it was done, and may act itself."""
+        site = self._trace.sites.get(int(self._events.site[place]))
+        tries = site is not None and site.operation in _DELETES
+        return self._events.thread[place] != self._events.thread[act] and (
+            tries or int(self._events.site[place]) in self._sites_of_checks
+        )
+
+    def _had_heard(self, place: int, earlier: int) -> bool:
+        """Whether it is the same thread, or one that had waited for the other to be past that."""
+        is_own = bool(self._events.thread[place] == self._events.thread[earlier])
+        return is_own or self._pasts.holds(place, earlier) is not False
 
     def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""

@@ -1,4 +1,4 @@
-"""Failed access: what a thread had found to be there was gone as it came to take it."""
+"""Failed access: what a thread had found to be there was gone as it came to take it, or was not there yet."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from opcodetrace.trace.quantity import extent
 NAME = "failed access"
 CHECK = "check"
 SEEN = "seen"
+SHARE = "share"
 CHANGE = "change"
 FAILURE = "failure"
 
@@ -24,13 +25,17 @@ class FailedAccessKind(Kind):
 
     name = NAME
     plural = "failed accesses"
-    claim = "A thread found that something was there, another thread took it away, and the first one's access raised."
+    claim = (
+        "A thread found that something was there, another thread took it away, and the first one's access raised; or "
+        "another thread had shared an object that was not made yet."
+    )
     roles = (
         Role(CHECK, "the read on which it depended that the access is made", groups=True),
         Role(SEEN, "if there is no check: the own access by which the thread knew that it was there"),
+        Role(SHARE, "if it was not there yet: the other thread's write by which the first one had got the object"),
         Role(
             CHANGE,
-            "the other thread's write or deletion, after which the check would have gone otherwise",
+            "the other thread's write or deletion, after which the check would have gone otherwise; or its late write",
             Mark.WARNING,
             True,
         ),
@@ -48,9 +53,13 @@ class FailedAccessKind(Kind):
         for each in uncaught_failures(evidence.trace, evidence.pasts, told, unseen):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {CHANGE: each.change, FAILURE: each.failure}
+            locations = [each.location]
             if each.seen is not None:
                 roles = {SEEN: each.seen, **roles}
-            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+            if each.share is not None and each.shared_at is not None:
+                roles = {SHARE: each.share, **roles}
+                locations.append(each.shared_at)
+            yield Finding(NAME, severity, Certainty.PROVEN, roles, tuple(locations))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "access", "accesses")
@@ -65,6 +74,15 @@ class FailedAccessKind(Kind):
         if change is None or failure is None:
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
+        share = teller.step(SHARE)
+        if share is not None:
+            yield (
+                f"{other} shared the object ({teller.place(share.site)}), and {one}'s access {teller.did(failure)}. "
+                f"{other} {teller.did(change)} only after that."
+            )
+            yield f"The program was not ready for that: the exception ended {one}, or was only reported."
+            yield f"It would be excluded if {other} shared the object when it is made, or if both held the same lock."
+            return
         if check is None:
             knew = "" if seen is None else f"{one} {teller.did(seen)}, then "
             yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
@@ -89,7 +107,10 @@ class FailedAccessKind(Kind):
         if change is None:
             return None
         other = teller.lane(change.thread)
-        return {CHECK: f"true until {other} comes", SEEN: f"there until {other} comes", FAILURE: "FAILED"}.get(role)
+        remarks = {CHECK: f"true until {other} comes", SEEN: f"there until {other} comes", FAILURE: "FAILED"}
+        if teller.step(SHARE) is not None:
+            remarks[CHANGE] = "too late"
+        return remarks.get(role)
 
 
 FAILED_ACCESS = FailedAccessKind()
