@@ -93,6 +93,12 @@ CHANGED = {  # what the first thread does, and the second
         'if "there" in d: del d["there"]',
         "d['there']",
     ),
+    "made at two places": (LAZY, 'if d.get("k") is None: d["k"] = []\nd["k"].append(2)', "d['k']"),
+    "made at two places, with another lock": (
+        f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}",
+        'with audit:\n    try: d["k"]\n    except KeyError: d["k"] = make()\n    d["k"].append(2)',
+        "d['k']",
+    ),
     "None in between": (
         "box.items = [1]\nif box.items is not None:\n    time.sleep(0)\n    box.items.append(1)",
         "box.items = None",
@@ -178,6 +184,21 @@ NONE = {  # what both do, and what they do beside it
         "pass",
         READ_AND_DELETE.replace("KEY", "1 << 40"),
         ADD_AND_DELETE.replace("KEY", "1 << 40"),
+    ),
+    "made at two places, with one lock": (
+        f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}",
+        "act()",
+        'with lock:\n    if "k" not in d: d["k"] = []\nd["k"].append(2)',
+    ),
+    "made at two places, checked twice": (
+        f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}",
+        "act()",
+        'if "k" not in d:\n    with lock:\n        if "k" not in d: d["k"] = []\nd["k"].append(2)',
+    ),
+    "made at one place, missed at another": (
+        LAZY,
+        "act()",
+        'if "k" not in d: print("not there")',
     ),
     "made for the other": (LAZY, "act()", 'd["k"].append(2)'),
     "each its turn": (

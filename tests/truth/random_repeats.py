@@ -3,9 +3,9 @@
 The threads of a program share a few functions: each checks a location and acts if it finds what it looks for. They call
 them one after the other, in an order that the generator draws and that the trace does not show, under some locks, after
 some signals and before others. So no check is ever stale. The model is the definition, and looks at every two calls of
-a function: in the first one the thread acted, so that the second, by another thread, found nothing to do any more,
-which this one had not found out before; and at every two that both deleted. They are unguarded unless one came before
-the other by signals, or a lock was held at both.
+a function, or of two that make something if nothing is there: in the first one the thread acted, so that the second, by
+another thread, found nothing to do any more, which this one had not found out before; and at every two that both
+deleted. They are unguarded unless one came before the other by signals, or a lock was held at both.
 
 `python -m tests.truth.random_repeats --programs 1000` records that many and prints each difference.
 """
@@ -113,6 +113,11 @@ def told_of(step: Step) -> Told:
     return step.function.location, step.function.line, "possible" if suspends else "gil-only"
 
 
+def ask_alike(one: Function, other: Function) -> bool:
+    """Whether they are the same check, or both make something if nothing is there."""
+    return one == other or (one.way.finds is other.way.finds is _is_absent)
+
+
 def holds_after(step: Step) -> object:
     return step.function.way.leaves(ABSENT)
 
@@ -146,7 +151,7 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
                 continue
             if acted[later]:
                 break
-            if other.function != one.function or other.thread == one.thread or other.thread in looked:
+            if not ask_alike(one.function, other.function) or other.thread == one.thread or other.thread in looked:
                 looked.add(other.thread)
                 continue
             if not program.precede[later][earlier] and set(one.locks).isdisjoint(other.locks):

@@ -4,7 +4,7 @@ A thread checks a location, and does by what it found what is an error if the ch
 two ways in which another thread could have made it so:
 
 - it makes the very same check, after the act, and finds something else by then. Had it come before the act, it would
-  have found the same, and acted, too;
+  have found the same, and acted, too. So would a check at another place that makes something if nothing is there;
 - it writes to the location, before the check or after the act, so that the check would find something else.
 
 What keeps the two apart is said in `windows`. In Lu, Park, Seo and Zhou, "Learning from mistakes" (2008), check and act
@@ -46,7 +46,9 @@ NO_PAIRS: Array = np.empty((2, 0), np.int64)
 _STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
+OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
 _EMPTIES = (*_TAKES, ".clear(", ".remove(")
+_STORES = frozenset(each for each in Operation if each.startswith("STORE_"))
 _DELETES = frozenset(each for each in Operation if each.startswith("DELETE_"))
 # Objects that threads share, or it would not be needed to make them.
 _TO_BE_SHARED = frozenset(Primitive) | {"threading.Thread", "concurrent.futures.thread.ThreadPoolExecutor"}
@@ -144,17 +146,31 @@ def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
             yield test.site, answer
 
 
+def _alike(tests: _Tests) -> tuple[Array, Array]:
+    """The sites of checks, in order; and of each, the place of the first one that asks the same: whether nothing is
+    there, however it asks. Of others it is one site alone."""
+    answers_of: dict[int, set[str]] = {}
+    for answers in tests.values():
+        for check, answer in answers.items():
+            answers_of.setdefault(check, set()).add(answer)
+    wanted = np.array(sorted(answers_of), np.int64)
+    for_nothing = np.array([answers_of[check] <= OF_NOTHING for check in wanted.tolist()], bool)
+    alike = np.arange(len(wanted))
+    alike[for_nothing] = np.argmax(for_nothing)
+    return wanted, alike
+
+
 def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
-    """Acts that changed something, and the next check by another thread that may be the same."""
+    """Acts that changed something, and the next check by another thread that may ask the same."""
     trace = evidence.trace
     events = trace.events
     acts = acts[events.kind[acts] != EventKind.READ]
-    wanted = np.unique(np.array([test for answers in tests.values() for test in answers], np.int64))
+    wanted, alike = _alike(tests)
     reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
     if not len(acts) or not len(reads):
         return NO_PAIRS
-    # a check's location and instruction as one number; then by time
-    checks = events.location[reads].astype(np.int64) * len(wanted) + np.searchsorted(wanted, events.site[reads])
+    # a check's location and what it asks as one number; then by time
+    checks = events.location[reads].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, events.site[reads])]
     order = np.argsort(checks, kind="stable")
     checks, reads = checks[order], reads[order]
     span = max(int(reads.max()), int(acts.max())) + 1
@@ -167,7 +183,7 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
         begin, end = np.searchsorted(events.site[acts], (site, site + 1))
         for test, start in itertools.product(answers, range(begin, end, PIECE)):
             own = acts[start : min(start + PIECE, end)]
-            keys = events.location[own].astype(np.int64) * len(wanted) + np.searchsorted(wanted, test)
+            keys = events.location[own].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, test)]
             at = np.searchsorted(checks * span + reads, keys * span + own)
             for _ in range(2):  # the next one, and if that is its own, the first one after its own
                 meets = at < len(checks)
@@ -256,9 +272,7 @@ class _Search:
         same, or does no harm."""
         events, (act, other) = self._events, pair
         found = self._check(act)
-        if found is None or events.site[found.check] != events.site[other]:
-            return None
-        if not self._checks.called.comes_the_same_way(other, found.way):
+        if found is None or not self._asks_alike(found, other):
             return None
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
@@ -266,6 +280,26 @@ class _Search:
         if any(self._looks(place, act) and self._had_heard(other, place) for place in between):
             return None  # the other thread had found it so before, and may have done the same by that
         return found if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
+
+    def _asks_alike(self, found: Checked, other: int) -> bool:
+        """Whether the other check is the same one, or at another place in the code, to make something if nothing is
+        there."""
+        if self._events.site[found.check] == self._events.site[other]:
+            return self._checks.called.comes_the_same_way(other, found.way)
+        makes = {int(self._events.site[found.check]), int(self._events.site[other])} <= self._sites_of_making
+        return makes and not found.way
+
+    @cached_property
+    def _sites_of_making(self) -> set[int]:
+        """Of checks that nothing is there, by which something is stored there in the same function: the last ones, as
+        they may be made anew under a lock."""
+        sites = self._trace.sites
+        last = {
+            act: max(answers, key=lambda check: sites[check].offset if check in sites else -1)
+            for act, answers in self._tests.items()
+            if sites[act].operation in _STORES
+        }
+        return {check for act, check in last.items() if self._tests[act][check] in OF_NOTHING}
 
     def _looks(self, place: int, act: int) -> bool:
         """Whether another thread than that of an act finds out there whether it was done, and may act itself."""

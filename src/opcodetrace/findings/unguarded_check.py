@@ -28,7 +28,7 @@ class UnguardedCheckKind(PossibleKind):
     roles = (
         Role(CHECK, "the read on which it depended that the act is done", groups=True),
         Role(ACT, "what the check decided upon", Mark.WARNING, groups=True),
-        Role(OTHER_CHECK, "another thread's same check, which could come in between", Mark.WARNING),
+        Role(OTHER_CHECK, "another thread's check of the same, which could come in between", Mark.WARNING),
         Role(
             CHANGE, "or its write or deletion, which could, and would make the check find something else", Mark.WARNING
         ),
@@ -63,9 +63,10 @@ class UnguardedCheckKind(PossibleKind):
         yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
+            same = "the same check" if other.site == check.site else f"one like it ({teller.place(other.site)})"
             yield (
-                f"In this run, {teller.lane(other.thread)} made the same check after that. {otherwise} it could check "
-                f"in between, and would {_twice(act)}."
+                f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
+                f"between, and would {_twice(act)}."
             )
         if change is not None:
             when = "after" if change.seq > act.seq else "before"
@@ -73,7 +74,7 @@ class UnguardedCheckKind(PossibleKind):
                 f"In this run, {teller.lane(change.thread)} {_did(teller, change)} {when} that. {otherwise} that could "
                 f"come in between, and {name} would {_too_late(act, change)}."
             )
-        yield f"Hold one lock {_window(teller, check, act, change)}."
+        yield f"Hold one lock {_window(teller, check, act, change or other)}."
 
     def how_sure(self, teller: Teller) -> str:
         if teller.severity is Severity.GIL_ONLY:
@@ -113,12 +114,12 @@ def _too_late(act: AccessStep, change: AccessStep) -> str:
     return "go on as if its check still held"
 
 
-def _window(teller: Teller, check: AccessStep, act: AccessStep, change: AccessStep | None) -> str:
+def _window(teller: Teller, check: AccessStep, act: AccessStep, other: AccessStep | None) -> str:
     if (check.site.path, check.site.function) != (act.site.path, act.site.function):
         return "around both, from before the check until it is acted on; one inside of each function is not enough"
     at, until = teller.place(check.site), teller.place(act.site)
     window = f"from {at} to {until}" if at != until else f"at {until}"
-    elsewhere = until if change is None else teller.place(change.site)
+    elsewhere = until if other is None else teller.place(other.site)
     return window if elsewhere in (at, until) else f"{window} and at {elsewhere}"
 
 
