@@ -11,15 +11,14 @@ import threading
 from apscheduler.schedulers import SchedulerAlreadyRunningError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-ROUNDS = 15
+ROUNDS = 100
 schedulers = [BackgroundScheduler() for _ in range(ROUNDS)]
 started = []
 failures = []
 
 
-def start(barrier):
+def start():
     for scheduler in schedulers:
-        barrier.wait()
         try:
             scheduler.start(paused=True)
             started.append(scheduler)
@@ -29,8 +28,7 @@ def start(barrier):
             failures.append(error)
 
 
-barrier = threading.Barrier(3)
-threads = [threading.Thread(target=start, args=(barrier,)) for _ in range(3)]
+threads = [threading.Thread(target=start) for _ in range(3)]
 for thread in threads:
     thread.start()
 for thread in threads:

@@ -1,4 +1,4 @@
-"""Two workers look whether the queue has anything, and both take the last task of it.
+"""Workers look whether the queue has anything, and take it: two take the last task.
 
 requires: boltons==26.2.0
 include: boltons.queueutils
@@ -7,29 +7,35 @@ at: boltons_priority_queue.py, boltons/queueutils.py
 """
 
 import threading
+import time
 
 from boltons.queueutils import HeapPriorityQueue
 
 tasks = HeapPriorityQueue()
 failures = []
 done = []
+TASKS = 1500
 
 
-def work(barrier):
-    for turn in range(300):
-        if barrier.wait() == 0:
-            for number in range(7):
-                tasks.add((turn, number), priority=number)
-        barrier.wait()
-        while len(tasks):
+def add():
+    for number in range(TASKS):
+        tasks.add(number, priority=number % 3)
+        if number % 3 == 0:
+            time.sleep(0.0002)
+
+
+def work():
+    while len(done) + len(failures) < TASKS:
+        if len(tasks):
             try:
                 done.append(tasks.pop())
             except IndexError as error:
                 failures.append(error)
+        else:
+            time.sleep(0.0001)
 
 
-barrier = threading.Barrier(4)
-threads = [threading.Thread(target=work, args=(barrier,)) for _ in range(4)]
+threads = [threading.Thread(target=target) for target in (work, work, work, add)]
 for thread in threads:
     thread.start()
 for thread in threads:

@@ -1,8 +1,8 @@
-"""A thread clears the cache of templates while another one takes what it has just put there: KeyError.
+"""A thread clears the cache of templates while another one takes what it has just put there.
 
 requires: bottle==0.13.4
 include: bottle
-expect: failed access, unguarded check
+expect: failed access, unguarded check:gil-only
 at: bottle.py:template
 """
 

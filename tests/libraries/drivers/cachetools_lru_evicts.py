@@ -31,4 +31,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {len(failures)} calls failed")
+print(f"RESULT {len(failures)} calls failed: {sorted({type(error).__name__ for error in failures})}")

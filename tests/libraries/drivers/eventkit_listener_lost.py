@@ -10,8 +10,8 @@ import threading
 
 import eventkit
 
-ROUNDS = 300
-LISTENERS = 25
+ROUNDS = 3
+LISTENERS = 70
 event = eventkit.Event("tick")
 lost = 0
 
@@ -31,7 +31,7 @@ def subscribe(mine):
 
 
 listeners = [[listener(number) for number in range(LISTENERS)] for _ in range(4)]
-for _ in range(ROUNDS // 10):
+for _ in range(ROUNDS):
     threads = [threading.Thread(target=subscribe, args=(mine,)) for mine in listeners]
     for thread in threads:
         thread.start()

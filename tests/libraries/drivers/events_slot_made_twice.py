@@ -10,8 +10,8 @@ import threading
 
 from events import Events
 
-ROUNDS = 1500
-all_events = [Events() for _ in range(ROUNDS)]
+ROUNDS = 12000
+all_events = [Events(("on_change", "on_close", "on_error")) for _ in range(ROUNDS)]
 
 
 def hear():
@@ -20,7 +20,7 @@ def hear():
 
 def subscribe():
     for events in all_events:
-        events.on_change += hear
+        events.on_error += hear
 
 
 threads = [threading.Thread(target=subscribe) for _ in range(4)]
@@ -28,4 +28,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT of {sum(len(events.on_change) != 4 for events in all_events)} of {ROUNDS} events a listener is lost")
+print(f"RESULT of {sum(len(events.on_error) != 4 for events in all_events)} of {ROUNDS} events a listener is lost")

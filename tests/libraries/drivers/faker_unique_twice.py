@@ -9,16 +9,18 @@ at: faker/proxy.py
 import threading
 
 from faker import Faker
+from faker.proxy import UniqueProxy
 
+ROUNDS = 1500
 fake = Faker()
 fake.seed_instance(1)
-unique = fake.unique
+proxies = [UniqueProxy(fake) for _ in range(ROUNDS)]
 made = [[] for _ in range(4)]
 
 
 def generate(mine):
-    for _ in range(1000):
-        mine.append(unique.random_int(0, 100000))
+    for unique in proxies:
+        mine.append(unique.random_int(0, 5))
 
 
 threads = [threading.Thread(target=generate, args=(mine,)) for mine in made]
@@ -26,5 +28,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-values = [value for mine in made for value in mine]
-print(f"RESULT {len(values) - len(set(values))} of {len(values)} values are there twice")
+twice = sum(len(set(values)) < 4 for values in zip(*made))
+print(f"RESULT of {twice} of {ROUNDS} proxies two threads got the same value")

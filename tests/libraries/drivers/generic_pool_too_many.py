@@ -8,13 +8,15 @@ at: generic_pool/pool.py
 
 import queue
 import threading
+import time
 
 from generic_pool import Factory, Pool
 
 
 class Connections(Factory):
     def create(self):
-        return [number for number in range(200) if number % 3]
+        time.sleep(0.001)  # connects
+        return [0]
 
     def validate(self, item):
         return bool(item)
@@ -23,7 +25,7 @@ class Connections(Factory):
         item.clear()
 
 
-ROUNDS = 400
+ROUNDS = 100
 pools = [Pool(Connections(), maxsize=1) for _ in range(ROUNDS)]
 
 

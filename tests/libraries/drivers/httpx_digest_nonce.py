@@ -2,7 +2,7 @@
 
 requires: httpx==0.28.1
 include: httpx._auth
-expect: lost update, unguarded update
+expect: lost update, unguarded update, unrepeatable read
 at: httpx/_auth.py:DigestAuth._build_auth_header
 """
 

@@ -15,7 +15,7 @@ wrong = []
 
 
 def write(number, word):
-    for _ in range(150):
+    for _ in range(500):
         engine.num(number)
         text = engine.plural_noun("cat")
         if text != word:
@@ -27,4 +27,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {len(wrong)} of 450 words have the wrong number")
+print(f"RESULT {len(wrong)} of 1500 words have the wrong number")

@@ -1,8 +1,8 @@
-"""A thread replaces a service while another one takes it out of the memory of made ones: KeyError.
+"""A thread replaces a service while another one takes it out of the memory of made ones; the GIL alone prevents a KeyError.
 
 requires: kink==0.9.0
 include: kink
-expect: failed access
+expect: failed access, unguarded check:gil-only
 at: kink/container.py
 """
 

@@ -11,7 +11,7 @@ import threading
 from limits.storage import MemoryStorage
 
 storage = MemoryStorage()
-ROUNDS = 400
+ROUNDS = 5000
 
 
 def hit():

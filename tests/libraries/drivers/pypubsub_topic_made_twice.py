@@ -10,7 +10,7 @@ import threading
 
 from pubsub import pub
 
-ROUNDS = 60
+ROUNDS = 500
 failures = []
 heard = []
 

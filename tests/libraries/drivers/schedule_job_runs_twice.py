@@ -12,7 +12,7 @@ import threading
 import schedule
 
 ran = []
-ROUNDS = 250
+ROUNDS = 2500
 schedulers = []
 for _ in range(ROUNDS):
     scheduler = schedule.Scheduler()

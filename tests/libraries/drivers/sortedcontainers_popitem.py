@@ -30,4 +30,6 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {len(failures)} jobs failed to be taken, {len(done) - len(set(done))} were taken twice")
+print(
+    f"RESULT {len(failures)} jobs failed to be taken ({sorted({type(error).__name__ for error in failures})}), {len(done) - len(set(done))} were taken twice"
+)

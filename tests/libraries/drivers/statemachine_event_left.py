@@ -29,7 +29,7 @@ failures = []
 
 
 def work():
-    for _ in range(150):
+    for _ in range(500):
         try:
             light.cycle()
         except Exception as error:
@@ -41,4 +41,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {light.taken} of 450 events were taken, {len(failures)} failed")
+print(f"RESULT {light.taken} of 1500 events were taken, {len(failures)} failed")

@@ -10,14 +10,14 @@ import threading
 
 import throttle
 
-LIMIT = 300
+LIMIT = 1500
 valve = throttle.Static()
 passed = []
 failures = []
 
 
 def call():
-    for _ in range(200):
+    for _ in range(1000):
         try:
             if valve.check(60, LIMIT, None) > 0:
                 passed.append(None)

@@ -14,11 +14,10 @@ from tinydb.storages import MemoryStorage
 database = TinyDB(storage=MemoryStorage)
 database.insert({"kind": 1})
 failures = []
-stop = threading.Event()
 
 
 def search():
-    while not stop.is_set():
+    for _ in range(1500):
         for kind in range(8):
             try:
                 database.search(where("kind") == kind)
@@ -27,14 +26,13 @@ def search():
 
 
 def clear():
-    for _ in range(2500):
+    for _ in range(1500):
         database.clear_cache()
         for kind in range(8):
             try:
                 database.search(where("kind") == kind)
             except (KeyError, RuntimeError) as error:
                 failures.append(error)
-    stop.set()
 
 
 threads = [threading.Thread(target=work) for work in (search, search, clear)]

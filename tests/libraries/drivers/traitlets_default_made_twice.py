@@ -19,7 +19,7 @@ class Notebook(HasTraits):
         return [str(number) for number in range(30)]
 
 
-ROUNDS = 400
+ROUNDS = 1500
 notebooks = [Notebook() for _ in range(ROUNDS)]
 
 

@@ -14,7 +14,7 @@ made = [[] for _ in range(4)]
 
 
 def generate(mine):
-    for _ in range(3000):
+    for _ in range(12000):
         mine.append(monotonic.new().int)
 
 

@@ -14,10 +14,10 @@ from werkzeug.utils import cached_property
 class Upload:
     @cached_property
     def parts(self):
-        return [part for part in "a;b;c;d;e;f".split(";") if part.strip()]
+        return [part for part in ("a;b;c;d;e;f" * 9).split(";") if part.strip()]
 
 
-ROUNDS = 3000
+ROUNDS = 6000
 uploads = [Upload() for _ in range(ROUNDS)]
 
 
@@ -31,4 +31,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {sum(len(upload.parts) != 10 for upload in uploads)} of {ROUNDS} uploads lost an entry")
+print(f"RESULT {sum(len(upload.parts) != 50 for upload in uploads)} of {ROUNDS} uploads lost an entry")

@@ -1,8 +1,8 @@
-"""Two threads register the first handler of an event: both make the list, and one handler is not in it.
+"""Two threads register the first handler of an event: both make the list, unless the GIL prevents it.
 
 requires: zope.event==6.2
 include: zope.event
-expect: stale check, unguarded check
+expect: stale check, unguarded check:gil-only
 at: zope/event/classhandler.py:handler
 """
 
