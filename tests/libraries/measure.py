@@ -37,19 +37,19 @@ def measure(driver: Driver, python: Path, folder: Path) -> Measured:
     for pattern in driver.include:
         command += ["--include", pattern]
     try:
-        output = _output([*command, str(driver.path)], folder, log)
+        code, output = _run([*command, str(driver.path)], folder, log)
         result = next((line for line in reversed(output.splitlines()) if line.startswith("RESULT")), None)
         if result is None:
-            return Measured(driver, Verdict.FAILED, f"no RESULT; see {log.name}")
-        listed = _output([*opcodetrace, "findings", "-d", str(database), "--format", "json"], folder, log)
+            return Measured(driver, Verdict.FAILED, f"no RESULT, exit code {code}; see {log.name}")
+        _, listed = _run([*opcodetrace, "findings", "-d", str(database), "--format", "json"], folder, log)
     except subprocess.SubprocessError as error:
         return Measured(driver, Verdict.FAILED, f"{type(error).__name__}; see {log.name}")
     told = [Told.of(each) for each in json.loads(listed)]
     return Measured(driver, judge(driver, told), result.removeprefix("RESULT").strip(), told)
 
 
-def _output(command: Sequence[str], folder: Path, log: Path) -> str:
-    """What a command printed. Raises SubprocessError if it does not end in time."""
+def _run(command: Sequence[str], folder: Path, log: Path) -> tuple[int, str]:
+    """Its exit code and what it printed. Raises SubprocessError if it does not end in time."""
     with (
         log.open("a", encoding="utf-8") as errors,
         subprocess.Popen(
@@ -63,7 +63,8 @@ def _output(command: Sequence[str], folder: Path, log: Path) -> str:
         ) as process,
     ):
         try:
-            return process.communicate(timeout=TIMEOUT)[0]
+            output, _ = process.communicate(timeout=TIMEOUT)
+            return process.returncode, output
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A thread replaces a service while another one takes it out of the memory of made ones; the GIL alone prevents a KeyError.
+"""A thread replaces a service while another one takes the made one; the GIL alone prevents a KeyError.
 
 requires: kink==0.9.0
 include: kink

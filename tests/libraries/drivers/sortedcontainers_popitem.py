@@ -30,6 +30,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(
-    f"RESULT {len(failures)} jobs failed to be taken ({sorted({type(error).__name__ for error in failures})}), {len(done) - len(set(done))} were taken twice"
-)
+kinds = sorted({type(error).__name__ for error in failures})
+print(f"RESULT {len(failures)} jobs failed to be taken ({kinds}), {len(done) - len(set(done))} were taken twice")
