@@ -11,7 +11,7 @@ import threading
 from apscheduler.schedulers import SchedulerAlreadyRunningError
 from apscheduler.schedulers.background import BackgroundScheduler
 
-ROUNDS = 100
+ROUNDS = 300
 schedulers = [BackgroundScheduler() for _ in range(ROUNDS)]
 started = []
 failures = []

@@ -6,38 +6,35 @@ expect: stale check, unguarded check
 at: cached_property.py:cached_property_with_ttl.__get__
 """
 
+import itertools
 import threading
+import time
 
 from cached_property import cached_property_with_ttl
 
-failures = []
+TTL = 0.002
+made = []
 
 
 class Session:
-    made = 0
-
-    @cached_property_with_ttl(ttl=0.002)
+    @cached_property_with_ttl(ttl=TTL)
     def basket(self):
-        Session.made += 1
+        made.append(time.time())
         return {str(n): [] for n in range(50)}
 
 
 session = Session()
-mine = [[] for _ in range(4)]
 
 
-def shop(kept):
-    for number in range(4000):
-        basket = session.basket
-        basket[str(number % 50)].append(number)
-        if not kept or kept[-1] is not basket:
-            kept.append(basket)
+def shop():
+    for number in range(12000):
+        session.basket[str(number % 50)].append(number)
 
 
-threads = [threading.Thread(target=shop, args=(kept,)) for kept in mine]
+threads = [threading.Thread(target=shop) for _ in range(4)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-alone = [basket for kept in mine for basket in kept]
-print(f"RESULT {Session.made} baskets made, {len({id(basket) for basket in alone})} seen by the threads")
+twice = sum(after - before < TTL for before, after in itertools.pairwise(made))
+print(f"RESULT {twice} of {len(made)} baskets were made while another one held")

@@ -1,8 +1,8 @@
-"""Two threads take the same function out of a slot: both see it there, and one of them fails.
+"""Two threads take the same function out of a slot: both see it there; the GIL alone prevents a failure.
 
 requires: Events==0.5
 include: events
-expect: failed access, unguarded check
+expect: failed access, unguarded check:gil-only
 at: events/events.py:_EventSlot.__isub__
 """
 

@@ -1,8 +1,8 @@
-"""A proxy for unique values looks whether a value was seen, and then remembers it: two threads get the same.
+"""A proxy for unique values looks whether a value was seen, then remembers it; the GIL alone keeps two from the same.
 
 requires: Faker==40.63.0
 include: faker.proxy
-expect: stale check, unguarded check
+expect: stale check, unguarded check:gil-only
 at: faker/proxy.py
 """
 

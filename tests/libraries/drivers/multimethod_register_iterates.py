@@ -20,7 +20,7 @@ def show(value: object):
 
 
 def call():
-    for turn in range(60):
+    for turn in range(150):
         for kind in kinds:
             try:
                 show(kind())
@@ -29,7 +29,7 @@ def call():
 
 
 def register():
-    for number in range(60):
+    for number in range(200):
         kind = type(f"Registered{number}", (), {})
 
         def registered(value: kind):

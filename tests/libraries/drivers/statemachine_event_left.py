@@ -17,28 +17,30 @@ class Light(StateMachine):
     cycle = green.to(red) | red.to(green)
 
     def __init__(self):
-        self.taken = 0
+        self.taken = []
         super().__init__()
 
     def on_cycle(self):
-        self.taken += 1
+        self.taken.append(None)
 
 
-light = Light()
+ROUNDS = 200
+lights = [Light() for _ in range(ROUNDS)]
 failures = []
 
 
 def work():
-    for _ in range(500):
+    for light in lights:
         try:
             light.cycle()
         except Exception as error:
             failures.append(error)
 
 
-threads = [threading.Thread(target=work) for _ in range(3)]
+threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {light.taken} of 1500 events were taken, {len(failures)} failed")
+left = sum(len(light.taken) != 4 for light in lights)
+print(f"RESULT {left} of {ROUNDS} machines left an event, {len(failures)} failed")

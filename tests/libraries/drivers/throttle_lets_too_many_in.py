@@ -1,4 +1,4 @@
-"""A valve counts what it holds and then adds to it: two threads are let in for the last place.
+"""A valve counts what it holds and then adds to it: two threads are let in for the only place.
 
 requires: throttle==0.2.2
 include: throttle
@@ -10,24 +10,20 @@ import threading
 
 import throttle
 
-LIMIT = 1500
-valve = throttle.Static()
-passed = []
-failures = []
+ROUNDS = 2500
+valves = [throttle.Static() for _ in range(ROUNDS)]
+passed = [[] for _ in range(4)]
 
 
-def call():
-    for _ in range(1000):
-        try:
-            if valve.check(60, LIMIT, None) > 0:
-                passed.append(None)
-        except Exception as error:
-            failures.append(error)
+def call(mine):
+    for valve in valves:
+        mine.append(valve.check(60, 1, None) > 0)
 
 
-threads = [threading.Thread(target=call) for _ in range(4)]
+threads = [threading.Thread(target=call, args=(mine,)) for mine in passed]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {len(passed)} calls of at most {LIMIT} passed, {len(failures)} failed")
+many = sum(sum(got) > 1 for got in zip(*passed))
+print(f"RESULT {many} of {ROUNDS} valves for one call let more in")

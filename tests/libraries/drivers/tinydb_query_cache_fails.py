@@ -1,41 +1,30 @@
-"""The cache of queries moves a key to its end that another thread's insertion has just cleared: KeyError.
+"""The cache of queries finds a key and moves it to its end; another thread has pushed it out meanwhile: KeyError.
 
 requires: tinydb==4.9.0
 include: tinydb
 expect: failed access
-at: tinydb/utils.py
+at: tinydb/utils.py:LRUCache.get
 """
 
 import threading
 
-from tinydb import TinyDB, where
-from tinydb.storages import MemoryStorage
+from tinydb.utils import LRUCache
 
-database = TinyDB(storage=MemoryStorage)
-database.insert({"kind": 1})
+cache = LRUCache(capacity=4)
 failures = []
 
 
-def search():
-    for _ in range(1500):
-        for kind in range(8):
-            try:
-                database.search(where("kind") == kind)
-            except (KeyError, RuntimeError) as error:
-                failures.append(error)
+def search(seed):
+    for number in range(8000):
+        key = str(number * seed % 7)
+        try:
+            if cache.get(key) is None:
+                cache.set(key, [key])
+        except KeyError as error:
+            failures.append(error)
 
 
-def clear():
-    for _ in range(1500):
-        database.clear_cache()
-        for kind in range(8):
-            try:
-                database.search(where("kind") == kind)
-            except (KeyError, RuntimeError) as error:
-                failures.append(error)
-
-
-threads = [threading.Thread(target=work) for work in (search, search, clear)]
+threads = [threading.Thread(target=search, args=(seed,)) for seed in (1, 2, 3, 4)]
 for thread in threads:
     thread.start()
 for thread in threads:
