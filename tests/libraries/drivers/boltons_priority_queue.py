@@ -2,7 +2,7 @@
 
 requires: boltons==26.2.0
 include: boltons.queueutils
-expect: failed access
+expect: failed access, unguarded check
 at: boltons/queueutils.py
 """
 

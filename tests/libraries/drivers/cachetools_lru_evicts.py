@@ -2,7 +2,7 @@
 
 requires: cachetools==8.0.2
 include: cachetools
-expect: failed access
+expect: failed access, unguarded check, changed while iterated
 at: cachetools/__init__.py
 """
 

@@ -3,7 +3,7 @@
 requires: Cerberus==1.3.8
 include: cerberus
 expect: overwritten before read, unguarded own write
-at: cerberus/validator.py
+at: cerberus/validator.py, cerberus/errors.py
 """
 
 import threading

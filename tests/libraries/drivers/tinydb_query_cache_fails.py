@@ -2,7 +2,7 @@
 
 requires: tinydb==4.9.0
 include: tinydb
-expect: failed access
+expect: failed access, unguarded check
 at: tinydb/utils.py:LRUCache.get
 """
 
