@@ -29,7 +29,7 @@ def use(place):
         emitter.remove_listener(f"event{place}", hear)
 
 
-threads = [threading.Thread(target=use, args=(place % 2,)) for place in range(4)]
+threads = [threading.Thread(target=use, args=(place,)) for place in range(4)]
 for thread in threads:
     thread.start()
 for thread in threads:

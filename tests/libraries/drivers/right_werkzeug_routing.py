@@ -1,4 +1,4 @@
-"""A map of URLs that is put in order under its lock by the first who matches.
+"""Maps of URLs that are put in order under their locks by the first who matches.
 
 requires: Werkzeug==3.1.9
 include: werkzeug.routing
@@ -9,15 +9,16 @@ import threading
 
 from werkzeug.routing import Map, Rule
 
-urls = Map([Rule(f"/page{number}/<int:item>", endpoint=str(number)) for number in range(20)])
+ROUNDS = 60
+maps = [Map([Rule(f"/page{number}/<int:item>", endpoint=str(number)) for number in range(8)]) for _ in range(ROUNDS)]
 wrong = []
 
 
 def match():
-    adapter = urls.bind("here")
-    for number in range(200):
-        endpoint, values = adapter.match(f"/page{number % 20}/{number}")
-        if endpoint != str(number % 20) or values != {"item": number}:
+    for number, urls in enumerate(maps):
+        adapter = urls.bind("here")
+        endpoint, values = adapter.match(f"/page{number % 8}/{number}")
+        if endpoint != str(number % 8) or values != {"item": number}:
             wrong.append(number)
         adapter.build(endpoint, values)
 
