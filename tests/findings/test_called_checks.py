@@ -42,6 +42,17 @@ class Store:
         with self.lock:
             if self.has(key): return
             self.d[key] = make()
+    def add_or_return(self, key):
+        d = self.d
+        if key in d: return
+        self.d[key] = make()
+    def add_or_raise(self, key):
+        if key in self.d: raise ValueError(key)
+        self.d[key] = make()
+    def add_and_count(self, key):
+        with self.lock:
+            if key in self.d: self.count += 1
+            self.d[key] = make()
     def add_by_setdefault(self, key): self.d.setdefault(key, make())
     def drop(self, key): del self.d[key]
     def empty(self): return not self.q
@@ -111,6 +122,26 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         "store.d['k']",
     ),
     "or": ("if store.is_open() or store.has('k'): return\nwait()\nstore.add('k')", ADDED, "store.d['k']"),
+    "asked only if the first part holds": (
+        "if store.limit == 1 and store.has('k'): return\nwait()\nstore.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "read only if the first part holds": (
+        "if store.limit == 1 and 'k' in store.d: return\nwait()\nstore.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "asked only if the first part does not hold": (
+        "if store.limit == 2 or not store.has('k'):\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "the method that adds looks for something else": (
+        "if not store.has('k'):\n    wait()\n    store.add_and_count('k')",
+        ADDED,
+        "store.d['k']",
+    ),
     "match": (
         "match len(store):\n    case 0:\n        wait()\n        store.count = 7",
         "store.count = 2",
@@ -197,6 +228,24 @@ SILENT = {  # of either kind
         ADDED + "; del store.d['k']",
     ),
     "either of two": ("if not store.has('k') or store.is_closed():\n    wait()\n    store.add('k')", ADDED),
+    "the first part, if the second one may have told": (
+        "if store.has('k') and store.is_open(): return\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "kept, and not asked for": (
+        "there = store.has('k')\nif store.limit == 2 and there: return\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "asked in an earlier turn": (
+        "for turn in range(2):\n    if turn == 0 and store.has('k'): continue\n    if turn == 1:\n"
+        "        wait()\n        store.add('k')",
+        ADDED,
+    ),
+    "checked again by an early end": ("if not store.has('k'):\n    wait()\n    store.add_or_return('k')", ADDED),
+    "checked again by what raises": (
+        "if not store.has('k'):\n    wait()\n    with suppress(ValueError): store.add_or_raise('k')",
+        ADDED,
+    ),
     "what changes no answer": ("if store.has('there'):\n    wait()\n    store.add('there')", "store.d['there'] = 2"),
     "gone again": ("if not store.has('k'):\n    wait()\n    store.add('k')", ADDED + "; del store.d['k']"),
     "read again": ("if not store.has('k'):\n    wait()\n    store.has('k')\n    store.add('k')", ADDED),

@@ -82,6 +82,10 @@ class Conditions:
         except TooMuch:
             return True
 
+    def may_lead(self, start: int, goal: int, avoiding: int) -> bool:
+        """Whether control can come from one instruction to another without a third one. Raises TooMuch."""
+        return start == goal or (start != avoiding and self._paths.leads(start, goal, (avoiding,)))
+
     @cached_property
     def _has_loops(self) -> bool:
         return any(successor <= index for index, ways in enumerate(self._run.ways) for successor in ways)

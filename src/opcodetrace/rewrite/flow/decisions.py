@@ -15,7 +15,7 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import NamedTuple
 
 from opcodetrace.rewrite.flow.conditions import Conditions, Question
-from opcodetrace.rewrite.flow.control import UNREACHED, Dominators
+from opcodetrace.rewrite.flow.control import UNREACHED, Dominators, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.nodes import Nodes
 from opcodetrace.rewrite.interpreters import HERE, TRUTH_TESTS, Makes, is_subscript
@@ -135,7 +135,33 @@ class Decisions:
         )
         if alike:
             asked += [list(self._asked(each, index)) for each in before if each not in outer]
-        return frozenset(one for each in asked for one in each if self._meaning(one) in alike)
+        said = frozenset(one for each in asked for one in each if self._meaning(one) in alike)
+        return said | self._if_asked(index, outer) if len(before) == len(outer) > 1 else said
+
+    def _if_asked(self, index: int, branches: list[int]) -> frozenset[Question]:
+        """What was answered on the way to an instruction if it was asked at all: the last one of several tests that
+        lead there (`if self.shared and key in self.made: return`). Not in a loop: it may have been asked in an earlier
+        turn."""
+        conditions = self._conditions
+        try:
+            last = [
+                branch
+                for branch in branches
+                if not any(
+                    successor != index and conditions.may_lead(successor, index, branch)
+                    for successor in self._run.ways[branch]
+                )
+            ]
+            if not last or conditions.is_in_loop(index):
+                return frozenset()
+            return frozenset(
+                one
+                for branch in last
+                for one in self._asked(branch, index)
+                if one.at == branch or not conditions.may_lead(one.at, index, branch)
+            )
+        except TooMuch:
+            return frozenset()
 
     def _meaning(self, question: Question) -> tuple[object, ...]:
         """What it is in the source."""
