@@ -208,8 +208,19 @@ class Checks:
                     ):
                         break
                     return Checked(place, found.answer, found.answer, changes, found.way, found.calls)
-                looked_again |= not changes
+                looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
+
+    def _acts_in_any_case(self, act: int, look: int) -> bool:
+        """Whether the activation that made an access would have made it whatever it had read before: a method that
+        stores an item, and looks whether it must make room for it."""
+        activations = self.called.activations
+        activation = activations.of(act)
+        found = activations.syntax.of_site(int(self._events.site[act]))
+        if activation.begun < 0 or found is None or activations.of(look) != activation:
+            return False
+        tree, node = found
+        return tree.is_certain(node) and not tree.may_be_kept_from(node)
 
     def _with_value(self, asked: str, check: int, act: int) -> str:
         """What a check found, with the value that it compared with; as it is if that is not known."""

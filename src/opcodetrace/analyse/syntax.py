@@ -140,6 +140,14 @@ class Tree:
         line = getattr(node, "lineno", 0)
         return not any(isinstance(each, ast.Return) and each.lineno < line for each in own_nodes(function))
 
+    def may_be_kept_from(self, node: ast.AST) -> bool:
+        """Whether its function raises anything itself before it comes there."""
+        function = self.function(node)
+        line = getattr(node, "lineno", 0)
+        return function is None or any(
+            isinstance(each, ast.Raise | ast.Assert) and each.lineno < line for each in own_nodes(function)
+        )
+
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
         function = self.function(node)
