@@ -205,6 +205,57 @@ SILENT = {
         'd["n"] = d.get("n", 0) + 1',
     ),
 }
+# What both threads do by a check of which more is asked than can be told; the severity, and the location.
+NAME = "threading.current_thread().name"
+DONE_BY_BOTH = {
+    "not there, or too old": (
+        f'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = {NAME}',
+        "happened",
+        "d['k']",
+    ),
+    "a lookup that failed, or too old": (
+        f'try:\n    if len(d["k"]) > 2: return\nexcept KeyError: pass\nwait()\nd["k"] = {NAME}',
+        "happened",
+        "d['k']",
+    ),
+    "in, and fresh": (
+        'if "k" in d and time.time() < d["k"].until: return\nwait()\nd["k"] = Box()\nd["k"].until = 0',
+        "happened",
+        "d['k']",
+    ),
+    "None, or over": (
+        f"if box.value is None or box.count < time.time():\n    wait()\n    box.value = {NAME}",
+        "happened",
+        "box.value",
+    ),
+    "there, and too old": (
+        f'found = d.get("l")\nif found is None or str(found) < "3":\n    wait()\n    d["l"] = {NAME}',
+        "possible",
+        "d['l']",
+    ),
+    "another state": (f"if box.state.upper() == 'IDLE':\n    wait()\n    box.state = {NAME}", "possible", "box.state"),
+}
+NOT_DONE_BY_BOTH = {
+    "a number, of which the latest may do": (
+        'found = d.get("k")\nif found is None or str(found) < "0":\n    wait()\n    d["k"] = time.time()'
+    ),
+    "compared with what is written": (
+        f"name = {NAME}\nif box.state.upper() != name.upper():\n    wait()\n    box.state = name"
+    ),
+    "made of what was there": (
+        f'found = d.get("l")\nif found is None or str(found) < "3":\n    wait()\n    d["l"] = str(found) + {NAME}'
+    ),
+    "the same value": 'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = "k" * len("kk")',
+    "by other instructions": (
+        'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n'
+        f'    if {NAME} == "first": d["k"] = "first"\n    else: d["k"] = "second"'
+    ),
+    "checked again under the lock": (
+        'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    with lock:\n'
+        f'        found = d.get("k")\n        if found is None or len(found) < 2: d["k"] = {NAME}'
+    ),
+    "blind": f'if time.time() > 1:\n    wait()\n    d["k"] = {NAME}',
+}
 
 
 WAITED_FOR = {
@@ -254,10 +305,17 @@ def program(first: str, second: str) -> str:
     return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
 
 
+def by_both(act: str) -> str:
+    lines = act.replace("\n", "\n    ")
+    return program("make()", "make()").replace("def first", f"def make():\n    {lines}\ndef first")
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     programs = {name: program(first, second) for name, (first, second, _) in FOUND.items()}
     programs |= {name: program(*each) for name, each in SILENT.items()}
+    programs |= {name: by_both(act) for name, (act, _, _) in DONE_BY_BOTH.items()}
+    programs |= {name: by_both(act) for name, act in NOT_DONE_BY_BOTH.items()}
     return told_of(programs, "stale check", tmp_path_factory.mktemp("forms"))
 
 
@@ -266,7 +324,12 @@ def test_a_check_that_was_true_no_longer(name: str, told: dict[str, Told]) -> No
     assert told[name].findings == [("happened", "proven", FOUND[name][2])]
 
 
-@pytest.mark.parametrize("name", SILENT)
+@pytest.mark.parametrize("name", DONE_BY_BOTH)
+def test_what_only_one_was_to_do(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == [(DONE_BY_BOTH[name][1], "proven", DONE_BY_BOTH[name][2])]
+
+
+@pytest.mark.parametrize("name", [*SILENT, *NOT_DONE_BY_BOTH])
 def test_no_finding(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == []
 

@@ -22,10 +22,10 @@ from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
-from opcodetrace.trace.events import Events, Sources
+from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, TAKEN, WRITTEN, Operation, Site
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
@@ -167,7 +167,7 @@ class Checks:
         found = self._in_function(act, tests) if tests else None
         if found is None:
             found = self._called_one(act)
-        return None if found is None else found._replace(answer=self._with_value(found.asked, found.check, act))
+        return None if found is None else found._replace(answer=self._with_value(found.answer, found.check, act))
 
     def _checks_itself(self, act: int) -> bool:
         """Whether it writes only if nothing is there, in one step: d.setdefault(k, v)."""
@@ -185,8 +185,25 @@ class Checks:
         check, changes = checked(self._events, self.histories, act, tests)
         if check is None or begins_between(self._events, check, act):
             return None
-        answer = tests[int(self._events.site[check])]
-        return Checked(check, answer, answer, changes) if self._failed[check] == (answer == "raises") else None
+        asked = tests[int(self._events.site[check])]
+        answer = self._told_by_value(check) if asked == MORE else asked
+        return Checked(check, asked, answer, changes) if self._failed[check] == (answer == "raises") else None
+
+    def _told_by_value(self, check: int) -> str:
+        """What a read had found, by its value, if the code alone does not tell."""
+        if self._failed[check]:
+            return "raises"
+        if self._events.tag[check] == ValueTag.ABSENT:
+            return "absent"
+        return "is None" if self._events.tag[check] == ValueTag.NONE else MORE
+
+    def is_done_twice(self, change: Event, act: Event) -> bool:
+        """Whether two threads stored by the same instruction what each had made for itself: not a number, of which the
+        latest may do, nor anything made of what was there."""
+        source = int(self._source[int(np.searchsorted(self._events.seq, act.seq))])
+        is_update = source >= 0 and self._events.location[source] == act.location
+        is_object = isinstance(act.value, str | bytes | Opaque)
+        return change.site == act.site and is_object and not is_update and not _same(change, act)
 
     def _called_one(self, act: int) -> Checked | None:
         """One that was made in another function. Not if the thread looked at the location again after a change."""
@@ -273,8 +290,9 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
     acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ))
     acts = checks.made_by_one(acts, tests)
 
-    def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
+    def asked_for_it(checked: Checked, check: Event, change: Event, act: Event) -> bool:
         """Whether the check had found what the access needs."""
+        answer = checked.answer
         found_nothing = answer == "is None" and trace.sites[check.site].operation == Operation.CALL  # d.get(k) is None
         return answer not in ("absent", "raises") and not found_nothing
 
@@ -312,8 +330,11 @@ def acted_on_a_stale_check(
     if not len(acts):
         return
 
-    def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
+    def undone(checked: Checked, check: Event, change: Event, act: Event) -> bool | None:
+        answer = checked.answer
         if not answer or act.seq in told:
+            return False
+        if checked.asked == MORE and not checks.is_done_twice(change, act):
             return False
         is_far = check.site not in tests.get(act.site, ())  # in another function
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
@@ -339,7 +360,7 @@ def _stale(
     checks: Checks,
     acts: Iterable[int],
     tests: Tests,
-    undone: Callable[[str, Event, Event, Event], bool | None],
+    undone: Callable[[Checked, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
     events = trace.events
@@ -350,9 +371,9 @@ def _stale(
         found = checks.of(act, tests.get(int(events.site[act]), {}))
         if found is None or not found.changes:
             continue
-        check, _, answer, changes, _, calls = found
+        check, changes, calls = found.check, found.changes, found.calls
         change = changes[0]
-        is_undone = undone(answer, events[check], events[change], events[act])
+        is_undone = undone(found, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
         if is_undone is False or knows:
             continue
@@ -391,7 +412,7 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     places of the location's accesses."""
     events = trace.events
     site = trace.sites.get(int(events.site[write]))
-    tests = [] if site is None else [test.site for test in site.tests if not test.answer]
+    tests = [] if site is None else [test.site for test in site.tests if test.answer in ("", MORE)]
     if not tests:
         return None
     between = its[np.searchsorted(its, read) + 1 : np.searchsorted(its, write)]

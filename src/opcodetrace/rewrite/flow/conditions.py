@@ -22,7 +22,7 @@ from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbo
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
-from opcodetrace.trace.site import AT, TAKEN, WRITTEN
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
 
@@ -160,8 +160,24 @@ class Conditions:
                     answers[read] = {answer}
             if answers:
                 nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
-                found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
+                found[index] = {read: self._told(index, read, answers[read]) for read in nearest}
         return found
+
+    def _told(self, act: int, read: int, answers: set[str]) -> str:
+        """What a read had found: one of these."""
+        if len(answers) == 1 and "" not in answers:
+            return min(answers)
+        return MORE if act in self._run.stored and not self._is_compared(act, read) else ""
+
+    def _is_compared(self, write: int, read: int) -> bool:
+        """Whether what is written takes part in what is asked of a read."""
+        written = self.value(self._run.stored[write])
+        return any(
+            not written.isdisjoint(self.value(frozenset((node,))))
+            for branch, _ in self.dependence.decided_by(write)
+            if branch in self._run.conditions and read in self._asked_by(branch)
+            for node in self._nodes_behind(branch)
+        )
 
     def _answers(
         self, branch: int, successor: int, tested: Mapping[int, Iterable[int]], index: int
@@ -623,15 +639,19 @@ class Conditions:
         """The instructions that make what a conditional jump tests."""
         found = self._tests.get(branch)
         if found is None:
-            seen: set[Node] = set()
-            pending = list(self._run.conditions[branch])
-            while pending and len(seen) < _MOST_NODES:
-                node = pending.pop()
-                if node not in seen:
-                    seen.add(node)
-                    pending += [each for nodes in self._run.inputs[node] for each in nodes]
-            found = self._tests[branch] = frozenset(node // 2 for node in seen if node >= 0)
+            found = self._tests[branch] = frozenset(node // 2 for node in self._nodes_behind(branch) if node >= 0)
         return found
+
+    def _nodes_behind(self, branch: int) -> set[Node]:
+        """The values of which it is made."""
+        seen: set[Node] = set()
+        pending = list(self._run.conditions[branch])
+        while pending and len(seen) < _MOST_NODES:
+            node = pending.pop()
+            if node not in seen:
+                seen.add(node)
+                pending += [each for nodes in self._run.inputs[node] for each in nodes]
+        return seen
 
 
 def _is_made_of_any(sources: StaticSources) -> bool:
