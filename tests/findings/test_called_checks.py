@@ -31,6 +31,22 @@ class Store:
     def find_or_none(self, key):
         try: return self.d[key]
         except KeyError: return None
+    def is_fresh(self, key):
+        try: since = self.d[key]
+        except KeyError: return False
+        return time.time() > since
+    def is_fresh_by_its_class(self, key):
+        try:
+            with self.lock:
+                since = dict.__getitem__(self.d, key)
+                if time.time() > since: return True
+                del self.d[key]
+        except KeyError: pass
+        return False
+    def is_any(self, key):
+        try: self.d[key]
+        except KeyError: self.count = 0
+        return True
     def item(self, key): return self.d[key]
     def add(self, key): self.d[key] = make()
     def add_locked(self, key):
@@ -202,6 +218,16 @@ FAILED = {
         "store.drop('there')",
         "store.d['there']",
     ),
+    "fresh, and del": (
+        "if store.is_fresh('there'):\n    wait()\n    store.drop('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
+    "fresh, by the class, and an item": (
+        "if store.is_fresh_by_its_class('there'):\n    wait()\n    store.item('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
     "only the act is called": (
         "if 'there' in store.d:\n    wait()\n    store.drop('there')",
         "store.drop('there')",
@@ -246,6 +272,7 @@ SILENT = {  # of either kind
         "if not store.has('k'):\n    wait()\n    with suppress(ValueError): store.add_or_raise('k')",
         ADDED,
     ),
+    "true in any case": ("if store.is_any('there'):\n    wait()\n    store.drop('there')", "store.drop('there')"),
     "what changes no answer": ("if store.has('there'):\n    wait()\n    store.add('there')", "store.d['there'] = 2"),
     "gone again": ("if not store.has('k'):\n    wait()\n    store.add('k')", ADDED + "; del store.d['k']"),
     "read again": ("if not store.has('k'):\n    wait()\n    store.has('k')\n    store.add('k')", ADDED),

@@ -298,7 +298,31 @@ class Decisions:
             return {each for each in failed if all(self._returns(other, each.at) for other in rivals)}
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
-        return said
+        return said | self._looked_up(index) if result == "true" else said
+
+    def _looked_up(self, index: int) -> set[Question]:
+        """What was there, as it was looked up on all ways to an instruction, and would have raised."""
+        conditions = self._conditions
+        found = [
+            each
+            for each in self._lookups
+            if self._dominators.dominates(each, index) and not conditions.is_in_loop(each)
+        ]
+        try:
+            return {
+                Question(each, "present", "__getitem__")
+                for each in found[-_MOST_ASKED:]
+                if self._run.escapes[each] == UNREACHED
+                or not conditions.may_lead(self._run.escapes[each], index, each)
+            }
+        except TooMuch:
+            return set()
+
+    @cached_property
+    def _lookups(self) -> list[int]:
+        run = self._run
+        reached = (index for index, depth in enumerate(run.depth) if depth >= 0)
+        return [index for index in reached if self._may_fail(index) and self._callee(index) == "__getitem__"]
 
     def _returns(self, index: int, made_by: int) -> bool:
         return index in self._run.returns and {
