@@ -11,6 +11,11 @@ from tests.recording import Scripts
 PROGRAM = """
 import threading, time
 from collections import OrderedDict, namedtuple
+from enum import Enum
+class State(Enum):
+    IDLE, RESTING, BUSY, DONE = 1, 1, 2, 3
+IDLE = "idle"
+BUSY = "busy"
 class Box: pass
 class Kept(dict):
     def find(self, k):
@@ -123,6 +128,31 @@ FOUND = {
     "and": ('if ready and "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an assertion": ('assert "k" not in d\nwait()\nd["k"] = []', 'd["k"] = []', "d['k']"),
     "a loop": ("while box.count == 0:\n    wait()\n    box.count = 2", "box.count = 1", "box.count"),
+    "a member of an Enum": (
+        "box.state = State.IDLE\nif box.state == State.IDLE:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.BUSY",
+        "box.state",
+    ),
+    "no member of an Enum": (
+        "box.state = State.IDLE\nif box.state is not State.DONE:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.DONE",
+        "box.state",
+    ),
+    "an early end, by a member": (
+        "box.state = State.IDLE\nif box.state != State.IDLE: return\nwait()\nbox.state = State.BUSY",
+        "box.state = State.DONE",
+        "box.state",
+    ),
+    "a constant by its name": (
+        "if box.state == IDLE:\n    wait()\n    box.state = BUSY",
+        "box.state = BUSY",
+        "box.state",
+    ),
+    "a constant like what is said of others": (
+        'box.state = "at home"\nif box.state == "at home":\n    wait()\n    box.state = "at work"',
+        'box.state = "at sea"',
+        "box.state",
+    ),
     "a deletion": ('d["k"] = 1\nif d["k"] == 1:\n    wait()\n    del d["k"]', 'd["k"] = 2', "d['k']"),
     "a call that writes": (
         'if getattr(box, "value") is None:\n    wait()\n    setattr(box, "value", [])',
@@ -190,6 +220,14 @@ SILENT = {
     "another object": (
         "other = Box()\nother.value = None\nif other.value is None:\n    wait()\n    box.value = []",
         "box.value = []",
+    ),
+    "another member that changes no answer": (
+        "box.state = State.IDLE\nif box.state != State.DONE:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.BUSY",
+    ),
+    "two names of one member": (
+        "box.state = State.IDLE\nif box.state == State.RESTING:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.DONE; box.state = State.RESTING",
     ),
     "a limit that may change": ("if box.count < limit:\n    wait()\n    box.count = 9", "box.count = 7"),
     "a truth of its own": ("if not box.value:\n    wait()\n    box.value = Box()", "box.value = Box()"),

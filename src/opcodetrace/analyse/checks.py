@@ -35,6 +35,8 @@ _NEAR = 1_000  # events around a check among which the other side of its compari
 _STEPS = 12  # of those that are looked at for all accesses together
 _MOST_BACK = 300  # accesses that are gone back to a check in another function
 
+_BESIDE = re.compile(f"(.*) {AT}([0-9]+)")
+_MEMBER = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")  # of an Enum, as it is told
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -45,6 +47,9 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+
+
+_EQUALS = {"==": True, "is": True, "!=": False}
 
 
 class Stale(NamedTuple):
@@ -167,7 +172,12 @@ class Checks:
         found = self._in_function(act, tests) if tests else None
         if found is None:
             found = self._called_one(act)
-        return None if found is None else found._replace(answer=self._with_value(found.answer, found.check, act))
+        if found is None:
+            return None
+        answer = self._with_value(found.answer, found.check, act)
+        if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
+            return None  # two names of one member
+        return found._replace(answer=answer)
 
     def _checks_itself(self, act: int) -> bool:
         """Whether it writes only if nothing is there, in one step: d.setdefault(k, v)."""
@@ -241,16 +251,20 @@ class Checks:
 
     def _with_value(self, asked: str, check: int, act: int) -> str:
         """What a check found, with the value that it compared with; as it is if that is not known."""
-        sign, _, compared = asked.rpartition(" ") if AT not in asked else asked.partition(AT)
-        if asked.endswith(f" {WRITTEN}"):
-            value = self._events[act].value
+        beside = _BESIDE.fullmatch(asked)
+        if beside is not None:
+            sign, offset = beside[1], int(beside[2])
+            value = self._read_beside(check, offset)
+            name = self._named_beside(check, offset) if value is ABSENT else None
+            if name is not None:
+                return f"{sign} {name}"
+        elif asked.endswith(f" {WRITTEN}"):
+            sign, value = asked.removesuffix(f" {WRITTEN}"), self._events[act].value
         elif asked.endswith(f" {TAKEN}"):
-            value = self._taken(act)
-        elif AT in asked:
-            value = self._read_beside(check, int(compared))
+            sign, value = asked.removesuffix(f" {TAKEN}"), self._taken(act)
         else:
             return asked
-        return f"{sign.strip()} {value!r}" if isinstance(value, int | float | str) else asked
+        return f"{sign} {value!r}" if isinstance(value, int | float | str) else asked
 
     def _taken(self, act: int) -> Value:
         """What an access subtracted from what it had read."""
@@ -274,6 +288,23 @@ class Checks:
             if events.site[place] == site or events.kind[place] != EventKind.READ:
                 break
         return ABSENT
+
+    def _named_beside(self, check: int, offset: int) -> str | None:
+        """The same of what is never written, by the source: a member of an Enum by its class (`State.OPEN`), a global
+        that its module gives one constant."""
+        code = self._trace.site_codes[int(self._events.site[check])]
+        activations = self.called.activations
+        tree = activations.syntax.tree(code.file)
+        point = activations.points.get((code.id, offset))
+        places = [*(site for site in code.sites if site.offset == offset), *([] if point is None else [point])]
+        for place in places:
+            match tree.at(place):
+                case ast.Attribute(ast.Name(owner) | ast.Attribute(attr=owner), name) if owner[:1].isupper():
+                    return f"{owner}.{name}"
+                case ast.Name(name) as node if tree.is_free(node, name):
+                    constant = tree.constant(name)
+                    return None if constant is None else repr(constant[0])
+        return None
 
     def _agrees(self, answer: str, check: int) -> bool:
         """Whether a read found what is said that it found, as far as its value tells."""
@@ -442,6 +473,8 @@ def would_hold(answer: str, value: Value) -> bool | None:
         return None
     if answer in ("is None", "is not None"):
         return (value is None) == (answer == "is None")
+    if isinstance(value, Opaque) and _is_member(value):
+        return _would_be_member(answer, str(value.text))
     if not isinstance(value, int | float | str | bytes | None):
         return None
     if answer in ("true", "false"):
@@ -452,6 +485,16 @@ def would_hold(answer: str, value: Value) -> bool | None:
     except (TypeError, KeyError, ValueError, SyntaxError):
         return None
     return compared != answer.startswith("not ")
+
+
+def _would_be_member(answer: str, member: str) -> bool | None:
+    """Whether a comparison with a member of the same Enum finds what it had found if this one is there."""
+    sign, _, compared = answer.removeprefix("not ").partition(" ")
+    if sign not in _EQUALS or not _MEMBER.fullmatch(compared):
+        return None
+    if compared.partition(".")[0] != member.partition(".")[0]:
+        return None
+    return ((compared == member) == _EQUALS[sign]) != answer.startswith("not ")
 
 
 def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
@@ -491,4 +534,9 @@ def _is_whole(text: str) -> bool:
 def _is_made(trace: Trace, act: Event) -> bool:
     """Whether the value that a write stores is made of anything, and is no constant."""
     flow = trace.sites[act.site].flow
-    return flow is not None and any(flow)
+    return flow is not None and any(flow) and not _is_member(act.value)
+
+
+def _is_member(value: Value) -> bool:
+    """Whether it is a member of an Enum: as good as a constant."""
+    return isinstance(value, Opaque) and value.text is not None and bool(_MEMBER.fullmatch(value.text))

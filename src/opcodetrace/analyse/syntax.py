@@ -159,6 +159,24 @@ class Tree:
         own = any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
         return not own and not any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
 
+    def constant(self, name: str) -> tuple[object] | None:
+        """What the module gives a global, if that is one constant and nothing else is ever given to one of the name."""
+        found: list[tuple[object] | None] = []
+        for node, (parent, _) in self._parents.items():
+            match node:
+                case ast.Name(id=given, ctx=ast.Store() | ast.Del()) if given == name:
+                    match parent:
+                        case ast.Assign([ast.Name()], ast.Constant(value)) if self._is_of_module(parent):
+                            found.append((value,))
+                        case _:
+                            found.append(None)
+                case ast.alias() if (node.asname or node.name) == name:
+                    found.append(None)
+        return found[0] if len(found) == 1 else None
+
+    def _is_of_module(self, node: ast.AST) -> bool:
+        return isinstance(self._parents[node][0], ast.Module)
+
     def is_in_a_loop(self, node: ast.AST) -> bool:
         return any(map(_is_loop, self.above(node)))
 

@@ -188,7 +188,9 @@ class Conditions:
             asked, answer = self._question(branch, successor)
             way = self.way(branch, successor)
             sides = [] if way is None or way[0] else self.sides(self._run.conditions[branch], way[1])
-            answers = {asked: answer, **{read: self.compared(sign, other, index) for read, sign, other in sides}}
+            answers = {read: self.compared(sign, other, index) for read, sign, other in sides}
+            if answer or asked not in answers:
+                answers[asked] = answer
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -296,7 +298,7 @@ class Conditions:
             root = self.value(nodes)
             node = min(root, default=UNREACHED)
             name = run.instructions[node // 2].name if len(root) == 1 and node >= 0 else ""
-            if name == "COMPARE_OP":
+            if name in ("COMPARE_OP", "IS_OP"):
                 break
             if name not in ("TO_BOOL", "UNARY_NOT"):
                 return
@@ -307,7 +309,11 @@ class Conditions:
         operands = run.inputs[node]
         if any(self.constant(operand) is not None for operand in operands):
             return
-        operator = COMPARISONS[run.instructions[node // 2].arg >> HERE.comparison_shift]
+        instruction = run.instructions[node // 2]
+        if instruction.name == "IS_OP":
+            operator, is_so = "is", is_so != bool(instruction.arg & 1)
+        else:
+            operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
         left, right = operands
         for operand, other, sign in ((left, right, operator), (right, left, _MIRRORED.get(operator, operator))):
             compared = self.value(operand)

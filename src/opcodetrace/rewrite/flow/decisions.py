@@ -189,7 +189,7 @@ class Decisions:
             yield Question(index, answer, callee)
         for side, sign, other in () if is_for_none else self._conditions.sides(nodes, is_so):
             answer, callee = self._conditions.compared(sign, other, UNREACHED), self._callee(side)
-            if answer and callee is not None:
+            if answer and callee is not None and side != index:
                 yield Question(side, answer, callee)
         for _ in range(0 if is_for_none else _DEEPEST):
             nodes = self._conditions.value(nodes)
