@@ -473,7 +473,7 @@ def would_hold(answer: str, value: Value) -> bool | None:
         return None
     if answer in ("is None", "is not None"):
         return (value is None) == (answer == "is None")
-    if isinstance(value, Opaque) and _is_member(value):
+    if isinstance(value, Opaque) and is_member(value):
         return _would_be_member(answer, str(value.text))
     if not isinstance(value, int | float | str | bytes | None):
         return None
@@ -534,9 +534,9 @@ def _is_whole(text: str) -> bool:
 def _is_made(trace: Trace, act: Event) -> bool:
     """Whether the value that a write stores is made of anything, and is no constant."""
     flow = trace.sites[act.site].flow
-    return flow is not None and any(flow) and not _is_member(act.value)
+    return flow is not None and any(flow) and not is_member(act.value)
 
 
-def _is_member(value: Value) -> bool:
+def is_member(value: Value) -> bool:
     """Whether it is a member of an Enum: as good as a constant."""
     return isinstance(value, Opaque) and value.text is not None and bool(_MEMBER.fullmatch(value.text))
