@@ -283,7 +283,9 @@ NOT_DONE_BY_BOTH = {
     "made of what was there": (
         f'found = d.get("l")\nif found is None or str(found) < "3":\n    wait()\n    d["l"] = str(found) + {NAME}'
     ),
-    "the same value": 'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = "k" * len("kk")',
+    "the same value": (
+        'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = "k" * len("kk")'
+    ),
     "by other instructions": (
         'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n'
         f'    if {NAME} == "first": d["k"] = "first"\n    else: d["k"] = "second"'

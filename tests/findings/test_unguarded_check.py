@@ -184,7 +184,8 @@ NONE = {  # what both do, and what they do beside it
         "act()",
     ),
     "a flag that refuses under a lock": (
-        "def open():\n    with lock:\n        if box.done: raise ValueError\n        time.sleep(0)\n        box.done = True\n"
+        "def open():\n    with lock:\n        if box.done: raise ValueError\n        time.sleep(0)\n"
+        "        box.done = True\n"
         "with suppress(ValueError): open()",
         "act()",
         "act()",

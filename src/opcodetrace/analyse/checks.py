@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import bisect
-import operator
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -18,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
+from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
 from opcodetrace.trace.events import Events, Sources, ValueTag
-from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site, SwitchPoint
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
@@ -36,20 +36,7 @@ _STEPS = 12  # of those that are looked at for all accesses together
 _MOST_BACK = 300  # accesses that are gone back to a check in another function
 
 _BESIDE = re.compile(f"(.*) {AT}([0-9]+)")
-_MEMBER = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")  # of an Enum, as it is told
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
-
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-_EQUALS = {"==": True, "is": True, "!=": False}
 
 
 class Stale(NamedTuple):
@@ -296,7 +283,8 @@ class Checks:
         activations = self.called.activations
         tree = activations.syntax.tree(code.file)
         point = activations.points.get((code.id, offset))
-        places = [*(site for site in code.sites if site.offset == offset), *([] if point is None else [point])]
+        places: list[Site | SwitchPoint] = [site for site in code.sites if site.offset == offset]
+        places += [] if point is None else [point]
         for place in places:
             match tree.at(place):
                 case ast.Attribute(ast.Name(owner) | ast.Attribute(attr=owner), name) if owner[:1].isupper():
@@ -458,58 +446,6 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     return int(again[-1])
 
 
-def holds_after(answer: str, change: Event, location: Location, check: Site) -> bool | None:
-    """Whether a check would find what it had found after a write or deletion; None if that cannot be told."""
-    if change.kind == EventKind.DELETE:
-        return _holds_without(answer, location, check)
-    return would_hold(answer, change.value)
-
-
-def would_hold(answer: str, value: Value) -> bool | None:
-    """Whether a check would find what it had found if this is there; None if that cannot be told."""
-    if answer in ("present", "absent", "raises"):
-        return answer == "present"
-    if is_unknown(value):
-        return None
-    if answer in ("is None", "is not None"):
-        return (value is None) == (answer == "is None")
-    if isinstance(value, Opaque) and is_member(value):
-        return _would_be_member(answer, str(value.text))
-    if not isinstance(value, int | float | str | bytes | None):
-        return None
-    if answer in ("true", "false"):
-        return bool(value) == (answer == "true")
-    sign, _, constant = answer.removeprefix("not ").partition(" ")
-    try:
-        compared: bool = _COMPARISONS[sign](value, ast.literal_eval(constant))
-    except (TypeError, KeyError, ValueError, SyntaxError):
-        return None
-    return compared != answer.startswith("not ")
-
-
-def _would_be_member(answer: str, member: str) -> bool | None:
-    """Whether a comparison with a member of the same Enum finds what it had found if this one is there."""
-    sign, _, compared = answer.removeprefix("not ").partition(" ")
-    if sign not in _EQUALS or not _MEMBER.fullmatch(compared):
-        return None
-    if compared.partition(".")[0] != member.partition(".")[0]:
-        return None
-    return ((compared == member) == _EQUALS[sign]) != answer.startswith("not ")
-
-
-def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
-    """The same if nothing is there any more. In place of an attribute or a global its class or the builtins may have
-    one; a call may give a default."""
-    if answer in ("absent", "raises"):
-        return True
-    if location.kind is not LocationKind.ITEM:
-        return None
-    if answer == "present":
-        return False
-    raises = location.container_type == "dict" and check.operation != Operation.CALL  # its heirs may have __missing__
-    return False if raises else None
-
-
 def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
     """Whether a thread writes the value that is there already, made anew."""
     return _same(change, act) and _is_made(trace, act)
@@ -535,8 +471,3 @@ def _is_made(trace: Trace, act: Event) -> bool:
     """Whether the value that a write stores is made of anything, and is no constant."""
     flow = trace.sites[act.site].flow
     return flow is not None and any(flow) and not is_member(act.value)
-
-
-def is_member(value: Value) -> bool:
-    """Whether it is a member of an Enum: as good as a constant."""
-    return isinstance(value, Opaque) and value.text is not None and bool(_MEMBER.fullmatch(value.text))

@@ -27,8 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.answers import holds_after, is_member
 from opcodetrace.analyse.changed_objects import ChangedObjects
-from opcodetrace.analyse.checks import Checked, Histories, holds_after, is_member
+from opcodetrace.analyse.checks import Checked, Histories
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged

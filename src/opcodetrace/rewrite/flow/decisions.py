@@ -312,8 +312,7 @@ class Decisions:
             return {
                 Question(each, "present", "__getitem__")
                 for each in found[-_MOST_ASKED:]
-                if self._run.escapes[each] == UNREACHED
-                or not conditions.may_lead(self._run.escapes[each], index, each)
+                if self._run.escapes[each] == UNREACHED or not conditions.may_lead(self._run.escapes[each], index, each)
             }
         except TooMuch:
             return set()
