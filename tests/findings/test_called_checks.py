@@ -31,6 +31,22 @@ class Store:
     def find_or_none(self, key):
         try: return self.d[key]
         except KeyError: return None
+    def is_fresh(self, key):
+        try: since = self.d[key]
+        except KeyError: return False
+        return time.time() > since
+    def is_fresh_by_its_class(self, key):
+        try:
+            with self.lock:
+                since = dict.__getitem__(self.d, key)
+                if time.time() > since: return True
+                del self.d[key]
+        except KeyError: pass
+        return False
+    def is_any(self, key):
+        try: self.d[key]
+        except KeyError: self.count = 0
+        return True
     def item(self, key): return self.d[key]
     def add(self, key): self.d[key] = make()
     def add_locked(self, key):
@@ -41,6 +57,17 @@ class Store:
     def add_if_not_has(self, key):
         with self.lock:
             if self.has(key): return
+            self.d[key] = make()
+    def add_or_return(self, key):
+        d = self.d
+        if key in d: return
+        self.d[key] = make()
+    def add_or_raise(self, key):
+        if key in self.d: raise ValueError(key)
+        self.d[key] = make()
+    def add_and_count(self, key):
+        with self.lock:
+            if key in self.d: self.count += 1
             self.d[key] = make()
     def add_by_setdefault(self, key): self.d.setdefault(key, make())
     def drop(self, key): del self.d[key]
@@ -111,6 +138,26 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         "store.d['k']",
     ),
     "or": ("if store.is_open() or store.has('k'): return\nwait()\nstore.add('k')", ADDED, "store.d['k']"),
+    "asked only if the first part holds": (
+        "if store.limit == 1 and store.has('k'): return\nwait()\nstore.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "read only if the first part holds": (
+        "if store.limit == 1 and 'k' in store.d: return\nwait()\nstore.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "asked only if the first part does not hold": (
+        "if store.limit == 2 or not store.has('k'):\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "the method that adds looks for something else": (
+        "if not store.has('k'):\n    wait()\n    store.add_and_count('k')",
+        ADDED,
+        "store.d['k']",
+    ),
     "match": (
         "match len(store):\n    case 0:\n        wait()\n        store.count = 7",
         "store.count = 2",
@@ -171,6 +218,16 @@ FAILED = {
         "store.drop('there')",
         "store.d['there']",
     ),
+    "fresh, and del": (
+        "if store.is_fresh('there'):\n    wait()\n    store.drop('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
+    "fresh, by the class, and an item": (
+        "if store.is_fresh_by_its_class('there'):\n    wait()\n    store.item('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
     "only the act is called": (
         "if 'there' in store.d:\n    wait()\n    store.drop('there')",
         "store.drop('there')",
@@ -197,6 +254,25 @@ SILENT = {  # of either kind
         ADDED + "; del store.d['k']",
     ),
     "either of two": ("if not store.has('k') or store.is_closed():\n    wait()\n    store.add('k')", ADDED),
+    "the first part, if the second one may have told": (
+        "if store.has('k') and store.is_open(): return\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "kept, and not asked for": (
+        "there = store.has('k')\nif store.limit == 2 and there: return\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "asked in an earlier turn": (
+        "for turn in range(2):\n    if turn == 0 and store.has('k'): continue\n    if turn == 1:\n"
+        "        wait()\n        store.add('k')",
+        ADDED,
+    ),
+    "checked again by an early end": ("if not store.has('k'):\n    wait()\n    store.add_or_return('k')", ADDED),
+    "checked again by what raises": (
+        "if not store.has('k'):\n    wait()\n    with suppress(ValueError): store.add_or_raise('k')",
+        ADDED,
+    ),
+    "true in any case": ("if store.is_any('there'):\n    wait()\n    store.drop('there')", "store.drop('there')"),
     "what changes no answer": ("if store.has('there'):\n    wait()\n    store.add('there')", "store.d['there'] = 2"),
     "gone again": ("if not store.has('k'):\n    wait()\n    store.add('k')", ADDED + "; del store.d['k']"),
     "read again": ("if not store.has('k'):\n    wait()\n    store.has('k')\n    store.add('k')", ADDED),

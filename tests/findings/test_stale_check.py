@@ -11,6 +11,11 @@ from tests.recording import Scripts
 PROGRAM = """
 import threading, time
 from collections import OrderedDict, namedtuple
+from enum import Enum
+class State(Enum):
+    IDLE, RESTING, BUSY, DONE = 1, 1, 2, 3
+IDLE = "idle"
+BUSY = "busy"
 class Box: pass
 class Kept(dict):
     def find(self, k):
@@ -123,6 +128,31 @@ FOUND = {
     "and": ('if ready and "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an assertion": ('assert "k" not in d\nwait()\nd["k"] = []', 'd["k"] = []', "d['k']"),
     "a loop": ("while box.count == 0:\n    wait()\n    box.count = 2", "box.count = 1", "box.count"),
+    "a member of an Enum": (
+        "box.state = State.IDLE\nif box.state == State.IDLE:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.BUSY",
+        "box.state",
+    ),
+    "no member of an Enum": (
+        "box.state = State.IDLE\nif box.state is not State.DONE:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.DONE",
+        "box.state",
+    ),
+    "an early end, by a member": (
+        "box.state = State.IDLE\nif box.state != State.IDLE: return\nwait()\nbox.state = State.BUSY",
+        "box.state = State.DONE",
+        "box.state",
+    ),
+    "a constant by its name": (
+        "if box.state == IDLE:\n    wait()\n    box.state = BUSY",
+        "box.state = BUSY",
+        "box.state",
+    ),
+    "a constant like what is said of others": (
+        'box.state = "at home"\nif box.state == "at home":\n    wait()\n    box.state = "at work"',
+        'box.state = "at sea"',
+        "box.state",
+    ),
     "a deletion": ('d["k"] = 1\nif d["k"] == 1:\n    wait()\n    del d["k"]', 'd["k"] = 2', "d['k']"),
     "a call that writes": (
         'if getattr(box, "value") is None:\n    wait()\n    setattr(box, "value", [])',
@@ -191,6 +221,14 @@ SILENT = {
         "other = Box()\nother.value = None\nif other.value is None:\n    wait()\n    box.value = []",
         "box.value = []",
     ),
+    "another member that changes no answer": (
+        "box.state = State.IDLE\nif box.state != State.DONE:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.BUSY",
+    ),
+    "two names of one member": (
+        "box.state = State.IDLE\nif box.state == State.RESTING:\n    wait()\n    box.state = State.BUSY",
+        "box.state = State.DONE; box.state = State.RESTING",
+    ),
     "a limit that may change": ("if box.count < limit:\n    wait()\n    box.count = 9", "box.count = 7"),
     "a truth of its own": ("if not box.value:\n    wait()\n    box.value = Box()", "box.value = Box()"),
     "either of two": ("if box.count == 1 or box.value is None:\n    wait()\n    box.count = 2", "box.count = 3"),
@@ -204,6 +242,59 @@ SILENT = {
         'if "n" in d:\n    d["n"] += 1\nelse:\n    wait()\n    d["n"] = 1',
         'd["n"] = d.get("n", 0) + 1',
     ),
+}
+# What both threads do by a check of which more is asked than can be told; the severity, and the location.
+NAME = "threading.current_thread().name"
+DONE_BY_BOTH = {
+    "not there, or too old": (
+        f'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = {NAME}',
+        "happened",
+        "d['k']",
+    ),
+    "a lookup that failed, or too old": (
+        f'try:\n    if len(d["k"]) > 2: return\nexcept KeyError: pass\nwait()\nd["k"] = {NAME}',
+        "happened",
+        "d['k']",
+    ),
+    "in, and fresh": (
+        'if "k" in d and time.time() < d["k"].until: return\nwait()\nd["k"] = Box()\nd["k"].until = 0',
+        "happened",
+        "d['k']",
+    ),
+    "None, or over": (
+        f"if box.value is None or box.count < time.time():\n    wait()\n    box.value = {NAME}",
+        "happened",
+        "box.value",
+    ),
+    "there, and too old": (
+        f'found = d.get("l")\nif found is None or str(found) < "3":\n    wait()\n    d["l"] = {NAME}',
+        "possible",
+        "d['l']",
+    ),
+    "another state": (f"if box.state.upper() == 'IDLE':\n    wait()\n    box.state = {NAME}", "possible", "box.state"),
+}
+NOT_DONE_BY_BOTH = {
+    "a number, of which the latest may do": (
+        'found = d.get("k")\nif found is None or str(found) < "0":\n    wait()\n    d["k"] = time.time()'
+    ),
+    "compared with what is written": (
+        f"name = {NAME}\nif box.state.upper() != name.upper():\n    wait()\n    box.state = name"
+    ),
+    "made of what was there": (
+        f'found = d.get("l")\nif found is None or str(found) < "3":\n    wait()\n    d["l"] = str(found) + {NAME}'
+    ),
+    "the same value": (
+        'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = "k" * len("kk")'
+    ),
+    "by other instructions": (
+        'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n'
+        f'    if {NAME} == "first": d["k"] = "first"\n    else: d["k"] = "second"'
+    ),
+    "checked again under the lock": (
+        'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    with lock:\n'
+        f'        found = d.get("k")\n        if found is None or len(found) < 2: d["k"] = {NAME}'
+    ),
+    "blind": f'if time.time() > 1:\n    wait()\n    d["k"] = {NAME}',
 }
 
 
@@ -254,10 +345,17 @@ def program(first: str, second: str) -> str:
     return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
 
 
+def by_both(act: str) -> str:
+    lines = act.replace("\n", "\n    ")
+    return program("make()", "make()").replace("def first", f"def make():\n    {lines}\ndef first")
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     programs = {name: program(first, second) for name, (first, second, _) in FOUND.items()}
     programs |= {name: program(*each) for name, each in SILENT.items()}
+    programs |= {name: by_both(act) for name, (act, _, _) in DONE_BY_BOTH.items()}
+    programs |= {name: by_both(act) for name, act in NOT_DONE_BY_BOTH.items()}
     return told_of(programs, "stale check", tmp_path_factory.mktemp("forms"))
 
 
@@ -266,7 +364,12 @@ def test_a_check_that_was_true_no_longer(name: str, told: dict[str, Told]) -> No
     assert told[name].findings == [("happened", "proven", FOUND[name][2])]
 
 
-@pytest.mark.parametrize("name", SILENT)
+@pytest.mark.parametrize("name", DONE_BY_BOTH)
+def test_what_only_one_was_to_do(name: str, told: dict[str, Told]) -> None:
+    assert told[name].findings == [(DONE_BY_BOTH[name][1], "proven", DONE_BY_BOTH[name][2])]
+
+
+@pytest.mark.parametrize("name", [*SILENT, *NOT_DONE_BY_BOTH])
 def test_no_finding(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == []
 

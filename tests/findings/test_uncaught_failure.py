@@ -54,6 +54,19 @@ FOUND = {
         "d['k']",
     ),
     "raised anew": ("key = 'k'\nd[key]\nwait()\ntry: d[key]\nexcept KeyError: raise KeyError(key)", DELETED, "d['k']"),
+    "raised again, and reported": (
+        "failures = []\ndef take():\n    d['k']\n    wait()\n    try: del d['k']\n    except KeyError:\n"
+        "        changed.append(2)\n        raise\ntry: take()\nexcept KeyError as error: failures.append(error)",
+        DELETED,
+        "d['k']",
+    ),
+    "raised as another error, and reported": (
+        "failures = []\nclass Gone(Exception): pass\ndef take():\n    d['k']\n    wait()\n    try: del d['k']\n"
+        "    except KeyError as error: raise Gone('k') from error\n"
+        "try: take()\nexcept Gone as error: failures.append(error)",
+        DELETED,
+        "d['k']",
+    ),
     "after something else": ("d['k']\nwait()\ntry: d['k']\nfinally: looked.append(2)", DELETED, "d['k']"),
     "deleted, written, deleted": ("d['k']\nwait()\nd['k']", "del d['k']; d['k'] = 4; del d['k']", "d['k']"),
     "its own deletion, and another's": ("del d['k']\nwait()\nd['k']", "d['k'] = 4; del d['k']", "d['k']"),
@@ -87,6 +100,23 @@ SILENT = {
     ),
     "caught": ("d['k']\nwait()\ntry: d['k']\nexcept KeyError: print('no')", DELETED),
     "caught further out": ("d['k']\nwait()\ntry: drop('k')\nexcept Exception as error: print(error)", DELETED),
+    "raised as another error, and dealt with": (
+        "def take():\n    d['k']\n    wait()\n    try: del d['k']\n    except KeyError: raise ValueError('k')\n"
+        "try: take()\nexcept ValueError: d['k'] = 1",
+        DELETED,
+    ),
+    "raised as another error than the one that is reported": (
+        "class Gone(Exception): pass\nclass Other(Exception): pass\n"
+        "failures = []\ndef take():\n    d['k']\n    wait()\n    try: del d['k']\n"
+        "    except KeyError: raise Gone('k')\n"
+        "try:\n    try: take()\n    except Other as error: failures.append(error)\nexcept Gone: d['k'] = 1",
+        DELETED,
+    ),
+    "perhaps raised again": (
+        "failures = []\ndef take():\n    d['k']\n    wait()\n    try: del d['k']\n    except KeyError:\n"
+        "        if len(d) > 5: raise\ntry: take()\nexcept KeyError as error: failures.append(error)",
+        DELETED,
+    ),
     "another error in a handler": (
         "d['k']\nwait()\ntry: d['k']\nexcept KeyError: int('one')",
         DELETED,

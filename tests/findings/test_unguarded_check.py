@@ -15,6 +15,8 @@ from tests.recording import record
 PROGRAM = """
 import os, queue, threading, time
 from contextlib import suppress
+from enum import Enum
+State = Enum("State", "IDLE BUSY")
 class Box: pass
 class Pool:
     def __init__(self, shared):
@@ -23,7 +25,7 @@ class Pool:
         self.seen = {"n": 0}
         self.shared = shared
 d, box, jobs, turns = {"there": 1}, Box(), [1, 2, 3], [1]
-box.items, box.left, box.done, box.text = None, 1, False, "idle"
+box.items, box.left, box.done, box.text, box.state = None, 1, False, "idle", State.IDLE
 lock, audit = threading.Lock(), threading.Lock()
 semaphore, event, items = threading.Semaphore(1), threading.Event(), queue.Queue()
 reader, writer = os.pipe()
@@ -76,6 +78,29 @@ POSSIBLE = {
     "a flag, and a thread": (
         "if not box.done:\n    time.sleep(0)\n    box.done = True\n    threading.Thread(target=make).start()",
         "box.done",
+    ),
+    "a flag that refuses": (
+        "def open():\n    if box.done: raise ValueError\n    time.sleep(0)\n    box.done = True\n"
+        "with suppress(ValueError): open()",
+        "box.done",
+    ),
+    "a state, or it is refused": (
+        "with suppress(ValueError):\n    if box.text == 'idle':\n        time.sleep(0)\n        box.text = 'busy'\n"
+        "    else:\n        raise ValueError",
+        "box.text",
+    ),
+    "a member of an Enum that refuses": (
+        "def open():\n    if box.state is not State.IDLE: raise ValueError\n    time.sleep(0)\n"
+        "    box.state = State.BUSY\nwith suppress(ValueError): open()",
+        "box.state",
+    ),
+    "a flag, and an object": (
+        "if not box.done:\n    time.sleep(0)\n    box.items = make()\n    box.done = True\nbox.items.append(1)",
+        "box.done",
+    ),
+    "a state, and a counter": (
+        "if box.text == 'idle':\n    time.sleep(0)\n    box.text = 'busy'\n    box.left += 1",
+        "box.text",
     ),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
@@ -147,6 +172,33 @@ NONE = {  # what both do, and what they do beside it
     "a flag, and a thread that is started in any case": (
         "if not box.done:\n    time.sleep(0)\n    box.done = True\nthreading.Thread(target=make).start()",
         "act()",
+        "act()",
+    ),
+    "a flag, and a cache": (
+        "if not box.done:\n    time.sleep(0)\n    box.items = make()\n    box.done = True\nlen(box.items)",
+        "act()",
+        "act()",
+    ),
+    "a flag, and a counter of all": (
+        "if not box.done:\n    time.sleep(0)\n    box.done = True\nbox.left += 1",
+        "act()",
+        "act()",
+    ),
+    "a flag, and what another check refuses": (
+        "if box.left > 5: raise ValueError\nif not box.done:\n    time.sleep(0)\n    box.done = True",
+        "act()",
+        "act()",
+    ),
+    "a flag that refuses under a lock": (
+        "def open():\n    with lock:\n        if box.done: raise ValueError\n        time.sleep(0)\n"
+        "        box.done = True\n"
+        "with suppress(ValueError): open()",
+        "act()",
+        "act()",
+    ),
+    "a flag that refuses who only asks": (
+        "def ask():\n    if box.done: raise ValueError\nwith suppress(ValueError): ask()",
+        "act()\nbox.done = True",
         "act()",
     ),
     "a state": ('if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"', "act()", "act()"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import bisect
-import operator
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -18,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
+from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
-from opcodetrace.trace.events import Events, Sources
-from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.events import Events, Sources, ValueTag
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, TAKEN, WRITTEN, Operation, Site
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site, SwitchPoint
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
@@ -35,16 +35,8 @@ _NEAR = 1_000  # events around a check among which the other side of its compari
 _STEPS = 12  # of those that are looked at for all accesses together
 _MOST_BACK = 300  # accesses that are gone back to a check in another function
 
+_BESIDE = re.compile(f"(.*) {AT}([0-9]+)")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
-
-_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 class Stale(NamedTuple):
@@ -167,7 +159,12 @@ class Checks:
         found = self._in_function(act, tests) if tests else None
         if found is None:
             found = self._called_one(act)
-        return None if found is None else found._replace(answer=self._with_value(found.asked, found.check, act))
+        if found is None:
+            return None
+        answer = self._with_value(found.answer, found.check, act)
+        if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
+            return None  # two names of one member
+        return found._replace(answer=answer)
 
     def _checks_itself(self, act: int) -> bool:
         """Whether it writes only if nothing is there, in one step: d.setdefault(k, v)."""
@@ -185,8 +182,25 @@ class Checks:
         check, changes = checked(self._events, self.histories, act, tests)
         if check is None or begins_between(self._events, check, act):
             return None
-        answer = tests[int(self._events.site[check])]
-        return Checked(check, answer, answer, changes) if self._failed[check] == (answer == "raises") else None
+        asked = tests[int(self._events.site[check])]
+        answer = self._told_by_value(check) if asked == MORE else asked
+        return Checked(check, asked, answer, changes) if self._failed[check] == (answer == "raises") else None
+
+    def _told_by_value(self, check: int) -> str:
+        """What a read had found, by its value, if the code alone does not tell."""
+        if self._failed[check]:
+            return "raises"
+        if self._events.tag[check] == ValueTag.ABSENT:
+            return "absent"
+        return "is None" if self._events.tag[check] == ValueTag.NONE else MORE
+
+    def is_done_twice(self, change: Event, act: Event) -> bool:
+        """Whether two threads stored by the same instruction what each had made for itself: not a number, of which the
+        latest may do, nor anything made of what was there."""
+        source = int(self._source[int(np.searchsorted(self._events.seq, act.seq))])
+        is_update = source >= 0 and self._events.location[source] == act.location
+        is_object = isinstance(act.value, str | bytes | Opaque)
+        return change.site == act.site and is_object and not is_update and not _same(change, act)
 
     def _called_one(self, act: int) -> Checked | None:
         """One that was made in another function. Not if the thread looked at the location again after a change."""
@@ -208,21 +222,36 @@ class Checks:
                     ):
                         break
                     return Checked(place, found.answer, found.answer, changes, found.way, found.calls)
-                looked_again |= not changes
+                looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
+
+    def _acts_in_any_case(self, act: int, look: int) -> bool:
+        """Whether the activation that made an access would have made it whatever it had read before: a method that
+        stores an item, and looks whether it must make room for it."""
+        activations = self.called.activations
+        activation = activations.of(act)
+        found = activations.syntax.of_site(int(self._events.site[act]))
+        if activation.begun < 0 or found is None or activations.of(look) != activation:
+            return False
+        tree, node = found
+        return tree.is_certain(node) and not tree.may_be_kept_from(node)
 
     def _with_value(self, asked: str, check: int, act: int) -> str:
         """What a check found, with the value that it compared with; as it is if that is not known."""
-        sign, _, compared = asked.rpartition(" ") if AT not in asked else asked.partition(AT)
-        if asked.endswith(f" {WRITTEN}"):
-            value = self._events[act].value
+        beside = _BESIDE.fullmatch(asked)
+        if beside is not None:
+            sign, offset = beside[1], int(beside[2])
+            value = self._read_beside(check, offset)
+            name = self._named_beside(check, offset) if value is ABSENT else None
+            if name is not None:
+                return f"{sign} {name}"
+        elif asked.endswith(f" {WRITTEN}"):
+            sign, value = asked.removesuffix(f" {WRITTEN}"), self._events[act].value
         elif asked.endswith(f" {TAKEN}"):
-            value = self._taken(act)
-        elif AT in asked:
-            value = self._read_beside(check, int(compared))
+            sign, value = asked.removesuffix(f" {TAKEN}"), self._taken(act)
         else:
             return asked
-        return f"{sign.strip()} {value!r}" if isinstance(value, int | float | str) else asked
+        return f"{sign} {value!r}" if isinstance(value, int | float | str) else asked
 
     def _taken(self, act: int) -> Value:
         """What an access subtracted from what it had read."""
@@ -247,6 +276,24 @@ class Checks:
                 break
         return ABSENT
 
+    def _named_beside(self, check: int, offset: int) -> str | None:
+        """The same of what is never written, by the source: a member of an Enum by its class (`State.OPEN`), a global
+        that its module gives one constant."""
+        code = self._trace.site_codes[int(self._events.site[check])]
+        activations = self.called.activations
+        tree = activations.syntax.tree(code.file)
+        point = activations.points.get((code.id, offset))
+        places: list[Site | SwitchPoint] = [site for site in code.sites if site.offset == offset]
+        places += [] if point is None else [point]
+        for place in places:
+            match tree.at(place):
+                case ast.Attribute(ast.Name(owner) | ast.Attribute(attr=owner), name) if owner[:1].isupper():
+                    return f"{owner}.{name}"
+                case ast.Name(name) as node if tree.is_free(node, name):
+                    constant = tree.constant(name)
+                    return None if constant is None else repr(constant[0])
+        return None
+
     def _agrees(self, answer: str, check: int) -> bool:
         """Whether a read found what is said that it found, as far as its value tells."""
         if self._failed[check] != (answer == "raises"):
@@ -262,8 +309,9 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
     acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ))
     acts = checks.made_by_one(acts, tests)
 
-    def asked_for_it(answer: str, check: Event, change: Event, act: Event) -> bool:
+    def asked_for_it(checked: Checked, check: Event, change: Event, act: Event) -> bool:
         """Whether the check had found what the access needs."""
+        answer = checked.answer
         found_nothing = answer == "is None" and trace.sites[check.site].operation == Operation.CALL  # d.get(k) is None
         return answer not in ("absent", "raises") and not found_nothing
 
@@ -301,8 +349,11 @@ def acted_on_a_stale_check(
     if not len(acts):
         return
 
-    def undone(answer: str, check: Event, change: Event, act: Event) -> bool | None:
+    def undone(checked: Checked, check: Event, change: Event, act: Event) -> bool | None:
+        answer = checked.answer
         if not answer or act.seq in told:
+            return False
+        if checked.asked == MORE and not checks.is_done_twice(change, act):
             return False
         is_far = check.site not in tests.get(act.site, ())  # in another function
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
@@ -328,7 +379,7 @@ def _stale(
     checks: Checks,
     acts: Iterable[int],
     tests: Tests,
-    undone: Callable[[str, Event, Event, Event], bool | None],
+    undone: Callable[[Checked, Event, Event, Event], bool | None],
 ) -> Iterator[Stale]:
     """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
     events = trace.events
@@ -339,9 +390,9 @@ def _stale(
         found = checks.of(act, tests.get(int(events.site[act]), {}))
         if found is None or not found.changes:
             continue
-        check, _, answer, changes, _, calls = found
+        check, changes, calls = found.check, found.changes, found.calls
         change = changes[0]
-        is_undone = undone(answer, events[check], events[change], events[act])
+        is_undone = undone(found, events[check], events[change], events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
         if is_undone is False or knows:
             continue
@@ -380,7 +431,7 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     places of the location's accesses."""
     events = trace.events
     site = trace.sites.get(int(events.site[write]))
-    tests = [] if site is None else [test.site for test in site.tests if not test.answer]
+    tests = [] if site is None else [test.site for test in site.tests if test.answer in ("", MORE)]
     if not tests:
         return None
     between = its[np.searchsorted(its, read) + 1 : np.searchsorted(its, write)]
@@ -393,46 +444,6 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     if not len(again) or begins_between(events, int(again[-1]), write):
         return None
     return int(again[-1])
-
-
-def holds_after(answer: str, change: Event, location: Location, check: Site) -> bool | None:
-    """Whether a check would find what it had found after a write or deletion; None if that cannot be told."""
-    if change.kind == EventKind.DELETE:
-        return _holds_without(answer, location, check)
-    return would_hold(answer, change.value)
-
-
-def would_hold(answer: str, value: Value) -> bool | None:
-    """Whether a check would find what it had found if this is there; None if that cannot be told."""
-    if answer in ("present", "absent", "raises"):
-        return answer == "present"
-    if is_unknown(value):
-        return None
-    if answer in ("is None", "is not None"):
-        return (value is None) == (answer == "is None")
-    if not isinstance(value, int | float | str | bytes | None):
-        return None
-    if answer in ("true", "false"):
-        return bool(value) == (answer == "true")
-    sign, _, constant = answer.removeprefix("not ").partition(" ")
-    try:
-        compared: bool = _COMPARISONS[sign](value, ast.literal_eval(constant))
-    except (TypeError, KeyError, ValueError, SyntaxError):
-        return None
-    return compared != answer.startswith("not ")
-
-
-def _holds_without(answer: str, location: Location, check: Site) -> bool | None:
-    """The same if nothing is there any more. In place of an attribute or a global its class or the builtins may have
-    one; a call may give a default."""
-    if answer in ("absent", "raises"):
-        return True
-    if location.kind is not LocationKind.ITEM:
-        return None
-    if answer == "present":
-        return False
-    raises = location.container_type == "dict" and check.operation != Operation.CALL  # its heirs may have __missing__
-    return False if raises else None
 
 
 def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
@@ -459,4 +470,4 @@ def _is_whole(text: str) -> bool:
 def _is_made(trace: Trace, act: Event) -> bool:
     """Whether the value that a write stores is made of anything, and is no constant."""
     flow = trace.sites[act.site].flow
-    return flow is not None and any(flow)
+    return flow is not None and any(flow) and not is_member(act.value)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from opcodetrace.analyse.checks import holds_after
+from opcodetrace.analyse.answers import holds_after
 from opcodetrace.analyse.guards import Asked, Guards, Wait, span_of
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.location import LocationKind

@@ -15,7 +15,14 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.source_text import parsed
 
 _ANYTHING = BaseException.__name__
+_ANY = (Exception.__name__, _ANYTHING)
 _OF_ERRORS = re.compile("error|fail|exception|print_exc|crash", re.IGNORECASE)
+
+
+class _Handler(NamedTuple):
+    catches: frozenset[str]  # types of errors
+    only_reports: bool
+    raises: str | None  # the type of error that it raises in any case: "" for the very same, None if it may not
 
 
 class _Part(NamedTuple):
@@ -25,7 +32,7 @@ class _Part(NamedTuple):
     last: int
     ready_for: frozenset[str] | None  # types of errors; None of a function or class: what is around it has no say
     named: frozenset[str] = frozenset()  # those that a handler names and deals with, whatever it does
-    handlers: tuple[tuple[frozenset[str], bool], ...] = ()  # of a `try`, in order: what it catches, and only reports
+    handlers: tuple[_Handler, ...] = ()  # of a `try`, in order
 
 
 class Handlers:
@@ -54,15 +61,18 @@ class Handlers:
         return any(error in part.named or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
 
     def report(self, lines: Iterable[tuple[int, int | None]], error: str) -> bool:
-        """Whether the handler that gets an error is one that only reports it. `lines`: where it was raised, and the
-        calls that led there, the innermost first."""
+        """Whether the handler that gets an error, or what is raised in its place, is one that only reports it.
+        `lines`: where it was raised, and the calls that led there, the innermost first."""
         for file, line in lines:
             for part in self._around(file, line):
                 if any(_is_of(error, name) for name in part.ready_for or ()):
                     return False
-                for caught, only_reports in part.handlers:
-                    if any(_is_of(error, name) for name in caught):
-                        return only_reports
+                handler = next((each for each in part.handlers if _may_catch(each.catches, error)), None)
+                if handler is not None and (handler.only_reports or handler.raises is None):
+                    own = not hasattr(builtins, error) and handler.catches.isdisjoint((error, *_ANY))
+                    return handler.only_reports and not own  # of another type of the program's own, for all we know
+                if handler is not None:
+                    error = handler.raises or error
         return False
 
     def _around(self, file: int, line: int | None) -> list[_Part]:
@@ -85,10 +95,10 @@ def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
             continue
         ready_for: set[str] = set()
         named: set[str] = set()
-        handlers: list[tuple[frozenset[str], bool]] = []
+        handlers: list[_Handler] = []
         if isinstance(node, ast.Try | ast.TryStar):
             for handler in node.handlers:
-                handlers.append((frozenset(_names(handler.type)), _only_reports(handler)))
+                handlers.append(_Handler(frozenset(_names(handler.type)), _only_reports(handler), _raises(handler)))
                 if _goes_on(handler):
                     ready_for.update(_names(handler.type))
                 if not any(isinstance(each, ast.Raise) for each in handler.body):
@@ -127,6 +137,18 @@ def _only_reports(handler: ast.ExceptHandler) -> bool:
     return tells
 
 
+def _raises(handler: ast.ExceptHandler) -> str | None:
+    """See `_Handler.raises`."""
+    if any(isinstance(each, ast.Return | ast.Break | ast.Continue) for each in ast.walk(handler)):
+        return None
+    match handler.body[-1]:
+        case ast.Raise(exc=None):
+            return ""
+        case ast.Raise(exc=ast.Name(name)) | ast.Raise(exc=ast.Call(ast.Name(name))):
+            return "" if name == handler.name else name
+    return None
+
+
 def _suppressed(entered: ast.expr) -> Iterator[str]:
     match entered:
         case ast.Call(ast.Name("suppress") | ast.Attribute(attr="suppress"), arguments):
@@ -144,6 +166,10 @@ def _names(caught: ast.expr | None) -> Iterator[str]:
             yield name
         case _:
             yield _ANYTHING
+
+
+def _may_catch(caught: frozenset[str], error: str) -> bool:
+    return any(_is_of(error, name) for name in caught)
 
 
 def _is_of(error: str, caught: str) -> bool:

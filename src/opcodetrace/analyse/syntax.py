@@ -140,6 +140,27 @@ class Tree:
         line = getattr(node, "lineno", 0)
         return not any(isinstance(each, ast.Return) and each.lineno < line for each in own_nodes(function))
 
+    def may_be_kept_from(self, node: ast.AST) -> bool:
+        """Whether its function raises anything itself before it comes there."""
+        function = self.function(node)
+        line = getattr(node, "lineno", 0)
+        return function is None or any(
+            isinstance(each, ast.Raise | ast.Assert) and each.lineno < line for each in own_nodes(function)
+        )
+
+    def is_refused(self, test: ast.AST, act: ast.AST) -> bool:
+        """Whether a statement raises by a test if what is done otherwise is not done: `if closed: raise ...`."""
+        for step in self.above(test):
+            match step.parent:
+                case ast.If(body=body, orelse=otherwise) as choice if step.field == "test":
+                    if isinstance(body[-1], ast.Raise) and not otherwise:
+                        return self.follows(choice, act)
+                    is_done = any(act in ast.walk(each) for each in body)
+                    return is_done and bool(otherwise) and isinstance(otherwise[-1], ast.Raise)
+                case ast.stmt():
+                    return False
+        return False
+
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
         function = self.function(node)
@@ -150,6 +171,24 @@ class Tree:
             return False  # it may be assigned here
         own = any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
         return not own and not any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
+
+    def constant(self, name: str) -> tuple[object] | None:
+        """What the module gives a global, if that is one constant and nothing else is ever given to one of the name."""
+        found: list[tuple[object] | None] = []
+        for node, (parent, _) in self._parents.items():
+            match node:
+                case ast.Name(id=given, ctx=ast.Store() | ast.Del()) if given == name:
+                    match parent:
+                        case ast.Assign([ast.Name()], ast.Constant(value)) if self._is_of_module(parent):
+                            found.append((value,))
+                        case _:
+                            found.append(None)
+                case ast.alias() if (node.asname or node.name) == name:
+                    found.append(None)
+        return found[0] if len(found) == 1 else None
+
+    def _is_of_module(self, node: ast.AST) -> bool:
+        return isinstance(self._parents[node][0], ast.Module)
 
     def is_in_a_loop(self, node: ast.AST) -> bool:
         return any(map(_is_loop, self.above(node)))

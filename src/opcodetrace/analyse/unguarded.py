@@ -21,6 +21,7 @@ from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import CERTAINTIES
 from opcodetrace.trace.finding import Certainty
 from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import MORE
 
 Array = npt.NDArray[Any]
 Lines = frozenset[tuple[int, int | None]]  # file and line, of two writes
@@ -121,7 +122,7 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
 
 def _may_be_a_turn(answer: str) -> bool:
     """Whether a check that found this may tell that it is this thread's turn: that the value is one of its own."""
-    return not answer or answer.startswith(("==", "not !="))
+    return answer in ("", MORE) or answer.startswith(("==", "not !="))
 
 
 class _Search:

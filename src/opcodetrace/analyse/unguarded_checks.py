@@ -27,15 +27,16 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.answers import holds_after, is_member
 from opcodetrace.analyse.changed_objects import ChangedObjects
-from opcodetrace.analyse.checks import Checked, Histories, holds_after
+from opcodetrace.analyse.checks import Checked, Histories
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import WRITTEN, Operation, Site
+from opcodetrace.trace.site import MORE, WRITTEN, Operation, Site
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Act, Primitive
 
@@ -43,6 +44,7 @@ Array = npt.NDArray[Any]
 
 CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
 NO_PAIRS: Array = np.empty((2, 0), np.int64)
+_NEAR = 300  # events after an act among which what else was done by its check is looked for
 _STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
@@ -142,7 +144,7 @@ def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
     for test in site.tests:
         known = trace.sites.get(test.site)
         answer = test.answer or ("true" if known is not None and known.operation == Operation.TEST else "")
-        if answer:
+        if answer and answer != MORE:
             yield test.site, answer
 
 
@@ -395,11 +397,41 @@ class _Search:
         if self._is_update(act):
             return True
         value = events[act].value
-        if not isinstance(value, Opaque):
-            return self._starts_a_thread(found)
-        if value.type_name in _TO_BE_SHARED or (self._is_awaited(act) and value.type_name not in BUILT_IN):
+        if not isinstance(value, Opaque) or is_member(value):
+            return not found.way and (
+                self._starts_a_thread(found) or self._refuses(found, act) or self._does_more(found, act)
+            )
+        return (self._is_awaited(act) and value.type_name not in BUILT_IN) or self._is_for_all(value, act)
+
+    def _is_for_all(self, value: Opaque, write: int) -> bool:
+        """Whether threads share an object that was written, and change it later on, or it would not be needed."""
+        if value.type_name in _TO_BE_SHARED:
             return True
-        return value.identity is not None and self._changed_objects.is_changed(value.identity, act)
+        return value.identity is not None and self._changed_objects.is_changed(value.identity, write)
+
+    def _refuses(self, found: Checked, act: int) -> bool:
+        """Whether the program takes it for an error to do it twice: it raises by the same check."""
+        syntax = self._checks.called.activations.syntax
+        test, done = (syntax.of_site(int(self._events.site[place])) for place in (found.check, act))
+        return test is not None and done is not None and test[0].is_refused(test[1], done[1])
+
+    def _does_more(self, found: Checked, act: int) -> bool:
+        """Whether the same check decided that an object is made that threads share and change, or that something is
+        changed by what was there: a flag or a state says that it was done."""
+        events, called = self._events, self._checks.called
+        check, site = found.check, int(events.site[found.check])
+        activation = called.activations.of(check)
+        later = slice(check + 1, act + _NEAR)
+        writes = (events.kind[later] == EventKind.WRITE) & (events.frame[later] == events.frame[check])
+        for place in (check + 1 + np.flatnonzero(writes)).tolist():
+            if place == act or called.activations.of(place) != activation:
+                continue
+            if not called.decides(site, int(events.site[place])):
+                continue
+            value = events[place].value
+            if self._is_update(place) or (isinstance(value, Opaque) and self._is_for_all(value, place)):
+                return True
+        return False
 
     def _is_awaited(self, act: int) -> bool:
         """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""

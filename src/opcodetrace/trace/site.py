@@ -94,13 +94,17 @@ TAKEN = "taken"  # what it subtracts
 AT = "at "  # what is read at the offset that follows, in the same code object
 
 
+# A `Test.answer`: more was asked of what was read than can be told, not whether it is what is written
+MORE = "more"
+
+
 class Test(NamedTuple):
     """A read of what may be the location of an access, on which a branch depended that decided that it is made."""
 
     site: int
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
     # compares with a constant, as the source has it: == 0, not < 5. Or with a value: < WRITTEN, >= TAKEN, < AT 46.
-    # Empty if it cannot be told.
+    # MORE if it was something of which more was asked. Empty if it cannot be told.
     answer: str
 
 

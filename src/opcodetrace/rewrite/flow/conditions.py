@@ -22,7 +22,7 @@ from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbo
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
-from opcodetrace.trace.site import AT, TAKEN, WRITTEN
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
 
@@ -81,6 +81,10 @@ class Conditions:
             return self._has_loops and self._paths.leads(index, index, ())
         except TooMuch:
             return True
+
+    def may_lead(self, start: int, goal: int, avoiding: int) -> bool:
+        """Whether control can come from one instruction to another without a third one. Raises TooMuch."""
+        return start == goal or (start != avoiding and self._paths.leads(start, goal, (avoiding,)))
 
     @cached_property
     def _has_loops(self) -> bool:
@@ -156,8 +160,24 @@ class Conditions:
                     answers[read] = {answer}
             if answers:
                 nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
-                found[index] = {read: min(answers[read]) if len(answers[read]) == 1 else "" for read in nearest}
+                found[index] = {read: self._told(index, read, answers[read]) for read in nearest}
         return found
+
+    def _told(self, act: int, read: int, answers: set[str]) -> str:
+        """What a read had found: one of these."""
+        if len(answers) == 1 and "" not in answers:
+            return min(answers)
+        return MORE if act in self._run.stored and not self._is_compared(act, read) else ""
+
+    def _is_compared(self, write: int, read: int) -> bool:
+        """Whether what is written takes part in what is asked of a read."""
+        written = self.value(self._run.stored[write])
+        return any(
+            not written.isdisjoint(self.value(frozenset((node,))))
+            for branch, _ in self.dependence.decided_by(write)
+            if branch in self._run.conditions and read in self._asked_by(branch)
+            for node in self._nodes_behind(branch)
+        )
 
     def _answers(
         self, branch: int, successor: int, tested: Mapping[int, Iterable[int]], index: int
@@ -168,7 +188,9 @@ class Conditions:
             asked, answer = self._question(branch, successor)
             way = self.way(branch, successor)
             sides = [] if way is None or way[0] else self.sides(self._run.conditions[branch], way[1])
-            answers = {asked: answer, **{read: self.compared(sign, other, index) for read, sign, other in sides}}
+            answers = {read: self.compared(sign, other, index) for read, sign, other in sides}
+            if answer or asked not in answers:
+                answers[asked] = answer
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -276,7 +298,7 @@ class Conditions:
             root = self.value(nodes)
             node = min(root, default=UNREACHED)
             name = run.instructions[node // 2].name if len(root) == 1 and node >= 0 else ""
-            if name == "COMPARE_OP":
+            if name in ("COMPARE_OP", "IS_OP"):
                 break
             if name not in ("TO_BOOL", "UNARY_NOT"):
                 return
@@ -287,7 +309,11 @@ class Conditions:
         operands = run.inputs[node]
         if any(self.constant(operand) is not None for operand in operands):
             return
-        operator = COMPARISONS[run.instructions[node // 2].arg >> HERE.comparison_shift]
+        instruction = run.instructions[node // 2]
+        if instruction.name == "IS_OP":
+            operator, is_so = "is", is_so != bool(instruction.arg & 1)
+        else:
+            operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
         left, right = operands
         for operand, other, sign in ((left, right, operator), (right, left, _MIRRORED.get(operator, operator))):
             compared = self.value(operand)
@@ -619,15 +645,19 @@ class Conditions:
         """The instructions that make what a conditional jump tests."""
         found = self._tests.get(branch)
         if found is None:
-            seen: set[Node] = set()
-            pending = list(self._run.conditions[branch])
-            while pending and len(seen) < _MOST_NODES:
-                node = pending.pop()
-                if node not in seen:
-                    seen.add(node)
-                    pending += [each for nodes in self._run.inputs[node] for each in nodes]
-            found = self._tests[branch] = frozenset(node // 2 for node in seen if node >= 0)
+            found = self._tests[branch] = frozenset(node // 2 for node in self._nodes_behind(branch) if node >= 0)
         return found
+
+    def _nodes_behind(self, branch: int) -> set[Node]:
+        """The values of which it is made."""
+        seen: set[Node] = set()
+        pending = list(self._run.conditions[branch])
+        while pending and len(seen) < _MOST_NODES:
+            node = pending.pop()
+            if node not in seen:
+                seen.add(node)
+                pending += [each for nodes in self._run.inputs[node] for each in nodes]
+        return seen
 
 
 def _is_made_of_any(sources: StaticSources) -> bool:

@@ -15,7 +15,7 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import NamedTuple
 
 from opcodetrace.rewrite.flow.conditions import Conditions, Question
-from opcodetrace.rewrite.flow.control import UNREACHED, Dominators
+from opcodetrace.rewrite.flow.control import UNREACHED, Dominators, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.nodes import Nodes
 from opcodetrace.rewrite.interpreters import HERE, TRUTH_TESTS, Makes, is_subscript
@@ -135,7 +135,33 @@ class Decisions:
         )
         if alike:
             asked += [list(self._asked(each, index)) for each in before if each not in outer]
-        return frozenset(one for each in asked for one in each if self._meaning(one) in alike)
+        said = frozenset(one for each in asked for one in each if self._meaning(one) in alike)
+        return said | self._if_asked(index, outer) if len(before) == len(outer) > 1 else said
+
+    def _if_asked(self, index: int, branches: list[int]) -> frozenset[Question]:
+        """What was answered on the way to an instruction if it was asked at all: the last one of several tests that
+        lead there (`if self.shared and key in self.made: return`). Not in a loop: it may have been asked in an earlier
+        turn."""
+        conditions = self._conditions
+        try:
+            last = [
+                branch
+                for branch in branches
+                if not any(
+                    successor != index and conditions.may_lead(successor, index, branch)
+                    for successor in self._run.ways[branch]
+                )
+            ]
+            if not last or conditions.is_in_loop(index):
+                return frozenset()
+            return frozenset(
+                one
+                for branch in last
+                for one in self._asked(branch, index)
+                if one.at == branch or not conditions.may_lead(one.at, index, branch)
+            )
+        except TooMuch:
+            return frozenset()
 
     def _meaning(self, question: Question) -> tuple[object, ...]:
         """What it is in the source."""
@@ -163,7 +189,7 @@ class Decisions:
             yield Question(index, answer, callee)
         for side, sign, other in () if is_for_none else self._conditions.sides(nodes, is_so):
             answer, callee = self._conditions.compared(sign, other, UNREACHED), self._callee(side)
-            if answer and callee is not None:
+            if answer and callee is not None and side != index:
                 yield Question(side, answer, callee)
         for _ in range(0 if is_for_none else _DEEPEST):
             nodes = self._conditions.value(nodes)
@@ -272,7 +298,30 @@ class Decisions:
             return {each for each in failed if all(self._returns(other, each.at) for other in rivals)}
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
-        return said
+        return said | self._looked_up(index) if result == "true" else said
+
+    def _looked_up(self, index: int) -> set[Question]:
+        """What was there, as it was looked up on all ways to an instruction, and would have raised."""
+        conditions = self._conditions
+        found = [
+            each
+            for each in self._lookups
+            if self._dominators.dominates(each, index) and not conditions.is_in_loop(each)
+        ]
+        try:
+            return {
+                Question(each, "present", "__getitem__")
+                for each in found[-_MOST_ASKED:]
+                if self._run.escapes[each] == UNREACHED or not conditions.may_lead(self._run.escapes[each], index, each)
+            }
+        except TooMuch:
+            return set()
+
+    @cached_property
+    def _lookups(self) -> list[int]:
+        run = self._run
+        reached = (index for index, depth in enumerate(run.depth) if depth >= 0)
+        return [index for index in reached if self._may_fail(index) and self._callee(index) == "__getitem__"]
 
     def _returns(self, index: int, made_by: int) -> bool:
         return index in self._run.returns and {
