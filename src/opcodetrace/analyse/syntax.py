@@ -20,7 +20,7 @@ _Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.Gene
 Loop: TypeAlias = ast.For | _Comprehension
 
 # Last names of what is called to show a value to people.
-_SHOWS = frozenset(
+SHOWS = frozenset(
     "print pprint log debug info warning warn error exception critical repr isinstance hasattr".split()  # noqa: SIM905
 )
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
@@ -194,7 +194,7 @@ class Tree:
                         return Use.LOOKED_AT
                     case ast.comprehension(), "ifs":
                         return Use.LOOKED_AT
-                    case ast.Call(func), ("args" | "keywords") if _name(func) in _SHOWS:
+                    case ast.Call(func), ("args" | "keywords") if called_name(func) in SHOWS:
                         return Use.LOOKED_AT
                     case ast.Call(), ("args" | "keywords"):
                         returned = Use.RESULT_RETURNED
@@ -259,8 +259,8 @@ class Tree:
         """Whether it comes to a second step, while this function, or what the loop is given to at once, is at it."""
         if isinstance(loop, ast.GeneratorExp):
             parent, field = self._parents.get(loop, (None, ""))
-            return isinstance(parent, ast.Call) and field == "args" and _name(parent.func) in _CONSUMERS
-        return not isinstance(loop, ast.For) or not _ends(loop.body) or _continues(loop.body)
+            return isinstance(parent, ast.Call) and field == "args" and called_name(parent.func) in _CONSUMERS
+        return not isinstance(loop, ast.For) or not ends(loop.body) or _continues(loop.body)
 
     def acts_on_each(self, loop: Loop) -> bool:
         """Whether something is called for its effect with each item, or each item is called."""
@@ -270,7 +270,7 @@ class Tree:
         for statement in loop.body:
             for each in ast.walk(statement):
                 match each:
-                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if _name(func) not in _SHOWS:
+                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if called_name(func) not in SHOWS:
                         if any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)):
                             return True
         return False
@@ -337,15 +337,15 @@ def _is_loop(step: Step) -> bool:
     return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
 
 
-def _ends(body: list[ast.stmt]) -> bool:
+def ends(body: list[ast.stmt]) -> bool:
     """Whether what comes after the statements is never reached."""
     match body[-1]:
         case ast.Return() | ast.Raise() | ast.Break() | ast.Continue():
             return True
         case ast.If(body=then, orelse=otherwise):
-            return bool(otherwise) and _ends(then) and _ends(otherwise)
+            return bool(otherwise) and ends(then) and ends(otherwise)
         case ast.With(body=inner):
-            return _ends(inner)
+            return ends(inner)
         case _:
             return False
 
@@ -424,7 +424,7 @@ def _may_give_anything(node: ast.AST) -> bool:
             return False
 
 
-def _name(called: ast.AST) -> str:
+def called_name(called: ast.AST) -> str:
     match called:
         case ast.Attribute(attr=name) | ast.Name(id=name):
             return name

@@ -31,6 +31,7 @@ _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
+ADDS = frozenset(["append", "add"])  # methods that put one item into a container
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -366,12 +367,18 @@ class Conditions:
         wanted = self._argument(act)
         if wanted is None:
             return True
+        if act in self._run.given and self._run.callee_names(self._run.inputs[2 * act]) & ADDS:
+            asked = self._run.members.get(test)
+            return self._text(asked) == self._text(wanted) if asked is not None else self._tells_size(test)
         asked = self._run.members.get(test) or self._argument(test)
         if asked is not None:
             return self._text(asked) == self._text(wanted)
         if self._run.instructions[test].name in TRUTH_TESTS:  # something is in it: not what
             return self._text(wanted) in _ENDS
         return test not in self._run.lens or not self._looks_for_value(act)
+
+    def _tells_size(self, test: int) -> bool:
+        return test in self._run.lens or self._run.instructions[test].name in TRUTH_TESTS
 
     def _container(self, index: int) -> Hashable:
         """The text of the object that an access asks or changes; None if it cannot be told."""
