@@ -204,7 +204,7 @@ class Activations:
         (*setters, one), (*getters, other) = above, below
         if not all(part.tree.is_certain(part.node) for part in setters):
             return None
-        if any(part.tree.is_in_a_loop(part.node) for part in getters):
+        if any(part.tree.may_wait(part.node) for part in getters):
             return None
         item = one.tree.item(one.node)
         if item is not None and item is other.tree.item(other.node):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
+from opcodetrace.analyse.assignments import writes_always
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Site, SwitchPoint
 from opcodetrace.trace.source_text import parsed
@@ -34,7 +35,21 @@ _CONSUMERS = frozenset(
     all any bytes Counter deque dict frozenset fsum join len list max min next set sorted sum tuple update extend
     """.split()  # noqa: SIM905
 )
-_CONVERSIONS = frozenset(["int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "bytearray"])
+# Calls, and methods, that make the same of the same.
+_CONVERSIONS = frozenset(
+    """
+    bool bytearray bytes copy deepcopy dict float frozenset int list reversed set sorted str tuple
+    """.split()  # noqa: SIM905
+)
+_METHODS = frozenset(
+    """
+    copy decode encode format items join keys lower lstrip partition replace rstrip split splitlines strip title upper
+    values
+    """.split()  # noqa: SIM905
+)
+_FILL = frozenset("add append appendleft extend insert put setdefault update write writelines".split())  # noqa: SIM905
+_REPEAT = frozenset(["range", "count", "repeat", "iter"])  # what is gone over only to do something again
+_WAITS = frozenset(["sleep", "wait", "wait_for", "acquire", "select", "poll", "recv", "accept", "pause"])
 
 
 class Step(NamedTuple):
@@ -59,6 +74,7 @@ class Made(Enum):
     """What a value that is written is made of."""
 
     OWN = auto()  # of what only this call has: its arguments
+    FRESH = auto()  # it is a container that is made anew: this call's, if it fills it and then takes out what is in it
     BY_A_CALL = auto()  # the same, through a call: it may be as good as another one
     ANYTHING = auto()
 
@@ -120,7 +136,8 @@ class Tree:
                 continue
             is_before = self._is_before(step, other)
             below = others[: others.index(other)]
-            return is_before and all(map(_is_sure, up[:number])) and not any(map(_is_loop, below))
+            is_sure = all(map(_is_sure, up[:number])) or writes_always([step.node], first)
+            return is_before and is_sure and not any(map(_may_wait, below))
         return False
 
     def _is_before(self, step: Step, other: Step) -> bool:
@@ -135,8 +152,10 @@ class Tree:
     def is_certain(self, node: ast.AST) -> bool:
         """Whether its function, if it comes to an end, has executed it."""
         function = self.function(node)
-        if function is None or not all(step.parent is function or _is_sure(step) for step in self.above(node)):
+        if function is None:
             return False
+        if not all(step.parent is function or _is_sure(step) for step in self.above(node)):
+            return writes_always(function.body, node)
         line = getattr(node, "lineno", 0)
         return not any(isinstance(each, ast.Return) and each.lineno < line for each in own_nodes(function))
 
@@ -151,8 +170,9 @@ class Tree:
         own = any(isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store) for each in nodes)
         return not own and not any(isinstance(each, ast.arg) and each.arg == name for each in nodes)
 
-    def is_in_a_loop(self, node: ast.AST) -> bool:
-        return any(map(_is_loop, self.above(node)))
+    def may_wait(self, node: ast.AST) -> bool:
+        """Whether it is in a loop that may go round to wait for others."""
+        return any(map(_may_wait, self.above(node)))
 
     def made(self, target: ast.AST) -> Made | None:
         """What is written there by an assignment; None if it is a constant, or another kind of statement.
@@ -170,13 +190,23 @@ class Tree:
         own = set() if function is None else _own_names(function)
         own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
         if not any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
-            return Made.ANYTHING
+            return Made.FRESH if _is_fresh(value) else Made.ANYTHING
         return Made.BY_A_CALL if any(map(_may_give_anything, ast.walk(value))) else Made.OWN
 
     def is_subtracted(self, node: ast.AST) -> bool:
         """`now - self.start`."""
         parent, field = self._parents.get(node, (None, ""))
         return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and field == "right"
+
+    def is_filled(self, node: ast.AST) -> bool:
+        """Whether something is put into what it gives: `self.parts.append(part)`, `self.found[key] = value`."""
+        parent, field = self._parents.get(node, (None, ""))
+        if field != "value":
+            return False
+        if isinstance(parent, ast.Subscript):
+            return isinstance(parent.ctx, ast.Store)
+        called, function = self._parents.get(parent, (None, "")) if isinstance(parent, ast.Attribute) else (None, "")
+        return isinstance(called, ast.Call) and function == "func" and called_name(parent) in _FILL
 
     def use(self, node: ast.AST) -> Use:
         """What is done with its value, as far as this function goes."""
@@ -337,6 +367,27 @@ def _is_loop(step: Step) -> bool:
     return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
 
 
+def _may_wait(step: Step) -> bool:
+    """Whether the part is executed again and again, and perhaps for others to get on meanwhile: not for each item of
+    what there is, nor in a loop that never waits."""
+    if not _is_loop(step):
+        return False
+    match step.parent:
+        case ast.For(iter=ast.Call(func)):
+            return called_name(func) in _REPEAT or _waits(step.parent)
+        case ast.For() | ast.While():
+            return _waits(step.parent)
+        case _:
+            return True
+
+
+def _waits(loop: ast.AST) -> bool:
+    return any(
+        isinstance(each, ast.Await) or (isinstance(each, ast.Call) and called_name(each.func) in _WAITS)
+        for each in ast.walk(loop)
+    )
+
+
 def ends(body: list[ast.stmt]) -> bool:
     """Whether what comes after the statements is never reached."""
     match body[-1]:
@@ -413,11 +464,26 @@ def _is_constant(value: ast.AST) -> bool:
             return False
 
 
+def _is_fresh(value: ast.AST) -> bool:
+    """Whether it is a new container: `[]`, `set()`, `ErrorList()`."""
+    match value:
+        case ast.List(elts=items) | ast.Set(elts=items) | ast.Dict(values=items):
+            return all(map(_is_constant, items))
+        case ast.Call(func, args=arguments, keywords=[]):
+            name = called_name(func)
+            is_class = name in _CONVERSIONS | {"deque", "defaultdict"} or name[:1].isupper()
+            return is_class and (not arguments or name == "defaultdict")
+        case _:
+            return False
+
+
 def _may_give_anything(node: ast.AST) -> bool:
     """Whether it is a call of what may not depend on all that it is given."""
     match node:
         case ast.Call(ast.Name(id=name)):
             return name not in _CONVERSIONS
+        case ast.Call(ast.Attribute(attr=name)) if name in _METHODS:
+            return False
         case ast.Call() | ast.Await() | ast.Yield() | ast.YieldFrom():
             return True
         case _:
