@@ -88,7 +88,7 @@ def overwritten_before_read(evidence: Evidence) -> Iterator[ReadBack]:
     if trace.let_go or trace.merged or trace.missed or trace.holes:
         return
     accesses = evidence.accesses
-    locations = _written_blindly(evidence, accesses)
+    locations = written_blindly(evidence, accesses)
     if locations.any():
         reads = _reads(trace, accesses, locations)
         if len(reads.read):
@@ -103,7 +103,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
     if trace.let_go or trace.merged or trace.missed or trace.holes or not can_be_judged(trace):
         return
     accesses = evidence.accesses
-    locations = _written_blindly(evidence, accesses)
+    locations = written_blindly(evidence, accesses)
     reads = _reads(trace, accesses, locations) if locations.any() else None
     if reads is None or not len(reads.read):
         return
@@ -157,7 +157,7 @@ def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array)
     return _Triples(write[meets], other[meets], read[meets])
 
 
-def _written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
+def written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
     """By location: whether several threads wrote there, none of them made what it wrote of what was there, and all that
     was read is what was written."""
     events, sources = evidence.trace.events, evidence.sources
@@ -265,7 +265,7 @@ class _Search:
             if scope is None:
                 shared.add(like)
                 continue
-            each = self._told(write, other, read, scope)
+            each = self._told(write, other, read, scope) if scope.is_certain else None
             function = self._trace.site_codes[int(events.site[read])].function.rpartition(".")[2]
             shows = function.lstrip("_").startswith(_SHOWING)
             if each is not None and each.is_sure and not shows:
@@ -303,7 +303,7 @@ class _Search:
                     other = self._written_by(write, read)
                     if other is None or self._may_know(read, other) or self._may_know(other, write):
                         shared.add(like)
-                    elif (each := self._told(write, other, read, scope)) is not None:
+                    elif scope.is_certain and (each := self._told(write, other, read, scope)) is not None:
                         found[like].append(each)
         return found, shared
 

@@ -48,6 +48,7 @@ _METHODS = frozenset(
     """.split()  # noqa: SIM905
 )
 _FILL = frozenset("add append appendleft extend insert put setdefault update write writelines".split())  # noqa: SIM905
+_TAKE = frozenset(["pop", "popleft", "popitem", "get_nowait"])  # what one call takes out, no other one gets
 _REPEAT = frozenset(["range", "count", "repeat", "iter"])  # what is gone over only to do something again
 _WAITS = frozenset(["sleep", "wait", "wait_for", "acquire", "select", "poll", "recv", "accept", "pause"])
 
@@ -126,8 +127,9 @@ class Tree:
         parent, field = self._parents.get(node, (None, ""))
         return parent if isinstance(parent, ast.withitem) and field == "context_expr" else None
 
-    def follows(self, first: ast.AST, then: ast.AST) -> bool:
-        """Whether each execution of `then` comes after one of `first`, in the same turn of all loops."""
+    def follows(self, first: ast.AST, then: ast.AST) -> bool | None:
+        """Whether each execution of `then` comes after one of `first`, in the same turn of all loops; None if a branch
+        may leave `first` out."""
         up, others = list(self.above(first)), list(self.above(then))
         others_by_parent = {step.parent: step for step in others}
         for number, step in enumerate(up):
@@ -137,13 +139,15 @@ class Tree:
             is_before = self._is_before(step, other)
             below = others[: others.index(other)]
             is_sure = all(map(_is_sure, up[:number])) or writes_always([step.node], first)
-            return is_before and is_sure and not any(map(_may_wait, below))
+            return (is_sure or None) if is_before and not any(map(_may_wait, below)) else False
         return False
 
     def _is_before(self, step: Step, other: Step) -> bool:
         """Of two parts of one node."""
         if isinstance(step.parent, _WITH) and step.field == "items":
             return other.field == "body"
+        if isinstance(step.parent, ast.If | ast.While) and step.field == "test":
+            return other.field == "body" or (other.field == "orelse" and isinstance(step.parent, ast.If))
         block = getattr(step.parent, step.field)
         if step.field != other.field or not isinstance(block, list) or not isinstance(step.node, ast.stmt):
             return False
@@ -186,6 +190,8 @@ class Tree:
                 break
         if value is None or _is_constant(value):
             return None
+        if isinstance(value, ast.Call) and called_name(value.func) in _TAKE:
+            return Made.OWN
         function = self.function(target)
         own = set() if function is None else _own_names(function)
         own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
