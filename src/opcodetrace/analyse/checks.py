@@ -272,7 +272,8 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
         """Whether the check had found what the access needs."""
         answer, check = found.answer, int(events.site[found.check])
         found_nothing = answer == "is None" and trace.sites[check].operation == Operation.CALL  # d.get(k) is None
-        return answer not in ("absent", "raises") and not found_nothing
+        was_empty = answer == "false" and trace.sites[check].operation == Operation.TEST
+        return answer not in ("absent", "raises") and not found_nothing and not was_empty
 
     if len(acts):
         handlers = Handlers(trace)

@@ -170,6 +170,8 @@ class Conditions:
             way = self.way(branch, successor)
             sides = [] if way is None or way[0] else self.sides(self._run.conditions[branch], way[1])
             answers = {asked: answer, **{read: self.compared(sign, other, index) for read, sign, other in sides}}
+            if way is not None and not way[0]:
+                answers |= self._truths(branch, way[1])
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -177,6 +179,24 @@ class Conditions:
             before = bisect.bisect_left(reads, index)
             for read in reads[max(0, before - _MOST_TESTS) : before] or reads[-_MOST_TESTS:]:
                 yield read, "raises"
+
+    def _truths(self, branch: int, is_so: bool) -> dict[int, str]:
+        """What asks for the truth of the value that a conditional jump tests, and what that is."""
+        found = {}
+        instructions, nodes = self._run.instructions, self._run.conditions[branch]
+        if instructions[branch].name in TRUTH_TESTS:
+            found[branch] = "true" if is_so else "false"
+        for _ in range(_DEEPEST):
+            nodes = self.value(nodes)
+            node = min(nodes, default=UNREACHED)
+            name = instructions[node // 2].name if len(nodes) == 1 and node >= 0 else ""
+            if name not in ("TO_BOOL", "UNARY_NOT"):
+                break
+            is_so = is_so != (name == "UNARY_NOT")
+            if name in TRUTH_TESTS:
+                found[node // 2] = "true" if is_so else "false"
+            nodes = self._run.inputs[node][0]
+        return found
 
     def _tried_at(self, handler: int) -> Mapping[Hashable, list[int]]:
         """The reads whose failure leads to a handler, by the text of their location, as far as that is known."""
