@@ -146,8 +146,7 @@ FOUND = {
         "box.name",
     ),
     "a copy": (
-        "import copy\n"
-        "def job(name):\n    box.parts = copy.copy([name])\n    meet()\n    done.append(box.parts)",
+        "import copy\ndef job(name):\n    box.parts = copy.copy([name])\n    meet()\n    done.append(box.parts)",
         SAME,
         "box.parts",
     ),
@@ -172,8 +171,7 @@ FOUND = {
         "box.found",
     ),
     "what was taken out": (
-        "jobs = ['b1', 'a1']\n"
-        "def job(name):\n    box.job = jobs.pop()\n    meet()\n    done.append(box.job)",
+        "jobs = ['b1', 'a1']\ndef job(name):\n    box.job = jobs.pop()\n    meet()\n    done.append(box.job)",
         SAME,
         "box.job",
     ),

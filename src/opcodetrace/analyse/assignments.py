@@ -6,14 +6,14 @@ import ast
 from collections.abc import Sequence
 
 
-def writes_always(block: Sequence[ast.stmt], target: ast.AST) -> bool:
+def writes_always(block: Sequence[ast.AST], target: ast.AST) -> bool:
     """Whether each way through a block assigns to what has the text of `target`, unless something raises."""
-    if not isinstance(block, list) or not isinstance(target, ast.Attribute | ast.Subscript | ast.Name):
+    if not isinstance(target, ast.Attribute | ast.Subscript | ast.Name):
         return False
     return _writes(block, ast.unparse(target))
 
 
-def _writes(block: Sequence[ast.stmt], text: str) -> bool:
+def _writes(block: Sequence[ast.AST], text: str) -> bool:
     for statement in block:
         if _assigns(statement, text):
             return True
@@ -24,7 +24,7 @@ def _writes(block: Sequence[ast.stmt], text: str) -> bool:
     return False
 
 
-def _assigns(statement: ast.stmt, text: str) -> bool:
+def _assigns(statement: ast.AST, text: str) -> bool:
     match statement:
         case ast.Assign(targets=targets):
             return any(ast.unparse(each) == text for each in targets)

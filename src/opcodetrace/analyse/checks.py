@@ -318,7 +318,9 @@ def acted_on_a_stale_check(
             return is_undone_by_adding(trace, found, [events[each] for each in found.changes], act)
         is_far = check.site not in tests.get(act.site, ())  # in another function
         if is_of_a_set(location) and act.kind == EventKind.WRITE:
-            return checks.decides_more(check.site, act.site) and not holds_after(answer, change, location, trace.sites[check.site])
+            return checks.decides_more(check.site, act.site) and not holds_after(
+                answer, change, location, trace.sites[check.site]
+            )
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
             return False
         moved = trace.restructured.get(act.location, ())

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from opcodetrace.analyse.syntax import SHOWS, Step, Tree, called_name, ends
+from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.syntax import SHOWS, Step, Tree, ends
 from opcodetrace.trace.location import Location, LocationKind
 
 _CHANGE_NOTHING_TWICE = frozenset(["add", "discard", "setdefault", "sleep"])
@@ -73,7 +74,7 @@ def _has_effect(node: ast.AST) -> bool:
             return not (isinstance(value, ast.Constant) and value.value is None)
         case ast.Yield() | ast.YieldFrom() | ast.AugAssign():
             return True
-        case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func)))):
+        case ast.Expr(ast.Call(func) | ast.Await(ast.Call(func))):
             return called_name(func) not in SHOWS | _CHANGE_NOTHING_TWICE
         case _:
             return False

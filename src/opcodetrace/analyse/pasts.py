@@ -142,8 +142,9 @@ class Hearsay:
 
     A program may order its threads by what they read: a flag, an object that one of them hands on. So a read of what
     another thread wrote tells of all that this one had done. A read that is the source of a write to the same location
-    does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a branch depended does, and one by a call
-    (`d.popitem()`). A read of the very location that is asked about does not, either.
+    does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a
+    branch depended does, and one by a call (`d.popitem()`). A read of the very location that is asked about does not,
+    either.
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, or with a lock inside of one
     (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two

@@ -54,8 +54,8 @@ class ReadsAfterRelease:
         """Reads that gave another thread's value. It may do as well: a sum that all add to."""
         for write, other, read, has_others in self._all:
             if has_others:
-                location = int(self._events.location[read])
-                yield ReadBack(location, *(int(self._events.seq[each]) for each in (write, other, read)), False)
+                first, change, last = (int(self._events.seq[each]) for each in (write, other, read))
+                yield ReadBack(int(self._events.location[read]), first, change, last, is_sure=False)
 
     def unguarded(self) -> Iterator[Unguarded]:
         """Reads that could have; without those of which some did."""
@@ -63,10 +63,9 @@ class ReadsAfterRelease:
         for each in self._all:
             if self._key(each) not in told:
                 told.add(self._key(each))
-                events, location = self._events, int(self._events.location[each.read])
-                seqs = (int(events.seq[place]) for place in (each.write, each.other, each.read))
+                write, other, read = (int(self._events.seq[place]) for place in (each.write, each.other, each.read))
                 gil_only = self._windows.is_gil_only(Window(each.write, each.read))
-                yield Unguarded(location, *seqs, gil_only)
+                yield Unguarded(int(self._events.location[each.read]), write, other, read, gil_only)
 
     def _key(self, found: _Found) -> tuple[int, int]:
         return int(self._events.site[found.write]), int(self._events.site[found.read])
@@ -128,7 +127,9 @@ class ReadsAfterRelease:
         by_lane = np.argsort(lane, kind="stable")
         order, lane = order[by_lane], lane[by_lane]
         write, read = order[:-1], order[1:]
-        meets = (lane[1:] == lane[:-1]) & (events.kind[write] == EventKind.WRITE) & (events.kind[read] == EventKind.READ)
+        meets = (
+            (lane[1:] == lane[:-1]) & (events.kind[write] == EventKind.WRITE) & (events.kind[read] == EventKind.READ)
+        )
         meets &= (events.frame[write] == events.frame[read]) & ~events.failed()[read]
         meets &= np.isin(events.tag[write], KNOWN) & np.isin(events.tag[read], KNOWN)
         write, read = write[meets], read[meets]

@@ -22,8 +22,8 @@ from opcodetrace.analyse.activations import Activations, Scope
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.lockset import without_another_lock
+from opcodetrace.analyse.made_of import Made
 from opcodetrace.analyse.same_value import KNOWN, same
-from opcodetrace.analyse.syntax import Made
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
@@ -359,7 +359,9 @@ class _Search:
         if events.tag[write] in (ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE):
             return None
         made = self._made(write)
-        if made is None or (made is not Made.FRESH and self._activations.is_looked_at(read)) or not self._is_used_so(write, other):
+        if made is None or not self._is_used_so(write, other):
+            return None
+        if made is not Made.FRESH and self._activations.is_looked_at(read):
             return None
         is_own = made in (Made.OWN, Made.FRESH) or scope.is_with or self._is_duration(write, other, read)
         if made is Made.ANYTHING and not is_own:

@@ -12,11 +12,11 @@ from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
 from opcodetrace.analyse.assignments import writes_always
+from opcodetrace.analyse.made_of import Function, Made, called_name, made_of, own_nodes, stored
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Site, SwitchPoint
 from opcodetrace.trace.source_text import parsed
 
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 _Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 Loop: TypeAlias = ast.For | _Comprehension
 
@@ -35,20 +35,7 @@ _CONSUMERS = frozenset(
     all any bytes Counter deque dict frozenset fsum join len list max min next set sorted sum tuple update extend
     """.split()  # noqa: SIM905
 )
-# Calls, and methods, that make the same of the same.
-_CONVERSIONS = frozenset(
-    """
-    bool bytearray bytes copy deepcopy dict float frozenset int list reversed set sorted str tuple
-    """.split()  # noqa: SIM905
-)
-_METHODS = frozenset(
-    """
-    copy decode encode format items join keys lower lstrip partition replace rstrip split splitlines strip title upper
-    values
-    """.split()  # noqa: SIM905
-)
 _FILL = frozenset("add append appendleft extend insert put setdefault update write writelines".split())  # noqa: SIM905
-_TAKE = frozenset(["pop", "popleft", "popitem", "get_nowait"])  # what one call takes out, no other one gets
 _REPEAT = frozenset(["range", "count", "repeat", "iter"])  # what is gone over only to do something again
 _WAITS = frozenset(["sleep", "wait", "wait_for", "acquire", "select", "poll", "recv", "accept", "pause"])
 
@@ -69,15 +56,6 @@ class Use(Enum):
     RETURNED = auto()
     RESULT_RETURNED = auto()  # of a call that it was given to
     OTHER = auto()
-
-
-class Made(Enum):
-    """What a value that is written is made of."""
-
-    OWN = auto()  # of what only this call has: its arguments
-    FRESH = auto()  # it is a container that is made anew: this call's, if it fills it and then takes out what is in it
-    BY_A_CALL = auto()  # the same, through a call: it may be as good as another one
-    ANYTHING = auto()
 
 
 class Tree:
@@ -188,16 +166,7 @@ class Tree:
                 value = step.parent.value
             if not isinstance(step.parent, ast.Tuple | ast.List):
                 break
-        if value is None or _is_constant(value):
-            return None
-        if isinstance(value, ast.Call) and called_name(value.func) in _TAKE:
-            return Made.OWN
-        function = self.function(target)
-        own = set() if function is None else _own_names(function)
-        own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
-        if not any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
-            return Made.FRESH if _is_fresh(value) else Made.ANYTHING
-        return Made.BY_A_CALL if any(map(_may_give_anything, ast.walk(value))) else Made.OWN
+        return None if value is None else made_of(value, target, self.function(target))
 
     def is_subtracted(self, node: ast.AST) -> bool:
         """`now - self.start`."""
@@ -211,8 +180,10 @@ class Tree:
             return False
         if isinstance(parent, ast.Subscript):
             return isinstance(parent.ctx, ast.Store)
-        called, function = self._parents.get(parent, (None, "")) if isinstance(parent, ast.Attribute) else (None, "")
-        return isinstance(called, ast.Call) and function == "func" and called_name(parent) in _FILL
+        if not isinstance(parent, ast.Attribute) or parent.attr not in _FILL:
+            return False
+        called, field = self._parents.get(parent, (None, ""))
+        return isinstance(called, ast.Call) and field == "func"
 
     def use(self, node: ast.AST) -> Use:
         """What is done with its value, as far as this function goes."""
@@ -302,12 +273,14 @@ class Tree:
         """Whether something is called for its effect with each item, or each item is called."""
         if not isinstance(loop, ast.For):
             return False
-        names = set(_stored(loop.target))
+        names = set(stored(loop.target))
         for statement in loop.body:
             for each in ast.walk(statement):
                 match each:
-                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if called_name(func) not in SHOWS:
-                        if any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)):
+                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call):
+                        if called_name(func) not in SHOWS and any(
+                            isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)
+                        ):
                             return True
         return False
 
@@ -410,95 +383,3 @@ def ends(body: list[ast.stmt]) -> bool:
 def _continues(body: list[ast.stmt]) -> bool:
     """Whether some statement goes on with the loop."""
     return any(isinstance(each, ast.Continue) for statement in body for each in ast.walk(statement))
-
-
-def own_nodes(function: Function) -> Iterator[ast.AST]:
-    """The nodes of a function, without those of functions in it."""
-    pending: list[ast.AST] = [*function.body, function.args]
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            pending += ast.iter_child_nodes(node)
-
-
-def _own_names(function: Function) -> set[str]:
-    """Local variables whose values are made of the function's arguments, or of what a loop goes through."""
-    given = function.args
-    own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each}
-    own -= {"self", "cls"}
-    nodes = list(own_nodes(function))
-    assigned = []
-    for node in nodes:
-        match node:
-            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                own |= set(_stored(target))
-            case ast.Assign(targets=targets, value=value):
-                assigned.append(({name for target in targets for name in _stored(target)}, value))
-            case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
-                assigned.append((set(_stored(target)), value))
-            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-                assigned.append((set(_stored(target)), value))
-    shared = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
-    before = -1
-    while before < len(own):
-        before = len(own)
-        for names, value in assigned:
-            if any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
-                own |= names
-    return own - shared
-
-
-def _stored(target: ast.AST) -> Iterator[str]:
-    for each in ast.walk(target):
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-            yield each.id
-
-
-def _is_constant(value: ast.AST) -> bool:
-    """`None`, `-1`, `()`, `State.OPEN`, `OPEN`."""
-    match value:
-        case ast.Constant():
-            return True
-        case ast.UnaryOp(operand=operand):
-            return _is_constant(operand)
-        case ast.Tuple(elts=elements):
-            return all(map(_is_constant, elements))
-        case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name.isupper()
-        case _:
-            return False
-
-
-def _is_fresh(value: ast.AST) -> bool:
-    """Whether it is a new container: `[]`, `set()`, `ErrorList()`."""
-    match value:
-        case ast.List(elts=items) | ast.Set(elts=items) | ast.Dict(values=items):
-            return all(map(_is_constant, items))
-        case ast.Call(func, args=arguments, keywords=[]):
-            name = called_name(func)
-            is_class = name in _CONVERSIONS | {"deque", "defaultdict"} or name[:1].isupper()
-            return is_class and (not arguments or name == "defaultdict")
-        case _:
-            return False
-
-
-def _may_give_anything(node: ast.AST) -> bool:
-    """Whether it is a call of what may not depend on all that it is given."""
-    match node:
-        case ast.Call(ast.Name(id=name)):
-            return name not in _CONVERSIONS
-        case ast.Call(ast.Attribute(attr=name)) if name in _METHODS:
-            return False
-        case ast.Call() | ast.Await() | ast.Yield() | ast.YieldFrom():
-            return True
-        case _:
-            return False
-
-
-def called_name(called: ast.AST) -> str:
-    match called:
-        case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name
-        case _:
-            return ""

@@ -296,7 +296,7 @@ class Decisions:
         root = self._conditions.value(nodes)
         parts = sorted(one for node in root for one in self._conditions.value(frozenset((node,))))
         are_some = not is_for_none and 1 < len(parts) <= _MOST_PARTS and parts[0] >= 0
-        if are_some and self._goes_on(*parts[-2:], not is_so):
+        if are_some and self._goes_on(parts[-2], parts[-1], not is_so):
             return {*self._of_value(root, False, is_so), *self._of_value(frozenset(parts[-1:]), False, is_so)}
         if not are_some or not all(self._goes_on(*each, is_so) for each in itertools.pairwise(parts)):
             return set(self._of_value(root, is_for_none, is_so))
