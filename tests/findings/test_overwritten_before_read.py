@@ -170,6 +170,13 @@ FOUND = {
         SAME,
         "box.found",
     ),
+    "in place of an argument": (
+        "def plural(word, count=None):\n    if count is None: count = box.count\n"
+        "    return word if count == 1 else word + 's'\n"
+        "def job(name):\n    box.count = ord(name) - 96\n    meet()\n    done.append(plural('cat'))",
+        SAME,
+        "box.count",
+    ),
     "what was taken out": (
         "jobs = ['b1', 'a1']\ndef job(name):\n    box.job = jobs.pop()\n    meet()\n    done.append(box.job)",
         SAME,
@@ -313,6 +320,11 @@ SILENT = {
         "        if number:\n"
         "            meet()\n"
         "            done.append(slots[(number + 1) % 2].get())",
+        SAME,
+    ),
+    "a number that is compared": (
+        "def plural(word):\n    count = box.count\n    return word if count == 1 else word + 's'\n"
+        "def job(name):\n    box.count = ord(name) - 96\n    meet()\n    done.append(plural('cat'))",
         SAME,
     ),
     "a container of what others put there, too": (

@@ -210,6 +210,10 @@ FOUND = {
 }
 SILENT = {
     "room for another item": ("if len(items) < 2:\n    wait()\n    items.append([1])", "items.append([2])"),
+    "appended in either case": (
+        "if not items:\n    wait()\n    items.append([1])\n    box.done = True\nelse:\n    items.append([1])",
+        "items.append([2])",
+    ),
     "a limit that was counted again": (
         "if len(items) < 1:\n    wait()\n    if len(items) < 1: items.append([1])",
         "items.append([2])",

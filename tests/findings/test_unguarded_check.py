@@ -131,6 +131,11 @@ NONE = {  # what both do, and what they do beside it
         "act()",
         "act()",
     ),
+    "appended in either case": (
+        "if not box.free:\n    time.sleep(0)\n    box.free.append(make())\nelse: box.free.append(1)",
+        "act()",
+        "act()",
+    ),
     "a limit that is far": ("if len(box.free) < 9:\n    time.sleep(0)\n    box.free.append(make())", "act()", "act()"),
     "another item": (
         "name = threading.current_thread().name\nif name not in jobs:\n    time.sleep(0)\n    jobs.append(name)",

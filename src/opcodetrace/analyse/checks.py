@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
 from opcodetrace.analyse.called_checks import CalledChecks
-from opcodetrace.analyse.consequences import decides_more, is_of_a_set
+from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.same_value import is_same
@@ -253,6 +253,11 @@ class Checks:
         at = [found for site in (check, act) if (found := syntax.of_site(site)) is not None]
         return len(at) == 2 and at[0][0] is at[1][0] and decides_more(at[0][0], at[0][1], at[1][1])
 
+    def is_done_once(self, act: int) -> bool:
+        """Whether a call that adds to a container has no like in its function (`consequences`)."""
+        found = self.called.activations.syntax.of_site(act)
+        return found is not None and is_done_once(*found)
+
     def _agrees(self, answer: str, check: int) -> bool:
         """Whether a read found what is said that it found, as far as its value tells."""
         if self._failed[check] != (answer == "raises"):
@@ -315,7 +320,9 @@ def acted_on_a_stale_check(
         if not answer or act.seq in told:
             return False
         if location.kind is LocationKind.WHOLE:
-            return is_undone_by_adding(trace, found, [events[each] for each in found.changes], act)
+            return checks.is_done_once(act.site) and is_undone_by_adding(
+                trace, found, [events[each] for each in found.changes], act
+            )
         is_far = check.site not in tests.get(act.site, ())  # in another function
         if is_of_a_set(location) and act.kind == EventKind.WRITE:
             return checks.decides_more(check.site, act.site) and not holds_after(

@@ -1,6 +1,6 @@
-"""What else hangs on a check that decides that an item is put into a set.
+"""What hangs on a check that decides that an item is put into a list or a set.
 
-To add it twice changes nothing: `if x not in known: known.add(x)`. To go on twice may: `if x in seen: return False;
+Of a set: to add it twice changes nothing: `if x not in known: known.add(x)`. To go on twice may: `if x in seen: return False;
 seen.add(x); return True` tells two callers that theirs is the first.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.made_of import called_name, own_nodes
 from opcodetrace.analyse.syntax import SHOWS, Step, Tree, ends
 from opcodetrace.trace.location import Location, LocationKind
 
@@ -25,6 +25,24 @@ def decides_more(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
     """Whether something is called for its effect, given to the caller or counted by the check, besides the act."""
     statement = next((step.node for step in tree.above(act) if isinstance(step.node, ast.stmt)), None)
     return any(map(_has_effect, _others(_decided(tree, check, act), statement)))
+
+
+def is_done_once(tree: Tree, act: ast.AST) -> bool:
+    """Whether its function makes such a call at no other place: of one that appends in either case, the check does not
+    decide that it does."""
+    function, call = tree.function(act), _call(tree, act)
+    if function is None or call is None:
+        return False
+    text = ast.unparse(call.func)
+    alike = [each for each in own_nodes(function) if isinstance(each, ast.Call) and ast.unparse(each.func) == text]
+    return len(alike) == 1
+
+
+def _call(tree: Tree, node: ast.AST) -> ast.Call | None:
+    """The call that an instruction is of."""
+    if isinstance(node, ast.Call):
+        return node
+    return next((step.parent for step in tree.above(node) if isinstance(step.parent, ast.Call)), None)
 
 
 def _decided(tree: Tree, check: ast.AST, act: ast.AST) -> Sequence[ast.stmt]:

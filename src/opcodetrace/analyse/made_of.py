@@ -12,9 +12,11 @@ Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 # Calls, and methods, that make the same of the same.
 _CONVERSIONS = frozenset(
     """
-    bool bytearray bytes copy deepcopy dict float frozenset int list reversed set sorted str tuple
+    abs bool bytearray bytes chr copy deepcopy dict float frozenset int len list max min ord reversed round set sorted
+    str sum tuple
     """.split()  # noqa: SIM905
 )
+_CONTAINERS = frozenset(["bytearray", "defaultdict", "deque", "dict", "list", "set"])
 _METHODS = frozenset(
     """
     copy decode encode format items join keys lower lstrip partition replace rstrip split splitlines strip title upper
@@ -57,11 +59,17 @@ def own_nodes(function: Function) -> Iterator[ast.AST]:
             pending += ast.iter_child_nodes(node)
 
 
+def parameters(function: Function) -> set[str]:
+    """Their names."""
+    given = function.args
+    return {
+        each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each
+    }
+
+
 def _own_names(function: Function) -> set[str]:
     """Local variables whose values are made of the function's arguments, or of what a loop goes through."""
-    given = function.args
-    own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each}
-    own -= {"self", "cls"}
+    own = parameters(function) - {"self", "cls"}
     nodes = list(own_nodes(function))
     assigned = []
     for node in nodes:
@@ -112,7 +120,7 @@ def _is_fresh(value: ast.AST) -> bool:
             return all(map(is_constant, items))
         case ast.Call(func, args=arguments, keywords=[]):
             name = called_name(func)
-            is_class = name in _CONVERSIONS | {"deque", "defaultdict"} or name[:1].isupper()
+            is_class = name in _CONTAINERS or name[:1].isupper()
             return is_class and (not arguments or name == "defaultdict")
         case _:
             return False

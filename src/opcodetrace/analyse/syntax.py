@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
 from opcodetrace.analyse.assignments import writes_always
-from opcodetrace.analyse.made_of import Function, Made, called_name, made_of, own_nodes, stored
+from opcodetrace.analyse.made_of import Function, Made, called_name, made_of, own_nodes, parameters, stored
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Site, SwitchPoint
 from opcodetrace.trace.source_text import parsed
@@ -226,11 +226,13 @@ class Tree:
         return found
 
     def _loads_of_targets(self, assignment: ast.AST) -> Iterator[ast.Name]:
-        """Where the local variables that are assigned to are read."""
+        """Where the local variables that are assigned to are read. Not of a parameter: what is read in place of an
+        argument is not looked at, it is worked with (`if count is None: count = self.count`)."""
         names = {
             each.id for each in ast.walk(assignment) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
         }
         function = self.function(assignment)
+        names -= set() if function is None else parameters(function)
         if function is not None and names:
             for each in own_nodes(function):
                 if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names:

@@ -356,7 +356,7 @@ class _Search:
         """Whether it is wrong to do it twice."""
         events = self._events
         if self._trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
-            return adds_one(events[act])
+            return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
         if self._is_update(act):
