@@ -1,7 +1,8 @@
 """What hangs on a check that decides that an item is put into a list or a set.
 
-Of a set: to add it twice changes nothing: `if x not in known: known.add(x)`. To go on twice may: `if x in seen: return False;
-seen.add(x); return True` tells two callers that theirs is the first.
+Of a list that is appended to in either case, the check does not decide that. Of a set, to add an item twice changes
+nothing: `if x not in known: known.add(x)`. To go on twice may: `if x in seen: return False; seen.add(x); return True`
+tells two callers that theirs is the first.
 """
 
 from __future__ import annotations
