@@ -125,6 +125,63 @@ FOUND = {
         'another("b")',
         "box.name",
     ),
+    "in a loop over what there is": (
+        "def job(name):\n    box.name = name\n    for each in [1]: use()\n"
+        "def use():\n    meet()\n    done.append(box.name)",
+        SAME,
+        "box.name",
+    ),
+    "in a loop that never waits": (
+        "def job(name):\n    box.name = name\n    left = [1]\n    while left:\n        left.pop()\n"
+        "        meet()\n        done.append(box.name)",
+        SAME,
+        "box.name",
+    ),
+    "by both branches": (
+        "def keep(name, more):\n"
+        "    if more:\n        try: box.name = name + more\n        except TypeError: raise\n"
+        "    else:\n        box.name = name\n"
+        "def job(name):\n    keep(name, '!')\n    meet()\n    done.append(box.name)",
+        SAME,
+        "box.name",
+    ),
+    "a copy": (
+        "import copy\ndef job(name):\n    box.parts = copy.copy([name])\n    meet()\n    done.append(box.parts)",
+        SAME,
+        "box.parts",
+    ),
+    "lines of a text": (
+        "def job(name):\n    box.lines = name.splitlines()\n    meet()\n    done.append(box.lines)",
+        SAME,
+        "box.lines",
+    ),
+    "a container that is filled": (
+        "class Parser:\n"
+        "    def parse(self, text):\n"
+        "        self.parts = []\n        self.add(text)\n        meet()\n        return ''.join(self.parts)\n"
+        "    def add(self, part): self.parts.append(part)\n"
+        "parser = Parser()\n"
+        "def job(name): parser.parse(name)",
+        SAME,
+        "self.parts",
+    ),
+    "a mapping that is filled": (
+        "def job(name):\n    box.found = {}\n    box.found[name] = 1\n    meet()\n    done.append(box.found)",
+        SAME,
+        "box.found",
+    ),
+    "in place of an argument": (
+        "def plural(word, count=None):\n    if count is None: count = box.count\n"
+        "    return word if count == 1 else word + 's'\n"
+        "def job(name):\n    box.count = ord(name) - 96\n    meet()\n    done.append(plural('cat'))",
+        SAME,
+        "box.count",
+    ),
+    "what was taken out": (
+        "jobs = ['b1', 'a1']\ndef job(name):\n    box.job = jobs.pop()\n    meet()\n    done.append(box.job)",
+        SAME,
+        "box.job",
+    ),
 }
 POSSIBLE = {
     "it came out of a call": (
@@ -263,6 +320,30 @@ SILENT = {
         "        if number:\n"
         "            meet()\n"
         "            done.append(slots[(number + 1) % 2].get())",
+        SAME,
+    ),
+    "a number that is compared": (
+        "def plural(word):\n    count = box.count\n    return word if count == 1 else word + 's'\n"
+        "def job(name):\n    box.count = ord(name) - 96\n    meet()\n    done.append(plural('cat'))",
+        SAME,
+    ),
+    "a container of what others put there, too": (
+        "def job(name):\n    box.items = []\n    box.items.append(name)\n    meet()\n    done.append(box.items)\n"
+        "def look(): done.append(box.items)",
+        "look(); job('b')",
+    ),
+    "a container that is only emptied": (
+        "def job(name):\n    box.items = []\n    meet()\n    done.append(box.items)",
+        SAME,
+    ),
+    "by one of two branches": (
+        "def keep(name):\n    if name in 'ab': box.name = name\n    elif name == 'z': box.name = 'y'\n"
+        "def job(name):\n    keep(name)\n    meet()\n    done.append(box.name)",
+        SAME,
+    ),
+    "in a loop that waits": (
+        "def job(name):\n    box.name = name\n    left = [1, 2]\n    while left:\n        left.pop()\n"
+        "        time.sleep(0)\n        meet()\n        done.append(box.name)",
         SAME,
     ),
     "a dropped container": (

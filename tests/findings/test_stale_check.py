@@ -10,7 +10,7 @@ from tests.recording import Scripts
 # The first thread checks, the second changes, the first acts.
 PROGRAM = """
 import threading, time
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict, deque, namedtuple
 from enum import Enum
 class State(Enum):
     IDLE, RESTING, BUSY, DONE = 1, 1, 2, 3
@@ -52,16 +52,24 @@ class Key(tuple):  # keeps its hash, as those of functools and cachetools do
         return self.kept
 class Unlike(tuple):
     def __hash__(self): return id(self)
+class Bounded:
+    def __init__(self): self.items, self.limit = [], 1
+    def full(self): return self.limit is not None and len(self.items) >= self.limit
+pool, line, full, known, others = Bounded(), deque(), deque(maxlen=2), set(), set()
 Point = namedtuple("Point", "x y")
 kept, ordered = Kept(), Ordered()
 d, box, items, value, ready, limit, lock = {"l": 2}, Box(), [], None, True, 5, threading.Lock()
 box.value, box.count, box.state, box.done = None, 0, "idle", False
+box.items, box.limit = [], 1
 missing, other = object(), object()
 checked, changed = [], []  # no thread waits for another one: it only looks
 def wait():
     if threading.current_thread().name == "first":
         checked.append(1)
         while not changed: time.sleep(0)
+def waited(value):
+    wait()
+    return value
 def first():
     global value
     key = "k"
@@ -183,8 +191,102 @@ FOUND = {
         'd["k"] = 1; del d["k"]; d["k"] = []',
         "d['k']",
     ),
+    "a limit of items": ("if len(items) < 1:\n    wait()\n    items.append([1])", "items.append([2])", "items"),
+    "a limit in an attribute": (
+        "if len(box.items) >= box.limit: return\nwait()\nbox.items.append([1])",
+        "box.items.append([2])",
+        "box.items",
+    ),
+    "a limit in another function": (
+        "if not pool.full():\n    wait()\n    pool.items.append([1])",
+        "pool.items.append([2])",
+        "pool.items",
+    ),
+    "a limit, in a deque": ("if len(line) < 1:\n    wait()\n    line.append([1])", "line.append([2])", "line"),
+    "a limit, in a loop": ("while len(items) < 1:\n    wait()\n    items.append([1])", "items.append([2])", "items"),
+    "what is empty": ("if not items:\n    wait()\n    items.append([1])", "items.append([2])", "items"),
+    "not in a list": ("if key not in items:\n    wait()\n    items.append(key)", "items.append('k')", "items"),
+    "not in a list, by a return": (
+        "if key in items: return\nwait()\nitems.append(key)",
+        "items.append('k')",
+        "items",
+    ),
+    "not in a list, after others": (
+        "if key not in items:\n    wait()\n    items.append(key)",
+        "items.append('k'); items.append('j')",
+        "items",
+    ),
+    "an object that is not in a list": (
+        "if other not in items:\n    wait()\n    items.append(other)",
+        "items.append(other)",
+        "items",
+    ),
+    "not in a set, and something is done": (
+        "if key not in known:\n    wait()\n    known.add(key)\n    items.insert(0, key)",
+        "known.add('k')",
+        "known['k']",
+    ),
+    "not in a set, and told to the caller": (
+        "if key in known: return False\nwait()\nknown.add(key)\nreturn True",
+        "known.add('k')",
+        "known['k']",
+    ),
+    "not in a set, after several trials": (
+        "for _ in range(2):\n    if key not in known: break\nelse:\n    raise KeyError(key)\nwait()\n"
+        "known.add(key)\nreturn key",
+        "known.add('k')",
+        "known['k']",
+    ),
 }
 SILENT = {
+    "room for another item": ("if len(items) < 2:\n    wait()\n    items.append([1])", "items.append([2])"),
+    "appended in either case": (
+        "if not items:\n    wait()\n    items.append([1])\n    box.done = True\nelse:\n    items.append([1])",
+        "items.append([2])",
+    ),
+    "a limit that was counted again": (
+        "if len(items) < 1:\n    wait()\n    if len(items) < 1: items.append([1])",
+        "items.append([2])",
+    ),
+    "a limit, and an item was taken out": (
+        "items.append(1)\nif len(items) < 2:\n    wait()\n    items.append([1])",
+        "items.append([2]); items.pop()",
+    ),
+    "at least so many": ("if len(items) >= 0:\n    wait()\n    items.append([1])", "items.append([2])"),
+    "a limit of another list": ("if len(changed) < 1:\n    wait()\n    items.append([1])", "items.append([2])"),
+    "a limit that is not known": (
+        "most = int('1')\nif len(items) < most:\n    wait()\n    items.append([1])",
+        "items.append([2])",
+    ),
+    "an item that another list has": (
+        "if key not in changed:\n    wait()\n    items.append(key)",
+        "items.append('k')",
+    ),
+    "another item than was asked for": (
+        "if key not in items:\n    wait()\n    items.append([key])",
+        "items.append('k')",
+    ),
+    "an item that is gone again": (
+        "if key not in items:\n    wait()\n    items.append(key)",
+        "items.append('k'); items.remove('k')",
+    ),
+    "a list that is full, and drops one": (
+        "if len(full) < 2:\n    wait()\n    full.append([1])",
+        "full.append([2])",
+    ),
+    "a set, and no more": ("if key not in known: known.add(waited(key))", "known.add('k')"),
+    "two sets": (
+        "if key not in known:\n    known.add(waited(key))\n    others.add(key)",
+        "known.add('k')",
+    ),
+    "a set, and what is done in any case": (
+        "if key not in known: known.add(waited(key))\nitems.insert(0, key)",
+        "known.add('k')",
+    ),
+    "a set, and a warning": (
+        "if key not in known:\n    known.add(waited(key))\n    print(key)",
+        "known.add('k')",
+    ),
     "compared with another default": (
         'if d.get("k", missing) is not other:\n    wait()\n    d["k"] = []',
         'd["k"] = []',
@@ -413,6 +515,27 @@ def test_it_is_told(scripts: Scripts) -> None:
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 check of box.state was true no longer when a thread acted on it." in told
     assert f"first checked box.state (line {checked}), then second wrote 'busy' (line {written})" in told
+
+
+def test_a_limit_that_was_passed_is_told(scripts: Scripts) -> None:
+    first, second, _ = FOUND["a limit of items"]
+    script = scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
+    lines = script.read_text().splitlines()
+    checked, added = lines.index(f"    {first.splitlines()[0]}") + 1, lines.index(f"    {second}") + 1
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert f"first checked items (line {checked}), then second added <list #1, once [2]> (line {added})" in told
+    assert "So there is more in it than the check allows." in told
+    assert "counts 0" in told
+
+
+def test_an_item_that_is_in_a_list_twice_is_told(scripts: Scripts) -> None:
+    first, second, _ = FOUND["not in a list"]
+    scripts.write("script.py", program(first, second))
+    assert scripts.recorded("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "So it is in there twice." in told
+    assert "looks for 'k'" in told
 
 
 def test_a_check_that_cannot_be_told_is_none(scripts: Scripts) -> None:

@@ -26,6 +26,7 @@ class Pool:
         self.shared = shared
 d, box, jobs, turns = {"there": 1}, Box(), [1, 2, 3], [1]
 box.items, box.left, box.done, box.text, box.state = None, 1, False, "idle", State.IDLE
+box.free, known = [], set()
 lock, audit = threading.Lock(), threading.Lock()
 semaphore, event, items = threading.Semaphore(1), threading.Event(), queue.Queue()
 reader, writer = os.pipe()
@@ -102,6 +103,14 @@ POSSIBLE = {
         "if box.text == 'idle':\n    time.sleep(0)\n    box.text = 'busy'\n    box.left += 1",
         "box.text",
     ),
+    "a limit of items": ("if len(box.free) < 1:\n    time.sleep(0)\n    box.free.append(make())", "box.free"),
+    "what is empty": ("if not box.free:\n    time.sleep(0)\n    box.free.append(make())", "box.free"),
+    "not in a list": ("if 7 not in jobs:\n    time.sleep(0)\n    jobs.append(7)", "jobs"),
+    "not in a set, and something is done": (
+        "if 7 not in known:\n    time.sleep(0)\n    known.add(7)\n    make().append(7)",
+        "known[7]",
+    ),
+    "a list to which both append": (f"{LAZY}\nbox.free.append(1)", "d['k']"),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
 ADD_AND_DELETE = "d[KEY] = 1\ndel d[KEY]"
@@ -147,6 +156,25 @@ GIL_ONLY = {
     "one less": ("if box.left > 0: box.left -= 1", "box.left"),
 }
 NONE = {  # what both do, and what they do beside it
+    "a limit, under a lock": ("with lock:\n    if len(box.free) < 1: box.free.append(make())", "act()", "act()"),
+    "a limit, counted again under a lock": (
+        "if len(box.free) < 1:\n    with lock:\n        if len(box.free) < 1: box.free.append(make())",
+        "act()",
+        "act()",
+    ),
+    "appended in either case": (
+        "if not box.free:\n    time.sleep(0)\n    box.free.append(make())\nelse: box.free.append(1)",
+        "act()",
+        "act()",
+    ),
+    "a limit that is far": ("if len(box.free) < 9:\n    time.sleep(0)\n    box.free.append(make())", "act()", "act()"),
+    "another item": (
+        "name = threading.current_thread().name\nif name not in jobs:\n    time.sleep(0)\n    jobs.append(name)",
+        "act()",
+        "act()",
+    ),
+    "a set, and no more": ("if 7 not in known:\n    time.sleep(0)\n    known.add(7)", "act()", "act()"),
+    "a list of which the other one takes an item": (LAZY, "act()\njobs.append(8)", "jobs.pop()\nact()"),
     "the same lock": (f"with lock:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
     "a semaphore": (f"with semaphore:\n    {LAZY.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
     "a lock that one held all the time": (LAZY, "with lock: act()", "with lock: act()"),

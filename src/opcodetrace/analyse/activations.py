@@ -27,6 +27,7 @@ _FURTHEST = 4  # callers through which a value is followed
 class Scope(NamedTuple):
     """How a write and a read belong together."""
 
+    is_certain: bool  # whenever the read is made, the write was
     is_with: bool  # what enters a `with` statement writes, what leaves it reads
 
 
@@ -169,7 +170,7 @@ class Activations:
 
     def comes_after(self, write: int, read: int) -> Scope | None:
         """Whether the code says that this write comes before that read: in one activation, or on the ways down from
-        one; each time, and in the same turn of all loops. None if it does not."""
+        one; and in the same turn of all loops. None if it does not."""
         above = list(self._parts(write))
         below = list(self._parts(read))
         at = {part.activation.begun: number for number, part in enumerate(below)}
@@ -202,16 +203,16 @@ class Activations:
 
     def _scope(self, above: list[_Part], below: list[_Part]) -> Scope | None:
         (*setters, one), (*getters, other) = above, below
-        if not all(part.tree.is_certain(part.node) for part in setters):
-            return None
-        if any(part.tree.is_in_a_loop(part.node) for part in getters):
+        is_certain = all(part.tree.is_certain(part.node) for part in setters)
+        if any(part.tree.may_wait(part.node) for part in getters):
             return None
         item = one.tree.item(one.node)
         if item is not None and item is other.tree.item(other.node):
             names = [parts[-1].function.rpartition(".")[2] for parts in (setters, getters) if parts]
             is_with = names in (["__enter__", "__exit__"], ["__aenter__", "__aexit__"])
-            return Scope(is_with=True) if is_with else None
-        return Scope(is_with=False) if one.tree.follows(one.node, other.node) else None
+            return Scope(is_certain, is_with=True) if is_with else None
+        follows = one.tree.follows(one.node, other.node)
+        return None if follows is False else Scope(is_certain and follows is True, is_with=False)
 
     def is_looked_at(self, read: int, whole: ast.AST | None = None) -> bool:
         """Whether what was read, or the `whole` expression that it is a part of, is compared, tested or shown, here or

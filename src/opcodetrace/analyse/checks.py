@@ -19,9 +19,12 @@ import numpy.typing as npt
 from opcodetrace.analyse import _passes
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
+from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
-from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value, is_unknown
+from opcodetrace.analyse.same_value import is_same
+from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
+from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -36,7 +39,6 @@ _STEPS = 12  # of those that are looked at for all accesses together
 _MOST_BACK = 300  # accesses that are gone back to a check in another function
 
 _BESIDE = re.compile(f"(.*) {AT}([0-9]+)")
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 
 
 class Stale(NamedTuple):
@@ -294,6 +296,17 @@ class Checks:
                     return None if constant is None else repr(constant[0])
         return None
 
+    def decides_more(self, check: int, act: int) -> bool:
+        """Whether something else hangs on a check in the same function (`consequences`)."""
+        syntax = self.called.activations.syntax
+        at = [found for site in (check, act) if (found := syntax.of_site(site)) is not None]
+        return len(at) == 2 and at[0][0] is at[1][0] and decides_more(at[0][0], at[0][1], at[1][1])
+
+    def is_done_once(self, act: int) -> bool:
+        """Whether a call that adds to a container has no like in its function (`consequences`)."""
+        found = self.called.activations.syntax.of_site(act)
+        return found is not None and is_done_once(*found)
+
     def _agrees(self, answer: str, check: int) -> bool:
         """Whether a read found what is said that it found, as far as its value tells."""
         if self._failed[check] != (answer == "raises"):
@@ -309,11 +322,12 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
     acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ))
     acts = checks.made_by_one(acts, tests)
 
-    def asked_for_it(checked: Checked, check: Event, change: Event, act: Event) -> bool:
+    def asked_for_it(found: Checked, act: Event) -> bool:
         """Whether the check had found what the access needs."""
-        answer = checked.answer
-        found_nothing = answer == "is None" and trace.sites[check.site].operation == Operation.CALL  # d.get(k) is None
-        return answer not in ("absent", "raises") and not found_nothing
+        answer, check = found.answer, int(events.site[found.check])
+        found_nothing = answer == "is None" and trace.sites[check].operation == Operation.CALL  # d.get(k) is None
+        was_empty = answer == "false" and trace.sites[check].operation == Operation.TEST
+        return answer not in ("absent", "raises") and not found_nothing and not was_empty
 
     if len(acts):
         handlers = Handlers(trace)
@@ -349,17 +363,23 @@ def acted_on_a_stale_check(
     if not len(acts):
         return
 
-    def undone(checked: Checked, check: Event, change: Event, act: Event) -> bool | None:
-        answer = checked.answer
+    def undone(found: Checked, act: Event) -> bool | None:
+        answer, check, change = found.answer, events[found.check], events[found.changes[0]]
+        location = trace.locations[act.location]
         if not answer or act.seq in told:
             return False
-        if checked.asked == MORE and not checks.is_done_twice(change, act):
+        if found.asked == MORE and not checks.is_done_twice(change, act):
             return False
+        if location.kind is LocationKind.WHOLE:
+            return checks.is_done_once(act.site) and is_undone_by_adding(
+                trace, found, [events[each] for each in found.changes], act
+            )
         is_far = check.site not in tests.get(act.site, ())  # in another function
+        if is_of_a_set(location) and act.kind == EventKind.WRITE:
+            return checks.decides_more(check.site, act.site) and not holds_after(
+                answer, change, location, trace.sites[check.site]
+            )
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
-            return False
-        location = trace.locations[act.location]
-        if location.kind is LocationKind.WHOLE:  # how it was changed is not known
             return False
         moved = trace.restructured.get(act.location, ())
         if bisect.bisect(moved, check.seq) != bisect.bisect(moved, act.seq):  # another cell of the list
@@ -379,9 +399,9 @@ def _stale(
     checks: Checks,
     acts: Iterable[int],
     tests: Tests,
-    undone: Callable[[Checked, Event, Event, Event], bool | None],
+    undone: Callable[[Checked, Event], bool | None],
 ) -> Iterator[Stale]:
-    """`undone` tells if a check that had an answer would have another one after a change; None: perhaps."""
+    """`undone` tells if the check of an act would have another answer after the changes; None: perhaps."""
     events = trace.events
     for act in acts:
         location = int(events.location[act])
@@ -390,9 +410,9 @@ def _stale(
         found = checks.of(act, tests.get(int(events.site[act]), {}))
         if found is None or not found.changes:
             continue
-        check, changes, calls = found.check, found.changes, found.calls
+        check, changes = found.check, found.changes
         change = changes[0]
-        is_undone = undone(found, events[check], events[change], events[act])
+        is_undone = undone(found, events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
         if is_undone is False or knows:
             continue
@@ -400,7 +420,7 @@ def _stale(
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
         is_sure = is_undone is True and knows is False and before < changing and changed < acting
         is_sure &= all(int(events.seq[earlier]) < changing for earlier in changes[1:])
-        yield Stale(location, before, changed, acted, is_sure, calls)
+        yield Stale(location, before, changed, acted, is_sure, found.calls)
 
 
 def checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:
@@ -446,6 +466,18 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     return int(again[-1])
 
 
+def is_undone_by_adding(trace: Trace, found: Checked, changes: Iterable[Event], act: Event) -> bool:
+    """Whether a check of a container as a whole, after which an item was added, would go otherwise after changes that
+    did no more than that."""
+    check = trace.events[found.check]
+    if not adds_one(act):
+        return False
+    if is_for_an_item(trace.sites[check.site]):
+        return found.answer == "absent" and was_added(check, changes, act)
+    size = size_after(check, changes)
+    return would_hold(found.answer, check.value) is True and would_hold(found.answer, size) is False
+
+
 def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
     """Whether a thread writes the value that is there already, made anew."""
     return _same(change, act) and _is_made(trace, act)
@@ -453,18 +485,7 @@ def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
 
 def _same(change: Event, act: Event) -> bool:
     """Whether both wrote the same value."""
-    one, other = change.value, act.value
-    if EventKind.DELETE in (change.kind, act.kind) or is_unknown(one) or is_unknown(other):
-        return False
-    if isinstance(one, Opaque) and isinstance(other, Opaque) and one.text is not None and not one.changes:
-        alike = (one.type_name, one.text) == (other.type_name, other.text)  # two tuples (1, 2)
-        return alike and (one.identity == other.identity or _is_whole(one.text))
-    return type(one) is type(other) and one == other
-
-
-def _is_whole(text: str) -> bool:
-    """Whether a text says all of a value: no item is told by its type alone, and nothing was cut."""
-    return "…" not in text and not any(part in _QUOTED.sub("", text) for part in ("<", " of "))
+    return EventKind.DELETE not in (change.kind, act.kind) and is_same(change.value, act.value)
 
 
 def _is_made(trace: Trace, act: Event) -> bool:

@@ -16,8 +16,8 @@ import numpy as np
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories, is_made_anew
+from opcodetrace.analyse.made_of import own_nodes
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.analyse.syntax import own_nodes
 from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace

@@ -18,7 +18,7 @@ from opcodetrace.analyse.lockset import Judge, signals_of_semaphores
 from opcodetrace.analyse.moments import Moments
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
-from opcodetrace.trace.events import Sources
+from opcodetrace.trace.events import Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Carrier
 from opcodetrace.trace.run import Trace
@@ -142,8 +142,9 @@ class Hearsay:
 
     A program may order its threads by what they read: a flag, an object that one of them hands on. So a read of what
     another thread wrote tells of all that this one had done. A read that is the source of a write to the same location
-    does not: a counter that both increase hands nothing on; but one on which a branch depended does, and one by a call
-    (`d.popitem()`). A read of the very location that is asked about does not, either.
+    does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a
+    branch depended does, and one by a call (`d.popitem()`). A read of the very location that is asked about does not,
+    either.
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, except that both take an item from
     a queue, or with a lock inside of one (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's
@@ -178,8 +179,12 @@ class Hearsay:
             made = start + np.flatnonzero(sources.place[start : start + PIECE] >= 0)
             made = made[events.kind[made] == EventKind.WRITE]
             source = sources.place[made]
-            source = source[events.location[source] == events.location[made]]
-            self._counts[source] = ~np.isin(events.location[source], whole) & ~np.isin(events.site[source], news)
+            there = events.location[source] == events.location[made]
+            made, source = made[there], source[there]
+            is_whole = np.isin(events.location[source], whole)
+            self._counts[source] = ~is_whole & ~np.isin(events.site[source], news)
+            # who appends an item learns nothing of those that are there
+            self._counts[source] |= is_whole & (events.tag[made] != ValueTag.ABSENT)
         for start in range(0, len(events), PIECE) if len(of_presence) or len(of_failure) else ():
             part = slice(start, start + PIECE)
             self._counts[part] |= np.isin(events.site[part], of_presence)

@@ -22,8 +22,8 @@ from opcodetrace.analyse.activations import Activations, Scope
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.lockset import without_another_lock
+from opcodetrace.analyse.made_of import Made
 from opcodetrace.analyse.same_value import KNOWN, same
-from opcodetrace.analyse.syntax import Made
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
@@ -88,7 +88,7 @@ def overwritten_before_read(evidence: Evidence) -> Iterator[ReadBack]:
     if trace.let_go or trace.merged or trace.missed or trace.holes:
         return
     accesses = evidence.accesses
-    locations = _written_blindly(evidence, accesses)
+    locations = written_blindly(evidence, accesses)
     if locations.any():
         reads = _reads(trace, accesses, locations)
         if len(reads.read):
@@ -103,7 +103,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
     if trace.let_go or trace.merged or trace.missed or trace.holes or not can_be_judged(trace):
         return
     accesses = evidence.accesses
-    locations = _written_blindly(evidence, accesses)
+    locations = written_blindly(evidence, accesses)
     reads = _reads(trace, accesses, locations) if locations.any() else None
     if reads is None or not len(reads.read):
         return
@@ -157,7 +157,7 @@ def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array)
     return _Triples(write[meets], other[meets], read[meets])
 
 
-def _written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
+def written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
     """By location: whether several threads wrote there, none of them made what it wrote of what was there, and all that
     was read is what was written."""
     events, sources = evidence.trace.events, evidence.sources
@@ -224,12 +224,25 @@ class _Search:
         self._accesses = accesses
         self._pasts = evidence.pasts
         self._activations = Activations(trace)
+        self._filled: set[Hashable] = set()  # locations, by their likeness, with containers that are filled
+        self._emptied: set[Hashable] = set()  # and of which something is done with what is in there
+
+    @property
+    def _kept(self) -> set[Hashable]:
+        """Locations with containers that threads fill, to take out again what they put there."""
+        return self._filled & self._emptied
 
     def among(self, reads: _Reads) -> list[ReadBack]:
         if not self._of_others(reads).any():
             return []
         found, shared = self._overwritten(reads)
-        left = [each for like, some in found.items() if like not in shared for each in some]
+        left = [
+            each
+            for like, some in found.items()
+            if like not in shared
+            for each in some
+            if like in self._kept or self._made_at(each.write) is not Made.FRESH
+        ]
         # who takes a lock to read asks for what others have written
         plain = without_another_lock(self._trace, {(each.write, each.read) for each in left})
         return [each for each in left if (each.write, each.read) in plain]
@@ -252,12 +265,16 @@ class _Search:
             if scope is None:
                 shared.add(like)
                 continue
-            each = self._told(write, other, read, scope)
+            each = self._told(write, other, read, scope) if scope.is_certain else None
             function = self._trace.site_codes[int(events.site[read])].function.rpartition(".")[2]
             shows = function.lstrip("_").startswith(_SHOWING)
             if each is not None and each.is_sure and not shows:
                 triples.append((like, (write, other, read)))
-        return [triple for like, triple in triples if like not in shared]
+        return [
+            triple
+            for like, triple in triples
+            if like not in shared and (like in self._kept or self._made(triple[0]) is not Made.FRESH)
+        ]
 
     def _of_others(self, reads: _Reads) -> Array:
         """Which of the reads show what another thread wrote."""
@@ -280,11 +297,13 @@ class _Search:
                 scope = self._scope(write, read)
                 if scope is None:
                     shared.add(like)
-                elif is_other:
+                    continue
+                (self._filled if self._is_filled(read) else self._emptied).add(like)
+                if is_other:
                     other = self._written_by(write, read)
                     if other is None or self._may_know(read, other) or self._may_know(other, write):
                         shared.add(like)
-                    elif (each := self._told(write, other, read, scope)) is not None:
+                    elif scope.is_certain and (each := self._told(write, other, read, scope)) is not None:
                         found[like].append(each)
         return found, shared
 
@@ -340,9 +359,11 @@ class _Search:
         if events.tag[write] in (ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE):
             return None
         made = self._made(write)
-        if made is None or self._activations.is_looked_at(read) or not self._is_used_so(write, other):
+        if made is None or not self._is_used_so(write, other):
             return None
-        is_own = made is Made.OWN or scope.is_with or self._is_duration(write, other, read)
+        if made is not Made.FRESH and self._activations.is_looked_at(read):
+            return None
+        is_own = made in (Made.OWN, Made.FRESH) or scope.is_with or self._is_duration(write, other, read)
         if made is Made.ANYTHING and not is_own:
             return None  # the other one may do as well
         first, change, last = (int(events.seq[place]) for place in (write, other, read))
@@ -351,6 +372,13 @@ class _Search:
     def _made(self, write: int) -> Made | None:
         found = self._activations.syntax.of_site(int(self._events.site[write]))
         return None if found is None else found[0].made(found[1])
+
+    def _made_at(self, seq: int) -> Made | None:
+        return self._made(int(np.searchsorted(self._events.seq, seq)))
+
+    def _is_filled(self, read: int) -> bool:
+        found = self._activations.syntax.of_site(int(self._events.site[read]))
+        return found is not None and found[0].is_filled(found[1])
 
     def _is_duration(self, write: int, other: int, read: int) -> bool:
         """Whether it is subtracted from something, as a time is at which something began."""

@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
+from opcodetrace.analyse.assignments import writes_always
+from opcodetrace.analyse.made_of import Function, Made, called_name, made_of, own_nodes, parameters, stored
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Site, SwitchPoint
 from opcodetrace.trace.source_text import parsed
 
-Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 _Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 Loop: TypeAlias = ast.For | _Comprehension
 
 # Last names of what is called to show a value to people.
-_SHOWS = frozenset(
+SHOWS = frozenset(
     "print pprint log debug info warning warn error exception critical repr isinstance hasattr".split()  # noqa: SIM905
 )
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
@@ -34,7 +35,9 @@ _CONSUMERS = frozenset(
     all any bytes Counter deque dict frozenset fsum join len list max min next set sorted sum tuple update extend
     """.split()  # noqa: SIM905
 )
-_CONVERSIONS = frozenset(["int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "bytearray"])
+_FILL = frozenset("add append appendleft extend insert put setdefault update write writelines".split())  # noqa: SIM905
+_REPEAT = frozenset(["range", "count", "repeat", "iter"])  # what is gone over only to do something again
+_WAITS = frozenset(["sleep", "wait", "wait_for", "acquire", "select", "poll", "recv", "accept", "pause"])
 
 
 class Step(NamedTuple):
@@ -53,14 +56,6 @@ class Use(Enum):
     RETURNED = auto()
     RESULT_RETURNED = auto()  # of a call that it was given to
     OTHER = auto()
-
-
-class Made(Enum):
-    """What a value that is written is made of."""
-
-    OWN = auto()  # of what only this call has: its arguments
-    BY_A_CALL = auto()  # the same, through a call: it may be as good as another one
-    ANYTHING = auto()
 
 
 class Tree:
@@ -110,8 +105,9 @@ class Tree:
         parent, field = self._parents.get(node, (None, ""))
         return parent if isinstance(parent, ast.withitem) and field == "context_expr" else None
 
-    def follows(self, first: ast.AST, then: ast.AST) -> bool:
-        """Whether each execution of `then` comes after one of `first`, in the same turn of all loops."""
+    def follows(self, first: ast.AST, then: ast.AST) -> bool | None:
+        """Whether each execution of `then` comes after one of `first`, in the same turn of all loops; None if a branch
+        may leave `first` out."""
         up, others = list(self.above(first)), list(self.above(then))
         others_by_parent = {step.parent: step for step in others}
         for number, step in enumerate(up):
@@ -120,13 +116,16 @@ class Tree:
                 continue
             is_before = self._is_before(step, other)
             below = others[: others.index(other)]
-            return is_before and all(map(_is_sure, up[:number])) and not any(map(_is_loop, below))
+            is_sure = all(map(_is_sure, up[:number])) or writes_always([step.node], first)
+            return (is_sure or None) if is_before and not any(map(_may_wait, below)) else False
         return False
 
     def _is_before(self, step: Step, other: Step) -> bool:
         """Of two parts of one node."""
         if isinstance(step.parent, _WITH) and step.field == "items":
             return other.field == "body"
+        if isinstance(step.parent, ast.If | ast.While) and step.field == "test":
+            return other.field == "body" or (other.field == "orelse" and isinstance(step.parent, ast.If))
         block = getattr(step.parent, step.field)
         if step.field != other.field or not isinstance(block, list) or not isinstance(step.node, ast.stmt):
             return False
@@ -135,8 +134,10 @@ class Tree:
     def is_certain(self, node: ast.AST) -> bool:
         """Whether its function, if it comes to an end, has executed it."""
         function = self.function(node)
-        if function is None or not all(step.parent is function or _is_sure(step) for step in self.above(node)):
+        if function is None:
             return False
+        if not all(step.parent is function or _is_sure(step) for step in self.above(node)):
+            return writes_always(function.body, node)
         line = getattr(node, "lineno", 0)
         return not any(isinstance(each, ast.Return) and each.lineno < line for each in own_nodes(function))
 
@@ -154,7 +155,7 @@ class Tree:
             match step.parent:
                 case ast.If(body=body, orelse=otherwise) as choice if step.field == "test":
                     if isinstance(body[-1], ast.Raise) and not otherwise:
-                        return self.follows(choice, act)
+                        return self.follows(choice, act) is True
                     is_done = any(act in ast.walk(each) for each in body)
                     return is_done and bool(otherwise) and isinstance(otherwise[-1], ast.Raise)
                 case ast.stmt():
@@ -190,8 +191,9 @@ class Tree:
     def _is_of_module(self, node: ast.AST) -> bool:
         return isinstance(self._parents[node][0], ast.Module)
 
-    def is_in_a_loop(self, node: ast.AST) -> bool:
-        return any(map(_is_loop, self.above(node)))
+    def may_wait(self, node: ast.AST) -> bool:
+        """Whether it is in a loop that may go round to wait for others."""
+        return any(map(_may_wait, self.above(node)))
 
     def made(self, target: ast.AST) -> Made | None:
         """What is written there by an assignment; None if it is a constant, or another kind of statement.
@@ -203,19 +205,24 @@ class Tree:
                 value = step.parent.value
             if not isinstance(step.parent, ast.Tuple | ast.List):
                 break
-        if value is None or _is_constant(value):
-            return None
-        function = self.function(target)
-        own = set() if function is None else _own_names(function)
-        own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
-        if not any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
-            return Made.ANYTHING
-        return Made.BY_A_CALL if any(map(_may_give_anything, ast.walk(value))) else Made.OWN
+        return None if value is None else made_of(value, target, self.function(target))
 
     def is_subtracted(self, node: ast.AST) -> bool:
         """`now - self.start`."""
         parent, field = self._parents.get(node, (None, ""))
         return isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and field == "right"
+
+    def is_filled(self, node: ast.AST) -> bool:
+        """Whether something is put into what it gives: `self.parts.append(part)`, `self.found[key] = value`."""
+        parent, field = self._parents.get(node, (None, ""))
+        if field != "value":
+            return False
+        if isinstance(parent, ast.Subscript):
+            return isinstance(parent.ctx, ast.Store)
+        if not isinstance(parent, ast.Attribute) or parent.attr not in _FILL:
+            return False
+        called, field = self._parents.get(parent, (None, ""))
+        return isinstance(called, ast.Call) and field == "func"
 
     def use(self, node: ast.AST) -> Use:
         """What is done with its value, as far as this function goes."""
@@ -233,7 +240,7 @@ class Tree:
                         return Use.LOOKED_AT
                     case ast.comprehension(), "ifs":
                         return Use.LOOKED_AT
-                    case ast.Call(func), ("args" | "keywords") if _name(func) in _SHOWS:
+                    case ast.Call(func), ("args" | "keywords") if called_name(func) in SHOWS:
                         return Use.LOOKED_AT
                     case ast.Call(), ("args" | "keywords"):
                         returned = Use.RESULT_RETURNED
@@ -258,11 +265,13 @@ class Tree:
         return found
 
     def _loads_of_targets(self, assignment: ast.AST) -> Iterator[ast.Name]:
-        """Where the local variables that are assigned to are read."""
+        """Where the local variables that are assigned to are read. Not of a parameter: what is read in place of an
+        argument is not looked at, it is worked with (`if count is None: count = self.count`)."""
         names = {
             each.id for each in ast.walk(assignment) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
         }
         function = self.function(assignment)
+        names -= set() if function is None else parameters(function)
         if function is not None and names:
             for each in own_nodes(function):
                 if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load) and each.id in names:
@@ -298,19 +307,21 @@ class Tree:
         """Whether it comes to a second step, while this function, or what the loop is given to at once, is at it."""
         if isinstance(loop, ast.GeneratorExp):
             parent, field = self._parents.get(loop, (None, ""))
-            return isinstance(parent, ast.Call) and field == "args" and _name(parent.func) in _CONSUMERS
-        return not isinstance(loop, ast.For) or not _ends(loop.body) or _continues(loop.body)
+            return isinstance(parent, ast.Call) and field == "args" and called_name(parent.func) in _CONSUMERS
+        return not isinstance(loop, ast.For) or not ends(loop.body) or _continues(loop.body)
 
     def acts_on_each(self, loop: Loop) -> bool:
         """Whether something is called for its effect with each item, or each item is called."""
         if not isinstance(loop, ast.For):
             return False
-        names = set(_stored(loop.target))
+        names = set(stored(loop.target))
         for statement in loop.body:
             for each in ast.walk(statement):
                 match each:
-                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if _name(func) not in _SHOWS:
-                        if any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)):
+                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call):
+                        if called_name(func) not in SHOWS and any(
+                            isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)
+                        ):
                             return True
         return False
 
@@ -376,15 +387,36 @@ def _is_loop(step: Step) -> bool:
     return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
 
 
-def _ends(body: list[ast.stmt]) -> bool:
+def _may_wait(step: Step) -> bool:
+    """Whether the part is executed again and again, and perhaps for others to get on meanwhile: not for each item of
+    what there is, nor in a loop that never waits."""
+    if not _is_loop(step):
+        return False
+    match step.parent:
+        case ast.For(iter=ast.Call(func)):
+            return called_name(func) in _REPEAT or _waits(step.parent)
+        case ast.For() | ast.While():
+            return _waits(step.parent)
+        case _:
+            return True
+
+
+def _waits(loop: ast.AST) -> bool:
+    return any(
+        isinstance(each, ast.Await) or (isinstance(each, ast.Call) and called_name(each.func) in _WAITS)
+        for each in ast.walk(loop)
+    )
+
+
+def ends(body: list[ast.stmt]) -> bool:
     """Whether what comes after the statements is never reached."""
     match body[-1]:
         case ast.Return() | ast.Raise() | ast.Break() | ast.Continue():
             return True
         case ast.If(body=then, orelse=otherwise):
-            return bool(otherwise) and _ends(then) and _ends(otherwise)
+            return bool(otherwise) and ends(then) and ends(otherwise)
         case ast.With(body=inner):
-            return _ends(inner)
+            return ends(inner)
         case _:
             return False
 
@@ -392,80 +424,3 @@ def _ends(body: list[ast.stmt]) -> bool:
 def _continues(body: list[ast.stmt]) -> bool:
     """Whether some statement goes on with the loop."""
     return any(isinstance(each, ast.Continue) for statement in body for each in ast.walk(statement))
-
-
-def own_nodes(function: Function) -> Iterator[ast.AST]:
-    """The nodes of a function, without those of functions in it."""
-    pending: list[ast.AST] = [*function.body, function.args]
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            pending += ast.iter_child_nodes(node)
-
-
-def _own_names(function: Function) -> set[str]:
-    """Local variables whose values are made of the function's arguments, or of what a loop goes through."""
-    given = function.args
-    own = {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg) if each}
-    own -= {"self", "cls"}
-    nodes = list(own_nodes(function))
-    assigned = []
-    for node in nodes:
-        match node:
-            case ast.For(target=target, iter=value) | ast.AsyncFor(target=target, iter=value):
-                own |= set(_stored(target))
-            case ast.Assign(targets=targets, value=value):
-                assigned.append(({name for target in targets for name in _stored(target)}, value))
-            case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
-                assigned.append((set(_stored(target)), value))
-            case ast.withitem(context_expr=value, optional_vars=ast.expr() as target):
-                assigned.append((set(_stored(target)), value))
-    shared = {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
-    before = -1
-    while before < len(own):
-        before = len(own)
-        for names, value in assigned:
-            if any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
-                own |= names
-    return own - shared
-
-
-def _stored(target: ast.AST) -> Iterator[str]:
-    for each in ast.walk(target):
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-            yield each.id
-
-
-def _is_constant(value: ast.AST) -> bool:
-    """`None`, `-1`, `()`, `State.OPEN`, `OPEN`."""
-    match value:
-        case ast.Constant():
-            return True
-        case ast.UnaryOp(operand=operand):
-            return _is_constant(operand)
-        case ast.Tuple(elts=elements):
-            return all(map(_is_constant, elements))
-        case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name.isupper()
-        case _:
-            return False
-
-
-def _may_give_anything(node: ast.AST) -> bool:
-    """Whether it is a call of what may not depend on all that it is given."""
-    match node:
-        case ast.Call(ast.Name(id=name)):
-            return name not in _CONVERSIONS
-        case ast.Call() | ast.Await() | ast.Yield() | ast.YieldFrom():
-            return True
-        case _:
-            return False
-
-
-def _name(called: ast.AST) -> str:
-    match called:
-        case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name
-        case _:
-            return ""

@@ -18,8 +18,8 @@ import numpy as np
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.made_of import Function, own_nodes
 from opcodetrace.analyse.pasts import Pasts
-from opcodetrace.analyse.syntax import Function, own_nodes
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag

@@ -29,9 +29,12 @@ import numpy.typing as npt
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member
 from opcodetrace.analyse.changed_objects import ChangedObjects
-from opcodetrace.analyse.checks import Checked, Histories
+from opcodetrace.analyse.checks import Checked, Histories, is_undone_by_adding
+from opcodetrace.analyse.consequences import is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.same_value import is_same
+from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import LocationKind
@@ -281,6 +284,8 @@ class _Search:
             return None  # what the other check found is not by this act
         if any(self._looks(place, act) and self._had_heard(other, place) for place in between):
             return None  # the other thread had found it so before, and may have done the same by that
+        if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(act, other):
+            return None
         return found if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
 
     def _asks_alike(self, found: Checked, other: int) -> bool:
@@ -315,6 +320,12 @@ class _Search:
         """Whether it is the same thread, or one that had waited for the other to be past that."""
         is_own = bool(self._events.thread[place] == self._events.thread[earlier])
         return is_own or self._pasts.holds(place, earlier) is not False
+
+    def _asks_for_the_same(self, act: int, other: int) -> bool:
+        """Whether a check asks for the item that an act added. In dicts and sets, each is a location of its own."""
+        events = self._events
+        is_whole = self._trace.locations[int(events.location[other])].kind is LocationKind.WHOLE
+        return not is_whole or is_same(events[act].value, events[other].value)
 
     def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
@@ -364,6 +375,8 @@ class _Search:
         """Whether the check would find something else after a change."""
         events, trace = self._events, self._trace
         location = trace.locations[int(events.location[act])]
+        if location.kind is LocationKind.WHOLE and act == change and adds_one(events[act]):
+            return is_undone_by_adding(trace, found, [events[act]], events[act])
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
             return found.answer in _OF_MORE and any(word in self._expression(change) for word in _EMPTIES)
         check = trace.sites[int(events.site[found.check])]
@@ -391,11 +404,13 @@ class _Search:
         """Whether it is wrong to do it twice."""
         events = self._events
         if self._trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
-            return False
+            return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
         if self._is_update(act):
             return True
+        if is_of_a_set(self._trace.locations[int(events.location[act])]):
+            return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
             return not found.way and (

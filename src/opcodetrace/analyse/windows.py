@@ -139,6 +139,14 @@ class Windows:
         own, others = (self._locks[each.began, each.seq] for each in map(self._update, (one, other)))
         return bool(own & others) or not self._groups(own).isdisjoint(self._groups(others))
 
+    def is_given_up(self, window: Window, other: int) -> bool:
+        """Whether a lock that was held at its first access, and at another thread's, was not held until its last."""
+        at_first, through, others = (
+            self._locks[each.began, each.seq]
+            for each in map(self._update, (Window(window.first, window.first), window, Window(other, other)))
+        )
+        return bool((at_first - through) & others)
+
     def _groups(self, locks: Iterable[int]) -> set[int]:
         return {self._made_anew[lock] for lock in locks if lock in self._made_anew}
 

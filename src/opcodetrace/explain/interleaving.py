@@ -14,7 +14,7 @@ from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Value
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import FindingKind
-from opcodetrace.trace.location import Location
+from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import ORIGIN, AccessStep, ComputeStep, FoldStep, Lane, Step, SwitchStep, SyncStep
@@ -160,6 +160,7 @@ def interleave(
 ) -> Interleaving:
     """The steps of a finding that is told of `location`, with what does not matter folded."""
     cells = [] if location is None else [location.id]
+    is_whole = location is not None and location.kind is LocationKind.WHOLE
     roles = {finding.roles[role.name]: role.name for role in kind.roles if role.name in finding.roles}
     events = {seq: event for seq in roles if (event := _event_at(recording, seq)) is not None}
     first, last = min(roles), max(roles)
@@ -175,7 +176,7 @@ def interleave(
     operands = {} if _is_guessed(finding) else {write: events[read].value for write, read in flows}
     taking_part = {event.thread for event in order if roles.get(event.seq) != ORIGIN}
     taking_part |= set() if synchronised is None else synchronised.threads_of(roles)
-    making = _Steps(cells, recording, sites, roles, operands, free_threaded)
+    making = _Steps(cells, recording, sites, roles, operands, free_threaded, is_whole)
     steps = _fold_alike(making.steps(making.with_synchronisation(order, first, last, taking_part, synchronised)))
     folded = {thread for step in steps if isinstance(step, FoldStep) and step.alike for thread in step.threads}
     acting = {step.thread for step in steps if isinstance(step, (*SHOWN, SyncStep)) and not _is_origin(step)}
@@ -290,7 +291,7 @@ def hand_over(
         if event.thread in threads:
             events.setdefault(event.seq, event)
     order = sorted(events.values(), key=lambda event: event.seq)
-    making = _Steps(cells, recording, sites, {}, {}, free_threaded)
+    making = _Steps(cells, recording, sites, {}, {}, free_threaded, location.kind is LocationKind.WHOLE)
     return Interleaving(
         label=location.label,
         lanes=tuple(lanes[thread] for thread in sorted(threads)),
@@ -403,6 +404,7 @@ class _Steps:
     roles: Mapping[int, str]
     operands: Mapping[int, Value]
     free_threaded: bool
+    is_whole: bool  # the location is a container as a whole
     shown: list[Event] = field(default_factory=list)
     untold: list[int] = field(default_factory=list)  # seqs of synchronisation that is not shown
     reached: int = -1  # the greatest seq gone past; the order shown need not be that of the seqs
@@ -475,6 +477,7 @@ class _Steps:
                     role=self.roles.get(event.seq),
                     unordered=any(_overlap(event, other) for other in events),
                     continues=continues,
+                    whole=self.is_whole,
                 )
             )
         return steps

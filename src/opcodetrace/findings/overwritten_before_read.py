@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.read_after_release import ReadsAfterRelease
 from opcodetrace.analyse.read_back import overwritten_before_read
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
@@ -31,10 +32,12 @@ class OverwrittenBeforeReadKind(Kind):
     pivot = OTHER_WRITE
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in overwritten_before_read(evidence):
+        found = [(each, Certainty.PROVEN) for each in overwritten_before_read(evidence)]
+        found += [(each, Certainty.INFERRED) for each in ReadsAfterRelease(evidence).of_others()]
+        for each, certainty in found:
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {WRITE: each.write, OTHER_WRITE: each.other, READ: each.read}
-            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+            yield Finding(NAME, severity, certainty, roles, (each.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "value")
@@ -57,15 +60,23 @@ class OverwrittenBeforeReadKind(Kind):
             f"{one} {teller.did(write)} to {teller.label}, then {other} {teller.did(change)}, and {one} read that back "
             f"({teller.place(read.site)}) in place of its own value."
         )
-        yield (
-            f"In this run, each thread that read {teller.label} had just written it: it is used like a local variable, "
-            "but all threads share it."
-        )
+        if teller.certainty is Certainty.PROVEN:
+            yield (
+                f"In this run, each thread that read {teller.label} had just written it: it is used like a local "
+                "variable, but all threads share it."
+            )
+        else:
+            yield "It had given up the lock that it wrote under. Whoever takes that lock in between writes there, too."
         yield "Keep the value in a local variable, or hold one lock from the write to the read."
 
     def how_sure(self, teller: Teller) -> str:
         if teller.severity is Severity.HAPPENED:
             return "Proven: the trace shows the three accesses and their values."
+        if teller.certainty is Certainty.INFERRED:
+            return (
+                "Possible: the thread did read and return what the other one had written, but if that is a sum of what "
+                "both did, it may do as well."
+            )
         return (
             "Possible: the thread did read what the other one had written, but the value came out of a call, and the "
             "other thread's may do as well."

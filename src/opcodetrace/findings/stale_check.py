@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.missing_attributes import attributes_made_twice
+from opcodetrace.analyse.same_value import is_same
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.event import ABSENT, EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent
+from opcodetrace.trace.site import Operation
 
 NAME = "stale check"
 CHECK = "check"
@@ -75,7 +77,11 @@ class StaleCheckKind(Kind):
                 f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, and "
                 f"{one} went on as its check had told: it {teller.did(act)}."
             )
-        if change.site == act.site and change.kind != EventKind.DELETE and change.value is not ABSENT:
+        if check is not None and act.whole:
+            if teller.severity is Severity.HAPPENED:
+                is_twice = is_same(check.value, act.value) and check.site.operation == Operation.CONTAINS
+                yield "So it is in there twice." if is_twice else "So there is more in it than the check allows."
+        elif change.site == act.site and change.kind != EventKind.DELETE and change.value is not ABSENT:
             yield f"So both did what only one of them was to do; what {other} wrote was replaced."
         yield "It would be excluded if both held the same lock: the first from its check to its write."
 

@@ -98,6 +98,8 @@ def _twice(act: AccessStep) -> str:
     """What the other thread would do if it had made the same check before."""
     if act.kind == EventKind.DELETE:
         return "do the same, which would fail"
+    if act.whole:
+        return "add to it, too, though the check would hold no longer"
     if isinstance(act.value, Opaque):
         return "make an object of its own; what was done to the one that it replaces would be lost"
     return "do the same, though the check would hold no longer"

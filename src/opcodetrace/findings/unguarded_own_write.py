@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.read_after_release import ReadsAfterRelease
 from opcodetrace.analyse.read_back import unguarded_own_writes
 from opcodetrace.findings.protocol import PossibleKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
@@ -30,10 +31,12 @@ class UnguardedOwnWriteKind(PossibleKind):
     pivot = READ
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in unguarded_own_writes(evidence):
+        found = [(each, Certainty.PROVEN) for each in unguarded_own_writes(evidence)]
+        found += [(each, Certainty.INFERRED) for each in ReadsAfterRelease(evidence).unguarded()]
+        for each, certainty in found:
             roles = {WRITE: each.write, READ: each.read, OTHER_WRITE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
-            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+            yield Finding(NAME, severity, certainty, roles, (each.location,))
 
     def headline(self, total: Total) -> str:
         if total.label is None:
@@ -56,10 +59,13 @@ class UnguardedOwnWriteKind(PossibleKind):
             f"({teller.place(other.site)}). {otherwise} that could come in between, and {name} would read the value of "
             f"{another}."
         )
-        yield (
-            f"In this run, each thread that read {teller.label} had just written it: it is used like a local variable, "
-            "but all threads share it."
-        )
+        if teller.certainty is Certainty.PROVEN:
+            yield (
+                f"In this run, each thread that read {teller.label} had just written it: it is used like a local "
+                "variable, but all threads share it."
+            )
+        else:
+            yield "It had given up the lock that it wrote under. Whoever takes that lock in between writes there, too."
         yield "Keep the value in a local variable, or hold one lock from the write to the read."
 
     def how_sure(self, teller: Teller) -> str:

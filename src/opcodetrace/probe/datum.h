@@ -54,6 +54,13 @@ value_datum(Thread *thread, PyObject *value)
     return value_datum_slow(thread, value);
 }
 
+/* The number of items of a container, as a value. */
+static inline Datum
+size_datum(Py_ssize_t size)
+{
+    return this_run.hides_values ? ABSENT : (Datum){.word = (uint64_t)size, .sort = TAG_INT};
+}
+
 /* A key of a mapping. */
 Datum mapping_key_slow(Thread *thread, PyObject *key);
 

@@ -24,15 +24,6 @@ write_record(Call *call, unsigned kind, PyObject *container, Datum key, Datum va
     call->quiet--;
 }
 
-static Py_ssize_t
-size_of(PyObject *container)
-{
-    if (PyDict_Check(container)) {
-        return PyDict_GET_SIZE(container);
-    }
-    return PySet_Check(container) ? PySet_GET_SIZE(container) : Py_SIZE(container);
-}
-
 static Datum
 key_in(Call *call, PyObject *container, PyObject *key)
 {
@@ -84,28 +75,47 @@ whole_read(Call *call, PyObject *result)
     }
 }
 
-/* One step that reads and writes: its version comes from the one before. */
+/* len: the same, with how many items there are. */
 static void
-whole_changed(Call *call, PyObject *result, Datum key)
+size_read(Call *call, PyObject *result)
+{
+    if (succeeded_on_container(call, result)) {
+        write_record(call, READ, call->container, WHOLE, size_datum(size_of(call->container)));
+    }
+}
+
+/* One step that reads and writes: its version comes from the one before. The value is the item, if it added one. */
+static void
+whole_changed(Call *call, PyObject *result, Datum key, Datum value)
 {
     if (succeeded_on_container(call, result)) {
         unsigned kind = writes(call);
         write_record(call, READ, call->container, WHOLE, ABSENT);
-        write_record(call, kind, call->container, key, ABSENT);
+        write_record(call, kind, call->container, key, value);
     }
 }
 
 static void
 change(Call *call, PyObject *result)
 {
-    whole_changed(call, result, WHOLE);
+    whole_changed(call, result, WHOLE, ABSENT);
+}
+
+static void
+extend(Call *call, PyObject *result)
+{
+    whole_changed(call, result, END, ABSENT);
 }
 
 static void
 append(Call *call, PyObject *result)
 {
-    bool moves = call->container != NULL && is_deque(call->container) && size_of(call->container) == call->size;
-    whole_changed(call, result, moves ? WHOLE : END); /* a full deque drops its first item */
+    if (call->container != NULL && is_deque(call->container) && size_of(call->container) == call->size) {
+        whole_changed(call, result, WHOLE, ABSENT); /* a full deque drops its first item */
+    }
+    else {
+        whole_changed(call, result, END, value_of(call, call->given == 1 ? call->first : NULL));
+    }
 }
 
 static void
@@ -994,7 +1004,9 @@ attributes_not_got(Call *call, const Raised *raised)
 
 const Effect effect_whole_read = {NULL, whole_read, whole_failed};
 const Effect effect_change = {remember_size, change, whole_failed};
+const Effect effect_size_read = {NULL, size_read, whole_failed};
 const Effect effect_append = {remember_size, append, whole_failed};
+const Effect effect_extend = {remember_size, extend, whole_failed};
 const Effect effect_append_bounded = {remember_size, append, NULL};
 const Effect effect_replace = {remember_size, replace, NULL};
 const Effect effect_item_get = {NULL, item_get, item_failed};

@@ -40,7 +40,9 @@ typedef struct {
 
 #define EFFECTS(X)                                                                                                     \
     X(whole_read)                                                                                                      \
+    X(size_read)                                                                                                       \
     X(change)                                                                                                          \
+    X(extend)                                                                                                          \
     X(append)                                                                                                          \
     X(append_bounded)                                                                                                  \
     X(replace)                                                                                                         \

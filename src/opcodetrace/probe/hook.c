@@ -637,7 +637,7 @@ PERFORMER(HAS_BEGIN)
     bool by_key;
     if (contains_items(key, &by_key)) {
         pending->key = by_key ? mapping_key(thread, value) : WHOLE;
-        pending->value = ABSENT;
+        pending->value = by_key ? ABSENT : value_datum(thread, value);
         pending->container = container_word(thread, key);
         pending->kind = (uint8_t)key_flags(READ, pending->key);
     }
@@ -653,7 +653,8 @@ PERFORMER(WHOLE_READ)
                                                 : iterable_container(key);
     if (container != NULL) {
         uint64_t word = container_word(thread, container);
-        emit(thread, READ, hook->site, word, WHOLE, ABSENT, activation_word(thread), EXACT, 0);
+        Datum size = container == key && hook->name == Py_True ? size_datum(size_of(key)) : ABSENT;
+        emit(thread, READ, hook->site, word, WHOLE, size, activation_word(thread), EXACT, 0);
     }
     leave(thread);
 }
@@ -904,12 +905,11 @@ PERFORMER(APPEND_BEGIN)
 PERFORMER(APPEND)
 {
     UNUSED_KEY;
-    UNUSED_VALUE;
     Pending *begun = pending_pop(thread, hook->site, activation_word(thread));
     if (begun != NULL && begun->kind != 0) {
         uint64_t container = begun->container, frame = begun->frame;
         emit(thread, READ, hook->site, container, WHOLE, ABSENT, frame, EXACT, 0);
-        emit(thread, WRITE, hook->site, container, END, ABSENT, frame, EXACT, 0);
+        emit(thread, WRITE, hook->site, container, END, value_datum(thread, value), frame, EXACT, 0);
         told(thread, hook);
     }
     leave(thread);
@@ -918,7 +918,8 @@ PERFORMER(APPEND)
 PERFORMER(LEN)
 {
     if (value == len_function ? is_container(key) : value == (PyObject *)&PyBool_Type && tells_its_truth(key)) {
-        emit(thread, READ, hook->site, container_word(thread, key), WHOLE, ABSENT, activation_word(thread), EXACT, 0);
+        uint64_t word = container_word(thread, key);
+        emit(thread, READ, hook->site, word, WHOLE, size_datum(size_of(key)), activation_word(thread), EXACT, 0);
         told(thread, hook);
     }
     leave(thread);

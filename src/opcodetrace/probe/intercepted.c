@@ -36,7 +36,7 @@ const int owner_count = Py_ARRAY_LENGTH(owners);
 /* A type's own methods; what it inherits is its base's. */
 const Intercepted intercepted[] = {
     {"list", "append", &effect_append, TOLD, NULL},
-    {"list", "extend", &effect_append, 0, NULL},
+    {"list", "extend", &effect_extend, 0, NULL},
     {"list", "insert", &effect_change, 0, NULL},
     {"list", "pop", &effect_change, 0, NULL},
     {"list", "remove", &effect_change, 0, NULL},
@@ -100,7 +100,7 @@ const Intercepted intercepted[] = {
     {"deque", "__reversed__", &effect_whole_read, 0, NULL},
 
     {"bytearray", "append", &effect_append, 0, NULL},
-    {"bytearray", "extend", &effect_append, 0, NULL},
+    {"bytearray", "extend", &effect_extend, 0, NULL},
     {"bytearray", "insert", &effect_change, 0, NULL},
     {"bytearray", "pop", &effect_change, 0, NULL},
     {"bytearray", "remove", &effect_change, 0, NULL},
@@ -123,7 +123,7 @@ const Intercepted intercepted[] = {
     {"defaultdict", "copy", &effect_whole_read, 0, NULL},
     {"defaultdict", "__copy__", &effect_whole_read, 0, NULL},
 
-    {"builtins", "len", &effect_whole_read, TOLD, NULL},
+    {"builtins", "len", &effect_size_read, TOLD, NULL},
     {"builtins", "getattr", &effect_attribute_get, 0, NULL},
     {"builtins", "setattr", &effect_attribute_set, 0, NULL},
     {"builtins", "delattr", &effect_attribute_delete, 0, NULL},
@@ -159,8 +159,8 @@ const Intercepted intercepted[] = {
     {"deque", "__getitem__", &effect_item_get, WRAPPER, NULL},
     {"deque", "__setitem__", &effect_item_set, WRAPPER, NULL},
     {"deque", "__delitem__", &effect_item_delete, WRAPPER, NULL},
-    {"list", "__len__", &effect_whole_read, WRAPPER, NULL},
-    {"set", "__len__", &effect_whole_read, WRAPPER | SAME_WRAPPER, NULL},
+    {"list", "__len__", &effect_size_read, WRAPPER, NULL},
+    {"set", "__len__", &effect_size_read, WRAPPER | SAME_WRAPPER, NULL},
     {"dict", "__ior__", &effect_items_update, WRAPPER, NULL},
 
     {"dict", "|=", &effect_items_update, OPERATOR, NULL},

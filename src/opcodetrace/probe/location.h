@@ -45,6 +45,16 @@ extern PyObject *len_function;
 bool is_deque(PyObject *object);
 /* A list, dict, set, bytearray or deque: what can grow and shrink, and is a location as a whole. */
 bool is_container(PyObject *object);
+
+/* How many items there are. */
+static inline Py_ssize_t
+size_of(PyObject *container)
+{
+    if (PyDict_Check(container)) {
+        return PyDict_GET_SIZE(container);
+    }
+    return PySet_Check(container) ? PySet_GET_SIZE(container) : Py_SIZE(container);
+}
 /* Is it a container that is true if it has items, as its built-in type says and no code of a subclass? */
 bool tells_its_truth(PyObject *object);
 /* Does `in` look among the object's own items, by C code? `by_key`: as a mapping does. */

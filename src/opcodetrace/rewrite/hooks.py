@@ -64,9 +64,9 @@ def _value(action: int, depth: int = 1, name: object = None) -> HookTemplate:
 ENTER = _bare(Action.ENTER)
 CALLED = _bare(Action.CALLED)
 APPEND_BEGIN = HookTemplate(Action.APPEND_BEGIN, b"", _COPIES[3])  # [object]
-APPEND = _bare(Action.APPEND)
 # [NULL callable argument], from 3.13 on [callable NULL argument]
 LEN = HookTemplate(Action.LEN, _COPIES[3 if HERE.null_above_callee else 2], _COPIES[3])
+APPEND = _value(Action.APPEND)  # [argument]
 DEFINE = _bare(Action.DEFINE)
 COMPUTE = _value(Action.COMPUTE)
 _READ_END = _value(Action.READ_END)

@@ -36,6 +36,7 @@ class AccessStep:
     role: str | None = None  # a role of the finding's kind, or ORIGIN
     unordered: bool = False  # it overlaps another lane's step: which came first is not recorded
     continues: bool = False  # the same pass of the same source line as this lane's step before
+    whole: bool = False  # of a container as a whole: the value is what was added or asked for, or how many items it had
 
 
 @dataclass(frozen=True, slots=True)

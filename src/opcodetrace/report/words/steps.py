@@ -15,6 +15,7 @@ from opcodetrace.trace.printable import printable
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_model import Interleaving
 from opcodetrace.trace.report_step import AccessStep, ComputeStep, FoldStep, Lane, SwitchStep, SyncStep
+from opcodetrace.trace.site import Operation
 from opcodetrace.trace.stored import StoredSite
 from opcodetrace.trace.switch import Reason
 from opcodetrace.trace.sync import OF_THREADS, Act
@@ -25,6 +26,15 @@ MAX_NAME = 30  # characters of a thread's name
 IN_PARALLEL = "The threads ran in parallel. This is one order that agrees with what was recorded."
 IN_TURN = "The tasks took turns in one thread, in this order."
 UNORDERED = "these steps overlap: which of them came first is not recorded"
+# What is done to a container as a whole, now and before: by kind, whether it is `in`, and whether the value is unknown.
+_OF_WHOLE: Mapping[tuple[EventKind, bool, bool], tuple[str, str]] = {
+    (EventKind.READ, False, False): ("counts", "counted"),
+    (EventKind.READ, False, True): ("reads it", "read it"),
+    (EventKind.READ, True, False): ("looks for", "looked for"),
+    (EventKind.READ, True, True): ("looks into it", "looked into it"),
+    (EventKind.WRITE, False, False): ("adds", "added"),
+    (EventKind.WRITE, False, True): ("changes it", "changed it"),
+}
 LOOP_ENDS = ("JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 
 
@@ -103,6 +113,9 @@ class StepWords:
         if isinstance(step.value, Raised):
             return f"raises {self._raised(step.value, length - len('raises '))}"
         verb = {EventKind.READ: "reads", EventKind.WRITE: "writes"}.get(step.kind, "removes")
+        if step.whole:
+            verb = _OF_WHOLE[step.kind, step.site.operation == Operation.CONTAINS, step.value is ABSENT][0]
+            return verb if step.value is ABSENT else f"{verb} {self._quoted(step.value, length - len(verb) - 1)}"
         if step.value is ABSENT:
             return f"{verb} it (value unknown)"
         return f"{verb} {self._quoted(step.value, length - len(verb) - 1)}"
@@ -121,6 +134,8 @@ class StepWords:
             return f"raised {self._raised(step.value)} ({self.place(step.site)})"
         value = "" if step.value is ABSENT else f" {self.code(self.value(step.value))}"
         verb = "read" if step.kind == EventKind.READ else "wrote"
+        if step.whole:
+            verb = _OF_WHOLE[step.kind, step.site.operation == Operation.CONTAINS, step.value is ABSENT][1]
         return f"{verb}{value} ({self.place(step.site)})"
 
     def switch(self, step: SwitchStep, length: int = MAX_EXPRESSION, explained: bool = True) -> str:

@@ -31,6 +31,7 @@ _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
+ADDS = frozenset(["append", "add"])  # methods that put one item into a container
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -191,6 +192,8 @@ class Conditions:
             answers = {read: self.compared(sign, other, index) for read, sign, other in sides}
             if answer or asked not in answers:
                 answers[asked] = answer
+            if way is not None and not way[0]:
+                answers |= self._truths(branch, way[1])
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -198,6 +201,24 @@ class Conditions:
             before = bisect.bisect_left(reads, index)
             for read in reads[max(0, before - _MOST_TESTS) : before] or reads[-_MOST_TESTS:]:
                 yield read, "raises"
+
+    def _truths(self, branch: int, is_so: bool) -> dict[int, str]:
+        """What asks for the truth of the value that a conditional jump tests, and what that is."""
+        found = {}
+        instructions, nodes = self._run.instructions, self._run.conditions[branch]
+        if instructions[branch].name in TRUTH_TESTS:
+            found[branch] = "true" if is_so else "false"
+        for _ in range(_DEEPEST):
+            nodes = self.value(nodes)
+            node = min(nodes, default=UNREACHED)
+            name = instructions[node // 2].name if len(nodes) == 1 and node >= 0 else ""
+            if name not in ("TO_BOOL", "UNARY_NOT"):
+                break
+            is_so = is_so != (name == "UNARY_NOT")
+            if name in TRUTH_TESTS:
+                found[node // 2] = "true" if is_so else "false"
+            nodes = self._run.inputs[node][0]
+        return found
 
     def _tried_at(self, handler: int) -> Mapping[Hashable, list[int]]:
         """The reads whose failure leads to a handler, by the text of their location, as far as that is known."""
@@ -392,12 +413,18 @@ class Conditions:
         wanted = self._argument(act)
         if wanted is None:
             return True
+        if act in self._run.given and self._run.callee_names(self._run.inputs[2 * act]) & ADDS:
+            asked = self._run.members.get(test)
+            return self._text(asked) == self._text(wanted) if asked is not None else self._tells_size(test)
         asked = self._run.members.get(test) or self._argument(test)
         if asked is not None:
             return self._text(asked) == self._text(wanted)
         if self._run.instructions[test].name in TRUTH_TESTS:  # something is in it: not what
             return self._text(wanted) in _ENDS
         return test not in self._run.lens or not self._looks_for_value(act)
+
+    def _tells_size(self, test: int) -> bool:
+        return test in self._run.lens or self._run.instructions[test].name in TRUTH_TESTS
 
     def _container(self, index: int) -> Hashable:
         """The text of the object that an access asks or changes; None if it cannot be told."""

@@ -8,7 +8,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
-from opcodetrace.rewrite.flow.conditions import Conditions, Question
+from opcodetrace.rewrite.flow.conditions import ADDS, Conditions, Question
 from opcodetrace.rewrite.flow.decisions import Decisions, Result
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys, called_attributes
@@ -128,7 +128,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
 def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callable[[int], bool]) -> list[int]:
     """Those that are seen, calls that read or write among them."""
     calls = run.reading_calls | run.writing_calls
-    calls |= {call for call, operands in run.given.items() if run.callee_names(operands) & _TAKES_AWAY}
+    calls |= {call for call, operands in run.given.items() if run.callee_names(operands) & (_TAKES_AWAY | ADDS)}
     return sorted(calls | {index for index in keys.keys() | run.members.keys() if hooked(index)})
 
 

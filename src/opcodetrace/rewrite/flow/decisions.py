@@ -339,12 +339,15 @@ class Decisions:
         return None if callee is None or is_answer else Question(index, "", callee)
 
     def _parts(self, nodes: Nodes, result: str) -> set[Question]:
-        """What is said by a value that is returned; all parts of an `and` that is true, of an `or` that is false."""
+        """What is said by a value that is returned; all parts of an `and` that is true, of an `or` that is false. Of an
+        `and` that is false only the last part, as its read shows that control came there; so of an `or`."""
         is_for_none, is_so = result not in _TRUTHS, result in ("true", "is None")
         root = self._conditions.value(nodes)
         parts = sorted(one for node in root for one in self._conditions.value(frozenset((node,))))
-        are_all = not is_for_none and 1 < len(parts) <= _MOST_PARTS and parts[0] >= 0
-        if not are_all or not all(self._goes_on(*each, is_so) for each in itertools.pairwise(parts)):
+        are_some = not is_for_none and 1 < len(parts) <= _MOST_PARTS and parts[0] >= 0
+        if are_some and self._goes_on(parts[-2], parts[-1], not is_so):
+            return {*self._of_value(root, False, is_so), *self._of_value(frozenset(parts[-1:]), False, is_so)}
+        if not are_some or not all(self._goes_on(*each, is_so) for each in itertools.pairwise(parts)):
             return set(self._of_value(root, is_for_none, is_so))
         return {each for part in parts for each in self._of_value(frozenset((part,)), False, is_so)}
 

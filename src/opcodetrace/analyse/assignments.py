@@ -1,0 +1,40 @@
+"""Whether statements always assign to a target, by one branch or another."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+
+def writes_always(block: Sequence[ast.AST], target: ast.AST) -> bool:
+    """Whether each way through a block assigns to what has the text of `target`, unless something raises."""
+    if not isinstance(target, ast.Attribute | ast.Subscript | ast.Name):
+        return False
+    return _writes(block, ast.unparse(target))
+
+
+def _writes(block: Sequence[ast.AST], text: str) -> bool:
+    for statement in block:
+        if _assigns(statement, text):
+            return True
+        if any(isinstance(each, ast.Return | ast.Break | ast.Continue) for each in ast.walk(statement)):
+            return False
+        if isinstance(statement, ast.Raise):
+            return True
+    return False
+
+
+def _assigns(statement: ast.AST, text: str) -> bool:
+    match statement:
+        case ast.Assign(targets=targets):
+            return any(ast.unparse(each) == text for each in targets)
+        case ast.AnnAssign(target=target, value=ast.expr()):
+            return ast.unparse(target) == text
+        case ast.If(body=then, orelse=otherwise):
+            return _writes(then, text) and _writes(otherwise, text)
+        case ast.With(body=body) | ast.AsyncWith(body=body):
+            return _writes(body, text)
+        case ast.Try(body=body, handlers=handlers, finalbody=last):
+            return (_writes(body, text) and all(_writes(each.body, text) for each in handlers)) or _writes(last, text)
+        case _:
+            return False

@@ -1,0 +1,99 @@
+"""What hangs on a check that decides that an item is put into a list or a set.
+
+Of a list that is appended to in either case, the check does not decide that. Of a set, to add an item twice changes
+nothing: `if x not in known: known.add(x)`. To go on twice may: `if x in seen: return False; seen.add(x); return True`
+tells two callers that theirs is the first.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from opcodetrace.analyse.made_of import called_name, own_nodes
+from opcodetrace.analyse.syntax import SHOWS, Step, Tree, ends
+from opcodetrace.trace.location import Location, LocationKind
+
+_CHANGE_NOTHING_TWICE = frozenset(["add", "discard", "setdefault", "sleep"])
+
+
+def is_of_a_set(location: Location) -> bool:
+    """Whether it is an item of a set."""
+    return location.kind is LocationKind.ITEM and location.container_type == "set"
+
+
+def decides_more(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
+    """Whether something is called for its effect, given to the caller or counted by the check, besides the act."""
+    statement = next((step.node for step in tree.above(act) if isinstance(step.node, ast.stmt)), None)
+    return any(map(_has_effect, _others(_decided(tree, check, act), statement)))
+
+
+def is_done_once(tree: Tree, act: ast.AST) -> bool:
+    """Whether its function makes such a call at no other place: of one that appends in either case, the check does not
+    decide that it does."""
+    function, call = tree.function(act), _call(tree, act)
+    if function is None or call is None:
+        return False
+    text = ast.unparse(call.func)
+    alike = [each for each in own_nodes(function) if isinstance(each, ast.Call) and ast.unparse(each.func) == text]
+    return len(alike) == 1
+
+
+def _call(tree: Tree, node: ast.AST) -> ast.Call | None:
+    """The call that an instruction is of."""
+    if isinstance(node, ast.Call):
+        return node
+    return next((step.parent for step in tree.above(node) if isinstance(step.parent, ast.Call)), None)
+
+
+def _decided(tree: Tree, check: ast.AST, act: ast.AST) -> Sequence[ast.stmt]:
+    """The statements of the block with the act that are executed by the check's answer; none if that is not plain."""
+    around = {step.parent: step for step in tree.above(act)}
+    for step in tree.above(check):
+        test = step.parent
+        if isinstance(test, ast.stmt) and not (isinstance(test, ast.If) and step.field == "test"):
+            return ()
+        if not isinstance(test, ast.If):
+            continue
+        if test in around:
+            block: list[ast.stmt] = getattr(test, around[test].field)
+            return block
+        if not ends(test.body) or test.orelse:
+            return ()
+        return _after(tree, test, around)
+    return ()
+
+
+def _after(tree: Tree, test: ast.AST, around: dict[ast.AST, Step]) -> Sequence[ast.stmt]:
+    """What comes after an `if` whose body goes elsewhere; or after the loop that this leaves by a `break`."""
+    for step in tree.above(test):
+        block = getattr(step.parent, step.field, None)
+        if not isinstance(block, list):
+            return ()
+        if step.parent in around and around[step.parent].field == step.field:
+            following: list[ast.stmt] = block[block.index(step.node) + 1 :]
+            return following
+        if not (isinstance(step.parent, ast.For) and step.parent.orelse and ends(step.parent.orelse)):
+            return ()
+    return ()
+
+
+def _others(statements: Sequence[ast.stmt], act: ast.AST | None) -> Iterator[ast.AST]:
+    pending: list[ast.AST] = [*statements]
+    while pending:
+        node = pending.pop()
+        if node is not act and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield node
+            pending += ast.iter_child_nodes(node)
+
+
+def _has_effect(node: ast.AST) -> bool:
+    match node:
+        case ast.Return(value=ast.expr() as value):
+            return not (isinstance(value, ast.Constant) and value.value is None)
+        case ast.Yield() | ast.YieldFrom() | ast.AugAssign():
+            return True
+        case ast.Expr(ast.Call(func) | ast.Await(ast.Call(func))):
+            return called_name(func) not in SHOWS | _CHANGE_NOTHING_TWICE
+        case _:
+            return False

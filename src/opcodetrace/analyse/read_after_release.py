@@ -1,0 +1,160 @@
+"""Reads of what a thread wrote under a lock, made after it gave the lock up, to return it.
+
+`with self.lock: self.last = after(self.last)`, then `return self.last`: whoever takes the lock in between writes a
+value of its own, and both return that one. Unlike in `read_back`, threads build on what others wrote here: the lock
+keeps that apart, so the value that the function returns is meant to be its own.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.lockset import without_another_lock
+from opcodetrace.analyse.read_back import ReadBack, Unguarded, written_blindly
+from opcodetrace.analyse.same_value import KNOWN, same
+from opcodetrace.analyse.syntax import Tree
+from opcodetrace.analyse.windows import Window, Windows, can_be_judged
+from opcodetrace.trace.event import EventKind
+
+Array = npt.NDArray[Any]
+
+MOST = 16  # of two instructions, that are looked at
+_NEAR = 200  # accesses of the location among which another thread's write is looked for
+
+
+class _Found(NamedTuple):
+    """Places among the events."""
+
+    write: int
+    other: int  # the first write of another thread after it
+    read: int
+    has_others: bool  # the read gave the other thread's value
+
+
+class ReadsAfterRelease:
+    """Those of a run."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._trace = evidence.trace
+        self._events = evidence.trace.events
+        self._accesses = evidence.accesses
+        self._activations = Activations(evidence.trace)
+
+    def of_others(self) -> Iterator[ReadBack]:
+        """Reads that gave another thread's value. It may do as well: a sum that all add to."""
+        for write, other, read, has_others in self._all:
+            if has_others:
+                first, change, last = (int(self._events.seq[each]) for each in (write, other, read))
+                yield ReadBack(int(self._events.location[read]), first, change, last, is_sure=False)
+
+    def unguarded(self) -> Iterator[Unguarded]:
+        """Reads that could have; without those of which some did."""
+        told = {self._key(each) for each in self._all if each.has_others}
+        for each in self._all:
+            if self._key(each) not in told:
+                told.add(self._key(each))
+                write, other, read = (int(self._events.seq[place]) for place in (each.write, each.other, each.read))
+                gil_only = self._windows.is_gil_only(Window(each.write, each.read))
+                yield Unguarded(int(self._events.location[each.read]), write, other, read, gil_only)
+
+    def _key(self, found: _Found) -> tuple[int, int]:
+        return int(self._events.site[found.write]), int(self._events.site[found.read])
+
+    @cached_property
+    def _all(self) -> list[_Found]:
+        trace, events = self._trace, self._events
+        if trace.let_go or trace.merged or trace.missed or trace.holes or not can_be_judged(trace):
+            return []
+        found = list(self._candidates())
+        windows = (Window(*each) for write, other, read, _ in found for each in ((write, write), (write, read)))
+        others = (Window(other, other) for _, other, _, _ in found)
+        self._windows = Windows(self._evidence, [*windows, *others])
+        pairs = {(int(events.seq[each.write]), int(events.seq[each.read])) for each in found}
+        plain = without_another_lock(trace, pairs)
+        return [
+            each
+            for each in found
+            if (int(events.seq[each.write]), int(events.seq[each.read])) in plain
+            and self._windows.is_given_up(Window(each.write, each.read), each.other)
+            and not self._is_ordered(each)
+            and not self._activations.is_looked_at(each.read)
+        ]
+
+    def _is_ordered(self, found: _Found) -> bool:
+        """Whether the reading thread had waited for the other one's write, or the other one may have heard of the
+        read."""
+        if found.has_others:
+            return self._evidence.pasts.holds(found.read, found.other) is not False
+        return self._windows.may_be_ordered(found.read, found.other)
+
+    def _candidates(self) -> Iterator[_Found]:
+        events = self._events
+        for write, read in self._pairs():
+            history = self._accesses.order[slice(*self._accesses.bounds[int(events.location[read]) :][:2])]
+            at = int(np.searchsorted(history, write))
+            after = history[at + 1 : at + _NEAR]
+            after = after[events.thread[after] != events.thread[write]]
+            after = after[events.kind[after] == EventKind.WRITE]
+            if not np.isin(events.tag[after], KNOWN).all():
+                continue
+            if not len(after) or events.before[[write, read, *after[:1].tolist()]].any():
+                continue
+            meanwhile = after[after < read]
+            if len(meanwhile) and same(events, meanwhile[-1:], read).all() and not same(events, meanwhile, write).any():
+                yield _Found(write, int(meanwhile[-1]), read, has_others=True)
+            elif not len(meanwhile) and not same(events, after[:1], write).any():
+                yield _Found(write, int(after[0]), read, has_others=False)
+
+    def _pairs(self) -> Iterator[tuple[int, int]]:
+        """A write, and its thread's next access of the location: a read by which it is returned."""
+        events, accesses = self._events, self._accesses
+        blind = written_blindly(self._evidence, accesses)
+        wanted = np.zeros(len(blind), bool)
+        wanted[accesses.locations] = True
+        wanted &= ~blind
+        order = accesses.order[wanted[events.location[accesses.order]]]
+        lane = events.location[order].astype(np.int64) * (int(events.thread.max(initial=0)) + 1) + events.thread[order]
+        by_lane = np.argsort(lane, kind="stable")
+        order, lane = order[by_lane], lane[by_lane]
+        write, read = order[:-1], order[1:]
+        meets = (
+            (lane[1:] == lane[:-1]) & (events.kind[write] == EventKind.WRITE) & (events.kind[read] == EventKind.READ)
+        )
+        meets &= (events.frame[write] == events.frame[read]) & ~events.failed()[read]
+        meets &= np.isin(events.tag[write], KNOWN) & np.isin(events.tag[read], KNOWN)
+        write, read = write[meets], read[meets]
+        differs = ~same(events, write, read)
+        number: defaultdict[tuple[int, int, bool], int] = defaultdict(int)
+        returned: dict[tuple[int, int], bool] = {}
+        for one, other, is_other in zip(write.tolist(), read.tolist(), differs.tolist(), strict=True):
+            sites = int(events.site[one]), int(events.site[other])
+            if sites not in returned:
+                returned[sites] = self._is_returned(*sites)
+            number[*sites, is_other] += 1
+            if returned[sites] and number[*sites, is_other] <= MOST:
+                yield one, other
+
+    def _is_returned(self, write: int, read: int) -> bool:
+        """Whether the source says that what is written under a lock is then read without it, in a `return`."""
+        found = [each for site in (write, read) if (each := self._activations.syntax.of_site(site)) is not None]
+        if len(found) != 2 or found[0][0] is not found[1][0]:
+            return False
+        tree, one, other = found[0][0], found[0][1], found[1][1]
+        if ast.unparse(one) != ast.unparse(other) or tree.function(one) is not tree.function(other):
+            return False
+        is_returned = any(isinstance(step.parent, ast.Return) for step in tree.above(other))
+        return is_returned and tree.follows(one, other) is True and bool(_withs(tree, one) - _withs(tree, other))
+
+
+def _withs(tree: Tree, node: ast.AST) -> set[ast.AST]:
+    return {step.parent for step in tree.above(node) if isinstance(step.parent, ast.With) and step.field == "body"}
