@@ -1,7 +1,5 @@
 """The data flow of a code object, as the weaver needs it."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CodeType
