@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
-from opcodetrace.rewrite.flow import DataFlow, FlowError, Question, StaticSources, analyse
+from opcodetrace.rewrite.flow import DataFlow, FlowError, Question, StaticSources, analyse, depths
 from opcodetrace.rewrite.interpreters import (
     CO_ASYNC_GENERATOR,
     CO_COROUTINE,
@@ -101,7 +101,7 @@ class Weaver:
         )
         try:
             decoded = decode(code)
-            depth = analyse(code, decoded, lambda index: False).depth
+            depth = depths(code, decoded)
             operation = operations.get(code.co_qualname)
             before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded, operation)
             actions = sorted({(each.action, each.name) for each in (*before.values(), *after.values())})

@@ -123,6 +123,13 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
     )
 
 
+def depths(code: CodeType, decoded: Decoded) -> list[int]:
+    """`depth` alone. Raises FlowError if the stack cannot be followed."""
+    run = AbstractInterpreter(code, decoded)
+    run.run()
+    return run.depth
+
+
 def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callable[[int], bool]) -> list[int]:
     """Those that are seen, calls that read or write among them."""
     calls = run.reading_calls | run.writing_calls
