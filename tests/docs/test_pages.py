@@ -17,7 +17,7 @@ CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FOLDERS = (ROOT, ROOT / "src" / "opcodetrace", ROOT / "src" / "opcodetrace" / "rewrite", ROOT / "tests")
 # Examples: files that a reader would make, or has.
 MADE_UP = {"script.py", "counter.py", "report/csv_report.py", "findings/taken_over.py", "test_taken_over.py"}
-SOURCES = ("src", "tests", "samples", "benchmarks")
+SOURCES = ("src", "cli", "tests", "samples", "benchmarks")
 NAMES = {file.name for folder in SOURCES for file in (ROOT / folder).rglob("*.*")}
 
 

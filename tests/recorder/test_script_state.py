@@ -241,9 +241,9 @@ def test_projects_modules_are_imported_and_leave_no_module_of_ours(scripts: Scri
 
 
 def test_a_script_may_be_named_like_what_we_import(scripts: Scripts) -> None:
-    for name in ("typing", "enum", "opcodetrace", "opcode", "json", "bisect"):
+    for name in ("bytecode", "typing", "enum", "opcodetrace", "dis"):
         scripts.write(f"folder/{name}.py", f"print('the script\\'s own {name}')")
-    scripts.write("folder/script.py", "import sys\nimport opcode, opcodetrace\nprint('done')")
+    scripts.write("folder/script.py", "import sys\nimport bytecode, opcodetrace\nprint('done')")
     assert scripts.same("folder/script.py") == 0
 
 

@@ -1,15 +1,12 @@
-"""Code objects, decoded into whole instructions.
+"""Code objects, decoded by the `bytecode` library into whole instructions."""
 
-The tests hold it to what the `bytecode` library reads. The script's process does without that: to import it, and the
-modules that it imports, would take as long as all the rest of ours.
-"""
-
-from collections.abc import Iterator
-from opcode import opname
 from types import CodeType
 from typing import NamedTuple
 
-from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, FORWARD_JUMPS, WITH_ARGUMENT
+from bytecode import ConcreteBytecode
+from bytecode.instr import UNSET
+
+from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, FORWARD_JUMPS
 
 Position = tuple[int | None, int | None, int | None, int | None]  # line, end line, column, end column
 
@@ -45,30 +42,30 @@ class Decoded(NamedTuple):
 
 def decode(code: CodeType) -> Decoded:
     """Raises ValueError if a jump or a handler does not lead to the start of an instruction."""
-    opcodes, arguments = code.co_code[::2], code.co_code[1::2]
-    count = len(opcodes)
+    concrete = ConcreteBytecode.from_code(code, extended_arg=True)
+    units = list(concrete)
     positions = list(code.co_positions())
-    positions += [(None,) * 4] * (count - len(positions))  # a table that ends early
+    positions += [(None,) * 4] * (len(units) - len(positions))  # a table that ends early
     raw: list[tuple[str, int, int, int, int, int, int | None]] = []
     index_at: dict[int, int] = {}
     at = 0
-    while at < count:
+    while at < len(units):
         start, arg = at, 0
-        number = opcodes[at]
-        while number == EXTENDED_ARG:
-            arg = (arg | arguments[at]) << 8
+        unit = units[at]
+        while unit.opcode == EXTENDED_ARG:
+            arg = (arg | unit.arg) << 8
             at += 1
-            number = opcodes[at]
-        if number in WITH_ARGUMENT:
-            arg |= arguments[at]
-        stop = at + 1 + CACHES[number]
+            unit = units[at]
+        if unit.arg is not UNSET:
+            arg |= unit.arg
+        stop = at + 1 + CACHES[unit.opcode]
         destination = None
-        if number in FORWARD_JUMPS:
+        if unit.opcode in FORWARD_JUMPS:
             destination = stop + arg
-        elif number in BACKWARD_JUMPS:
+        elif unit.opcode in BACKWARD_JUMPS:
             destination = stop - arg
         index_at[start] = len(raw)
-        raw.append((opname[number], number, arg, start, at, stop, destination))
+        raw.append((unit.name, unit.opcode, arg, start, at, stop, destination))
         at = stop
     index_at[at] = len(raw)
 
@@ -82,20 +79,14 @@ def decode(code: CodeType) -> Decoded:
         Instruction(i, name, number, arg, start, at, stop, None if goes_to is None else index(goes_to), positions[at])
         for i, (name, number, arg, start, at, stop, goes_to) in enumerate(raw)
     ]
-    numbers = _numbers(code.co_exceptiontable)
     handlers = [
-        Handler(index(start), index(start + length), index(target), depth >> 1, bool(depth & 1))
-        for start, length, target, depth in zip(numbers, numbers, numbers, numbers, strict=True)
+        Handler(
+            index(entry.start_offset),
+            index(entry.stop_offset + 1),
+            index(entry.target),
+            entry.stack_depth,
+            entry.push_lasti,
+        )
+        for entry in concrete.exception_table
     ]
     return Decoded(instructions, handlers)
-
-
-def _numbers(table: bytes) -> Iterator[int]:
-    """The numbers of an exception table, four an entry: six bits a byte, the most significant first
-    (Objects/exception_handling_notes.txt)."""
-    number = 0
-    for byte in table:
-        number = number << 6 | byte & 63
-        if not byte & 64:
-            yield number
-            number = 0

@@ -321,8 +321,6 @@ COMPARISONS: tuple[str, ...] = opcode.cmp_op
 
 EXTENDED_ARG = NUMBER["EXTENDED_ARG"]
 CACHE = NUMBER["CACHE"]
-# The others' second byte says nothing. (3.11 has no list: there the numbers tell.)
-WITH_ARGUMENT = frozenset(getattr(opcode, "hasarg", range(opcode.HAVE_ARGUMENT, 256)))
 
 
 def _inline_caches() -> list[int]:
