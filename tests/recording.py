@@ -85,29 +85,40 @@ def opcodetrace(*arguments: str | Path, stdin: str = "") -> subprocess.Completed
 
 
 def record(database: Path, *arguments: str | Path) -> Recording:
-    """`opcodetrace record` into `database`; the options, the script and its arguments follow.
+    """`opcodetrace record` into `database`; the options, the script and its arguments follow."""
+    done = record_here(database, *arguments)
+    return Recording(done.returncode, done.stdout.decode(), done.stderr.decode(), database)
 
-    The recorder runs in this process, which takes a third of the time. The script has one of its own as always."""
+
+def record_here(
+    database: Path, *arguments: str | Path, options: Sequence[str] = (), stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """The same. The recorder runs in this process, which takes a third of the time; the script has one of its own as
+    always, with these options of Python."""
 
     def end_as(outcome: Outcome, exit_code: int) -> NoReturn:
         raise SystemExit(exit_code if outcome.signal is None else -outcome.signal)
 
     code = 0
+    command = ["record", "-d", str(database), *map(str, arguments)]
+    orig_argv = [COMMAND[0], *options, *COMMAND[1:], *command]
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ))
         os.environ.pop("OPCODETRACE_DB", None)
         stack.enter_context(mock.patch.object(script_process, "end_as", end_as))  # it would end us by a signal
-        nothing = stack.enter_context(open(os.devnull, "rb"))
-        stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
-        with descriptors(nothing, stdout, stderr):
+        stack.enter_context(mock.patch.object(sys, "orig_argv", orig_argv))  # else it has those of this process
+        given, stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        given.write(stdin)
+        given.seek(0)
+        with descriptors(given, stdout, stderr):
             try:
-                main.main(["record", "-d", str(database), *map(str, arguments)], prog_name="opcodetrace")
+                main.main(command, prog_name="opcodetrace")
             except SystemExit as ended:
                 assert isinstance(ended.code, int | None)
                 code = ended.code or 0
         stdout.seek(0)
         stderr.seek(0)
-        return Recording(code, stdout.read().decode(), stderr.read().decode(), database)
+        return subprocess.CompletedProcess(command, code, stdout.read(), stderr.read())
 
 
 @contextlib.contextmanager
@@ -268,6 +279,13 @@ class Scripts:
         """The same through opcodetrace, which says nothing itself."""
         return self.run(self.recording_command(*args, options=options), stdin=stdin)
 
+    def record(
+        self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
+        """The same with the recorder in this process: enough if nobody asks how that one starts and ends."""
+        with contextlib.chdir(self.folder):
+            return record_here(self.database, "-q", *args, options=options, stdin=stdin)
+
     def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
         """A recording that goes on, in a session of its own; its stdin and stdout are pipes."""
         return subprocess.Popen(
@@ -295,10 +313,11 @@ class Scripts:
         """What the database says."""
         return Recording(0, "", "", self.database).query(sql, *parameters)
 
-    def same(self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b"") -> int:
-        """Assert that a recording does what the plain run does, to the byte; gives the exit code."""
+    def same(self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b"", here: bool = False) -> int:
+        """Assert that a recording does what the plain run does, to the byte; gives the exit code. With `here` it is
+        made by `record`."""
         plain = self.plain(*args, options=options, stdin=stdin)
-        recorded = self.recorded(*args, options=options, stdin=stdin)
+        recorded = (self.record if here else self.recorded)(*args, options=options, stdin=stdin)
         assert recorded.stderr.decode() == plain.stderr.decode()
         assert recorded.stdout.decode() == plain.stdout.decode()
         assert recorded.returncode == plain.returncode

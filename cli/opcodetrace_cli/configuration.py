@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def configured(folder: Path) -> dict[str, tuple[str, ...]]:
     return {}
 
 
+@lru_cache(1)  # a command asks several times
 def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
     import tomllib
 
@@ -99,6 +101,7 @@ def _of_pyproject(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
     return {key: tuple(value) for key, value in section.items()}
 
 
+@lru_cache(1)
 def _of_setup_cfg(path: Path, text: str) -> dict[str, tuple[str, ...]] | None:
     import configparser
 

@@ -229,7 +229,7 @@ HELD = "All 7 other writes to it, since a second thread came to it, held the Loc
 @pytest.mark.parametrize(("other", "is_told"), [("pass", True), ("if threads: box.count = 7", False)])
 def test_a_finding_says_which_lock_all_other_writes_held(other: str, is_told: bool, scripts: Scripts) -> None:
     scripts.write("script.py", ELSEWHERE.replace("OTHER", other))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     report = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "unguarded against" in report
     assert (HELD in report) is is_told

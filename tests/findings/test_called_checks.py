@@ -405,7 +405,7 @@ def test_no_finding(name: str, stale: dict[str, Told], failed: dict[str, Told]) 
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None:
     scripts.write("script.py", f"import threading{STORE}{WAITED_FOR[name]}\n")
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT * FROM findings") == []
     assert scripts.query("SELECT writes FROM locations WHERE label LIKE '%.d[''k'']'") == [(2,)]
 
@@ -429,7 +429,7 @@ def test_what_cannot(name: str, unguarded: dict[str, Told]) -> None:
 
 def test_it_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", one_after_the_other(POSSIBLE["both locked by themselves"][0]))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "Hold one lock around both, from before the check until it is acted on" in told

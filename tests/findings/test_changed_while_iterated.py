@@ -194,7 +194,7 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
     body = WAITED_FOR[name].replace("\n", "\n    ")
     source = f"import threading\nd = {{1: 1}}\ndef change(): d[2] = 2\ntry:{body}\n"
     scripts.write("script.py", f"{source}except RuntimeError: print('raised')\n")
-    ended = scripts.recorded("script.py")
+    ended = scripts.record("script.py")
     assert (ended.returncode, ended.stdout) == (0, b"raised\n")
     assert scripts.query("SELECT kind FROM findings") == []
     assert scripts.query("SELECT count(*) FROM accesses WHERE location = 'd' AND raised = 'RuntimeError'") == [(1,)]
@@ -202,7 +202,7 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
 
 def test_it_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", program(LOOP.format("d"), 'd["c"] = 3'))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 iteration over d failed because another thread changed it." in told
@@ -225,7 +225,7 @@ asyncio.run(main())
 
 def test_tasks(scripts: Scripts) -> None:
     scripts.write("script.py", TASKS)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind, severity FROM findings") == [("changed while iterated", "happened")]
 
 
@@ -264,7 +264,7 @@ for thread in threads: thread.join()
 
 def test_who_changed_it_is_named(scripts: Scripts) -> None:
     scripts.write("script.py", MANY)
-    failed = int(scripts.recorded("script.py").stdout)
+    failed = int(scripts.record("script.py").stdout)
     named = scripts.query(
         "SELECT role, threads.name, count(*) FROM findings JOIN finding_events ON finding_id = findings.id"
         " JOIN events USING (run_id, seq) JOIN threads USING (run_id, thread)"

@@ -337,7 +337,7 @@ def stuck(program: str, folder: Path) -> Recording:
 
 def found(scripts: Scripts, program: str) -> list[tuple[object, ...]]:
     scripts.write("script.py", HEAD + program)
-    done = scripts.recorded("script.py")
+    done = scripts.record("script.py")
     assert done.returncode == 0, done.stderr.decode()
     return scripts.query(SEVERITIES)
 

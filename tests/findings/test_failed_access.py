@@ -170,7 +170,7 @@ def test_no_check_no_finding(name: str, told: dict[str, Told]) -> None:
 def test_it_is_told(scripts: Scripts) -> None:
     first, second, error, label = FOUND["a lookup"]
     scripts.write("script.py", program(first, second))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert f"1 access failed because of another thread's change of {label}." in told

@@ -127,7 +127,7 @@ def test_the_report_says_who_holds_what(scripts: Scripts) -> None:
     first, second = POSSIBLE["another lock"]
     script = PROGRAM.replace("FIRST", textwrap.indent(first, "    ").strip()).replace("SECOND", second)
     scripts.write("script.py", script)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     report = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "first held the Lock lock and second held the Lock audit" in report
     assert scripts.opcodetrace("check").returncode == 0

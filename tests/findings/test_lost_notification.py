@@ -499,7 +499,7 @@ def test_no_wait_that_is_none(name: str, tmp_path: Path) -> None:
 
 def test_all_formats_tell_of_one(scripts: Scripts) -> None:
     scripts.write("script.py", HEAD + HAPPENED["a flag"])
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     checked = scripts.opcodetrace("check")
     assert checked.returncode == 1
     assert b"lost notification" in checked.stdout
@@ -517,7 +517,7 @@ def test_all_formats_tell_of_one(scripts: Scripts) -> None:
 
 def test_one_of_an_event_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", HEAD + POSSIBLE["an event, looked at again after a timeout"])
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "and set the Event event (line 23). Before anybody saw that, one cleared it (line 18)." in told
     assert "nobody set it again" in told

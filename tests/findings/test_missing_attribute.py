@@ -107,7 +107,7 @@ def test_nothing(name: str, told: dict[str, Told]) -> None:
 
 def test_it_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", program(*FOUND["an attribute"]))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "first asked for owner.thing, which was not there, so Python called the function that makes it." in told

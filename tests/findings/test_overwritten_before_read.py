@@ -424,7 +424,7 @@ def test_no_finding(name: str, told: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None:
     scripts.write("script.py", f"import threading\nclass Box: pass\nbox, done = Box(), []\n{WAITED_FOR[name]}")
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind FROM findings WHERE kind = 'overwritten before read'") == []
     assert scripts.query("SELECT writes FROM locations WHERE label LIKE 'box.%'") == [(2,)]
 
@@ -432,7 +432,7 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
 def test_it_is_told(scripts: Scripts) -> None:
     source = program(HANDLER, SAME)
     scripts.write("script.py", source)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 value of self.request was overwritten by another thread before its thread read it back." in told
@@ -455,5 +455,5 @@ asyncio.run(main())
 
 def test_tasks(scripts: Scripts) -> None:
     scripts.write("script.py", TASKS)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind, severity FROM findings") == [("overwritten before read", "happened")]

@@ -479,21 +479,21 @@ def test_no_finding(name: str, told: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None:
     scripts.write("script.py", f"import threading\nvalue = None\n{WAITED_FOR[name]}")
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT * FROM findings") == []
     assert scripts.query("SELECT writes FROM locations WHERE label = 'global value'") == [(3,)]
 
 
 def test_an_update_that_was_lost_so_is_told_once(scripts: Scripts) -> None:
     scripts.write("script.py", program(*SILENT["a conditional update"]))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind, severity FROM findings") == [("lost update", "happened")]
 
 
 def done_by_both(scripts: Scripts, lines: str) -> None:
     source = program("make()", "make()").replace("def first", f"def make():\n{lines}\ndef first")
     scripts.write("script.py", source)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
 
 
 def test_the_same_act_by_a_truth_of_its_own_is_possible(scripts: Scripts) -> None:
@@ -508,7 +508,7 @@ def test_the_same_act_by_a_truth_of_its_own_is_possible(scripts: Scripts) -> Non
 def test_it_is_told(scripts: Scripts) -> None:
     first, second, _ = FOUND["a state"]
     script = scripts.write("script.py", program(first, second))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     lines = script.read_text().splitlines()
     checked, written = lines.index(f"    {first.splitlines()[0]}") + 1, lines.index(f"    {second}") + 1
@@ -559,5 +559,5 @@ asyncio.run(main())
 
 def test_tasks(scripts: Scripts) -> None:
     scripts.write("script.py", TASKS)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind, severity FROM findings") == [("stale check", "happened")]

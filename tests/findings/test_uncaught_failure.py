@@ -185,7 +185,7 @@ def test_nothing(name: str, told: dict[str, Told]) -> None:
 def test_it_is_told(scripts: Scripts) -> None:
     first, second, label = FOUND["what it had read"]
     scripts.write("script.py", program(first, second))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert f"1 access failed because of another thread's change of {label}." in told
@@ -197,7 +197,7 @@ def test_the_main_thread(scripts: Scripts) -> None:
     first, second, label = FOUND["what it had read"]
     source = program(first, second).replace("(first, second)", "(second,)")
     scripts.write("script.py", source.replace("for thread in threads: thread.join()", "first()"))
-    assert scripts.recorded("script.py").returncode == 1
+    assert scripts.record("script.py").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert f"1 access failed because of another thread's change of {label}." in told
     assert "the exception ended MainThread, or was only reported." in told

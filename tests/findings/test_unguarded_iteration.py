@@ -145,7 +145,7 @@ def test_no_finding(name: str, told: dict[str, Told]) -> None:
 
 def test_it_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", program("over()", ADD))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "Iterations over d are unguarded, as far as was seen." in told
@@ -182,7 +182,7 @@ for thread in threads: thread.join()
 
 def test_what_happened_is_not_told_again(scripts: Scripts) -> None:
     scripts.write("script.py", FAILS.replace("except RuntimeError as", "except Exception as"))
-    assert scripts.recorded("script.py").stdout == b"dictionary changed size during iteration\n"
+    assert scripts.record("script.py").stdout == b"dictionary changed size during iteration\n"
     assert scripts.query("SELECT kind, severity FROM findings") == [("changed while iterated", "happened")]
 
 
@@ -192,5 +192,5 @@ def test_tasks(scripts: Scripts) -> None:
         "import asyncio\nd = {1: 1}\nasync def over():\n    for each in d: pass\n    await asyncio.sleep(0)\n"
         "async def change(): d[2] = 2\nasync def main(): await asyncio.gather(over(), change())\nasyncio.run(main())\n",
     )
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind FROM findings") == []

@@ -89,7 +89,7 @@ def test_what_cannot(name: str, told: dict[str, Told]) -> None:
 
 def test_it_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", program(JOB, SAME))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "Own writes of box.name are unguarded, as far as was seen." in told

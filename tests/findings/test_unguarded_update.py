@@ -253,7 +253,7 @@ def test_what_happened_at_the_same_lines_is_told_as_that_alone(tmp_path: Path) -
 
 def test_it_fails_no_check(scripts: Scripts) -> None:
     scripts.write("script.py", PROGRAM.replace("FIRST", "slowly()").replace("SECOND", "slowly()"))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     checked = scripts.opcodetrace("check", "-d", scripts.database)
     assert checked.returncode == 0
     assert b"unguarded" in checked.stdout
@@ -262,7 +262,7 @@ def test_it_fails_no_check(scripts: Scripts) -> None:
 def test_a_query_lists_what_only_the_gil_prevents(scripts: Scripts) -> None:
     update = "box.count += 1"
     script = scripts.write("script.py", PROGRAM.replace("FIRST", update).replace("SECOND", update))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     rows = json.loads(scripts.opcodetrace("query", "--format", "json", "gil-only").stdout)
     lines = [number for number, text in enumerate(script.read_text().splitlines(), 1) if update in text]
     found = {(row["line"], row["role"]) for row in rows}

@@ -156,7 +156,7 @@ thread.join()
 def test_it_is_no_unguarded_check_as_well(scripts: Scripts) -> None:
     first, second, _ = FOUND["called"]
     scripts.write("script.py", program(first, second))
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT DISTINCT kind FROM findings") == [("unrepeatable read",)]
 
 
@@ -184,7 +184,7 @@ def test_no_finding(name: str, told: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", WAITED_FOR)
 def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None:
     scripts.write("script.py", f"import threading\nclass Box: value = 1\nbox, done = Box(), []\n{WAITED_FOR[name]}")
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT * FROM findings") == []
     assert scripts.query("SELECT writes FROM locations WHERE label = 'box.value'") == [(1,)]
 
@@ -192,7 +192,7 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
 def test_it_is_told(scripts: Scripts) -> None:
     source = program(*FOUND["a mode"][:2])
     scripts.write("script.py", source)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     assert scripts.opcodetrace("check").returncode == 1
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 unrepeatable read of box.mode." in told

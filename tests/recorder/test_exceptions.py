@@ -41,7 +41,7 @@ ENDINGS = {
 @pytest.mark.parametrize("source", ENDINGS)
 def test_the_exception_that_ended_it(source: str, scripts: Scripts) -> None:
     scripts.write("script.py", source + "\n")
-    done = scripts.recorded("script.py")
+    done = scripts.record("script.py")
     assert scripts.query("SELECT exception FROM runs") == [(ENDINGS[source],)]
     if "called" in source and "metaclass" not in source:  # Python itself asks the exception once, to print it
         assert done.stdout == b"called\n"
@@ -49,13 +49,13 @@ def test_the_exception_that_ended_it(source: str, scripts: Scripts) -> None:
 
 def test_of_a_module(scripts: Scripts) -> None:
     scripts.write("script.py", "raise ValueError('too much')\n")
-    scripts.recorded("-m", "script")
+    scripts.record("-m", "script")
     assert scripts.query("SELECT exception FROM runs") == [("ValueError: too much",)]
 
 
 def test_a_long_text_is_cut(scripts: Scripts) -> None:
     scripts.write("script.py", "raise ValueError('a' * 100_000)")
-    scripts.recorded("script.py")
+    scripts.record("script.py")
     ((exception,),) = scripts.query("SELECT exception FROM runs")
     assert str(exception).startswith("ValueError: aaaa")
     assert len(str(exception)) == 1_000
@@ -63,20 +63,20 @@ def test_a_long_text_is_cut(scripts: Scripts) -> None:
 
 def test_a_forked_child_says_nothing(scripts: Scripts) -> None:
     scripts.write("script.py", "import os\nif os.fork() == 0:\n    raise KeyError('child')\nos.wait()\n")
-    scripts.recorded("script.py")
+    scripts.record("script.py")
     assert scripts.query("SELECT exit_code, exception FROM runs") == [(0, None)]
 
 
 def test_values_that_are_not_to_be_stored_are_not_told(scripts: Scripts) -> None:
     scripts.write("script.py", "raise ValueError('hunter2')")
-    scripts.recorded("--no-values", "script.py")
+    scripts.record("--no-values", "script.py")
     scripts.write(
         "hidden.py",
         "from threading import Thread\nclass Account: token = 'hunter2'\naccount = Account()\n"
         "def use(): account.token += '!'\nthread = Thread(target=use)\nthread.start()\nthread.join()\n"
         "raise ValueError(account.token)\n",
     )
-    scripts.recorded("--redact", "token", "hidden.py")
+    scripts.record("--redact", "token", "hidden.py")
     assert scripts.query("SELECT exception FROM runs") == [("ValueError",), ("ValueError",)]
 
 
@@ -93,5 +93,5 @@ def test_python_itself_says_the_same(scripts: Scripts) -> None:
     for source in ("raise ValueError(1, 2.5, None)", "1 / 0"):
         scripts.write("script.py", source)
         last = scripts.plain("script.py").stderr.decode().splitlines()[-1]
-        scripts.recorded("script.py")
+        scripts.record("script.py")
         assert scripts.query("SELECT exception FROM runs ORDER BY id DESC LIMIT 1") == [(last,)]

@@ -208,7 +208,7 @@ def test_nothing_shows(scripts: Scripts, name: str) -> None:
     scripts.write("bank.py", "n = [0]\ndef add():\n    n[0] += 1\n")
     scripts.write("other.py", "n = [0]\n")
     scripts.write("main.py", SAME[name])
-    assert scripts.same("main.py", options=["-B"]) == 0
+    assert scripts.same("main.py", options=["-B"], here=True) == 0
 
 
 def test_code_of_libraries_is_left_alone(scripts: Scripts) -> None:
@@ -259,7 +259,7 @@ def test_modules_in_an_archive(scripts: Scripts) -> None:
     )
     with zipfile.ZipFile(scripts.folder / "shop.zip", "w") as archive:
         archive.writestr("shop/__init__.py", "sold = [0]\ndef sell():\n    sold[0] += 1\n")
-    assert scripts.same("main.py") == 0
+    assert scripts.same("main.py", here=True) == 0
     recording = Recording(0, "", "", scripts.database)
     assert recording.query("SELECT name, reason FROM modules ORDER BY name") == [("__main__", None), ("shop", None)]
     writes = recording.query("SELECT location, count(*) FROM accesses WHERE kind = 'write' GROUP BY 1")

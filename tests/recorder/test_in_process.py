@@ -313,7 +313,7 @@ def test_many_recordings_in_one_process(database: Path) -> None:
     lasting = threading.Thread(target=live_on, name="lasting")
     lasting.start()
     recorder = opcodetrace.record(racing, database=database)
-    for number in range(1, 19):
+    for number in range(1, 10):
         with recorder as recording:
             text = f"text {number}"
             racing.say(text)

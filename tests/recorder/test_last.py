@@ -355,7 +355,7 @@ def test_many_runs_each_keep_their_last(tmp_path: Path) -> None:
 
 def test_the_report_says_so(tmp_path: Path, scripts: Scripts) -> None:
     scripts.write("script.py", "for i in range(200):\n    x = [i]\n    x[0] += 1\n")
-    assert scripts.recorded("--last", "50", "script.py").returncode == 0
+    assert scripts.record("--last", "50", "script.py").returncode == 0
     with Database.open(scripts.database) as database:
         let_go = database.run().let_go
     report = b" ".join(scripts.opcodetrace("report").stdout.split())

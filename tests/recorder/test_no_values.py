@@ -50,7 +50,7 @@ print(found, (7654321).to_bytes(8, "little") in data)
 
 def test_no_value_is_in_the_spool_nor_in_the_file(scripts: Scripts) -> None:
     scripts.write("script.py", SCRIPT)
-    done = scripts.recorded("--no-values", "--keep", "all", "script.py", str(scripts.database))
+    done = scripts.record("--no-values", "--keep", "all", "script.py", str(scripts.database))
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == b"[] False\n"
     stored = scripts.database.read_bytes()
@@ -85,7 +85,7 @@ for thread in threads:
 @pytest.mark.parametrize("option", [("--no-values",), ("--redact", "token")])
 def test_what_was_raised_is_no_value(option: tuple[str, ...], scripts: Scripts) -> None:
     scripts.write("script.py", FAILS)
-    assert scripts.recorded(*option, "script.py").returncode == 0
+    assert scripts.record(*option, "script.py").returncode == 0
     stored = scripts.query("SELECT kind, value, value_type FROM events ORDER BY seq")
     assert [row for row in stored if row[1:] != (None, None)] == [(1, "KeyError", "raised")] * 2
     assert [kind for kind, *_ in stored] == [1, 2, 1, 3, 1, 2]
@@ -94,7 +94,7 @@ def test_what_was_raised_is_no_value(option: tuple[str, ...], scripts: Scripts) 
 
 def test_what_was_lost_is_found_all_the_same(scripts: Scripts) -> None:
     scripts.write("script.py", SCRIPT)
-    scripts.recorded("--no-values", "script.py", str(scripts.database))
+    scripts.record("--no-values", "script.py", str(scripts.database))
     labels = [label for (label,) in scripts.query("SELECT location FROM lost_updates")]
     if not FREE_THREADED:
         assert "counter[0]" in labels
@@ -123,7 +123,7 @@ for thread in threads: thread.join()
 def test_a_write_that_may_have_put_back_what_was_there_loses_nothing_for_sure(written: str, scripts: Scripts) -> None:
     scripts.write("script.py", PUTS_BACK.replace("WRITTEN", written))
     for options, most in (((), int(FREE_THREADED)), (("--no-values",), 1)):
-        assert scripts.recorded(*options, "script.py").returncode == 0
+        assert scripts.record(*options, "script.py").returncode == 0
         assert scripts.opcodetrace("check").returncode == 0
         low_high = "SELECT coalesce(sum(low), 0), coalesce(sum(high), 0) FROM lost_counts WHERE run_id ="
         ((low, high),) = scripts.query(f"{low_high} (SELECT max(id) FROM runs)")
@@ -135,7 +135,7 @@ def test_a_write_that_may_have_put_back_what_was_there_loses_nothing_for_sure(wr
 
 def test_with_values_they_are_there(scripts: Scripts) -> None:
     scripts.write("script.py", SCRIPT)
-    done = scripts.recorded("--keep", "all", "script.py", str(scripts.database))
+    done = scripts.record("--keep", "all", "script.py", str(scripts.database))
     assert done.stdout.endswith(b"True\n")
 
 
@@ -146,8 +146,8 @@ def test_with_values_they_are_there(scripts: Scripts) -> None:
 def test_the_configuration_says_so(scripts: Scripts, name: str, text: str) -> None:
     scripts.write("script.py", SCRIPT)
     scripts.write(name, text)
-    assert scripts.recorded("script.py", str(scripts.database)).stdout == b"[] False\n"
-    assert scripts.recorded("--values", "script.py", str(scripts.database)).stdout.endswith(b"True\n")
+    assert scripts.record("script.py", str(scripts.database)).stdout == b"[] False\n"
+    assert scripts.record("--values", "script.py", str(scripts.database)).stdout.endswith(b"True\n")
 
 
 @pytest.mark.parametrize("value", ["some", "none all", ""])

@@ -113,7 +113,7 @@ sys.stdout.buffer.write(b"\\xff\\0\\x1b[31m\\n"); sys.argv.append("\\udcff")
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_an_odd_program(program: str, scripts: Scripts) -> None:
     scripts.write("script.py", "# coding: utf-8\n" + START + PROGRAMS[program] + "\nprint('done')\n")
-    done = scripts.recorded("--keep=all", "--calls", "--runs=2", "script.py")
+    done = scripts.record("--keep=all", "--calls", "--runs=2", "script.py")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.endswith(b"done\n")
     assert scripts.spools() == []

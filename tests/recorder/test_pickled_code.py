@@ -76,7 +76,7 @@ print(counter, table, flush=True)
 def test_it_can_be_loaded_here_and_in_another_process(scripts: Scripts) -> None:
     for name, source in ("by_value.py", BY_VALUE), ("program.py", PROGRAM), ("load.py", LOAD):
         scripts.write(name, source)
-    assert scripts.same("program.py", "loads") == 0
+    assert scripts.same("program.py", "loads", here=True) == 0
 
 
 def test_what_is_loaded_is_recorded_where_it_was_pickled(scripts: Scripts) -> None:
@@ -97,6 +97,6 @@ def test_in_another_recording_it_runs_unrecorded(scripts: Scripts) -> None:
     for name, source in ("by_value.py", BY_VALUE), ("program.py", PROGRAM), ("load.py", LOAD):
         scripts.write(name, source)
     assert scripts.recorded("program.py").returncode == 0
-    assert scripts.same("load.py") == 0
+    assert scripts.same("load.py", here=True) == 0
     sql = "SELECT label FROM locations WHERE run_id = 2 AND kind = 'item'"
     assert json.loads(scripts.opcodetrace("query", sql, "--format", "json").stdout) == []

@@ -78,14 +78,14 @@ def test_they_are_no_shared_location_and_no_finding(scripts: Scripts) -> None:
 @pytest.mark.parametrize("options", [(), ("--last", "20000")], ids=["all", "the last of them"])
 def test_nor_where_the_threads_run_beside_each_other(options: tuple[str, ...], scripts: Scripts) -> None:
     scripts.write("script.py", REBORN.replace("sys.setswitchinterval(1e-5)", "sys.setswitchinterval(1e-6)"))
-    assert scripts.recorded(*options, "script.py").returncode == 0
+    assert scripts.record(*options, "script.py").returncode == 0
     assert scripts.query("SELECT label FROM locations") == []
     assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]
 
 
 def test_each_is_a_location_of_its_own(scripts: Scripts) -> None:
     scripts.write("script.py", REBORN)
-    assert scripts.recorded("--keep", "all", "script.py").returncode == 0
+    assert scripts.record("--keep", "all", "script.py").returncode == 0
     rows = scripts.query(
         "SELECT container_type, key, count(*), max(threads) FROM locations GROUP BY container_type, kind, key"
     )

@@ -86,7 +86,7 @@ def test_what_may_be_a_secret(value: Value, is_one: bool) -> None:
 @needs_a_lost_update
 def test_numbers_are_hidden_if_they_are_named(scripts: Scripts) -> None:
     scripts.write("script.py", SCRIPT.replace("total", "token_count"))
-    scripts.recorded("script.py")
+    scripts.record("script.py")
     assert b"7654321" in scripts.opcodetrace("report").stdout
     assert b"7654321" not in scripts.opcodetrace("report", "--redact", "token").stdout
 
@@ -95,7 +95,7 @@ def test_numbers_are_hidden_if_they_are_named(scripts: Scripts) -> None:
 @pytest.mark.parametrize("form", REPORTERS)
 def test_reports_hide_such_values(scripts: Scripts, form: str) -> None:
     scripts.write("script.py", SCRIPT)
-    scripts.recorded("script.py")
+    scripts.record("script.py")
     assert scripts.query("SELECT count(*) FROM events WHERE value LIKE 'qqqqqqqqqz%'") != [(0,)]
     text = scripts.opcodetrace("report", "--format", form).stdout
     assert b"qqqqqqqqq" not in text
@@ -111,7 +111,7 @@ def test_redact_keeps_them_out_of_the_file(scripts: Scripts, configured: bool) -
     scripts.write("script.py", SCRIPT)
     if configured:
         scripts.write("setup.cfg", "[opcodetrace]\nredact = token, password\n")
-    done = scripts.recorded(*([] if configured else ["--redact", "token"]), "script.py")
+    done = scripts.record(*([] if configured else ["--redact", "token"]), "script.py")
     assert done.returncode == 0
     stored = scripts.database.read_bytes()
     assert b"q" * 9 not in stored

@@ -11,7 +11,7 @@ from tests.recording import Scripts
 def recorded(scripts: Scripts, source: str) -> list[tuple[object, ...]]:
     """Runs it plainly and recorded; gives the threads' numbers, names and whether they ended."""
     scripts.write("script.py", source)
-    assert scripts.same("script.py") == 0
+    assert scripts.same("script.py", here=True) == 0
     assert scripts.query("SELECT missed, holes, uncertain, truncated FROM runs") == [(0, 0, 0, None)]
     return scripts.query("SELECT thread, name, ended FROM threads ORDER BY thread")
 
@@ -312,7 +312,7 @@ done.acquire()
 @pytest.mark.parametrize("source", HOOKS.values(), ids=HOOKS)
 def test_exceptions_of_threads_are_reported_as_without_us(source: str, scripts: Scripts) -> None:
     scripts.write("script.py", source)
-    assert scripts.same("script.py") == 0
+    assert scripts.same("script.py", here=True) == 0
 
 
 def test_sys_excepthook(scripts: Scripts) -> None:
@@ -328,7 +328,7 @@ thread = threading.Thread(target=fail); thread.start(); thread.join()
 fail()
 """,
     )
-    assert scripts.same("script.py") == 1
+    assert scripts.same("script.py", here=True) == 1
 
 
 @pytest.mark.skipif(FREE_THREADED, reason="there are no switches")
@@ -347,6 +347,6 @@ counter[0] = 0
 go.set()
 """,
     )
-    assert scripts.same("script.py") == 0
+    assert scripts.same("script.py", here=True) == 0
     assert scripts.query("SELECT count(*), sum(ended) FROM threads") == [(4, 3)]
     assert scripts.query("SELECT lost_at_most, unseen FROM runs") == [(0, 0)]

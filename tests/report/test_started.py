@@ -43,7 +43,7 @@ STARTS = {
 def test_a_finding_says_where_its_threads_were_started(name: str, scripts: Scripts) -> None:
     text, sentence = STARTS[name]
     scripts.write("script.py", COUNT + text)
-    assert scripts.recorded("script.py").returncode == 0
+    assert scripts.record("script.py").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert sentence in told
     report = json.loads(scripts.opcodetrace("report", "--format", "json").stdout)

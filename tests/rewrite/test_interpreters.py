@@ -1,6 +1,7 @@
 """The table of this Python's opcodes, held against what CPython says of itself."""
 
 import dis
+import inspect
 import opcode
 import re
 import sysconfig
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opcodetrace.errors import UnsupportedInterpreter
+from opcodetrace.rewrite import interpreters
 from opcodetrace.rewrite.flow.interpretation import _effect
 from opcodetrace.rewrite.interpreters import HERE, NUMBER, SUPPORTED, Jump, Makes, Suspends, interpreter
 
@@ -23,6 +25,12 @@ METADATA = Path(sysconfig.get_paths()["include"]) / "internal" / "pycore_opcode_
 
 def test_every_opcode_is_classified_and_no_other() -> None:
     assert HERE.opcodes.keys() == REAL
+
+
+def test_flags_of_code_are_those_of_inspect() -> None:
+    ours = {name: flag for name, flag in vars(interpreters).items() if name.startswith("CO_")}
+    assert ours == {name: getattr(inspect, name) for name in ours}
+    assert len(ours) == 5
 
 
 def test_what_jumps_is_what_dis_says() -> None:

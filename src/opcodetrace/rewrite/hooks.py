@@ -3,16 +3,21 @@
 A hook is `<value> <hook> <key> STORE_SUBSCR`. In the stack comments the top is on the right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from inspect import CO_COROUTINE
 from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow import ANY_KEY, DataFlow, access_keys, called_attributes
-from opcodetrace.rewrite.interpreters import CACHES, FREE_THREADED, HERE, NUMBER, TRUTH_TESTS, is_subscript
+from opcodetrace.rewrite.interpreters import (
+    CACHES,
+    CO_COROUTINE,
+    FREE_THREADED,
+    HERE,
+    NUMBER,
+    TRUTH_TESTS,
+    is_subscript,
+)
 from opcodetrace.rewrite.scope import Scope
 from opcodetrace.rewrite.splice import encode
 from opcodetrace.trace.hook import Action
@@ -27,17 +32,6 @@ _STORE = bytes((NUMBER["STORE_SUBSCR"], 0)) + bytes(2 * CACHES[NUMBER["STORE_SUB
 _COPIES = tuple(bytes((_COPY, n)) for n in range(7))
 
 
-class Plan(NamedTuple):
-    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order. `failed` is that
-    of its trap (docs/hook-protocol.md, Failed accesses)."""
-
-    operation: str
-    name: str | None
-    before: tuple[HookTemplate, ...]
-    after: tuple[HookTemplate, ...]
-    failed: HookTemplate | None
-
-
 class HookTemplate(NamedTuple):
     """`push_value`, the hook itself and `push_key` make the operands of the inserted STORE_SUBSCR."""
 
@@ -50,6 +44,17 @@ class HookTemplate(NamedTuple):
         if not self.push_value:  # nothing to say: the hook is its own value and key
             return encode(_LOAD_CONST, constant) + _COPIES[1] + (self.push_key or _COPIES[1]) + _STORE
         return self.push_value + encode(_LOAD_CONST, constant) + (self.push_key or _COPIES[1]) + _STORE
+
+
+class Plan(NamedTuple):
+    """The hooks of one instruction: (bytes with the hook's constant left out, action, name) in order. `failed` is that
+    of its trap (docs/hook-protocol.md, Failed accesses)."""
+
+    operation: str
+    name: str | None
+    before: tuple[HookTemplate, ...]
+    after: tuple[HookTemplate, ...]
+    failed: HookTemplate | None
 
 
 def _bare(action: int, name: object = None) -> HookTemplate:

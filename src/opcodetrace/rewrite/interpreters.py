@@ -7,8 +7,6 @@ which the interpreter puts in place of others while code runs, and which `co_cod
 Sources: CPython's `Lib/opcode.py`, `Lib/_opcode_metadata.py`, `Python/ceval.c`, `Python/bytecodes.c` of each version.
 """
 
-from __future__ import annotations
-
 import opcode
 import sys
 from collections.abc import Callable, Mapping
@@ -311,6 +309,13 @@ HERE = interpreter(sys.implementation.name, sys.version_info[:2])
 FREE_THREADED = "t" in getattr(sys, "abiflags", "")
 
 NUMBER = {name: number for name, number in opcode.opmap.items() if number < 256}
+
+# Of `co_flags`, the same in all versions (Include/cpython/code.h). `inspect` has them, which loads much.
+CO_VARARGS = 0x04
+CO_VARKEYWORDS = 0x08
+CO_GENERATOR = 0x20
+CO_COROUTINE = 0x80
+CO_ASYNC_GENERATOR = 0x200
 
 COMPARISONS: tuple[str, ...] = opcode.cmp_op
 

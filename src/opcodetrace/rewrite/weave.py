@@ -6,14 +6,23 @@ import itertools
 import operator
 import struct
 from collections.abc import Mapping
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_VARARGS, CO_VARKEYWORDS
 from types import CodeType, MappingProxyType
 from typing import NamedTuple
 
 from opcodetrace.rewrite import hooks
 from opcodetrace.rewrite.decode import Decoded, Instruction, decode
-from opcodetrace.rewrite.flow import DataFlow, FlowError, Question, StaticSources, analyse
-from opcodetrace.rewrite.interpreters import HERE, Suspends, is_update, operation_of
+from opcodetrace.rewrite.flow import DataFlow, FlowError, Question, StaticSources, analyse, depths
+from opcodetrace.rewrite.interpreters import (
+    CO_ASYNC_GENERATOR,
+    CO_COROUTINE,
+    CO_GENERATOR,
+    CO_VARARGS,
+    CO_VARKEYWORDS,
+    HERE,
+    Suspends,
+    is_update,
+    operation_of,
+)
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.splice import HOOK_STACK, MARK_STACK, TRAP_STACK, Trap, splice
 from opcodetrace.rewrite.unweave import check
@@ -92,7 +101,7 @@ class Weaver:
         )
         try:
             decoded = decode(code)
-            depth = analyse(code, decoded, lambda index: False).depth
+            depth = depths(code, decoded)
             operation = operations.get(code.co_qualname)
             before, after = ({}, {}) if operation is None else hooks.synchronisation(code, decoded, operation)
             actions = sorted({(each.action, each.name) for each in (*before.values(), *after.values())})

@@ -1,7 +1,5 @@
 """A woven module by itself: numbered from 0, so that it can be kept, and shifted to the numbers of any run."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from types import CodeType, MappingProxyType

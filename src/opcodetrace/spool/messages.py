@@ -8,8 +8,6 @@ A spool may be anybody's: reading it takes no more than the file has, and `decod
 process writes it; that process loads no more than it must, and json is what it reads its options with.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Set
 from json import dumps, loads
 from struct import Struct

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlite_utils import Migrations
@@ -525,18 +527,15 @@ def outcomes_of_runs(database: Any) -> None:
     )
 
 
-_all_at_once = Migrations(MIGRATIONS)  # of a new file: the same steps, all of them done by the first
-
-
-@_all_at_once(name=STEPS[0])
-def _everything(database: Any) -> None:
+def make(database: Database) -> None:
+    """The schema as it is now, in a new file; all steps have been done by that."""
     # one by one: executescript would commit the transaction that this is a part of
     for statement in published().split("\n\n"):
         database.conn.execute(statement)
-
-
-for _step in STEPS[1:]:
-    _all_at_once(name=_step)(lambda database: None)
+    migrations.ensure_migrations_table(database)
+    now = str(datetime.now(UTC))
+    sql = f"INSERT INTO {MIGRATIONS_TABLE} (migration_set, name, applied_at) VALUES (?, ?, ?)"
+    database.conn.executemany(sql, [(MIGRATIONS, step, now) for step in STEPS])
 
 
 def bring_up_to_date(database: Database) -> None:
@@ -544,7 +543,7 @@ def bring_up_to_date(database: Database) -> None:
     if is_trace_file(database):
         upgrade(database)
     else:
-        _all_at_once.apply(database)
+        make(database)
 
 
 def upgrade(database: Database) -> None:
@@ -562,6 +561,7 @@ def is_trace_file(database: Database) -> bool:
     return bool(migrations.applied(database))
 
 
+@cache
 def parts_after(steps: int) -> frozenset[Part]:
     """The tables and indexes that the first so many steps give."""
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:

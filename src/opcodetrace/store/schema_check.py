@@ -13,7 +13,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ STATISTICS = {"sqlite_stat1": "CREATE TABLE sqlite_stat1(tbl,idx,stat)"} | {
     "sqlite_stat4": "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"
 }
 MAX_PARTS = 1_000  # of a schema; ours has some forty
+MAX_KNOWN = 10_000  # characters of a statement whose words are kept: a file is opened several times, all are alike
 _WORD = re.compile(
     r"""
     (?P<skip>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -48,8 +49,16 @@ class Part(NamedTuple):
 
 def words(statement: str | None) -> tuple[str, ...]:
     """A statement without comments, blanks and quotes that a name does not need."""
-    found = (each for each in _WORD.finditer(statement or "") if each["skip"] is None)
+    statement = statement or ""
+    return _known_words(statement) if len(statement) <= MAX_KNOWN else _words(statement)
+
+
+def _words(statement: str) -> tuple[str, ...]:
+    found = (each for each in _WORD.finditer(statement) if each["skip"] is None)
     return tuple(each["name"] or each["bracketed"] or each[0] for each in found)
+
+
+_known_words = lru_cache(256)(_words)
 
 
 def parts_of(connection: sqlite3.Connection) -> set[Part] | None:

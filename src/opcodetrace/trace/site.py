@@ -1,7 +1,5 @@
 """What the weaver says of the code that it wove. The child sends these to the collector."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple

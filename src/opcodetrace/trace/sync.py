@@ -1,7 +1,5 @@
 """Synchronisation: what threads do to wait for each other."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

@@ -6,7 +6,7 @@ node is a phi: which of them it was shows only at run time, by markers (DEFINE) 
 """
 
 from opcodetrace.rewrite.flow.conditions import Question
-from opcodetrace.rewrite.flow.data_flow import ArgumentSources, DataFlow, analyse
+from opcodetrace.rewrite.flow.data_flow import ArgumentSources, DataFlow, analyse, depths
 from opcodetrace.rewrite.flow.interpretation import FlowError
 from opcodetrace.rewrite.flow.keys import ANY_KEY, Key, access_keys, called_attributes, key_may_be
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
@@ -23,5 +23,6 @@ __all__ = [
     "access_keys",
     "analyse",
     "called_attributes",
+    "depths",
     "key_may_be",
 ]

@@ -7,8 +7,6 @@ changed.
 The fields `tested` and `failed` of `trace.site.Flow` say what that is; here they are found.
 """
 
-from __future__ import annotations
-
 import bisect
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property

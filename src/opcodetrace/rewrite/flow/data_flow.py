@@ -1,7 +1,5 @@
 """The data flow of a code object, as the weaver needs it."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import CodeType
@@ -123,6 +121,13 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         decisions.results(),
         bool(resolver.exceeded),
     )
+
+
+def depths(code: CodeType, decoded: Decoded) -> list[int]:
+    """`depth` alone. Raises FlowError if the stack cannot be followed."""
+    run = AbstractInterpreter(code, decoded)
+    run.run()
+    return run.depth
 
 
 def _accesses(run: AbstractInterpreter, keys: Mapping[int, Key], hooked: Callable[[int], bool]) -> list[int]:

@@ -6,19 +6,24 @@ of reads, and of what was called. And what its result says of its own reads, and
 functions: Horwitz, Reps and Binkley, "Interprocedural slicing using dependence graphs" (1990).
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from typing import NamedTuple
 
 from opcodetrace.rewrite.flow.conditions import Conditions, Question
 from opcodetrace.rewrite.flow.control import UNREACHED, Dominators, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.nodes import Nodes
-from opcodetrace.rewrite.interpreters import HERE, TRUTH_TESTS, Makes, is_subscript
+from opcodetrace.rewrite.interpreters import (
+    CO_ASYNC_GENERATOR,
+    CO_COROUTINE,
+    CO_GENERATOR,
+    HERE,
+    TRUTH_TESTS,
+    Makes,
+    is_subscript,
+)
 
 _MOST_ASKED = 8  # of what decides upon one instruction, and of what may have raised; the nearest before it
 _DEEPEST = 20  # `not` in a row

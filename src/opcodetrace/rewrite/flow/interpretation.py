@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from inspect import CO_COROUTINE
 from types import CodeType
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
 from opcodetrace.rewrite.flow.control import UNREACHED
 from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbound
-from opcodetrace.rewrite.interpreters import HERE, Jump, Makes, is_subscript
+from opcodetrace.rewrite.interpreters import CO_COROUTINE, HERE, Jump, Makes, is_subscript
 
 # C code by whose call a location's value is read, or written from the last argument (probe/intercept.c). Names alone:
 # whether it was that code shows in the trace, by an event at this site.

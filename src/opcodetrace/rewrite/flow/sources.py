@@ -1,7 +1,5 @@
 """What flows into a value, as it is gathered and as it is found."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from opcodetrace.rewrite.flow.nodes import Nodes
@@ -62,7 +60,7 @@ class Found:
     def anything(self) -> bool:
         return self.sources() != EMPTY
 
-    def add(self, other: Found, called: bool) -> None:
+    def add(self, other: "Found", called: bool) -> None:
         """`called`: all that the other found comes through a call."""
         (self.called_reads if called else self.reads).update(other.reads)
         (self.called_writes if called else self.writes).update(other.writes)
