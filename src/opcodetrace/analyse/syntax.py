@@ -154,6 +154,20 @@ class Tree:
     def is_in_a_loop(self, node: ast.AST) -> bool:
         return any(map(_is_loop, self.above(node)))
 
+    def assigned(self, target: ast.AST) -> ast.expr | None:
+        """What is assigned to it alone; None if it is no target of an assignment, or not the only one."""
+        step = next(self.above(target), None)
+        match None if step is None else step.parent:
+            case ast.Assign(targets=[_], value=value) if value is not target:
+                return value
+            case ast.AnnAssign(value=value) if value is not target:
+                return value
+            case ast.Tuple(elts=targets) as several:
+                value = self.assigned(several)
+                if isinstance(value, ast.Tuple) and len(value.elts) == len(targets):
+                    return value.elts[[each is target for each in targets].index(True)]
+        return None
+
     def made(self, target: ast.AST) -> Made | None:
         """What is written there by an assignment; None if it is a constant, or another kind of statement.
 
@@ -194,7 +208,7 @@ class Tree:
                         return Use.LOOKED_AT
                     case ast.comprehension(), "ifs":
                         return Use.LOOKED_AT
-                    case ast.Call(func), ("args" | "keywords") if _name(func) in _SHOWS:
+                    case ast.Call(func), ("args" | "keywords") if called_name(func) in _SHOWS:
                         return Use.LOOKED_AT
                     case ast.Call(), ("args" | "keywords"):
                         returned = Use.RESULT_RETURNED
@@ -259,7 +273,7 @@ class Tree:
         """Whether it comes to a second step, while this function, or what the loop is given to at once, is at it."""
         if isinstance(loop, ast.GeneratorExp):
             parent, field = self._parents.get(loop, (None, ""))
-            return isinstance(parent, ast.Call) and field == "args" and _name(parent.func) in _CONSUMERS
+            return isinstance(parent, ast.Call) and field == "args" and called_name(parent.func) in _CONSUMERS
         return not isinstance(loop, ast.For) or not _ends(loop.body) or _continues(loop.body)
 
     def acts_on_each(self, loop: Loop) -> bool:
@@ -270,7 +284,9 @@ class Tree:
         for statement in loop.body:
             for each in ast.walk(statement):
                 match each:
-                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if _name(func) not in _SHOWS:
+                    case ast.Expr((ast.Call(func) | ast.Await(ast.Call(func))) as call) if (
+                        called_name(func) not in _SHOWS
+                    ):
                         if any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(call)):
                             return True
         return False
@@ -424,7 +440,7 @@ def _may_give_anything(node: ast.AST) -> bool:
             return False
 
 
-def _name(called: ast.AST) -> str:
+def called_name(called: ast.AST) -> str:
     match called:
         case ast.Attribute(attr=name) | ast.Name(id=name):
             return name
