@@ -20,6 +20,7 @@ from opcodetrace.analyse.checks import Checks, Stale, acted_on_a_stale_check, co
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
+from opcodetrace.analyse.replaced import Replacements
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
@@ -77,6 +78,10 @@ class Evidence:
     @cached_property
     def unrepeatable_reads(self) -> list[ReadTwice]:
         return list(read_twice(self))
+
+    @cached_property
+    def replacements(self) -> Replacements:
+        return Replacements(self)
 
 
 def gather(trace: Trace) -> Evidence:

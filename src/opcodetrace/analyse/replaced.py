@@ -16,7 +16,7 @@ import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,6 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activation, Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.container_uses import Uses, uses_of
-from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.syntax import called_name
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
@@ -33,13 +32,17 @@ from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Operation
 from opcodetrace.trace.source_text import SourceTexts
-from opcodetrace.trace.switch import Switch
-from opcodetrace.trace.sync import GIVES
+from opcodetrace.trace.switch import Reason, Switch
+from opcodetrace.trace.sync import GIVES, Synchronisation
+
+if TYPE_CHECKING:
+    from opcodetrace.analyse.evidence import Evidence
 
 Array = npt.NDArray[Any]
 
+MAX_LATE = 1024  # changes that came too late, of the same
 CLOSEST = 16  # pairs of a change and a replacement that are looked at, of each two places in the code and each location
-MAX_BACK = 256  # accesses of a location before a replacement among which it is looked for who read the container
+MAX_BACK = 1 << 14  # accesses of a location before a replacement among which it is looked for who read the container
 MAX_NEXT = 4096  # events of a thread after a replacement among which it is looked for its end of work
 _PUT = frozenset("add append appendleft extend extendleft insert setdefault update".split())  # noqa: SIM905
 _MADE = frozenset("Counter OrderedDict defaultdict deque dict list set".split())  # noqa: SIM905
@@ -65,49 +68,37 @@ class _Pair(NamedTuple):
     replacement: int
 
 
-def put_into_replaced(evidence: Evidence) -> Iterator[Replaced]:
-    """What is lost, in the order of the changes."""
-    trace = evidence.trace
-    if trace.let_go or trace.merged or trace.missed or trace.holes or trace.containers is None:
-        return
-    search = _Search(evidence)
-    for pair in search.pairs:
-        if pair.read < pair.replacement < pair.change and search.is_lost(pair):
-            yield search.told(pair)
-
-
 def unguarded_changes(evidence: Evidence) -> Iterator[Replaced]:
     """One for each location and two places in the code: the change came before the replacement in this run. Where it
-    came too late (`put_into_replaced`), that alone is told."""
+    came too late (`Replacements.lost`), that alone is told."""
     trace = evidence.trace
-    if trace.missed or trace.holes or trace.containers is None or not can_be_judged(trace):
+    if not can_be_judged(trace):
         return
-    search = _Search(evidence)
-    lost = {search.key(pair) for pair in search.pairs if pair.replacement < pair.change and search.is_lost(pair)}
-    pairs = [pair for pair in search.pairs if pair.change < pair.replacement and search.key(pair) not in lost]
+    search = evidence.replacements
+    lost = {search.places(pair) for pair in search.lost}
+    pairs = [pair for pair in search.pairs if pair.change < pair.replacement and search.places(pair) not in lost]
     windows = Windows(
         evidence,
         (window for read, change, other in pairs for window in (Window(read, change), Window(other, other))),
     )
     told: dict[tuple[int, int, int], Replaced] = {}
     for pair in sorted(pairs, key=lambda pair: pair.replacement - pair.change):
-        key, window = search.key(pair), Window(pair.read, pair.change)
-        gil_only = key not in told and windows.is_gil_only(window)
-        if (key in told and not told[key].gil_only) or not search.may_be_lost(pair):
+        places, window = search.places(pair), Window(pair.read, pair.change)
+        gil_only = windows.is_gil_only(window)
+        if places in told and (gil_only or not told[places].gil_only):
             continue
-        if not windows.lets_in(window, pair.replacement) or windows.have_a_common_lock(
-            window, Window(pair.replacement, pair.replacement)
-        ):
+        if not search.may_be_lost(pair) or not windows.lets_in(window, pair.replacement):
             continue
-        if windows.may_be_ordered(pair.change, pair.replacement):
+        if windows.have_a_common_lock(window, Window(pair.replacement, pair.replacement)):
             continue
-        told.setdefault(key, search.told(pair)._replace(gil_only=gil_only))
-        if not windows.is_gil_only(window):
-            told[key] = search.told(pair)
+        if not windows.may_be_ordered(pair.change, pair.replacement):
+            told[places] = search.told(pair)._replace(gil_only=gil_only)
     yield from sorted(told.values(), key=lambda each: each.change)
 
 
-class _Search:
+class Replacements:
+    """Those of a run."""
+
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._trace = trace = evidence.trace
@@ -120,6 +111,7 @@ class _Search:
         identities = [each.identity or 0 if isinstance(each, Opaque) else 0 for each in self._events.others]
         self._identities = np.array([*identities, 0], np.int64)
         self._uses: dict[int, Uses | None] = {}
+        self._uses_of: dict[int, Uses | None] = {}  # by the place of the replacement
         self._by_thread: dict[int, Array] = {}
 
     def _objects(self, places: Array) -> Array:
@@ -136,6 +128,9 @@ class _Search:
     def pairs(self) -> list[_Pair]:
         """Of all changes of containers that were replaced where the thread had read them; in the order of the changes.
         Of each location and two places in the code, those closest to each other."""
+        trace = self._trace
+        if trace.let_go or trace.merged or trace.missed or trace.holes or not len(self._containers):
+            return []
         replaced, held_at, held = self._replacements
         if not len(replaced):
             return []
@@ -152,6 +147,11 @@ class _Search:
         fits &= (reads < replacement) & Lanes(self._trace).may_meet(events.thread[changes], events.thread[replacement])
         columns = np.stack([reads[fits], changes[fits], replacement[fits]])
         return [pair for pair in self._closest(columns) if self._puts_in(pair)]
+
+    @cached_property
+    def lost(self) -> list[_Pair]:
+        """Those in which something was put into a container that nobody saw any more."""
+        return [pair for pair in self.pairs if pair.replacement < pair.change and self._is_lost(pair)]
 
     @cached_property
     def _replacements(self) -> tuple[Array, Array, Array]:
@@ -207,8 +207,8 @@ class _Search:
         same = np.zeros(len(order), bool)
         if len(order):
             same[1:] = np.logical_and.reduce([key[order[1:]] == key[order[:-1]] for key in keys])
-        numbers = np.arange(len(order))
-        kept = order[numbers - np.maximum.accumulate(np.where(same, 0, numbers)) < CLOSEST]
+        numbers, late = np.arange(len(order)), keys[-1][order] == 0
+        kept = order[numbers - np.maximum.accumulate(np.where(same, 0, numbers)) < np.where(late, MAX_LATE, CLOSEST)]
         return sorted((_Pair(*pair) for pair in columns[:, kept].T.tolist()), key=lambda pair: pair.change)
 
     def _puts_in(self, pair: _Pair) -> bool:
@@ -223,7 +223,8 @@ class _Search:
         called = self._texts.expression(number).partition("(")[0]
         return called.rpartition(".")[2] in _PUT
 
-    def key(self, pair: _Pair) -> tuple[int, int, int]:
+    def places(self, pair: _Pair) -> tuple[int, int, int]:
+        """The location that held the container, and where the code changes and replaces it."""
         events = self._events
         return int(events.location[pair.read]), int(events.site[pair.change]), int(events.site[pair.replacement])
 
@@ -243,27 +244,26 @@ class _Search:
 
     def _uses_before(self, pair: _Pair) -> Uses | None:
         """What the replacing activation does with the container; None if it is not known."""
-        events = self._events
-        thread, activation = events.thread[pair.replacement], self._activations.of(pair.replacement)
-        container = self._value(pair.read)
-        found: Uses | None = None
-        for place in self._accesses_before(pair.replacement)[::-1].tolist():
-            if events.thread[place] != thread or self._value(place) != container:
-                continue
-            if events.kind[place] != EventKind.READ or self._activations.of(place) != activation:
-                continue
-            uses = self._uses_at(int(events.site[place]))
-            if uses is None:
-                return None
-            found = uses if found is None else found | uses
-        return found
+        if pair.replacement not in self._uses_of:
+            self._uses_of[pair.replacement] = self._uses_by(pair.replacement, self._value(pair.read))
+        return self._uses_of[pair.replacement]
 
-    def _accesses_before(self, place: int) -> Array:
-        bounds, location = self._accesses.bounds, int(self._events.location[place])
+    def _uses_by(self, replacement: int, container: int) -> Uses | None:
+        events, bounds, location = self._events, self._accesses.bounds, int(self._events.location[replacement])
         its = self._accesses.order[bounds[location] : bounds[location + 1]]
-        at = int(np.searchsorted(its, place))
-        before: Array = its[max(0, at - MAX_BACK) : at]
-        return before
+        at = int(np.searchsorted(its, replacement))
+        before = its[max(0, at - MAX_BACK) : at]
+        own = (events.frame[before] == events.frame[replacement]) & (events.kind[before] == EventKind.READ)
+        before = before[own]
+        activation = self._activations.of(replacement)
+        found: Uses | None = None
+        for place in before[self._objects(before) == container].tolist():
+            if self._activations.of(place) == activation:
+                uses = self._uses_at(int(events.site[place]))
+                if uses is None:
+                    return None
+                found = uses if found is None else found | uses
+        return found
 
     def _uses_at(self, site: int) -> Uses | None:
         if site not in self._uses:
@@ -292,36 +292,33 @@ class _Search:
                 if self._has_ended(place, activation):
                     until = int(events.seq[place])
                     break
-        first = bisect.bisect(self._operation_seqs[thread], seq)
-        last = bisect.bisect(self._operation_seqs[thread], until)
-        if any(operation not in GIVES for operation in self._operations[thread][first:last]):
+        operations = self._operations[thread]
+        begin, end = (bisect.bisect(operations, at, key=lambda each: each.seq) for at in (seq, until))
+        if any(each.operation not in GIVES for each in operations[begin:end]):
             return True
         line, code = self._trace.sites[int(events.site[pair.replacement])].line, self._code(pair.replacement)
         return line is not None and self._loops.any_between(code.file, line, uses.last)
 
     @cached_property
-    def _operations(self) -> Mapping[int, list[str]]:
-        found: defaultdict[int, list[str]] = defaultdict(list)
+    def _operations(self) -> Mapping[int, list[Synchronisation]]:
+        """By thread; what functions of the program led to."""
+        found: defaultdict[int, list[Synchronisation]] = defaultdict(list)
         for each in self._trace.synchronisation:
-            found[each.thread].append(each.operation)
-        return found
-
-    @cached_property
-    def _operation_seqs(self) -> Mapping[int, list[int]]:
-        found: defaultdict[int, list[int]] = defaultdict(list)
-        for each in self._trace.synchronisation:
-            found[each.thread].append(each.seq)
+            if each.site is not None:
+                found[each.thread].append(each)
         return found
 
     def _code(self, place: int) -> Code:
         return self._trace.site_codes[int(self._events.site[place])]
 
-    def is_lost(self, pair: _Pair) -> bool:
+    def _is_lost(self, pair: _Pair) -> bool:
         """Whether what was put into the replaced container was never seen, by anyone."""
         events = self._events
         began = events.seq - events.before
         if began[pair.replacement] <= events.seq[pair.read] or began[pair.change] <= events.seq[pair.replacement]:
             return False
+        if self._evidence.pasts.holds(pair.change, pair.replacement) is not False:
+            return False  # it knew
         uses = self._uses_before(pair)
         if uses is None or not uses.goes_over or uses.is_kept:
             return False
@@ -346,6 +343,8 @@ class _Search:
         callers = self._callers(activation)
         first, last = int(events.seq[pair.replacement]), int(events.seq[pair.change])
         for switch in self._switches[thread]:
+            if first < switch.seq <= last and switch.reason is Reason.ENDED:
+                return True
             if first < switch.seq <= last and switch.place is not None:
                 stood = (switch.place.file, switch.place.function)
                 if stood == (own.file, own.function) and (switch.place.line or 0) > uses.last:
@@ -423,7 +422,22 @@ class _Search:
             return False
         reads = its[events.kind[its] == EventKind.READ]
         uses = [self._uses_at(site) for site in np.unique(events.site[reads]).tolist()]
-        return not any(each is None or each.is_kept for each in uses)
+        if any(each is None or each.is_kept for each in uses):
+            return False
+        return not any(self._may_still_go_over(int(place), pair) for place in reads)
+
+    def _may_still_go_over(self, read: int, pair: _Pair) -> bool:
+        """Whether who read the container may be at its items after the change; of the replacing thread this is known
+        (`_is_past`)."""
+        events, uses = self._events, self._uses_at(int(self._events.site[read]))
+        if uses is None or not uses.goes_over or events.thread[read] == events.thread[pair.replacement]:
+            return uses is None
+        if self._activations.of(read) == self._activations.of(pair.change):
+            return uses.last >= (self._trace.sites[int(events.site[pair.change])].line or 0)
+        return all(
+            place > pair.change or events.site[place] == events.site[read]
+            for place in self._places_of(int(events.thread[read]), read)
+        )
 
     def _is_made_anew(self, site: int) -> bool:
         """Whether a write stores a container that nothing else has."""

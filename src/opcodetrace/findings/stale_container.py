@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.replaced import put_into_replaced
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -30,7 +29,7 @@ class StaleContainerKind(Kind):
     pivot = REPLACEMENT
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in put_into_replaced(evidence):
+        for each in map(evidence.replacements.told, evidence.replacements.lost):
             roles = {READ: each.read, REPLACEMENT: each.replacement, CHANGE: each.change}
             yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (each.location, each.changed))
 
