@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from opcodetrace.analyse.syntax import Tree, called_name
 
@@ -23,12 +24,14 @@ _ITERATE = frozenset("chain enumerate filter iter islice map reversed zip".split
 _VIEWS = frozenset(["items", "keys", "values"])
 _NAMES = 3  # variables that a container is followed through
 
+Position: TypeAlias = tuple[int, int]  # line and column
+
 
 @dataclass(frozen=True, slots=True)
 class Uses:
     goes_over: bool = False  # all its items are read, or it is handed on to what may read them
     is_kept: bool = False  # something may have it after its last use here
-    last: int = 0  # the line that is the last one of its uses
+    last: Position = (0, 0)  # where the last of its uses ends
 
     def __or__(self, other: Uses) -> Uses:
         return Uses(self.goes_over or other.goes_over, self.is_kept or other.is_kept, max(self.last, other.last))
@@ -43,6 +46,20 @@ def uses_of(tree: Tree, read: ast.AST) -> Uses:
     return _Search(tree, read).of(read, _NAMES)
 
 
+def is_copied_at_once(tree: Tree, read: ast.AST) -> bool:
+    """Whether C code goes over the container as soon as it is read: `list(self.items)`, `self.items[:]`."""
+    step = next(tree.above(read), None)
+    match None if step is None else step.parent:
+        case ast.Call(func=ast.Name(id=name), args=[_], keywords=[]):
+            return name in _GO_OVER
+        case ast.Subscript(slice=ast.Slice(lower, upper, stride)):
+            return all(each is None or isinstance(each, ast.Constant) for each in (lower, upper, stride))
+        case ast.Attribute(attr="copy"):
+            return True
+        case _:
+            return False
+
+
 class _Search:
     def __init__(self, tree: Tree, read: ast.AST) -> None:
         self._tree = tree
@@ -55,7 +72,7 @@ class _Search:
         step = next(self._tree.above(node), None)
         if step is None:
             return _KEPT
-        here = Uses(last=self._last_line(node))
+        here = Uses(last=self._end(node))
         over = Uses(goes_over=True, last=here.last)
         match step.parent, step.field:
             case ((ast.For() | ast.AsyncFor()), "iter"):
@@ -143,13 +160,24 @@ class _Search:
                     return self._assigned(targets[[each is node for each in several.elts].index(True)], names)
         return _KEPT
 
-    def _last_line(self, node: ast.AST) -> int:
+    def _end(self, node: ast.AST) -> Position:
         """Of the statement that it is used in, or of the loop that goes round with it."""
-        last = 0
+        end = (0, 0)
         for step in self._tree.above(node):
             is_loop = isinstance(step.node, ast.For | ast.AsyncFor | ast.While)
-            if isinstance(step.node, ast.stmt) and (not last or is_loop):
-                last = step.node.end_lineno or 0
-            if last and step.parent in self._around:
+            if isinstance(step.node, ast.stmt) and (end == (0, 0) or is_loop):
+                end = _end_of(step.node)
+            if end != (0, 0) and step.parent in self._around:
                 break
-        return last
+        return end
+
+
+def end_of_statement(tree: Tree, node: ast.AST) -> Position:
+    """Where the innermost statement ends that an expression is a part of."""
+    statements = (step.node for step in tree.above(node) if isinstance(step.node, ast.stmt))
+    found = next(statements, None)
+    return (0, 0) if found is None else _end_of(found)
+
+
+def _end_of(statement: ast.stmt) -> Position:
+    return statement.end_lineno or 0, statement.end_col_offset or 0

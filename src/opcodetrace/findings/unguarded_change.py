@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.replaced import unguarded_changes
 from opcodetrace.findings.protocol import PossibleKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -38,7 +37,7 @@ class UnguardedChangeKind(PossibleKind):
     pivot = CHANGE
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in unguarded_changes(evidence):
+        for each in evidence.unguarded_changes:
             roles = {READ: each.read, CHANGE: each.change, REPLACEMENT: each.replacement}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location, each.changed))
