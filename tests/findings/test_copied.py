@@ -91,6 +91,7 @@ NONE = {
     "under one lock": ("[1]", f"with lock: {APPEND}", "with lock:\n" + "    " + SLOW.replace("\n", "\n    ")),
     "waited for": ("[1]", f"event.wait()\n{APPEND}", f"{SLOW}\nevent.set()"),
     "only cleared": ("[1]", APPEND, "pause()\nbox.items.clear()"),
+    "asked for a condition": ("[1]", APPEND, "if sum(box.items):\n    pause()\n    box.items.clear()"),
     "its own list": ("[1]", "items = [*box.items]\nitems.append(1)", SLOW),
 }
 

@@ -63,6 +63,7 @@ NONE = {
     "told by a queue": ("[]", f"{APPEND}\njobs.put(1)", f"jobs.get()\n{SWAP}{COUNT}"),
     "given up on purpose": ("[]", APPEND, "box.items = []"),
     "full, and given up": ("[]", APPEND, "if len(box.items) < 9: box.items = []"),
+    "too many of them, and given up": ("[]", APPEND, "if sum(box.items) > 1: box.items = []"),
     "kept as the old one": ("[]", APPEND, "box.old = box.items\nbox.items = []"),
     "its own list": ("[]", "items = [*box.items]\nitems.append(value())", SWAP + COUNT),
     "never replaced": ("[]", APPEND, "for each in box.items: box.count += 1"),

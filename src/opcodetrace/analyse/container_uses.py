@@ -116,11 +116,20 @@ class _Search:
 
     def _given(self, call: ast.Call, here: Uses, over: Uses, names: int) -> Uses:
         name = called_name(call.func)
-        if name in _LOOK:
+        if name in _LOOK or (name in _GO_OVER and self._is_tested(call)):
             return here
         if name in _GO_OVER:
             return over
         return over | self.of(call, names) if name in _ITERATE else here | _HANDED_ON
+
+    def _is_tested(self, node: ast.AST) -> bool:
+        """Whether only a condition is made of it: `if max(self.times) > limit`."""
+        for step in self._tree.above(node):
+            if isinstance(step.parent, ast.If | ast.While | ast.IfExp) and step.field == "test":
+                return True
+            if isinstance(step.parent, ast.stmt):
+                break
+        return False
 
     def _method(self, method: ast.Attribute, here: Uses, over: Uses, names: int) -> Uses:
         step = next(self._tree.above(method))

@@ -144,12 +144,15 @@ class Copied:
         is told."""
         if not can_be_judged(self._trace):
             return
-        replaced = [each for each in self._evidence.unguarded_changes if not each.gil_only]
-        replaced += map(self._replacements.told, self._replacements.lost)
-        place_of = self._events.places(seq for each in replaced for seq in (each.read, each.change, each.replacement))
-        triples = [_Triple(*(place_of[seq] for seq in (each.read, each.change, each.replacement))) for each in replaced]
-        triples += [triple for triple in self._triples if triple.read < triple.change < triple.drop]
-        elsewhere = set(map(self._places, triples))
+        place_of = self._events.places(
+            seq for each in self._evidence.unguarded_changes for seq in (each.read, each.change, each.replacement)
+        )
+        told_of_changes = {  # whether it is told as gil-only, by the places
+            self._places(_Triple(place_of[each.read], place_of[each.change], place_of[each.replacement])): each.gil_only
+            for each in self._evidence.unguarded_changes
+        }
+        lost = {self._places(_Triple(*pair)) for pair in self._replacements.lost}
+        lost |= {self._places(triple) for triple in self._triples if triple.read < triple.change < triple.drop}
         windows = Windows(
             self._evidence,
             (window for read, change, drop in self._triples for window in (Window(read, drop), Window(change, change))),
@@ -157,7 +160,7 @@ class Copied:
         told: dict[tuple[int, int, int], Dropped] = {}
         for triple in sorted(self._triples, key=lambda triple: abs(triple.change - triple.drop)):
             places, (read, change, drop) = self._places(triple), triple
-            if places in elsewhere or (places in told and not told[places].gil_only) or read < change < drop:
+            if places in lost or (places in told and not told[places].gil_only) or read < change < drop:
                 continue
             window = Window(read, drop)
             if not windows.lets_in(window, change) or windows.have_a_common_lock(window, Window(change, change)):
@@ -166,7 +169,9 @@ class Copied:
             if windows.may_be_ordered(earlier, later):
                 continue
             gil_only = windows.is_gil_only(window) or not self._may_switch_after(read, drop)
-            told[places] = self._told(triple)._replace(gil_only=gil_only and not self._trace.free_threaded)
+            gil_only = gil_only and not self._trace.free_threaded
+            if places not in told_of_changes or (told_of_changes[places] and not gil_only):
+                told[places] = self._told(triple)._replace(gil_only=gil_only)
         yield from sorted(told.values(), key=lambda each: int(each.change))
 
     def _may_switch_after(self, read: int, drop: int) -> bool:

@@ -121,6 +121,9 @@ class LostUpdateKind(Kind):
             yield f"{who} wrote that because its access ({teller.place(stale.site)}) {raised} {before}."
             return
         read = "what it had read" if stale.value is ABSENT else f"the {teller.value(stale.value)} that it had read"
+        if overwriting.kind == EventKind.WRITE and overwriting.value is ABSENT and stale.value is not ABSENT:
+            yield f"{who} had read the {teller.value(stale.value)} ({teller.place(stale.site)}) {before}."
+            return
         how = "had computed its value from"
         if teller.severity is Severity.HAPPENED and teller.certainty is Certainty.INFERRED:
             how = "seems to have made its value from"
