@@ -24,6 +24,7 @@ class Money:
 d, box, jobs, total = {"n": 0}, Box(), [], 0
 d[8] = d[1 << 40] = 0
 box.count, box.value, box.done, box.state = 0, Money(0), False, "idle"
+box.many, box.table = [1], {1: 1}
 lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RLock(), threading.Semaphore(1)
 event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
 none, simple, first_come = threading.Semaphore(0), queue.SimpleQueue(), queue.PriorityQueue()
@@ -68,7 +69,17 @@ for thread in threads: thread.join()
 SLOW_ITEM = 'n = d["n"]\ntime.sleep(0)\nd["n"] = n + 1'
 SLOW_NEW_ITEM = "n = d.get(KEY, 0)\ntime.sleep(0)\nd[KEY] = n + 1"
 ADDRESS = str(1 << 40)
+LOOP = "new = []\nfor each in box.many: new.append(each)\ntime.sleep(0)\nbox.many = new"
+EXTEND = "new = []\nnew.extend(box.many)\ntime.sleep(0)\nbox.many = sorted(new)"
+TABLE = "new = {}\nfor k, v in box.table.items(): new[k] = v\ntime.sleep(0)\nbox.table = new"
+UPDATE = "new = {}\nnew.update(box.table)\ntime.sleep(0)\nbox.table = new"
+ANOTHER = "new, old = [], []\nold.append(box.many)\ntime.sleep(0)\nbox.many = new"
+TOO_LATE = "new = []\nbox.many = new\nnew.append(box.count)\nbox.count = len(box.state)"
 POSSIBLE = {
+    "a list made in a loop": (LOOP, LOOP, "box.many"),
+    "a list that is extended": (EXTEND, EXTEND, "box.many"),
+    "a dictionary made in a loop": (TABLE, TABLE, "box.table"),
+    "a dictionary that is updated": (UPDATE, UPDATE, "box.table"),
     "two locks of multiprocessing": (
         "with process_lock: slowly()",
         "with process_audit: slowly()",
@@ -138,6 +149,8 @@ GIL_ONLY = {
     "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
 }
 NONE = {
+    "put into another list": (ANOTHER, ANOTHER),
+    "put in after the write": (TOO_LATE, TOO_LATE),
     "a lock that is made anew whenever nobody has it": ("under_new_locks()", "under_new_locks()"),
     "the same lock": ("with lock: slowly()", "with lock: slowly()"),
     "an RLock": ("with rlock:\n    with rlock: pass\n    slowly()", "with rlock: slowly()"),

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
 from opcodetrace.analyse.all_sources import PIECE, sources_of
 from opcodetrace.analyse.checks import Checks, Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
+from opcodetrace.analyse.copied import Copied
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
+from opcodetrace.analyse.replaced import Replaced, Replacements, unguarded_changes
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
@@ -78,6 +80,18 @@ class Evidence:
     @cached_property
     def unrepeatable_reads(self) -> list[ReadTwice]:
         return list(read_twice(self))
+
+    @cached_property
+    def replacements(self) -> Replacements:
+        return Replacements(self)
+
+    @cached_property
+    def unguarded_changes(self) -> list[Replaced]:
+        return list(unguarded_changes(self))
+
+    @cached_property
+    def copied(self) -> Copied:
+        return Copied(self)
 
 
 def gather(trace: Trace) -> Evidence:

@@ -195,6 +195,20 @@ class Tree:
         """Whether it is in a loop that may go round to wait for others."""
         return any(map(_may_wait, self.above(node)))
 
+    def assigned(self, target: ast.AST) -> ast.expr | None:
+        """What is assigned to it alone; None if it is no target of an assignment, or not the only one."""
+        step = next(self.above(target), None)
+        match None if step is None else step.parent:
+            case ast.Assign(targets=[_], value=value) if value is not target:
+                return value
+            case ast.AnnAssign(value=value) if value is not target:
+                return value
+            case ast.Tuple(elts=targets) as several:
+                value = self.assigned(several)
+                if isinstance(value, ast.Tuple) and len(value.elts) == len(targets):
+                    return value.elts[[each is target for each in targets].index(True)]
+        return None
+
     def made(self, target: ast.AST) -> Made | None:
         """What is written there by an assignment; None if it is a constant, or another kind of statement.
 

@@ -15,7 +15,9 @@ from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.overwritten_before_read import OVERWRITTEN_BEFORE_READ
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.findings.stale_check import STALE_CHECK
+from opcodetrace.findings.stale_container import STALE_CONTAINER
 from opcodetrace.findings.stolen_wakeup import STOLEN_WAKEUP
+from opcodetrace.findings.unguarded_change import UNGUARDED_CHANGE
 from opcodetrace.findings.unguarded_check import UNGUARDED_CHECK
 from opcodetrace.findings.unguarded_iteration import UNGUARDED_ITERATION
 from opcodetrace.findings.unguarded_own_write import UNGUARDED_OWN_WRITE
@@ -34,12 +36,14 @@ KINDS: dict[str, Kind] = {
         CHANGED_WHILE_ITERATED,
         LOST_UPDATE,
         STALE_CHECK,
+        STALE_CONTAINER,
         OVERWRITTEN_BEFORE_READ,
         UNREPEATABLE_READ,
         UNGUARDED_CHECK,
         UNGUARDED_ITERATION,
         UNGUARDED_OWN_WRITE,
         UNGUARDED_UPDATE,
+        UNGUARDED_CHANGE,
         INCONSISTENT_LOCKING,
         UNSEEN_WRITE,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
@@ -48,10 +49,21 @@ class LostUpdateKind(Kind):
             }
             played = {role: seq for role, seq in roles.items() if seq is not None}
             yield Finding(NAME, lost.severity, lost.certainty, played, (lost.location,))
+        for each in evidence.copied.lost():
+            played = {STALE_READ: each.read, LOST_WRITE: each.change, OVERWRITING_WRITE: each.drop}
+            yield Finding(NAME, Severity.HAPPENED, Certainty.INFERRED, played, (each.location, each.changed))
 
     def counts(self, evidence: Evidence, found: list[Finding]) -> Iterator[Count]:
+        dropped: defaultdict[int, list[int]] = defaultdict(list)  # of containers at each location: what dropped them
+        for finding in found:
+            if len(finding.locations) > 1:
+                dropped[finding.locations[0]].append(finding.roles[OVERWRITING_WRITE])
         for each in evidence.counts:
-            yield Count(NAME, each.location, each.low, each.high, each.overwriters, each.exhausted)
+            also = dropped.pop(each.location, [])
+            low, high, causes = each.low + len(also), each.high + len(also), each.overwriters + len(set(also))
+            yield Count(NAME, each.location, low, high, causes, each.exhausted)
+        for location, drops in dropped.items():
+            yield Count(NAME, location, len(drops), len(drops), len(set(drops)))
 
     def headline(self, total: Total) -> str:
         low, high = total.low, total.high
@@ -109,6 +121,9 @@ class LostUpdateKind(Kind):
             yield f"{who} wrote that because its access ({teller.place(stale.site)}) {raised} {before}."
             return
         read = "what it had read" if stale.value is ABSENT else f"the {teller.value(stale.value)} that it had read"
+        if overwriting.kind == EventKind.WRITE and overwriting.value is ABSENT and stale.value is not ABSENT:
+            yield f"{who} had read the {teller.value(stale.value)} ({teller.place(stale.site)}) {before}."
+            return
         how = "had computed its value from"
         if teller.severity is Severity.HAPPENED and teller.certainty is Certainty.INFERRED:
             how = "seems to have made its value from"

@@ -43,6 +43,10 @@ class UnguardedUpdateKind(PossibleKind):
             roles = {READ: each.read, WRITE: each.write, OTHER_WRITE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             yield Finding(NAME, severity, each.certainty, roles, (each.location,))
+        for dropped in evidence.copied.unguarded():
+            roles = {READ: dropped.read, WRITE: dropped.drop, OTHER_WRITE: dropped.change}
+            severity = Severity.GIL_ONLY if dropped.gil_only else Severity.POSSIBLE
+            yield Finding(NAME, severity, Certainty.INFERRED, roles, (dropped.location, dropped.changed))
 
     def headline(self, total: Total) -> str:
         if total.label is None:

@@ -17,6 +17,8 @@ _READING_CALLS = frozenset(
 )
 _TESTING_CALLS = frozenset(["hasattr", "contains", "__contains__"])
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
+# C code that puts into a container what it is given
+_PUTTING_CALLS = frozenset(["add", "append", "appendleft", "extend", "extendleft", "insert", "setdefault", "update"])
 _WRITING_CALLS = frozenset(["setattr", "setitem", "setdefault", "update", "__setattr__", "__setitem__"])
 
 
@@ -72,6 +74,7 @@ class AbstractInterpreter:
         self.subscript_keys: dict[int, Nodes] = {}
         self.reading_calls: set[int] = set()
         self.writing_calls: set[int] = set()
+        self.puts: dict[int, list[Nodes]] = {}  # calls that put something into a container: that, and what they put
         self.appends: dict[int, int] = {}
         self.lens: set[int] = set()
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
@@ -370,8 +373,20 @@ class AbstractInterpreter:
         if names & _WRITING_CALLS and len(operands) > 2:
             self.writing_calls.add(instruction.ordinal)
             self._stored(instruction, self._given_to_write(instruction, operands, "update" in names))
+        if names & _PUTTING_CALLS and len(operands) > 2:
+            known = self.puts.setdefault(instruction.ordinal, [NOTHING, NOTHING])
+            put: Nodes = frozenset().union(*operands[2:])
+            known[:] = [known[0] | self._receivers(operands), known[1] | put]
         if instruction.name == "CALL":
             self._note_inlined(instruction, operands, names)
+
+    def _receivers(self, operands: list[Nodes]) -> Nodes:
+        """The objects whose methods are called, by the operands of the call."""
+        found = NOTHING
+        for node in operands[0] | operands[1]:
+            if node >= 0 and self.instructions[node // 2].name in ("LOAD_ATTR", "LOAD_METHOD"):
+                found |= self.inputs[node][0]
+        return found
 
     def _given_to_write(self, instruction: Instruction, operands: list[Nodes], updates: bool) -> Nodes:
         """What a call writes: its last argument. An update writes what its only keyword is given, or the value of a

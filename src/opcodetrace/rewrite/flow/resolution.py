@@ -18,6 +18,20 @@ _MOST_STEPS = 1_000_000  # straight pieces of code passed while asking for paths
 
 WRITES = frozenset(["STORE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "STORE_GLOBAL", "STORE_NAME", "STORE_DEREF"])
 
+_DISPLAYS = frozenset(
+    [
+        "BUILD_LIST",
+        "BUILD_MAP",
+        "BUILD_SET",
+        "LIST_EXTEND",
+        "SET_UPDATE",
+        "DICT_UPDATE",
+        "DICT_MERGE",
+        "BUILD_CONST_KEY_MAP",
+    ]
+)
+_MAKE = frozenset("Counter OrderedDict bytearray copy deepcopy defaultdict deque dict list set sorted".split())  # noqa: SIM905
+
 
 class Resolver:
     """Answers, for each write, what flows into it; places markers if that depends on the path."""
@@ -39,6 +53,12 @@ class Resolver:
             if len(root) > 1:
                 for member in {self.root(frozenset((node,))) for node in root} - {root}:
                     self.perhaps_written.setdefault(member, []).append(index)
+        self.put_into: dict[Nodes, list[tuple[int, Nodes]]] = {}  # containers that are made here: what is put in, where
+        for index, (containers, put) in run.puts.items():
+            self._note_put(index, containers, put)
+        for index, operands in run.targets.items():
+            if run.instructions[index].name == "STORE_SUBSCR":
+                self._note_put(index, operands[0], run.stored[index])
         self.cyclic: dict[int, bool] = {}
         self.marks = True  # whether variables that depend on the path get markers, else all that they may be flows in
         self.exceeded: set[int] = set()  # writes whose sources were given up
@@ -68,6 +88,20 @@ class Resolver:
             seen.add(node)
             nodes = self.run.inputs[node][0]
         return nodes
+
+    def _note_put(self, index: int, containers: Nodes, put: Nodes) -> None:
+        root = self.root(containers)
+        if len(root) == 1 and self._is_made_here(next(iter(root))):
+            self.put_into.setdefault(root, []).append((index, put))
+
+    def _is_made_here(self, node: Node) -> bool:
+        """Whether it is a container that this code makes: a display, a comprehension, a copy."""
+        if node < 0:
+            return False
+        name = self.run.instructions[node // 2].name
+        if name in ("CALL", "CALL_KW") and node // 2 in self.run.given:
+            return bool(self.run.callee_names(self.run.given[node // 2]) & _MAKE)
+        return name in _DISPLAYS
 
     def sources(self, write: int) -> StaticSources:
         before = dict(self.definitions), dict(self.phi_ids)
@@ -114,6 +148,9 @@ class Resolver:
             found.visited.add((root, called))
             (node,) = root
             self._visit_node(node, key, called, found, above)
+            for put_at, put in self.put_into.get(root, ()):
+                if self.path(put_at, consumer, (node // 2,)):
+                    self._visit_set(put, put_at, key, True, found, above)
         elif root in above:
             above[root] = True
         elif root:
