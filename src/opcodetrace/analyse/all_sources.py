@@ -51,7 +51,9 @@ def sources_of(trace: Trace) -> Sources:
     kind = np.where(failed, 0, events.kind).astype(np.uint8) if failed.any() else events.kind  # nothing flows from them
     _passes.newest_reads(kind, events.site, events.location, events.frame, asked, made_of, entered, found.place)
     others = _others(events, plain)
-    others = others[found.place[others] < 0]
+    of_writes = _made_of_writes(events, found.place)
+    found.place[of_writes] = -1  # such a write may only repeat the other one
+    others = np.union1d(others[found.place[others] < 0], of_writes)
     if len(others):
         part = _concerned(trace, others)
         seen = events[part]
@@ -121,6 +123,15 @@ def _others(events: Events, plain: Array) -> Array:
         (writes,) = np.nonzero((kind == EventKind.WRITE) | (kind == EventKind.DELETE))
         deletions = (kind[writes] == EventKind.DELETE).astype(np.intp)
         found.append(start + writes[~plain[deletions, site[writes]]])
+    return np.concatenate(found)
+
+
+def _made_of_writes(events: Events, source: Array) -> Array:
+    """The places of those of which a write is the source: a call that reads and writes."""
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(events), PIECE):
+        made = start + np.flatnonzero(source[start : start + PIECE] >= 0)
+        found.append(made[events.kind[source[made]] == EventKind.WRITE])
     return np.concatenate(found)
 
 
