@@ -1,0 +1,76 @@
+"""What a thread wrote under a lock, and returns after it has given that up; and what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.findings.forms import Told, all_told_of
+from tests.findings.test_overwritten_before_read import SAME, program
+from tests.findings.test_unguarded_own_write import program as in_turn
+
+IDS = """
+class Ids:
+    def __init__(self): self.last = 0
+    def next(self):
+        WORK
+ids = Ids()
+def job(name):
+    USE
+    meet()  # those that have not met before
+"""
+COUNT = "with lock: self.last += 1\n        meet()\n        return self.last"
+KEPT = "done.append(ids.next())"
+FOUND = {
+    "a number": (COUNT, KEPT),
+    "by both branches": (
+        "with lock:\n            if self.last:\n                self.last = self.last + 1\n"
+        "            else:\n                self.last = 7\n        meet()\n        return self.last",
+        KEPT,
+    ),
+}
+SILENT = {
+    "returned under the lock": ("with lock:\n            self.last += 1\n            return self.last", KEPT),
+    "read under the lock again": (
+        "with lock: self.last += 1\n        meet()\n        with lock: return self.last",
+        KEPT,
+    ),
+    "kept in a variable": (
+        "with lock: own = self.last = self.last + 1\n        meet()\n        return own",
+        KEPT,
+    ),
+    "dropped": (COUNT, "ids.next()"),
+    "compared": (COUNT, "if ids.next() > 5: done.append(name)"),
+    "written by some only": (
+        "if len(done) > 5:\n            with lock: self.last += 1\n        meet()\n        return self.last",
+        KEPT,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    lines = {name: IDS.replace("WORK", work).replace("USE", use) for name, (work, use) in {**FOUND, **SILENT}.items()}
+    texts = {f"{name}, overwritten": program(each, SAME) for name, each in lines.items()}
+    texts |= {name: in_turn(each, SAME) for name, each in lines.items()}
+    return all_told_of(texts, tmp_path_factory.mktemp("forms"))
+
+
+def own_writes(told: Told) -> list[tuple[object, ...]]:
+    return [each for each in told.findings if each[0] in ("overwritten before read", "unguarded own write")]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_it_returned_what_another_one_wrote(name: str, told: dict[str, Told]) -> None:
+    found = own_writes(told[f"{name}, overwritten"])
+    assert found == [("overwritten before read", "possible", "inferred", "self.last")]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_it_could(name: str, told: dict[str, Told]) -> None:
+    assert own_writes(told[name]) == [("unguarded own write", "possible", "inferred", "self.last")]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_finding(name: str, told: dict[str, Told]) -> None:
+    assert own_writes(told[name]) == []
+    assert own_writes(told[f"{name}, overwritten"]) == []
