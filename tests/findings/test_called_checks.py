@@ -158,6 +158,12 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         ADDED,
         "store.d['k']",
     ),
+    "not fresh": ("if not store.is_fresh('k'):\n    wait()\n    store.add('k')", ADDED, "store.d['k']"),
+    "not fresh, by the class": (
+        "if not store.is_fresh_by_its_class('k'):\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
     "match": (
         "match len(store):\n    case 0:\n        wait()\n        store.count = 7",
         "store.count = 2",
@@ -271,6 +277,10 @@ SILENT = {  # of either kind
     "checked again by what raises": (
         "if not store.has('k'):\n    wait()\n    with suppress(ValueError): store.add_or_raise('k')",
         ADDED,
+    ),
+    "not fresh, and deleted": (
+        "store.d['old'] = time.time() + 9\nif not store.is_fresh_by_its_class('old'):\n    wait()\n    store.add('old')",
+        "store.d['old'] = []",
     ),
     "true in any case": ("if store.is_any('there'):\n    wait()\n    store.drop('there')", "store.drop('there')"),
     "what changes no answer": ("if store.has('there'):\n    wait()\n    store.add('there')", "store.d['there'] = 2"),
