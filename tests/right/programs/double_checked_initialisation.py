@@ -1,4 +1,4 @@
-"""Once-only initialisation: a check without the lock, another one with it. The object is complete before it is shown."""
+"""Once-only initialisation: a check without the lock, another one with it. The object is complete before that."""
 
 import threading
 
