@@ -1,4 +1,4 @@
-"""A token is renewed when it has expired: checked without the lock, and again under it. Token and time are one tuple."""
+"""An expired token is renewed: checked without the lock, and again under it. Token and time are one tuple."""
 
 import threading
 
