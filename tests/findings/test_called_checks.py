@@ -279,7 +279,8 @@ SILENT = {  # of either kind
         ADDED,
     ),
     "not fresh, and deleted": (
-        "store.d['old'] = time.time() + 9\nif not store.is_fresh_by_its_class('old'):\n    wait()\n    store.add('old')",
+        "store.d['old'] = time.time() + 9\n"
+        "if not store.is_fresh_by_its_class('old'):\n    wait()\n    store.add('old')",
         "store.d['old'] = []",
     ),
     "true in any case": ("if store.is_any('there'):\n    wait()\n    store.drop('there')", "store.drop('there')"),

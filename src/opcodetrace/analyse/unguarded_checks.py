@@ -37,7 +37,7 @@ from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind, Opaque
-from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import MORE, WRITTEN, Operation, Site
 from opcodetrace.trace.source_text import SourceTexts
@@ -324,7 +324,7 @@ class _Search:
     def _asks_for_the_same(self, act: int, other: int) -> bool:
         """Whether a check asks for the item that an act added. In dicts and sets, each is a location of its own."""
         events = self._events
-        is_whole = self._trace.locations[int(events.location[other])].kind is LocationKind.WHOLE
+        is_whole = self._location(other).kind is LocationKind.WHOLE
         return not is_whole or is_same(events[act].value, events[other].value)
 
     def check_changed(self, pair: _Pair) -> Checked | None:
@@ -340,7 +340,7 @@ class _Search:
 
     def _check(self, act: int) -> Checked | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
-        if not self._trace.locations[int(self._events.location[act])].certain:
+        if not self._location(act).certain:
             return None
         found = self._checks.of(act, self._tests.get(int(self._events.site[act]), {}))
         return None if found is None or found.changes or not found.answer else found
@@ -385,7 +385,7 @@ class _Search:
     def _is_error(self, found: Checked, act: int, change: int) -> bool:
         """Whether the act is an error after another thread's change."""
         events = self._events
-        location = self._trace.locations[int(events.location[act])]
+        location = self._location(act)
         if location.kind is LocationKind.WHOLE:
             return bool(events.kind[act] != EventKind.READ) and self._takes(found, act)
         site = self._trace.sites[int(events.site[act])]
@@ -403,13 +403,13 @@ class _Search:
     def _is_wrong_twice(self, found: Checked, act: int) -> bool:
         """Whether it is wrong to do it twice."""
         events = self._events
-        if self._trace.locations[int(events.location[act])].kind is LocationKind.WHOLE:
+        if self._location(act).kind is LocationKind.WHOLE:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
         if self._is_update(act):
             return True
-        if is_of_a_set(self._trace.locations[int(events.location[act])]):
+        if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
@@ -444,7 +444,8 @@ class _Search:
             if not called.decides(site, int(events.site[place])):
                 continue
             value = events[place].value
-            if self._is_update(place) or (isinstance(value, Opaque) and self._is_for_all(value, place)):
+            counts = self._is_update(place) and self._location(place).kind is not LocationKind.WHOLE
+            if counts or (isinstance(value, Opaque) and self._is_for_all(value, place)):
                 return True
         return False
 
@@ -495,6 +496,9 @@ class _Search:
         """Whether no other thread had been at the location before: who makes an object need not guard it."""
         before = self._histories.before(place)
         return bool((self._events.thread[before] == self._events.thread[place]).all())
+
+    def _location(self, place: int) -> Location:
+        return self._trace.locations[int(self._events.location[place])]
 
     def _expression(self, place: int) -> str:
         return self._texts.expression(int(self._events.site[place]))

@@ -110,9 +110,7 @@ class Decisions:
         try:
             for index, handler in handlers.items():
                 led_to = [
-                    each
-                    for each in returns
-                    if handler != UNREACHED and self._conditions.may_lead(handler, each, index)
+                    each for each in returns if handler != UNREACHED and self._conditions.may_lead(handler, each, index)
                 ]
                 constants = [self._constant(each) for each in led_to]
                 for result in ("true", "false", "is None", "is not None"):
