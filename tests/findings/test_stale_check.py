@@ -91,6 +91,23 @@ FOUND = {
         "box.name = []",
         "box.name",
     ),
+    "one of two places": (
+        'found = d.get("k") if ready else box.value\nif found is None:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+        "d['k']",
+    ),
+    "one of two variables": (
+        'if ready: found = d.get("k", missing)\nelse: found = box.value\n'
+        'if found is missing:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+        "d['k']",
+    ),
+    "what holds the attributes": (
+        'inside = getattr(box, "__dict__", None)\nif inside is not None: found = inside.get("name", missing)\n'
+        'else: found = box.value\nif found is missing:\n    wait()\n    box.__dict__["name"] = []',
+        "box.name = []",
+        "box.__dict__.name",
+    ),
     "a lookup that failed": ('try: d["k"]\nexcept KeyError:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an attribute that failed": (
         "try: box.name\nexcept AttributeError:\n    wait()\n    box.name = []",
@@ -185,6 +202,20 @@ FOUND = {
     ),
 }
 SILENT = {
+    "another value instead": (
+        'd["k"] = 1\nfound = d.get("k")\nif not box.done: found = box.value\n'
+        'if found is None:\n    wait()\n    d["k"] = []',
+        'd["k"] = [1]',
+    ),
+    "a value that another one may replace": (
+        'found = d.get("k")\nif not box.done: found = box.value\nif found is None:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+    ),
+    "a value of an earlier turn": (
+        'for turn in range(2):\n    found = box.value if turn else d.get("k")\n'
+        '    if found is None and turn:\n        wait()\n        d["k"] = []',
+        'd["k"] = []',
+    ),
     "compared with another default": (
         'if d.get("k", missing) is not other:\n    wait()\n    d["k"] = []',
         'd["k"] = []',
