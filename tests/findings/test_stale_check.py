@@ -108,6 +108,11 @@ FOUND = {
         "box.name = []",
         "box.__dict__.name",
     ),
+    "one of those that a loop goes over": (
+        "if box.value is None:\n    wait()\n    for each in [Box(), box]: each.value = []",
+        "box.value = []",
+        "each.value",
+    ),
     "a lookup that failed": ('try: d["k"]\nexcept KeyError:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an attribute that failed": (
         "try: box.name\nexcept AttributeError:\n    wait()\n    box.name = []",
@@ -202,6 +207,19 @@ FOUND = {
     ),
 }
 SILENT = {
+    "others than the one that was checked": (
+        "if box.value is None:\n    wait()\n    for each in [Box(), Box()]: each.value = []",
+        "box.value = []",
+    ),
+    "checked, too, but not for this": (
+        "other = Box()\nother.value = None\nfor one in [box, other]:\n    if one.value is None and one is other:\n"
+        "        wait()\n        for each in [box]: each.value = []",
+        "box.value = []",
+    ),
+    "another attribute in a loop": (
+        "if box.items is None:\n    wait()\n    for each in [box]: each.value = []",
+        "box.value = []",
+    ),
     "another value instead": (
         'd["k"] = 1\nfound = d.get("k")\nif not box.done: found = box.value\n'
         'if found is None:\n    wait()\n    d["k"] = []',
