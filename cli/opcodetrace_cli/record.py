@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -308,6 +309,8 @@ def summarize(number: int, database: Path) -> None:
             parts.append(count(run.switches, "switch"))
         parts.append(run_words.found_words(run.found, run.merged, KINDS, "nothing found"))
         say(f"run {run.id}: {', '.join(parts)}")
+        if run.outcome.signal is not None:
+            say(f"the script was ended by a signal: {signal_name(run.outcome.signal)}")
         if run.let_go:
             say(f"the first {run.let_go:,} events were evicted (--last {run.last:,})")
         woven = f"woven: {count(run.modules, 'module')}, {count(run.functions, 'function')}"
@@ -321,6 +324,14 @@ def summarize(number: int, database: Path) -> None:
         say(f"the trace is in {database}; next: {command('report', database)}")
         if found_words(run.found, KINDS):
             tell(opened, run)
+
+
+def signal_name(number: int) -> str:
+    """SIGSEGV; its number if it has no name here."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def tell(database: Database, run: StoredRun, first: str | None = None) -> None:

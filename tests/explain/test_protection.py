@@ -157,6 +157,20 @@ def test_different_locks(record: Callable[..., Recording], tmp_path: Path) -> No
     assert any("No lock was seen that both threads held" in line for line in text(tmp_path))
 
 
+def test_a_lock_that_a_thread_waited_by_is_none_that_it_holds(record: Callable[..., Recording], tmp_path: Path) -> None:
+    """A thread that starts another one waits for it by a lock, which the other one releases; nobody takes that back."""
+    script = tmp_path / "starts.py"
+    body = (
+        "    for _ in range(20):\n        helper = threading.Thread(target=int)\n        helper.start()\n"
+        "        helper.join()\n    gate = threading.Lock()\n    gate.acquire()\n"
+        "    opener = threading.Thread(target=gate.release)\n    opener.start()\n    gate.acquire()\n"
+        "    with lock:\n        count = counter[0]\n        both_have_read.wait()\n        counter[0] = count + 1"
+    )
+    script.write_text(LOSES.format(arguments="lock", body=body))
+    (finding,) = reported(record(script))["findings"]
+    assert [len(held["throughout"]) for held in finding["held"]] == [1, 1]
+
+
 def test_a_lock_released_between_in_between(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "let_go.py"
     body = "    with one: count = counter[0]\n    both_have_read.wait()\n    with one: counter[0] = count + 1"

@@ -43,6 +43,10 @@ class Store:
                 del self.d[key]
         except KeyError: pass
         return False
+    def is_on(self, key):
+        try: self.d[key]
+        except KeyError: return False
+        return self.opened
     def is_any(self, key):
         try: self.d[key]
         except KeyError: self.count = 0
@@ -107,6 +111,16 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     "a lookup that failed": (
         "if store.find_or_none('k') is None:\n    wait()\n    store.add('k')",
         ADDED,
+        "store.d['k']",
+    ),
+    "not there, or too old": (
+        "if not store.is_fresh('k'):\n    wait()\n    store.add('k')",
+        "store.add('k')",
+        "store.d['k']",
+    ),
+    "not there, or too old, by its class": (
+        "if not store.is_fresh_by_its_class('k'):\n    wait()\n    store.add('k')",
+        "store.add('k')",
         "store.d['k']",
     ),
     "a call that failed": (
@@ -248,6 +262,15 @@ FAILED = {
     ),
 }
 SILENT = {  # of either kind
+    "there, and something else was asked": (
+        "if not store.is_on('there'):\n    wait()\n    store.add('there')",
+        "store.add('there')",
+    ),
+    "there, and too old, or what another instruction stored": (
+        "if not store.is_fresh('k'):\n    wait()\n    store.add('k')",
+        ADDED,
+    ),
+    "not there, and true in any case": ("if store.is_any('k'):\n    wait()\n    store.add('k')", "store.add('k')"),
     "checked again": ("if not store.has('k'):\n    wait()\n    store.add_if_missing('k')", ADDED),
     "checked again by a call": ("if not store.has('k'):\n    wait()\n    store.add_if_not_has('k')", ADDED),
     "stopped by another": ("if not store.is_open():\n    wait()\n    store.open()", "store.opened = True"),

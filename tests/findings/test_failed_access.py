@@ -91,6 +91,18 @@ FOUND = {
     "itself, and super": ('ordered.drop("k")', 'del ordered["k"]', "KeyError", "ordered['k']"),
     "itself, and its class": ('ordered.pull("k")', 'del ordered["k"]', "KeyError", "ordered['k']"),
     "a set of one's own": ('picked.drop("x")', 'picked.discard("x")', "KeyError", "picked['x']"),
+    "moved": (
+        'if ordered.get("k") is not None:\n    wait()\n    ordered.move_to_end("k")',
+        'del ordered["k"]',
+        "KeyError",
+        "ordered['k']",
+    ),
+    "moved, seen before": (
+        'ordered["k"]\nwait()\nordered.move_to_end("k", last=False)',
+        "ordered.popitem(last=False)",
+        "KeyError",
+        "ordered['k']",
+    ),
     "an attribute": (
         'if hasattr(box, "name"):\n    wait()\n    box.name',
         "del box.name",
@@ -115,6 +127,12 @@ FOUND = {
     "and": ('if d and "k" in d:\n    wait()\n    d["k"]', 'del d["k"]', "KeyError", "d['k']"),
 }
 SILENT = {
+    "moved, but another one": ('if "l" in d:\n    wait()\n    ordered.move_to_end("z")', 'del d["l"]', "KeyError"),
+    "moved, and ready for it": (
+        'if "k" in ordered:\n    wait()\n    with suppress(KeyError): ordered.move_to_end("k")',
+        'del ordered["k"]',
+        "",
+    ),
     "an earlier call": ("take(items, [2])\nwait()\ntake([3], items)", "items.pop()", "IndexError"),
     "another value": ('if "x" in items:\n    wait()\n    items.remove("y")', "items.append(3)", "ValueError"),
     "what no truth tells": ('if items:\n    wait()\n    items.remove("y")', "items.append(3)", "ValueError"),

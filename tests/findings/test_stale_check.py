@@ -99,6 +99,28 @@ FOUND = {
         "box.name = []",
         "box.name",
     ),
+    "one of two places": (
+        'found = d.get("k") if ready else box.value\nif found is None:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+        "d['k']",
+    ),
+    "one of two variables": (
+        'if ready: found = d.get("k", missing)\nelse: found = box.value\n'
+        'if found is missing:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+        "d['k']",
+    ),
+    "what holds the attributes": (
+        'inside = getattr(box, "__dict__", None)\nif inside is not None: found = inside.get("name", missing)\n'
+        'else: found = box.value\nif found is missing:\n    wait()\n    box.__dict__["name"] = []',
+        "box.name = []",
+        "box.__dict__.name",
+    ),
+    "one of those that a loop goes over": (
+        "if box.value is None:\n    wait()\n    for each in [Box(), box]: each.value = []",
+        "box.value = []",
+        "each.value",
+    ),
     "a lookup that failed": ('try: d["k"]\nexcept KeyError:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "an attribute that failed": (
         "try: box.name\nexcept AttributeError:\n    wait()\n    box.name = []",
@@ -286,6 +308,33 @@ SILENT = {
     "a set, and a warning": (
         "if key not in known:\n    known.add(waited(key))\n    print(key)",
         "known.add('k')",
+    ),
+    "others than the one that was checked": (
+        "if box.value is None:\n    wait()\n    for each in [Box(), Box()]: each.value = []",
+        "box.value = []",
+    ),
+    "checked, too, but not for this": (
+        "other = Box()\nother.value = None\nfor one in [box, other]:\n    if one.value is None and one is other:\n"
+        "        wait()\n        for each in [box]: each.value = []",
+        "box.value = []",
+    ),
+    "another attribute in a loop": (
+        "if box.items is None:\n    wait()\n    for each in [box]: each.value = []",
+        "box.value = []",
+    ),
+    "another value instead": (
+        'd["k"] = 1\nfound = d.get("k")\nif not box.done: found = box.value\n'
+        'if found is None:\n    wait()\n    d["k"] = []',
+        'd["k"] = [1]',
+    ),
+    "a value that another one may replace": (
+        'found = d.get("k")\nif not box.done: found = box.value\nif found is None:\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+    ),
+    "a value of an earlier turn": (
+        'for turn in range(2):\n    found = box.value if turn else d.get("k")\n'
+        '    if found is None and turn:\n        wait()\n        d["k"] = []',
+        'd["k"] = []',
     ),
     "compared with another default": (
         'if d.get("k", missing) is not other:\n    wait()\n    d["k"] = []',

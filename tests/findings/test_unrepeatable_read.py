@@ -123,6 +123,30 @@ SILENT = {
     "a comparison of both": ("use(shape.met.side * shape.met.side > 4)", "shape.side = 3"),
     "a product that is shown": ("print(shape.met.side * shape.met.side)", "shape.side = 3"),
 }
+# Numbers: what both threads call.
+TAKEN = {
+    "a number": "n = box.count\nmeet()\nbox.count += 1\nreturn n",
+    "a name": 'name = f"job-{box.count}"\nmeet()\nbox.count = box.count + 1\nreturn name',
+    "through a call": "n = str(box.count)\nnames = [n, n]\nmeet()\nbox.count -= 1\nreturn '.'.join(names)",
+    "an attribute": "shape.number = box.count\nmeet()\nbox.count += 1",
+    "a key": "numbers = {}\nnumbers[box.count] = 1\nmeet()\nbox.count += 1\nuse(numbers)",
+    "counted on under a lock": "n = box.count\nmeet()\nwith lock: box.count += 1\nreturn n",
+}
+NOT_TAKEN = {
+    "shown": "print(box.count)\nmeet()\nbox.count += 1",
+    "compared": "n = box.count\nmeet()\nbox.count += 1\nreturn n > 3",
+    "not used": "n = box.count\nmeet()\nbox.count += 1",
+    "sent, as a gauge": "use(box.count)\nmeet()\nbox.count += 1",
+    "read once": "n = box.count\nmeet()\nbox.count = n + 1\nreturn n",
+    "counted first": "box.count += 1\nmeet()\nreturn box.count",
+    "under one lock": "meet()\nwith lock:\n    n = box.count\n    box.count += 1\n    return n",
+    "compared and set": (
+        "n = box.count\nmeet()\nwith lock:\n    if box.count != n: return None\n    box.count += 1\nreturn n"
+    ),
+    "made of something else": "n = box.count\nmeet()\nbox.count = len(done)\nreturn n",
+    "by its own": 'if threading.current_thread().name == "second": return use(box.count)\n'
+    "n = box.count\nmeet()\nbox.count += 1\nreturn n",
+}
 WAITED_FOR = {
     "a thread": """
 def other(): box.value = None
@@ -164,11 +188,28 @@ def program(first: str, second: str) -> str:
     return PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second)
 
 
+def by_both(take: str, second: str = "use(take())") -> str:
+    lines = take.replace("\n", "\n    ")
+    return program("use(take())", second).replace("def first", f"def take():\n    {lines}\ndef first")
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     programs = {name: program(first, second) for name, (first, second, _) in FOUND.items()}
     programs |= {name: program(*each) for name, each in SILENT.items()}
+    programs |= {f"number: {name}": by_both(take) for name, take in {**TAKEN, **NOT_TAKEN}.items()}
+    programs["number: set otherwise"] = by_both(TAKEN["a number"], "box.count = 7")
     return told_of(programs, "unrepeatable read", tmp_path_factory.mktemp("forms"))
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_number_that_two_threads_took(name: str, told: dict[str, Told]) -> None:
+    assert told[f"number: {name}"].findings == [("happened", "proven", "box.count")]
+
+
+@pytest.mark.parametrize("name", [*NOT_TAKEN, "set otherwise"])
+def test_a_number_that_only_one_thread_took(name: str, told: dict[str, Told]) -> None:
+    assert told[f"number: {name}"].findings == []
 
 
 @pytest.mark.parametrize("name", FOUND)

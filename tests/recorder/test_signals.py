@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from opcodetrace.script_process import CHILD
-from tests.recording import COMMAND, Scripts, environment
+from tests.recording import COMMAND, Recording, Scripts, environment
 
 # No signal.pause(): one that arrives just before it would be waited for in vain, recorded or not.
 WAITS = "import time\nprint('ready', flush=True)\nwhile True:\n    time.sleep(0.01)\n"
@@ -162,3 +163,20 @@ def test_a_signal_while_what_stores_is_loaded(scripts: Scripts) -> None:
     assert "not recorded" in table[-1]
     assert not [line for line in table if line.startswith("opcodetrace: ")]
     assert scripts.opcodetrace("recover").stdout == b"recovered: run 2\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", ["opcodetrace: the script was ended by a signal: SIGSEGV"]),
+        ("sys.exit(139)", []),
+    ],
+)
+def test_the_signal_that_ended_a_script_is_told(
+    end: str, told: list[str], record: Callable[..., Recording], tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import os, signal, sys\n{end}\n")
+    recording = record(script)
+    assert recording.exit_code in (139, -signal.SIGSEGV)
+    assert [line for line in recording.stderr.splitlines() if "the script was" in line] == told

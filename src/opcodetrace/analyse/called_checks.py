@@ -25,7 +25,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Asked, Code, Operation
+from opcodetrace.trace.site import MORE, Asked, Code, Operation
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]
@@ -298,7 +298,9 @@ def _answers(code: Code, asked: Asked) -> Iterator[Asked]:
     for answer in code.answers:
         if answer.result == wanted:
             yield answer.asked
-        elif not answer.result and wanted != "raises":
+        elif wanted == MORE and answer.result == "raises":
+            yield answer.asked._replace(answer=MORE)
+        elif not answer.result and wanted not in ("raises", MORE):
             yield answer.asked._replace(answer=wanted)
 
 

@@ -219,11 +219,10 @@ class Checks:
             elif events.site[place] != events.site[act] and place != self._source[act]:
                 found = self.called.of(act, place) if int(events.site[place]) in tests else None
                 if found is not None:
-                    if (changes and looked_again) or not self._agrees(
-                        self._with_value(found.answer, place, act), place
-                    ):
+                    answer = "raises" if found.answer == MORE else found.answer
+                    if (changes and looked_again) or not self._agrees(self._with_value(answer, place, act), place):
                         break
-                    return Checked(place, found.answer, found.answer, changes, found.way, found.calls)
+                    return Checked(place, found.answer, answer, changes, found.way, found.calls)
                 looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
 

@@ -19,6 +19,7 @@ from opcodetrace.analyse.all_sources import PIECE, sources_of
 from opcodetrace.analyse.checks import Checks, Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
 from opcodetrace.analyse.copied import Copied
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
+from opcodetrace.analyse.numbers_taken import numbers_taken_twice
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
 from opcodetrace.analyse.replaced import Replaced, Replacements, unguarded_changes
@@ -79,7 +80,7 @@ class Evidence:
 
     @cached_property
     def unrepeatable_reads(self) -> list[ReadTwice]:
-        return list(read_twice(self))
+        return [*read_twice(self), *numbers_taken_twice(self)]
 
     @cached_property
     def replacements(self) -> Replacements:

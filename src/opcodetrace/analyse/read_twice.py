@@ -44,6 +44,7 @@ class ReadTwice(NamedTuple):
     first: int  # seqs
     change: int
     second: int
+    other: int | None = None  # another thread's read of the number that the first one returned (`numbers_taken`)
 
 
 class _Pair(NamedTuple):

@@ -278,6 +278,43 @@ class Tree:
                         break
         return found
 
+    def is_counted_on(self, node: ast.AST) -> bool:
+        """Whether it is read to be made higher or lower by a constant, and stored again: `self.n += 1`."""
+        match self._parents.get(node, (None, ""))[0]:
+            case ast.AugAssign(target, ast.Add() | ast.Sub(), ast.Constant(int())):
+                return target is node
+            case ast.BinOp(left, ast.Add() | ast.Sub(), ast.Constant(int())) as sum_ if left is node:
+                parent, field = self._parents[sum_]
+                targets = parent.targets if isinstance(parent, ast.Assign) and field == "value" else []
+                return [ast.unparse(each) for each in targets] == [ast.unparse(node)]
+        return False
+
+    def is_handed_on(self, node: ast.AST) -> bool:
+        """Whether its value is returned, or flows into what a call gives, an item or attribute, or the key of one."""
+        pending, seen = [node], {node}
+        while pending:
+            for step in self.above(pending.pop()):
+                match step.parent, step.field:
+                    case ast.Call(func), _ if _name(func) in _SHOWS or step.field == "func":
+                        break
+                    case ((ast.Return() | ast.Yield()), _):
+                        return True
+                    case ast.Subscript(ctx=ast.Store()), "slice":
+                        return True
+                    case ((ast.Attribute() | ast.Subscript()), _):
+                        break
+                    case (((ast.Assign() | ast.AnnAssign()) as assignment), "value"):
+                        targets = assignment.targets if isinstance(assignment, ast.Assign) else [assignment.target]
+                        if any(isinstance(each, ast.Attribute | ast.Subscript) for each in targets):
+                            return True
+                        fresh = [name for name in self._loads_of_targets(assignment) if name not in seen]
+                        seen.update(fresh)
+                        pending += fresh
+                        break
+                    case ast.stmt(), _:
+                        break
+        return False
+
     def _loads_of_targets(self, assignment: ast.AST) -> Iterator[ast.Name]:
         """Where the local variables that are assigned to are read. Not of a parameter: what is read in place of an
         argument is not looked at, it is worked with (`if count is None: count = self.count`)."""

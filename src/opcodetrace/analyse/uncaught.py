@@ -30,7 +30,7 @@ from opcodetrace.trace.site import Operation
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL])
 _SAME = frozenset(["list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"])
 _ONE_OF = frozenset(["next", "min", "max", "choice"])  # they give one of what they go over
-_BY_KEY = frozenset(["pop", "remove"])
+_BY_KEY = frozenset(["pop", "remove", "move_to_end"])
 MAX_REPORTED = 1_000  # failures of an instruction whose exception was caught, that are looked at
 _DEEPEST = 8  # expressions from the key back to the container
 _NEAR = 1_000  # accesses before a failed one among which it is looked for how its thread had got the object

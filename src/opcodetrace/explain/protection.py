@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from opcodetrace.analyse.happens_before import Operations, orders
-from opcodetrace.analyse.lockset import Judge, holding, locksets, tightest
+from opcodetrace.analyse.lock_order import signals
+from opcodetrace.analyse.lockset import Held, Judge, holding, locksets, tightest
 from opcodetrace.explain.interleaving import SyncSteps, hand_over
 from opcodetrace.store.database import Database
 from opcodetrace.store.stored_value import MAX_INTEGER
@@ -55,6 +56,7 @@ class Synchronised:
 
     steps: SyncSteps
     judge: Judge
+    owned: Sequence[Held]  # locks, without those that are signals: a thread waits by such a one, and does not hold it
     run: StoredRun
     sites: Mapping[int, StoredSite]
     started_at: Mapping[int, StoredSite]  # by thread: the call that led to its start
@@ -80,7 +82,9 @@ class Synchronised:
         judge = Judge(rows, objects, operations, ordered, threads)
         starts = ((each.started, each.site) for each in rows if each.started is not None and each.site is not None)
         started_at = {thread: sites[site] for thread, site in starts if site in sites}
-        return cls(SyncSteps(operations, objects, sites), judge, run, sites, started_at)
+        no_locks = signals(rows, objects)
+        owned = [each for each in judge.locks if each.object not in no_locks]
+        return cls(SyncSteps(operations, objects, sites), judge, owned, run, sites, started_at)
 
     def held(self, finding: Finding, kind: FindingKind, threads: Mapping[int, int]) -> tuple[Holding, ...]:
         """The locks that each thread of a finding held, from its first step in it to its last.
@@ -95,8 +99,7 @@ class Synchronised:
             if seq in threads:
                 seqs[threads[seq]].append(seq)
         return tuple(
-            holding(Update(finding.locations[0], thread, min(of), max(of)), self.judge.locks)
-            for thread, of in seqs.items()
+            holding(Update(finding.locations[0], thread, min(of), max(of)), self.owned) for thread, of in seqs.items()
         )
 
     def held_elsewhere(self, group: FindingGroup, location: Location, recording: RunEvents) -> HeldElsewhere | None:

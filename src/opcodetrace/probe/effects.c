@@ -1015,6 +1015,7 @@ const Effect effect_item_has = {NULL, item_has, NULL};
 const Effect effect_item_set = {remember_size, item_set, item_failed};
 const Effect effect_item_delete = {NULL, item_delete, item_failed};
 const Effect effect_item_pop = {remember_size, item_pop, item_failed};
+const Effect effect_item_moved = {remember_size, change, item_failed};
 const Effect effect_item_default = {remember_size, item_default, NULL};
 const Effect effect_item_missed = {item_missed, item_made, NULL};
 const Effect effect_item_popped = {NULL, item_popped, whole_failed};

@@ -52,6 +52,7 @@ typedef struct {
     X(item_set)                                                                                                        \
     X(item_delete)                                                                                                     \
     X(item_pop)                                                                                                        \
+    X(item_moved)                                                                                                      \
     X(item_default)                                                                                                    \
     X(item_missed)                                                                                                     \
     X(item_popped)                                                                                                     \

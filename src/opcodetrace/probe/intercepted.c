@@ -107,7 +107,7 @@ const Intercepted intercepted[] = {
     {"bytearray", "reverse", &effect_change, 0, NULL},
     {"bytearray", "clear", &effect_replace, 0, NULL},
 
-    {"OrderedDict", "move_to_end", &effect_change, 0, NULL},
+    {"OrderedDict", "move_to_end", &effect_item_moved, 0, NULL},
     {"OrderedDict", "pop", &effect_item_pop, 0, NULL},
     {"OrderedDict", "popitem", &effect_item_popped, 0, NULL},
     {"OrderedDict", "setdefault", &effect_item_default, 0, NULL},

@@ -192,6 +192,8 @@ class Conditions:
                 answers[asked] = answer
             if way is not None and not way[0]:
                 answers |= self._truths(branch, way[1])
+            if asked == UNREACHED and way is not None:
+                answers |= self._asked_of_one(branch, *way)
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -243,11 +245,63 @@ class Conditions:
         is_taken = successor == jump.target
         return jump.name.endswith("_NONE"), is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
 
-    def asked(self, nodes: Nodes, is_for_none: bool, is_so: bool) -> tuple[int, str]:
-        """What found it, and what, if it `is_so` that a value is true, or None."""
-        run = self._run
+    def _asked_of_one(self, branch: int, is_for_none: bool, is_so: bool) -> dict[int, str]:
+        """The same if what is tested is one of several values: of each read that, if it was made, gave the value."""
+        found = {}
+        for variable in self._variables_behind(branch):
+            for member in variable:
+                nodes = self.value(frozenset((member,)))
+                read = min(nodes, default=UNREACHED) // 2
+                if len(nodes) == 1 and read >= 0 and self._is_surely_it(read, member, variable, branch):
+                    asked, answer = self.asked(self._run.conditions[branch], is_for_none, is_so, (variable, nodes))
+                    if asked == read:
+                        found[read] = answer
+        return found
+
+    def _variables_behind(self, branch: int) -> list[Nodes]:
+        """What a conditional jump tests, or compares, that has one of several values."""
+        nodes = self._run.conditions[branch]
         for _ in range(_DEEPEST):
-            nodes = self.value(nodes)
+            root = self.value(nodes)
+            if len(root) > 1:
+                return [root] if min(root) >= 0 else []
+            node = min(root, default=UNREACHED)
+            name = self._run.instructions[node // 2].name if node >= 0 else ""
+            if name in ("IS_OP", "COMPARE_OP"):
+                sides = [self.value(side) for side in self._run.inputs[node]]
+                return [side for side in sides if len(side) > 1 and min(side) >= 0]
+            if name not in ("TO_BOOL", "UNARY_NOT"):
+                break
+            nodes = self._run.inputs[node][0]
+        return []
+
+    def _is_surely_it(self, read: int, member: Node, variable: Nodes, branch: int) -> bool:
+        """Whether a variable has the value of a read at a branch, if that read was made at all: it is given to the
+        variable on every way there, and nothing else after it."""
+        given = member // 2
+        leads = self._paths.leads
+        try:
+            return (
+                not self.is_in_loop(read)
+                and (given == read or not leads(read, branch, (given,)))
+                and not any(leads(given, other // 2, (branch,)) for other in variable if other != member)
+            )
+        except TooMuch:
+            return False
+
+    def asked(
+        self, nodes: Nodes, is_for_none: bool, is_so: bool, instead: tuple[Nodes, Nodes] = (NOTHING, NOTHING)
+    ) -> tuple[int, str]:
+        """What found it, and what, if it `is_so` that a value is true, or None. A value can be taken to be another one
+        `instead`."""
+        run = self._run
+
+        def value(nodes: Nodes) -> Nodes:
+            root = self.value(nodes)
+            return instead[1] if root == instead[0] else root
+
+        for _ in range(_DEEPEST):
+            nodes = value(nodes)
             node = min(nodes, default=UNREACHED)
             if len(nodes) != 1 or node < 0:
                 break
@@ -264,7 +318,7 @@ class Conditions:
                 case "CONTAINS_OP":
                     return index, "present" if is_so != bool(instruction.arg & 1) else "absent"
                 case "IS_OP" | "COMPARE_OP":
-                    return self._comparison(instruction, operands, is_so)
+                    return self._comparison(instruction, [value(each) for each in operands], is_so)
                 case "CALL" if index in run.testing_calls:
                     return index, "present" if is_so else "absent"
                 case "CALL" if index in run.lens and run.callee_names(operands) == {"bool"}:
@@ -404,7 +458,7 @@ class Conditions:
         access needs to be there."""
         container = self._container(test)
         if container is None or container != self._container(act):
-            return False
+            return self._may_be_the_next(test, act)
         text, other_text = self._location(test), self._location(act)
         if text is not None and other_text is not None:
             return text == other_text
@@ -423,6 +477,17 @@ class Conditions:
 
     def _tells_size(self, test: int) -> bool:
         return test in self._run.lens or self._run.instructions[test].name in TRUTH_TESTS
+
+    def _may_be_the_next(self, test: int, act: int) -> bool:
+        """Whether an attribute is tested once, and then one of the same name is written of each object that a loop
+        goes over: `if cls.made is None: ...; for each in cls.mro(): each.made = made`. The run tells if it is one."""
+        run = self._run
+        written, read = (run.instructions[index].name for index in (act, test))
+        if written != "STORE_ATTR" or read != "LOAD_ATTR" or self._named(act) != self._named(test):
+            return False
+        made_by = [node // 2 for node in self.value(run.targets[act][0])]
+        is_taken = all(index >= 0 and run.instructions[index].name == "FOR_ITER" for index in made_by)
+        return is_taken and not self.is_in_loop(test)
 
     def _container(self, index: int) -> Hashable:
         """The text of the object that an access asks or changes; None if it cannot be told."""
@@ -557,6 +622,18 @@ class Conditions:
             return ("item", self._text(operands[0]), self._text(operands[1]), None)
         return None
 
+    def _named_attribute(self, call: int) -> tuple[Nodes, int] | None:
+        """Of getattr(o, "n"): the object, and the name as its place among the code's names."""
+        run = self._run
+        node = self._loaded(call)
+        operands = run.inputs[2 * call][2:]
+        if node is None or len(operands) < 2 or run.instructions[node // 2].name not in ("LOAD_GLOBAL", "LOAD_NAME"):
+            return None
+        attribute = constant_key(run.code, run.instructions, operands[1])
+        if run.callee_names(run.inputs[2 * call]) != {"getattr"} or attribute not in run.code.co_names:
+            return None
+        return operands[0], run.code.co_names.index(attribute)
+
     def _loaded(self, call: int) -> Node | None:
         """What loads the callee; None if that is not one instruction alone."""
         callee, bound = self._run.inputs[2 * call][:2]
@@ -590,6 +667,10 @@ class Conditions:
         run = self._run
         instruction = run.instructions[node // 2]
         name, arg = instruction.name, instruction.arg
+        if node // 2 in run.reading_calls:
+            attribute = self._named_attribute(node // 2)
+            if attribute is not None:
+                return ("name", attribute[1], 0, self._text(attribute[0], level + 1))
         if name == "LOAD_CONST":
             constant = run.code.co_consts[arg]
             return ("constant", type(constant).__name__, repr(constant))

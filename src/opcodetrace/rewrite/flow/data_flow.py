@@ -16,7 +16,7 @@ from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, u
 from opcodetrace.rewrite.interpreters import is_subscript, is_update
 
 # Methods of containers that raise if what they are to take, or to find, is not there.
-_TAKES_AWAY = frozenset(["pop", "popitem", "popleft", "remove", "index", "__delitem__"])
+_TAKES_AWAY = frozenset(["pop", "popitem", "popleft", "remove", "index", "__delitem__", "move_to_end"])
 
 
 class ArgumentSources(NamedTuple):

@@ -24,6 +24,7 @@ from opcodetrace.rewrite.interpreters import (
     Makes,
     is_subscript,
 )
+from opcodetrace.trace.site import MORE
 
 _MOST_ASKED = 8  # of what decides upon one instruction, and of what may have raised; the nearest before it
 _DEEPEST = 20  # `not` in a row
@@ -31,6 +32,7 @@ _MOST_PARTS = 6  # of an `and` that is returned
 _TRUE_OR_FALSE = ("CONTAINS_OP", "IS_OP", "UNARY_NOT")  # give nothing else
 _MOST_VARIABLES = 4  # that are made of each other
 _TRUTHS = ("true", "false")
+_OPPOSITES = (("true", "false"), ("false", "true"), ("is None", "is not None"))
 
 
 class Result(NamedTuple):
@@ -102,6 +104,8 @@ class Decisions:
                     rivals = [other for other in returns if other != index and self._may_give(other, result)]
                     found |= {Result(result, each) for each in self._said_by(index, result, rivals)}
         found |= set(self._said_by_failures(returns))
+        known = {(each.result, each.question.at) for each in found}
+        found |= {each for each in self._if_not_there(returns) if (each.result, each.question.at) not in known}
         return sorted(each for each in found if not self._conditions.is_in_loop(each.question.at))
 
     def _said_by_failures(self, returns: list[int]) -> Iterator[Result]:
@@ -324,6 +328,26 @@ class Decisions:
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
         return said | self._looked_up(index) if result == "true" else said
+
+    def _if_not_there(self, returns: list[int]) -> set[Result]:
+        """What is returned in any case if a lookup fails, and maybe not if it does not: more may be asked of what is
+        there (`MORE`)."""
+        lookups = [each for each in self._lookups if self._run.escapes[each] != UNREACHED]
+        found: set[Result] = set()
+        try:
+            for lookup in lookups[:_MOST_ASKED]:
+                ends = {each for each in returns if self._conditions.may_lead(self._run.escapes[lookup], each, lookup)}
+                for result, opposite in _OPPOSITES:
+                    others = (each for each in returns if each not in ends and self._may_give(each, opposite))
+                    if (
+                        ends
+                        and not any(self._constant(each) is None or self._may_give(each, opposite) for each in ends)
+                        and any(self._conditions.may_lead(lookup, each, UNREACHED) for each in others)
+                    ):
+                        found.add(Result(result, Question(lookup, MORE, "__getitem__")))
+        except TooMuch:
+            return set()
+        return found
 
     def _looked_up(self, index: int) -> set[Question]:
         """What was there, as it was looked up on all ways to an instruction, and would have raised."""
