@@ -295,7 +295,7 @@ class Tree:
         while pending:
             for step in self.above(pending.pop()):
                 match step.parent, step.field:
-                    case ast.Call(func), _ if _name(func) in _SHOWS or step.field == "func":
+                    case ast.Call(func), _ if called_name(func) in SHOWS or step.field == "func":
                         break
                     case ((ast.Return() | ast.Yield()), _):
                         return True
