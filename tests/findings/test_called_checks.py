@@ -172,12 +172,6 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         ADDED,
         "store.d['k']",
     ),
-    "not fresh": ("if not store.is_fresh('k'):\n    wait()\n    store.add('k')", ADDED, "store.d['k']"),
-    "not fresh, by the class": (
-        "if not store.is_fresh_by_its_class('k'):\n    wait()\n    store.add('k')",
-        ADDED,
-        "store.d['k']",
-    ),
     "match": (
         "match len(store):\n    case 0:\n        wait()\n        store.count = 7",
         "store.count = 2",

@@ -103,29 +103,9 @@ class Decisions:
                 if self._may_give(index, result):
                     rivals = [other for other in returns if other != index and self._may_give(other, result)]
                     found |= {Result(result, each) for each in self._said_by(index, result, rivals)}
-        found |= set(self._said_by_failures(returns))
         known = {(each.result, each.question.at) for each in found}
         found |= {each for each in self._if_not_there(returns) if (each.result, each.question.at) not in known}
         return sorted(each for each in found if not self._conditions.is_in_loop(each.question.at))
-
-    def _said_by_failures(self, returns: list[int]) -> Iterator[Result]:
-        """What is returned whenever a look-up has failed, whatever else leads there; who asks knows whether it had."""
-        handlers = {index: self._run.escapes[index] for index in self._lookups[-_MOST_ASKED:]}
-        try:
-            for index, handler in handlers.items():
-                led_to = [
-                    each for each in returns if handler != UNREACHED and self._conditions.may_lead(handler, each, index)
-                ]
-                constants = [self._constant(each) for each in led_to]
-                for result in ("true", "false", "is None", "is not None"):
-                    is_so = result in ("true", "is None")
-                    if constants and all(
-                        constant is not None and _is(constant[0], result not in _TRUTHS) == is_so
-                        for constant in constants
-                    ):
-                        yield Result(result, Question(index, "raises", "__getitem__"))
-        except TooMuch:
-            return
 
     # --- places
 
