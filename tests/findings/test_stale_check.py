@@ -60,7 +60,7 @@ Point = namedtuple("Point", "x y")
 kept, ordered = Kept(), Ordered()
 d, box, items, value, ready, limit, lock = {"l": 2}, Box(), [], None, True, 5, threading.Lock()
 box.value, box.count, box.state, box.done = None, 0, "idle", False
-box.items, box.limit = [], 1
+box.items, box.limit, box.spare = [], 1, None
 missing, other = object(), object()
 checked, changed = [], []  # no thread waits for another one: it only looks
 def wait():
@@ -319,7 +319,7 @@ SILENT = {
         "box.value = []",
     ),
     "another attribute in a loop": (
-        "if box.items is None:\n    wait()\n    for each in [box]: each.value = []",
+        "if box.spare is None:\n    wait()\n    for each in [box]: each.value = []",
         "box.value = []",
     ),
     "another value instead": (
