@@ -437,6 +437,11 @@ NOT_DONE_BY_BOTH = {
     "the same value": (
         'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = "k" * len("kk")'
     ),
+    "code": (
+        'found = d.get("k")\nif found is None or len(found.co_code) < 2:\n    wait()\n'
+        '    d["k"] = compile("1 + value", "x", "eval")'
+    ),
+    "code, if it is missing": 'if "k" not in d:\n    wait()\n    d["k"] = compile("1 + value", "x", "eval")',
     "by other instructions": (
         'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n'
         f'    if {NAME} == "first": d["k"] = "first"\n    else: d["k"] = "second"'

@@ -483,8 +483,12 @@ def is_made_anew(trace: Trace, change: Event, act: Event) -> bool:
 
 
 def _same(change: Event, act: Event) -> bool:
-    """Whether both wrote the same value."""
-    return EventKind.DELETE not in (change.kind, act.kind) and is_same(change.value, act.value)
+    """Whether both wrote the same value. Code that one instruction compiled twice is alike."""
+    if EventKind.DELETE in (change.kind, act.kind):
+        return False
+    values = change.value, act.value
+    is_code = all(isinstance(each, Opaque) and each.type_name == "code" for each in values)
+    return is_same(*values) or (is_code and change.site == act.site)
 
 
 def _is_made(trace: Trace, act: Event) -> bool:
