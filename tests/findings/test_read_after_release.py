@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.findings.forms import Told, all_told_of
 from tests.findings.test_overwritten_before_read import SAME, program
 from tests.findings.test_unguarded_own_write import program as in_turn
@@ -55,16 +56,21 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     return all_told_of(texts, tmp_path_factory.mktemp("forms"))
 
 
+in_known_order = pytest.mark.skipif(FREE_THREADED, reason="nothing is told of accesses that are intervals")
+
+
 def own_writes(told: Told) -> list[tuple[object, ...]]:
     return [each for each in told.findings if each[0] in ("overwritten before read", "unguarded own write")]
 
 
+@in_known_order
 @pytest.mark.parametrize("name", FOUND)
 def test_it_returned_what_another_one_wrote(name: str, told: dict[str, Told]) -> None:
     found = own_writes(told[f"{name}, overwritten"])
     assert found == [("overwritten before read", "possible", "inferred", "self.last")]
 
 
+@in_known_order
 @pytest.mark.parametrize("name", FOUND)
 def test_it_could(name: str, told: dict[str, Told]) -> None:
     assert own_writes(told[name]) == [("unguarded own write", "possible", "inferred", "self.last")]
