@@ -136,28 +136,36 @@ class Decisions:
                 Question(each, "raises", callee) for each in tried if (callee := self._callee(each)) is not None
             )
         outer = [each for each in before if not self._dominators.dominates(index, each)]
-        if any(each not in self._run.conditions for each in outer):
+        ways = [self._way(each, index) for each in outer]
+        if any(branch not in self._run.conditions for branch, _ in ways):
             return frozenset()
-        asked = [list(self._asked(each, index)) for each in outer]
+        asked = [list(self._asked(*way)) for way in ways]
         alike = (
             frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked)) if asked else frozenset()
         )
         if alike:
             asked += [list(self._asked(each, index)) for each in before if each not in outer]
         said = frozenset(one for each in asked for one in each if self._meaning(one) in alike)
-        return said | self._if_asked(index, outer) if len(before) == len(outer) > 1 else said
+        return said | self._if_asked(index, ways) if len(before) == len(outer) > 1 else said
 
-    def _if_asked(self, index: int, branches: list[int]) -> frozenset[Question]:
+    def _way(self, before: int, index: int) -> tuple[int, int]:
+        """The branch and its successor by which control comes from one instruction to the next: 3.14 has a mark in
+        between."""
+        while self._run.instructions[before].name == "NOT_TAKEN" and len(self._before[before]) == 1:
+            before, index = self._before[before][0], before
+        return before, index
+
+    def _if_asked(self, index: int, ways: list[tuple[int, int]]) -> frozenset[Question]:
         """What was answered on the way to an instruction if it was asked at all: the last one of several tests that
         lead there (`if self.shared and key in self.made: return`). Not in a loop: it may have been asked in an earlier
         turn."""
         conditions = self._conditions
         try:
             last = [
-                branch
-                for branch in branches
+                (branch, way)
+                for branch, way in ways
                 if not any(
-                    successor != index and conditions.may_lead(successor, index, branch)
+                    successor != way and conditions.may_lead(successor, index, branch)
                     for successor in self._run.ways[branch]
                 )
             ]
@@ -165,8 +173,8 @@ class Decisions:
                 return frozenset()
             return frozenset(
                 one
-                for branch in last
-                for one in self._asked(branch, index)
+                for branch, way in last
+                for one in self._asked(branch, way)
                 if one.at == branch or not conditions.may_lead(one.at, index, branch)
             )
         except TooMuch:
