@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.findings.forms import Told, told_of
 from tests.recording import Scripts
 
@@ -35,6 +36,7 @@ for thread in threads: thread.join()
 """
 LOOP = "for each in {}: act(each)"
 ADD = 'd["c"] = 3'
+MADE_AS_ASKED = "made as it was asked for"
 POSSIBLE = {
     "an item more": (LOOP.format("d"), ADD, "d"),
     "before": ('box.of["b"] = 5', LOOP.format("box.of"), "box.of"),
@@ -65,7 +67,7 @@ POSSIBLE = {
     "taken": (LOOP.format("recent"), "recent.popleft()", "recent"),
     "in order": (LOOP.format("ordered"), 'ordered["c"] = 3', "ordered"),
     "of a class of its own": (LOOP.format("table"), 'table["c"] = 3', "table"),
-    "made as it was asked for": (LOOP.format("made"), 'made["c"].append(1)', "made"),
+    MADE_AS_ASKED: (LOOP.format("made"), 'made["c"].append(1)', "made"),
     "different locks": ("with lock:\n    for each in d: act(each)", "with other: d['c'] = 3", "d"),
     "a lock at the change alone": (LOOP.format("d"), "with lock: d['c'] = 3", "d"),
     "its own changes too": ('for each in d: act(each)\nd["x"] = 1\ndel d["x"]', ADD, "d"),
@@ -135,6 +137,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 
 @pytest.mark.parametrize("name", POSSIBLE)
 def test_found(name: str, told: dict[str, Told]) -> None:
+    if FREE_THREADED and name == MADE_AS_ASKED:
+        pytest.skip("who made it is not known there if the first thread ends meanwhile")
     assert told[name].findings == [("possible", "proven", POSSIBLE[name][2])]
 
 
