@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import without_another_lock
 from opcodetrace.analyse.read_back import ReadBack, Unguarded, written_blindly
@@ -118,11 +119,18 @@ class ReadsAfterRelease:
     def _pairs(self) -> Iterator[tuple[int, int]]:
         """A write, and its thread's next access of the location: a read by which it is returned."""
         events, accesses = self._events, self._accesses
-        blind = written_blindly(self._evidence, accesses)
+        returned = self._returned
+        blind = written_blindly(self._evidence, accesses) if returned else np.zeros(0, bool)
         wanted = np.zeros(len(blind), bool)
-        wanted[accesses.locations] = True
-        wanted &= ~blind
-        order = accesses.order[wanted[events.location[accesses.order]]]
+        for start in range(0, len(events) if returned else 0, PIECE):
+            part = slice(start, start + PIECE)
+            is_read = np.isin(events.site[part], list({read for _, read in returned})) & (events.location[part] >= 0)
+            wanted[events.location[part][is_read]] = True
+        its = np.intersect1d(accesses.locations, np.flatnonzero(wanted & ~blind))
+        if not len(its):
+            return
+        bounds = accesses.bounds
+        order = np.concatenate([accesses.order[bounds[each] : bounds[each + 1]] for each in its.tolist()])
         lane = events.location[order].astype(np.int64) * (int(events.thread.max(initial=0)) + 1) + events.thread[order]
         by_lane = np.argsort(lane, kind="stable")
         order, lane = order[by_lane], lane[by_lane]
@@ -132,17 +140,39 @@ class ReadsAfterRelease:
         )
         meets &= (events.frame[write] == events.frame[read]) & ~events.failed()[read]
         meets &= np.isin(events.tag[write], KNOWN) & np.isin(events.tag[read], KNOWN)
+        meets &= np.isin(
+            _as_one(events.site[write], events.site[read]), [(one << 32) + other for one, other in returned]
+        )
         write, read = write[meets], read[meets]
         differs = ~same(events, write, read)
         number: defaultdict[tuple[int, int, bool], int] = defaultdict(int)
-        returned: dict[tuple[int, int], bool] = {}
         for one, other, is_other in zip(write.tolist(), read.tolist(), differs.tolist(), strict=True):
             sites = int(events.site[one]), int(events.site[other])
-            if sites not in returned:
-                returned[sites] = self._is_returned(*sites)
             number[*sites, is_other] += 1
-            if returned[sites] and number[*sites, is_other] <= MOST:
+            if number[*sites, is_other] <= MOST:
                 yield one, other
+
+    @cached_property
+    def _returned(self) -> list[tuple[int, int]]:
+        """The sites of writes under a lock, each with that of a read without it that returns the value."""
+        alike: defaultdict[tuple[int, str | None], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+        for number, site in self._trace.sites.items():
+            writes, reads = alike[self._trace.site_codes[number].id, site.name]
+            if site.operation.startswith("STORE"):
+                writes.append(number)
+            elif site.operation.startswith("LOAD") and self._is_in_a_return(number):
+                reads.append(number)
+        return [
+            (write, read)
+            for writes, reads in alike.values()
+            for read in reads
+            for write in writes
+            if self._is_returned(write, read)
+        ]
+
+    def _is_in_a_return(self, read: int) -> bool:
+        found = self._activations.syntax.of_site(read)
+        return found is not None and any(isinstance(step.parent, ast.Return) for step in found[0].above(found[1]))
 
     def _is_returned(self, write: int, read: int) -> bool:
         """Whether the source says that what is written under a lock is then read without it, in a `return`."""
@@ -154,6 +184,11 @@ class ReadsAfterRelease:
             return False
         is_returned = any(isinstance(step.parent, ast.Return) for step in tree.above(other))
         return is_returned and tree.follows(one, other) is True and bool(_withs(tree, one) - _withs(tree, other))
+
+
+def _as_one(write: Array, read: Array) -> Any:
+    """Two sites as one number."""
+    return (write.astype(np.int64) << 32) + read
 
 
 def _withs(tree: Tree, node: ast.AST) -> set[ast.AST]:
