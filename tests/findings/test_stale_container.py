@@ -108,7 +108,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 @pytest.mark.parametrize("name", LOST)
 def test_what_is_put_into_a_replaced_container_is_lost(told: dict[str, Told], name: str) -> None:
     found = [finding for finding in told[name].findings if finding[0] == "stale container"]
-    assert found == [("stale container", "happened", "proven", "box.items")]
+    assert found == [("stale container", "happened", "inferred", "box.items")]
 
 
 @pytest.mark.parametrize("name", NOT_LOST)

@@ -51,7 +51,7 @@ _NEAR = 300  # events after an act among which what else was done by its check i
 _STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
-OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
+_OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
 _EMPTIES = (*_TAKES, ".clear(", ".remove(")
 _STORES = frozenset(each for each in Operation if each.startswith("STORE_"))
 _DELETES = frozenset(each for each in Operation if each.startswith("DELETE_"))
@@ -159,7 +159,7 @@ def _alike(tests: _Tests) -> tuple[Array, Array]:
         for check, answer in answers.items():
             answers_of.setdefault(check, set()).add(answer)
     wanted = np.array(sorted(answers_of), np.int64)
-    for_nothing = np.array([answers_of[check] <= OF_NOTHING for check in wanted.tolist()], bool)
+    for_nothing = np.array([answers_of[check] <= _OF_NOTHING for check in wanted.tolist()], bool)
     alike = np.arange(len(wanted))
     alike[for_nothing] = np.argmax(for_nothing)
     return wanted, alike
@@ -306,7 +306,7 @@ class _Search:
             for act, answers in self._tests.items()
             if sites[act].operation in _STORES
         }
-        return {check for act, check in last.items() if self._tests[act][check] in OF_NOTHING}
+        return {check for act, check in last.items() if self._tests[act][check] in _OF_NOTHING}
 
     def _looks(self, place: int, act: int) -> bool:
         """Whether another thread than that of an act finds out there whether it was done, and may act itself."""

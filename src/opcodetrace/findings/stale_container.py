@@ -31,7 +31,7 @@ class StaleContainerKind(Kind):
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         for each in map(evidence.replacements.told, evidence.replacements.lost):
             roles = {READ: each.read, REPLACEMENT: each.replacement, CHANGE: each.change}
-            yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (each.location, each.changed))
+            yield Finding(NAME, Severity.HAPPENED, Certainty.INFERRED, roles, (each.location, each.changed))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "change")
@@ -59,13 +59,12 @@ class StaleContainerKind(Kind):
 
     def how_sure(self, teller: Teller) -> str:
         return (
-            "Proven: the trace shows which container was read, replaced and changed, and that nobody read it later; "
-            "the code, that nobody else has it."
+            "Inferred: the trace shows which container was read, replaced and changed, and no read of it after that. "
+            "That nobody else has it is taken from the source."
         )
 
     def remark(self, role: str, teller: Teller) -> str | None:
-        change = teller.step(CHANGE)
-        return "LOST" if role == CHANGE and change is not None else None
+        return "LOST" if role == CHANGE else None
 
 
 STALE_CONTAINER = StaleContainerKind()
