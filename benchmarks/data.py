@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ FORMATS = ("text", "markdown", "json")
 WINDOW = "8G"
 AT_ONCE = 100_000  # rows that are Python objects at one time
 ALONE = "lost update"  # the kind beside which all of them are measured
+TURNS = 3  # of each of the two, in turn: the disk is still busy with what the one before wrote
 POLL = 0.02  # seconds between looks at a process's memory
 
 
@@ -132,14 +134,27 @@ def after_the_end(command: Sequence[str | Path], kinds: str = "") -> tuple[Done,
     return done, done.end - json.loads(done.output)["end"]
 
 
+def side_by_side(database: Path, other: Path, arguments: Sequence[str | Path]) -> tuple[float, float, Done]:
+    """The median seconds with one kind alone and with all kinds, and the last run of all kinds, which is in
+    `database` then."""
+    alone, every = [], []
+    for _ in range(TURNS):
+        other.unlink(missing_ok=True)
+        alone.append(after_the_end(["-d", other, *arguments], ALONE)[1])
+        database.unlink(missing_ok=True)
+        done, seconds = after_the_end(["-d", database, *arguments])
+        every.append(seconds)
+    other.unlink()
+    return statistics.median(alone), statistics.median(every), done
+
+
 def rows_of(events: int, folder: Path) -> Iterator[tuple[str, str, str]]:
     """What is measured of a run of so many events, and what was asked for."""
     rates = {}
     for name, program in (("all shared", "counter"), ("5 % shared", "partly")):
         database = folder / f"{program}.db"
         arguments = (PROGRAMS / f"{program}.py", str(events // (2 * EVENTS_AN_INCREMENT)))
-        done, seconds = after_the_end(["-d", database, *arguments])
-        _, alone = after_the_end(["-d", folder / "alone.db", *arguments], ALONE)
+        alone, seconds, done = side_by_side(database, folder / "alone.db", arguments)
         with contextlib.closing(sqlite3.connect(database)) as connection:
             records, accesses, stored, kept, truncated = connection.execute(
                 "SELECT records, accesses, stored, events, truncated FROM runs"

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes
+from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
@@ -147,12 +148,15 @@ class Checks:
     def histories(self) -> Histories:
         return Histories(self._events)
 
-    def made_by_one(self, acts: Array, tests: Tests) -> Array:
-        """Those of some accesses that may have been decided upon by a check."""
+    def made_by_one(self, among: Array, tests: Tests) -> Array:
+        """The places of those accesses that may have been decided upon by a check. `among` is a mask."""
         events = self._events
-        acts = acts[events.location[acts] >= 0]
-        found: Array = acts[np.isin(events.site[acts], list(tests)) | self.called.may_have_decided(acts)]
-        return found
+        found = [np.empty(0, np.int64)]
+        for start in range(0, len(events), PIECE):  # of millions, few are
+            part = slice(start, start + PIECE)
+            acts = start + np.flatnonzero(among[part] & (events.location[part] >= 0))
+            found.append(acts[np.isin(events.site[acts], list(tests)) | self.called.may_have_decided(acts)])
+        return np.concatenate(found)
 
     def of(self, act: int, tests: Mapping[int, str]) -> Checked | None:
         """The one of an access; `tests` has those that its own function may make."""
@@ -318,8 +322,7 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
     took away what was there. Not if the program is ready for that (`handlers`)."""
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
-    acts = np.flatnonzero(events.failed() & (events.kind == EventKind.READ))
-    acts = checks.made_by_one(acts, tests)
+    acts = checks.made_by_one(events.failed() & (events.kind == EventKind.READ), tests)
 
     def asked_for_it(found: Checked, act: Event) -> bool:
         """Whether the check had found what the access needs."""
@@ -356,9 +359,7 @@ def acted_on_a_stale_check(
         for site in trace.sites.values()
         if any(test.answer for test in site.tests)
     }
-    acts = checks.made_by_one(
-        np.flatnonzero((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)), tests
-    )
+    acts = checks.made_by_one((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE), tests)
     if not len(acts):
         return
 

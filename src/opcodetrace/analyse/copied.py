@@ -73,6 +73,8 @@ class Copied:
             return
         texts = SourceTexts(trace)
         sites = [each for each in trace.sites if _empties(texts.expression(each))]
+        if not sites:
+            return
         of_location = np.append(self._containers.of_location, 0)
         is_write = (events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)
         drops = np.flatnonzero(is_write & np.isin(events.site, sites) & (of_location[events.location] > 0))[:MAX_DROPS]

@@ -86,7 +86,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     trace = evidence.trace
     events, checks = trace.events, evidence.checks
     tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
-    acts = checks.made_by_one(np.flatnonzero(events.kind <= EventKind.DELETE), tests)
+    acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests)
     if not len(acts) or not can_be_judged(trace):
         return
     called = checks.called.tests
