@@ -48,8 +48,14 @@ def command(scripts: Scripts, arguments: list[str]) -> list[str | Path]:
     return [*COMMAND, arguments[0], "-d", scripts.database, *arguments[1:]]
 
 
-@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_output_that_cannot_be_written_is_one_line(arguments: list[str], scripts: Scripts) -> None:
+UNWRITABLE = ["No space left on device", "Broken pipe", "stdout is closed"]
+# Each command one way, in turn; `report` all ways.
+OUTPUTS = [(" ".join(each), UNWRITABLE[at % 3]) for at, each in enumerate(COMMANDS)]
+OUTPUTS += [("report", why) for why in UNWRITABLE[1:]]
+
+
+@pytest.mark.parametrize(("line", "why"), OUTPUTS)
+def test_output_that_cannot_be_written_is_one_line(line: str, why: str, scripts: Scripts) -> None:
     from opcodetrace.store.database import Database
 
     scripts.write("script.py", COUNTS)
@@ -58,23 +64,20 @@ def test_output_that_cannot_be_written_is_one_line(arguments: list[str], scripts
     unread, writer = os.pipe()
     os.close(unread)
     with open("/dev/full", "wb") as full:
-        outputs = [full.fileno(), writer]
-        done = [
-            subprocess.run(
-                command(scripts, arguments),
-                stdout=output,
-                stderr=subprocess.PIPE,
-                cwd=scripts.folder,
-                env=environment(),
-            )
-            for output in outputs
-        ]
+        output = {"No space left on device": full.fileno(), "Broken pipe": writer}.get(why, subprocess.DEVNULL)
+        closed = ["sh", "-c", 'exec "$@" >&-', "sh"] if why == "stdout is closed" else []
+        done = subprocess.run(
+            [*closed, *command(scripts, line.split())],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            cwd=scripts.folder,
+            env=environment(),
+            text=True,
+        )
     os.close(writer)
-    done.append(scripts.run(["sh", "-c", 'exec "$@" >&-', "sh", *command(scripts, arguments)]))
-    for each, why in zip(done, (b"No space left on device", b"Broken pipe", b"stdout is closed"), strict=True):
-        assert each.returncode == 74
-        assert each.stderr.startswith(b"opcodetrace: cannot write the output: " + why), each.stderr
-        assert each.stderr.count(b"\n") == 1
+    assert done.returncode == 74
+    assert done.stderr.startswith(f"opcodetrace: cannot write the output: {why}"), done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_report_that_fills_its_disk_is_no_wrong_path(scripts: Scripts) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recording import ROOT, Recording, Scripts, Underway, opcodetrace
+from tests.recording import ROOT, Recording, Scripts, Underway, invoke
 
 
 def reported(recording: Recording) -> dict[str, Any]:
     assert recording.exit_code == 0, recording.stderr
-    done = opcodetrace("report", "-d", recording.database, "--format", "json")
+    done = invoke("report", "-d", recording.database, "--format", "json")
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
@@ -184,7 +184,7 @@ def test_a_lock_released_between_in_between(record: Callable[..., Recording], tm
 
 def text(tmp_path: Path) -> list[str]:
     """The report's paragraphs, each as one line."""
-    done = opcodetrace("report", "-d", tmp_path / "trace.db")
+    done = invoke("report", "-d", tmp_path / "trace.db")
     assert done.returncode == 0, done.stderr
     return [" ".join(part.split()) for part in done.stdout.split("\n\n")]
 

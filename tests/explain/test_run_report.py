@@ -26,7 +26,7 @@ from opcodetrace.trace.report_model import RunReport
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Site, SourceFile
 from opcodetrace_cli import main
-from tests.recording import opcodetrace, record
+from tests.recording import record
 from tests.report.cases import archetype, two_threads
 from tests.report.threads_at_work import PATH, Recorded
 
@@ -219,5 +219,5 @@ for thread in threads:
     assert not report.more
     assert len(short.stories) == 1
     assert len(short.more) == 12
-    text = opcodetrace("report", "-d", recording.database).stdout
+    text = invoke("report", "-d", recording.database).stdout
     assert text.count("like finding 1") == 11

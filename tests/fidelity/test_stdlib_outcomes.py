@@ -8,9 +8,9 @@ from tests.fidelity.stdlib_outcomes import compare
 
 @pytest.mark.slow
 def test_cpythons_own_tests_have_the_same_outcomes() -> None:
-    comparison = compare("test_contextlib", "test_descr", "test_json")
-    assert comparison.passed > 350
-    assert comparison.records > 100_000
+    comparison = compare("test_contextlib", "test_descr")
+    assert comparison.passed > 200
+    assert comparison.records > 50_000
     assert comparison.unknown() == {}
     assert comparison.unwoven == []
 
@@ -25,7 +25,7 @@ def test_those_of_what_threads_wait_by_too() -> None:
 
 def test_a_module_that_cannot_be_run_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stdlib_outcomes, "TRIES", 1)
-    comparison = compare("test_of_nothing")
+    comparison = compare("test_of_nothing", way="plain")
     assert comparison.differences == {}
     assert comparison.passed == 0
     assert comparison.incomparable != []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recording import Recording, Scripts, Underway, opcodetrace
+from tests.recording import Recording, Scripts, Underway, invoke
 
 HEAD = """
 import os, sys, threading
@@ -363,19 +363,19 @@ def test_waits_that_give_up_are_none(tmp_path: Path) -> None:
 
 def test_all_formats_tell_of_one_that_happened(tmp_path: Path) -> None:
     recording = stuck(HAPPENED["two locks"], tmp_path)
-    checked = opcodetrace("check", "-d", recording.database)
+    checked = invoke("check", "-d", recording.database)
     assert checked.returncode == 1
     assert "deadlock" in checked.stdout
-    told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
+    told = " ".join(invoke("report", "-d", recording.database).stdout.split())
     assert "1 deadlock happened." in told
     assert " waits for the Lock a" in told
     assert "WAITS FOR EVER" in told
-    report = json.loads(opcodetrace("report", "-d", recording.database, "--format", "json").stdout)
+    report = json.loads(invoke("report", "-d", recording.database, "--format", "json").stdout)
     (finding,) = report["findings"]
     assert set(finding["sites"]) == {"hold 1", "wait 1", "hold 2", "wait 2"}
     roles = {step["role"] for step in finding["interleaving"]["steps"] if step.get("role")}
     assert roles == set(finding["sites"])
-    assert "**WAITS FOR EVER**" in opcodetrace("report", "-d", recording.database, "--format", "markdown").stdout
+    assert "**WAITS FOR EVER**" in invoke("report", "-d", recording.database, "--format", "markdown").stdout
     locks = "SELECT label FROM finding_locks JOIN sync_objects ON sync_objects.id = sync_object_id ORDER BY label"
     assert recording.query(locks) == [("a",), ("b",)]
 
@@ -432,7 +432,7 @@ def left(lock: str, timeout: str = "") -> str:
 def test_a_lock_whose_holder_has_ended(lock: str, tmp_path: Path) -> None:
     recording = left_behind(left(lock), tmp_path)
     assert recording.query(SEVERITIES) == [("happened", "proven")]
-    told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
+    told = " ".join(invoke("report", "-d", recording.database).stdout.split())
     assert (
         f"second waits for the {'RLock' if lock == 'c' else 'Lock'} {lock} (line 18), which first took (line 12)"
         in told

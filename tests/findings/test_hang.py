@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recording import Recording, Underway, opcodetrace
+from tests.recording import Recording, Underway, invoke
 
 HEAD = """
 import os, queue, sys, threading
@@ -369,18 +369,18 @@ sys.stdin.readline()
 
 def test_it_is_told_who_waits_and_who_gave_last(tmp_path: Path) -> None:
     recording = killed(*HANG["a queue that a thread put too little into"], signal.SIGKILL, tmp_path)
-    told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
+    told = " ".join(invoke("report", "-d", recording.database).stdout.split())
     assert "1 deadlock happened." in told
     assert "MainThread waits for the Queue items (line 19); producer put something into it last (line 14)." in told
     assert "nobody is left to put anything into the Queue items." in told
     assert "WAITS FOR EVER" in told
-    checked = opcodetrace("check", "-d", recording.database)
+    checked = invoke("check", "-d", recording.database)
     assert checked.returncode == 1
 
 
 def test_it_is_told_who_waits_for_whom(tmp_path: Path) -> None:
     recording = killed(*HANG["a thread that holds what the next giver needs"], signal.SIGKILL, tmp_path)
-    told = " ".join(opcodetrace("report", "-d", recording.database).stdout.split())
+    told = " ".join(invoke("report", "-d", recording.database).stdout.split())
     assert "taker waits for the Queue items (line 17)." in told
     assert "MainThread waits for the end of taker (line 24)." in told
     assert "giver waits for the Lock lock (line 21), which taker holds." in told

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.findings.forms import Told, told_of
-from tests.recording import opcodetrace, record
+from tests.recording import invoke, record
 
 KIND = "stolen wake-up"
 HEAD = """
@@ -171,7 +171,7 @@ def test_how_it_is_told(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(HEAD + STOLEN)
     assert record(tmp_path / "trace.db", "-q", script).exit_code == 0
-    report = json.loads(opcodetrace("report", "-d", tmp_path / "trace.db", "--format", "json").stdout)
+    report = json.loads(invoke("report", "-d", tmp_path / "trace.db", "--format", "json").stdout)
     (finding,) = [each for each in report["findings"] if each["kind"] == KIND]
     sources = {role: site["source"].strip() for role, site in finding["sites"].items()}
     assert sources["theft"] == "items.pop()"

@@ -34,36 +34,33 @@ def shell(scripts: Scripts, redirections: str, *command: str | Path) -> int:
     return scripts.run(["sh", "-c", line, "sh", *command]).returncode
 
 
-@pytest.mark.parametrize("runs", [1, 2])
 @pytest.mark.parametrize("redirections", CLOSED)
-def test_what_is_closed_is_closed_for_the_script(redirections: str, runs: int, scripts: Scripts) -> None:
+def test_what_is_closed_is_closed_for_the_script(redirections: str, scripts: Scripts) -> None:
     # GIVEN a script that looks at its descriptors
     scripts.write("script.py", OPEN)
     plainly = shell(scripts, redirections, sys.executable, "script.py", "plain")
-    # WHEN it is recorded, the trace file being new and then not
-    command: list[str | Path] = [*COMMAND, "record", "-d", scripts.database, "--runs", str(runs), "script.py"]
-    codes = [shell(scripts, redirections, *command, "recorded") for _ in range(2)]
+    # WHEN it is recorded, once into a new trace file, and twice into that
+    command: list[str | Path] = [*COMMAND, "record", "-d", scripts.database]
+    codes = [
+        shell(scripts, redirections, *command, *options, "script.py", "recorded") for options in ([], ["--runs", "2"])
+    ]
     # THEN it sees what it sees alone
     assert codes == [plainly, plainly] == [0, 0]
     plain = (scripts.folder / "plain").read_text()
-    assert (scripts.folder / "recorded").read_text() == plain * 2 * runs
-    assert len(scripts.query("SELECT 1 FROM runs")) == 2 * runs
+    assert (scripts.folder / "recorded").read_text() == plain * 3
+    assert len(scripts.query("SELECT 1 FROM runs")) == 3
 
 
-@pytest.mark.parametrize("quiet", [True, False])
 @pytest.mark.parametrize(
     ("ending", "code"),
     [("pass", 0), ("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 15)", -signal.SIGTERM)],
 )
-def test_a_stderr_that_cannot_be_written_changes_no_ending(
-    quiet: bool, ending: str, code: int, scripts: Scripts
-) -> None:
+def test_a_stderr_that_cannot_be_written_changes_no_ending(ending: str, code: int, scripts: Scripts) -> None:
     scripts.write("script.py", ending)
-    command: list[str | Path] = [*COMMAND, "record", "-d", scripts.database, *(["-q"] if quiet else []), "script.py"]
-    assert shell(scripts, "2>/dev/full", *command) == code
-    command.insert(-1, "--runs=2")
-    assert shell(scripts, "2>/dev/full", *command) == code
-    assert len(scripts.query("SELECT 1 FROM runs")) == 3
+    command: list[str | Path] = [*COMMAND, "record", "-d", scripts.database]
+    for options in ([], ["-q"], ["--runs=2"]):
+        assert shell(scripts, "2>/dev/full", *command, *options, "script.py") == code
+    assert len(scripts.query("SELECT 1 FROM runs")) == 4
 
 
 def test_a_stderr_that_nobody_reads_changes_no_ending(scripts: Scripts) -> None:

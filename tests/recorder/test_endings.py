@@ -109,7 +109,8 @@ def test_finalizers_run_after_sys_exit(scripts: Scripts) -> None:
 def test_with_several_runs_it_prints_the_same_several_times(ending: str, scripts: Scripts) -> None:
     scripts.write("script.py", ENDINGS[ending])
     plain = scripts.plain("script.py")
-    recorded = scripts.recorded("--runs", "3", "script.py")
+    record = scripts.recorded if ending in ("killed", "keyboard interrupt") else scripts.record
+    recorded = record("--runs", "3", "script.py")
     assert recorded.returncode == plain.returncode
     times = 1 if ending == "keyboard interrupt" and plain.returncode == 0 else 3
     assert recorded.stdout == plain.stdout * times
@@ -121,7 +122,7 @@ def test_with_several_runs_it_prints_the_same_several_times(ending: str, scripts
 )
 def test_the_run_says_how_it_ended(ending: str, code: int, signum: int | None, scripts: Scripts) -> None:
     scripts.write("script.py", ENDINGS[ending])
-    scripts.recorded("script.py", "a", "-q")
+    scripts.record("script.py", "a", "-q")
     assert scripts.query("SELECT script, exit_code FROM runs") == [("script.py", code)]
 
 
@@ -137,7 +138,7 @@ def test_only_the_first_of_several_runs_has_stdin(scripts: Scripts) -> None:
 
 def test_the_exit_code_of_several_runs_is_the_first_that_is_not_0(scripts: Scripts) -> None:
     scripts.write("script.py", "import sys\nopen('n', 'a').write('x')\nsys.exit(len(open('n').read()) - 1)")
-    assert scripts.recorded("--runs", "3", "script.py").returncode == 1
+    assert scripts.record("--runs", "3", "script.py").returncode == 1
 
 
 def test_several_runs_are_told_apart_by_what_they_print(scripts: Scripts) -> None:

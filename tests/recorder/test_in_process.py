@@ -644,11 +644,11 @@ print(all(seen), seen, spin.__code__.co_consts[-1].__class__.__name__)
 @pytest.mark.slow
 def test_threads_that_run_on(database: Path) -> None:
     """They are in the midst of woven code whenever a recording ends, and when the next one begins."""
-    done = run(STRAGGLERS, database, 15)
+    done = run(STRAGGLERS, database, 8)
     assert (done.returncode, done.stdout.split()[:1]) == (0, ["True"]), done.stdout + done.stderr
     assert "Code" not in done.stdout
     # All that is recorded is told of, and belongs to functions, texts and threads of its run.
-    assert query(database, "SELECT count(*), sum(missed > 100), sum(holes) FROM runs") == [(16, 0, 0)]
+    assert query(database, "SELECT count(*), sum(missed > 100), sum(holes) FROM runs") == [(9, 0, 0)]
     assert query(database, "SELECT count(*) FROM runs WHERE notes != '[]'") == [(0,)]
     assert query(database, "SELECT count(*) FROM accesses WHERE thread_name IS NULL") == [(0,)]
 

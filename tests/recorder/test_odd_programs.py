@@ -36,8 +36,11 @@ def work():
 twice(work)
 """,
     "values": """
-nested, tuples = [], ()
-for _ in range(100_000): nested, tuples = [nested], (tuples,)
+def deep():
+    nested, tuples = [], ()
+    for _ in range(100_000): nested, tuples = [nested], (tuples,)
+    return nested, tuples
+nested, tuples = deep()
 class Raises:
     def __eq__(self, other): raise ValueError
     def __bool__(self): raise KeyError

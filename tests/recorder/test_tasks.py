@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recording import Recording, opcodetrace, record
+from tests.recording import Recording, invoke, record
 
 WORK = """
     counter = [0]
@@ -62,14 +62,14 @@ def merged(recording: Recording) -> list[str]:
 
 def assert_nothing_is_claimed(recording: Recording, lanes: str) -> None:
     for command in ("report", "check"):
-        told = opcodetrace(command, "-d", recording.database)
+        told = invoke(command, "-d", recording.database)
         text = " ".join(told.stdout.split())
         assert told.returncode == 0
         assert f"What was lost is not known: {lanes} were not told apart." in text
         assert f"{lanes.capitalize()}: several took turns within a thread" in text
         assert "o update was lost" not in text
         assert "nothing to lose" not in text
-    assert f"{lanes} not told apart" in opcodetrace("runs", "-d", recording.database).stdout
+    assert f"{lanes} not told apart" in invoke("runs", "-d", recording.database).stdout
     assert f"{lanes} not told apart" in recording.stderr
 
 
@@ -169,7 +169,7 @@ def test_the_innermost_await_is_where_a_task_stopped(tmp_path: Path) -> None:
     for function, awaited_by in switches:
         assert function == "bare"
         assert [each[0] for each in json.loads(str(awaited_by))] == ["Awaitable.__await__", "numbers", "wrapped", "add"]
-    told = opcodetrace("report", "-d", recording.database).stdout
+    told = invoke("report", "-d", recording.database).stdout
     assert "stopped at" in told
     assert "awaited by __await__, line " in told
     assert "; by add, line " in told
@@ -236,7 +236,7 @@ def test_coroutines_one_after_the_other_are_one_lane(tmp_path: Path) -> None:
     """
     recording = recorded(tmp_path, program)
     assert merged(recording) == []
-    assert "There was nothing to lose" in opcodetrace("report", "-d", recording.database).stdout
+    assert "There was nothing to lose" in invoke("report", "-d", recording.database).stdout
 
 
 def test_tasks_that_are_written_in_python_are_noticed(tmp_path: Path) -> None:
@@ -395,7 +395,7 @@ def test_tasks_that_do_the_same_are_folded(tmp_path: Path) -> None:
     threading.Thread(target=lock.acquire).start()
     """
     recording = recorded(tmp_path, program)
-    document = json.loads(opcodetrace("report", "-d", recording.database, "--format", "json").stdout)
+    document = json.loads(invoke("report", "-d", recording.database, "--format", "json").stdout)
     ((finding, *_),) = [document["findings"]]
     interleaving = finding["interleaving"]
     (fold,) = [step for step in interleaving["steps"] if step["step"] == "fold" and step["alike"]]
@@ -404,7 +404,7 @@ def test_tasks_that_do_the_same_are_folded(tmp_path: Path) -> None:
     names = {thread["thread"]: thread["name"] for thread in document["threads"]}
     assert {names[thread] for thread in fold["threads"]} <= {f"Task-{number}" for number in range(2, 12)}
     for form in ("text", "markdown"):
-        told = " ".join(opcodetrace("report", "-d", recording.database, "--format", form).stdout.split())
+        told = " ".join(invoke("report", "-d", recording.database, "--format", form).stdout.split())
         assert "and 3 more do the same: 7 more writes of" in told
         assert "either thread" not in told
         assert "Neither task was seen to hold a lock that another one used too" in told

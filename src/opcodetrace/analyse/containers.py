@@ -19,7 +19,7 @@ from opcodetrace.analyse.activations import Activation, Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.container_uses import Uses, end_of_statement, uses_of
 from opcodetrace.analyse.made_of import called_name
-from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.site import Code, Operation
 from opcodetrace.trace.source_text import SourceTexts
@@ -46,8 +46,7 @@ class Containers:
         self._texts = SourceTexts(trace)
         self.activations = Activations(trace)
         self.of_location = np.zeros(0, np.int64) if trace.containers is None else trace.containers
-        identities = [each.identity or 0 if isinstance(each, Opaque) else 0 for each in self._events.others]
-        self._identities = np.array([*identities, 0], np.int64)
+        self._identities = np.append(self._events.identities(), 0)
         self.count = max(int(self._identities.max()), int(self.of_location.max(initial=0))) + 1
         self._uses: dict[int, Uses | None] = {}
         self._by_thread: dict[int, Array] = {}

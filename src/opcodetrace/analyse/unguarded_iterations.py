@@ -27,7 +27,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
-from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -97,7 +97,7 @@ class _Known:
             return
         wanted = np.unique(trace.containers[events.location[[pair.start for pair in pairs]]])
         of_location = np.where(np.isin(trace.containers, wanted), trace.containers, 0)
-        of_word = np.array([each.identity or 0 if isinstance(each, Opaque) else 0 for each in events.others], np.int64)
+        of_word = events.identities()
         of_word = np.append(np.where(np.isin(of_word, wanted), of_word, 0), 0)
         for start in range(0, len(events), PIECE):
             part = slice(start, start + PIECE)

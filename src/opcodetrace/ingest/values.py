@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from opcodetrace.ingest.row_hash import numbered
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, Tag
-from opcodetrace.spool.records import RECORD_DTYPE, Records, Survey, assemble
+from opcodetrace.spool.records import Records, Survey, assemble
 from opcodetrace.trace.event import ABSENT, Absent, Opaque, Raised, Value
-from opcodetrace.trace.events import ValueTag
+from opcodetrace.trace.events import DistinctValues, ValueTag
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +32,7 @@ class Interned:
         control = survey.control
         kinds = survey.control_kinds
         self._types = assemble(control[kinds == RecordKind.TYPE])
+        self._type_names: dict[int, str] = {}
         texts = assemble(control[kinds == RecordKind.TEXT])
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
@@ -39,7 +40,7 @@ class Interned:
         self._numbered = np.empty(0, np.int64), np.empty(0, np.int64)  # objects that are values, and their numbers
         # What DESCRIBE records tell: of which objects, in order; and by an object's number, which of them tells of it.
         self._told_objects = np.empty(0, np.int64)
-        self._told = np.empty(0, RECORD_DTYPE)
+        self._told_texts, self._told_tags = np.empty(0, np.uint64), np.empty(0, np.uint8)
         self._told_numbers: dict[int, int] = {}
         # The ids of a window lie close together (in a ring they begin anywhere, and after 32 bits anew), so the table
         # has an entry for each from the lowest on, and one more: what is out of range is clipped to it.
@@ -80,13 +81,14 @@ class Interned:
 
     def text(self, number: int) -> str | None:
         """The text with this id, as in the records."""
-        canonical = int(self.canonical_ids(np.array([number], np.uint64))[0])
+        place = (number - int(self._lowest)) & ID_MASK
+        canonical = int(self._table[min(place, len(self._table) - 1)])
         return None if canonical == UNKNOWN_TEXT else as_text(self._texts[canonical])
 
     def describe(self, objects: Array, rows: Records) -> None:
         """What DESCRIBE records tell of these objects, for values to come. The first word counts."""
         self._told_objects, first = np.unique(objects, return_index=True)
-        self._told = rows[first]
+        self._told_texts, self._told_tags = rows["value"][first], rows["tags"][first]
 
     def numbers(self, objects: Array) -> Array:
         """The numbers of these objects as values (`columns`); 0 for those that were none."""
@@ -108,13 +110,17 @@ class Interned:
         name = self.type_name(word >> ADDRESS_BITS)
         if row is None:
             return Opaque(name, number)
-        told = self._told[row]
-        return Opaque(name, number, self.text(int(told["value"])), int(told["tags"]) & 15 == Tag.TRUE)
+        text, tags = self._told_texts[row], self._told_tags[row]
+        return Opaque(name, number, self.text(int(text)), int(tags) & 15 == Tag.TRUE)
 
     def type_name(self, number: int) -> str:
         """A type's name as people write it: that of a built-in type or of the script's own without its module."""
-        name = as_text(self._types.get(number, b"")) or UNKNOWN_TYPE
-        return name.removeprefix("builtins.").removeprefix("__main__.")
+        name = self._type_names.get(number)
+        if name is None:
+            name = as_text(self._types.get(number, b"")) or UNKNOWN_TYPE
+            name = name.removeprefix("builtins.").removeprefix("__main__.")
+            self._type_names[number] = name
+        return name
 
     def _opaque(self, words: Array, objects: Array) -> Array:
         """Objects are numbered from 1, in the order in which they come here."""
@@ -237,7 +243,7 @@ class Interned:
         return ABSENT if canonical == UNKNOWN_TEXT else self._texts[canonical]
 
 
-class Distinct(Sequence[Value]):
+class Distinct(DistinctValues):
     """Texts and objects, each made when it is asked for."""
 
     def __init__(self, interned: Interned) -> None:
@@ -251,6 +257,9 @@ class Distinct(Sequence[Value]):
         self._words = np.concatenate([self._words, words])
         self._numbers = np.concatenate([self._numbers, numbers])
         return first
+
+    def identities(self) -> Array:
+        return np.where(self._tags == Tag.OBJECT, self._numbers, 0)
 
     def __len__(self) -> int:
         return len(self._tags)

@@ -6,6 +6,7 @@ The script's process loads no NumPy, so nothing that it imports imports this (se
 from __future__ import annotations
 
 import struct
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -36,6 +37,14 @@ class ValueTag(IntEnum):
     OTHER = 6  # its place in `Events.others`, as of what follows
     OBJECT = 7  # it is known which one
     SOME_OBJECT = 8  # it may be any other of those, and any of the former
+
+
+class DistinctValues(Sequence[Value]):
+    """Values of which each is made when it is asked for."""
+
+    @abstractmethod
+    def identities(self) -> Array:
+        """int64: those of the objects among them (`Opaque.identity`), 0 for all others. Makes no value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +139,12 @@ class Events(Sequence[Event]):
                     found[:] = [self.others[number] for number in used.tolist()]
                     values[where] = found[places]
         return values.tolist()
+
+    def identities(self) -> Array:
+        """Those of the objects among the `others`, 0 for all that is none or of which it is not known which."""
+        if isinstance(self.others, DistinctValues):
+            return self.others.identities()
+        return np.array([each.identity or 0 if isinstance(each, Opaque) else 0 for each in self.others], np.int64)
 
     def failed(self) -> Array:
         """A mask of the accesses that raised."""
