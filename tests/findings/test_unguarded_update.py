@@ -24,7 +24,7 @@ class Money:
 d, box, jobs, total = {"n": 0}, Box(), [], 0
 d[8] = d[1 << 40] = 0
 box.count, box.value, box.done, box.state = 0, Money(0), False, "idle"
-box.many, box.table = [1], {1: 1}
+box.many, box.table, box.bucket, box.rate = [1], {1: 1}, [1, 0], 1
 lock, audit, rlock, semaphore = threading.Lock(), threading.Lock(), threading.RLock(), threading.Semaphore(1)
 event, condition, items, future = threading.Event(), threading.Condition(), queue.Queue(), Future()
 none, simple, first_come = threading.Semaphore(0), queue.SimpleQueue(), queue.PriorityQueue()
@@ -75,6 +75,13 @@ TABLE = "new = {}\nfor k, v in box.table.items(): new[k] = v\ntime.sleep(0)\nbox
 UPDATE = "new = {}\nnew.update(box.table)\ntime.sleep(0)\nbox.table = new"
 ANOTHER = "new, old = [], []\nold.append(box.many)\ntime.sleep(0)\nbox.many = new"
 TOO_LATE = "new = []\nbox.many = new\nnew.append(box.count)\nbox.count = len(box.state)"
+REFILL = """
+tokens, last = box.bucket
+now = time.monotonic()
+if now < last: return
+box.bucket = [tokens + now - last, now]
+""".strip()
+TURN = "turn = box.count\nif turn % 2 MINE 0: box.count = turn + 1"
 POSSIBLE = {
     "a list made in a loop": (LOOP, LOOP, "box.many"),
     "a list that is extended": (EXTEND, EXTEND, "box.many"),
@@ -113,6 +120,12 @@ POSSIBLE = {
         "n = box.count\nif n == 9: return\ntime.sleep(0)\nbox.count = n + 1",
         "n = box.count\nif n == 9: return\ntime.sleep(0)\nbox.count = n + 1",
         "box.count",
+    ),
+    "a time looked at before": (REFILL, REFILL, "box.bucket"),
+    "read twice for one write": (
+        "box.rate += one() + box.rate",
+        "box.rate += one() + box.rate",
+        "box.rate",
     ),
     "read before": ("slowly()", "seen = box.count\nslowly()", "box.count"),
     "a lock for each, at one place": ("under(lock)", "under(audit)", "box.count"),
@@ -193,6 +206,7 @@ NONE = {
         "turn = box.count\nif turn % 2 == 0: box.count = turn + 1",
         "turn = box.count\nif turn % 2 == 1: box.count = turn + 1",
     ),
+    "one's turn, by order": (TURN.replace("MINE", "<="), TURN.replace("MINE", ">")),
     "a flag": ("slowly()\nbox.done = True", "while not box.done: time.sleep(0)\nslowly()"),
     "a flag under a lock": (
         "slowly()\nwith lock: box.done = True",

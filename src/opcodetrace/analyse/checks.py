@@ -29,7 +29,7 @@ from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site, SwitchPoint
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site, SwitchPoint, asks_more
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
@@ -189,7 +189,7 @@ class Checks:
         if check is None or begins_between(self._events, check, act):
             return None
         asked = tests[int(self._events.site[check])]
-        answer = self._told_by_value(check) if asked == MORE else asked
+        answer = self._told_by_value(check) if asks_more(asked) else asked
         return Checked(check, asked, answer, changes) if self._failed[check] == (answer == "raises") else None
 
     def _told_by_value(self, check: int) -> str:
@@ -368,7 +368,7 @@ def acted_on_a_stale_check(
         location = trace.locations[act.location]
         if not answer or act.seq in told:
             return False
-        if found.asked == MORE and not checks.is_done_twice(change, act):
+        if asks_more(found.asked) and not checks.is_done_twice(change, act):
             return False
         if location.kind is LocationKind.WHOLE:
             return checks.is_done_once(act.site) and is_undone_by_adding(
@@ -451,7 +451,7 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     places of the location's accesses."""
     events = trace.events
     site = trace.sites.get(int(events.site[write]))
-    tests = [] if site is None else [test.site for test in site.tests if test.answer in ("", MORE)]
+    tests = [] if site is None else [test.site for test in site.tests if not test.answer or asks_more(test.answer)]
     if not tests:
         return None
     between = its[np.searchsorted(its, read) + 1 : np.searchsorted(its, write)]

@@ -28,7 +28,7 @@ from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import MORE
+from opcodetrace.trace.site import asks_more
 from opcodetrace.trace.version import LostCount, LostUpdate, UnseenWrite
 
 Array = npt.NDArray[Any]
@@ -200,7 +200,11 @@ def _without_compared(
     """The same without updates after which the location held the number again that the overwriting write was made of,
     as its thread saw by a compare and set. Of an object that is there again it is not known what became of it."""
     events = trace.events
-    compared = {number for number, site in trace.sites.items() if any(test.answer in ("", MORE) for test in site.tests)}
+    compared = {
+        number
+        for number, site in trace.sites.items()
+        if any(not test.answer or asks_more(test.answer) for test in site.tests)
+    }
     writes = events.places(each.overwritten_by for each in lost if each.overwritten_by is not None) if compared else {}
     writes = {seq: place for seq, place in writes.items() if int(events.site[place]) in compared}
     if not writes:

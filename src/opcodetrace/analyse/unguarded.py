@@ -7,14 +7,14 @@ write. It is not told of a location's first write: who makes an object need not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
-from opcodetrace.analyse.checks import compared_again
+from opcodetrace.analyse.checks import begins_between, compared_again
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
@@ -27,6 +27,7 @@ Array = npt.NDArray[Any]
 Lines = frozenset[tuple[int, int | None]]  # file and line, of two writes
 
 CLOSEST = 16  # pairs of writes of a location and two places in the code that are looked at: those closest to each other
+MOST_READS = 64  # that are gone back from the one of which a write was made
 MAX_PAIRS = 20_000  # of all locations together; those closest to each other
 
 
@@ -174,7 +175,23 @@ class _Search:
         number = int(np.searchsorted(self._accesses.locations, location))
         its = self._accesses.order[self._accesses.begins[number] : self._accesses.ends[number]]
         again = compared_again(self._trace, its, read, place)
-        return read if again is None else again  # had it changed before that, it would not have been written
+        if again is not None:
+            return again  # had it changed before that, it would not have been written
+        return self._first_of(its, read, frozenset(site.flow.reads))
+
+    def _first_of(self, its: Array, read: int, sites: Container[int]) -> int:
+        """The first of the reads that flow into one write, if the location was not written between them:
+        `total.rate += factor() * (new - total.rate)`."""
+        events = self._events
+        first = read
+        for place in its[: int(np.searchsorted(its, read))][: -MOST_READS - 1 : -1].tolist():
+            if events.kind[place] != EventKind.READ:
+                break
+            if events.thread[place] == events.thread[read]:
+                if int(events.site[place]) not in sites or events.frame[place] != events.frame[read]:
+                    break
+                first = place
+        return read if begins_between(events, first, read) else first
 
     def _is_excluded(self, read: int, write: int, other: int) -> bool:
         """Whether something keeps the other write out of the update, or may do so."""

@@ -39,7 +39,7 @@ from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import MORE, WRITTEN, Operation, Site
+from opcodetrace.trace.site import WRITTEN, Operation, Site, asks_more
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Act, Primitive
 
@@ -147,7 +147,7 @@ def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
     for test in site.tests:
         known = trace.sites.get(test.site)
         answer = test.answer or ("true" if known is not None and known.operation == Operation.TEST else "")
-        if answer and answer != MORE:
+        if answer and not asks_more(answer):
             yield test.site, answer
 
 

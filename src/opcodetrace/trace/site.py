@@ -94,6 +94,11 @@ AT = "at "  # what is read at the offset that follows, in the same code object
 
 # A `Test.answer`: more was asked of what was read than can be told, not whether it is what is written
 MORE = "more"
+ORDER = "order"  # the same, and it was whether something is less or greater than something else
+
+
+def asks_more(answer: str) -> bool:
+    return answer in (MORE, ORDER)
 
 
 class Test(NamedTuple):
@@ -102,7 +107,7 @@ class Test(NamedTuple):
     site: int
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
     # compares with a constant, as the source has it: == 0, not < 5. Or with a value: < WRITTEN, >= TAKEN, < AT 46.
-    # MORE if it was something of which more was asked. Empty if it cannot be told.
+    # MORE or ORDER if it was something of which more was asked. Empty if it cannot be told.
     answer: str
 
 

@@ -20,7 +20,7 @@ from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbo
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
-from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN
+from opcodetrace.trace.site import AT, MORE, ORDER, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
 
@@ -166,7 +166,42 @@ class Conditions:
         """What a read had found: one of these."""
         if len(answers) == 1 and "" not in answers:
             return min(answers)
-        return MORE if act in self._run.stored and not self._is_compared(act, read) else ""
+        if act not in self._run.stored or self._is_compared(act, read):
+            return ""
+        asking = (branch for branch, _ in self.dependence.decided_by(act) if branch in self._run.conditions)
+        is_order = all(self._is_of_order(each, read) for each in asking if read in self._asked_by(each))
+        return ORDER if is_order else MORE
+
+    def _is_of_order(self, branch: int, read: int) -> bool:
+        """Whether a conditional jump asks if what is read, or a sum of it, is less or greater than something else."""
+        run, nodes = self._run, self._run.conditions[branch]
+        for _ in range(_DEEPEST):
+            root = self.value(nodes)
+            node = min(root, default=UNREACHED)
+            if len(root) != 1 or node < 0:
+                break
+            instruction = run.instructions[node // 2]
+            if instruction.name == "COMPARE_OP":
+                is_order = COMPARISONS[instruction.arg >> HERE.comparison_shift] in _MIRRORED
+                return is_order and all(self._is_a_sum(side, read) for side in run.inputs[node])
+            if instruction.name not in ("TO_BOOL", "UNARY_NOT"):
+                break
+            nodes = run.inputs[node][0]
+        return False
+
+    def _is_a_sum(self, side: Nodes, read: int) -> bool:
+        """Whether a side of a comparison, if it is made of what is read, is no more than a sum of it."""
+        made_by = {node // 2 for node in self._made_of(side) if node >= 0}
+        return read not in made_by or not any(
+            each in self._run.given or self._operation(each) not in ("", "BINARY_ADD", "BINARY_SUBTRACT")
+            for each in made_by
+        )
+
+    def _operation(self, index: int) -> str:
+        """Of arithmetic; else none."""
+        instruction = self._run.instructions[index]
+        operation = operation_of(instruction.name, instruction.arg) if instruction.name == "BINARY_OP" else ""
+        return "" if operation == "LOAD_SUBSCR" else operation
 
     def _is_compared(self, write: int, read: int) -> bool:
         """Whether what is written takes part in what is asked of a read."""
@@ -756,8 +791,11 @@ class Conditions:
 
     def _nodes_behind(self, branch: int) -> set[Node]:
         """The values of which it is made."""
+        return self._made_of(self._run.conditions[branch])
+
+    def _made_of(self, nodes: Nodes) -> set[Node]:
         seen: set[Node] = set()
-        pending = list(self._run.conditions[branch])
+        pending = list(nodes)
         while pending and len(seen) < _MOST_NODES:
             node = pending.pop()
             if node not in seen:
