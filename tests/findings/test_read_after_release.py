@@ -48,11 +48,15 @@ SILENT = {
 }
 
 
+MANY = (COUNT, "for _ in range(250): done.append(ids.next())")  # what the other thread comes after is the last one
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     lines = {name: IDS.replace("WORK", work).replace("USE", use) for name, (work, use) in {**FOUND, **SILENT}.items()}
     texts = {f"{name}, overwritten": program(each, SAME) for name, each in lines.items()}
     texts |= {name: in_turn(each, SAME) for name, each in lines.items()}
+    texts["the last of many"] = in_turn(IDS.replace("WORK", MANY[0]).replace("USE", MANY[1]), SAME)
     return all_told_of(texts, tmp_path_factory.mktemp("forms"))
 
 
@@ -71,7 +75,7 @@ def test_it_returned_what_another_one_wrote(name: str, told: dict[str, Told]) ->
 
 
 @in_known_order
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("name", [*FOUND, "the last of many"])
 def test_it_could(name: str, told: dict[str, Told]) -> None:
     assert own_writes(told[name]) == [("unguarded own write", "possible", "inferred", "self.last")]
 

@@ -45,6 +45,7 @@ POSSIBLE = {
     "handed on": ("[]", APPEND, SWAP + "\nsend(batch)"),
     "given back": ("[]", APPEND, "for each in take(): box.count += 1"),
     "under a lock that the other one does not hold": ("[]", APPEND, f"with lock: {SWAP}{COUNT}"),
+    "another lock is taken before it is gone over": ("[]", APPEND, f"{SWAP}\nwith lock: pass{COUNT}"),
     "under another lock": ("[]", f"with other: {APPEND}", f"with lock: {SWAP}{COUNT}"),
     "the lock given up in between": (
         "[]",
@@ -59,6 +60,7 @@ GIL_ONLY = {
 NONE = {
     "under one lock": ("[]", f"with lock: {APPEND}", f"with lock: {SWAP}{COUNT}"),
     "under one lock, gone over later": ("[]", f"with lock: {APPEND}", f"with lock:\n    {SWAP}\nsend(list(batch))"),
+    "who puts in has the lock that is waited for": ("[]", f"with lock: {APPEND}", f"{SWAP}\nwith lock: pass{COUNT}"),
     "waited for": ("[]", f"{APPEND}\nevent.set()", f"event.wait()\n{SWAP}{COUNT}"),
     "told by a queue": ("[]", f"{APPEND}\njobs.put(1)", f"jobs.get()\n{SWAP}{COUNT}"),
     "given up on purpose": ("[]", APPEND, "box.items = []"),

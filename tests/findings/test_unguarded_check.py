@@ -13,7 +13,7 @@ from tests.recording import record
 # The second thread has begun before the first does anything, and goes on as that is done. They wait by pipes, which are
 # not recorded.
 PROGRAM = """
-import os, queue, threading, time
+import collections, os, queue, threading, time
 from contextlib import suppress
 from enum import Enum
 State = Enum("State", "IDLE BUSY")
@@ -24,7 +24,27 @@ class Pool:
         self.cache = {}
         self.seen = {"n": 0}
         self.shared = shared
+class Part:
+    def __init__(self, is_over=False):
+        self.is_over = is_over
+        self.used = []
+    def over(self): return self.is_over
+class Cache:
+    def __init__(self): self.data, self.lock = {}, threading.Lock()
+    def __contains__(self, key):
+        try:
+            with self.lock:
+                if time.time() - self.data[key][1] < 60: return True
+        except KeyError: pass
+        return False
+    def __getitem__(self, key):
+        with self.lock: return self.data[key][0]
+    def __setitem__(self, key, value):
+        with self.lock: self.data[key] = (value, time.time())
 d, box, jobs, turns = {"there": 1}, Box(), [1, 2, 3], [1]
+cache, lru = Cache(), collections.OrderedDict(a=1, b=2)
+box.part, box.thread = Part(True), threading.Thread()
+never, _ = os.pipe()
 box.items, box.left, box.done, box.text, box.state = None, 1, False, "idle", State.IDLE
 box.free, known = [], set()
 lock, audit = threading.Lock(), threading.Lock()
@@ -34,7 +54,7 @@ begun, begins = os.pipe()
 def make():
     time.sleep(0)
     return []
-def act():
+def act(item=None):
     ACT
 def first():
     os.read(begun, 1)
@@ -48,6 +68,14 @@ threads = [threading.Thread(target=each, name=each.__name__) for each in (first,
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
+LAZY_OF_CACHE = 'if "k" not in cache: cache["k"] = []\ncache["k"].append(1)'
+OVER = "if box.part is None or box.part.over(): box.part = Part()\nbox.part.used.append(1)"
+ENDED = (
+    "if not box.thread.is_alive():\n    box.thread = threading.Thread(target=os.read, args=(never, 1), daemon=True)\n"
+    "    box.thread.start()"
+)
+REMOVE = "if 2 in jobs:\n    time.sleep(0)\n    jobs.remove(2)"
+MOVE = 'if lru.get("a") is not None: lru.move_to_end("a")'
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
 POSSIBLE = {
     "not in": (LAZY, "d['k']"),
@@ -111,6 +139,11 @@ POSSIBLE = {
         "known[7]",
     ),
     "a list to which both append": (f"{LAZY}\nbox.free.append(1)", "d['k']"),
+    "what will not do any more": (OVER, "box.part"),
+    "a thread that has ended": (ENDED, "box.thread"),
+    "not there, or too old": (LAZY_OF_CACHE, "self.data['k']"),
+    "got, and deleted": ('if d.get("there") is not None:\n    time.sleep(0)\n    del d["there"]', "d['there']"),
+    "a removal from a list": (REMOVE, "jobs"),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
 ADD_AND_DELETE = "d[KEY] = 1\ndel d[KEY]"
@@ -148,11 +181,14 @@ CHANGED = {  # what the first thread does, and the second
         "box.left = 0",
         "box.left",
     ),
+    "moved after it was deleted": (MOVE, 'del lru["a"]', "lru['a']"),
     "emptied": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs.clear()", "jobs"),
 }
 GIL_ONLY = {
     "a list of nothing": ('if "k" not in d: d["k"] = []\nd["k"].append(1)', "d['k']"),
     "pop at once": ("if jobs: jobs.pop()", "jobs"),
+    "a removal at once": ("if 2 in jobs: jobs.remove(2)", "jobs"),
+    "a removal in a loop": ("while 2 in jobs: jobs.remove(2)", "jobs"),
     "one less": ("if box.left > 0: box.left -= 1", "box.left"),
 }
 NONE = {  # what both do, and what they do beside it
@@ -295,6 +331,50 @@ NONE = {  # what both do, and what they do beside it
     "kept in a variable": ("items = box.items\nif items is not None: items.append(1)", "act()", "box.items = None"),
     "read by a call": ('if "there" in d: d.get("there")', "act()", 'del d["there"]'),
     "one puts in what another takes out": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "act()", "jobs.append(1)"),
+    "what will not do any more, under a lock": (
+        f"with lock:\n    {OVER.replace(chr(10), chr(10) + '    ')}",
+        "act()",
+        "act()",
+    ),
+    "what will not do any more, checked twice": (
+        f"if box.part.over():\n    with lock:\n        {OVER.splitlines()[0]}\nbox.part.used.append(1)",
+        "act()",
+        "act()",
+    ),
+    "what will not do any more, and is never changed": (OVER.splitlines()[0], "act()", "act()"),
+    "what will not do for long": (OVER.replace("Part()", "Part(True)"), "act()", "act()"),
+    "a thread that has ended, under a lock": (
+        f"with lock:\n    {ENDED.replace(chr(10), chr(10) + '    ')}",
+        "act()",
+        "act()",
+    ),
+    "not there, or too old, under a lock": (
+        f"with lock:\n    {LAZY_OF_CACHE.replace(chr(10), chr(10) + '    ')}",
+        "act()",
+        "act()",
+    ),
+    "not there, or too old, and never changed": (
+        LAZY_OF_CACHE.replace('cache["k"].append(1)', 'len(cache["k"])'),
+        "act()",
+        "act()",
+    ),
+    "got, and deleted, with a default": (
+        'if d.get("there") is not None:\n    time.sleep(0)\n    d.pop("there", None)',
+        "act()",
+        "act()",
+    ),
+    "a removal, under a lock": (f"with lock:\n    {REMOVE.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
+    "a removal, and ready for the failure": (
+        REMOVE.replace("jobs.remove(2)", "\n        ".join(["try: jobs.remove(2)", "except ValueError: pass"])).replace(
+            "        except", "    except"
+        ),
+        "act()",
+        "act()",
+    ),
+    "a removal of each its own": (f"jobs.append(2)\n{REMOVE}", "act()", "act()"),
+    "a removal of another item": (REMOVE.replace("2", "item"), "item = 1\nact(item)", "item = 3\nact(item)"),
+    "moved, and another one deleted": ("pass", MOVE, 'del lru["b"]'),
+    "moved, under a lock": ("pass", f"with lock: \n    {MOVE}", 'with lock: del lru["a"]'),
     "one thread alone": (LAZY, "act()\nact()", "pass"),
 }
 

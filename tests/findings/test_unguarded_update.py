@@ -108,6 +108,11 @@ POSSIBLE = {
         "with lock: slowly()",
         "box.count",
     ),
+    "what is written again": (
+        "box.state = 5\nslowly()\nbox.state = 5",
+        "if box.state == 5: slowly()",
+        "box.count",
+    ),
     "an order the other way": ("slowly()\nevent.set()", "slowly()\nevent.wait()", "box.count"),
     "read by a call": ('d["n"] = d.get("n", 0) + 1', 'd["n"] = d.get("n", 0) + 1', "d['n']"),
     "a lock is taken in between": ("n = box.count\nwith lock: box.count = n + 1", "box.count = 9", "box.count"),

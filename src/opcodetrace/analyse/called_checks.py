@@ -115,6 +115,12 @@ class CalledChecks:
         asked = self._decisions.get((code.id, self._trace.sites[site].offset), ())
         return code.id == own.id and any(each.offset == offset for each in asked)
 
+    def decides_both(self, one: int, other: int) -> bool:
+        """Whether the code says that what two sites of a function do is done by the same branch."""
+        code, own = (self._trace.site_codes[each] for each in (one, other))
+        both = {self._trace.sites[each].offset for each in (one, other)}
+        return code.id == own.id and any(both.issubset(decision.places) for decision in code.decisions)
+
     @cached_property
     def _reads(self) -> dict[tuple[int, int], list[int]]:
         """By code object and offset: the sites that read there."""

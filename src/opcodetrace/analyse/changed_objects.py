@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.made_of import is_new_container
 from opcodetrace.analyse.syntax import Syntax
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import Sources, ValueTag
@@ -19,8 +20,6 @@ Array = npt.NDArray[Any]
 
 LEVELS = 3  # of objects in objects
 PARTS = 64  # objects that are looked into at each
-_MAKE = frozenset("list dict set deque defaultdict OrderedDict Counter bytearray".split())  # noqa: SIM905
-
 _SEQUENCES = frozenset(["list", "deque", "bytearray"])
 
 
@@ -85,13 +84,6 @@ class ChangedObjects:
         found = self._syntax.of_site(site)
         step = None if found is None else next(found[0].above(found[1]), None)
         match None if step is None else step.parent:
-            case ast.Assign(value=value) | ast.AnnAssign(value=value):
-                pass
-            case _:
-                return False
-        match value:
-            case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
-                return True
-            case ast.Call(ast.Name(function) | ast.Attribute(attr=function)):
-                return function in _MAKE
+            case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+                return is_new_container(value)
         return False

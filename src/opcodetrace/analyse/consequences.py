@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from opcodetrace.analyse.made_of import called_name, own_nodes
+from opcodetrace.analyse.made_of import Function, called_name, is_new_container, own_nodes
 from opcodetrace.analyse.syntax import SHOWS, Step, Tree, ends
 from opcodetrace.trace.location import Location, LocationKind
 
@@ -37,6 +37,30 @@ def is_done_once(tree: Tree, act: ast.AST) -> bool:
     text = ast.unparse(call.func)
     alike = [each for each in own_nodes(function) if isinstance(each, ast.Call) and ast.unparse(each.func) == text]
     return len(alike) == 1
+
+
+def is_made_and_changed(tree: Tree, check: ast.AST) -> bool:
+    """Whether a new container is stored by a check, and its function puts something into what is there later on:
+    `if key not in cache: cache[key] = []`, then `cache[key].append(item)`."""
+    function = tree.function(check)
+    for step in tree.above(check):
+        match step.parent:
+            case ast.If(body=body) if step.field == "test" and function is not None:
+                return any(_is_filled_later(tree, function, statement) for statement in body)
+    return False
+
+
+def _is_filled_later(tree: Tree, function: Function, statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign([ast.Subscript() | ast.Attribute() as target], value) if is_new_container(value):
+            text = ast.unparse(target)
+            return any(
+                tree.is_filled(node)
+                for node in own_nodes(function)
+                if isinstance(node, ast.Subscript | ast.Attribute) and node.lineno > statement.lineno
+                if ast.unparse(node) == text
+            )
+    return False
 
 
 def _call(tree: Tree, node: ast.AST) -> ast.Call | None:

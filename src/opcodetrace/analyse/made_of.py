@@ -49,6 +49,16 @@ def made_of(value: ast.expr, target: ast.AST, function: Function | None) -> Made
     return Made.BY_A_CALL if any(map(_may_give_anything, ast.walk(value))) else Made.OWN
 
 
+def is_new_container(value: ast.expr) -> bool:
+    """Whether it makes one: `[]`, `{}`, `defaultdict(list)`."""
+    match value:
+        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.DictComp() | ast.SetComp():
+            return True
+        case ast.Call(ast.Name(function) | ast.Attribute(attr=function)):
+            return function in _CONTAINERS | {"OrderedDict", "Counter"}
+    return False
+
+
 def own_nodes(function: Function) -> Iterator[ast.AST]:
     """The nodes of a function, without those of functions in it."""
     pending: list[ast.AST] = [*function.body, function.args]

@@ -16,6 +16,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
 from opcodetrace.analyse.lockset import Judge, signals_of_semaphores
 from opcodetrace.analyse.moments import Moments
+from opcodetrace.analyse.same_value import repeated
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Sources, ValueTag
@@ -38,7 +39,7 @@ from opcodetrace.trace.sync import (
 
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
 _TELL = QUEUES | SEMAPHORES | EVENTS | BARRIERS | {Primitive.FUTURE}
-_Step = Order | Synchronisation | tuple[int, int, int, int, bool]
+_Step = Order | Synchronisation | tuple[int, int, int, bool, bool]
 MAX_BETWEEN = (
     100_000  # events between two, that are gone through to see whether the later thread had heard of the first
 )
@@ -144,7 +145,7 @@ class Hearsay:
     another thread wrote tells of all that this one had done. A read that is the source of a write to the same location
     does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a
     branch depended does, and one by a call (`d.popitem()`). A read of the very location that is asked about does not,
-    either.
+    either, nor does one of a number, a truth value or None that was written there again: it might have come before.
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, except that both take an item from
     a queue, or with a lock inside of one (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's
@@ -174,6 +175,7 @@ class Hearsay:
         of_presence = np.array([test.site for test in tests if test.answer in OF_PRESENCE - {"raises"}], np.int64)
         of_failure = np.array([test.site for test in tests if test.answer == "raises"], np.int64)
         has_failed = events.failed() if len(of_failure) else None
+        self._repeats = repeated(events, np.array(whole, np.int64))
         self._counts: npt.NDArray[np.bool_] = np.zeros(len(events), bool)
         for start in range(0, len(events), PIECE):
             made = start + np.flatnonzero(sources.place[start : start + PIECE] >= 0)
@@ -286,10 +288,10 @@ class Hearsay:
                 ):
                     knows.setdefault(thread, seq)
             else:
-                thread, kind, location, _, counts = step
+                thread, kind, location, repeats, counts = step
                 thread = self._thread(thread)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
-                    told[location] = thread in knows
+                    told[location] = told.get(location, False) if repeats else thread in knows
                 else:
                     tells = told.get(location) and not counts and location != own
                     if tells or (by_locks and told.get(self._whole_of.get(location, -1))):
@@ -322,8 +324,8 @@ class Hearsay:
         """All that may tell of something between two events, in order."""
         events = self._trace.events
         part = one + 1 + np.flatnonzero(events.kind[one + 1 : other] <= EventKind.DELETE)
-        columns = (events.thread, events.kind, events.location, events.site, self._counts)
-        accesses: Iterable[tuple[int, int, int, int, bool]] = zip(
+        columns = (events.thread, events.kind, events.location, self._repeats, self._counts)
+        accesses: Iterable[tuple[int, int, int, bool, bool]] = zip(
             *(each[part].tolist() for each in columns), strict=True
         )
         orders = self._pasts.orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]

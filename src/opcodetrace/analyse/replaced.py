@@ -23,11 +23,12 @@ import numpy.typing as npt
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.container_uses import Uses
 from opcodetrace.analyse.containers import Containers
+from opcodetrace.analyse.lockset import Held
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
-from opcodetrace.trace.sync import GIVES, Synchronisation
+from opcodetrace.trace.sync import GIVES, Act, Synchronisation
 
 if TYPE_CHECKING:
     from opcodetrace.analyse.evidence import Evidence
@@ -236,8 +237,9 @@ class Replacements:
                     break
         operations = self._operations[thread]
         begin, end = (bisect.bisect(operations, at, key=lambda each: each.seq) for at in (seq, until))
-        if any(each.operation not in GIVES for each in operations[begin:end]):
-            return True
+        for each in operations[begin:end]:
+            if each.operation not in GIVES and not self._is_of_another_lock(each, pair):
+                return True
         line, code = self._trace.sites[int(events.site[pair.replacement])].line, self.containers.code(pair.replacement)
         return line is not None and self._loops.any_between(code.file, line, uses.last[0])
 
@@ -249,6 +251,32 @@ class Replacements:
             if each.site is not None:
                 found[each.thread].append(each)
         return found
+
+    def _is_of_another_lock(self, operation: Synchronisation, pair: _Pair) -> bool:
+        """Whether it takes a lock that the thread which put something in did not have from its read to its change: so
+        that is not what it waits for."""
+        events, own = self._events, self._held
+        lock = operation.object
+        if operation.operation != Act.ACQUIRE or lock is None or lock not in own:
+            return False
+        thread, read, change = int(events.thread[pair.change]), int(events.seq[pair.read]), int(events.seq[pair.change])
+        its = own[lock].get(thread, [])
+        before = bisect.bisect(its, change, key=lambda each: each.first)
+        return not before or its[before - 1].last < read
+
+    @cached_property
+    def _held(self) -> Mapping[int, Mapping[int, list[Held]]]:
+        """By lock and thread: when it had the lock. Without locks that another thread than the holder released: those
+        are signals."""
+        release: str = Act.RELEASE
+        released = {each.seq: each.thread for each in self._trace.synchronisation if each.operation == release}
+        found: defaultdict[int, defaultdict[int, list[Held]]] = defaultdict(lambda: defaultdict(list))
+        signals = set()
+        for each in self._evidence.pasts.judge.locks:
+            found[each.object][each.thread].append(each)
+            if each.last in released and released[int(each.last)] != each.thread:
+                signals.add(each.object)
+        return {lock: by_thread for lock, by_thread in found.items() if lock not in signals}
 
     def _is_lost(self, pair: _Pair) -> bool:
         """Whether what was put into the replaced container was never seen, by anyone."""

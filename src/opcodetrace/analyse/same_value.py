@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.trace.event import Opaque, Value, is_unknown
+from opcodetrace.trace.event import EventKind, Opaque, Value, is_unknown
 from opcodetrace.trace.events import Events, ValueTag
 
 Array = npt.NDArray[Any]
@@ -17,11 +18,29 @@ _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'")
 # Values of which it is known whether two of them are the same one.
 KNOWN = (ValueTag.INT, ValueTag.FLOAT, ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE, ValueTag.OTHER, ValueTag.OBJECT)
 
+_IMMUTABLE = (ValueTag.INT, ValueTag.FLOAT, ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE)
+
 
 def same(events: Events, one: Array, other: Array | int) -> Array:
     """Whether they have the same value."""
     same: Array = (events.tag[one] == events.tag[other]) & (events.word[one] == events.word[other])
     return same
+
+
+def repeated(events: Events, wholes: Array) -> Array:
+    """Of each event, whether it wrote the number, the truth value or the None that the last write there had left. Not
+    of containers as a whole (`wholes`): there it is what was added."""
+    found = np.zeros(len(events), bool)
+    writes = np.flatnonzero(
+        ((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE)) & (events.location >= 0)
+    )
+    writes = writes[np.argsort(events.location[writes], kind="stable")]
+    one, other = writes[:-1], writes[1:]
+    alike = same(events, one, other) & (events.location[one] == events.location[other])
+    alike &= (events.kind[one] == EventKind.WRITE) & (events.kind[other] == EventKind.WRITE)
+    alike &= np.isin(events.tag[other], _IMMUTABLE) & ~np.isin(events.location[other], wholes)
+    found[other[alike]] = True
+    return found
 
 
 def is_same(one: Value, other: Value) -> bool:

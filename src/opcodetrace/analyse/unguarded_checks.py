@@ -17,7 +17,6 @@ said of it.
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -27,36 +26,29 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
-from opcodetrace.analyse.answers import holds_after, is_member
-from opcodetrace.analyse.changed_objects import ChangedObjects
+from opcodetrace.analyse.answers import holds_after
 from opcodetrace.analyse.checks import Checked, Histories, is_undone_by_adding
-from opcodetrace.analyse.consequences import is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
-from opcodetrace.analyse.windows import BUILT_IN, Lanes, Window, Windows, can_be_judged
-from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import WRITTEN, Operation, Site, asks_more
-from opcodetrace.trace.source_text import SourceTexts
-from opcodetrace.trace.sync import Act, Primitive
+from opcodetrace.trace.site import MORE, Operation, Site, asks_more
 
 Array = npt.NDArray[Any]
 
 CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
 NO_PAIRS: Array = np.empty((2, 0), np.int64)
-_NEAR = 300  # events after an act among which what else was done by its check is looked for
 _STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
-_TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 _OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
 _OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
-_EMPTIES = (*_TAKES, ".clear(", ".remove(")
+_FOUND_NOTHING = _OF_NOTHING | {"false"}
+_EMPTIES = (*TAKES, REMOVES, ".clear(")
 _STORES = frozenset(each for each in Operation if each.startswith("STORE_"))
 _DELETES = frozenset(each for each in Operation if each.startswith("DELETE_"))
-# Objects that threads share, or it would not be needed to make them.
-_TO_BE_SHARED = frozenset(Primitive) | {"threading.Thread", "concurrent.futures.thread.ThreadPoolExecutor"}
 
 
 class UnguardedCheck(NamedTuple):
@@ -68,6 +60,7 @@ class UnguardedCheck(NamedTuple):
     other: int
     is_same_check: bool  # the other one is such a check; else it is a write or deletion
     gil_only: bool  # this build has no switch point between check and act
+    is_sure: bool  # it is known that the check would go otherwise
 
 
 class _Pair(NamedTuple):
@@ -86,14 +79,18 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     trace = evidence.trace
     events, checks = trace.events, evidence.checks
     tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
-    acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests)
+    more = {site.id: answers for site in trace.sites.values() if (answers := _asking_more(site))}
+    acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests | more)
     if not len(acts) or not can_be_judged(trace):
         return
     called = checks.called.tests
-    either = {site: {**called.get(site, {}), **tests.get(site, {})} for site in tests.keys() | called.keys()}
+    either = {
+        site: {**called.get(site, {}), **more.get(site, {}), **tests.get(site, {})}
+        for site in tests.keys() | more.keys() | called.keys()
+    }
     repeated = _closest(evidence, _repeated(evidence, acts, either))
     changed = _closest(evidence, _changed(evidence, acts, checks.histories))
-    search = _Search(evidence, tests)
+    search = _Search(evidence, tests, more)
     found: dict[_Pair, Checked] = {
         pair: checked
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
@@ -129,7 +126,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         told_at.add(key)
         is_same = bool(events.kind[other] == EventKind.READ)
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
-        yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked))
+        is_sure = not asks_more(checked.asked)
+        yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked), is_sure)
 
 
 def _is_gil_only(windows: Windows, window: Window, checked: Checked) -> bool:
@@ -149,6 +147,11 @@ def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
         answer = test.answer or ("true" if known is not None and known.operation == Operation.TEST else "")
         if answer and not asks_more(answer):
             yield test.site, answer
+
+
+def _asking_more(site: Site) -> dict[int, str]:
+    """The tests of a store by which more is asked of what is there than can be told."""
+    return {test.site: MORE for test in site.tests if asks_more(test.answer)} if site.operation in _STORES else {}
 
 
 def _alike(tests: _Tests) -> tuple[Array, Array]:
@@ -257,44 +260,71 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
 class _Search:
     """Looks into pairs."""
 
-    def __init__(self, evidence: Evidence, tests: _Tests) -> None:
+    def __init__(self, evidence: Evidence, tests: _Tests, more: _Tests) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._sources = evidence.sources
         self._tests = tests
+        self._asking_more = more
         self._sites_of_checks = {check for answers in tests.values() for check in answers}
         self._pasts = evidence.pasts
         self._checks = evidence.checks
         self._histories = evidence.checks.histories
         self._sites_of: dict[int, frozenset[int]] = {}
-        self._handlers = Handlers(evidence.trace)
-        self._texts = SourceTexts(evidence.trace)
-        self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
-        self._changed_objects = ChangedObjects(evidence.trace, self._histories, evidence.sources)
+        self._harm = Harm(evidence, self._sites_of_checks)
 
     def check_repeated(self, pair: _Pair) -> Checked | None:
         """The check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
+        for tests in (self._tests, self._asking_more):
+            found = self._check(pair.act, tests)
+            if found is not None and self._is_repeated(found, pair):
+                return found
+        return None
+
+    def _is_repeated(self, found: Checked, pair: _Pair) -> bool:
         events, (act, other) = self._events, pair
-        found = self._check(act)
-        if found is None or not self._asks_alike(found, other):
-            return None
+        if not self._asks_alike(found, other):
+            return False
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
-            return None  # what the other check found is not by this act
-        if any(self._looks(place, act) and self._had_heard(other, place) for place in between):
-            return None  # the other thread had found it so before, and may have done the same by that
-        if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(act, other):
-            return None
-        return found if self._is_undone(found, act, act) and self._is_wrong_twice(found, act) else None
+            return False  # what the other check found is not by this act
+        parts = self._asking_more.get(int(events.site[act]), {}) if asks_more(found.asked) else {}  # of one check
+        looks = (place for place in between if int(events.site[place]) not in parts and self._looks(place, act))
+        if any(self._had_heard(other, place) for place in looks):
+            return False  # the other thread had found it so before, and may have done the same by that
+        if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(found, pair):
+            return False
+        if asks_more(found.asked):
+            return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
+        return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act)
+
+    def _acts_again(self, pair: _Pair) -> bool:
+        """Whether the thread of the other check did the same by it."""
+        events, (act, other) = self._events, pair
+        own = (place for place in self._histories.after(other) if events.thread[place] == events.thread[other])
+        for place in own:
+            if events.kind[place] != EventKind.READ:
+                return bool(events.site[place] == events.site[act] and events.frame[place] == events.frame[other])
+            if events.site[place] == events.site[other]:
+                return False
+        return False
 
     def _asks_alike(self, found: Checked, other: int) -> bool:
         """Whether the other check is the same one, or at another place in the code, to make something if nothing is
         there."""
-        if self._events.site[found.check] == self._events.site[other]:
+        if self._is_at_one_place(found.check, other):
             return self._checks.called.comes_the_same_way(other, found.way)
         makes = {int(self._events.site[found.check]), int(self._events.site[other])} <= self._sites_of_making
         return makes and not found.way
+
+    def _is_at_one_place(self, one: int, other: int) -> bool:
+        """Whether two reads are made by the same expression. The test of a loop is there twice."""
+        sites = [int(self._events.site[place]) for place in (one, other)]
+        codes, spans = zip(
+            *((self._trace.site_codes[site].id, self._trace.sites[site].span) for site in sites), strict=True
+        )
+        return sites[0] == sites[1] or (codes[0] == codes[1] and spans[0] == spans[1] and None not in spans[0])
 
     @cached_property
     def _sites_of_making(self) -> set[int]:
@@ -321,28 +351,30 @@ class _Search:
         is_own = bool(self._events.thread[place] == self._events.thread[earlier])
         return is_own or self._pasts.holds(place, earlier) is not False
 
-    def _asks_for_the_same(self, act: int, other: int) -> bool:
-        """Whether a check asks for the item that an act added. In dicts and sets, each is a location of its own."""
-        events = self._events
+    def _asks_for_the_same(self, found: Checked, pair: _Pair) -> bool:
+        """Whether a check asks for the item that an act added, or removed. In dicts and sets, each is a location of its
+        own."""
+        events, (act, other) = self._events, pair
         is_whole = self._location(other).kind is LocationKind.WHOLE
-        return not is_whole or is_same(events[act].value, events[other].value)
+        item = act if adds_one(events[act]) else found.check
+        return not is_whole or is_same(events[item].value, events[other].value)
 
     def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
         act, other = pair
-        found = self._check(act)
-        if found is None or found.check < other < act or self._is_first(other):
+        found = self._check(act, self._tests)
+        if found is None or asks_more(found.asked) or found.check < other < act or self._is_first(other):
             return None
         # what is done by another check may never meet this one: each has its turn
         if self._is_by_another_check(other, found.asked):
             return None
-        return found if self._is_undone(found, act, other) and self._is_error(found, act, other) else None
+        return found if self._is_undone(found, act, other) and self._harm.is_error(found, act, other) else None
 
-    def _check(self, act: int) -> Checked | None:
+    def _check(self, act: int, tests: _Tests) -> Checked | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
         if not self._location(act).certain:
             return None
-        found = self._checks.of(act, self._tests.get(int(self._events.site[act]), {}))
+        found = self._checks.of(act, tests.get(int(self._events.site[act]), {}))
         return None if found is None or found.changes or not found.answer else found
 
     def _is_by_another_check(self, place: int, answer: str) -> bool:
@@ -377,120 +409,16 @@ class _Search:
         location = trace.locations[int(events.location[act])]
         if location.kind is LocationKind.WHOLE and act == change and adds_one(events[act]):
             return is_undone_by_adding(trace, found, [events[act]], events[act])
+        if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
+            is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
+            return found.answer == "present" and is_of_it
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
-            return found.answer in _OF_MORE and any(word in self._expression(change) for word in _EMPTIES)
+            return found.answer in _OF_MORE and any(word in self._harm.expression(change) for word in _EMPTIES)
+        needs_it = location.kind is LocationKind.ITEM and events.kind[act] != EventKind.WRITE
+        if needs_it and events.kind[change] == EventKind.DELETE:  # whatever a call would give in its place
+            return found.answer not in _FOUND_NOTHING
         check = trace.sites[int(events.site[found.check])]
         return holds_after(found.answer, events[change], location, check) is False
-
-    def _is_error(self, found: Checked, act: int, change: int) -> bool:
-        """Whether the act is an error after another thread's change."""
-        events = self._events
-        location = self._location(act)
-        if location.kind is LocationKind.WHOLE:
-            return bool(events.kind[act] != EventKind.READ) and self._takes(found, act)
-        site = self._trace.sites[int(events.site[act])]
-        deleted = events.kind[change] == EventKind.DELETE
-        if events.kind[act] == EventKind.READ:
-            is_check = (
-                site.id in self._sites_of_checks or site.span == self._trace.sites[int(events.site[found.check])].span
-            )
-            gone = deleted or (events[change].value is None and not is_check)
-            return gone and site.operation != Operation.CALL and not self._is_expected(found, act)
-        if events.kind[act] == EventKind.DELETE:
-            return deleted and self._fails(found, act)
-        return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
-
-    def _is_wrong_twice(self, found: Checked, act: int) -> bool:
-        """Whether it is wrong to do it twice."""
-        events = self._events
-        if self._location(act).kind is LocationKind.WHOLE:
-            return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
-        if events.kind[act] == EventKind.DELETE:
-            return self._fails(found, act)
-        if self._is_update(act):
-            return True
-        if is_of_a_set(self._location(act)):
-            return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
-        value = events[act].value
-        if not isinstance(value, Opaque) or is_member(value):
-            return not found.way and (
-                self._starts_a_thread(found) or self._refuses(found, act) or self._does_more(found, act)
-            )
-        return (self._is_awaited(act) and value.type_name not in BUILT_IN) or self._is_for_all(value, act)
-
-    def _is_for_all(self, value: Opaque, write: int) -> bool:
-        """Whether threads share an object that was written, and change it later on, or it would not be needed."""
-        if value.type_name in _TO_BE_SHARED:
-            return True
-        return value.identity is not None and self._changed_objects.is_changed(value.identity, write)
-
-    def _refuses(self, found: Checked, act: int) -> bool:
-        """Whether the program takes it for an error to do it twice: it raises by the same check."""
-        syntax = self._checks.called.activations.syntax
-        test, done = (syntax.of_site(int(self._events.site[place])) for place in (found.check, act))
-        return test is not None and done is not None and test[0].is_refused(test[1], done[1])
-
-    def _does_more(self, found: Checked, act: int) -> bool:
-        """Whether the same check decided that an object is made that threads share and change, or that something is
-        changed by what was there: a flag or a state says that it was done."""
-        events, called = self._events, self._checks.called
-        check, site = found.check, int(events.site[found.check])
-        activation = called.activations.of(check)
-        later = slice(check + 1, act + _NEAR)
-        writes = (events.kind[later] == EventKind.WRITE) & (events.frame[later] == events.frame[check])
-        for place in (check + 1 + np.flatnonzero(writes)).tolist():
-            if place == act or called.activations.of(place) != activation:
-                continue
-            if not called.decides(site, int(events.site[place])):
-                continue
-            value = events[place].value
-            counts = self._is_update(place) and self._location(place).kind is not LocationKind.WHOLE
-            if counts or (isinstance(value, Opaque) and self._is_for_all(value, place)):
-                return True
-        return False
-
-    def _is_awaited(self, act: int) -> bool:
-        """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
-        return int(self._events.thread[act]) in self._tasks and "await " in self._texts.line(
-            int(self._events.site[act])
-        )
-
-    def _starts_a_thread(self, found: Checked) -> bool:
-        """Whether the check also decided that a thread is started, in the same function: if not started: ..."""
-        lane, seq = int(self._events.thread[found.check]), int(self._events.seq[found.check])
-        starts = self._starts.get(lane, [])
-        first = bisect.bisect_right(starts, (seq, 0))
-        if found.way or first == len(starts):
-            return False
-        return self._checks.called.decides(int(self._events.site[found.check]), starts[first][1])
-
-    @cached_property
-    def _starts(self) -> dict[int, list[tuple[int, int]]]:
-        """By lane: when it started threads, and at which sites."""
-        found: dict[int, list[tuple[int, int]]] = {}
-        for each in self._trace.synchronisation:
-            if each.operation == Act.START and each.site in self._trace.sites:
-                found.setdefault(each.thread, []).append((each.seq, each.site))
-        return found
-
-    def _is_update(self, act: int) -> bool:
-        source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
-        is_made = site.flow is not None and any(site.flow._replace(tested=(), failed=()))
-        return source >= 0 and bool(self._events.location[source] == self._events.location[act]) and is_made
-
-    def _takes(self, found: Checked, act: int) -> bool:
-        return any(word in self._expression(act) for word in _TAKES) and not self._is_expected(found, act)
-
-    def _fails(self, found: Checked, act: int) -> bool:
-        """Whether the deletion fails if there is nothing, and the program is not ready for that."""
-        site = self._trace.sites[int(self._events.site[act])]
-        has_default = site.operation == Operation.CALL and "," in self._expression(act)  # d.pop(key, None)
-        return not has_default and not self._is_expected(found, act)
-
-    def _is_expected(self, found: Checked, act: int) -> bool:
-        """Whether it is expected to fail, where it is or where it was called."""
-        expect = self._handlers.expect(int(self._events.site[act]))
-        return expect or any(self._handlers.expect_in(*call) for call in found.calls)
 
     def _is_first(self, place: int) -> bool:
         """Whether no other thread had been at the location before: who makes an object need not guard it."""
@@ -499,6 +427,3 @@ class _Search:
 
     def _location(self, place: int) -> Location:
         return self._trace.locations[int(self._events.location[place])]
-
-    def _expression(self, place: int) -> str:
-        return self._texts.expression(int(self._events.site[place]))

@@ -44,7 +44,8 @@ class UnguardedCheckKind(PossibleKind):
         for each in unguarded_checks(evidence, told):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
-            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+            certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
+            yield Finding(NAME, severity, certainty, roles, (each.location,))
 
     def headline(self, total: Total) -> str:
         if total.label is None:

@@ -162,6 +162,14 @@ item_has(Call *call, PyObject *result)
     }
 }
 
+/* `move_to_end`: it asks whether the item is there. What is at each key stays. */
+static void
+item_moved(Call *call, PyObject *result)
+{
+    item_has(call, result);
+    whole_changed(call, result, END, ABSENT);
+}
+
 static void
 item_set(Call *call, PyObject *result)
 {
@@ -1015,7 +1023,7 @@ const Effect effect_item_has = {NULL, item_has, NULL};
 const Effect effect_item_set = {remember_size, item_set, item_failed};
 const Effect effect_item_delete = {NULL, item_delete, item_failed};
 const Effect effect_item_pop = {remember_size, item_pop, item_failed};
-const Effect effect_item_moved = {remember_size, change, item_failed};
+const Effect effect_item_moved = {remember_size, item_moved, item_failed};
 const Effect effect_item_default = {remember_size, item_default, NULL};
 const Effect effect_item_missed = {item_missed, item_made, NULL};
 const Effect effect_item_popped = {NULL, item_popped, whole_failed};

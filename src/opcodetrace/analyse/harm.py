@@ -1,0 +1,195 @@
+"""What is done by a check, and is wrong if the check holds no longer, or if two threads do it."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Collection
+from functools import cached_property
+
+import numpy as np
+
+from opcodetrace.analyse.answers import is_member
+from opcodetrace.analyse.changed_objects import ChangedObjects
+from opcodetrace.analyse.checks import Checked
+from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.sizes import adds_one
+from opcodetrace.analyse.windows import BUILT_IN
+from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.location import Location, LocationKind
+from opcodetrace.trace.site import WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
+from opcodetrace.trace.source_text import SourceTexts
+from opcodetrace.trace.sync import Act, Primitive
+
+TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
+REMOVES = ".remove("  # raises if the item is not there
+_NEEDS_IT = (".move_to_end(", ".__getitem__(")  # calls that read an item, and raise if it is not there
+_NEAR = 300  # events after an act among which what else was done by its check is looked for
+# Objects that threads share, or it would not be needed to make them.
+_TO_BE_SHARED = frozenset(Primitive) | {"threading.Thread", "concurrent.futures.thread.ThreadPoolExecutor"}
+
+
+class Harm:
+    """Says of acts by checks what harm they would do."""
+
+    def __init__(self, evidence: Evidence, sites_of_checks: Collection[int]) -> None:
+        self._trace = evidence.trace
+        self._events = evidence.trace.events
+        self._sources = evidence.sources
+        self._checks = evidence.checks
+        self._sites_of_checks = sites_of_checks
+        self._handlers = Handlers(evidence.trace)
+        self._texts = SourceTexts(evidence.trace)
+        self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
+        self._changed_objects = ChangedObjects(evidence.trace, evidence.checks.histories, evidence.sources)
+
+    def is_error(self, found: Checked, act: int, change: int) -> bool:
+        """Whether the act is an error after another thread's change."""
+        events = self._events
+        location = self._location(act)
+        if location.kind is LocationKind.WHOLE:
+            return bool(events.kind[act] != EventKind.READ) and self._takes(found, act)
+        site = self._trace.sites[int(events.site[act])]
+        deleted = events.kind[change] == EventKind.DELETE
+        if events.kind[act] == EventKind.READ:
+            is_check = (
+                site.id in self._sites_of_checks or site.span == self._trace.sites[int(events.site[found.check])].span
+            )
+            gone = deleted or (events[change].value is None and not is_check)
+            fails = site.operation != Operation.CALL or any(word in self.expression(act) for word in _NEEDS_IT)
+            return gone and fails and not self._is_expected(found, act)
+        if events.kind[act] == EventKind.DELETE:
+            return deleted and self._fails(found, act)
+        return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
+
+    def is_wrong_twice(self, found: Checked, act: int) -> bool:
+        """Whether it is wrong to do it twice."""
+        events = self._events
+        if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
+            return REMOVES in self.expression(act) and not self._is_expected(found, act)
+        if self._location(act).kind is LocationKind.WHOLE:
+            return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
+        if events.kind[act] == EventKind.DELETE:
+            return self._fails(found, act)
+        if self._is_update(act):
+            return True
+        if is_of_a_set(self._location(act)):
+            return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
+        value = events[act].value
+        if not isinstance(value, Opaque) or is_member(value):
+            return not found.way and (
+                self._starts_a_thread(found, act) or self._refuses(found, act) or self._does_more(found, act)
+            )
+        return (self._is_awaited(act) and value.type_name not in BUILT_IN) or self._is_shared(value, found, act)
+
+    def is_made_twice(self, found: Checked, act: int) -> bool:
+        """Whether it makes an object that threads share and change, as nothing is there or what is there will not
+        do."""
+        value = self._events[act].value
+        if not isinstance(value, Opaque) or is_member(value) or self._is_update(act):
+            return False
+        return self._is_shared(value, found, act) or self._starts_a_thread(found, act)
+
+    def _is_shared(self, value: Opaque, found: Checked, act: int) -> bool:
+        return self._is_for_all(value, act) or self._is_changed_where_made(found)
+
+    def _is_changed_where_made(self, found: Checked) -> bool:
+        """Whether who called for check and act stores a new container, and changes what is there later on: `if k not in
+        cache: cache[k] = []`, then `cache[k].append(x)`. What the cache keeps it in is its own affair."""
+        if not found.way:
+            return False
+        code, offset = found.way[-1]
+        syntax = self._checks.called.activations.syntax
+        of_code = self._codes[code]
+        tree = syntax.tree(of_code.file)
+        places: list[Site | SwitchPoint] = [each for each in of_code.sites if each.offset == offset]
+        places += [each for each in of_code.switch_points if each.offset == offset]
+        return any(node is not None and is_made_and_changed(tree, node) for node in map(tree.at, places))
+
+    @cached_property
+    def _codes(self) -> dict[int, Code]:
+        return {code.id: code for code in self._trace.codes}
+
+    def _is_for_all(self, value: Opaque, write: int) -> bool:
+        """Whether threads share an object that was written, and change it later on, or it would not be needed."""
+        if value.type_name in _TO_BE_SHARED:
+            return True
+        return value.identity is not None and self._changed_objects.is_changed(value.identity, write)
+
+    def _refuses(self, found: Checked, act: int) -> bool:
+        """Whether the program takes it for an error to do it twice: it raises by the same check."""
+        syntax = self._checks.called.activations.syntax
+        test, done = (syntax.of_site(int(self._events.site[place])) for place in (found.check, act))
+        return test is not None and done is not None and test[0].is_refused(test[1], done[1])
+
+    def _does_more(self, found: Checked, act: int) -> bool:
+        """Whether the same check decided that an object is made that threads share and change, or that something is
+        changed by what was there: a flag or a state says that it was done."""
+        events, called = self._events, self._checks.called
+        check, site = found.check, int(events.site[found.check])
+        activation = called.activations.of(check)
+        later = slice(check + 1, act + _NEAR)
+        writes = (events.kind[later] == EventKind.WRITE) & (events.frame[later] == events.frame[check])
+        for place in (check + 1 + np.flatnonzero(writes)).tolist():
+            if place == act or called.activations.of(place) != activation:
+                continue
+            if not called.decides(site, int(events.site[place])):
+                continue
+            value = events[place].value
+            counts = self._is_update(place) and self._location(place).kind is not LocationKind.WHOLE
+            if counts or (isinstance(value, Opaque) and self._is_for_all(value, place)):
+                return True
+        return False
+
+    def _is_awaited(self, act: int) -> bool:
+        """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
+        return int(self._events.thread[act]) in self._tasks and "await " in self._texts.line(
+            int(self._events.site[act])
+        )
+
+    def _starts_a_thread(self, found: Checked, act: int) -> bool:
+        """Whether the check also decided that a thread is started, in the same function: if not started: ..."""
+        lane, seq = int(self._events.thread[found.check]), int(self._events.seq[found.check])
+        starts = self._starts.get(lane, [])
+        first = bisect.bisect_right(starts, (seq, 0))
+        if found.way or first == len(starts):
+            return False
+        called, site = self._checks.called, starts[first][1]
+        if asks_more(found.asked):  # of a call's result, perhaps
+            return called.decides_both(int(self._events.site[act]), site)
+        return called.decides(int(self._events.site[found.check]), site)
+
+    @cached_property
+    def _starts(self) -> dict[int, list[tuple[int, int]]]:
+        """By lane: when it started threads, and at which sites."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for each in self._trace.synchronisation:
+            if each.operation == Act.START and each.site in self._trace.sites:
+                found.setdefault(each.thread, []).append((each.seq, each.site))
+        return found
+
+    def _is_update(self, act: int) -> bool:
+        source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
+        is_made = site.flow is not None and any(site.flow._replace(tested=(), failed=()))
+        return source >= 0 and bool(self._events.location[source] == self._events.location[act]) and is_made
+
+    def _takes(self, found: Checked, act: int) -> bool:
+        return any(word in self.expression(act) for word in TAKES) and not self._is_expected(found, act)
+
+    def _fails(self, found: Checked, act: int) -> bool:
+        """Whether the deletion fails if there is nothing, and the program is not ready for that."""
+        site = self._trace.sites[int(self._events.site[act])]
+        has_default = site.operation == Operation.CALL and "," in self.expression(act)  # d.pop(key, None)
+        return not has_default and not self._is_expected(found, act)
+
+    def _is_expected(self, found: Checked, act: int) -> bool:
+        """Whether it is expected to fail, where it is or where it was called."""
+        expect = self._handlers.expect(int(self._events.site[act]))
+        return expect or any(self._handlers.expect_in(*call) for call in found.calls)
+
+    def _location(self, place: int) -> Location:
+        return self._trace.locations[int(self._events.location[place])]
+
+    def expression(self, place: int) -> str:
+        return self._texts.expression(int(self._events.site[place]))
