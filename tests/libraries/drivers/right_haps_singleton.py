@@ -1,9 +1,8 @@
-"""A singleton is made by each thread that asks first.
+"""A singleton is made by the thread that asks first, under the lock of the container.
 
 requires: haps==1.1.3
 include: haps
-expect: stale check, unguarded check
-at: haps/scopes/singleton.py:SingletonScope.get_object
+expect: nothing
 """
 
 import threading
