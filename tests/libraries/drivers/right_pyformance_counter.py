@@ -25,4 +25,6 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(f"RESULT {registry.counter('requests').get_count()} requests, {registry.histogram('sizes').get_count():.0f} sizes")
+print(
+    f"RESULT {registry.counter('requests').get_count()} requests, {registry.histogram('sizes').get_count():.0f} sizes"
+)

@@ -3,6 +3,7 @@
 requires: ttldict==0.3.0
 include: ttldict
 expect: changed while iterated, unguarded iteration
+at: ttldict_keys_view.py, ttldict/__init__.py
 """
 
 import threading
