@@ -28,9 +28,14 @@ FOUND = {
         "            else:\n                self.last = 7\n        meet()\n        return self.last",
         KEPT,
     ),
+    "many times before another thread comes": (COUNT, "for _ in range(200): done.append(ids.next())"),
 }
 SILENT = {
     "returned under the lock": ("with lock:\n            self.last += 1\n            return self.last", KEPT),
+    "returned under the lock, many times": (
+        "with lock:\n            self.last += 1\n            return self.last",
+        "for _ in range(200): done.append(ids.next())",
+    ),
     "read under the lock again": (
         "with lock: self.last += 1\n        meet()\n        with lock: return self.last",
         KEPT,

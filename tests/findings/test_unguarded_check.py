@@ -123,6 +123,16 @@ POSSIBLE = {
         "    box.state = State.BUSY\nwith suppress(ValueError): open()",
         "box.state",
     ),
+    "a name that is given once": (
+        "def define():\n    if 'k' in d: raise KeyError\n    made = make()\n    d['k'] = made\n"
+        "with suppress(KeyError): define()",
+        "d['k']",
+    ),
+    "an object that is there once": (
+        "def open():\n    if box.items is not None: raise ValueError\n    box.items = make()\n"
+        "with suppress(ValueError): open()",
+        "box.items",
+    ),
     "a flag, and an object": (
         "if not box.done:\n    time.sleep(0)\n    box.items = make()\n    box.done = True\nbox.items.append(1)",
         "box.done",
@@ -257,6 +267,17 @@ NONE = {  # what both do, and what they do beside it
         "def open():\n    with lock:\n        if box.done: raise ValueError\n        time.sleep(0)\n"
         "        box.done = True\n"
         "with suppress(ValueError): open()",
+        "act()",
+        "act()",
+    ),
+    "a name that is given once, under a lock": (
+        "def define():\n    made = make()\n    with lock:\n        if 'k' in d: raise KeyError\n        d['k'] = made\n"
+        "with suppress(KeyError): define()",
+        "act()",
+        "act()",
+    ),
+    "a name that is looked up, or given": (
+        "def find():\n    if 'k' in d: return d['k']\n    d['k'] = make()\n    return d['k']\nfind()",
         "act()",
         "act()",
     ),

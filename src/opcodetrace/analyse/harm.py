@@ -76,11 +76,11 @@ class Harm:
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
+        if not found.way and self._refuses(found, act):
+            return True
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
-            return not found.way and (
-                self._starts_a_thread(found, act) or self._refuses(found, act) or self._does_more(found, act)
-            )
+            return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
         return (self._is_awaited(act) and value.type_name not in BUILT_IN) or self._is_shared(value, found, act)
 
     def is_made_twice(self, found: Checked, act: int) -> bool:

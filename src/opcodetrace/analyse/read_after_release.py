@@ -28,7 +28,7 @@ from opcodetrace.trace.event import EventKind
 
 Array = npt.NDArray[Any]
 
-MOST = 16  # of two instructions, that are looked at: those nearest to another thread's access
+MOST = 16  # of two instructions, that are looked at
 _NEAR = 200  # accesses of the location among which another thread's write is looked for
 
 
@@ -102,19 +102,23 @@ class ReadsAfterRelease:
         events = self._events
         for write, read in self._pairs():
             history = self._accesses.order[slice(*self._accesses.bounds[int(events.location[read]) :][:2])]
-            at = int(np.searchsorted(history, write))
-            after = history[at + 1 : at + _NEAR]
-            after = after[events.thread[after] != events.thread[write]]
-            after = after[events.kind[after] == EventKind.WRITE]
-            if not np.isin(events.tag[after], KNOWN).all():
+            began, ended = np.searchsorted(history, (write, read)).tolist()
+            meanwhile = self._writes_of_others(history[max(began + 1, ended - _NEAR) : ended], write)
+            after = meanwhile if len(meanwhile) else self._writes_of_others(history[ended : ended + _NEAR], write)
+            if not len(after) or not np.isin(events.tag[after], KNOWN).all():
                 continue
-            if not len(after) or events.before[[write, read, *after[:1].tolist()]].any():
+            if events.before[[write, read, int(after[0])]].any():
                 continue
-            meanwhile = after[after < read]
             if len(meanwhile) and same(events, meanwhile[-1:], read).all() and not same(events, meanwhile, write).any():
                 yield _Found(write, int(meanwhile[-1]), read, has_others=True)
             elif not len(meanwhile) and not same(events, after[:1], write).any():
                 yield _Found(write, int(after[0]), read, has_others=False)
+
+    def _writes_of_others(self, places: Array, own: int) -> Array:
+        events = self._events
+        wanted = (events.kind[places] == EventKind.WRITE) & (events.thread[places] != events.thread[own])
+        found: Array = places[wanted]
+        return found
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
         """A write, and its thread's next access of the location: a read by which it is returned."""
@@ -131,14 +135,9 @@ class ReadsAfterRelease:
             return
         bounds = accesses.bounds
         order = np.concatenate([accesses.order[bounds[each] : bounds[each + 1]] for each in its.tolist()])
-        turns = (events.location[order[1:]] != events.location[order[:-1]]) | (
-            events.thread[order[1:]] != events.thread[order[:-1]]
-        )
-        ends = np.append(np.flatnonzero(turns), len(order) - 1)
-        until = ends[np.searchsorted(ends, np.arange(len(order)))] - np.arange(len(order))  # another thread's turn
         lane = events.location[order].astype(np.int64) * (int(events.thread.max(initial=0)) + 1) + events.thread[order]
         by_lane = np.argsort(lane, kind="stable")
-        order, lane, until = order[by_lane], lane[by_lane], until[by_lane]
+        order, lane = order[by_lane], lane[by_lane]
         write, read = order[:-1], order[1:]
         meets = (
             (lane[1:] == lane[:-1]) & (events.kind[write] == EventKind.WRITE) & (events.kind[read] == EventKind.READ)
@@ -148,15 +147,31 @@ class ReadsAfterRelease:
         meets &= np.isin(
             _as_one(events.site[write], events.site[read]), [(one << 32) + other for one, other in returned]
         )
-        nearest = np.argsort(until[1:][meets], kind="stable")
-        write, read = write[meets][nearest], read[meets][nearest]
+        write, read = write[meets], read[meets]
+        yield from zip(*(each.tolist() for each in self._closest(write, read, its)), strict=True)
+
+    def _closest(self, write: Array, read: Array, locations: Array) -> tuple[Array, Array]:
+        """Of each two instructions, and of reads that gave another value or the same, those after whose write another
+        thread's came soonest. None of others."""
+        events, bounds = self._events, self._accesses.bounds
+        order = np.concatenate([self._accesses.order[bounds[each] : bounds[each + 1]] for each in locations.tolist()])
+        writes = order[events.kind[order] == EventKind.WRITE]
+        location, thread = events.location[writes], events.thread[writes]
+        turns = 1 + np.flatnonzero((location[1:] != location[:-1]) | (thread[1:] != thread[:-1]))
+        by_time = np.argsort(writes, kind="stable")
+        own = by_time[np.searchsorted(writes, write, sorter=by_time)]
+        after = np.append(turns, -1)[np.searchsorted(turns, own, side="right")]
+        meets = (after >= 0) & (location[after] == location[own])
+        write, read, after = write[meets], read[meets], writes[after[meets]]
+        sites = _as_one(events.site[write], events.site[read])
         differs = ~same(events, write, read)
-        number: defaultdict[tuple[int, int, bool], int] = defaultdict(int)
-        for one, other, is_other in zip(write.tolist(), read.tolist(), differs.tolist(), strict=True):
-            sites = int(events.site[one]), int(events.site[other])
-            number[*sites, is_other] += 1
-            if number[*sites, is_other] <= MOST:
-                yield one, other
+        order = np.lexsort((after - write, differs, sites))
+        write, read, sites, differs = (each[order] for each in (write, read, sites, differs))
+        numbers = np.arange(len(order))
+        first = np.ones(len(order), bool)
+        first[1:] = (sites[1:] != sites[:-1]) | (differs[1:] != differs[:-1])
+        near = numbers - np.maximum.accumulate(np.where(first, numbers, 0)) < MOST
+        return write[near], read[near]
 
     @cached_property
     def _returned(self) -> list[tuple[int, int]]:
