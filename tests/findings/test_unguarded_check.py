@@ -17,7 +17,9 @@ import collections, os, queue, threading, time
 from contextlib import suppress
 from enum import Enum
 State = Enum("State", "IDLE BUSY")
-class Box: pass
+class Box:
+    parts = {}
+    of = list
 class Pool:
     def __init__(self, shared):
         self.free = []
@@ -107,6 +109,10 @@ POSSIBLE = {
     "a flag, and a thread": (
         "if not box.done:\n    time.sleep(0)\n    box.done = True\n    threading.Thread(target=make).start()",
         "box.done",
+    ),
+    "what lies in two dictionaries": (
+        "if 'k' not in d:\n    time.sleep(0)\n    box.parts['k'] = Box.of()\n    d['k'] = {}\nbox.parts['k'].append(1)",
+        "d['k']",
     ),
     "a flag that refuses": (
         "def open():\n    if box.done: raise ValueError\n    time.sleep(0)\n    box.done = True\n"
@@ -240,6 +246,16 @@ NONE = {  # what both do, and what they do beside it
     ),
     "a cache of numbers": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = 7 * 6\nd["k"] + 1', "act()", "act()"),
     "a cache of objects": ('if "k" not in d: d["k"] = make()\nlen(d["k"])', "act()", "act()"),
+    "two caches": (
+        "if 'k' not in d:\n    box.parts['k'] = Box.of()\n    d['k'] = {}\nlen(box.parts['k'])",
+        "act()",
+        "act()",
+    ),
+    "a cache, and a list of all": (
+        "if 'k' not in d:\n    box.parts['k'] = jobs\n    d['k'] = {}\nbox.parts['k'].append(1)",
+        "act()",
+        "act()",
+    ),
     "an object with a list of all": ('if "k" not in d: d["k"] = Pool(jobs)\nd["k"].shared.append(1)', "act()", "act()"),
     "an object with a cache": ('if "k" not in d: d["k"] = Pool(jobs)\nd["k"].cache["n"] = 1', "act()", "act()"),
     "a flag that is set once": ("if not box.done:\n    time.sleep(0)\n    box.done = True", "act()", "act()"),

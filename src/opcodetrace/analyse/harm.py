@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import is_member
 from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.checks import Checked
@@ -17,10 +20,13 @@ from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.site import WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Act, Primitive
+
+Array = npt.NDArray[Any]
 
 TAKES = (".pop(", ".popleft(", ".popitem(", "heappop(")  # calls that raise if the container is empty
 REMOVES = ".remove("  # raises if the item is not there
@@ -81,7 +87,8 @@ class Harm:
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
             return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
-        return (self._is_awaited(act) and value.type_name not in BUILT_IN) or self._is_shared(value, found, act)
+        is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN
+        return is_awaited or self._is_shared(value, found, act) or (not found.way and self._makes_more(found, act))
 
     def is_made_twice(self, found: Checked, act: int) -> bool:
         """Whether it makes an object that threads share and change, as nothing is there or what is there will not
@@ -126,21 +133,51 @@ class Harm:
     def _does_more(self, found: Checked, act: int) -> bool:
         """Whether the same check decided that an object is made that threads share and change, or that something is
         changed by what was there: a flag or a state says that it was done."""
+        return any(
+            (self._is_update(place) and self._location(place).kind is not LocationKind.WHOLE)
+            or (isinstance(value := self._events[place].value, Opaque) and self._is_for_all(value, place))
+            for place in self._also_written(found, act)
+        )
+
+    def _makes_more(self, found: Checked, act: int) -> bool:
+        """Whether the same check decided that another object is made, too, that threads share and change: what
+        belongs together lies in two dictionaries."""
+        return any(
+            isinstance(value := self._events[place].value, Opaque)
+            and self._is_new(value, place)
+            and self._is_for_all(value, place)
+            for place in self._also_written(found, act)
+        )
+
+    def _is_new(self, value: Opaque, write: int) -> bool:
+        """Whether an object is what an instruction or a call gave, and nobody was seen to have it before."""
+        flow = self._trace.sites[int(self._events.site[write])].flow
+        if value.identity is None or flow is None or not flow.results or flow.reads or flow.phis:
+            return False
+        return bool(self._first_seen[value.identity] == write)
+
+    def _also_written(self, found: Checked, act: int) -> Iterator[int]:
+        """The places of other writes that the same check decided, in the same activation."""
         events, called = self._events, self._checks.called
         check, site = found.check, int(events.site[found.check])
         activation = called.activations.of(check)
         later = slice(check + 1, act + _NEAR)
         writes = (events.kind[later] == EventKind.WRITE) & (events.frame[later] == events.frame[check])
         for place in (check + 1 + np.flatnonzero(writes)).tolist():
-            if place == act or called.activations.of(place) != activation:
-                continue
-            if not called.decides(site, int(events.site[place])):
-                continue
-            value = events[place].value
-            counts = self._is_update(place) and self._location(place).kind is not LocationKind.WHOLE
-            if counts or (isinstance(value, Opaque) and self._is_for_all(value, place)):
-                return True
-        return False
+            decided = place != act and called.activations.of(place) == activation
+            if decided and called.decides(site, int(events.site[place])):
+                yield place
+
+    @cached_property
+    def _first_seen(self) -> Array:
+        """By object (`Opaque.identity`): the place of the first event that has it as its value."""
+        events = self._events
+        identities = events.identities()
+        found = np.full(int(identities.max(initial=0)) + 1, len(events), np.int64)
+        for start in reversed(range(0, len(events), PIECE)):
+            (which,) = np.nonzero(events.tag[start : start + PIECE] == ValueTag.OBJECT)
+            found[identities[events.word[start : start + PIECE][which[::-1]]]] = start + which[::-1]
+        return found
 
     def _is_awaited(self, act: int) -> bool:
         """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""
