@@ -39,9 +39,10 @@ def all_told_of(programs: Mapping[str, str], folder: Path, *options: str | Path)
         " FROM findings"
         " LEFT JOIN locations ON locations.id = findings.location_id"
         " JOIN finding_events ON finding_events.finding_id = findings.id"
-        " JOIN (SELECT run_id, seq, site_id FROM events UNION ALL SELECT run_id, seq, site_id FROM synchronisation)"
-        " AS role ON role.run_id = findings.run_id AND role.seq = finding_events.seq"
-        " JOIN sites ON sites.id = role.site_id JOIN files ON files.id = file_id ORDER BY findings.id"
+        " LEFT JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
+        " LEFT JOIN synchronisation AS sync ON sync.run_id = findings.run_id AND sync.seq = finding_events.seq"
+        " JOIN sites ON sites.id = ifnull(events.site_id, sync.site_id) JOIN files ON files.id = file_id"
+        " ORDER BY findings.id"
     )
     printed = recording.stdout.split("--\n")
     findings: dict[str, list[tuple[object, ...]]] = {name: [] for name in programs}

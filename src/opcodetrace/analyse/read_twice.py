@@ -83,8 +83,17 @@ class _Search:
         sites = self._read_twice_nearby()
         if not sites:
             return
+        first, second = self._own_reads_that_differ(sites)
+        meets = np.isin(self._events.tag[first], KNOWN)
+        for pair in self._some(first[meets], second[meets]):
+            if self._are_used_together(pair):
+                yield from self._told(pair)
+
+    def _own_reads_that_differ(self, sites: Iterable[int]) -> tuple[Array, Array]:
+        """Two accesses of a location that follow each other in a thread, both of which are reads of one activation's
+        frame and found different values; the second one at these sites or at others of their locations."""
         events = self._events
-        places = self._reads(sites, with_writes=True)
+        places = self._accesses(sites)
         size = int(events.thread.max(initial=0)) + 1
         lane = events.location[places].astype(np.int64) * size + events.thread[places]
         order = np.argsort(lane, kind="stable")
@@ -93,10 +102,8 @@ class _Search:
         meets = (lane[:-1] == lane[1:]) & (events.frame[first] == events.frame[second])
         meets &= (events.kind[first] == EventKind.READ) & (events.kind[second] == EventKind.READ)
         meets &= (events.site[first] != events.site[second]) & ~same(events, first, second)
-        meets &= np.isin(events.tag[first], KNOWN) & np.isin(events.tag[second], KNOWN)
-        for pair in self._some(first[meets], second[meets]):
-            if self._are_used_together(pair):
-                yield from self._told(pair)
+        meets &= np.isin(events.tag[second], KNOWN)
+        return first[meets], second[meets]
 
     def _read_twice_nearby(self) -> set[int]:
         """Sites of reads that may be parts of one expression."""
@@ -112,8 +119,8 @@ class _Search:
                     found |= {one, other}
         return found
 
-    def _reads(self, sites: Iterable[int], *, with_writes: bool) -> Array:
-        """The places of reads at some sites, of locations that are written and never updated; and all writes there."""
+    def _accesses(self, sites: Iterable[int]) -> Array:
+        """The places of all accesses of locations that are read at some sites, and written but never updated."""
         events, trace = self._events, self._trace
         size = int(events.location.max(initial=-1)) + 2
         wanted = np.zeros(size, bool)
@@ -134,13 +141,9 @@ class _Search:
         found = [np.empty(0, np.int64)]
         for start in range(0, len(events), PIECE):
             part = slice(start, start + PIECE)
-            chosen = wanted[events.location[part]]
-            is_read = events.kind[part] == EventKind.READ
-            if with_writes:
-                chosen &= events.kind[part] <= EventKind.DELETE
-            else:
-                chosen &= is_read & of_sites[events.site[part]]
-            found.append(start + np.flatnonzero(chosen))
+            found.append(
+                start + np.flatnonzero(wanted[events.location[part]] & (events.kind[part] <= EventKind.DELETE))
+            )
         return np.concatenate(found)
 
     def _some(self, first: Array, second: Array) -> Iterator[_Pair]:
@@ -171,33 +174,21 @@ class _Search:
         }
         if not tests:
             return
-        acts = self._reads(tests, with_writes=False)
-        acts = acts[np.isin(events.tag[acts], KNOWN)]
-        if not len(acts):
-            return
+        first, second = self._own_reads_that_differ(tests)
+        decides = [(act << 32) + check for act, checks in tests.items() for check in checks]
+        meets = np.isin((events.site[second].astype(np.int64) << 32) + events.site[first], decides)
         found: list[_Pair] = []
-        for act in self._histories.after_another(acts, tests, {}).tolist():
-            check = self._checked(act, tests[int(events.site[act])])
-            if check is None:
-                continue
-            answer = tests[int(events.site[act])][int(events.site[check])]
+        for pair in itertools.starmap(_Pair, zip(first[meets].tolist(), second[meets].tolist(), strict=True)):
+            check, act = events[pair.first], events[pair.second]
+            answer = tests[act.site][check.site]
             # of an object's truth it is not known, but the second read was made by it
-            held = would_hold(answer, events[check].value)
-            if would_hold(answer, events[act].value) is False and (held or (held is None and answer == "true")):
-                found.append(_Pair(check, act))
+            held = would_hold(answer, check.value)
+            if would_hold(answer, act.value) is False and (held or (held is None and answer == "true")):
+                found.append(pair)
         columns = np.array(found, np.int64).reshape(-1, 2)
         for pair in self._some(columns[:, 0], columns[:, 1]):
             if self._belong_together(pair):
                 yield from self._told(pair)
-
-    def _checked(self, act: int, tests: dict[int, str]) -> int | None:
-        """The read that decided that it is made, if its thread has not been at the location since."""
-        events = self._events
-        for place in self._histories.before(act):
-            if events.thread[place] == events.thread[act]:
-                is_test = events.kind[place] == EventKind.READ and events.frame[place] == events.frame[act]
-                return place if is_test and int(events.site[place]) in tests else None
-        return None
 
     def _belong_together(self, pair: _Pair) -> bool:
         of_site = self._activations.syntax.of_site
