@@ -10,6 +10,7 @@ from opcodetrace.findings.changed_while_iterated import CHANGED_WHILE_ITERATED
 from opcodetrace.findings.deadlock import DEADLOCK
 from opcodetrace.findings.failed_access import FAILED_ACCESS
 from opcodetrace.findings.inconsistent_locking import INCONSISTENT_LOCKING
+from opcodetrace.findings.intermediate_read import INTERMEDIATE_READ
 from opcodetrace.findings.lost_notification import LOST_NOTIFICATION
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.overwritten_before_read import OVERWRITTEN_BEFORE_READ
@@ -39,6 +40,7 @@ KINDS: dict[str, Kind] = {
         STALE_CONTAINER,
         OVERWRITTEN_BEFORE_READ,
         UNREPEATABLE_READ,
+        INTERMEDIATE_READ,
         UNGUARDED_CHECK,
         UNGUARDED_ITERATION,
         UNGUARDED_OWN_WRITE,
