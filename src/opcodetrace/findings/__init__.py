@@ -25,6 +25,7 @@ from opcodetrace.findings.unguarded_own_write import UNGUARDED_OWN_WRITE
 from opcodetrace.findings.unguarded_update import UNGUARDED_UPDATE
 from opcodetrace.findings.unrepeatable_read import UNREPEATABLE_READ
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
+from opcodetrace.findings.write_skew import WRITE_SKEW
 
 # In the order in which they are told.
 KINDS: dict[str, Kind] = {
@@ -41,6 +42,7 @@ KINDS: dict[str, Kind] = {
         OVERWRITTEN_BEFORE_READ,
         UNREPEATABLE_READ,
         INTERMEDIATE_READ,
+        WRITE_SKEW,
         UNGUARDED_CHECK,
         UNGUARDED_ITERATION,
         UNGUARDED_OWN_WRITE,
