@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.findings.forms import Told, all_told_of
-from tests.recording import Scripts
 from tests.truth.published_shapes import PRELUDE, SIGNALS
 
 KIND = "intermediate read"
@@ -121,7 +118,7 @@ SILENT = {
 def program(first: str, second: str) -> str:
     text = PROGRAM.replace("FIRST", first.replace("\n", "\n    ")).replace("SECOND", second.replace("\n", "\n    "))
     if "def " in first:  # both call it
-        made, _, rest = first.partition("\nold = ")
+        made = first.partition("\nold = ")[0]
         text = text.replace(made.replace("\n", "\n    "), "pass").replace("def first", f"{made}\ndef first")
     if "then" in first:  # the second one gives its turn back by itself
         text = text.replace("def first", "then = Signal()\ndef first").replace("\n    other.give()\nrun", "\nrun")

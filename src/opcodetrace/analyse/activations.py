@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.syntax import Syntax, Tree, Use
+from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.syntax import SHOWS, Syntax, Tree, Use
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
@@ -36,6 +37,18 @@ class Activation(NamedTuple):
 
     frame: int
     begun: int  # its ENTER's seq; -1 if there is none
+
+
+class Point(NamedTuple):
+    """An instruction, in an activation."""
+
+    activation: Activation
+    node: ast.AST
+
+    def is_in_one(self, other: Point) -> bool:
+        """Whether both are in the same activation; of a caller no frame is known."""
+        begun = self.activation.begun
+        return begun == other.activation.begun if begun >= 0 else self.activation == other.activation
 
 
 class _Part(NamedTuple):
@@ -168,6 +181,13 @@ class Activations:
         above = next(parts, None)
         return None if above is None else above.node
 
+    def point(self, place: int, above: int) -> Point | None:
+        """The instruction that made an access, or led to it so many calls above."""
+        for number, part in enumerate(self._parts(place)):
+            if number == above:
+                return Point(part.activation, part.node)
+        return None
+
     def comes_after(self, write: int, read: int) -> Scope | None:
         """Whether the code says that this write comes before that read: in one activation, or on the ways down from
         one; and in the same turn of all loops. None if it does not."""
@@ -214,11 +234,11 @@ class Activations:
         follows = one.tree.follows(one.node, other.node)
         return None if follows is False else Scope(is_certain and follows is True, is_with=False)
 
-    def is_looked_at(self, read: int, whole: ast.AST | None = None) -> bool:
+    def is_looked_at(self, read: int, whole: ast.AST | None = None, above: int = 0) -> bool:
         """Whether what was read, or the `whole` expression that it is a part of, is compared, tested or shown, here or
-        by who called this function to get it."""
-        parts = list(self._parts(read))
-        if not parts:
+        by who called this function to get it. The expression stands so many calls `above` the read."""
+        parts = list(self._parts(read))[above:]
+        if not parts or (isinstance(whole, ast.Call) and called_name(whole.func) in SHOWS):
             return True
         was_given = isinstance(whole, ast.Call)
         for part in parts[:_FURTHEST]:

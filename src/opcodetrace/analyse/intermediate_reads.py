@@ -3,9 +3,9 @@
 Write, remote read, write: one of the four cases that cannot be serialised in Lu, Tucek, Qin and Zhou, "AVIO" (2006);
 the phenomenon G1b, "intermediate reads", in Adya, Liskov and O'Neil, "Generalized isolation level definitions" (2000).
 Most such reads are meant: a state, a flag or a progress counter is written so that others see it. What is looked for
-here is a value that its thread puts back: `old = o.x; o.x = new; ...; o.x = old`. Even that may be for others to see. So
-the thread must have used it itself, by the very instruction by which the other one read it; or the other one must have
-put it back in turn, once the first one had taken it away, so that it stayed.
+here is a value that its thread puts back: `old = o.x; o.x = new; ...; o.x = old`. Even that may be for others to see.
+So the thread must have used it itself, by the very instruction by which the other one read it; or the other one must
+have put it back in turn, once the first one had taken it away, so that it stayed.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ class _Search:
         return {
             number
             for number, site in self._trace.sites.items()
-            if site.operation.startswith("STORE") and site.flow is not None and site.flow.reads and self._restores(number)
+            if site.operation.startswith("STORE")
+            and site.flow is not None
+            and site.flow.reads
+            and self._restores(number)
         }
 
     def _restores(self, site: int) -> bool:

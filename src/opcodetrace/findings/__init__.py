@@ -15,6 +15,7 @@ from opcodetrace.findings.lost_notification import LOST_NOTIFICATION
 from opcodetrace.findings.lost_update import LOST_UPDATE
 from opcodetrace.findings.overwritten_before_read import OVERWRITTEN_BEFORE_READ
 from opcodetrace.findings.protocol import Kind
+from opcodetrace.findings.read_skew import READ_SKEW
 from opcodetrace.findings.stale_check import STALE_CHECK
 from opcodetrace.findings.stale_container import STALE_CONTAINER
 from opcodetrace.findings.stolen_wakeup import STOLEN_WAKEUP
@@ -42,6 +43,7 @@ KINDS: dict[str, Kind] = {
         OVERWRITTEN_BEFORE_READ,
         UNREPEATABLE_READ,
         INTERMEDIATE_READ,
+        READ_SKEW,
         WRITE_SKEW,
         UNGUARDED_CHECK,
         UNGUARDED_ITERATION,
