@@ -178,7 +178,8 @@ class _Search:
             return None
         changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
         is_sure = int(events.seq[place]) < changing and int(events.seq[change]) < failing
-        return Uncaught(number, *(int(events.seq[each]) for each in (place, change, failure)), is_sure)
+        counted, changed, failed = (int(events.seq[each]) for each in (place, change, failure))
+        return Uncaught(number, counted, changed, failed, is_sure)
 
     def _counts(self, place: int) -> bool:
         """Whether it is the `len` of a container."""
