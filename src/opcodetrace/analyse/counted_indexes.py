@@ -15,6 +15,7 @@ from opcodetrace.analyse.activations import Activations, Part
 from opcodetrace.analyse.made_of import Function, called_name, own_nodes, parameters
 from opcodetrace.analyse.syntax import Tree
 
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 _DEEPEST = 4  # variables that are made of each other
 _SAME_NUMBERS = frozenset(["reversed", "list", "tuple", "iter"])
 
@@ -41,20 +42,21 @@ def is_counted(activations: Activations, access: int, count: int, number: int) -
 def _indexes(activations: Activations, access: int) -> Iterator[_Index]:
     """The index, here and in the callers that gave it as an argument."""
     function: Function | None = None
-    name = ""
-    for number, step in enumerate(activations.parts(access)):
-        node = step.point.node
-        index = node.slice if isinstance(node, ast.Subscript) else None
-        value = _argument(node, function, name) if number else index
+    name: str | None = None
+    value: ast.AST | None = None
+    for number, part in enumerate(activations.parts(access)):
+        node = part.node
+        if not number:
+            value = node.slice if isinstance(node, ast.Subscript) else None
+        elif not (isinstance(node, _COMPREHENSIONS) and value in list(ast.walk(node))):  # a function before 3.12
+            value = None if name is None else _argument(node, function, name)
         if value is None:
             return
-        yield _Index(step, value)
-        function = step.tree.function(node)
-        if not isinstance(value, ast.Name) or function is None or value.id not in parameters(function):
-            return
-        name = value.id
-        if _times_stored(function, name):
-            return
+        yield _Index(part, value)
+        function = part.tree.function(node)
+        name = None
+        if isinstance(value, ast.Name) and function is not None and not _times_stored(function, value.id):
+            name = value.id if value.id in parameters(function) else None
 
 
 def _argument(call: ast.AST, function: Function | None, name: str) -> ast.AST | None:
