@@ -17,9 +17,9 @@ class Told(NamedTuple):
     findings: list[tuple[object, ...]]
 
 
-def told_of(programs: Mapping[str, str], kind: str, folder: Path) -> dict[str, Told]:
+def told_of(programs: Mapping[str, str], kind: str, folder: Path, *options: str | Path) -> dict[str, Told]:
     """By the programs' names."""
-    told = all_told_of(programs, folder)
+    told = all_told_of(programs, folder, *options)
     return {
         name: Told(each.printed, [finding[1:] for finding in each.findings if finding[0] == kind])
         for name, each in told.items()

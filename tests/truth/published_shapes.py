@@ -77,6 +77,8 @@ def found(*findings: tuple[str, str, str]) -> frozenset[tuple[str, str, str]]:
 LOST, STALE, FAILED = "lost update", "stale check", "failed access"
 OVERWRITTEN, UNREPEATABLE = "overwritten before read", "unrepeatable read"
 CHANGED, NOTIFICATION, DEADLOCK = "changed while iterated", "lost notification", "deadlock"
+INTERMEDIATE, READ_SKEW, WRITE_SKEW = "intermediate read", "read skew", "write skew"
+STOLEN = "stolen wake-up"
 UPDATE, CHECK, LOCKING = "unguarded update", "unguarded check", "inconsistent locking"
 HAPPENED, POSSIBLE, GIL_ONLY = "happened", "possible", "gil-only"
 
@@ -90,6 +92,8 @@ HAVELUND = "Havelund: Using runtime analysis to guide model checking of Java pro
 BENSALEM = "Bensalem, Havelund: Dynamic deadlock analysis of multi-threaded programs, HVC 2005"
 DIJKSTRA = "Dijkstra: Hierarchical ordering of sequential processes, Acta Informatica 1(2), 1971"
 MESA = "Lampson, Redell: Experience with processes and monitors in Mesa, CACM 23(2), 1980"
+ADYA = "Adya, Liskov, O'Neil: Generalized isolation level definitions, ICDE 2000"
+ARTHO = "Artho, Havelund, Biere: High-level data races, STVR 13(4), 2003"
 BERENSON = "Berenson and others: A critique of ANSI SQL isolation levels, SIGMOD 1995"
 HERLIHY = "Herlihy, Shavit: The Art of Multiprocessor Programming, 2008"
 DOWNEY = "Downey: The Little Book of Semaphores, 2008"
@@ -231,7 +235,29 @@ run(rotate, write)
 assert dropped
 """,
         found(),
-        "no kind tells of reads of what a thread wrote for a moment only",
+        "a state that another thread looks at is written for that: which one must not be seen, nothing tells",
+    ),
+    "AVIO: write, read, write, of what is put back": Wrong(
+        f"{AVIO}; {ADYA}, G1b: intermediate reads",
+        """
+class Log:
+    prefix = ""
+    def line(self, text): return self.prefix + text
+log, lines = Log(), []
+def indented():
+    before = log.prefix
+    log.prefix = "    "
+    lines.append(log.line("a"))
+    one.give(); other.wait()
+    log.prefix = before
+def plain():
+    one.wait()
+    lines.append(log.line("b"))
+    other.give()
+run(indented, plain)
+assert lines == ["    a", "    b"]
+""",
+        found((INTERMEDIATE, HAPPENED, "log.prefix")),
     ),
     "AVIO: read, write, write": Wrong(
         AVIO,
@@ -283,8 +309,58 @@ def get():
 run(put, get)
 assert got == ["world"]
 """,
-        found(),
-        "findings are about one location each",
+        found((READ_SKEW, HAPPENED, "text.offset")),
+    ),
+    "a pair that is read half by half": Wrong(
+        f"{ARTHO}, section 2; {BERENSON}, A5A: read skew",
+        """
+class Coordinates:
+    def __init__(self): self.lock, self.x, self.y = Lock(), 1, 1
+    def get_x(self):
+        with self.lock: return self.x
+    def get_y(self):
+        with self.lock: return self.y
+    def move(self, x, y):
+        with self.lock:
+            self.x = x
+            self.y = y
+point, areas = Coordinates(), []
+def area():
+    x = point.get_x()
+    one.give(); other.wait()
+    areas.append(x * point.get_y())
+def move():
+    one.wait()
+    point.move(10, 10)
+    other.give()
+run(area, move)
+assert areas == [10]
+""",
+        found((READ_SKEW, HAPPENED, "self.x")),
+    ),
+    "a sum of two accounts": Wrong(
+        f"{BERENSON}, A5A: read skew; {HERLIHY}",
+        """
+class Bank:
+    def __init__(self): self.lock, self.mine, self.yours = Lock(), 50, 50
+    def transfer(self, amount):
+        with self.lock:
+            self.mine -= amount
+            self.yours += amount
+bank, sums = Bank(), []
+def audit():
+    with bank.lock: mine = bank.mine
+    one.give(); other.wait()
+    with bank.lock: yours = bank.yours
+    sums.append(mine + yours)
+def transfer():
+    one.wait()
+    bank.transfer(40)
+    other.give()
+run(audit, transfer)
+assert sums == [140]
+""",
+        found((READ_SKEW, HAPPENED, "self.mine")),
     ),
     "write skew": Wrong(
         f"{BERENSON}, A5B",
@@ -301,8 +377,7 @@ def bob_leaves():
 run(alice_leaves, bob_leaves)
 assert not ward.alice and not ward.bob
 """,
-        found(),
-        "findings are about one location each",
+        found((WRITE_SKEW, HAPPENED, "ward.bob")),
     ),
     "a range whose ends are checked one by one": Wrong(
         f"{JCIP}, listing 4.10",
@@ -319,8 +394,7 @@ def set_upper(value):
 run(lambda: set_lower(5), lambda: set_upper(4))
 assert span.lower > span.upper
 """,
-        found(),
-        "findings are about one location each",
+        found((WRITE_SKEW, HAPPENED, "span.upper")),
     ),
     "double-checked locking that checks once": Wrong(
         f"{SCHMIDT}, section 5",
@@ -534,8 +608,7 @@ def remove():
     other.give()
 run(last, remove)
 """,
-        found(),
-        "a failed access needs a check by which it was made",
+        found((FAILED, HAPPENED, "self.items")),
     ),
     "a cache: check, then act": Wrong(
         f"{JCIP}, section 2.2.2 and listing 5.18",
@@ -581,22 +654,27 @@ in_turn(lambda: put_if_absent("k"), lambda: put_if_absent("j"), lambda: put("k")
         f"{MESA}, section 4; {JCIP}, section 14.2.2",
         """
 filled, items = Condition(), []
-def consume():
+def consume(before=slowly):
     with filled:
         if not items:
-            one.give()
+            before()
             filled.wait()
         items.pop()
+def first():
+    consume(one.give)
+    other.give()
 def produce():
     one.wait()
     with filled:
         items.append(1)
+        items.append(2)
         filled.notify()
-        consume()  # before the one who waits gets the lock
-run(consume, produce)
+def second():  # it could have come before the one who waits gets the lock
+    other.wait()
+    consume()
+run(first, produce, second)
 """,
-        found(),
-        "the check decides that the thread waits, and not the access, which comes in any case",
+        found((STOLEN, POSSIBLE, "items")),
     ),
     "two bites of a buffer": Wrong(
         MESA,
@@ -849,6 +927,194 @@ run(first, second)
     )
 
 RIGHT: dict[str, Right] = {
+    "a prefix that is put back, under a lock": Right(
+        f"{AVIO}; {ADYA}, G1b",
+        """
+class Log:
+    prefix, lock = "", RLock()
+    def line(self, text):
+        with self.lock: return self.prefix + text
+log, lines = Log(), []
+def indented():
+    for _ in range(10):
+        with log.lock:
+            before = log.prefix
+            log.prefix = "    "
+            slowly()
+            lines.append(log.line("a"))
+            log.prefix = before
+def plain():
+    for _ in range(10): lines.append(log.line("b"))
+run(indented, plain)
+assert set(lines) == {"    a", "b"}
+""",
+    ),
+    "a state that is looked at": Right(
+        f"{AVIO}, write, read, write",
+        """
+log, lines, kept = Box(), [], []
+log.state = "open"
+def rotate():
+    log.state = "closed"
+    one.give(); other.wait()
+    log.state = "open"
+def write():
+    one.wait()
+    (lines if log.state == "open" else kept).append(1)
+    other.give()
+run(rotate, write)
+assert kept
+""",
+    ),
+    "offset and length in one tuple": Right(
+        f"{LU}, figure 3",
+        """
+text, got = Box(), []
+text.span = 0, 5
+content = "hello world!"
+def put():
+    one.give(); other.wait()
+    text.span = 6, 5
+def get():
+    one.wait()
+    offset, length = text.span
+    got.append(content[offset:offset + length])
+    other.give()
+run(put, get)
+assert got == ["hello"]
+""",
+    ),
+    "a pair that is read as a whole": Right(
+        f"{ARTHO}, section 2",
+        """
+class Coordinates:
+    def __init__(self): self.lock, self.x, self.y = Lock(), 1, 1
+    def get(self):
+        with self.lock: return self.x, self.y
+    def move(self, x, y):
+        with self.lock:
+            self.x = x
+            slowly()
+            self.y = y
+point, areas = Coordinates(), []
+def area():
+    for _ in range(20):
+        x, y = point.get()
+        areas.append(x * y)
+def move():
+    for number in range(20): point.move(number, number)
+run(area, move, area)
+assert all(int(area ** 0.5) ** 2 == area for area in areas)
+""",
+    ),
+    "a pair of which each half does by itself": Right(
+        f"{ARTHO}, section 4: views that are consistent",
+        """
+class Coordinates:
+    def __init__(self): self.lock, self.x, self.y = Lock(), 1, 1
+    def get_x(self):
+        with self.lock: return self.x
+    def get_y(self):
+        with self.lock: return self.y
+    def move(self, x, y):
+        with self.lock:
+            self.x = x
+            self.y = y
+point, widths, heights = Coordinates(), [], []
+def look():
+    widths.append(point.get_x() * 2)
+    one.give(); other.wait()
+    heights.append(point.get_y() * 2)
+def move():
+    one.wait()
+    point.move(10, 10)
+    other.give()
+run(look, move)
+""",
+    ),
+    "a sum under one lock": Right(
+        f"{BERENSON}, A5A; {HERLIHY}",
+        """
+class Bank:
+    def __init__(self): self.lock, self.mine, self.yours = Lock(), 50, 50
+    def transfer(self, amount):
+        with self.lock:
+            self.mine -= amount
+            slowly()
+            self.yours += amount
+bank, sums = Bank(), []
+def audit():
+    for _ in range(20):
+        with bank.lock:
+            mine = bank.mine
+            slowly()
+            yours = bank.yours
+        sums.append(mine + yours)
+def transfer():
+    for amount in range(20): bank.transfer(amount - 10)
+run(audit, transfer)
+assert set(sums) == {100}
+""",
+    ),
+    "two who may not both leave": Right(
+        f"{BERENSON}, A5B",
+        """
+ward, lock = Box(), Lock()
+ward.alice = ward.bob = True
+def alice_leaves():
+    with lock:
+        if ward.bob:
+            slowly()
+            ward.alice = False
+def bob_leaves():
+    with lock:
+        if ward.alice:
+            slowly()
+            ward.bob = False
+run(alice_leaves, bob_leaves)
+assert ward.alice or ward.bob
+""",
+    ),
+    "a range whose ends are checked under a lock": Right(
+        f"{JCIP}, listing 4.10",
+        """
+span, lock = Box(), Lock()
+span.lower, span.upper = 0, 10
+def set_lower(value):
+    with lock:
+        if value <= span.upper:
+            slowly()
+            span.lower = value
+def set_upper(value):
+    with lock:
+        if value >= span.lower:
+            slowly()
+            span.upper = value
+run(lambda: set_lower(5), lambda: set_upper(4))
+assert span.lower <= span.upper
+""",
+    ),
+    "the last one of a list, by one method": Right(
+        f"{JCIP}, listing 5.2",
+        """
+class Vector:
+    def __init__(self, items): self.lock, self.items = RLock(), items
+    def size(self):
+        with self.lock: return len(self.items)
+    def get(self, index):
+        with self.lock: return self.items[index]
+    def last(self):
+        with self.lock: return self.get(self.size() - 1) if self.items else None
+    def pop(self):
+        with self.lock: return self.items.pop()
+vector, seen = Vector(list(range(20))), []
+def last():
+    for _ in range(20): seen.append(vector.last())
+def remove():
+    for _ in range(20): vector.pop()
+run(last, remove)
+""",
+    ),
     "FastTrack: handed on by a lock": Right(
         f"{FASTTRACK}, section 2",
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import bisect
+import itertools
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.syntax import Syntax, Tree, Use
+from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.syntax import SHOWS, Syntax, Tree, Use
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
@@ -38,7 +40,19 @@ class Activation(NamedTuple):
     begun: int  # its ENTER's seq; -1 if there is none
 
 
-class _Part(NamedTuple):
+class Point(NamedTuple):
+    """An instruction, in an activation."""
+
+    activation: Activation
+    node: ast.AST
+
+    def is_in_one(self, other: Point) -> bool:
+        """Whether both are in the same activation; of a caller no frame is known."""
+        begun = self.activation.begun
+        return begun == other.activation.begun if begun >= 0 else self.activation == other.activation
+
+
+class Part(NamedTuple):
     """An activation, and the instruction of it that makes an access or led to it. A `with` statement calls two
     functions at one."""
 
@@ -46,6 +60,10 @@ class _Part(NamedTuple):
     function: str
     tree: Tree
     node: ast.AST
+
+    @property
+    def point(self) -> Point:
+        return Point(self.activation, self.node)
 
 
 class Activations:
@@ -124,20 +142,20 @@ class Activations:
             begun, call = caller.seq, caller
         return begun
 
-    def _parts(self, place: int) -> Iterator[_Part]:
+    def parts(self, place: int) -> Iterator[Part]:
         """From an access up to the first function in woven code that its thread was in."""
         number = int(self._trace.events.site[place])
         found = self.syntax.of_site(number)
         if found is None:
             return
         activation = self.of(place)
-        yield _Part(activation, self._trace.site_codes[number].function, *found)
+        yield Part(activation, self._trace.site_codes[number].function, *found)
         for caller, code, point in self._callers(activation):
             tree = self.syntax.tree(code.file)
             node = tree.at(point)
             if node is None:
                 return
-            yield _Part(Activation(-1, caller), code.function, tree, node)
+            yield Part(Activation(-1, caller), code.function, tree, node)
 
     def _callers(self, activation: Activation) -> Iterator[tuple[int, Code, SwitchPoint]]:
         """Of each one that led to it in woven code: the seq at which it began, and the instruction that called."""
@@ -163,16 +181,20 @@ class Activations:
 
     def node_of_caller(self, place: int) -> ast.AST | None:
         """The instruction that led to the activation of an access, in the function that was under way."""
-        parts = self._parts(place)
+        parts = self.parts(place)
         next(parts, None)
         above = next(parts, None)
         return None if above is None else above.node
 
+    def point(self, place: int, above: int) -> Point | None:
+        """The instruction that made an access, or led to it so many calls above."""
+        return next(itertools.islice((part.point for part in self.parts(place)), above, None), None)
+
     def comes_after(self, write: int, read: int) -> Scope | None:
         """Whether the code says that this write comes before that read: in one activation, or on the ways down from
         one; and in the same turn of all loops. None if it does not."""
-        above = list(self._parts(write))
-        below = list(self._parts(read))
+        above = list(self.parts(write))
+        below = list(self.parts(read))
         at = {part.activation.begun: number for number, part in enumerate(below)}
         for number, part in enumerate(above):
             down = at.get(part.activation.begun)
@@ -187,7 +209,7 @@ class Activations:
             return self._scope(above[: number + 1], below[: down + 1])
         return None
 
-    def _is_latest(self, write: int, read: int, above: list[_Part]) -> bool:
+    def _is_latest(self, write: int, read: int, above: list[Part]) -> bool:
         """Whether the last one on the way up from a write had not come by the same instruction again before the read:
         in another turn of a loop, for another object."""
         events = self._trace.events
@@ -201,7 +223,7 @@ class Activations:
         seqs = self.called_from(call.caller_seq, call.place)
         return bisect.bisect_right(seqs, call.seq) == bisect.bisect_left(seqs, int(events.seq[read]))
 
-    def _scope(self, above: list[_Part], below: list[_Part]) -> Scope | None:
+    def _scope(self, above: list[Part], below: list[Part]) -> Scope | None:
         (*setters, one), (*getters, other) = above, below
         is_certain = all(part.tree.is_certain(part.node) for part in setters)
         if any(part.tree.may_wait(part.node) for part in getters):
@@ -214,11 +236,11 @@ class Activations:
         follows = one.tree.follows(one.node, other.node)
         return None if follows is False else Scope(is_certain and follows is True, is_with=False)
 
-    def is_looked_at(self, read: int, whole: ast.AST | None = None) -> bool:
+    def is_looked_at(self, read: int, whole: ast.AST | None = None, above: int = 0) -> bool:
         """Whether what was read, or the `whole` expression that it is a part of, is compared, tested or shown, here or
-        by who called this function to get it."""
-        parts = list(self._parts(read))
-        if not parts:
+        by who called this function to get it. The expression stands so many calls `above` the read."""
+        parts = list(self.parts(read))[above:]
+        if not parts or (isinstance(whole, ast.Call) and called_name(whole.func) in SHOWS):
             return True
         was_given = isinstance(whole, ast.Call)
         for part in parts[:_FURTHEST]:

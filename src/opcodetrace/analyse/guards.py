@@ -31,6 +31,7 @@ _STRAIGHT = (
     ast.ClassDef,
 )
 _COMPARED = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONDITIONAL = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.comprehension, ast.ListComp, ast.SetComp, ast.DictComp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
 
@@ -223,7 +224,7 @@ class Guards:
                     decides = is_straight and not isinstance(above, ast.For)
                     decides = decides and (isinstance(above, ast.If) or block is above.body)
                     file = self._trace.site_codes[site].file
-                    asked = list(_asked(above.test, block is above.body)) if decides else []  # type: ignore[union-attr]
+                    asked = list(asked_by(above.test, block is above.body)) if decides else []  # type: ignore[union-attr]
                     guard = tuple(Asked(file, _span(read), answer) for read, answer in asked)
                     if len(asked) == 1:  # before 3.12 a test of a truth has the position of its whole statement
                         guard = (*guard, Asked(file, _span(above), asked[0][1]))
@@ -312,14 +313,14 @@ def _is_quiet(node: ast.AST, wait: ast.Call) -> bool:
     return True
 
 
-def _asked(test: ast.expr, truth: bool) -> Iterator[tuple[ast.expr, str]]:
+def asked_by(test: ast.expr, truth: bool) -> Iterator[tuple[ast.expr, str]]:
     """The reads that all must have found something for a test to be true, or false; and what."""
     match test:
         case ast.UnaryOp(ast.Not(), operand):
-            yield from _asked(operand, not truth)
+            yield from asked_by(operand, not truth)
         case ast.BoolOp(operator, values) if isinstance(operator, ast.And) == truth:
             for each in values:
-                yield from _asked(each, truth)
+                yield from asked_by(each, truth)
         case ast.Name() | ast.Attribute() | ast.Subscript():
             yield test, "true" if truth else "false"
         case ast.Compare(_, [ast.In() | ast.NotIn() as operator], _):
@@ -330,3 +331,18 @@ def _asked(test: ast.expr, truth: bool) -> Iterator[tuple[ast.expr, str]]:
             if isinstance(value, int | str):
                 sign = _COMPARED[type(operator)]
                 yield left, f"{'' if truth else 'not '}{sign} {value!r}"
+
+
+def compared_with(test: ast.expr, truth: bool, name: str) -> Iterator[tuple[ast.expr, str]]:
+    """The reads that are compared with a variable, of which all must be so for a test to be true, or false: how."""
+    match test:
+        case ast.UnaryOp(ast.Not(), operand):
+            yield from compared_with(operand, not truth, name)
+        case ast.BoolOp(operator, values) if isinstance(operator, ast.And) == truth:
+            for each in values:
+                yield from compared_with(each, truth, name)
+        case ast.Compare(read, [operator], [ast.Name(given)]) if given == name and type(operator) in _COMPARED:
+            yield read, f"{'' if truth else 'not '}{_COMPARED[type(operator)]}"
+        case ast.Compare(ast.Name(given), [operator], [read]) if given == name and type(operator) in _COMPARED:
+            sign = _COMPARED[type(operator)]
+            yield read, f"{'' if truth else 'not '}{_MIRRORED.get(sign, sign)}"

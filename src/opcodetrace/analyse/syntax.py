@@ -331,18 +331,50 @@ class Tree:
     def common_expression(self, one: ast.AST, other: ast.AST) -> ast.AST | None:
         """What two equal expressions are parts of: `box.side * box.side`, `f(box.side, box.side)`. None if something
         else is called between them, or one of them may be left out."""
-        if one is other or ast.dump(one) != ast.dump(other):
-            return None
+        return None if one is other or ast.dump(one) != ast.dump(other) else self.meeting(one, other)
+
+    def meeting(self, one: ast.AST, other: ast.AST, *, is_plain: bool = True) -> ast.expr | None:
+        """The expression in which two values meet. If it is to be plain, None if something is called in between."""
         others = {step.parent for step in self.above(other)}
         for step in self.above(one):
             if not isinstance(step.parent, ast.expr | ast.keyword) or isinstance(step.parent, _PERHAPS):
                 return None
             if step.parent in others:
                 inside = [each for each in ast.walk(step.parent) if each is not step.parent]
-                is_plain = not any(isinstance(each, (ast.Call, ast.Await, ast.Yield, *_PERHAPS)) for each in inside)
-                is_whole = isinstance(step.parent, ast.BinOp | ast.Call | ast.Tuple | ast.List)
-                return step.parent if is_plain and is_whole else None
+                apart = (ast.Await, ast.Yield, *_PERHAPS, *((ast.Call,) if is_plain else ()))
+                if any(isinstance(each, apart) for each in inside):
+                    return None
+                match step.parent:
+                    case ast.BinOp() | ast.Call() | ast.Tuple() | ast.List() | ast.Slice() as whole:
+                        return whole
+                return None
         return None
+
+    def bearers(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Where its value is, as it is: itself, and where a local variable is read that is given nothing else."""
+        yield node
+        parent, field = self._parents.get(node, (None, ""))
+        function = self.function(node)
+        if function is None or field != "value" or not isinstance(parent, ast.Assign):
+            return
+        nodes = list(own_nodes(function))
+        shared = {name for each in nodes if isinstance(each, ast.Global | ast.Nonlocal) for name in each.names}
+        given = {each.id for each in parent.targets if isinstance(each, ast.Name)} - shared - parameters(function)
+        names = [each for each in nodes if isinstance(each, ast.Name) and each.id in given]
+        for name in names:
+            stores = [each for each in names if each.id == name.id and not isinstance(each.ctx, ast.Load)]
+            if isinstance(name.ctx, ast.Load) and len(stores) == 1:
+                yield name
+
+    def are_written_together(self, one: ast.AST, other: ast.AST) -> bool:
+        """Whether two targets are assigned to by statements of one block: one is written whenever the other one is."""
+        blocks = []
+        for target in (one, other):
+            for step in self.above(target):
+                if isinstance(step.node, ast.stmt):
+                    blocks.append((step.parent, step.field))
+                    break
+        return len(blocks) == 2 and blocks[0] == blocks[1]
 
     def loop(self, node: ast.AST) -> Loop | None:
         """The loop that begins to iterate over a node's value; or the node is all of it (as 3.11 and 3.12 have it)."""

@@ -17,9 +17,11 @@ import numpy as np
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.counted_indexes import is_counted
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.made_of import Function, own_nodes
 from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag
@@ -63,7 +65,7 @@ def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen:
             looked_at[site] += 1
             if looked_at[site] > MAX_REPORTED or not search.is_reported(failure):
                 continue
-        found = search.of(failure, ended=failure in uncaught) or search.half_made(failure)
+        found = search.of(failure, ended=failure in uncaught) or search.half_made(failure) or search.counted(failure)
         if found is not None:
             yield found
 
@@ -147,6 +149,44 @@ class _Search:
         failed, changed, shared = (int(events.seq[place]) for place in (failure, change, share))
         is_sure = failed < changed - events.before[change] and shared < failed - events.before[failure]
         return Uncaught(number, None, changed, failed, bool(is_sure), int(events.location[share]), shared)
+
+    def counted(self, failure: int) -> Uncaught | None:
+        """An item of a list, by an index that the thread had made of the number of items, if another one took items out
+        since it counted them."""
+        events = self._events
+        number = int(events.location[failure])
+        location = self._trace.locations.get(number)
+        if not self._failed[failure] or location is None or not location.certain or number in self._unseen:
+            return None
+        if location.kind is not LocationKind.WHOLE or str(events[failure].value) != IndexError.__name__:
+            return None
+        changes: list[int] = []
+        for place in self._histories.before(failure):
+            if events.thread[place] != events.thread[failure]:
+                changes += [place] if events.kind[place] != EventKind.READ else []
+            elif self._counts(place):
+                break
+            elif events.kind[place] != EventKind.READ:
+                return None
+        else:
+            return None
+        change = next((each for each in changes if not adds_one(events[each])), None)
+        if change is None or not self._are_two_threads(change, failure):
+            return None
+        count = int(events.word[place])
+        if self._pasts.holds(failure, change) is not False or not is_counted(self._activations, failure, place, count):
+            return None
+        changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
+        is_sure = int(events.seq[place]) < changing and int(events.seq[change]) < failing
+        counted, changed, failed = (int(events.seq[each]) for each in (place, change, failure))
+        return Uncaught(number, counted, changed, failed, is_sure)
+
+    def _counts(self, place: int) -> bool:
+        """Whether it is the `len` of a container."""
+        events = self._events
+        site = self._trace.sites.get(int(events.site[place]))
+        is_call = site is not None and site.operation == Operation.CALL and events.kind[place] == EventKind.READ
+        return bool(is_call and events.tag[place] == ValueTag.INT)
 
     def _are_two_threads(self, one: int, other: int) -> bool:
         threads = self._events.thread[[one, other]]
