@@ -75,8 +75,8 @@ class Lanes:
     """Which lanes may come between each other's accesses, by their numbers.
 
     Threads; tasks of an event loop of which it is known what made each of their steps go on; and what the thread of
-    such a loop does beside them: its callbacks. These are single steps to each other. If that is not known of a loop, its
-    tasks and its thread are not judged."""
+    such a loop does beside them: its callbacks. These are single steps to each other. If that is not known of a loop,
+    its tasks and its thread are not judged."""
 
     def __init__(self, trace: Trace) -> None:
         lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}

@@ -116,6 +116,7 @@ class _Replay:
         self._own: defaultdict[int, list[_Ran]] = defaultdict(list)  # by task: what it scheduled in its last step
         self._of_owner: dict[int, _Ran] = {}  # its last one
         self._told_apart = True
+        self._idle: dict[int, int] = {}
         self._heard: list[tuple[int, int]] = []
         self._woken_by_loop: list[tuple[int, int]] = []
         self._of_sockets: set[str] = set()  # connect, accept
@@ -158,12 +159,19 @@ class _Replay:
                 elif not begins:
                     self._handing_over.discard(lane)
             case Act.INTERRUPT:
-                self._interrupted = seq if self._interrupted is None else self._interrupted
+                if self._interrupted is None:
+                    self._interrupted = seq
+                    self._idle = {each: since for each, since in self._idle.items() if self._is_running(each)}
+            case Act.IDLE:
+                if self._interrupted is None:
+                    self._idle[lane] = seq
             case _:
                 self._of_sockets.add(name)
 
     def _schedule(self, seq: int, lane: int, address: int, *, later: bool) -> None:
         past = self._current.get(lane)
+        if self._interrupted is None:
+            self._idle.clear()  # it may be for any loop
         self._number += 1
         by = lane, self._steps[lane] if past is None else len(self._runs[lane])
         self._scheduled[address] = _Scheduled(lane, seq, past, 0 if later else self._number, by)
@@ -184,6 +192,8 @@ class _Replay:
         past = set(self._past(each, is_step=thread != lane))
         self._under_way[thread] = lane, each, owner if thread == lane else 0
         self._runs[thread].append(seq)
+        if self._interrupted is None:
+            self._idle.pop(thread, None)
         if thread == lane:
             if owner:
                 past |= self._joined[owner] | {(ran.lane, ran.end) for ran in (self._of_owner.get(owner),) if ran}
@@ -260,6 +270,9 @@ class _Replay:
             if self._steps[by] == step:  # that is its last one so far
                 self._own[by].append(ran)
 
+    def _is_running(self, thread: int) -> bool:
+        return len(self._begins[thread]) > len(self._ends[thread])
+
     def result(self) -> Callbacks:
         for thread in list(self._under_way):
             self._end(thread, 1 << 62)
@@ -277,5 +290,6 @@ class _Replay:
             heard,
             self._interrupted,
             self._stood,
+            frozenset(each for each in self._idle if self._interrupted is not None or self._is_running(each)),
             followed,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 Past = tuple[tuple[int, int], ...]  # lanes, each with the seq below which what it recorded came before
@@ -44,7 +44,9 @@ class Callbacks(NamedTuple):
     # what may have come through a socket of the process itself
     heard: Sequence[tuple[int, int]] = ()
     interrupted: int | None = None  # the seq at which Ctrl-C came, for the first time
-    stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that began
+    stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that, or of all, began
+    # threads whose loop, by then or at the end of the run, waited without end, with nothing to do and nothing to come
+    idle: Collection[int] = frozenset()
     followed: frozenset[int] = frozenset()  # threads whose loop ran all steps of its tasks so
 
     def suspends(self, thread: int, first: int, last: int) -> bool:
