@@ -19,10 +19,14 @@ class Conn:
     def __init__(self): self.used = 0
 box, d, names = Box(), {}, {1: 1, 2: 2}
 box.count, box.left = 0, 1
-pipe = os.pipe()
+pipe, back = os.pipe(), os.pipe()
 lock, waited = threading.Lock(), threading.Event()
 def give(): os.write(pipe[1], b".")
 def take(): os.read(pipe[0], 1)
+def let_go_on():
+    give()
+    os.read(back[0], 1)
+def answer(): os.write(back[1], b".")
 def same(value): return value
 def add(): box.count += 1
 def add_slowly():
@@ -79,8 +83,8 @@ MEET = {
     ),
     "updates at once": ("await at_once()\ngive()", "take()\nadd()", "unguarded update", "box.count", GIL_ONLY),
     "a thread that comes first": (
-        "take()\nawait slowly()",
-        "add()\ngive()",
+        "let_go_on()\nawait slowly()",
+        "take()\nadd()\nanswer()",
         "unguarded update",
         "box.count",
         "possible",
@@ -142,8 +146,8 @@ MEET = {
         "possible",
     ),
     "a check of a thread": (
-        "take()\nawait get_conn_slowly()",
-        "get_conn()\ngive()",
+        "let_go_on()\nawait get_conn_slowly()",
+        "take()\nget_conn()\nanswer()",
         "unguarded check",
         "d['c']",
         "possible",

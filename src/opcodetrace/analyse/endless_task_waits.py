@@ -46,7 +46,9 @@ class EndlessTaskWaits:
             if task not in waits
             and self._endless.is_meant_to_end(wait, self._endless.given(moment.synchronisation, wait))
         }
-        if any(self._endless.is_given_after(moment, wait) or self._endless.goes_on(wait) for wait in stand.values()):
+        if any(self._endless.goes_on(wait) for wait in stand.values()):
+            return []
+        if any(self._endless.is_given_after(moment, wait) for wait in found.values()):
             return []
         if first in stand:
             if first not in waits and first not in found:

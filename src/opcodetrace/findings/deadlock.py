@@ -28,7 +28,7 @@ from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent, listing
 from opcodetrace.trace.report_step import SyncStep
-from opcodetrace.trace.sync import BARRIERS, CONDITIONS, EVENTS, Act, Primitive
+from opcodetrace.trace.sync import BARRIERS, CONDITIONS, EVENTS, OF_TASKS, Act, Primitive
 
 NAME = "deadlock"
 LEFT = "left held"
@@ -196,6 +196,12 @@ class DeadlockKind(Kind):
             if teller.sync(LEFT) is not None:
                 return "Proven: the wait had no timeout, and the thread that held the lock had ended."
             if all(teller.sync(holds(number)) is None for number in NUMBERS):
+                waits_of = [teller.sync(waits(number)) for number in NUMBERS]
+                if _all_others(waits_of) != _all_others(()):
+                    return (
+                        "Proven: the event loop had nothing to do, no timer and no socket, and no thread that had not "
+                        "ended did anything but wait."
+                    )
                 return (
                     "Proven: no thread that had not ended did anything but wait, and none of these waits had a timeout."
                 )
@@ -272,7 +278,12 @@ def _hung(steps: Sequence[SyncStep | None], numbers: Sequence[int], teller: Tell
             given = teller.sync(gave(number))
             last = "" if given is None else f"; {teller.lane(given.thread)} {did} last{_at(teller, given)}"
             yield f"{name} waits for {teller.lock(step)}{_at(teller, step)}{last}."
-    yield f"All other threads have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
+    yield f"{_all_others(steps)} have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
+
+
+def _all_others(steps: Iterable[SyncStep | None]) -> str:
+    types = {step.object.type_name for step in steps if step is not None and step.object is not None}
+    return "All other threads and tasks" if types & OF_TASKS else "All other threads"
 
 
 def _of_inversion(edges: list[Nested]) -> Finding:
