@@ -185,6 +185,17 @@ class Underway:
             assert self.process.poll() is None, self.process.communicate()
             os.sched_yield()
 
+    def until_idle(self) -> None:
+        """Returns as soon as an event loop has nothing to do."""
+        while not self._is_idle():
+            assert self.process.poll() is None, self.process.communicate()
+            os.sched_yield()
+
+    def _is_idle(self) -> bool:
+        with self._window() as window:
+            synchronised = windows.read(window, underway=True).of(RecordKind.SYNC)
+        return bool(synchronised) and synchronised[-1].key == "idle"
+
     def _names(self) -> set[object]:
         with self._window() as window:
             return {event.value for event in windows.read(window, underway=True).of(RecordKind.THREAD)}

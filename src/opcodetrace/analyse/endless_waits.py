@@ -24,6 +24,9 @@ from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.sync import (
     ASKS_FUTURE,
+    BARRIERS,
+    CONDITIONS,
+    EVENTS,
     LOCKS,
     QUEUES,
     SEMAPHORES,
@@ -83,15 +86,15 @@ class EndlessWaits:
             first = None
         else:
             first = ends[0]
-            if first is None or not self._is_direct(still.whole[0]) or self._goes_on(still.whole[0]):
+            if first is None or not self._is_direct(still.whole[0]) or self.goes_on(still.whole[0]):
                 return []
         found: list[Endless] = []
         for thread in dict.fromkeys([first, *ends.values()]):
             if thread is None or (thread == 0 and still.shuts_down):
                 continue
             wait = still.whole[thread]
-            given = self._given(moment.synchronisation, wait)
-            if self._is_meant_to_end(wait, given) and not self._is_given_after(moment, wait):
+            given = self.given(moment.synchronisation, wait)
+            if self.is_meant_to_end(wait, given) and not self.is_given_after(moment, wait):
                 found.append(Endless(wait, given, ends_by_giving=True))
             elif thread == first:
                 return []
@@ -111,7 +114,7 @@ class EndlessWaits:
         ended = {each.thread for each in moment.threads if each.ended} - last.keys()
         if any(each.thread not in last for each in moment.threads if each.thread not in ended):
             return None
-        if not self._knows_all_threads(moment) or any(_READY.search(source) for source in self._sources()):
+        if not self.knows_all_threads(moment) or self.is_ready_for_signals():
             return None
         by_seq = {each.seq: each for each in moment.synchronisation if each.begins}
         around = {thread: within(each, by_seq) for thread, each in last.items()}
@@ -129,9 +132,16 @@ class EndlessWaits:
         whole = {thread: row[-1] for thread, row in around.items()}
         return _StandStill(last, whole, shuts_down)
 
-    def _knows_all_threads(self, moment: Moment) -> bool:
+    def is_ready_for_signals(self) -> bool:
+        return any(_READY.search(source) for source in self.sources())
+
+    def keeps_waiting(self, synchronisation: Sequence[Synchronisation], wait: Synchronisation) -> bool:
+        """Whether what a thread waits for, in C code, has not been given."""
+        return _State(synchronisation, {wait.object}).keeps_waiting(wait, self._objects)
+
+    def knows_all_threads(self, moment: Moment) -> bool:
         """Whether every thread was seen to be started by another, and those that were started were seen."""
-        numbers = {each.thread for each in moment.threads}
+        numbers = {each.thread for each in moment.threads if each.task_of is None}
         started = [
             each.started for each in moment.synchronisation if each.operation == Act.START and each.object is None
         ]
@@ -145,7 +155,7 @@ class EndlessWaits:
         is_watched = any(each.name == "__main__" and each.file is not None for each in self._trace.modules)
         return wait.site is None and is_watched and wait.object is not None and wait.operation == Act.ACQUIRE
 
-    def _sources(self) -> Iterator[bytes]:
+    def sources(self) -> Iterator[bytes]:
         """Of the program."""
         for each in self._trace.files:
             if each.module not in LIBRARY:
@@ -160,11 +170,11 @@ class EndlessWaits:
             return True
         return self._guards.called(wait.site) in (wait.operation, f"{wait.operation}_for")
 
-    def _goes_on(self, wait: Synchronisation) -> bool:
+    def goes_on(self, wait: Synchronisation) -> bool:
         """Whether the main thread is written to do something if Ctrl-C ends its wait."""
         return wait.site is None or self._guards.handles_interruption(wait.site)
 
-    def _given(self, synchronisation: Sequence[Synchronisation], wait: Synchronisation) -> Synchronisation | None:
+    def given(self, synchronisation: Sequence[Synchronisation], wait: Synchronisation) -> Synchronisation | None:
         giver = self._giver(wait)
         found = None
         for each in reversed(synchronisation) if giver is not None else ():
@@ -183,33 +193,33 @@ class EndlessWaits:
             return _GIVERS.get(Act(wait.operation))
         if type_name in SEMAPHORES or type_name in LOCKS:
             return Act.RELEASE
-        if type_name == Primitive.EVENT:
+        if type_name in EVENTS:
             return Act.SET
-        if type_name == Primitive.CONDITION:
+        if type_name in CONDITIONS:
             return Act.NOTIFY
         return None
 
-    def _is_meant_to_end(self, wait: Synchronisation, given: Synchronisation | None) -> bool:
+    def is_meant_to_end(self, wait: Synchronisation, given: Synchronisation | None) -> bool:
         """Whether the program has, or had, something that ends the wait."""
         if wait.object is None or not self._is_direct(wait):
             return False
         each = self._objects[wait.object]
         if each.type_name == Primitive.FUTURE:
             return wait.operation in ASKS_FUTURE
-        if each.type_name == Primitive.BARRIER:
+        if each.type_name in BARRIERS:
             return wait.operation == Act.WAIT
         giver = self._giver(wait)
         if giver is None:
             return False
         name = ""
-        if each.type_name == Primitive.EVENT:  # a thread may wait for one that nobody sets, only to stay
+        if each.type_name in EVENTS:  # a thread may wait for one that nobody sets, only to stay
             name = re.escape(re.split(r"[^\w.]", each.label)[0].rpartition(".")[2])
             if not name and given is None:
                 return False
         wanted = re.compile(rf"\b{name}\.(?:{_METHODS.get(giver, giver)})\b".encode())
-        return given is not None or any(wanted.search(source) for source in self._sources())
+        return given is not None or any(wanted.search(source) for source in self.sources())
 
-    def _is_given_after(self, moment: Moment, wait: Synchronisation) -> bool:
+    def is_given_after(self, moment: Moment, wait: Synchronisation) -> bool:
         """Whether that was done once the main thread was torn out of its wait: so it may be meant."""
         giver = self._giver(wait)
         return any(

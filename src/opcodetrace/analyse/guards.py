@@ -182,6 +182,8 @@ class Guards:
                     pending.append(child)
                 if isinstance(node, ast.Call):
                     calls[_span(node)] = node
+                elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
+                    calls[_span(node)] = node.value
             self._parents[file], self._calls[file] = parents, calls
         return self._parents[file]
 

@@ -95,8 +95,9 @@ def moments(trace: Trace) -> Iterator[Moment]:
     the main thread alone signals do that. The interpreter's own wait for the other threads, at its end, tells nobody
     that it was interrupted; but one of them waits still."""
     rows = trace.synchronisation
-    if trace.callbacks.interrupted is not None:
-        yield _as_interrupted(trace, trace.callbacks.interrupted)
+    if trace.callbacks.interrupted is not None or trace.callbacks.idle:
+        at = trace.callbacks.interrupted
+        yield _as_tasks_stood(trace, math.inf if at is None else at)
         return
     waits_in_c = {each.id for each in trace.sync_objects if each.type_name in _WAITED_FOR_IN_C}
     interrupted = [
@@ -304,18 +305,22 @@ def _ended(synchronisation: Iterable[Synchronisation]) -> set[int]:
     return found
 
 
-def _as_interrupted(trace: Trace, at: int) -> Moment:
-    """How a run stood as Ctrl-C came to an event loop: that cancels its tasks, which let their locks go then."""
+def _as_tasks_stood(trace: Trace, at: float) -> Moment:
+    """How a run stood as Ctrl-C came to an event loop: that cancels its tasks, which let their locks go then. Or as it
+    was ended from outside while its loop had nothing to do."""
     rows = [each for each in trace.synchronisation if each.seq < at]
     of_threads = {each.id for each in trace.sync_objects if each.type_name == Primitive.LOCK}
-    latest = {each.thread: each for each in rows if each.object not in of_threads}  # one that all of asyncio has
-    threads = [
-        each
-        if each.task_of is None
-        else replace(each, last_seq=_stands_at(latest.get(each.thread), trace.callbacks.stepped.get(each.thread)))
-        for each in trace.threads
-    ]
-    return Moment(rows, threads, at)
+    latest = {each.thread: each for each in rows}
+    of_tasks = {each.thread: each for each in rows if each.object not in of_threads}  # one that all of asyncio has
+    threads = []
+    for each in trace.threads:
+        last_seq = each.last_seq
+        if each.task_of is not None:
+            last_seq = _stands_at(of_tasks.get(each.thread), trace.callbacks.stepped.get(each.thread))
+        elif last_seq >= at:
+            last_seq = latest[each.thread].seq if each.thread in latest else each.first_seq
+        threads.append(replace(each, last_seq=last_seq, ended=each.ended and each.last_seq < at))
+    return Moment(rows, [each for each in threads if each.first_seq < at], at)
 
 
 def _stands_at(latest: Synchronisation | None, stepped: int | None) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.callback_lanes import CallbackLanes
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
 from opcodetrace.analyse.lockset import Judge, signals_of_semaphores
 from opcodetrace.analyse.moments import Moments
@@ -83,6 +84,27 @@ class Pasts:
         found += [Order(*wake, Carrier("schedule", "step", None)) for wake in trace.callbacks.wakes]
         return sorted(found, key=lambda order: (order.until, order.seq))
 
+    @property
+    def lanes(self) -> CallbackLanes:
+        return self._lanes_and_clocks[0]
+
+    @cached_property
+    def lane_orders(self) -> list[Order]:
+        """Those between lanes, of which each callback of an event loop is one."""
+        return self.lanes.orders(self.orders)
+
+    @cached_property
+    def _lanes_and_clocks(self) -> tuple[CallbackLanes, Clocks | None]:
+        """Callbacks are told apart, unless clocks of so many would take too much room."""
+        last_seqs = {each.thread: each.last_seq for each in self._trace.threads}
+        for told_apart in (True, False):
+            lanes = CallbackLanes(self._trace, told_apart=told_apart)
+            try:
+                return lanes, Clocks(lanes.orders(self.orders), last_seqs | lanes.last_seqs())
+            except TooManyOrders:
+                continue
+        return lanes, None
+
     @cached_property
     def judge(self) -> Judge:
         """Knows which locks were held when."""
@@ -100,13 +122,6 @@ class Pasts:
         if join.site is None or join.site not in self._trace.sites:
             return False
         return self._texts.expression(join.site).endswith(".join()")
-
-    @cached_property
-    def _clocks(self) -> Clocks | None:
-        try:
-            return Clocks(self.orders, {thread.thread: thread.last_seq for thread in self._trace.threads})
-        except TooManyOrders:
-            return None
 
     @cached_property
     def _signals(self) -> Clocks | None:
@@ -133,9 +148,10 @@ class Pasts:
 
     def knows(self, thread: int, seq: int, other: int, then: int) -> bool | None:
         """The same of what a thread did at `seq`, and another one at `then`."""
-        if self._clocks is None:
+        lanes, clocks = self._lanes_and_clocks
+        if clocks is None:
             return None
-        return self._clocks.at(thread, seq).get(other) > then
+        return clocks.at(lanes.of(thread, seq), seq).get(lanes.of(other, then)) > then
 
 
 class Hearsay:
@@ -195,7 +211,7 @@ class Hearsay:
 
     @cached_property
     def _until(self) -> list[int]:
-        return [order.until for order in self._pasts.orders]
+        return [order.until for order in self._pasts.lane_orders]
 
     @cached_property
     def _synchronised(self) -> tuple[list[int], list[Synchronisation]]:
@@ -255,7 +271,7 @@ class Hearsay:
         ):
             return True
         self._left -= max(other - one, 0)
-        first, target = (self._thread(int(events.thread[place])) for place in (one, other))
+        first, target = (self._lane(int(events.thread[place]), seq) for place, seq in ((one, start), (other, end)))
         knows = {first: start}  # by thread: the seq from which on
         own = int(events.location[one])
         told = {own: bool(events.kind[one] != EventKind.READ)}  # by location: whether who wrote there last knows
@@ -264,10 +280,10 @@ class Hearsay:
         released: dict[int, int] = {}  # lock: the thread who knew as it released it
         for seq, step in self._steps(one, other, start, end):
             if isinstance(step, Order):
-                if knows.get(self._thread(step.one), step.seq) < step.seq:
-                    knows.setdefault(self._thread(step.other), step.until)
+                if knows.get(self._lane(step.one, step.seq - 1), step.seq) < step.seq:
+                    knows.setdefault(self._lane(step.other, step.until), step.until)
             elif isinstance(step, Synchronisation):
-                thread, number = self._thread(step.thread), step.object
+                thread, number = self._lane(step.thread, seq), step.object
                 if number is None:
                     continue
                 if number in self._tell:
@@ -289,7 +305,7 @@ class Hearsay:
                     knows.setdefault(thread, seq)
             else:
                 thread, kind, location, repeats, counts = step
-                thread = self._thread(thread)
+                thread = self._lane(thread, seq)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
                     told[location] = told.get(location, False) if repeats else thread in knows
                 else:
@@ -317,8 +333,8 @@ class Hearsay:
             if each.kind is LocationKind.ITEM and int(trace.containers[number]) in of_container
         }
 
-    def _thread(self, lane: int) -> int:
-        return self._thread_of.get(lane, lane)
+    def _lane(self, lane: int, seq: int) -> int:
+        return self._thread_of[lane] if lane in self._thread_of else self._pasts.lanes.of(lane, seq)
 
     def _steps(self, one: int, other: int, start: int, end: int) -> Iterator[tuple[int, _Step]]:
         """All that may tell of something between two events, in order."""
@@ -328,10 +344,10 @@ class Hearsay:
         accesses: Iterable[tuple[int, int, int, bool, bool]] = zip(
             *(each[part].tolist() for each in columns), strict=True
         )
-        orders = self._pasts.orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
+        orders = self._pasts.lane_orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
         seqs, rows = self._synchronised
         among = slice(bisect.bisect_right(seqs, start), bisect.bisect_left(seqs, end))
-        first = self._thread(int(events.thread[one]))
+        first = self._lane(int(events.thread[one]), start)
         heard = self._trace.callbacks.heard
         at = [bisect.bisect_left(heard, seq, key=operator.itemgetter(1)) for seq in (start, end)]
         seen = heard[slice(*at)]

@@ -140,7 +140,7 @@ class _Search:
         one, other = (int(events.thread[place]) for place in pair)
         if not self._lanes.may_meet(np.array([one]), np.array([other]))[0]:
             return False
-        if self._lanes.is_task(one) and not self._suspends(int(events.site[start])):
+        if self._lanes.share_a_loop(one, other) and not self._suspends(int(events.site[start])):
             return False
         over, changed = (self._trace.locations[int(events.location[place])] for place in pair)
         if over.kind is not LocationKind.WHOLE or not over.certain or not changed.certain:

@@ -74,8 +74,9 @@ def can_be_judged(trace: Trace) -> bool:
 class Lanes:
     """Which lanes may come between each other's accesses, by their numbers.
 
-    Threads that run no tasks, and tasks of one event loop of which it is known what made each of their steps go on.
-    Others are not judged: a thread that runs tasks, beside them or another thread; tasks of other loops."""
+    Threads; tasks of an event loop of which it is known what made each of their steps go on; and what the thread of
+    such a loop does beside them: its callbacks. These are single steps to each other. If that is not known of a loop,
+    its tasks and its thread are not judged."""
 
     def __init__(self, trace: Trace) -> None:
         lanes = {each.thread: each.thread if each.task_of is None else each.task_of for each in trace.threads}
@@ -90,6 +91,8 @@ class Lanes:
             True
         )
         self._followed = followed
+        self._is_judged = followed | ~self.has_tasks
+        self._is_judged[list(trace.callbacks.followed)] = True
         # what is one for our purposes: a lane, or a thread with tasks of which it is not told apart what orders them
         self.unit = np.where(followed, np.arange(size), self.thread)
 
@@ -98,9 +101,12 @@ class Lanes:
         return bool(self._followed[lane])
 
     def may_meet(self, one: Array, other: Array) -> Array:
-        tasks = self._followed[one] & self._followed[other] & (self.thread[one] == self.thread[other])
-        meet: Array = (self.unit[one] != self.unit[other]) & (tasks | ~(self.has_tasks[one] | self.has_tasks[other]))
+        meet: Array = (self.unit[one] != self.unit[other]) & self._is_judged[one] & self._is_judged[other]
         return meet
+
+    def share_a_loop(self, one: int, other: int) -> bool:
+        """Whether one event loop runs both."""
+        return bool(self.thread[one] == self.thread[other])
 
 
 class Windows:
@@ -151,14 +157,21 @@ class Windows:
         return {self._made_anew[lock] for lock in locks if lock in self._made_anew}
 
     def lets_in(self, window: Window, other: int) -> bool:
-        """Whether another lane may come in at all: another task of the same loop does only if the window's own one was
+        """Whether another lane may come in at all: what the same loop runs does only if the window's own task was
         suspended in it."""
-        events = self._events
-        lane = int(events.thread[window.last])
+        own, others = (self._thread(int(self._events.thread[place])) for place in (window.last, other))
+        return own != others or self._is_suspended(window)
+
+    def _thread(self, lane: int) -> int:
         thread = self._task_of.get(lane)
-        if thread is None or thread != self._task_of.get(int(events.thread[other])):
-            return True
-        first, last = (int(events.seq[place]) for place in window)
+        return lane if thread is None else thread
+
+    def _is_suspended(self, window: Window) -> bool:
+        """Whether it is a task's, and another one of the same loop may come in. A callback is never suspended."""
+        thread = self._task_of.get(int(self._events.thread[window.last]))
+        if thread is None:
+            return False
+        first, last = (int(self._events.seq[place]) for place in window)
         return self._trace.callbacks.suspends(thread, first, last)
 
     def may_be_ordered(self, earlier: int, later: int, *, by_locks: bool = False) -> bool:
@@ -177,8 +190,8 @@ class Windows:
         """Whether the location is an item whose key is the identifier of both threads: the system gives one out again
         once its thread has ended, so the two never run at the same time."""
         key = self._trace.locations[int(self._events.location[one])].key
-        idents = {self._idents.get(int(self._events.thread[place])) for place in (one, other)}
-        return isinstance(key, int) and idents == {key}
+        threads = {self._thread(int(self._events.thread[place])) for place in (one, other)}
+        return isinstance(key, int) and len(threads) > 1 and {self._idents.get(each) for each in threads} == {key}
 
     def may_be_another_object(self, one: int, other: int) -> bool:
         """Whether the location is an item whose key may be the address of an object (`d[id(node)]`), and the item was
@@ -202,9 +215,9 @@ class Windows:
         return np.sort(events.location[places].astype(np.int64) * len(events) + places)
 
     def is_gil_only(self, window: Window, call: int | None = None) -> bool:
-        """Whether this build has no switch point in it, and one without the GIL would. To tasks the GIL is nothing. See
-        `may_switch`."""
-        if int(self._events.thread[window.last]) in self._task_of:
+        """Whether this build has no switch point in it, and one without the GIL would. See `may_switch`. While a task
+        is suspended, its loop runs, and waits: other threads may run, too."""
+        if self._is_suspended(window):
             return False
         return not self._trace.free_threaded and not self.may_switch(*window, call)
 

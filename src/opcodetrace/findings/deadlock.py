@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from opcodetrace.analyse.endless_task_waits import EndlessTaskWaits
 from opcodetrace.analyse.endless_waits import Endless, EndlessWaits
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.guards import Guards
@@ -27,7 +28,7 @@ from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent, listing
 from opcodetrace.trace.report_step import SyncStep
-from opcodetrace.trace.sync import Act, Primitive
+from opcodetrace.trace.sync import BARRIERS, CONDITIONS, EVENTS, OF_TASKS, Act, Primitive
 
 NAME = "deadlock"
 LEFT = "left held"
@@ -55,9 +56,9 @@ _ENDS = {  # what nobody is left to do, and what it is called when it was done
     Act.EXCEPTION: ("give {} a result", ""),
 }
 _ENDS_WAIT = {
-    Primitive.EVENT: ("set {}", "set it"),
-    Primitive.CONDITION: ("notify {}", "notified it"),
-    Primitive.BARRIER: ("come to {}", ""),
+    **dict.fromkeys(EVENTS, ("set {}", "set it")),
+    **dict.fromkeys(CONDITIONS, ("notify {}", "notified it")),
+    **dict.fromkeys(BARRIERS, ("come to {}", "")),
 }
 
 
@@ -95,6 +96,7 @@ class DeadlockKind(Kind):
         told: set[int] = set()
         guards = Guards(trace)
         endless = EndlessWaits(trace, guards)
+        endless_of_tasks = EndlessTaskWaits(trace, endless)
         for moment in moments(trace):
             rows, threads = moment.synchronisation, moment.threads
             stuck_threads = waiting(rows, objects, threads, trace.bounded)
@@ -113,7 +115,7 @@ class DeadlockKind(Kind):
                 stuck.add(frozenset(finding.locks))
                 told |= {wait.seq for wait in circle}
                 yield finding
-            hung = endless.at(moment, stuck_threads)
+            hung = endless.at(moment, stuck_threads) or endless_of_tasks.at(moment, stuck_threads)
             if hung and hung[0].wait.seq not in told:
                 told |= {each.wait.seq for each in hung}
                 yield _of_endless(hung)
@@ -194,6 +196,12 @@ class DeadlockKind(Kind):
             if teller.sync(LEFT) is not None:
                 return "Proven: the wait had no timeout, and the thread that held the lock had ended."
             if all(teller.sync(holds(number)) is None for number in NUMBERS):
+                waits_of = [teller.sync(waits(number)) for number in NUMBERS]
+                if _all_others(waits_of) != _all_others(()):
+                    return (
+                        "Proven: the event loop had nothing to do, no timer and no socket, and no thread that had not "
+                        "ended did anything but wait."
+                    )
                 return (
                     "Proven: no thread that had not ended did anything but wait, and none of these waits had a timeout."
                 )
@@ -270,7 +278,12 @@ def _hung(steps: Sequence[SyncStep | None], numbers: Sequence[int], teller: Tell
             given = teller.sync(gave(number))
             last = "" if given is None else f"; {teller.lane(given.thread)} {did} last{_at(teller, given)}"
             yield f"{name} waits for {teller.lock(step)}{_at(teller, step)}{last}."
-    yield f"All other threads have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
+    yield f"{_all_others(steps)} have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
+
+
+def _all_others(steps: Iterable[SyncStep | None]) -> str:
+    types = {step.object.type_name for step in steps if step is not None and step.object is not None}
+    return "All other threads and tasks" if types & OF_TASKS else "All other threads"
 
 
 def _of_inversion(edges: list[Nested]) -> Finding:

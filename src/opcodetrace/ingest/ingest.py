@@ -104,7 +104,7 @@ def ingest(
         synchronisation=synchronisation,
         bounded=bounded(seen),
         joined_at_exit=joined_at_exit(seen),
-        callbacks=callbacks_of(seen, interned, threads),
+        callbacks=callbacks_of(seen, interned, threads, events, synchronisation),
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,

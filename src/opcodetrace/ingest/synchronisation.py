@@ -26,9 +26,11 @@ from opcodetrace.trace.run import Thread
 from opcodetrace.trace.site import SourceFile
 from opcodetrace.trace.sync import (
     AT_ONCE,
+    AWAITS,
     GIVES_IN_C,
     LOCKS,
     OF_CALLBACKS,
+    OF_TASKS,
     OF_THREADS,
     TAKES_IN_C,
     Act,
@@ -50,6 +52,8 @@ OPERATIONS = {  # what C code and the protocols call it
     "_release_save": "release",
     "put_nowait": "put",
     "get_nowait": "get",
+    "await_put": "put",
+    "await_get": "get",
     SHUTDOWN: "shutdown",
 }
 
@@ -86,8 +90,10 @@ def synchronisation_of(
     names = _names(interned, rows)
     of_callbacks = np.array([name in OF_CALLBACKS for name in names], bool)
     interrupted = next((seq for seq, name in zip(seqs.tolist(), names, strict=True) if name == Act.INTERRUPT), math.inf)
-    names = list(itertools.compress(names, ~of_callbacks))
-    seqs, rows = seqs[~of_callbacks], rows[~of_callbacks]
+    ended = {each.thread for each in threads if each.ended}
+    stays = ~of_callbacks & _awaited_for_ever(seqs, rows, names, interned, interrupted, ended)
+    names = list(itertools.compress(names, stays))
+    seqs, rows = seqs[stays], rows[stays]
     if not len(rows):
         return [], []
     addresses = rows["container"] & np.uint64(ADDRESS_MASK)
@@ -99,7 +105,8 @@ def synchronisation_of(
     shared = (np.bincount(users, minlength=len(used)) >= 2) | of_threads
     operations = np.array([OPERATIONS.get(str(name), str(name)) for name in names])
     shared[_held_at(kept, place, seqs, rows, operations)] = True
-    before = seqs < interrupted  # after that, tasks are made to leave what they wait for
+    # after that, tasks are made to leave what they wait for; a queue looks whether it is empty before it makes one wait
+    before = (seqs < interrupted) & (operations != Act.LOOK)
     shared[_waited_for_ever(place[before], rows[before], operations[before])] = True
     shared &= addresses[first] != 0
     numbers = np.cumsum(shared)
@@ -216,6 +223,29 @@ def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
     interrupted = (flags == SyncFlag.FAILED) & np.isin(operations, list(TAKES_IN_C))
     objects: Array = np.unique(np.concatenate([unended, place[interrupted]]))
     return objects
+
+
+def _awaited_for_ever(
+    seqs: Array, rows: Array, names: Sequence[Value], interned: Interned, interrupted: float, ended: set[int]
+) -> Array:
+    """All but the waits that tell nothing more than their ends: of those that stay, a task came out no more, or not
+    before Ctrl-C."""
+    awaits = np.array([name in AWAITS for name in names], bool)
+    stays = ~awaits
+    if not awaits.any():
+        return stays
+    looks = np.array([name == Act.LOOK for name in names], bool)
+    types = rows["container"] >> np.uint64(ADDRESS_BITS)
+    of_tasks = [each for each in np.unique(types).tolist() if interned.type_name(each) in OF_TASKS]
+    before = np.flatnonzero(np.isin(types, of_tasks) & ~looks & (seqs < interrupted))
+    _, last = np.unique(rows["thread"][before][::-1], return_index=True)
+    last = before[len(before) - 1 - last]  # of each task
+    begins = (rows["frame"][last].astype(np.int64) & SyncFlag.BEGINS) != 0
+    last = last[begins & awaits[last]]
+    if math.isinf(interrupted):
+        last = last[~np.isin(rows["thread"][last], sorted(ended))]
+    stays[last] = True
+    return stays
 
 
 class _Holders:

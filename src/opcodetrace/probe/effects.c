@@ -947,6 +947,20 @@ finds_done(Call *call)
     Py_XDECREF(answer);
 }
 
+/* A thread waits without end for what comes through one file alone. Of an event loop that is its own pipe, by which threads and
+   signals wake it: it has nothing to do, no timer, and nothing comes from outside. */
+static void
+idles(Call *call)
+{
+    int64_t timeout, files;
+    Thread *thread = call->thread;
+    if (thread->number == thread->own && call->given == 2 && PyLong_CheckExact(call->args[0]) &&
+        int_value(call->args[0], &timeout) && timeout < 0 && PyLong_CheckExact(call->args[1]) &&
+        int_value(call->args[1], &files) && files == 1) {
+        sync_emit_callback(thread, "idle", call->container, NULL);
+    }
+}
+
 /* ---- what raised: it read what made it fail ---- */
 
 static void
@@ -1048,4 +1062,5 @@ const Effect effect_import = {NULL, imported, NULL};
 const Effect effect_step = {step_begins, step_ends, NULL};
 const Effect effect_drive = {drive_begins, step_ends, NULL};
 const Effect effect_find_done = {finds_done, NULL, NULL};
+const Effect effect_idle = {idles, NULL, NULL};
 const Effect effect_nothing = {NULL, NULL, NULL};

@@ -77,6 +77,7 @@ typedef struct {
     X(step)                                                                                                            \
     X(drive)                                                                                                           \
     X(find_done)                                                                                                       \
+    X(idle)                                                                                                            \
     X(nothing)
 
 #define X(name) extern const Effect effect_##name;

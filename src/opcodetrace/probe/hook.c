@@ -722,12 +722,14 @@ PERFORMER(SYNC_AWAITED)
 
 /* ---- callbacks of an event loop ---- */
 
-/* A callback is made, which the loop is to run. */
+/* A callback is made, which the loop is to run. The owner of one that is to run later is itself; others run in the order in which
+   they were made. */
 PERFORMER(SCHEDULE)
 {
     UNUSED_VALUE;
     (void)hook;
-    sync_emit_callback(thread, "schedule", key, NULL);
+    bool is_timer = strcmp(Py_TYPE(key)->tp_name, "TimerHandle") == 0;
+    sync_emit_callback(thread, "schedule", key, is_timer ? key : NULL);
     leave(thread);
 }
 

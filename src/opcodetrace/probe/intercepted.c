@@ -29,6 +29,7 @@ const Owner owners[] = {
     {"FileIO", "_io", "FileIO"},
     {"Future", "_asyncio", "Future"},
     {"Task", "_asyncio", "Task"},
+    {"epoll", "select", "epoll"},
 };
 
 const int owner_count = Py_ARRAY_LENGTH(owners);
@@ -216,6 +217,9 @@ const Intercepted intercepted[] = {
     {"Task", "result", &effect_find_done, ANYWHERE, "done"},
     {"Task", "exception", &effect_find_done, ANYWHERE, "done"},
     {"Task", "__await__", &effect_find_done, ANYWHERE | AWAIT, "done"},
+
+    /* What an event loop waits by for what comes from outside. */
+    {"epoll", "poll", &effect_idle, ANYWHERE, NULL},
 
     {"_imp", "exec_builtin", &effect_import, ANYWHERE | IMPORT, NULL},
     {"_imp", "exec_dynamic", &effect_import, ANYWHERE | IMPORT, NULL},

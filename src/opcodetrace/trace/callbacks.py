@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 Past = tuple[tuple[int, int], ...]  # lanes, each with the seq below which what it recorded came before
@@ -25,17 +25,28 @@ class Callbacks(NamedTuple):
     one after the other. That is no order: another run may have them in another one. So each has the past of who
     scheduled it, and so has what it makes go on. For event loops: Maiya, Kanade and Majumdar, "Race detection for
     Android applications" (2014). If a task's release of a lock makes another one go on, that is no order here, as it is
-    none between threads."""
+    none between threads.
+
+    Callbacks that are not to run later (a timer) run in the order in which they were scheduled, so asyncio promises. So
+    what one lane scheduled so has the earlier ones in its past, and a task's next step has those that the task had
+    scheduled. What two lanes scheduled is in no order by that, nor are the first steps of two tasks, which a program
+    easily makes in another order."""
 
     wakes: Sequence[Wake] = ()  # by `until`
     runs: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop began a callback
     pasts: Mapping[int, Sequence[Past]] = {}  # beside `runs`: what it was scheduled after; () for a step of a task
+    # by thread: the places of those that are no steps of tasks, and in which anything was recorded; None: so many that
+    # they are not told apart
+    used: Mapping[int, Sequence[int]] | None = {}
+    begins: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop started
     ends: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop stopped
     # lane, seq: a task may have heard of anything. It saw that a future is done, by nobody knows whom, or was woken by
     # what may have come through a socket of the process itself
     heard: Sequence[tuple[int, int]] = ()
     interrupted: int | None = None  # the seq at which Ctrl-C came, for the first time
-    stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that began
+    stepped: Mapping[int, int] = {}  # by task: the seq at which its last step before that, or of all, began
+    # threads whose loop, by then or at the end of the run, waited without end, with nothing to do and nothing to come
+    idle: Collection[int] = frozenset()
     followed: frozenset[int] = frozenset()  # threads whose loop ran all steps of its tasks so
 
     def suspends(self, thread: int, first: int, last: int) -> bool:
@@ -45,9 +56,14 @@ class Callbacks(NamedTuple):
 
     def past(self, thread: int, seq: int) -> Past:
         """After what a thread came to do what it did at `seq`, if that was in a callback that is no step of a task."""
+        at = self.at(thread, seq)
+        return () if at is None else self.pasts[thread][at]
+
+    def at(self, thread: int, seq: int) -> int | None:
+        """The place of the callback, or of the step of a task, that the thread's loop had begun last; None if it is
+        over."""
         at = bisect.bisect(self.runs.get(thread, ()), seq) - 1
-        if at < 0 or bisect.bisect(self.ends.get(thread, ()), seq) != bisect.bisect(
-            self.ends.get(thread, ()), self.runs[thread][at]
-        ):
-            return ()
-        return self.pasts[thread][at]
+        ends = self.ends.get(thread, ())
+        if at < 0 or bisect.bisect(ends, seq) != bisect.bisect(ends, self.runs[thread][at]):
+            return None
+        return at

@@ -71,7 +71,9 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
     "asyncio.queues": {
         "Queue.empty": Act.LOOK,
         "Queue.qsize": Act.LOOK,
-        # what `put` and `get` end with
+        "Queue.put": Act.AWAIT_PUT,
+        "Queue.get": Act.AWAIT_GET,
+        # what these end with
         "Queue.put_nowait": Act.PUT,
         "Queue.get_nowait": Act.GET,
         "Queue.task_done": Act.TASK_DONE,

@@ -43,6 +43,7 @@ SEMAPHORES = frozenset(
     ]
 )
 EVENTS = frozenset([Primitive.EVENT, Primitive.TASK_EVENT])
+CONDITIONS = frozenset([Primitive.CONDITION, Primitive.TASK_CONDITION])
 BARRIERS = frozenset([Primitive.BARRIER, Primitive.TASK_BARRIER])
 FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE, Primitive.TASK_QUEUE])
 LAST_IN_FIRST_OUT = frozenset([Primitive.LIFO_QUEUE, Primitive.TASK_LIFO_QUEUE])
@@ -83,9 +84,16 @@ class Act(StrEnum):
     INTERRUPT = "interrupt"
     CONNECT = "connect"
     ACCEPT = "accept"
+    IDLE = "idle"
+    # waits of tasks, each of which ends with one of the above; given only if it had no end
+    AWAIT_PUT = "await_put"
+    AWAIT_GET = "await_get"
 
 
-OF_CALLBACKS = frozenset([Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT])
+OF_CALLBACKS = frozenset(
+    [Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT, Act.IDLE]
+)
+AWAITS = {Act.AWAIT_PUT: Act.PUT, Act.AWAIT_GET: Act.GET}
 OF_THREADS = frozenset([Act.START, Act.JOIN])
 SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
 ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
