@@ -120,6 +120,8 @@ def _program(process: str, work: str = WORK, number: int = 32) -> str:
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     texts = {name: _program(process) for name, (process, _) in POSSIBLE.items()}
     texts |= {name: _program(*parts) for name, parts in NONE.items()}
+    begins = STATE.replace("MAY[job.state]", "MAY[job.state] and (job.number >= half) == bool(me)")
+    texts["each begins with its own"] = _program(begins).replace("(0, jobs, 1)", "(0, jobs[::-1], 1)")
     texts["few objects"] = _program(STATE, number=7)
     return told_of(texts, "unguarded check", tmp_path_factory.mktemp("once"))
 
@@ -129,7 +131,7 @@ def test_what_can_be_done_twice(name: str, told: dict[str, Told]) -> None:
     assert {*told[name].findings} == {("possible", "inferred", POSSIBLE[name][1])}
 
 
-@pytest.mark.parametrize("name", [*NONE, "few objects"])
+@pytest.mark.parametrize("name", [*NONE, "each begins with its own", "few objects"])
 def test_what_cannot(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == []
 

@@ -6,12 +6,15 @@ in an iterator. But if threads do so with one object after the other, each time 
 then what they read decides. A thread that read between another one's read and its write would act, too.
 
 From what a run did alone that is not sure, so much is asked: many objects, the same code on the way to each read, more
-than one thread that acts, and hardly an object to which it was done twice or by another than the first.
+than one thread that acts, one that acts after it has left what others had done, and hardly an object to which it was
+done twice or by another than the first.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,20 +76,29 @@ class _Search:
         events = self._events
         check, act, other, fits = self._objects()
         sites = (events.site[check].astype(np.int64) << 32) + events.site[act]
-        for site in np.unique(sites[fits]).tolist():
-            own = sites == site
-            shows = own & fits
-            number = int(np.count_nonzero(shows))
-            if number < LEAST or OFTEN * (int(np.count_nonzero(own)) - number) > number:
+        order = np.argsort(sites, kind="stable")
+        sites, fits = sites[order], fits[order]
+        objects = np.stack([check, act, other])[:, order]
+        begins = np.flatnonzero(np.r_[True, sites[1:] != sites[:-1]][: len(sites)])
+        for begin, end in itertools.pairwise([*begins.tolist(), len(sites)]):
+            triples = objects[:, begin:end][:, fits[begin:end]]
+            number = triples.shape[1]
+            if number < LEAST or OFTEN * (end - begin - number) > number:
                 continue
-            acting, times = np.unique(events.thread[act[shows]], return_counts=True)
+            acting, times = np.unique(events.thread[triples[1]], return_counts=True)
             acting = acting[times > 1]
-            if len(acting) < 2:
+            if len(acting) < 2 or not any(self._leaves_and_acts(triples, thread) for thread in acting.tolist()):
                 continue
-            triples = np.stack([check, act, other])[:, shows]
             triples = triples[:, np.isin(events.thread[triples[2]], acting)]
             if triples.size:
                 yield triples[:, np.argsort(triples[2] - triples[1], kind="stable")]
+
+    def _leaves_and_acts(self, triples: Array, thread: int) -> bool:
+        """Whether a thread acted on some after it had left others: those that it acts on are not the part that it began
+        with, and that is its own."""
+        events, (_, act, other) = self._events, triples
+        left = np.sort(other[events.thread[other] == thread])
+        return len(left) > 1 and int(np.count_nonzero(act[events.thread[act] == thread] > left[1])) > 1
 
     def _objects(self) -> tuple[Array, Array, Array, Array]:
         """Of each location that is written once threads share it: the first such write, the read before it by the same
@@ -175,9 +187,15 @@ class _Search:
         for number, (check, act, _) in enumerate(some):
             effects = self._effects(check, act)
             beside = effects if not number else beside & effects
-        sites = events.site[events.kind == EventKind.WRITE]
-        acts = np.count_nonzero(sites == events.site[some[0][1]])
-        return any(np.count_nonzero(sites == site) <= acts for site in beside)
+        writes = self._writes
+        acts = writes[events.site[some[0][1]]]
+        return any(writes[site] <= acts for site in beside)
+
+    @cached_property
+    def _writes(self) -> Array:
+        """By site: how many."""
+        found: Array = np.bincount(self._events.site[self._events.kind == EventKind.WRITE])
+        return found
 
     def _is_state(self, check: int, act: int) -> bool:
         """Whether a state took the place of another one, that it was not made of; not what was made as there was
