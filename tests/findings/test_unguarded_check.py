@@ -159,6 +159,11 @@ POSSIBLE = {
     "a thread that has ended": (ENDED, "box.thread"),
     "not there, or too old": (LAZY_OF_CACHE, "self.data['k']"),
     "got, and deleted": ('if d.get("there") is not None:\n    time.sleep(0)\n    del d["there"]', "d['there']"),
+    "a deletion whose failure is reported": (
+        'try:\n    if "there" in d:\n        time.sleep(0)\n        del d["there"]\n'
+        "except KeyError as error: print(error)",
+        "d['there']",
+    ),
     "a removal from a list": (REMOVE, "jobs"),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }

@@ -52,7 +52,7 @@ class Handlers:
     def expect_in(self, file: int, line: int | None, error: str | None = None) -> bool:
         """The same of what a line does, or calls."""
         around = self._around(file, line)
-        return any(error is None or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
+        return any(error is None or _is_of(error, name) for part in around for name in part.ready_for or ())
 
     def deal_with(self, file: int, line: int | None, error: str) -> bool:
         """The same of a line; also if a handler there names this very error, and does something. Who foresees that it

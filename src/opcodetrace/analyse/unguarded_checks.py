@@ -266,6 +266,7 @@ class _Search:
         self._sources = evidence.sources
         self._tests = tests
         self._asking_more = more
+        self._either = {site: {**answers, **tests.get(site, {})} for site, answers in more.items()}
         self._sites_of_checks = {check for answers in tests.values() for check in answers}
         self._pasts = evidence.pasts
         self._checks = evidence.checks
@@ -276,11 +277,13 @@ class _Search:
     def check_repeated(self, pair: _Pair) -> Checked | None:
         """The check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
-        for tests in (self._tests, self._asking_more):
-            found = self._check(pair.act, tests)
-            if found is not None and self._is_repeated(found, pair):
-                return found
-        return None
+        found = self._check(pair.act, self._tests)
+        if found is None or not self._is_repeated(found, pair):
+            more = (
+                self._check(pair.act, self._either) if int(self._events.site[pair.act]) in self._asking_more else None
+            )
+            found = more if more is not None and more.asked == MORE and self._is_repeated(more, pair) else None
+        return found
 
     def _is_repeated(self, found: Checked, pair: _Pair) -> bool:
         events, (act, other) = self._events, pair

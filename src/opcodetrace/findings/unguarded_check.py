@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from opcodetrace.analyse.done_once import done_once
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded_checks import unguarded_checks
 from opcodetrace.findings.protocol import PossibleKind
@@ -41,7 +42,10 @@ class UnguardedCheckKind(PossibleKind):
         acts |= {each.second for each in evidence.unrepeatable_reads}
         acts |= {seq for lost in evidence.lost for seq in (lost.lost, lost.overwritten_by) if seq is not None}
         told = {int(trace.events.site[place]) for place in trace.events.places(acts).values()}
-        for each in unguarded_checks(evidence, told):
+        found = [*unguarded_checks(evidence, told)]
+        places = trace.events.places([each.act for each in found])
+        told |= {int(trace.events.site[place]) for place in places.values()}
+        for each in (*found, *done_once(evidence, told)):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
@@ -69,6 +73,8 @@ class UnguardedCheckKind(PossibleKind):
                 f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
                 f"between, and would {_twice(act)}."
             )
+        if teller.certainty is Certainty.INFERRED:
+            yield "That one depends on the other is inferred: who came later found something else, and did not do it."
         if change is not None:
             when = "after" if change.seq > act.seq else "before"
             yield (
@@ -101,7 +107,7 @@ def _twice(act: AccessStep) -> str:
         return "do the same, which would fail"
     if act.whole:
         return "add to it, too, though the check would hold no longer"
-    if isinstance(act.value, Opaque):
+    if isinstance(act.value, Opaque) and not act.value.type_name.startswith(("datetime.", "decimal.")):
         return "make an object of its own; what was done to the one that it replaces would be lost"
     return "do the same, though the check would hold no longer"
 
