@@ -61,10 +61,20 @@ LOST = {
     "under a lock that the other one does not hold": ("[]", APPEND, f"with lock: {SWAP}{COUNT}"),
     "under another lock": ("[]", f"with other: {APPEND}", f"with lock: {SWAP}{COUNT}"),
     "never given anything else": ("[]", APPEND, "batch, box.items = box.items, None" + COUNT),
+    "deleted, as there was nothing in it": ("[]", APPEND, "if not box.items: del box.items"),
     "nothing to begin with": ("[]", APPEND, SWAP + "\nbox.count += sum(batch, len(batch))"),
 }
 # What is not known to be lost, or is not missed.
 NOT_LOST = {
+    "deleted on purpose": ("[]", APPEND, "del box.items", "", ""),
+    "deleted, as there was something in it": ("[1]", APPEND, "if box.items: del box.items", "", ""),
+    "deleted, and held by another variable": (
+        "[]\nheld = box.items",
+        APPEND,
+        "if not box.items: del box.items",
+        "",
+        "print(held)",
+    ),
     "given up on purpose": ("[]", APPEND, "box.items = []", "", ""),
     "full, and given up": ("[]", APPEND, "if len(box.items) < 9: box.items = []", "", ""),
     "kept by the one who takes": ("[]", APPEND, SWAP + "\nbox.kept = batch" + COUNT, "", ""),

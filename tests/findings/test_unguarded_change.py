@@ -17,7 +17,7 @@ def take():
     batch, box.items = box.items, []
     return batch
 box, lock, other, event, condition = Box(), threading.Lock(), threading.Lock(), threading.Event(), threading.Condition()
-box.items, box.old, box.count, box.writers, jobs = MADE, None, 0, 0, queue.Queue()
+box.items, box.old, box.count, box.writers, box.others, jobs = MADE, None, 0, 0, [], queue.Queue()
 reader, writer = os.pipe()
 def value(): return 5
 def send(batch): box.count += len(batch)
@@ -34,6 +34,7 @@ for thread in threads: thread.join()
 APPEND = "box.items.append(value())"
 SWAP = "batch, box.items = box.items, []"
 COUNT = "\nfor each in batch: box.count += 1"
+DROP = "if not box.items: del box.items"
 POSSIBLE = {
     "a list, by a swap": ("[]", APPEND, SWAP + COUNT),
     "in two steps": ("[]", APPEND, "batch = box.items\nbox.items = []" + COUNT),
@@ -47,17 +48,35 @@ POSSIBLE = {
     "under a lock that the other one does not hold": ("[]", APPEND, f"with lock: {SWAP}{COUNT}"),
     "another lock is taken before it is gone over": ("[]", APPEND, f"{SWAP}\nwith lock: pass{COUNT}"),
     "under another lock": ("[]", f"with other: {APPEND}", f"with lock: {SWAP}{COUNT}"),
+    "deleted, as there was nothing in it": ("[]", APPEND, f"box.items.pop()\n{DROP}"),
+    "deleted in an else": ("[]", APPEND, "box.items.pop()\nif box.items: box.count += 1\nelse: del box.items"),
+    "deleted, by a local variable": ("[]", APPEND, "items = box.items\nitems.pop()\nif not items: del box.items"),
+    "deleted under a lock that the other one does not hold": (
+        "[]",
+        APPEND,
+        f"with lock:\n    box.items.pop()\n    {DROP}",
+    ),
     "the lock given up in between": (
         "[]",
         "with lock: items = box.items\nwith lock: items.append(1)",
         f"with lock: {SWAP}{COUNT}",
     ),
 }
+BY_NAME = {  # of a dictionary of lists
+    "deleted": 'box.items["k"].pop()\nif not box.items["k"]: del box.items["k"]',
+    "taken out": 'box.items["k"].pop()\nif not box.items["k"]: box.items.pop("k")',
+    "taken out, if it is there": 'items = box.items.get("k")\nitems.pop()\nif not items: box.items.pop("k", None)',
+}
 GIL_ONLY = {
     "no call in between": ("[]", "box.items.append(1)", SWAP + COUNT),
     "an item of a dictionary": ("{}", "box.items[1] = 2", "batch, box.items = box.items, {}" + COUNT),
 }
 NONE = {
+    "deleted under one lock": ("[]", f"with lock: {APPEND}", f"with lock:\n    box.items.pop()\n    {DROP}"),
+    "deleted on purpose": ("[]", APPEND, "box.items.pop()\ndel box.items"),
+    "deleted, as there was something in it": ("[]", APPEND, "if box.items: del box.items"),
+    "deleted, as another one was empty": ("[]", APPEND, "if not box.others: del box.items"),
+    "deleted by who had waited": ("[]", f"{APPEND}\nevent.set()", f"event.wait()\nbox.items.pop()\n{DROP}"),
     "under one lock": ("[]", f"with lock: {APPEND}", f"with lock: {SWAP}{COUNT}"),
     "under one lock, gone over later": ("[]", f"with lock: {APPEND}", f"with lock:\n    {SWAP}\nsend(list(batch))"),
     "who puts in has the lock that is waited for": ("[]", f"with lock: {APPEND}", f"{SWAP}\nwith lock: pass{COUNT}"),
@@ -95,6 +114,8 @@ def _program(made: str, first: str, second: str) -> str:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     programs = {name: _program(*parts) for name, parts in (POSSIBLE | GIL_ONLY | NONE).items()}
+    put = "items = box.items['k']\nitem = value()\nitems.append(item)"
+    programs |= {f"by name, {name}": _program('{"k": []}', put, drop) for name, drop in BY_NAME.items()}
     folder: Path = tmp_path_factory.mktemp("unguarded")
     return all_told_of(programs, folder)
 
@@ -106,6 +127,11 @@ def _found(told: Told) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("name", POSSIBLE)
 def test_another_thread_could_take_it_away(told: dict[str, Told], name: str) -> None:
     assert _found(told[name]) == [("unguarded change", "possible", "proven", "box.items")]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_another_thread_could_find_it_empty(told: dict[str, Told], name: str) -> None:
+    assert _found(told[f"by name, {name}"]) == [("unguarded change", "possible", "proven", "box.items['k']")]
 
 
 @pytest.mark.parametrize("name", GIL_ONLY)

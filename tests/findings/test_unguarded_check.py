@@ -129,6 +129,11 @@ POSSIBLE = {
         "    box.state = State.BUSY\nwith suppress(ValueError): open()",
         "box.state",
     ),
+    "an error on the way, that is caught": (
+        "def take():\n    if 'there' not in d: return\n    try:\n        if box.left < 0: raise ValueError(str(d))\n"
+        "    except ValueError: pass\n    del d['there']\ntake()",
+        "d['there']",
+    ),
     "a name that is given once": (
         "def define():\n    if 'k' in d: raise KeyError\n    made = make()\n    d['k'] = made\n"
         "with suppress(KeyError): define()",
@@ -211,6 +216,11 @@ GIL_ONLY = {
     "a removal at once": ("if 2 in jobs: jobs.remove(2)", "jobs"),
     "a removal in a loop": ("while 2 in jobs: jobs.remove(2)", "jobs"),
     "one less": ("if box.left > 0: box.left -= 1", "box.left"),
+    "there, or it is an error": (
+        "def take():\n    if 'there' not in d: raise KeyError(str(d))\n    del d['there']\n"
+        "with suppress(KeyError): take()",
+        "d['there']",
+    ),
 }
 NONE = {  # what both do, and what they do beside it
     "a limit, under a lock": ("with lock:\n    if len(box.free) < 1: box.free.append(make())", "act()", "act()"),

@@ -163,6 +163,11 @@ GIL_ONLY = {
     "+= of an attribute": ("box.count += 1", "box.count += 1", "box.count"),
     "+= of an item": ('d["n"] += 1', 'd["n"] += 1', "d['n']"),
     "+= of a global": ("total += 1", "total += 1", "global total"),
+    "+=, or it is an error": (
+        "n = box.count\nif n < 0: raise ValueError(str(n))\nbox.count = n + 1",
+        "n = box.count\nif n < 0: raise ValueError(str(n))\nbox.count = n + 1",
+        "box.count",
+    ),
     "of what may be a property": ("box.count += box.step", "box.count += box.step", "box.count"),
     "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
 }

@@ -148,30 +148,13 @@ class ReadsAfterRelease:
             _as_one(events.site[write], events.site[read]), [(one << 32) + other for one, other in returned]
         )
         write, read = write[meets], read[meets]
-        yield from zip(*(each.tolist() for each in self._closest(write, read, its)), strict=True)
-
-    def _closest(self, write: Array, read: Array, locations: Array) -> tuple[Array, Array]:
-        """Of each two instructions, and of reads that gave another value or the same, those after whose write another
-        thread's came soonest. None of others."""
-        events, bounds = self._events, self._accesses.bounds
-        order = np.concatenate([self._accesses.order[bounds[each] : bounds[each + 1]] for each in locations.tolist()])
-        writes = order[events.kind[order] == EventKind.WRITE]
-        location, thread = events.location[writes], events.thread[writes]
-        turns = 1 + np.flatnonzero((location[1:] != location[:-1]) | (thread[1:] != thread[:-1]))
-        by_time = np.argsort(writes, kind="stable")
-        own = by_time[np.searchsorted(writes, write, sorter=by_time)]
-        after = np.append(turns, -1)[np.searchsorted(turns, own, side="right")]
-        meets = (after >= 0) & (location[after] == location[own])
-        write, read, after = write[meets], read[meets], writes[after[meets]]
-        sites = _as_one(events.site[write], events.site[read])
         differs = ~same(events, write, read)
-        order = np.lexsort((after - write, differs, sites))
-        write, read, sites, differs = (each[order] for each in (write, read, sites, differs))
-        numbers = np.arange(len(order))
-        first = np.ones(len(order), bool)
-        first[1:] = (sites[1:] != sites[:-1]) | (differs[1:] != differs[:-1])
-        near = numbers - np.maximum.accumulate(np.where(first, numbers, 0)) < MOST
-        return write[near], read[near]
+        number: defaultdict[tuple[int, int, bool], int] = defaultdict(int)
+        for one, other, is_other in zip(write.tolist(), read.tolist(), differs.tolist(), strict=True):
+            sites = int(events.site[one]), int(events.site[other])
+            number[*sites, is_other] += 1
+            if number[*sites, is_other] <= MOST:
+                yield one, other
 
     @cached_property
     def _returned(self) -> list[tuple[int, int]]:

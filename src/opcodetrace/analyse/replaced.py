@@ -4,6 +4,8 @@
 reference, the container is replaced, and what it then puts in is in a container that nobody looks at any more. The same
 if the items are copied and the copy takes the container's place (`self.items = [x for x in self.items if x.alive]`).
 
+Or what is empty is taken out: `if not self.made[k]: del self.made[k]`.
+
 What is put in too late is lost if the thread that replaced the container was done with it by then, and nobody else can
 have it. Both follow from the source (`container_uses`), for C code may go over a container without a trace. A container
 that is only replaced (`self.cache = {}`) is given up on purpose: what is put in too late is not missed.
@@ -28,6 +30,7 @@ from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.site import Operation
 from opcodetrace.trace.sync import GIVES, Act, Synchronisation
 
 if TYPE_CHECKING:
@@ -35,8 +38,10 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+_NEAR = 64  # events before a deletion among which the test is looked for that found the container empty
 MAX_LATE = 1024  # changes that came too late, of the same
 CLOSEST = 16  # pairs of a change and a replacement that are looked at, of each two places in the code and each location
+_DROPS = frozenset([Operation.DELETE_SUBSCR, Operation.DELETE_ATTR, Operation.CALL])  # d.pop(k)
 _CELLS = frozenset([LocationKind.ATTRIBUTE, LocationKind.GLOBAL, LocationKind.CELL, LocationKind.ITEM])
 
 
@@ -135,19 +140,25 @@ class Replacements:
 
     @cached_property
     def _replacements(self) -> tuple[Array, Array, Array]:
-        """The writes that replaced a container by something else, their locations, and the containers."""
+        """The writes that replaced a container by something else, or deletions of one that was empty; their locations,
+        and the containers."""
         events, order = self._events, self._accesses.order
         looked_into = np.zeros(int(events.location.max(initial=-1)) + 2, bool)
         looked_into[self._accesses.locations] = True
         is_changed = np.zeros(self.containers.count, bool)
         is_changed[self.containers.of_location] = True
         is_changed[0] = False
+        drops = list(self._tests_of_drops)
         found: list[Array] = [np.empty((2, 0), np.int64)]
         for start in range(0, len(order), PIECE):
             places = order[max(start - 1, 0) : start + PIECE]
             objects = self.containers.values(places)
             same = events.location[places[1:]] == events.location[places[:-1]]
-            is_write = (events.kind[places[1:]] == EventKind.WRITE) & looked_into[events.location[places[1:]]]
+            kinds = events.kind[places[1:]]
+            is_write = (kinds == EventKind.WRITE) | (
+                (kinds == EventKind.DELETE) & np.isin(events.site[places[1:]], drops)
+            )
+            is_write &= looked_into[events.location[places[1:]]]
             (which,) = np.nonzero(same & is_write & is_changed[objects[:-1]] & (objects[1:] != objects[:-1]))
             found.append(np.stack([places[1:][which].astype(np.int64), objects[which]]))
         places, held = np.concatenate(found, axis=1)
@@ -209,6 +220,8 @@ class Replacements:
 
     def may_be_lost(self, pair: _Pair) -> bool:
         """Whether the replacing thread goes over what it takes away, without a wait for others before it does."""
+        if self._events.kind[pair.replacement] == EventKind.DELETE:
+            return self._was_empty(pair)
         uses = self._uses_before(pair)
         if uses is None or not uses.goes_over:
             return False
@@ -286,18 +299,48 @@ class Replacements:
             return False
         if self._evidence.pasts.holds(pair.change, pair.replacement) is not False:
             return False  # it knew
-        uses = self._uses_before(pair)
-        if uses is None or not uses.goes_over or uses.is_kept:
-            return False
-        if not (
-            self.containers.come_before(uses, pair.replacement)
-            or self.containers.is_past(uses.last[0], pair.replacement, pair.change)
-        ):
+        if not self._is_done_with_it(pair):
             return False
         container = self.containers.value(pair.read)
         location = int(events.location[pair.read])
         is_alone = self.is_here_alone(container, location, pair.change, pair.replacement)
         return is_alone and not self._is_seen(container, pair)
+
+    def _is_done_with_it(self, pair: _Pair) -> bool:
+        """Whether the replacing thread had no more use for the container as something was put in."""
+        if self._events.kind[pair.replacement] == EventKind.DELETE:
+            return self._was_empty(pair)
+        uses = self._uses_before(pair)
+        if uses is None or not uses.goes_over or uses.is_kept:
+            return False
+        return self.containers.come_before(uses, pair.replacement) or self.containers.is_past(
+            uses.last[0], pair.replacement, pair.change
+        )
+
+    @cached_property
+    def _tests_of_drops(self) -> Mapping[int, list[int]]:
+        """The sites of deletions, each with those tests of a truth that decide upon it."""
+        called = self._evidence.checks.called
+        found = {}
+        for code in self._trace.codes:
+            tests = [site.id for site in code.sites if site.operation == Operation.TEST]
+            for site in code.sites if tests else ():
+                if site.operation in _DROPS:
+                    found[site.id] = [test for test in tests if called.decides(test, site.id)]
+        return {site: tests for site, tests in found.items() if tests}
+
+    def _was_empty(self, pair: _Pair) -> bool:
+        """Whether the container was deleted because there was nothing in it."""
+        events, drop = self._events, pair.replacement
+        near = np.arange(max(0, drop - _NEAR), drop)
+        own = near[(events.frame[near] == events.frame[drop]) & (events.thread[near] == events.thread[drop])]
+        tests = own[np.isin(events.site[own], self._tests_of_drops[int(events.site[drop])])]
+        of_location = self.containers.of_location
+        its = [
+            each for each in tests.tolist() if of_location[events.location[each]] == self.containers.value(pair.read)
+        ]
+        of = self.containers.activations.of
+        return bool(its) and events[its[-1]].value == 0 and of(its[-1]) == of(drop)
 
     @cached_property
     def _having(self) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.analyse.branches import may_come_to
 from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import EventKind, Opaque, Value
@@ -29,7 +30,7 @@ from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Update
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Code, Operation, SwitchPoint
+from opcodetrace.trace.site import Code, Operation, Site, SwitchPoint
 from opcodetrace.trace.sync import Act
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Windows:
         self._task_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
         self._idents = {each.thread: each.ident for each in trace.threads}
         self._pasts = evidence.pasts
+        self._syntax = evidence.checks.called.activations.syntax
         updates = sorted({self._update(each) for each in windows}, key=lambda update: (update.seq, update.began))
         self._locks: dict[tuple[int, int], frozenset[int]] = {}  # by the seqs of a window
         for of_kind in (self._pasts.judge.locks, self._pasts.judge.semaphores):
@@ -254,7 +256,7 @@ class Windows:
         if code.id == own.id and events.frame[first] == events.frame[last]:
             if begin.offset >= end.offset:
                 return None  # it passed a backward jump
-            points = _between(code, begin.offset, end.offset)
+            points = [each for each in _between(code, begin.offset, end.offset) if self._comes_to(each, end)]
             if self._failed[first]:  # the handler lies behind all else of the function
                 points = [each for each in points if (begin.line or 0) <= (each.line or 0) <= (end.line or 0)]
             return points
@@ -262,6 +264,12 @@ class Windows:
         if not calls:
             return None
         return [*_between(code, begin.offset, math.inf), *_between(own, min(calls), end.offset)]
+
+    def _comes_to(self, point: SwitchPoint, end: Site) -> bool:
+        """Whether a thread that was there may have come to an access behind it in the same function."""
+        found = self._syntax.of_site(end.id)
+        node = None if found is None else found[0].at(point)
+        return found is None or node is None or may_come_to(found[0], node, found[1])
 
     @cached_property
     def _made_anew(self) -> Mapping[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.findings.protocol import Kind
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent
@@ -20,10 +21,14 @@ class StaleContainerKind(Kind):
     """See `analyse.replaced`. What could have happened so is an unguarded change."""
 
     name = NAME
-    claim = "A thread put something into a container that another one had replaced and was done with, so nobody saw it."
+    claim = (
+        "A thread put something into a container that another one had taken away and was done with, so nobody saw it."
+    )
     roles = (
         Role(READ, "the read by which a thread got the container", groups=True),
-        Role(REPLACEMENT, "the other thread's write of something else in its place", Mark.WARNING, True),
+        Role(
+            REPLACEMENT, "the other thread's write of something else in its place, or its deletion", Mark.WARNING, True
+        ),
         Role(CHANGE, "what the first thread then put into the old one, and what is lost", Mark.WRONG, True),
     )
     pivot = REPLACEMENT
@@ -36,18 +41,21 @@ class StaleContainerKind(Kind):
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "change")
         verb = "was" if total.high == 1 else "were"
-        return f"{number[0].upper()}{number[1:]}{self.where(total)} {verb} made to a container that had been replaced."
+        return (
+            f"{number[0].upper()}{number[1:]}{self.where(total)} {verb} made to a container that had been taken away."
+        )
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
-        return f"change of {what} at {places[CHANGE]} lost, as it was replaced at {places[REPLACEMENT]}"
+        return f"change of {what} at {places[CHANGE]} lost, as it was taken away at {places[REPLACEMENT]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         read, replacement, change = (teller.step(role) for role in (READ, REPLACEMENT, CHANGE))
         if read is None or replacement is None or change is None:
             return
         one, other = teller.lane(change.thread), teller.lane(replacement.thread)
+        took = "deleted it" if replacement.kind == EventKind.DELETE else "replaced it"
         yield (
-            f"{one} read {teller.label} ({teller.place(read.site)}), then {other} replaced it "
+            f"{one} read {teller.label} ({teller.place(read.site)}), then {other} {took} "
             f"({teller.place(replacement.site)}), and {one} put something into the old one "
             f"({teller.place(change.site)}). {other} was done with that by then, and nobody looked at it again: what "
             "was put there is lost."

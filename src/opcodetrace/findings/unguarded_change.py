@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.findings.protocol import PossibleKind
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
@@ -29,7 +30,7 @@ class UnguardedChangeKind(PossibleKind):
         Role(CHANGE, "what it puts there, and what would be lost", Mark.WARNING, True),
         Role(
             REPLACEMENT,
-            "another thread's write of something else in its place, which could come between",
+            "another thread's write of something else in its place, or its deletion, which could come between",
             Mark.WARNING,
             True,
         ),
@@ -49,7 +50,7 @@ class UnguardedChangeKind(PossibleKind):
         return f"Changes of {total.label}{cells} are unguarded, as far as was seen."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
-        return f"change of {what} at {places[CHANGE]} unguarded against its replacement at {places[REPLACEMENT]}"
+        return f"change of {what} at {places[CHANGE]} unguarded against its removal at {places[REPLACEMENT]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         read, change, replacement = (teller.step(role) for role in (READ, CHANGE, REPLACEMENT))
@@ -57,9 +58,10 @@ class UnguardedChangeKind(PossibleKind):
             return
         one, other = teller.lane(change.thread), teller.lane(replacement.thread)
         at, until, elsewhere = (teller.place(each.site) for each in (read, change, replacement))
+        took = "deleted it" if replacement.kind == EventKind.DELETE else "replaced it"
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         yield (
-            f"{one} reads {teller.label} ({at}) and puts something into it ({until}). In this run, {other} replaced it "
+            f"{one} reads {teller.label} ({at}) and puts something into it ({until}). In this run, {other} {took} "
             f"after that ({elsewhere}). {otherwise} that could come in between, and what is put into the old one after "
             f"{other} is done with it would be lost."
         )
