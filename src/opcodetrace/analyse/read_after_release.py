@@ -28,7 +28,7 @@ from opcodetrace.trace.event import EventKind
 
 Array = npt.NDArray[Any]
 
-MOST = 16  # of two instructions, that are looked at
+MOST = 16  # of two instructions, that are looked at: those nearest to another thread's access
 _NEAR = 200  # accesses of the location among which another thread's write is looked for
 
 
@@ -136,8 +136,13 @@ class ReadsAfterRelease:
         bounds = accesses.bounds
         order = np.concatenate([accesses.order[bounds[each] : bounds[each + 1]] for each in its.tolist()])
         lane = events.location[order].astype(np.int64) * (int(events.thread.max(initial=0)) + 1) + events.thread[order]
+        turns = (events.location[order[1:]] != events.location[order[:-1]]) | (
+            events.thread[order[1:]] != events.thread[order[:-1]]
+        )
+        ends = np.append(np.flatnonzero(turns), len(order) - 1)
+        until = ends[np.searchsorted(ends, np.arange(len(order)))] - np.arange(len(order))  # another thread's turn
         by_lane = np.argsort(lane, kind="stable")
-        order, lane = order[by_lane], lane[by_lane]
+        order, lane, until = order[by_lane], lane[by_lane], until[by_lane]
         write, read = order[:-1], order[1:]
         meets = (
             (lane[1:] == lane[:-1]) & (events.kind[write] == EventKind.WRITE) & (events.kind[read] == EventKind.READ)
@@ -147,7 +152,8 @@ class ReadsAfterRelease:
         meets &= np.isin(
             _as_one(events.site[write], events.site[read]), [(one << 32) + other for one, other in returned]
         )
-        write, read = write[meets], read[meets]
+        nearest = np.argsort(until[1:][meets], kind="stable")
+        write, read = write[meets][nearest], read[meets][nearest]
         differs = ~same(events, write, read)
         number: defaultdict[tuple[int, int, bool], int] = defaultdict(int)
         for one, other, is_other in zip(write.tolist(), read.tolist(), differs.tolist(), strict=True):
