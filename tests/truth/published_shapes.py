@@ -289,8 +289,7 @@ def body():
     finally: other.give()
 run(create, body)
 """,
-        found(),
-        "no kind tells of values that are read before they are first written",
+        found((FAILED, HAPPENED, "owner.thread")),
     ),
     "two variables that belong together": Wrong(
         f"{LU}, figure 3: Mozilla's offset and length",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from opcodetrace.analyse.activations import Activations, Part
-from opcodetrace.analyse.made_of import Function, called_name, own_nodes, parameters
+from opcodetrace.analyse.made_of import Function, called_name, parameters, times_stored
 from opcodetrace.analyse.syntax import Tree
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
@@ -55,7 +55,7 @@ def _indexes(activations: Activations, access: int) -> Iterator[_Index]:
         yield _Index(part, value)
         function = part.tree.function(node)
         name = None
-        if isinstance(value, ast.Name) and function is not None and not _times_stored(function, value.id):
+        if isinstance(value, ast.Name) and function is not None and not times_stored(function, value.id):
             name = value.id if value.id in parameters(function) else None
 
 
@@ -101,7 +101,7 @@ class _Count(NamedTuple):
             case ast.BinOp(left, ast.Sub(), ast.Constant(int(less))):
                 return 0 < less <= self.number and self._is(left, depth)
             case ast.Name() if depth:
-                match _bound(self.tree, index):
+                match self.tree.bound(index):
                     case ast.Assign(value=value) | ast.NamedExpr(value=value):
                         return self.is_above(value, depth - 1)
                     case ast.For(iter=numbers) | ast.comprehension(iter=numbers):
@@ -120,25 +120,5 @@ class _Count(NamedTuple):
         """Whether a value is the number."""
         if value is self.node:
             return True
-        bound = _bound(self.tree, value) if isinstance(value, ast.Name) and depth else None
+        bound = self.tree.bound(value) if isinstance(value, ast.Name) and depth else None
         return isinstance(bound, ast.Assign | ast.NamedExpr) and self._is(bound.value, depth - 1)
-
-
-def _bound(tree: Tree, name: ast.Name) -> ast.AST | None:
-    """Where a local variable is given its value, if that is one place."""
-    function = tree.function(name)
-    found: list[ast.AST] = []
-    for each in () if function is None else own_nodes(function):
-        match each:
-            case ast.Assign(targets=[ast.Name(given)]) | ast.NamedExpr(target=ast.Name(given)):
-                found += [each] if given == name.id else []
-            case ast.For(target=ast.Name(given)) | ast.comprehension(target=ast.Name(given)):
-                found += [each] if given == name.id else []
-    return found[0] if function is not None and len(found) == _times_stored(function, name.id) == 1 else None
-
-
-def _times_stored(function: Function, name: str) -> int:
-    return sum(
-        isinstance(each, ast.Name) and each.id == name and not isinstance(each.ctx, ast.Load)
-        for each in own_nodes(function)
-    )

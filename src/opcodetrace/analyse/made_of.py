@@ -108,6 +108,14 @@ def stored(target: ast.AST) -> Iterator[str]:
             yield each.id
 
 
+def times_stored(function: Function, name: str) -> int:
+    """How often something is given to a variable, or it is deleted, as the source has it."""
+    return sum(
+        isinstance(each, ast.Name) and each.id == name and not isinstance(each.ctx, ast.Load)
+        for each in own_nodes(function)
+    )
+
+
 def is_constant(value: ast.AST) -> bool:
     """`None`, `-1`, `()`, `State.OPEN`, `OPEN`."""
     match value:

@@ -12,7 +12,16 @@ from enum import Enum, auto
 from typing import NamedTuple, TypeAlias
 
 from opcodetrace.analyse.assignments import writes_always
-from opcodetrace.analyse.made_of import Function, Made, called_name, made_of, own_nodes, parameters, stored
+from opcodetrace.analyse.made_of import (
+    Function,
+    Made,
+    called_name,
+    made_of,
+    own_nodes,
+    parameters,
+    stored,
+    times_stored,
+)
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Site, SwitchPoint
 from opcodetrace.trace.source_text import parsed
@@ -26,7 +35,7 @@ SHOWS = frozenset(
 )
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _WITH = (ast.With, ast.AsyncWith)
 _PERHAPS = (ast.IfExp, ast.BoolOp, ast.Lambda, *_COMPREHENSIONS)  # expressions that may leave a part out, or repeat it
 # What goes over all that a generator gives, at once.
@@ -360,11 +369,23 @@ class Tree:
         nodes = list(own_nodes(function))
         shared = {name for each in nodes if isinstance(each, ast.Global | ast.Nonlocal) for name in each.names}
         given = {each.id for each in parent.targets if isinstance(each, ast.Name)} - shared - parameters(function)
-        names = [each for each in nodes if isinstance(each, ast.Name) and each.id in given]
-        for name in names:
-            stores = [each for each in names if each.id == name.id and not isinstance(each.ctx, ast.Load)]
-            if isinstance(name.ctx, ast.Load) and len(stores) == 1:
-                yield name
+        given = {name for name in given if times_stored(function, name) == 1}
+        yield from (
+            each for each in nodes if isinstance(each, ast.Name) and each.id in given and isinstance(each.ctx, ast.Load)
+        )
+
+    def bound(self, name: ast.Name) -> ast.AST | None:
+        """Where a local variable is given its value, by itself, if that is one place."""
+        function = self.function(name)
+        if function is None or times_stored(function, name.id) != 1 or name.id in parameters(function):
+            return None
+        for each in own_nodes(function):
+            match each:
+                case ast.Assign(targets=[ast.Name(given)]) | ast.NamedExpr(target=ast.Name(given)) if given == name.id:
+                    return each
+                case ast.For(target=ast.Name(given)) | ast.comprehension(target=ast.Name(given)) if given == name.id:
+                    return each
+        return None
 
     def are_written_together(self, one: ast.AST, other: ast.AST) -> bool:
         """Whether two targets are assigned to by statements of one block: one is written whenever the other one is."""
@@ -467,7 +488,7 @@ def _is_loop(step: Step) -> bool:
     """Whether the part is executed again and again."""
     if isinstance(step.parent, (*_COMPREHENSIONS, ast.comprehension, ast.Lambda)):
         return True
-    return isinstance(step.parent, _LOOPS) and step.field in ("body", "test")
+    return isinstance(step.parent, LOOPS) and step.field in ("body", "test")
 
 
 def _may_wait(step: Step) -> bool:

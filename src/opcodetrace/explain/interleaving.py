@@ -378,20 +378,21 @@ def _order(events: Iterable[Event], finding: Finding, kind: FindingKind) -> list
     """The order shown. Intervals leave some room: the kind says which roles come before its pivot, and which after."""
     if not kind.in_order:
         return sorted(events, key=lambda event: event.seq)
+    shown = list(events)
     names = [role.name for role in kind.roles]
     place_of = names.index(kind.pivot)
-    pivot = finding.roles.get(kind.pivot)
+    pivot = next((event for event in shown if event.seq == finding.roles.get(kind.pivot)), None)
     before = {finding.roles[name] for name in names[:place_of] if name in finding.roles}
     after = {finding.roles[name] for name in names[place_of + 1 :] if name in finding.roles}
 
     def place(event: Event) -> tuple[float, int]:
-        if pivot is not None and event.seq in before and event.seq > pivot:
-            return pivot - 0.5, event.seq
-        if pivot is not None and event.seq in after and event.seq < pivot:
-            return pivot + 0.5, event.seq
+        if pivot is not None and event.seq in before and event.earliest <= pivot.seq < event.seq:
+            return pivot.seq - 0.5, event.seq
+        if pivot is not None and event.seq in after and pivot.earliest <= event.seq < pivot.seq:
+            return pivot.seq + 0.5, event.seq
         return event.seq, event.seq
 
-    return sorted(events, key=place)
+    return sorted(shown, key=place)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from opcodetrace.analyse.asked_of_none import uses_of_none
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.uncaught import uncaught_failures
 from opcodetrace.findings.protocol import Kind
@@ -50,7 +51,10 @@ class FailedAccessKind(Kind):
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
         told = {stale.act for stale in evidence.failures}
         unseen = {each.location for each in evidence.unseen}
-        for each in uncaught_failures(evidence.trace, evidence.pasts, told, unseen):
+        for each in (
+            *uncaught_failures(evidence.trace, evidence.pasts, told, unseen),
+            *uses_of_none(evidence.trace, evidence.pasts, unseen),
+        ):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {CHANGE: each.change, FAILURE: each.failure}
             locations = [each.location]
@@ -85,7 +89,12 @@ class FailedAccessKind(Kind):
             return
         if check is None:
             knew = "" if seen is None else f"{one} {teller.did(seen)}, then "
-            yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
+            if failure.value is None and change.seq > failure.seq:
+                yield f"{one} {teller.did(failure)} and asked that for an attribute. Then {other} {teller.did(change)}."
+            elif failure.value is None:
+                yield f"{knew}{other} {teller.did(change)}. {one} {teller.did(failure)} and asked it for an attribute."
+            else:
+                yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
             yield f"The program was not ready for that: the exception ended {one}, or was only reported."
             yield f"It would be excluded if both held the same lock, {one} from before it looked until its access."
             return
@@ -108,7 +117,8 @@ class FailedAccessKind(Kind):
             return None
         other = teller.lane(change.thread)
         remarks = {CHECK: f"true until {other} comes", SEEN: f"there until {other} comes", FAILURE: "FAILED"}
-        if teller.step(SHARE) is not None:
+        failure = teller.step(FAILURE)
+        if teller.step(SHARE) is not None or (failure is not None and failure.seq < change.seq):
             remarks[CHANGE] = "too late"
         return remarks.get(role)
 

@@ -35,7 +35,7 @@ from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
-from opcodetrace.trace.run import MergedLanes, Thread, Trace, Truncation
+from opcodetrace.trace.run import AskedOfNone, MergedLanes, Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, flows_of
 from opcodetrace.trace.switch import Switch
 
@@ -110,6 +110,7 @@ def ingest(
         changes=changes,
         changed_by_another=resized,
         uncaught=_uncaught(seen),
+        asked_of_none=_asked_of_none(seen, sites, codes),
         records=len(spool),
         accesses=accesses,
         stored=stored,
@@ -127,7 +128,21 @@ def ingest(
 
 
 def _uncaught(seen: Survey) -> frozenset[int]:
-    return frozenset(seen.control["container"][seen.control_kinds == RecordKind.UNCAUGHT].tolist())
+    named = seen.control["container"][seen.control_kinds == RecordKind.UNCAUGHT]
+    return frozenset(named[named > 0].tolist())
+
+
+def _asked_of_none(seen: Survey, sites: SiteTable, codes: Iterable[Code]) -> list[AskedOfNone]:
+    which = (seen.control_kinds == RecordKind.UNCAUGHT) & (seen.control["container"] == 0)
+    rows, seqs = seen.control[which], seen.control_seqs[which].tolist()
+    by_id = {code.id: code for code in codes} if seqs else {}
+    found = []
+    for seq, thread, place in zip(seqs, rows["thread"].tolist(), rows["key"].tolist(), strict=True):
+        code = by_id.get(place >> 32)
+        offset = None if code is None else sites.original_offset(code, place & (1 << 32) - 1)
+        if code is not None and offset is not None:
+            found.append(AskedOfNone(seq, thread, code.id, offset))
+    return found
 
 
 def _truncation(limit: int, max_records: int | None, *, disk_full: bool) -> Truncation:

@@ -1,5 +1,6 @@
 #include "uncaught.h"
 
+#include "code.h"
 #include "datum.h"
 
 enum { MAX_TOLD_ON = 8 };
@@ -65,10 +66,32 @@ told_on(PyObject *exception)
     return same ? (PyObject *)other : NULL;
 }
 
+/* It says that None has no such attribute: where woven code asked for it. */
+static void
+note_asked_of_none(Thread *thread, PyObject *exception)
+{
+    PyTracebackObject *entry = innermost(exception);
+    if (entry == NULL || !Py_IS_TYPE(exception, (PyTypeObject *)PyExc_AttributeError) ||
+        ((PyAttributeErrorObject *)exception)->obj != Py_None) {
+        return;
+    }
+    PyCodeObject *code = PyFrame_GetCode(entry->tb_frame);
+    const Code *woven = code_of(code);
+    if (woven != NULL && woven->id != NO_SITE) {
+        Datum place = {.word = (uint64_t)woven->id << 32 | (uint32_t)entry->tb_lasti, .sort = TAG_INT};
+        emit(thread, UNCAUGHT, NO_SITE, 0, place, ABSENT, 0, EXACT, 0);
+    }
+    Py_DECREF(code);
+}
+
 void
 uncaught_ends(Thread *thread, PyObject *exception)
 {
-    if (thread->failure.code == NULL || !PyExceptionInstance_Check(exception)) {
+    if (!PyExceptionInstance_Check(exception)) {
+        return;
+    }
+    note_asked_of_none(thread, exception);
+    if (thread->failure.code == NULL) {
         return;
     }
     for (int i = 0; exception != NULL && i < MAX_TOLD_ON; i++, exception = told_on(exception)) {

@@ -102,7 +102,9 @@ class RecordKind(IntEnum):
     LANE = 15
     # What can be told of the object `container` besides its type (value, a TEXT). key TRUE: it may be otherwise later.
     DESCRIBE = 16
-    UNCAUGHT = 17  # the exception of an access ends its thread: container = seq of the READ that failed
+    # The exception of an access ends its thread: container = seq of the READ that failed. Or one that says that None
+    # has no such attribute: container = 0; key (INT): where it was asked for, and above 32 bits the code's id
+    UNCAUGHT = 17
     ALIAS = 14  # value is the dictionary of the object `container`: its items are the object's attributes
 
 

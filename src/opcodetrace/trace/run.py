@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.callbacks import Callbacks
@@ -57,6 +57,15 @@ class Module:
     reason: str | None = None  # why the module was not woven
 
 
+class AskedOfNone(NamedTuple):
+    """A thread, or the program, ended by an exception: None has no attribute of that name."""
+
+    seq: int  # after all that it did
+    thread: int
+    code: int  # the code's id, and the offset in it at which the attribute was asked for
+    offset: int
+
+
 @dataclass(slots=True)
 class Trace:
     """The events of a run that matter: accesses to locations that two lanes touched and one wrote, in seq order."""
@@ -96,6 +105,7 @@ class Trace:
     callbacks: Callbacks = field(default_factory=Callbacks)  # of event loops; not stored
     # seqs of accesses that failed, with an exception that ended their thread or the program; they are not stored
     uncaught: frozenset[int] = frozenset()
+    asked_of_none: list[AskedOfNone] = field(default_factory=list)  # by threads that ended by that; not stored
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all
