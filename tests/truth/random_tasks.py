@@ -110,6 +110,7 @@ class Step(NamedTuple):
     location: str
     locks: tuple[str, ...]
     line: int  # of its write
+    finds_done: bool  # it awaits a future that is done: it may have heard of anything
 
     def can_be_broken_into(self, other: Step) -> bool | None:
         """Whether the other may come in between its read and its write; None: only without the GIL."""
@@ -155,11 +156,12 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         begin = "def" if is_thread or way == "by a callback" else "async def"
         if way == "by a callback":
             held = []
+        finds_done = any("create_future" in kinds[each] for each in waits[place])
         lines.append(f"{begin} step{number}_{place}():")
         lines += [f"    {'    ' * depth}{LOCKS[lock]} locks['{lock}']:" for depth, lock in enumerate(held)]
         margin = "    " * (len(held) + 1)
         lines += [margin + each.replace("{value}", str(1000 + place)).format(location) for each in WAYS[way][0]]
-        steps.append(Step(lane, way, location, tuple(held), first_line + len(lines) - 1))
+        steps.append(Step(lane, way, location, tuple(held), first_line + len(lines) - 1, finds_done))
         call = f"step{number}_{place}()"
         calls = [call if is_thread else f"await {call}"]
         if way == "by a callback":
@@ -203,7 +205,8 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
             severity = "possible" if True in broken else "gil-only"
             told = step.location, frozenset((step.line, other.line)), severity
             everything.add(told)
-            if is_nearest and len({each.lane for each in steps[earlier:later]}) == 1:
+            finds_done = any(each.finds_done for each in steps[earlier + 1 : later + 1])
+            if is_nearest and len({each.lane for each in steps[earlier:later]}) == 1 and not finds_done:
                 in_a_row.add(told)
     return everything, in_a_row
 
