@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from opcodetrace.analyse.done_once import done_once
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded_checks import unguarded_checks
 from opcodetrace.findings.protocol import PossibleKind
@@ -42,10 +41,7 @@ class UnguardedCheckKind(PossibleKind):
         acts |= {each.second for each in evidence.unrepeatable_reads}
         acts |= {seq for lost in evidence.lost for seq in (lost.lost, lost.overwritten_by) if seq is not None}
         told = {int(trace.events.site[place]) for place in trace.events.places(acts).values()}
-        found = [*unguarded_checks(evidence, told)]
-        places = trace.events.places([each.act for each in found])
-        told |= {int(trace.events.site[place]) for place in places.values()}
-        for each in (*found, *done_once(evidence, told)):
+        for each in unguarded_checks(evidence, told):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
