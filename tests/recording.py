@@ -186,7 +186,7 @@ class Underway:
             os.sched_yield()
 
     def until_idle(self) -> None:
-        """Returns as soon as an event loop has nothing to do."""
+        """Returns as soon as the main thread's event loop has nothing to do."""
         while not self._is_idle():
             assert self.process.poll() is None, self.process.communicate()
             os.sched_yield()
@@ -194,7 +194,7 @@ class Underway:
     def _is_idle(self) -> bool:
         with self._window() as window:
             synchronised = windows.read(window, underway=True).of(RecordKind.SYNC)
-        return bool(synchronised) and synchronised[-1].key == "idle"
+        return [each.key for each in synchronised if each.thread == 0][-1:] == ["idle"]
 
     def _names(self) -> set[object]:
         with self._window() as window:
