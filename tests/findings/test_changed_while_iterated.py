@@ -173,6 +173,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 @pytest.mark.parametrize("name", FOUND)
 def test_changed_by_another_thread(name: str, told: dict[str, Told]) -> None:
     _, _, error, label = FOUND[name]
+    if FREE_THREADED and name == "made as it was asked for":
+        pytest.skip("who made it is not known there if another thread records something meanwhile")
     assert told[name] == (error, [("happened", "proven", label)])
 
 

@@ -23,6 +23,11 @@ COUNT = "with lock: self.last += 1\n        meet()\n        return self.last"
 KEPT = "done.append(ids.next())"
 FOUND = {
     "a number": (COUNT, KEPT),
+    "a number, without a lock": ("self.last += 1\n        meet()\n        return self.last", KEPT),
+    "a name made of a number": (
+        "self.last += 1\n        prefix = str(meet())\n        return f'{prefix}{self.last}'",
+        KEPT,
+    ),
     "by both branches": (
         "with lock:\n            if self.last:\n                self.last = self.last + 1\n"
         "            else:\n                self.last = 7\n        meet()\n        return self.last",
@@ -35,6 +40,8 @@ SILENT = {
         "with lock: self.last += 1\n        meet()\n        with lock: return self.last",
         KEPT,
     ),
+    "a sum, without a lock": ("self.last += len(done) + 2\n        meet()\n        return self.last", KEPT),
+    "counted, and compared": ("self.last += 1\n        meet()\n        return self.last > 5", KEPT),
     "kept in a variable": (
         "with lock: own = self.last = self.last + 1\n        meet()\n        return own",
         KEPT,

@@ -231,6 +231,10 @@ NONE = {
         "job = Box()\njob.count = 0\njob.count += 1\njobs.append(job)",
         "job = jobs.pop()\njob.count += 1",
     ),
+    "handed on by a list into which others put something, too": (
+        "box.count += 1\njobs.append(box)",
+        "jobs.append(Box())\njob = jobs.pop(0)\njob.count += 1",
+    ),
     "a thread makes it": ("box.new = 0", "box.new += 1"),
     "writes that are made of nothing": ("box.count = 1", "box.count = 2"),
     "the same value": ("box.state = box.state", "box.state = box.state"),

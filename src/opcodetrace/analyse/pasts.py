@@ -40,7 +40,7 @@ from opcodetrace.trace.sync import (
 
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
 _TELL = QUEUES | SEMAPHORES | EVENTS | BARRIERS | {Primitive.FUTURE}
-_Step = Order | Synchronisation | tuple[int, int, int, bool, bool]
+_Step = Order | Synchronisation | tuple[int, int, int, int, bool, bool]
 MAX_BETWEEN = (
     100_000  # events between two, that are gone through to see whether the later thread had heard of the first
 )
@@ -160,7 +160,8 @@ class Hearsay:
     A program may order its threads by what they read: a flag, an object that one of them hands on. So a read of what
     another thread wrote tells of all that this one had done. A read that is the source of a write to the same location
     does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a
-    branch depended does, and one by a call (`d.popitem()`). A read of the very location that is asked about does not,
+    branch depended does, and one by a call (`d.popitem()`). Who takes something out of a container into which the very
+    object was put has heard, whoever wrote there since. A read of the very location that is asked about does not,
     either, nor does one of a number, a truth value or None that was written there again: it might have come before.
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, except that both take an item from
@@ -191,6 +192,7 @@ class Hearsay:
         of_presence = np.array([test.site for test in tests if test.answer in OF_PRESENCE - {"raises"}], np.int64)
         of_failure = np.array([test.site for test in tests if test.answer == "raises"], np.int64)
         has_failed = events.failed() if len(of_failure) else None
+        self._identities = np.append(events.identities(), 0)
         self._repeats = repeated(events, np.array(whole, np.int64))
         self._counts: npt.NDArray[np.bool_] = np.zeros(len(events), bool)
         for start in range(0, len(events), PIECE):
@@ -278,6 +280,8 @@ class Hearsay:
         touched: set[int] = set()  # objects that one who knows has used
         taken: set[int] = set()  # queues that one who knows has taken something from
         released: dict[int, int] = {}  # lock: the thread who knew as it released it
+        container = 0 if self._trace.containers is None else int(self._trace.containers[own])
+        handed_on: set[int] = set()  # where one who knows has put the very object
         for seq, step in self._steps(one, other, start, end):
             if isinstance(step, Order):
                 if knows.get(self._lane(step.one, step.seq - 1), step.seq) < step.seq:
@@ -304,12 +308,14 @@ class Hearsay:
                 ):
                     knows.setdefault(thread, seq)
             else:
-                thread, kind, location, repeats, counts = step
+                thread, kind, location, value, repeats, counts = step
                 thread = self._lane(thread, seq)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
                     told[location] = told.get(location, False) if repeats else thread in knows
+                    if value and value == container and thread in knows:
+                        handed_on.add(location)
                 else:
-                    tells = told.get(location) and not counts and location != own
+                    tells = (told.get(location) or location in handed_on) and not counts and location != own
                     if tells or (by_locks and told.get(self._whole_of.get(location, -1))):
                         knows.setdefault(thread, seq)
             if target in knows:
@@ -340,9 +346,15 @@ class Hearsay:
         """All that may tell of something between two events, in order."""
         events = self._trace.events
         part = one + 1 + np.flatnonzero(events.kind[one + 1 : other] <= EventKind.DELETE)
-        columns = (events.thread, events.kind, events.location, self._repeats, self._counts)
-        accesses: Iterable[tuple[int, int, int, bool, bool]] = zip(
-            *(each[part].tolist() for each in columns), strict=True
+        columns = (events.thread, events.kind, events.location)
+        is_object = events.tag[part] == ValueTag.OBJECT
+        values = self._identities[np.where(is_object, events.word[part], -1)]
+        accesses: Iterable[tuple[int, int, int, int, bool, bool]] = zip(
+            *(each[part].tolist() for each in columns),
+            values.tolist(),
+            self._repeats[part].tolist(),
+            self._counts[part].tolist(),
+            strict=True,
         )
         orders = self._pasts.lane_orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
         seqs, rows = self._synchronised

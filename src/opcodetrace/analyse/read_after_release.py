@@ -2,7 +2,8 @@
 
 `with self.lock: self.last = after(self.last)`, then `return self.last`: whoever takes the lock in between writes a
 value of its own, and both return that one. Unlike in `read_back`, threads build on what others wrote here: the lock
-keeps that apart, so the value that the function returns is meant to be its own.
+keeps that apart, so the value that the function returns is meant to be its own. The same without a lock, if the
+function counts by one: `self.last += 1`, then `return f"job {self.last}"`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class ReadsAfterRelease:
         self._events = evidence.trace.events
         self._accesses = evidence.accesses
         self._activations = Activations(evidence.trace)
+        self._counted: set[tuple[int, int]] = set()  # of those that are `_returned`: what is counted by one
 
     def of_others(self) -> Iterator[ReadBack]:
         """Reads that gave another thread's value. It may do as well: a sum that all add to."""
@@ -86,10 +88,22 @@ class ReadsAfterRelease:
             each
             for each in found
             if (int(events.seq[each.write]), int(events.seq[each.read])) in plain
-            and self._windows.is_given_up(Window(each.write, each.read), each.other)
+            and self._is_let_in(each)
             and not self._is_ordered(each)
             and not self._activations.is_looked_at(each.read)
         ]
+
+    def _is_let_in(self, found: _Found) -> bool:
+        """Whether the lock was given up under which both threads write; or there was none, and the thread counts."""
+        window, other = Window(found.write, found.read), Window(found.other, found.other)
+        if self._windows.is_given_up(window, found.other):
+            return True
+        return (
+            (int(self._events.site[found.write]), int(self._events.site[found.read])) in self._counted
+            and self._windows.lets_in(window, found.other)
+            and not self._windows.have_a_common_lock(window, other)
+            and not self._windows.is_another_cell(min(found.write, found.other), max(found.read, found.other))
+        )
 
     def _is_ordered(self, found: _Found) -> bool:
         """Whether the reading thread had waited for the other one's write, or the other one may have heard of the
@@ -164,7 +178,7 @@ class ReadsAfterRelease:
 
     @cached_property
     def _returned(self) -> list[tuple[int, int]]:
-        """The sites of writes under a lock, each with that of a read without it that returns the value."""
+        """The sites of writes under a lock, or that count, each with that of a read which returns the value later."""
         alike: defaultdict[tuple[int, str | None], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
         for number, site in self._trace.sites.items():
             writes, reads = alike[self._trace.site_codes[number].id, site.name]
@@ -185,7 +199,7 @@ class ReadsAfterRelease:
         return found is not None and any(isinstance(step.parent, ast.Return) for step in found[0].above(found[1]))
 
     def _is_returned(self, write: int, read: int) -> bool:
-        """Whether the source says that what is written under a lock is then read without it, in a `return`."""
+        """Whether the source says that what is written under a lock, or counted, is read after that, in a `return`."""
         found = [each for site in (write, read) if (each := self._activations.syntax.of_site(site)) is not None]
         if len(found) != 2 or found[0][0] is not found[1][0]:
             return False
@@ -193,7 +207,11 @@ class ReadsAfterRelease:
         if ast.unparse(one) != ast.unparse(other) or tree.function(one) is not tree.function(other):
             return False
         is_returned = any(isinstance(step.parent, ast.Return) for step in tree.above(other))
-        return is_returned and tree.follows(one, other) is True and bool(_withs(tree, one) - _withs(tree, other))
+        if not is_returned or tree.follows(one, other) is not True:
+            return False
+        if _is_counted(tree, one):
+            self._counted.add((write, read))
+        return (write, read) in self._counted or bool(_withs(tree, one) - _withs(tree, other))
 
 
 def _as_one(write: Array, read: Array) -> Any:
@@ -203,3 +221,12 @@ def _as_one(write: Array, read: Array) -> Any:
 
 def _withs(tree: Tree, node: ast.AST) -> set[ast.AST]:
     return {step.parent for step in tree.above(node) if isinstance(step.parent, ast.With) and step.field == "body"}
+
+
+def _is_counted(tree: Tree, target: ast.AST) -> bool:
+    """Whether it is written by `target += 1`."""
+    step = next(tree.above(target), None)
+    match None if step is None else step.parent:
+        case ast.AugAssign(op=ast.Add() | ast.Sub(), value=ast.Constant(value=1)):
+            return True
+    return False

@@ -650,7 +650,7 @@ prepare_row(Seen *entry, PyObject *owner)
 static bool
 is_imported_late(const Owner *owner)
 {
-    return strcmp(owner->module, "_asyncio") == 0;
+    return strcmp(owner->module, "_asyncio") == 0 || strcmp(owner->module, "select") == 0;
 }
 
 /* A module if it has been imported; else NULL with an ImportError. A new reference. */
