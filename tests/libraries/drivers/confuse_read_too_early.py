@@ -6,10 +6,9 @@ expect: read skew, intermediate read, stale check, unguarded check
 at: confuse/core.py
 """
 
-import threading
-
 import os
 import tempfile
+import threading
 
 import confuse
 

@@ -7,7 +7,6 @@ at: dateutil/rrule.py:rrulebase._iter_cached
 """
 
 import threading
-
 from datetime import datetime
 
 from dateutil.rrule import DAILY, rrule

@@ -7,7 +7,6 @@ at: django/utils/functional.py
 """
 
 import threading
-
 import time
 
 from django.utils.functional import SimpleLazyObject

@@ -7,7 +7,6 @@ at: holidays/holiday_base.py
 """
 
 import threading
-
 from datetime import date
 
 import holidays

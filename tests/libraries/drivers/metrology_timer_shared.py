@@ -7,7 +7,6 @@ at: metrology/instruments/timer.py:Timer.__enter__, metrology/instruments/timer.
 """
 
 import threading
-
 import time
 
 from metrology import Metrology

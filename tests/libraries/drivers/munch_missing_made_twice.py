@@ -7,7 +7,6 @@ at: munch/__init__.py
 """
 
 import threading
-
 import time
 
 from munch import DefaultFactoryMunch

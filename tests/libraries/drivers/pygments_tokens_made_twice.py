@@ -9,8 +9,21 @@ at: pygments/lexer.py
 import threading
 
 from pygments.lexers import (
-    BashLexer, CLexer, CssLexer, DiffLexer, GoLexer, HtmlLexer, IniLexer, JavaLexer, LuaLexer, MakefileLexer,
-    PythonLexer, RustLexer, SqlLexer, TOMLLexer, XmlLexer,
+    BashLexer,
+    CLexer,
+    CssLexer,
+    DiffLexer,
+    GoLexer,
+    HtmlLexer,
+    IniLexer,
+    JavaLexer,
+    LuaLexer,
+    MakefileLexer,
+    PythonLexer,
+    RustLexer,
+    SqlLexer,
+    TOMLLexer,
+    XmlLexer,
 )  # fmt: skip
 
 failures = []

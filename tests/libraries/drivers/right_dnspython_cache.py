@@ -6,7 +6,6 @@ expect: nothing
 """
 
 import threading
-
 import time
 
 import dns.name

@@ -5,10 +5,9 @@ include: genshi.template.loader
 expect: nothing
 """
 
-import threading
-
 import os
 import tempfile
+import threading
 
 from genshi.template import TemplateLoader
 
