@@ -501,3 +501,26 @@ def test_an_identifier_that_is_given_out_again(tmp_path: Path) -> None:
     recording = record(tmp_path / "trace.db", "-q", script)
     assert recording.stdout == "1\n"
     assert recording.query("SELECT kind FROM findings") == []
+
+
+ROUNDS = """
+import threading
+cells = [{} for _ in range(40)]
+rounds = threading.Barrier(2)
+def work():
+    for cell in cells:
+        rounds.wait()
+        if "k" not in cell: cell["k"] = []
+        cell["k"].append(1)
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_who_leaves_a_barrier_late_has_heard_nothing_of_the_next_round(scripts: Scripts) -> None:
+    scripts.write("script.py", ROUNDS)
+    assert scripts.record("script.py").returncode == 0
+    kinds = "('unguarded check', 'stale check')"
+    ((found,),) = scripts.query(f"SELECT count(DISTINCT location_id) FROM findings WHERE kind IN {kinds}")
+    assert found > 20  # or only the last round would be told

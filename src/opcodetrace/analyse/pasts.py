@@ -164,10 +164,11 @@ class Hearsay:
     object was put has heard, whoever wrote there since. A read of the very location that is asked about does not,
     either, nor does one of a number, a truth value or None that was written there again: it might have come before.
 
-    As news count, too, operations on one queue, event, semaphore, barrier or future, except that both take an item from
-    a queue, or with a lock inside of one (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's
-    release and its next acquisition by two other threads, which may hold it on behalf of those that are asked about;
-    that a thread came out of a loop that only waits; and what `Callbacks.heard` says of tasks.
+    As news count, too, operations on one queue, event, semaphore, barrier or future, except rounds of a barrier (what
+    they order is happens-before) and that both take an item from a queue, or with a lock inside of one
+    (`queue.empty()`) or of a library's threads (`wait([future])`); a lock's release and its next acquisition by two
+    other threads, which may hold it on behalf of those that are asked about; that a thread came out of a loop that only
+    waits; and what `Callbacks.heard` says of tasks.
 
     All this is more than happens-before has, so it finds orders that another run need not have. Tasks and their thread
     are one, unless it is known what made each of their steps go on (`Callbacks.followed`)."""
@@ -254,7 +255,18 @@ class Hearsay:
             for part in (operation.first, *operation.parts, operation.last)
             if part is not None
         }
-        rows = [each for each in self._trace.synchronisation if each.object in self._tell | locks]
+        # what a barrier orders is known (`Pasts.orders`): who leaves one round late has heard nothing of the next one
+        rounds = {
+            part.seq
+            for operation in self._pasts.operations.all
+            if operation.first.operation == Act.WAIT and operation.done and operation.first.object in tell
+            if types[operation.first.object] == Primitive.BARRIER
+            for part in (operation.first, *operation.parts, operation.last)
+            if part is not None
+        }
+        rows = [
+            each for each in self._trace.synchronisation if each.object in self._tell | locks and each.seq not in rounds
+        ]
         return [each.seq for each in rows], rows
 
     def reached(self, one: int, other: int, *, by_locks: bool = False) -> bool:
