@@ -460,3 +460,32 @@ def left_behind(program: str, folder: Path) -> Recording:
     recording = run.end()
     assert recording.exit_code == 0, recording.stderr
     return recording
+
+
+# Who waits for a lock is given it as it is released, and says so only when it has the GIL. Until then it seems free.
+GIVEN_ALREADY = """
+def holder():
+    a.acquire()
+    run(waiter, joins=False)
+    sys.stdin.readline()
+    sys.setswitchinterval(100)
+    a.release()
+    for _ in range(2_000_000): pass
+    a.acquire()
+def waiter():
+    print("waiter", flush=True)
+    a.acquire()
+run(holder, joins=False)
+for thread in threading.enumerate():
+    if thread is not threading.main_thread(): thread.join(2)
+"""
+
+
+def test_a_lock_that_another_thread_was_given_already(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(HEAD + GIVEN_ALREADY)
+    run = Underway(tmp_path / "trace.db", script)
+    run.said()
+    run.until_waiting("waiter")
+    run.tell()
+    assert run.end().query(SEVERITIES) == [("happened", "proven")]  # whichever of the two has it

@@ -726,19 +726,83 @@ will_have_to_wait(const Call *call)
     return waits;
 }
 
+#if FREE_THREADED
+
+static bool
+may_have_to_wait(const Call *call)
+{
+    (void)call;
+    return false; /* a lock says at any time whether it is held */
+}
+
+static void
+note_waiting(Call *call)
+{
+    call->is_waiting = false;
+}
+
+static void
+note_waited(const Call *call)
+{
+    (void)call;
+}
+
+#else
+
+/* Another thread waits for the lock, which seems free: it may have been given that already, and says so only when it has the GIL. */
+static bool
+may_have_to_wait(const Call *call)
+{
+    bool is_lock = call->container != NULL && strcmp(Py_TYPE(call->container)->tp_name, "_thread.lock") == 0;
+    if (!is_lock && !(call->recursive && call->container != NULL && rlock_owner(call->container) == 0)) {
+        return false;
+    }
+    for (int i = 0; i < this_run.waiting; i++) {
+        if (this_run.waited_for[i] == call->container) {
+            return !only_tries(call);
+        }
+    }
+    return false;
+}
+
+static void
+note_waiting(Call *call)
+{
+    call->is_waiting = this_run.waiting < MAX_WAITED_FOR;
+    if (call->is_waiting) {
+        this_run.waited_for[this_run.waiting++] = call->container;
+    }
+}
+
+static void
+note_waited(const Call *call)
+{
+    for (int i = 0; call->is_waiting && i < this_run.waiting; i++) {
+        if (this_run.waited_for[i] == call->container) {
+            this_run.waited_for[i] = this_run.waited_for[--this_run.waiting];
+            return;
+        }
+    }
+}
+
+#endif
+
 static void
 will_wait(Call *call)
 {
     call->clock = sync_clock();
-    if (will_have_to_wait(call)) {
+    call->is_waiting = false;
+    if (will_have_to_wait(call) || may_have_to_wait(call)) {
         unsigned flags = SYNC_BEGINS | call->direct | (is_bounded(call) ? SYNC_BOUNDED : 0);
         sync_emit(call->thread, call->site, call->container, call->name, flags, 0, EXACT, 0);
+        note_waiting(call);
     }
 }
 
 static void
 waited(Call *call, PyObject *result)
 {
+    note_waited(call);
     bool failed = result == NULL || result == Py_False, tries = only_tries(call);
     unsigned flags = call->direct | (failed ? SYNC_FAILED : 0) | (tries ? SYNC_TRIES : 0);
     flags |= is_bounded(call) ? SYNC_BOUNDED : 0;

@@ -24,6 +24,7 @@ typedef struct {
     uint32_t step;   /* the lane of the task whose step it is */
     uint64_t coroutine; /* whose step was under way before */
     uint64_t clock;
+    bool is_waiting;     /* in `this_run.waited_for` */
     bool recursive;      /* of an RLock */
     PyCFunction waits;   /* a method of the same type that says whether the call will wait, or NULL */
     const void *wrapped; /* of a wrapper: the slot function that it calls */

@@ -41,6 +41,8 @@ typedef struct {
     const struct Thread *thread; /* they are never unmapped */
 } Running;
 
+enum { MAX_WAITED_FOR = 64 };
+
 typedef struct {
     /* 16 MiB of lazily touched memory; NULL while births are not seen. */
     uint32_t *birth_table;
@@ -54,6 +56,9 @@ typedef struct {
     uint64_t switch_count;
     Running running;
     Left left; /* the task that took the last step, while no other lane has passed a hook */
+
+    const void *waited_for[MAX_WAITED_FOR]; /* addresses of locks, one for each thread that waits for one */
+    int waiting;
 
     /* Numbers given so far. */
     uint32_t texts, types, threads;

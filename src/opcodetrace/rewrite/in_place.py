@@ -75,10 +75,12 @@ def _collect_namespace(namespace: dict[str, Any], found: dict[int, FunctionType]
             _collect(value, found, namespace, seen)
 
 
-def _defined_in(namespace: dict[str, Any]) -> list[FunctionType]:
-    """A function refers to the globals of the module that it was defined in: the collector knows all that do."""
-    referrers = gc.get_referrers(namespace)
-    return [each for each in referrers if isinstance(each, FunctionType) and each.__globals__ is namespace]
+def _defined_in(*namespaces: dict[str, Any]) -> list[FunctionType]:
+    """A function refers to the globals of the module that it was defined in: the collector knows all that do. It goes
+    through all objects of the process for that, so of several modules they are asked for at once."""
+    wanted = {id(each) for each in namespaces}
+    referrers = gc.get_referrers(*namespaces)
+    return [each for each in referrers if isinstance(each, FunctionType) and id(each.__globals__) in wanted]
 
 
 def _collect(target: object, found: dict[int, FunctionType], namespace: dict[str, Any] | None, seen: set[int]) -> None:
@@ -290,12 +292,10 @@ class Weaving:
             if function.__code__ is woven:
                 function.__code__ = original
         original_of = {id(woven): original for original, woven in self._pairs if woven is not original}
-        for namespace in {
-            id(function.__globals__): function.__globals__ for function, *_ in self._replacements
-        }.values():
-            for function in _defined_in(namespace):
-                if id(function.__code__) in original_of:
-                    function.__code__ = original_of[id(function.__code__)]
+        namespaces = {id(function.__globals__): function.__globals__ for function, *_ in self._replacements}
+        for function in _defined_in(*namespaces.values()):
+            if id(function.__code__) in original_of:
+                function.__code__ = original_of[id(function.__code__)]
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
