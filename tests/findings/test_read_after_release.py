@@ -8,6 +8,7 @@ from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.findings.forms import Told, all_told_of
 from tests.findings.test_overwritten_before_read import SAME, program
 from tests.findings.test_unguarded_own_write import program as in_turn
+from tests.recording import Scripts
 
 IDS = """
 class Ids:
@@ -99,3 +100,12 @@ def test_it_could(name: str, told: dict[str, Told]) -> None:
 def test_no_finding(name: str, told: dict[str, Told]) -> None:
     assert own_writes(told[name]) == []
     assert own_writes(told[f"{name}, overwritten"]) == []
+
+
+@in_known_order
+def test_no_lock_is_told_where_there_is_none(scripts: Scripts) -> None:
+    work, use = FOUND["a number, without a lock"]
+    scripts.write("script.py", in_turn(IDS.replace("WORK", work).replace("USE", use), SAME))
+    assert scripts.record("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "It returned what it read. No lock that both threads took was held from the write to the read." in told

@@ -66,7 +66,7 @@ class OverwrittenBeforeReadKind(Kind):
                 "variable, but all threads share it."
             )
         else:
-            yield "It had given up the lock that it wrote under. Whoever takes that lock in between writes there, too."
+            yield "It returned what it read. No lock that both threads took was held from the write to the read."
         yield "Keep the value in a local variable, or hold one lock from the write to the read."
 
     def how_sure(self, teller: Teller) -> str:
