@@ -13,14 +13,12 @@ can be suspended between read and write makes them possible, else the GIL preven
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recording import record
 from tests.truth import recorded
-from tests.truth.recorded import TURNS, draw_orders, run
+from tests.truth.recorded import TURNS, Told, check_updates, draw_orders, run
 
 PRELUDE = f"""\
 {recorded.PRELUDE}
@@ -52,9 +50,6 @@ class Program(NamedTuple):
     steps: list[Step]  # in the order in which they are made
     precede: list[list[bool]]  # [later][earlier]
     lines: list[str]
-
-
-Told = tuple[str, frozenset[int], str]  # location, lines of the two writes, severity
 
 
 def build(number: int, choose: random.Random, first_line: int) -> Program:
@@ -111,36 +106,8 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
 
 
 def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[str]]:
-    """Records programs; gives how many findings they have, and what is otherwise than expected."""
-    (folder / "turns.py").write_text(TURNS)
-    lines = PRELUDE.splitlines()
-    programs = []
-    for number in range(count):
-        programs.append(build(number, choose, len(lines) + 1))
-        lines += programs[-1].lines
-    script = folder / "script.py"
-    script.write_text("\n".join(lines) + "\n")
-    recording = record(folder / "trace.db", "-q", "--exclude", "turns", script)
-    assert recording.exit_code == 0, recording.stderr
-    rows = recording.query(
-        "SELECT findings.kind, label, min(line), max(line), severity FROM findings"
-        " JOIN locations ON locations.id = findings.location_id"
-        " JOIN finding_events ON finding_events.finding_id = findings.id"
-        " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
-        " JOIN sites ON sites.id = events.site_id WHERE role != 'read' GROUP BY findings.id"
-    )
-    found: defaultdict[str, set[Told]] = defaultdict(set)
-    for kind, label, one, other, severity in rows:
-        assert kind == "unguarded update"
-        found[str(label)].add((str(label), frozenset((int(str(one)), int(str(other)))), str(severity)))
-    differences = []
-    for program in programs:
-        everything, in_a_row = truth(program)
-        told = set().union(*(found[location] for location in {step.location for step in program.steps}))
-        if not in_a_row <= told <= everything:
-            text = "\n".join(program.lines)
-            differences.append(f"{text}\nmissing {in_a_row - told}\nuntrue {told - everything}")
-    return sum(map(len, found.values())), differences
+    """See `recorded.check_updates`."""
+    return check_updates(folder, TURNS, PRELUDE, lambda number, line: build(number, choose, line), truth, count)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recording import record
-from tests.truth.recorded import comes_before, order_of_steps, run
+from tests.truth.recorded import Told, check_updates, comes_before, order_of_steps, run
 
 TURNS = '''\
 """Tasks, and a thread, that take turns in a given order. This module is not woven, and no wait is recorded."""
@@ -128,9 +127,6 @@ class Program(NamedTuple):
     lines: list[str]
 
 
-Told = tuple[str, frozenset[int], str]  # location, lines of the two writes, severity
-
-
 def build(number: int, choose: random.Random, first_line: int) -> Program:
     """A program whose first line is that one."""
     order, waits, sets, count = order_of_steps(choose, signals=0.15)
@@ -212,36 +208,8 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
 
 
 def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[str]]:
-    """Records programs; gives how many findings they have, and what is otherwise than expected."""
-    (folder / "turns.py").write_text(TURNS)
-    lines = PRELUDE.splitlines()
-    programs = []
-    for number in range(count):
-        programs.append(build(number, choose, len(lines) + 1))
-        lines += programs[-1].lines
-    script = folder / "script.py"
-    script.write_text("\n".join(lines) + "\n")
-    recording = record(folder / "trace.db", "-q", "--exclude", "turns", script)
-    assert recording.exit_code == 0, recording.stderr
-    rows = recording.query(
-        "SELECT findings.kind, label, min(line), max(line), severity FROM findings"
-        " JOIN locations ON locations.id = findings.location_id"
-        " JOIN finding_events ON finding_events.finding_id = findings.id"
-        " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
-        " JOIN sites ON sites.id = events.site_id WHERE role != 'read' GROUP BY findings.id"
-    )
-    found: defaultdict[str, set[Told]] = defaultdict(set)
-    for kind, label, one, other, severity in rows:
-        assert kind == "unguarded update"
-        found[str(label)].add((str(label), frozenset((int(str(one)), int(str(other)))), str(severity)))
-    differences = []
-    for program in programs:
-        everything, in_a_row = truth(program)
-        told = set().union(*(found[location] for location in {step.location for step in program.steps}))
-        if not in_a_row <= told <= everything:
-            text = "\n".join(program.lines)
-            differences.append(f"{text}\nmissing {in_a_row - told}\nuntrue {told - everything}")
-    return sum(map(len, found.values())), differences
+    """See `recorded.check_updates`."""
+    return check_updates(folder, TURNS, PRELUDE, lambda number, line: build(number, choose, line), truth, count)
 
 
 if __name__ == "__main__":

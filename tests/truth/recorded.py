@@ -8,7 +8,9 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
+
+from tests.recording import record
 
 END = -1  # in an order: nobody's turn
 AT_ONCE = 200  # programs in one recorded process
@@ -83,6 +85,26 @@ def run(order, *works, later=()):
     for number in later: threads[number].join()
     turns.close()
 """
+
+
+Told = tuple[str, frozenset[int], str]  # location, lines of the two writes, severity
+
+
+class Located(Protocol):
+    @property
+    def location(self) -> str: ...
+
+
+class OfSteps(Protocol):
+    """A program of steps, each of which writes to a location."""
+
+    @property
+    def steps(self) -> Sequence[Located]: ...
+    @property
+    def lines(self) -> list[str]: ...
+
+
+P = TypeVar("P", bound=OfSteps)
 
 
 class Orders(NamedTuple):
@@ -190,6 +212,47 @@ def comes_before(steps: Sequence[tuple[int, Collection[int], Collection[int]]]) 
                 for first in range(earlier):
                     before[later][first] |= before[earlier][first]
     return before
+
+
+def check_updates(
+    folder: Path,
+    turns: str,
+    prelude: str,
+    build: Callable[[int, int], P],
+    truth: Callable[[P], tuple[set[Told], set[Told]]],
+    count: int,
+) -> tuple[int, list[str]]:
+    """Records programs whose unguarded updates are known: all of them, and those that must be told. Gives how many
+    findings they have, and what is otherwise than expected. `build` is given a program's number and first line."""
+    (folder / "turns.py").write_text(turns)
+    lines = prelude.splitlines()
+    programs = []
+    for number in range(count):
+        programs.append(build(number, len(lines) + 1))
+        lines += programs[-1].lines
+    script = folder / "script.py"
+    script.write_text("\n".join(lines) + "\n")
+    recording = record(folder / "trace.db", "-q", "--exclude", "turns", script)
+    assert recording.exit_code == 0, recording.stderr
+    rows = recording.query(
+        "SELECT findings.kind, label, min(line), max(line), severity FROM findings"
+        " JOIN locations ON locations.id = findings.location_id"
+        " JOIN finding_events ON finding_events.finding_id = findings.id"
+        " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
+        " JOIN sites ON sites.id = events.site_id WHERE role != 'read' GROUP BY findings.id"
+    )
+    found: defaultdict[str, set[Told]] = defaultdict(set)
+    for kind, label, one, other, severity in rows:
+        assert kind == "unguarded update"
+        found[str(label)].add((str(label), frozenset((int(str(one)), int(str(other)))), str(severity)))
+    differences = []
+    for program in programs:
+        everything, in_a_row = truth(program)
+        told = set().union(*(found[location] for location in {step.location for step in program.steps}))
+        if not in_a_row <= told <= everything:
+            text = "\n".join(program.lines)
+            differences.append(f"{text}\nmissing {in_a_row - told}\nuntrue {told - everything}")
+    return sum(map(len, found.values())), differences
 
 
 def run(check: Callable[[Path, random.Random, int], tuple[int, list[str]]], description: str | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.read_after_release import ReadsAfterRelease
 from opcodetrace.analyse.read_back import overwritten_before_read
+from opcodetrace.analyse.returned_own_writes import ReturnedOwnWrites
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -33,7 +33,7 @@ class OverwrittenBeforeReadKind(Kind):
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         found = [(each, Certainty.PROVEN) for each in overwritten_before_read(evidence)]
-        found += [(each, Certainty.INFERRED) for each in ReadsAfterRelease(evidence).of_others()]
+        found += [(each, Certainty.INFERRED) for each in ReturnedOwnWrites(evidence).of_others()]
         for each, certainty in found:
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {WRITE: each.write, OTHER_WRITE: each.other, READ: each.read}

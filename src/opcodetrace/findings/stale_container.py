@@ -67,7 +67,7 @@ class StaleContainerKind(Kind):
 
     def how_sure(self, teller: Teller) -> str:
         return (
-            "Inferred: the trace shows which container was read, replaced and changed, and no read of it after that. "
+            "Inferred: the trace shows which container was read, taken away and changed, and no read of it after that. "
             "That nobody else has it is taken from the source."
         )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.read_after_release import ReadsAfterRelease
 from opcodetrace.analyse.read_back import unguarded_own_writes
+from opcodetrace.analyse.returned_own_writes import ReturnedOwnWrites
 from opcodetrace.findings.protocol import PossibleKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -32,7 +32,7 @@ class UnguardedOwnWriteKind(PossibleKind):
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
         found = [(each, Certainty.PROVEN) for each in unguarded_own_writes(evidence)]
-        found += [(each, Certainty.INFERRED) for each in ReadsAfterRelease(evidence).unguarded()]
+        found += [(each, Certainty.INFERRED) for each in ReturnedOwnWrites(evidence).unguarded()]
         for each, certainty in found:
             roles = {WRITE: each.write, READ: each.read, OTHER_WRITE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE

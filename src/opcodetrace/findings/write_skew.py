@@ -59,7 +59,10 @@ class WriteSkewKind(Kind):
             f"{one} checked ({teller.place(check.site)}) and {teller.did(act)} to {teller.label}. {other} had checked "
             f"before that ({teller.place(other_check.site)}), and {teller.did(other_act)} to what {one} had checked."
         )
-        yield "Whichever had come second, its check would have gone otherwise: no order of the two ends so."
+        yield (
+            "Had one of them begun after the other was done, its check would have gone otherwise: no order of the two "
+            "ends so."
+        )
         yield "It would be excluded if both held the same lock from check to act."
 
     def how_sure(self, teller: Teller) -> str:

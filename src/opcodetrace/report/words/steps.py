@@ -215,7 +215,8 @@ class StepWords:
         elif step.woken_by is not None and step.operation != Act.JOIN:
             remarks.append(f"woken by {self.lane(step.woken_by)}")
         suffix = f" ({'; '.join(remarks)})" if remarks else ""
-        return f"{what}{' fails' if step.failed else ''}{suffix}"
+        fails = step.failed and step.operation != Act.LOOK  # it found that there is nothing, or that it is not set
+        return f"{what}{' fails' if fails else ''}{suffix}"
 
     def fold(self, fold: FoldStep, label: str | None = None) -> str:
         """What was left out: 1,204 steps on other locations. Without the label it stands in its thread's lane."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from opcodetrace.report.words.text import call_text, identity
 from opcodetrace.trace.printable import printable
-from opcodetrace.trace.sync import LOCKS, SyncObject
+from opcodetrace.trace.sync import LOCKS, Act, SyncObject
 
 MAX_EXPRESSION = 40  # characters of the call that a thread was suspended in
 MAX_LOCKS = 3  # that are named
@@ -40,7 +40,10 @@ def operation_name(name: str, code: Callable[[str], str] = identity) -> str:
 
 
 def operation_words(operation: str, called: SyncObject, code: Callable[[str], str] = identity) -> str:
-    """An operation of an object as the source writes it: done.set; of a lock, acquire lock."""
+    """An operation of an object as the source writes it: done.set; of a lock, acquire lock. To look how one is has many
+    names (`empty`, `qsize`, `is_set`): look at the Queue jobs."""
+    if operation == Act.LOOK:
+        return f"look at {lock_words(called, code)}"
     if IN_LIBRARY.fullmatch(called.label) or called.type_name in LOCKS or " " in called.label:
         return f"{operation_name(operation, code)} {lock_words(called, code)}"
     return code(f"{printable(called.label)}.{printable(operation)}")

@@ -1,4 +1,4 @@
-"""Reads of what a thread wrote under a lock, made after it gave the lock up, to return it.
+"""Own writes that a thread made under a lock, and reads back to return them once it has given the lock up.
 
 `with self.lock: self.last = after(self.last)`, then `return self.last`: whoever takes the lock in between writes a
 value of its own, and both return that one. Unlike in `read_back`, threads build on what others wrote here: the lock
@@ -42,7 +42,7 @@ class _Found(NamedTuple):
     has_others: bool  # the read gave the other thread's value
 
 
-class ReadsAfterRelease:
+class ReturnedOwnWrites:
     """Those of a run."""
 
     def __init__(self, evidence: Evidence) -> None:
@@ -51,7 +51,6 @@ class ReadsAfterRelease:
         self._events = evidence.trace.events
         self._accesses = evidence.accesses
         self._activations = Activations(evidence.trace)
-        self._counted: set[tuple[int, int]] = set()  # of those that are `_returned`: what is counted by one
 
     def of_others(self) -> Iterator[ReadBack]:
         """Reads that gave another thread's value. It may do as well: a sum that all add to."""
@@ -99,7 +98,7 @@ class ReadsAfterRelease:
         if self._windows.is_given_up(window, found.other):
             return True
         return (
-            (int(self._events.site[found.write]), int(self._events.site[found.read])) in self._counted
+            self._is_counted(int(self._events.site[found.write]))
             and self._windows.lets_in(window, found.other)
             and not self._windows.have_a_common_lock(window, other)
             and not self._windows.is_another_cell(min(found.write, found.other), max(found.read, found.other))
@@ -209,9 +208,16 @@ class ReadsAfterRelease:
         is_returned = any(isinstance(step.parent, ast.Return) for step in tree.above(other))
         if not is_returned or tree.follows(one, other) is not True:
             return False
-        if _is_counted(tree, one):
-            self._counted.add((write, read))
-        return (write, read) in self._counted or bool(_withs(tree, one) - _withs(tree, other))
+        return self._is_counted(write) or bool(_withs(tree, one) - _withs(tree, other))
+
+    def _is_counted(self, write: int) -> bool:
+        """Whether a site is that of `target += 1`."""
+        found = self._activations.syntax.of_site(write)
+        step = None if found is None else next(found[0].above(found[1]), None)
+        match None if step is None else step.parent:
+            case ast.AugAssign(op=ast.Add() | ast.Sub(), value=ast.Constant(value=1)):
+                return True
+        return False
 
 
 def _as_one(write: Array, read: Array) -> Any:
@@ -221,12 +227,3 @@ def _as_one(write: Array, read: Array) -> Any:
 
 def _withs(tree: Tree, node: ast.AST) -> set[ast.AST]:
     return {step.parent for step in tree.above(node) if isinstance(step.parent, ast.With) and step.field == "body"}
-
-
-def _is_counted(tree: Tree, target: ast.AST) -> bool:
-    """Whether it is written by `target += 1`."""
-    step = next(tree.above(target), None)
-    match None if step is None else step.parent:
-        case ast.AugAssign(op=ast.Add() | ast.Sub(), value=ast.Constant(value=1)):
-            return True
-    return False
