@@ -10,7 +10,7 @@ import pytest
 from tests.faults.classes import CLASSES, class_of, numbers
 from tests.faults.prepared import Prepared, prepare
 from tests.faults.run import Result, run
-from tests.faults.trial import PROC, Trial
+from tests.faults.trial import PROC_TELLS, Trial
 
 SEED = 1
 EACH = 1
@@ -38,7 +38,7 @@ def test_a_broken_law_is_told(prepared: Prepared, tmp_path: Path, monkeypatch: p
     assert (tmp_path / f"{SEED}-0" / "traces").is_dir()  # is kept
 
 
-@pytest.mark.skipif(not (PROC / "self" / "environ").exists(), reason="there is no /proc to find it in")
+@pytest.mark.skipif(not PROC_TELLS, reason="there is no /proc to find it in")
 def test_what_a_trial_leaves_behind_is_ended(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     """It hangs, at its bound, and is told with what still ran."""
     started = []

@@ -22,6 +22,7 @@ from tests.recording import COMMAND, environment
 BOUND = 600.0  # seconds: a trial takes some seconds on a busy machine
 MARK = "FAULTS_TRIAL"  # in the environment of all that a trial starts
 PROC = Path("/proc")
+PROC_TELLS = (PROC / "self" / "environ").exists()  # Linux
 
 
 class BrokenLaw(Exception):
@@ -110,7 +111,7 @@ class Trial:
     ) -> subprocess.Popen[bytes]:
         command = [*self.inside, *command]
         self.note(shlex.join(map(str, command)))
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             bufsize=0,  # what `line` has not taken, `ended` finds
             stdin=stdin,
@@ -120,6 +121,10 @@ class Trial:
             env=environment(**{MARK: self._mark, **(env or {})}),
             start_new_session=True,
         )
+        # Linux lets us go on before the new program has its environment, by which `processes` knows it
+        while PROC_TELLS and not (self._is_ours(PROC / str(process.pid)) or _has_ended(process.pid)):
+            os.sched_yield()
+        return process
 
     def ended(self, process: subprocess.Popen[bytes], stdin: bytes | None = None) -> Ended:
         """Waits for a process, and for all that write where it wrote."""
@@ -165,14 +170,13 @@ class Trial:
 
     def processes(self) -> list[int]:
         """All that the trial has started, and what they have started, as far as they run. Linux only."""
-        wanted = f"{MARK}={self._mark}".encode()
-        found = []
-        for entry in PROC.iterdir() if (PROC / "self" / "environ").exists() else ():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                        found.append(int(entry.name))
-        return found
+        entries = PROC.iterdir() if PROC_TELLS else ()
+        return [int(entry.name) for entry in entries if entry.name.isdigit() and self._is_ours(entry)]
+
+    def _is_ours(self, entry: Path) -> bool:
+        with contextlib.suppress(OSError):
+            return f"{MARK}={self._mark}".encode() in (entry / "environ").read_bytes().split(b"\0")
+        return False
 
     def until_all_ended(self) -> None:
         """What does not end hangs, and the bound ends it."""
@@ -204,6 +208,11 @@ def children(pid: int) -> list[int]:
         return [int(word) for word in (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
     except OSError:
         return []
+
+
+def _has_ended(pid: int) -> bool:
+    """A child of ours, which is not reaped by that."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _kill(pid: int) -> None:

@@ -83,9 +83,33 @@ def could(check: str) -> str:
     return COULD.replace("CHECK", check)
 
 
+# `Condition.wait` gives its lock up before it waits: here the notification comes between these two.
+LATE = """
+import os, threading
+class Late:  # this module is not woven
+    def __init__(self):
+        self.lock, self.told = threading.Lock(), os.pipe()
+        self.acquire, self.locked = self.lock.acquire, self.lock.locked
+    def release(self):
+        self.lock.release()
+        os.read(self.told[0], 1)
+    def tell(self):
+        os.write(self.told[1], b".")
+    def __enter__(self):
+        self.acquire()
+    def __exit__(self, *_):
+        self.lock.release()
+"""
+BETWEEN = """
+from late import Late
+late = Late()
+cond = threading.Condition(late)
+"""
 POSSIBLE = {
     "an if": could("if not items: cond.wait()"),
     "an if with a timeout": could("if not items: cond.wait(9)"),
+    "an if, notified before it waits": BETWEEN
+    + could("if not items: cond.wait()").replace("cond.notify()", "cond.notify()\n    late.tell()"),
 }
 NONE = {
     "looked at again": STOLEN.replace("if not items: cond.wait()", "while not items and not failures: cond.wait(0.01)")
@@ -142,7 +166,8 @@ run(waiter, giver)
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     folder = tmp_path_factory.mktemp("forms")
     forms = {f"{case} {name}": HEAD + body for case, of in CASES.items() for name, body in of.items()}
-    return told_of(forms, KIND, folder)
+    (folder / "late.py").write_text(LATE)
+    return told_of(forms, KIND, folder, "--exclude", "late")
 
 
 CASES = {"happened": HAPPENED, "possible": POSSIBLE, "none": NONE}

@@ -134,7 +134,7 @@ class _Search:
     def _notification(self, wait: _Wait) -> SyncOperation | None:
         """The one that woke the thread."""
         for part in wait.operation.parts:
-            if part.operation == Act.ACQUIRE and part.begins and part.object is not None:
+            if part.operation == Act.ACQUIRE and part.object is not None:
                 for seq, operation in self._notifications.get(part.object, ()):
                     if wait.began < seq < wait.ended and operation.first.object == wait.operation.first.object:
                         return operation
