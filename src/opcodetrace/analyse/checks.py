@@ -132,6 +132,7 @@ class Checked(NamedTuple):
     changes: list[int]  # the latest first
     way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
     calls: tuple[tuple[int, int], ...] = ()
+    refuses: bool = False
 
 
 class Checks:
@@ -226,7 +227,7 @@ class Checks:
                     answer = "raises" if found.answer == MORE else found.answer
                     if (changes and looked_again) or not self._agrees(self._with_value(answer, place, act), place):
                         break
-                    return Checked(place, found.answer, answer, changes, found.way, found.calls)
+                    return Checked(place, found.answer, answer, changes, *found[1:])
                 looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
 

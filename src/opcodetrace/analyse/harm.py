@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import bisect
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -18,11 +19,12 @@ from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.sizes import adds_one
+from opcodetrace.analyse.syntax import Tree
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.site import WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
+from opcodetrace.trace.site import WRITTEN, Code, Operation, asks_more
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Act, Primitive
 
@@ -82,7 +84,7 @@ class Harm:
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
-        if not found.way and self._refuses(found, act):
+        if found.refuses or self._refuses(found, act):
             return True
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
@@ -106,13 +108,21 @@ class Harm:
         cache: cache[k] = []`, then `cache[k].append(x)`. What the cache keeps it in is its own affair."""
         if not found.way:
             return False
-        code, offset = found.way[-1]
-        syntax = self._checks.called.activations.syntax
-        of_code = self._codes[code]
-        tree = syntax.tree(of_code.file)
-        places: list[Site | SwitchPoint] = [each for each in of_code.sites if each.offset == offset]
-        places += [each for each in of_code.switch_points if each.offset == offset]
-        return any(node is not None and is_made_and_changed(tree, node) for node in map(tree.at, places))
+        code, offset = self._tested(found)
+        activations = self._checks.called.activations
+        node = activations.node_at(code, offset)
+        return node is not None and is_made_and_changed(activations.syntax.tree(code.file), node)
+
+    def _tested(self, found: Checked) -> tuple[Code, int]:
+        """Where a branch asked for the answer: a function and an offset."""
+        if found.way:
+            code, offset = found.way[-1]
+            return self._codes[code], offset
+        site = int(self._events.site[found.check])
+        return self._trace.site_codes[site], self._trace.sites[site].offset
+
+    def _node(self, place: int) -> tuple[Tree, ast.AST] | None:
+        return self._checks.called.activations.syntax.of_site(int(self._events.site[place]))
 
     @cached_property
     def _codes(self) -> dict[int, Code]:
@@ -126,9 +136,9 @@ class Harm:
 
     def _refuses(self, found: Checked, act: int) -> bool:
         """Whether the program takes it for an error to do it twice: it raises by the same check."""
-        syntax = self._checks.called.activations.syntax
-        test, done = (syntax.of_site(int(self._events.site[place])) for place in (found.check, act))
-        return test is not None and done is not None and test[0].is_refused(test[1], done[1])
+        activations, done = self._checks.called.activations, self._node(act)
+        test = activations.node_at(*self._tested(found))
+        return test is not None and done is not None and not found.calls and done[0].is_refused(test, done[1])
 
     def _does_more(self, found: Checked, act: int) -> bool:
         """Whether the same check decided that an object is made that threads share and change, or that something is
