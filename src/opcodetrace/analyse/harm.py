@@ -71,8 +71,8 @@ class Harm:
             return deleted and self._fails(found, act)
         return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
 
-    def is_wrong_twice(self, found: Checked, act: int) -> bool:
-        """Whether it is wrong to do it twice."""
+    def is_wrong_twice(self, found: Checked, act: int, other: int) -> bool:
+        """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""
         events = self._events
         if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
             return REMOVES in self.expression(act) and not self._is_expected(found, act)
@@ -84,7 +84,7 @@ class Harm:
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
-        if found.refuses or self._refuses(found, act):
+        if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
@@ -139,6 +139,23 @@ class Harm:
         activations, done = self._checks.called.activations, self._node(act)
         test = activations.node_at(*self._tested(found))
         return test is not None and done is not None and not found.calls and done[0].is_refused(test, done[1])
+
+    def _was_refused(self, found: Checked, act: int, other: int) -> bool:
+        """Whether the other thread came to a `raise` by the same check, as what is there is not what it would have
+        stored: `if d[key] != item: raise ...`. That it came there shows in what it read for it."""
+        events, called = self._events, self._checks.called
+        check, done = (self._node(place) for place in (found.check, act))
+        raising = [] if found.way or check is None or done is None else list(check[0].refusals(check[1], done[1]))
+        later = slice(other + 1, other + _NEAR)
+        reads = other + 1 + np.flatnonzero(raising and events.frame[later] == events.frame[other])
+        activation = called.activations.of(other)
+        for place in reads.tolist():
+            read = self._node(place)
+            if called.activations.of(place) != activation:
+                return False
+            if read is not None and any(step.parent in raising for step in read[0].above(read[1])):
+                return True
+        return False
 
     def _does_more(self, found: Checked, act: int) -> bool:
         """Whether the same check decided that an object is made that threads share and change, or that something is

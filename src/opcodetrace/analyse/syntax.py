@@ -171,6 +171,31 @@ class Tree:
                     return False
         return False
 
+    def refusals(self, test: ast.AST, act: ast.AST) -> Iterator[ast.Raise]:
+        """The statements that raise by a test, in place of an assignment that is made otherwise, if what is there
+        already is not as they want it."""
+        text = ast.unparse(act)
+        for step in self.above(test):
+            match step.parent:
+                case ast.If() as choice if step.field == "test":
+                    is_within = any(act in ast.walk(each) for each in choice.body)
+                    for statement in choice.orelse if is_within else choice.body:
+                        for each in ast.walk(statement):
+                            if isinstance(each, ast.Raise) and self._asks_for(text, each, choice):
+                                yield each
+                    return
+                case ast.stmt():
+                    return
+
+    def _asks_for(self, text: str, node: ast.AST, until: ast.AST) -> bool:
+        """Whether a test within the statement `until`, by which a part of it is executed, reads something."""
+        for step in self.above(node):
+            if step.parent is until:
+                return False
+            if isinstance(step.parent, ast.If) and any(ast.unparse(each) == text for each in ast.walk(step.parent.test)):
+                return True
+        return False
+
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
         function = self.function(node)

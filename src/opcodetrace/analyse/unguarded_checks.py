@@ -300,7 +300,7 @@ class _Search:
             return False
         if asks_more(found.asked):
             return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
-        return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act)
+        return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
 
     def _acts_again(self, pair: _Pair) -> bool:
         """Whether the thread of the other check did the same by it."""
