@@ -88,9 +88,11 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         site: {**called.get(site, {}), **more.get(site, {}), **tests.get(site, {})}
         for site in tests.keys() | more.keys() | called.keys()
     }
-    repeated = _closest(evidence, _repeated(evidence, acts, either))
+    led = _leading_to(trace, tests, called)
+    pairs_of = [_repeated(evidence, acts, either), _repeated(evidence, acts, led)]
+    repeated = _closest(evidence, np.concatenate(pairs_of, axis=1))
     changed = _closest(evidence, _changed(evidence, acts, checks.histories))
-    search = _Search(evidence, tests, more)
+    search = _Search(evidence, tests, more, led)
     found: dict[_Pair, Checked] = {
         pair: checked
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
@@ -121,6 +123,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             or windows.may_be_another_object(act, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(earlier, later)
+            # who comes by another check would have to take that lock, too, and then checks again
+            or (search.leads_to(act, other) and windows.have_a_common_lock(window, window))
         ):
             continue
         told_at.add(key)
@@ -152,6 +156,18 @@ def _answers(trace: Trace, site: Site) -> Iterator[tuple[int, str]]:
 def _asking_more(site: Site) -> dict[int, str]:
     """The tests of a store by which more is asked of what is there than can be told."""
     return {test.site: MORE for test in site.tests if asks_more(test.answer)} if site.operation in _STORES else {}
+
+
+def _leading_to(trace: Trace, tests: _Tests, called: _Tests) -> dict[int, dict[int, str]]:
+    """By the site of a store that is made if nothing is there: the checks of others that nothing is there, by which its
+    function is called: `if key not in self.d: self.add(key)`."""
+    found = {}
+    for site, answers in tests.items():
+        if trace.sites[site].operation in _STORES and answers and _OF_NOTHING.issuperset(answers.values()):
+            leading = {check: answer for check, answer in called.get(site, {}).items() if answer in _OF_NOTHING}
+            if leading:
+                found[site] = leading
+    return found
 
 
 def _alike(tests: _Tests) -> tuple[Array, Array]:
@@ -260,12 +276,13 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
 class _Search:
     """Looks into pairs."""
 
-    def __init__(self, evidence: Evidence, tests: _Tests, more: _Tests) -> None:
+    def __init__(self, evidence: Evidence, tests: _Tests, more: _Tests, led: _Tests) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._sources = evidence.sources
         self._tests = tests
         self._asking_more = more
+        self._led = led
         self._either = {site: {**answers, **tests.get(site, {})} for site, answers in more.items()}
         self._sites_of_checks = {check for answers in tests.values() for check in answers}
         self._pasts = evidence.pasts
@@ -287,7 +304,7 @@ class _Search:
 
     def _is_repeated(self, found: Checked, pair: _Pair) -> bool:
         events, (act, other) = self._events, pair
-        if not self._asks_alike(found, other):
+        if not self._asks_alike(found, other) and not (self.leads_to(act, other) and not found.way):
             return False
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
@@ -320,6 +337,10 @@ class _Search:
             return self._checks.called.comes_the_same_way(other, found.way)
         makes = {int(self._events.site[found.check]), int(self._events.site[other])} <= self._sites_of_making
         return makes and not found.way
+
+    def leads_to(self, act: int, check: int) -> bool:
+        """Whether what is done if nothing is there is called by another check that nothing is there."""
+        return int(self._events.site[check]) in self._led.get(int(self._events.site[act]), {})
 
     def _is_at_one_place(self, one: int, other: int) -> bool:
         """Whether two reads are made by the same expression. The test of a loop is there twice."""
