@@ -75,7 +75,8 @@ class Harm:
         """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""
         events = self._events
         if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
-            return REMOVES in self.expression(act) and not self._is_expected(found, act)
+            fails = REMOVES in self.expression(act) or self._checks.is_undone_by_taking(found, [act], act)
+            return fails and not self._is_expected(found, act)
         if self._location(act).kind is LocationKind.WHOLE:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after
-from opcodetrace.analyse.checks import Checked, Histories, is_undone_by_adding
+from opcodetrace.analyse.checks import Checked, Histories, begins_between, is_undone_by_adding
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
 from opcodetrace.analyse.same_value import is_same
@@ -189,6 +189,8 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
     trace = evidence.trace
     events = trace.events
     acts = acts[events.kind[acts] != EventKind.READ]
+    if not tests:
+        return NO_PAIRS
     wanted, alike = _alike(tests)
     reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
     if not len(acts) or not len(reads):
@@ -309,8 +311,7 @@ class _Search:
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
             return False  # what the other check found is not by this act
-        parts = self._asking_more.get(int(events.site[act]), {}) if asks_more(found.asked) else {}  # of one check
-        looks = (place for place in between if int(events.site[place]) not in parts and self._looks(place, act))
+        looks = (place for place in between if not self._is_part(place, found, pair) and self._looks(place, act))
         if any(self._had_heard(other, place) for place in looks):
             return False  # the other thread had found it so before, and may have done the same by that
         if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(found, pair):
@@ -318,6 +319,15 @@ class _Search:
         if asks_more(found.asked):
             return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
         return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
+
+    def _is_part(self, place: int, found: Checked, pair: _Pair) -> bool:
+        """Whether a look is one of several that the other thread's check consists of."""
+        events, (act, check) = self._events, pair
+        look, decided = int(events.site[place]), int(events.site[act])
+        if asks_more(found.asked):
+            return look in self._asking_more.get(decided, {})
+        is_one = events.frame[place] == events.frame[check] and not begins_between(events, place, check)
+        return look in self._tests.get(decided, {}) and bool(is_one)
 
     def _acts_again(self, pair: _Pair) -> bool:
         """Whether the thread of the other check did the same by it."""
@@ -436,6 +446,8 @@ class _Search:
         if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
             is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
             return found.answer == "present" and is_of_it
+        if location.kind is LocationKind.WHOLE and self._checks.is_undone_by_taking(found, [change], act):
+            return True
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
             return found.answer in _OF_MORE and any(word in self._harm.expression(change) for word in _EMPTIES)
         needs_it = location.kind is LocationKind.ITEM and events.kind[act] != EventKind.WRITE
