@@ -192,7 +192,8 @@ class Tree:
         for step in self.above(node):
             if step.parent is until:
                 return False
-            if isinstance(step.parent, ast.If) and any(ast.unparse(each) == text for each in ast.walk(step.parent.test)):
+            asked = ast.walk(step.parent.test) if isinstance(step.parent, ast.If) else ()
+            if any(ast.unparse(each) == text for each in asked):
                 return True
         return False
 
