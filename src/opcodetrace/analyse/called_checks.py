@@ -120,7 +120,7 @@ class CalledChecks:
         if refusing is None or node is None:
             return found
         tree = self.activations.syntax.tree(code.file)
-        return (*(asked for call, asked in refusing if tree.follows(call, node) is True), *found)
+        return (*(asked for call, asked in refusing if tree.keeps_from(call, node)), *found)
 
     @cached_property
     def _refusing(self) -> dict[int, list[tuple[ast.AST, Asked]]]:

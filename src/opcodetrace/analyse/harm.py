@@ -142,13 +142,15 @@ class Harm:
         return test is not None and done is not None and not found.calls and done[0].is_refused(test, done[1])
 
     def _was_refused(self, found: Checked, act: int, other: int) -> bool:
-        """Whether the other thread came to a `raise` by the same check, as what is there is not what it would have
-        stored: `if d[key] != item: raise ...`. That it came there shows in what it read for it."""
+        """Whether the other thread came to a `raise` by the same check, if that does not always lead there:
+        `if d[key] != item: raise ...`. That it came there shows in what it read for it."""
         events, called = self._events, self._checks.called
         check, done = (self._node(place) for place in (found.check, act))
         raising = [] if found.way or check is None or done is None else list(check[0].refusals(check[1], done[1]))
         later = slice(other + 1, other + _NEAR)
-        reads = other + 1 + np.flatnonzero(raising and events.frame[later] == events.frame[other])
+        if not raising:
+            return False
+        reads = other + 1 + np.flatnonzero(events.frame[later] == events.frame[other])
         activation = called.activations.of(other)
         for place in reads.tolist():
             read = self._node(place)

@@ -2,8 +2,8 @@
 
 Python looks for an attribute itself before it calls `__getattr__`, or the `__get__` of a descriptor that has no
 `__set__` (`cached_property`): that such a function was called for `o.x` says that `o` had no `x` by then. So it is a
-check, like `if "x" not in o.__dict__`, with nothing of it in the code. So it is with an item of a dictionary whose class
-has a `__missing__`.
+check, like `if "x" not in o.__dict__`, with nothing of it in the code. So it is with an item of a dictionary if its
+class has a `__missing__`.
 """
 
 from __future__ import annotations

@@ -318,6 +318,8 @@ class _Search:
             return False
         if asks_more(found.asked):
             return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
+        if found.refuses and self._acts_again(pair, anywhere=True):
+            return False
         return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
 
     def _is_part(self, place: int, found: Checked, pair: _Pair) -> bool:
@@ -329,13 +331,14 @@ class _Search:
         is_one = events.frame[place] == events.frame[check] and not begins_between(events, place, check)
         return look in self._tests.get(decided, {}) and bool(is_one)
 
-    def _acts_again(self, pair: _Pair) -> bool:
-        """Whether the thread of the other check did the same by it."""
+    def _acts_again(self, pair: _Pair, *, anywhere: bool = False) -> bool:
+        """Whether the thread of the other check did the same by it; `anywhere`: in another function, too."""
         events, (act, other) = self._events, pair
         own = (place for place in self._histories.after(other) if events.thread[place] == events.thread[other])
         for place in own:
             if events.kind[place] != EventKind.READ:
-                return bool(events.site[place] == events.site[act] and events.frame[place] == events.frame[other])
+                is_here = anywhere or bool(events.frame[place] == events.frame[other])
+                return is_here and bool(events.site[place] == events.site[act])
             if events.site[place] == events.site[other]:
                 return False
         return False

@@ -331,8 +331,7 @@ class Decisions:
         """What was answered whenever the function comes back, if it may raise by itself: `if key in d: raise`."""
         run = self._run
         may_raise = any(
-            depth >= 0 and each.name == "RAISE_VARARGS"
-            for depth, each in zip(run.depth, run.instructions, strict=True)
+            depth >= 0 and each.name == "RAISE_VARARGS" for depth, each in zip(run.depth, run.instructions, strict=True)
         )
         if not may_raise or not returns:
             return []
