@@ -42,6 +42,12 @@ def register_if_strict(name, item):
     else:
         wait()
         d[name] = item
+def register_or_go_on(name, item):
+    try:
+        if name in d: raise KeyError(d[name])
+        wait()
+        d[name] = item
+    except KeyError: pass
 def find(name, item):
     if name in d:
         if d[name] is None: raise ValueError(d[name])
@@ -58,6 +64,7 @@ SILENT = {
     "the same item, and a return": SAME.format("register_with_return"),
     "under a lock": BOTH.format("register_under_a_lock"),
     "a reason that does not hold": BOTH.format("find"),
+    "by an error that it handles itself": BOTH.format("register_or_go_on"),
     "for who wants it only": "global strict\nstrict = False\n" + BOTH.format("register_if_strict"),
 }
 HAPPENED = {name: (f"{name}('n', 'one')", "register('n', 'other')") for name in NAMES}

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.refusals import keeps_from
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
@@ -120,7 +121,7 @@ class CalledChecks:
         if refusing is None or node is None:
             return found
         tree = self.activations.syntax.tree(code.file)
-        return (*(asked for call, asked in refusing if tree.keeps_from(call, node)), *found)
+        return (*(asked for call, asked in refusing if keeps_from(tree, call, node)), *found)
 
     @cached_property
     def _refusing(self) -> dict[int, list[tuple[ast.AST, Asked]]]:

@@ -20,14 +20,9 @@ from opcodetrace.analyse import _passes
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
-from opcodetrace.analyse.consequences import (
-    decides_more,
-    is_done_once,
-    is_of_a_set,
-    reads_what_is_left,
-    takes_one,
-)
+from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
@@ -317,26 +312,6 @@ class Checks:
         found = self.called.activations.syntax.of_site(act)
         return found is not None and is_done_once(*found)
 
-    def is_undone_by_taking(self, found: Checked, changes: Iterable[int], act: int) -> bool:
-        """Whether a check of how many items there are would go otherwise after changes that took some, and the act
-        takes the last one, which is to stay, and to be read (`consequences`)."""
-        nodes = [self.called.activations.syntax.of_site(int(self._events.site[each])) for each in (*changes, act)]
-        test = self.called.activations.syntax.of_site(int(self._events.site[found.check]))
-        size = self._events[found.check].value
-        if found.way or test is None or type(size) is not int:
-            return False
-        if not all(each is not None and takes_one(each[1]) for each in nodes):
-            return False
-        left = size - len(nodes) + 1
-        done = nodes[-1]
-        return (
-            left == 1
-            and would_hold(found.answer, size) is True
-            and would_hold(found.answer, left) is False
-            and done is not None
-            and reads_what_is_left(test[0], test[1], done[1])
-        )
-
     def _agrees(self, answer: str, check: int) -> bool:
         """Whether a read found what is said that it found, as far as its value tells."""
         if self._failed[check] != (answer == "raises"):
@@ -399,7 +374,8 @@ def acted_on_a_stale_check(
             return False
         if location.kind is LocationKind.WHOLE:
             if act.value is ABSENT:
-                return checks.is_undone_by_taking(found, found.changes, int(np.searchsorted(events.seq, act.seq)))
+                place = int(np.searchsorted(events.seq, act.seq))
+                return is_undone_by_taking(trace, checks.called.activations.syntax, found, found.changes, place)
             return checks.is_done_once(act.site) and is_undone_by_adding(
                 trace, found, [events[each] for each in found.changes], act
             )

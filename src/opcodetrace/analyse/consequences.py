@@ -39,42 +39,6 @@ def is_done_once(tree: Tree, act: ast.AST) -> bool:
     return len(alike) == 1
 
 
-def takes_one(node: ast.AST) -> bool:
-    """Whether a call takes one item out of a list or a deque."""
-    match node:
-        case ast.Call(ast.Attribute(attr="pop" | "popleft"), [] | [_]):
-            return True
-    return False
-
-
-def reads_what_is_left(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
-    """Whether an item is taken by a check that keeps the last one, which is read if nothing is taken:
-    `if len(items) > 1: items.pop(0)`, else `items[0]`."""
-    match act:
-        case ast.Call(ast.Attribute(container)) if takes_one(act):
-            text = ast.unparse(container)
-        case _:
-            return False
-    for step in tree.above(check):
-        match step.parent:
-            case ast.If(body=body, orelse=otherwise) as choice if step.field == "test":
-                is_within = any(act in ast.walk(each) for each in body)
-                is_next = not is_within and not otherwise and ends(body) and tree.follows(choice, act)
-                is_other = any(act in ast.walk(each) for each in otherwise)
-                instead = otherwise if is_within else body if is_next or is_other else []
-                return any(_reads_an_end(each, text) for statement in instead for each in ast.walk(statement))
-            case ast.stmt():
-                return False
-    return False
-
-
-def _reads_an_end(node: ast.AST, text: str) -> bool:
-    match node:
-        case ast.Subscript(container, ast.Constant(0) | ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.Load()):
-            return ast.unparse(container) == text
-    return False
-
-
 def is_made_and_changed(tree: Tree, check: ast.AST) -> bool:
     """Whether a new container is stored by a check, and its function puts something into what is there later on:
     `if key not in cache: cache[key] = []`, then `cache[key].append(item)`."""

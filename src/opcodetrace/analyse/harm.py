@@ -18,6 +18,8 @@ from opcodetrace.analyse.checks import Checked
 from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.last_items import is_undone_by_taking
+from opcodetrace.analyse.refusals import is_refused, refusals
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.analyse.windows import BUILT_IN
@@ -75,8 +77,9 @@ class Harm:
         """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""
         events = self._events
         if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
-            fails = REMOVES in self.expression(act) or self._checks.is_undone_by_taking(found, [act], act)
-            return fails and not self._is_expected(found, act)
+            syntax = self._checks.called.activations.syntax
+            takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act)
+            return (takes_it or REMOVES in self.expression(act)) and not self._is_expected(found, act)
         if self._location(act).kind is LocationKind.WHOLE:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
@@ -139,17 +142,17 @@ class Harm:
         """Whether the program takes it for an error to do it twice: it raises by the same check."""
         activations, done = self._checks.called.activations, self._node(act)
         test = activations.node_at(*self._tested(found))
-        return test is not None and done is not None and not found.calls and done[0].is_refused(test, done[1])
+        return test is not None and done is not None and not found.calls and is_refused(done[0], test, done[1])
 
     def _was_refused(self, found: Checked, act: int, other: int) -> bool:
         """Whether the other thread came to a `raise` by the same check, if that does not always lead there:
         `if d[key] != item: raise ...`. That it came there shows in what it read for it."""
         events, called = self._events, self._checks.called
         check, done = (self._node(place) for place in (found.check, act))
-        raising = [] if found.way or check is None or done is None else list(check[0].refusals(check[1], done[1]))
-        later = slice(other + 1, other + _NEAR)
+        raising = [] if found.way or check is None or done is None else list(refusals(check[0], check[1], done[1]))
         if not raising:
             return False
+        later = slice(other + 1, other + _NEAR)
         reads = other + 1 + np.flatnonzero(events.frame[later] == events.frame[other])
         activation = called.activations.of(other)
         for place in reads.tolist():

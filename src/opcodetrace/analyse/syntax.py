@@ -129,18 +129,6 @@ class Tree:
             return (is_sure or None) if is_before and not any(map(_may_wait, below)) else False
         return False
 
-    def keeps_from(self, first: ast.AST, then: ast.AST) -> bool:
-        """Whether `then` is not executed if `first` raises, and comes after it in any case. What is called to be
-        entered by a `with` may swallow the error: `with suppress(KeyError)`."""
-        around = {step.parent for step in self.above(then)}
-        swallows = (
-            isinstance(item.context_expr, ast.Call)
-            for step in self.above(first)
-            if isinstance(step.parent, _WITH) and step.field == "body" and step.parent not in around
-            for item in step.parent.items
-        )
-        return self.follows(first, then) is True and not any(swallows)
-
     def _is_before(self, step: Step, other: Step) -> bool:
         """Of two parts of one node."""
         if isinstance(step.parent, _WITH) and step.field == "items":
@@ -169,31 +157,6 @@ class Tree:
         return function is None or any(
             isinstance(each, ast.Raise | ast.Assert) and each.lineno < line for each in own_nodes(function)
         )
-
-    def is_refused(self, test: ast.AST, act: ast.AST) -> bool:
-        """Whether a statement raises by a test if what is done otherwise is not done: `if closed: raise ...`."""
-        for step in self.above(test):
-            match step.parent:
-                case ast.If(body=body, orelse=otherwise) as choice if step.field == "test":
-                    if _raises(body) and not otherwise:
-                        return self.follows(choice, act) is True
-                    is_done = any(act in ast.walk(each) for each in body)
-                    return is_done and _raises(otherwise)
-                case ast.stmt():
-                    return False
-        return False
-
-    def refusals(self, test: ast.AST, act: ast.AST) -> Iterator[ast.Raise]:
-        """The statements that raise by a test, one way or another, in place of what is done otherwise."""
-        for step in self.above(test):
-            match step.parent:
-                case ast.If(body=body, orelse=otherwise) if step.field == "test":
-                    is_within = any(act in ast.walk(each) for each in body)
-                    for statement in otherwise if is_within else body:
-                        yield from (each for each in ast.walk(statement) if isinstance(each, ast.Raise))
-                    return
-                case ast.stmt():
-                    return
 
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
@@ -506,13 +469,6 @@ def _is_sure(step: Step) -> bool:
             return not isinstance(step.parent, ast.TryStar)
         case _:
             return False
-
-
-def _raises(block: list[ast.stmt]) -> bool:
-    """Whether it ends by `raise`, and no other way leads out of it."""
-    leaves = (ast.Return, ast.Break, ast.Continue)
-    parts = (each for statement in block for each in ast.walk(statement))
-    return bool(block) and isinstance(block[-1], ast.Raise) and not any(isinstance(each, leaves) for each in parts)
 
 
 def _is_loop(step: Step) -> bool:

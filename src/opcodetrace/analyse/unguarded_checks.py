@@ -30,6 +30,7 @@ from opcodetrace.analyse.answers import holds_after
 from opcodetrace.analyse.checks import Checked, Histories, begins_between, is_undone_by_adding
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
+from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
@@ -449,7 +450,8 @@ class _Search:
         if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
             is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
             return found.answer == "present" and is_of_it
-        if location.kind is LocationKind.WHOLE and self._checks.is_undone_by_taking(found, [change], act):
+        syntax = self._checks.called.activations.syntax
+        if location.kind is LocationKind.WHOLE and is_undone_by_taking(trace, syntax, found, [change], act):
             return True
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
             return found.answer in _OF_MORE and any(word in self._harm.expression(change) for word in _EMPTIES)
