@@ -7,6 +7,7 @@ import pytest
 from tests.findings.forms import Told, told_of
 from tests.findings.test_stale_check import program
 from tests.findings.test_unguarded_check import PROGRAM as ONE_AFTER_THE_OTHER
+from tests.recording import Scripts
 
 OTHERS = """
 from collections import deque
@@ -103,3 +104,14 @@ def test_two_threads_took_it(name: str, stale: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", [each for each in SILENT if each != "take_under_a_lock"])
 def test_enough_was_left(name: str, stale: dict[str, Told]) -> None:
     assert stale[name].findings == []
+
+
+def test_it_is_told(scripts: Scripts) -> None:
+    scripts.write("possible.py", one_after_the_other("answers.take()"))
+    scripts.write("happened.py", in_between("take"))
+    told = []
+    for script in ("possible.py", "happened.py"):
+        assert scripts.record(script).returncode == 0
+        told.append(" ".join(scripts.opcodetrace("report").stdout.decode().split()))
+    assert "and would take something out, too, though the check would hold no longer" in told[0]
+    assert "So no item was left, though one was to stay." in told[1]

@@ -451,7 +451,7 @@ class _Search:
             is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
             return found.answer == "present" and is_of_it
         syntax = self._checks.called.activations.syntax
-        if location.kind is LocationKind.WHOLE and is_undone_by_taking(trace, syntax, found, [change], act):
+        if act == change and is_undone_by_taking(trace, syntax, found, [act], act):
             return True
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
             return found.answer in _OF_MORE and any(word in self._harm.expression(change) for word in _EMPTIES)
