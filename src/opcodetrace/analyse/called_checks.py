@@ -55,6 +55,7 @@ class CalledChecks:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._events = trace.events
+        self._came_back: dict[tuple[int, int], tuple[Asked, ...]] = {}
         self._is_known = not (trace.let_go or trace.merged or trace.missed or trace.holes)
 
     @cached_property
@@ -117,11 +118,14 @@ class CalledChecks:
         have raised otherwise: `self.check_free(key)`, then `self.d[key] = item`."""
         found = self._decisions.get((code.id, offset), ())
         refusing = self._refusing.get(code.id)
-        node = self.activations.node_at(code, offset) if refusing else None
-        if refusing is None or node is None:
+        if refusing is None:
             return found
-        tree = self.activations.syntax.tree(code.file)
-        return (*(asked for call, asked in refusing if keeps_from(tree, call, node)), *found)
+        known = self._came_back.get((code.id, offset))
+        if known is None:
+            tree, node = self.activations.syntax.tree(code.file), self.activations.node_at(code, offset)
+            known = tuple(asked for call, asked in refusing if node is not None and keeps_from(tree, call, node))
+            self._came_back[code.id, offset] = known
+        return (*known, *found)
 
     @cached_property
     def _refusing(self) -> dict[int, list[tuple[ast.AST, Asked]]]:
