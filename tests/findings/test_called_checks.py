@@ -73,6 +73,15 @@ class Store:
         with self.lock:
             if key in self.d: self.count += 1
             self.d[key] = make()
+    def check_free(self, key):
+        if key in self.d: raise ValueError(key)
+    def check_free_if_full(self, key):
+        if key in self.d and self.limit > 5: raise ValueError(key)
+    def check_there(self, key):
+        if key not in self.d: raise KeyError(key)
+    def item_or_raise(self, key):
+        try: return self.d[key]
+        except KeyError as error: raise LookupError(key) from error
     def add_by_setdefault(self, key): self.d.setdefault(key, make())
     def drop(self, key): del self.d[key]
     def empty(self): return not self.q
@@ -125,6 +134,12 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     ),
     "a call that failed": (
         "try: store.item('k')\nexcept KeyError:\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "a function that raises": ("store.check_free('k')\nwait()\nstore.add('k')", ADDED, "store.d['k']"),
+    "an error in place of another": (
+        "try: store.item_or_raise('k')\nexcept LookupError:\n    wait()\n    store.add('k')",
         ADDED,
         "store.d['k']",
     ),
@@ -300,6 +315,15 @@ SILENT = {  # of either kind
         "if not store.is_fresh_by_its_class('old'):\n    wait()\n    store.add('old')",
         "store.d['old'] = []",
     ),
+    "a function that raises, which is caught": (
+        "try: store.check_free('k')\nexcept ValueError: pass\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "a function that raises, called by a branch": (
+        "if store.limit == 1: store.check_free('k')\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "a function that raises only if it is full": ("store.check_free_if_full('k')\nwait()\nstore.add('k')", ADDED),
     "true in any case": ("if store.is_any('there'):\n    wait()\n    store.drop('there')", "store.drop('there')"),
     "what changes no answer": ("if store.has('there'):\n    wait()\n    store.add('there')", "store.d['there'] = 2"),
     "gone again": ("if not store.has('k'):\n    wait()\n    store.add('k')", ADDED + "; del store.d['k']"),
@@ -341,6 +365,31 @@ POSSIBLE = {  # what both threads do, one after the other
     ),
     "only the act is called": ("store.create('k')\nstore.d['k'].append(1)", "store.d['k']"),
     "a deletion": ("if store.has('there'): store.drop('there')", "store.d['there']"),
+    "a function that raises": (
+        "with suppress(ValueError):\n    store.check_free('k')\n    store.add('k')",
+        "store.d['k']",
+    ),
+    "a function that raises, and a flag": (
+        "with suppress(ValueError):\n    store.check_free('k')\n    time.sleep(0)\n    store.d['k'] = True",
+        "store.d['k']",
+    ),
+    "a function that raises if it is gone": (
+        "try:\n    store.check_there('there')\n    store.drop('there')\nexcept KeyError as error: print(error)",
+        "store.d['there']",
+    ),
+    "who called the function raises": (
+        "def define():\n    if store.has('k'): raise ValueError\n    time.sleep(0)\n    store.d['k'] = True\n"
+        "with suppress(ValueError): define()",
+        "store.d['k']",
+    ),
+    "an error in place of another": (
+        "try: store.item_or_raise('k')\nexcept LookupError: store.add('k')\nstore.d['k'].append(1)",
+        "store.d['k']",
+    ),
+    "checked again by the function that adds": (
+        "if 'k' not in store.d: store.add_or_return('k')\nstore.d['k'].append(1)",
+        "store.d['k']",
+    ),
     "take": ("if not store.empty(): store.take()", "store.q"),
     "nothing left": ("if not store.no_more(): store.take()", "store.q"),
     "a property": ("if not store.connected: store.conn = make()\nstore.conn.append(1)", "store.conn"),
@@ -367,6 +416,16 @@ GIL_ONLY = {
 NONE = {
     "the same lock": "with lock:\n    if not store.has('k'): store.add('k')\n    store.d['k'].append(1)",
     "checked again": "if not store.has('k'): store.add_if_missing('k')\nstore.d['k'].append(1)",
+    "checked again by the function that adds, with one lock": "with lock:\n"
+    "    if 'k' not in store.d: store.add_or_return('k')\nstore.d['k'].append(1)",
+    "a function that raises, under a lock": "with suppress(ValueError):\n    with lock:\n"
+    "        store.check_free('k')\n        store.add('k')",
+    "a function that raises, which is caught": "with suppress(ValueError): store.check_free('k')\n"
+    "store.add('k')\nstore.d['k'].append(1)",
+    "a function that raises only if it is full": "store.check_free_if_full('k')\nstore.add('k')\n"
+    "store.d['k'].append(1)",
+    "an error in place of another, and a cache": "try: store.item_or_raise('k')\n"
+    "except LookupError: store.add('k')\nlen(store.d['k'])",
     "one step": "if not store.has('k'): store.add_by_setdefault('k')\nstore.d['k'].append(1)",
     "a cache": "if not store.has('k'): store.add('k')\nlen(store.d['k'])",
     "a flag": "if not store.is_open(): store.open()",

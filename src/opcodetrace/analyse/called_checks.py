@@ -11,6 +11,7 @@ runs meanwhile (`any(map(self.has, keys))`) gives its result to something else.
 
 from __future__ import annotations
 
+import ast
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -22,10 +23,12 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.refusals import keeps_from
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import MORE, Asked, Code, Operation
+from opcodetrace.trace.site import MORE, RETURNS, Asked, Code, Operation
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]
@@ -43,6 +46,7 @@ class CalledCheck(NamedTuple):
     answer: str  # what it found (`trace.site.Test`)
     way: tuple[tuple[int, int], ...]  # code objects and offsets, from the check up to where its result was tested
     calls: tuple[tuple[int, int], ...] = ()  # from the access up to the call that was decided upon: files and lines
+    refuses: bool = False  # it was made by a function that raises if it finds something else
 
 
 class CalledChecks:
@@ -51,6 +55,7 @@ class CalledChecks:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._events = trace.events
+        self._came_back: dict[tuple[int, int], tuple[Asked, ...]] = {}
         self._is_known = not (trace.let_go or trace.merged or trace.missed or trace.holes)
 
     @cached_property
@@ -87,7 +92,7 @@ class CalledChecks:
                 if site.operation in _MARKERS:
                     continue
                 tests = dict(above)
-                for asked in self._decisions.get((code.id, site.offset), ()):
+                for asked in self._asked(code, site.offset):
                     _add(tests, self._results(code.id, asked, 0))
                 tests.pop(site.id, None)
                 if tests:
@@ -107,6 +112,31 @@ class CalledChecks:
             for decision in code.decisions
             for place in decision.places
         }
+
+    def _asked(self, code: Code, offset: int) -> tuple[Asked, ...]:
+        """By what was answered it was decided that something is executed; and what was called before it that would
+        have raised otherwise: `self.check_free(key)`, then `self.d[key] = item`."""
+        found = self._decisions.get((code.id, offset), ())
+        refusing = self._refusing.get(code.id)
+        if refusing is None:
+            return found
+        known = self._came_back.get((code.id, offset))
+        if known is None:
+            tree, node = self.activations.syntax.tree(code.file), self.activations.node_at(code, offset)
+            known = tuple(asked for call, asked in refusing if node is not None and keeps_from(tree, call, node))
+            self._came_back[code.id, offset] = known
+        return (*known, *found)
+
+    @cached_property
+    def _refusing(self) -> dict[int, list[tuple[ast.AST, Asked]]]:
+        """By code object: the calls of functions of which it says something that they came back (`RETURNS`)."""
+        found: defaultdict[int, list[tuple[ast.AST, Asked]]] = defaultdict(list)
+        refuses = {code.id for code in self._trace.codes if any(each.result == RETURNS for each in code.answers)}
+        for (caller, place), called in sorted(self._called[0].items()) if refuses else ():
+            node = self.activations.node_at(self._codes[caller], place) if not called.isdisjoint(refuses) else None
+            if isinstance(node, ast.Call):
+                found[caller].append((node, Asked(place, RETURNS, called_name(node.func))))
+        return found
 
     def decides(self, check: int, site: int) -> bool:
         """Whether the code says that what a site of the same function does is done by what a check found."""
@@ -158,8 +188,9 @@ class CalledChecks:
                 edge for each in fresh if self._leads_up(self._codes[each]) for edge in self._called[1].get(each, ())
             }
             for caller, place in edges:
-                for asked in self._decisions.get((caller, place), ()):
-                    _add(found, ((site, asked.answer) for site in self._reads.get((caller, asked.offset), ())))
+                for asked in self._asked(self._codes[caller], place):
+                    reads = self._reads.get((caller, asked.offset), ()) if asked.answer != RETURNS else ()
+                    _add(found, ((site, asked.answer) for site in reads))
                     _add(found, self._results(caller, asked, 0))
             fresh = [caller for caller in {caller for caller, _ in edges} if caller not in known]
             known.update(fresh)
@@ -232,14 +263,16 @@ class CalledChecks:
         for level in range(DEEPEST):
             if line is None:
                 return None
-            for asked in self._decisions.get((code.id, offset), ()):
+            for asked in self._asked(code, offset):
                 if self._loops.any_between(code.file, self._lines.get((code.id, asked.offset), 0), line):
                     continue
-                if level and self._is_it(check, code, at, asked.offset, until):
+                refuses = asked.answer == RETURNS
+                if level and not refuses and self._is_it(check, code, at, asked.offset, until):
                     return CalledCheck(asked.answer, ((code.id, asked.offset),), tuple(calls))
                 found = self._found(at, asked, until, check, 0)
                 if found is not None:
-                    return found._replace(way=(*found.way, (code.id, asked.offset)), calls=tuple(calls))
+                    way = (*found.way, (code.id, asked.offset))
+                    return found._replace(way=way, calls=tuple(calls), refuses=refuses)
             call = activations.calls.get(at)
             caller = None if call is None or call.caller_seq is None else activations.calls.get(call.caller_seq)
             if call is None or caller is None or call.place is None or not self._leads_up(code):
@@ -306,7 +339,7 @@ def _answers(code: Code, asked: Asked) -> Iterator[Asked]:
             yield answer.asked
         elif wanted == MORE and answer.result == "raises":
             yield answer.asked._replace(answer=MORE)
-        elif not answer.result and wanted not in ("raises", MORE):
+        elif not answer.result and wanted not in ("raises", MORE, RETURNS):
             yield answer.asked._replace(answer=wanted)
 
 

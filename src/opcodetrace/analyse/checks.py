@@ -22,6 +22,7 @@ from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
@@ -132,6 +133,7 @@ class Checked(NamedTuple):
     changes: list[int]  # the latest first
     way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
     calls: tuple[tuple[int, int], ...] = ()
+    refuses: bool = False
 
 
 class Checks:
@@ -226,7 +228,7 @@ class Checks:
                     answer = "raises" if found.answer == MORE else found.answer
                     if (changes and looked_again) or not self._agrees(self._with_value(answer, place, act), place):
                         break
-                    return Checked(place, found.answer, answer, changes, found.way, found.calls)
+                    return Checked(place, found.answer, answer, changes, *found[1:])
                 looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
 
@@ -371,6 +373,9 @@ def acted_on_a_stale_check(
         if asks_more(found.asked) and not checks.is_done_twice(change, act):
             return False
         if location.kind is LocationKind.WHOLE:
+            if act.value is ABSENT:
+                place = int(np.searchsorted(events.seq, act.seq))
+                return is_undone_by_taking(trace, checks.called.activations.syntax, found, found.changes, place)
             return checks.is_done_once(act.site) and is_undone_by_adding(
                 trace, found, [events[each] for each in found.changes], act
             )

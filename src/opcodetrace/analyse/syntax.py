@@ -158,19 +158,6 @@ class Tree:
             isinstance(each, ast.Raise | ast.Assert) and each.lineno < line for each in own_nodes(function)
         )
 
-    def is_refused(self, test: ast.AST, act: ast.AST) -> bool:
-        """Whether a statement raises by a test if what is done otherwise is not done: `if closed: raise ...`."""
-        for step in self.above(test):
-            match step.parent:
-                case ast.If(body=body, orelse=otherwise) as choice if step.field == "test":
-                    if isinstance(body[-1], ast.Raise) and not otherwise:
-                        return self.follows(choice, act) is True
-                    is_done = any(act in ast.walk(each) for each in body)
-                    return is_done and bool(otherwise) and isinstance(otherwise[-1], ast.Raise)
-                case ast.stmt():
-                    return False
-        return False
-
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
         function = self.function(node)

@@ -77,7 +77,9 @@ class StaleCheckKind(Kind):
                 f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, and "
                 f"{one} went on as its check had told: it {teller.did(act)}."
             )
-        if check is not None and act.whole:
+        if check is not None and act.whole and act.value is ABSENT:
+            yield "So no item was left, though one was to stay."
+        elif check is not None and act.whole:
             if teller.severity is Severity.HAPPENED:
                 is_twice = is_same(check.value, act.value) and check.site.operation == Operation.CONTAINS
                 yield "So it is in there twice." if is_twice else "So there is more in it than the check allows."

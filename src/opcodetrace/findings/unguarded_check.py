@@ -101,6 +101,8 @@ def _twice(act: AccessStep) -> str:
     """What the other thread would do if it had made the same check before."""
     if act.kind == EventKind.DELETE:
         return "do the same, which would fail"
+    if act.whole and act.value is ABSENT:
+        return "take something out, too, though the check would hold no longer"
     if act.whole:
         return "add to it, too, though the check would hold no longer"
     if isinstance(act.value, Opaque) and not act.value.type_name.startswith(("datetime.", "decimal.")):
