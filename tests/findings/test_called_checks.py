@@ -12,7 +12,7 @@ from tests.findings.test_unguarded_check import PROGRAM as ONE_AFTER_THE_OTHER
 from tests.recording import Scripts
 
 STORE = """
-import collections
+import collections, collections.abc
 class Store:
     def __init__(self):
         self.opened, self.conn, self.count, self.limit, self.top, self.balance = False, None, 0, 1, 0, 10
@@ -100,8 +100,23 @@ class Store:
     def __len__(self): return self.count
     def __bool__(self): return self.opened
     def any(self, keys): return any(map(self.has, keys))
+class Mapped(collections.abc.MutableMapping):
+    def __init__(self): self.d = {"there": 1}
+    def __getitem__(self, key): return self.d[key.lower()]
+    def __setitem__(self, key, item): self.d[key.lower()] = item
+    def __delitem__(self, key): del self.d[key.lower()]
+    def __iter__(self): return iter(self.d)
+    def __len__(self): return len(self.d)
+class Asks(Mapped):  # of a library: not woven
+    get = lambda self, key: eval("[self[key] for _ in [1]] and None")
+class Lazy:
+    def __init__(self): vars(self)["d"] = {}
+    def __getattr__(self, name):
+        try: return self.d[name]
+        except KeyError: raise AttributeError(name) from None
+    def __setattr__(self, name, value): self.d[name] = value
 def make(): return []
-store = Store()
+store, mapped, asks, lazy = Store(), Mapped(), Asks(), Lazy()
 """
 ADDED = "store.d['k'] = []"
 STALE = {  # what the first thread does, and the second in between; and the location
@@ -130,6 +145,22 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     "not there, or too old, by its class": (
         "if not store.is_fresh_by_its_class('k'):\n    wait()\n    store.add('k')",
         "store.add('k')",
+        "store.d['k']",
+    ),
+    "not in a Mapping": ("if 'k' not in mapped:\n    wait()\n    mapped['k'] = []", "mapped['k'] = []", "store.d['k']"),
+    "get of a Mapping": (
+        "if mapped.get('k') is None:\n    wait()\n    mapped['k'] = []",
+        "mapped['K'] = []",
+        "store.d['k']",
+    ),
+    "hasattr, and __getattr__": (
+        "if not hasattr(lazy, 'k'):\n    wait()\n    lazy.k = []",
+        "lazy.k = []",
+        "store.d['k']",
+    ),
+    "None, by __getattr__": (
+        "lazy.k = None\nif lazy.k is None:\n    wait()\n    lazy.k = []",
+        "lazy.k = []",
         "store.d['k']",
     ),
     "a call that failed": (
@@ -262,6 +293,11 @@ FAILED = {
         "store.drop('there')",
         "store.d['there']",
     ),
+    "in a Mapping, and del": (
+        "if 'there' in mapped:\n    wait()\n    del mapped['there']",
+        "del mapped['there']",
+        "store.d['there']",
+    ),
     "empty": ("if not store.empty():\n    wait()\n    store.take()", "store.q.clear()", "store.q"),
     "nothing left": ("if not store.no_more():\n    wait()\n    store.take()", "store.q.clear()", "store.q"),
     "kept across with": (
@@ -271,6 +307,9 @@ FAILED = {
     ),
 }
 SILENT = {  # of either kind
+    "another item of a Mapping": ("if 'z' not in mapped:\n    wait()\n    mapped['k'] = []", "mapped['k'] = []"),
+    "get of a class's own": ("if asks.get('there') is None:\n    wait()\n    asks['there'] = []", "asks['there'] = []"),
+    "hasattr of another": ("if not hasattr(lazy, 'z'):\n    wait()\n    lazy.k = []", "lazy.k = []"),
     "there, and something else was asked": (
         "if not store.is_on('there'):\n    wait()\n    store.add('there')",
         "store.add('there')",

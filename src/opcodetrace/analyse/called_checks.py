@@ -24,6 +24,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.mixed_in import MixedIn
 from opcodetrace.analyse.refusals import keeps_from
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
@@ -36,6 +37,7 @@ Tests = Mapping[int, Mapping[int, str]]
 DEEPEST = 8  # calls from a decision up to an access, or down to a check
 MOST_CALLERS = 200  # functions from which one may have been called, at any depth, that are looked at
 _RESULTS = {"present": "true", "absent": "false"}  # of __contains__
+_SERVES = frozenset(["__getattr__", "__getattribute__", "__get__"])  # `o.x`
 _TRUTHS = frozenset(["__bool__", "__len__"])
 _MARKERS = (Operation.ENTER, Operation.DEFINE)
 
@@ -57,6 +59,10 @@ class CalledChecks:
         self._events = trace.events
         self._came_back: dict[tuple[int, int], tuple[Asked, ...]] = {}
         self._is_known = not (trace.let_go or trace.merged or trace.missed or trace.holes)
+
+    @cached_property
+    def _mixed_in(self) -> MixedIn:
+        return MixedIn(self.activations.syntax)
 
     @cached_property
     def _loops(self) -> WaitingLoops:
@@ -162,6 +168,14 @@ class CalledChecks:
         return found
 
     @cached_property
+    def _loads(self) -> set[tuple[int, int]]:
+        """By code object and offset: where attributes are read."""
+        codes = self._trace.codes
+        return {
+            (code.id, each.offset) for code in codes for each in code.sites if each.operation == Operation.LOAD_ATTR
+        }
+
+    @cached_property
     def _called(self) -> tuple[dict[tuple[int, int], set[int]], dict[int, set[tuple[int, int]]]]:
         """Which code objects were called from where; and the other way round."""
         seqs, sites, callers, places = self.activations.columns
@@ -201,7 +215,7 @@ class CalledChecks:
     def _results(self, code: int, asked: Asked, depth: int) -> Iterator[tuple[int, str]]:
         """The checks that may have given what was asked for, and what they found."""
         for called in self._called[0].get((code, asked.offset), ()) if depth < DEEPEST else ():
-            for each in _answers(self._codes[called], asked):
+            for each in self._answers(self._codes[called], asked, code):
                 for site in self._reads.get((called, each.offset), ()):
                     yield site, each.answer
                 yield from self._results(called, each, depth + 1)
@@ -292,7 +306,7 @@ class CalledChecks:
             return None
         call = self.activations.calls[calls[number - 1]]
         called = self._trace.site_codes[call.site]
-        for each in _answers(called, asked):
+        for each in self._answers(called, asked, self._trace.site_codes[self.activations.calls[at].site].id):
             way: tuple[tuple[int, int], ...] = ((called.id, each.offset),)
             if self._is_it(check, called, call.seq, each.offset, until):
                 return CalledCheck(each.answer, way)
@@ -300,6 +314,23 @@ class CalledChecks:
             if found is not None:
                 return found._replace(way=(*found.way, *way))
         return None
+
+    def _answers(self, code: Code, asked: Asked, caller: int) -> Iterator[Asked]:
+        """What a function's result says if it was what was asked for; nothing if the function has another name."""
+        serves = code.function.rpartition(".")[2] in _SERVES and (caller, asked.offset) in self._loads
+        if not serves and not _is_named(code.function, asked.callee):
+            did = self._mixed_in.asked(code, asked.callee, asked.answer)
+            failing = (each.asked for each in code.answers if did is not None and each.result == "raises")
+            yield from (each._replace(answer=did or "") for each in failing)
+            return
+        wanted = _RESULTS.get(asked.answer, asked.answer)
+        for answer in code.answers:
+            if answer.result == wanted:
+                yield answer.asked
+            elif wanted == MORE and answer.result == "raises":
+                yield answer.asked._replace(answer=MORE)
+            elif not answer.result and wanted not in ("raises", MORE, RETURNS):
+                yield answer.asked._replace(answer=wanted)
 
     def _is_it(self, check: int, code: Code, begun: int, offset: int, until: int) -> bool:
         """Whether a read was the last one of an instruction, in the activation that began then, and before `until`."""
@@ -327,20 +358,6 @@ class CalledChecks:
                 return expected == way[-1]
             own, begun = (self._trace.site_codes[caller.site].id, call.place), caller.seq
         return True
-
-
-def _answers(code: Code, asked: Asked) -> Iterator[Asked]:
-    """What a function's result says if it was what was asked for; nothing if the function has another name."""
-    if not _is_named(code.function, asked.callee):
-        return
-    wanted = _RESULTS.get(asked.answer, asked.answer)
-    for answer in code.answers:
-        if answer.result == wanted:
-            yield answer.asked
-        elif wanted == MORE and answer.result == "raises":
-            yield answer.asked._replace(answer=MORE)
-        elif not answer.result and wanted not in ("raises", MORE, RETURNS):
-            yield answer.asked._replace(answer=wanted)
 
 
 def _is_named(function: str, callee: str) -> bool:

@@ -7,8 +7,10 @@ answer, and what rests on it is not told.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from enum import Enum, auto
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from opcodetrace.analyse.assignments import writes_always
@@ -84,6 +86,13 @@ class Tree:
                     if isinstance(child, ast.AST) and not isinstance(child, ast.expr_context):
                         self._parents[child] = node, field
                         pending.append(child)
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """By name; none of several that have the same."""
+        found = [node for node in self._parents if isinstance(node, ast.ClassDef)]
+        counts = Counter(each.name for each in found)
+        return {each.name: each for each in found if counts[each.name] == 1}
 
     def at(self, place: Site | SwitchPoint) -> ast.AST | None:
         """The expression or statement that an instruction is of."""
