@@ -18,14 +18,19 @@ CHECK = "check"
 ACT = "act"
 OTHER_CHECK = "other check"
 CHANGE = "change"
+FLAG = "flag"
 
 
 class UnguardedCheckKind(PossibleKind):
     """See `analyse.unguarded_checks`. What happened at the same lines is told as that alone."""
 
     name = NAME
-    claim = "Nothing that was seen keeps another thread out from between a thread's check and what it does by it."
+    claim = (
+        "Nothing that was seen keeps another thread out from between a thread's check and what it does by it; or a "
+        "thread may pass a check by a flag that another one sets before it makes what is then needed."
+    )
     roles = (
+        Role(FLAG, "if the check said that something had been made: the other thread's write that it found"),
         Role(CHECK, "the read on which it depended that the act is done", groups=True),
         Role(ACT, "what the check decided upon", Mark.WARNING, groups=True),
         Role(OTHER_CHECK, "another thread's check of the same, which could come in between", Mark.WARNING),
@@ -45,7 +50,11 @@ class UnguardedCheckKind(PossibleKind):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
-            yield Finding(NAME, severity, certainty, roles, (each.location,))
+            locations = [each.location]
+            if each.flag is not None and each.acts_at is not None:
+                roles = {FLAG: each.flag, **roles}
+                locations.append(each.acts_at)
+            yield Finding(NAME, severity, certainty, roles, tuple(locations))
 
     def headline(self, total: Total) -> str:
         if total.label is None:
@@ -59,6 +68,10 @@ class UnguardedCheckKind(PossibleKind):
     def sentences(self, teller: Teller) -> Iterable[str]:
         check, act, other, change = (teller.step(role) for role in (CHECK, ACT, OTHER_CHECK, CHANGE))
         if check is None or act is None:
+            return
+        flag = teller.step(FLAG)
+        if flag is not None and change is not None:
+            yield from _too_early(teller, check, act, change, flag)
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
         yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
@@ -88,7 +101,29 @@ class UnguardedCheckKind(PossibleKind):
         return "Possible: nothing was seen that makes one of the two wait for the other."
 
     def remark(self, role: str, teller: Teller) -> str | None:
+        if teller.step(FLAG) is not None:
+            return {FLAG: "set too early", CHANGE: "only now"}.get(role)
         return "could come in between" if role in (OTHER_CHECK, CHANGE) else None
+
+
+def _too_early(
+    teller: Teller, check: AccessStep, act: AccessStep, change: AccessStep, flag: AccessStep
+) -> Iterator[str]:
+    """Of a flag that is set before the work is done."""
+    name, other = teller.lane(act.thread), teller.lane(change.thread)
+    looked, made = teller.place(act.site), teller.place(change.site)
+    yield (
+        f"{other} set {teller.label} ({teller.place(flag.site)}), and made only after that ({made}) what {name} looked "
+        f"for ({looked}) as it had checked {teller.label} ({teller.place(check.site)})."
+    )
+    if act.seq < change.seq:
+        yield f"In this run, {name} came in between, and found nothing."
+    else:
+        otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
+        yield f"{otherwise} {name} could come in between, and would find nothing."
+    if teller.certainty is Certainty.INFERRED:
+        yield f"That {name} needs it is inferred: {other} goes over it, too, but only once it has made it."
+    yield f"Set it last, or hold one lock from {teller.place(flag.site)} to {made}, and at {looked}."
 
 
 def _did(teller: Teller, step: AccessStep) -> str:
