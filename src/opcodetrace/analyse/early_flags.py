@@ -119,18 +119,14 @@ class EarlyFlags:
         before = self._checks.histories.before(read)
         return next((place for place in before if self._events.kind[place] != EventKind.READ), None)
 
-    @cached_property
-    def _tests(self) -> dict[int, dict[int, str]]:
-        return {each.id: {test.site: test.answer for test in each.tests} for each in self._trace.sites.values()}
-
     def _decided(self, flag: int) -> Checked | None:
         """The check by which a flag was set, if nobody else changed it meanwhile."""
         if self._events.kind[flag] != EventKind.WRITE:
             return None
         site = int(self._events.site[flag])
-        if not self._tests.get(site) and site not in self._checks.called.tests:
+        if not self._checks.tests.get(site) and site not in self._checks.called.tests:
             return None
-        found = self._checks.of(flag, self._tests.get(site, {}))
+        found = self._checks.of(flag, self._checks.tests.get(site, {}))
         return None if found is None or found.changes or not found.answer or asks_more(found.asked) else found
 
     def _is_passed(self, found: Checked, flag: int, check: int) -> bool:

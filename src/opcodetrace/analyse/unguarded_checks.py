@@ -31,6 +31,7 @@ from opcodetrace.analyse.checks import Checked, Histories, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
+from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
@@ -64,6 +65,8 @@ class UnguardedCheck(NamedTuple):
     is_sure: bool  # it is known that the check would go otherwise
     flag: int | None = None  # if the check said that the other one had been made: the write that it found
     acts_at: int | None = None  # and the location of act and other
+    read: int | None = None  # if the other one is a reset: what the act's value was made of,
+    outdated_by: int | None = None  # and the other thread's write that belongs to the reset
 
 
 class _Pair(NamedTuple):
@@ -132,6 +135,21 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         is_sure = not asks_more(checked.asked)
         yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked), is_sure)
     yield from _passed_too_early(evidence, repeated, told)
+    for each, gil_only in possibly_overtaken(evidence, changed.T.tolist(), told):
+        first, last, remote, read, change = (
+            int(events.seq[place]) for place in (each.check, each.act, each.reset, each.read, each.change)
+        )
+        yield UnguardedCheck(
+            int(events.location[each.act]),
+            first,
+            last,
+            remote,
+            is_same_check=False,
+            gil_only=gil_only,
+            is_sure=False,
+            read=read,
+            outdated_by=change,
+        )
 
 
 def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -> Iterator[UnguardedCheck]:
