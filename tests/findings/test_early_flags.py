@@ -178,6 +178,12 @@ NONE = {
         "act()",
         "act()",
     ),
+    "refused if it is there": (
+        "if not box.done:\n    box.done = True\n    time.sleep(0)\n    box.free.append(1)\n"
+        "with suppress(ValueError):\n    if box.free: raise ValueError",
+        "act()",
+        "act()",
+    ),
     "something in it until then": (
         "if not box.done:\n    box.done = True\n    time.sleep(0)\n    box.some.append(1)\n"
         "if not box.some: raise ValueError",

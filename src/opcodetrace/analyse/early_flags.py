@@ -285,20 +285,27 @@ def _is_empty(value: ast.expr) -> bool:
 
 def _is_refused(tree: Tree, node: ast.AST) -> bool:
     """Whether a statement raises if a look finds nothing: `if not self.items: raise`, `if key not in self.items:
-    raise`."""
-    finds = not (isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn))
+    raise`. (3.11 takes the whole statement for the look.)"""
     for step in tree.above(node):
-        match step.parent:
-            case ast.UnaryOp(op=ast.Not()):
-                finds = not finds
-            case ast.If(body=body, orelse=otherwise) if step.field == "test":
-                refusal = otherwise if finds else body
-                return bool(refusal) and isinstance(refusal[-1], ast.Raise)
-            case ast.Assert() if step.field == "test":
-                return finds
-            case _:
-                return False
-    return False
+        if isinstance(node, ast.If | ast.Assert) or not isinstance(step.parent, ast.UnaryOp | ast.If | ast.Assert):
+            break
+        node = step.parent
+    if not isinstance(node, ast.If | ast.Assert):
+        return False
+    test, finds = node.test, True
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, finds = test.operand, not finds
+    match test:
+        case ast.Compare(ops=[ast.NotIn()]):
+            finds = not finds
+        case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Compare(ops=[ast.In()]):
+            pass
+        case _:
+            return False
+    if isinstance(node, ast.Assert):
+        return finds
+    refusal = node.orelse if finds else node.body
+    return bool(refusal) and isinstance(refusal[-1], ast.Raise)
 
 
 def _is_used(tree: Tree, node: ast.AST) -> bool:
