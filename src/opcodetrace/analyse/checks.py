@@ -150,6 +150,23 @@ class Checks:
     def histories(self) -> Histories:
         return Histories(self._events)
 
+    @cached_property
+    def tests(self) -> Tests:
+        """Those that a function makes itself, of which it is known what some of them must find."""
+        return {
+            site.id: {test.site: test.answer for test in site.tests}
+            for site in self._trace.sites.values()
+            if any(test.answer for test in site.tests)
+        }
+
+    @cached_property
+    def changed_meanwhile(self) -> Array:
+        """The places of the writes and deletions that may have been tested before a write of another thread, and not
+        since."""
+        kind = self._events.kind
+        acts = self.made_by_one((kind == EventKind.WRITE) | (kind == EventKind.DELETE), self.tests)
+        return self.histories.after_another(acts, self.tests, self.called.tests) if len(acts) else acts
+
     def made_by_one(self, among: Array, tests: Tests) -> Array:
         """The places of those accesses that may have been decided upon by a check. `among` is a mask."""
         events = self._events
@@ -355,13 +372,8 @@ def acted_on_a_stale_check(
     thread's write came from the very same instruction. A thread that writes the value that is there already, made anew,
     changes nothing. If both write the same constant, such as a flag, they did what the check guards twice; of a check
     in another function only if they wrote it by the same instruction: else one may have stopped the other."""
-    events = trace.events
-    tests = {
-        site.id: {test.site: test.answer for test in site.tests}
-        for site in trace.sites.values()
-        if any(test.answer for test in site.tests)
-    }
-    acts = checks.made_by_one((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE), tests)
+    events, tests = trace.events, checks.tests
+    acts = checks.changed_meanwhile
     if not len(acts):
         return
 
@@ -394,7 +406,6 @@ def acted_on_a_stale_check(
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
 
-    acts = checks.histories.after_another(acts, tests, checks.called.tests)
     yield from _stale(trace, pasts, checks, acts.tolist(), tests, undone)
 
 

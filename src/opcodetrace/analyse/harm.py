@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import is_member
 from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.checks import Checked
 from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.refusals import is_refused, refusals
@@ -24,7 +24,6 @@ from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
-from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.site import WRITTEN, Code, Operation, asks_more
 from opcodetrace.trace.source_text import SourceTexts
@@ -203,14 +202,7 @@ class Harm:
 
     @cached_property
     def _first_seen(self) -> Array:
-        """By object (`Opaque.identity`): the place of the first event that has it as its value."""
-        events = self._events
-        identities = events.identities()
-        found = np.full(int(identities.max(initial=0)) + 1, len(events), np.int64)
-        for start in reversed(range(0, len(events), PIECE)):
-            (which,) = np.nonzero(events.tag[start : start + PIECE] == ValueTag.OBJECT)
-            found[identities[events.word[start : start + PIECE][which[::-1]]]] = start + which[::-1]
-        return found
+        return first_seen(self._events)
 
     def _is_awaited(self, act: int) -> bool:
         """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""

@@ -180,13 +180,22 @@ class Tree:
 
     def constant(self, name: str) -> tuple[object] | None:
         """What the module gives a global, if that is one constant and nothing else is ever given to one of the name."""
-        found: list[tuple[object] | None] = []
+        match self.given_once(name):
+            case ast.Constant(value):
+                return (value,)
+        return None
+
+    def given_once(self, name: str) -> ast.expr | None:
+        """What the module gives a global, if nothing else is ever given to one of the name."""
+        found: list[ast.expr | None] = []
         for node, (parent, _) in self._parents.items():
             match node:
                 case ast.Name(id=given, ctx=ast.Store() | ast.Del()) if given == name:
                     match parent:
-                        case ast.Assign([ast.Name()], ast.Constant(value)) if self._is_of_module(parent):
-                            found.append((value,))
+                        case ast.Assign([ast.Name()], value) if self._is_of_module(parent):
+                            found.append(value)
+                        case ast.AnnAssign(ast.Name(), value=value) if self._is_of_module(parent):
+                            found.append(value)
                         case _:
                             found.append(None)
                 case ast.alias() if (node.asname or node.name) == name:

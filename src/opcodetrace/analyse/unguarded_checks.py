@@ -28,9 +28,11 @@ import numpy.typing as npt
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after
 from opcodetrace.analyse.checks import Checked, Histories, begins_between, is_undone_by_adding
+from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
 from opcodetrace.analyse.last_items import is_undone_by_taking
+from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
@@ -62,6 +64,10 @@ class UnguardedCheck(NamedTuple):
     is_same_check: bool  # the other one is such a check; else it is a write or deletion
     gil_only: bool  # this build has no switch point between check and act
     is_sure: bool  # it is known that the check would go otherwise
+    flag: int | None = None  # if the check said that the other one had been made: the write that it found
+    acts_at: int | None = None  # and the location of act and other
+    read: int | None = None  # if the other one is a reset: what the act's value was made of,
+    outdated_by: int | None = None  # and the other thread's write that belongs to the reset
 
 
 class _Pair(NamedTuple):
@@ -133,6 +139,56 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
         is_sure = not asks_more(checked.asked)
         yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked), is_sure)
+    yield from _passed_too_early(evidence, repeated, told)
+    for each, gil_only in possibly_overtaken(evidence, changed.T.tolist(), told):
+        first, last, remote, read, change = (
+            int(events.seq[place]) for place in (each.check, each.act, each.reset, each.read, each.change)
+        )
+        yield UnguardedCheck(
+            int(events.location[each.act]),
+            first,
+            last,
+            remote,
+            is_same_check=False,
+            gil_only=gil_only,
+            is_sure=False,
+            read=read,
+            outdated_by=change,
+        )
+
+
+def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -> Iterator[UnguardedCheck]:
+    """Checks of flags that are set before what they tell of is made (`early_flags`), one for each place in the code.
+    `pairs`: writes, and the next checks of the same."""
+    events = evidence.trace.events
+    found = [each for each in early_looks(evidence, pairs.T.tolist()) if int(events.site[each.look]) not in told]
+    windows = Windows(
+        evidence,
+        (
+            window
+            for each in found
+            for window in (Window(each.flag, each.fill), *(Window(at, at) for at in (each.check, each.look)))
+        ),
+    )
+    told_at = set()
+    for each in sorted(found):
+        flag, check, look, fill, need = each
+        key = int(events.location[flag]), int(events.site[check]), int(events.site[look])
+        window = Window(flag, fill)
+        came = look < fill  # in this very run
+        if (
+            key in told_at
+            or not windows.lets_in(window, check)
+            or any(windows.have_a_common_lock(window, Window(at, at)) for at in (check, look))
+        ):
+            continue
+        if not came and windows.may_be_ordered(fill, look):
+            continue
+        told_at.add(key)
+        first, last, remote, before = (int(events.seq[place]) for place in (check, look, fill, flag))
+        gil_only = not came and windows.is_gil_only(window)
+        is_sure = need is Need.RAISES
+        yield UnguardedCheck(key[0], first, last, remote, False, gil_only, is_sure, before, int(events.location[look]))
 
 
 def _is_gil_only(windows: Windows, window: Window, checked: Checked) -> bool:
@@ -347,7 +403,7 @@ class _Search:
     def _asks_alike(self, found: Checked, other: int) -> bool:
         """Whether the other check is the same one, or at another place in the code, to make something if nothing is
         there."""
-        if self._is_at_one_place(found.check, other):
+        if self._checks.called.are_at_one_place(found.check, other):
             return self._checks.called.comes_the_same_way(other, found.way)
         makes = {int(self._events.site[found.check]), int(self._events.site[other])} <= self._sites_of_making
         return makes and not found.way
@@ -355,14 +411,6 @@ class _Search:
     def leads_to(self, act: int, check: int) -> bool:
         """Whether what is done if nothing is there is called by another check that nothing is there."""
         return int(self._events.site[check]) in self._led.get(int(self._events.site[act]), {})
-
-    def _is_at_one_place(self, one: int, other: int) -> bool:
-        """Whether two reads are made by the same expression. The test of a loop is there twice."""
-        sites = [int(self._events.site[place]) for place in (one, other)]
-        codes, spans = zip(
-            *((self._trace.site_codes[site].id, self._trace.sites[site].span) for site in sites), strict=True
-        )
-        return sites[0] == sites[1] or (codes[0] == codes[1] and spans[0] == spans[1] and None not in spans[0])
 
     @cached_property
     def _sites_of_making(self) -> set[int]:
