@@ -66,6 +66,9 @@ class Store:
         d = self.d
         if key in d: return
         self.d[key] = make()
+    def add_empty_or_return(self, key):
+        if key in self.d: return
+        self.d[key] = []
     def add_or_raise(self, key):
         if key in self.d: raise ValueError(key)
         self.d[key] = make()
@@ -268,6 +271,11 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     ),
 }
 FAILED = {
+    "a function that raises": (
+        "store.check_there('there')\nwait()\nstore.drop('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
     "in, and del": (
         "if store.has('there'):\n    wait()\n    store.drop('there')",
         "store.drop('there')",
@@ -450,6 +458,10 @@ POSSIBLE = {  # what both threads do, one after the other
     ),
 }
 GIL_ONLY = {
+    "checked again by the function that adds": (
+        "if not store.has('k'): store.add_empty_or_return('k')\nstore.d['k'].append(1)",
+        "store.d['k']",
+    ),
     "what is subtracted": ("def take(n):\n    if store.balance >= n: store.balance -= n\ntake(8)", "store.balance"),
 }
 NONE = {
