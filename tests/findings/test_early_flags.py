@@ -200,6 +200,11 @@ NONE = {
         "act()\nbox.free.append(2)",
         "act()",
     ),
+    "who is at work": (
+        "if not box.done:\n    box.done = True\n    time.sleep(0)\n    box.free.append(1)\nfor each in box.free: each",
+        "act()",
+        "act()\nbox.done = False",
+    ),
     "each makes its own": (
         "key = threading.current_thread().name\nif not box.done:\n    box.done = True\n    time.sleep(0)\n"
         "d[key] = make()\nd[key]",

@@ -166,7 +166,8 @@ class EarlyFlags:
             again = None if need is None else self._looks_too(fill, look)
             if need is None or again is None or not self._are_alike((found.check, again), (check, look)):
                 continue
-            if need is Need.RAISES or self._is_made_by(number, again):
+            is_done_once = self._is_last_write(number, again) and self._is_last_write(int(events.location[flag]), check)
+            if need is Need.RAISES or is_done_once:
                 yield Early(flag, check, look, fill, need)
 
     def _was_missing(self, location: int, look: int, fill: int) -> bool:
@@ -226,11 +227,11 @@ class EarlyFlags:
             None,
         )
 
-    def _is_made_by(self, location: int, look: int) -> bool:
-        """Whether all that is ever written there has been by then."""
+    def _is_last_write(self, location: int, place: int) -> bool:
+        """Whether all that is ever written there has been by then. A flag that is taken back says who is at work."""
         its = self._checks.histories.places_of(location)
         writes = its[self._events.kind[its] != EventKind.READ]
-        return bool(writes[-1] < look)
+        return bool(writes[-1] < place)
 
     def _are_alike(self, one: tuple[int, int], other: tuple[int, int]) -> bool:
         """Whether two threads came from a check to a look the same way: from one function, by the same instructions."""
