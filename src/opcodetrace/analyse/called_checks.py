@@ -344,10 +344,6 @@ class CalledChecks:
         again = (events.site[later] == site) & (events.frame[later] == events.frame[check])
         return not any(self.activations.of(check + 1 + int(each)).begun == begun for each in np.flatnonzero(again))
 
-    def is_made_alike(self, check: int, other: int, way: tuple[tuple[int, int], ...]) -> bool:
-        """Whether another thread's read is made by the same expression as a check, and by the same calls."""
-        return self.are_at_one_place(check, other) and self.comes_the_same_way(other, way)
-
     def are_at_one_place(self, one: int, other: int) -> bool:
         """Whether two reads are made by the same expression. The test of a loop is there twice."""
         sites = [int(self._events.site[place]) for place in (one, other)]
