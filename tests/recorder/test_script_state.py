@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,14 @@ OPTIONS = [
 RECORDER_HAS: tuple[list[str], ...] = ([], ["-OO", "-B"], ["-Xdev", "-Werror"], ["-P"])
 
 
-def states(scripts: Scripts, *args: str | Path, options: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    here = options not in RECORDER_HAS
+def states(
+    scripts: Scripts, *args: str | Path, options: Sequence[str] = (), here: bool = True
+) -> tuple[dict[str, Any], dict[str, Any]]:
     plain = scripts.plain(*args, options=options)
-    recorded = (scripts.record if here else scripts.recorded)(*args, options=options)
+    if here:
+        recorded = scripts.record(*args, options=options)
+    else:
+        recorded = scripts.run(scripts.recording_command(*args, options=options))
     assert recorded.stderr.decode() == plain.stderr.decode()
     found = json.loads(plain.stdout), json.loads(recorded.stdout)
     for state in found if here else ():
@@ -115,7 +120,8 @@ def assert_same(plain: dict[str, Any], recorded: dict[str, Any]) -> None:
 @pytest.mark.parametrize("options", OPTIONS, ids=" ".join)
 def test_a_script_finds_the_same_state(options: list[str], scripts: Scripts) -> None:
     scripts.write("state.py", STATE)
-    assert_same(*states(scripts, "state.py", "one", "--two", "-d", "--", "", options=options))
+    here = options not in RECORDER_HAS
+    assert_same(*states(scripts, "state.py", "one", "--two", "-d", "--", "", options=options, here=here))
 
 
 @pytest.mark.parametrize("path", ["./state.py", ".//folder/../state.py", "folder/link.py", "folder/inside.py"])
@@ -123,8 +129,8 @@ def test_a_script_is_found_by_any_path(path: str, scripts: Scripts) -> None:
     script = scripts.write("state.py", STATE)
     scripts.write("folder/inside.py", STATE)
     (scripts.folder / "folder" / "link.py").symlink_to(script)
-    assert_same(*states(scripts, path, options=[]))
-    assert_same(*states(scripts, scripts.folder / path, options=[]))
+    assert_same(*states(scripts, path))
+    assert_same(*states(scripts, scripts.folder / path))
 
 
 @pytest.mark.parametrize("options", [[], ["-X", "dev", "-W", "error"], ["-P"]], ids=" ".join)
@@ -133,7 +139,7 @@ def test_a_module_finds_the_same_state(options: list[str], scripts: Scripts) -> 
     scripts.write("package/module.py", STATE)
     scripts.write("package/__main__.py", STATE)
     env_options = options if "-P" not in options else []
-    assert_same(*states(scripts, "-m", "package.module", "one", "-m", options=env_options))
+    assert_same(*states(scripts, "-m", "package.module", "one", "-m", options=env_options, here=False))
     assert_same(*states(scripts, "-m", "package", options=env_options))
 
 
