@@ -165,12 +165,11 @@ class _Instruments:
     """The weaver, the probe and the import hook, all imported and ready."""
 
     def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
-        from opcodetrace.spool.options import StoredOptions
+        from opcodetrace.spool.options import Options
 
         with open(f"{target.spool}/options.json", "rb") as file:
-            options, libraries = StoredOptions.from_json(file.read())
+            options = Options.from_json(file.read())
         self.switch_interval = options.switch_interval
-        sys.path.append(libraries)
         from opcodetrace.probe import _probe
         from opcodetrace.rewrite import cache, executed
         from opcodetrace.rewrite.module_weaver import ModuleWeaver

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.findings.forms import Told, told_of
+from tests.findings.forms import Told, all_told_of, told_of
 from tests.findings.test_stale_check import program
 from tests.findings.test_unguarded_check import PROGRAM as ONE_AFTER_THE_OTHER
 from tests.recording import Scripts
@@ -504,17 +504,11 @@ def of_object(told: Told) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def stale(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
-    programs = {name: with_store(first, second) for name, (first, second, _) in STALE.items()}
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {f"stale: {name}": with_store(first, second) for name, (first, second, _) in STALE.items()}
+    programs |= {f"failed: {name}": with_store(first, second) for name, (first, second, _) in FAILED.items()}
     programs |= {f"silent: {name}": with_store(*each) for name, each in SILENT.items()}
-    return told_of(programs, "stale check", tmp_path_factory.mktemp("stale"))
-
-
-@pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
-    programs = {name: with_store(first, second) for name, (first, second, _) in FAILED.items()}
-    programs |= {f"silent: {name}": with_store(*each) for name, each in SILENT.items()}
-    return told_of(programs, "failed access", tmp_path_factory.mktemp("failed"))
+    return all_told_of(programs, tmp_path_factory.mktemp("happened"))
 
 
 @pytest.fixture(scope="module")
@@ -526,18 +520,19 @@ def unguarded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 
 
 @pytest.mark.parametrize("name", STALE)
-def test_a_check_that_was_true_no_longer(name: str, stale: dict[str, Told]) -> None:
-    assert of_object(stale[name]) == [("happened", "proven", STALE[name][2])]
+def test_a_check_that_was_true_no_longer(name: str, told: dict[str, Told]) -> None:
+    assert of_object(told[f"stale: {name}"].of("stale check")) == [("happened", "proven", STALE[name][2])]
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_an_access_that_failed(name: str, failed: dict[str, Told]) -> None:
-    assert of_object(failed[name]) == [("happened", "proven", FAILED[name][2])]
+def test_an_access_that_failed(name: str, told: dict[str, Told]) -> None:
+    assert of_object(told[f"failed: {name}"].of("failed access")) == [("happened", "proven", FAILED[name][2])]
 
 
 @pytest.mark.parametrize("name", SILENT)
-def test_no_finding(name: str, stale: dict[str, Told], failed: dict[str, Told]) -> None:
-    assert stale[f"silent: {name}"].findings == failed[f"silent: {name}"].findings == []
+def test_no_finding(name: str, told: dict[str, Told]) -> None:
+    silent = told[f"silent: {name}"]
+    assert silent.of("stale check").findings == silent.of("failed access").findings == []
 
 
 @pytest.mark.parametrize("name", WAITED_FOR)
