@@ -165,11 +165,12 @@ class _Instruments:
     """The weaver, the probe and the import hook, all imported and ready."""
 
     def __init__(self, target: _Target, modules: dict[str, Any]) -> None:
-        from opcodetrace.spool.options import Options
+        from opcodetrace.spool.options import StoredOptions
 
         with open(f"{target.spool}/options.json", "rb") as file:
-            options = Options.from_json(file.read())
+            options, libraries = StoredOptions.from_json(file.read())
         self.switch_interval = options.switch_interval
+        sys.path.append(libraries)
         from opcodetrace.probe import _probe
         from opcodetrace.rewrite import cache, executed
         from opcodetrace.rewrite.module_weaver import ModuleWeaver

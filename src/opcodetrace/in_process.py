@@ -32,7 +32,7 @@ from opcodetrace.rewrite.in_place import Weaving, Weavings, functions_of, functi
 from opcodetrace.spool.folder import Meta, Process, Spool
 from opcodetrace.spool.layout import RECORD_SIZE
 from opcodetrace.spool.messages import encode
-from opcodetrace.spool.options import Options
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.standard_streams import kept_closed, say
 from opcodetrace.store.database import Database
@@ -273,7 +273,7 @@ class _Session:
             info = recorder.run_info(recording.script, (), options)
             self._meta = Meta(info, Process.of(self._pid))
             with contextlib.ExitStack() as undo_spool:
-                self._spool = Spool.create(recording.database, self._meta, options)
+                self._spool = Spool.create(recording.database, self._meta, StoredOptions(options))
                 undo_spool.callback(self._spool.delete)
                 self._window = _window(self._spool, options)
                 undo_spool.callback(self._window.close)

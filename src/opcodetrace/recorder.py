@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import os
 import stat
 import sys
@@ -29,7 +30,7 @@ from opcodetrace.errors import (
 from opcodetrace.interruption import held_back
 from opcodetrace.spool.folder import Meta, Process, Spool, orphans
 from opcodetrace.spool.layout import MAX_LAST, RECORD_SIZE, HeaderFlag, ring_for
-from opcodetrace.spool.options import Options
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.standard_streams import STDIN, STDOUT, kept_closed, say_failure
 from opcodetrace.trace.execution import Outcome, RunInfo
@@ -201,7 +202,7 @@ class _Recorder:
         """A spool to record into. OpcodetraceError if there can be none."""
         try:
             meta = Meta(self.info())
-            spool = Spool.create(self.database, meta, self.options)
+            spool = Spool.create(self.database, meta, StoredOptions(self.options, _libraries()))
             try:
                 window = _window(spool, self.options)
             except BaseException:
@@ -337,6 +338,12 @@ def why_not(database: Path) -> OpcodetraceError | None:
     except Exception as error:
         return InternalError.of(error)
     return None
+
+
+def _libraries() -> str:
+    """Where the script's process finds `bytecode`: its path need not be ours."""
+    bytecode = importlib.util.find_spec("bytecode")
+    return os.path.dirname(os.path.dirname(bytecode.origin)) if bytecode and bytecode.origin else ""
 
 
 def _window(spool: Spool, options: Options) -> Window:

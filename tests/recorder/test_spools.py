@@ -30,7 +30,7 @@ from opcodetrace.spool.layout import (
     RECORD_SIZE,
     HeaderFlag,
 )
-from opcodetrace.spool.options import Options
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.window import Window
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace_cli import main
@@ -203,7 +203,7 @@ def test_two_recorders_share_a_database(scripts: Scripts) -> None:
 
 def test_meta_survives_the_way_to_the_file_and_back(tmp_path: Path) -> None:
     full = replace(META, process=Process(1, "x"), outcome=Outcome(3, None, 1.5, stdout_tail="é\udc80"))
-    spool = Spool.create(tmp_path / "t.db", full, Options())
+    spool = Spool.create(tmp_path / "t.db", full, StoredOptions(Options()))
     assert spool.read_meta() == full
     spool.write_meta(META)
     assert spool.read_meta() == META
@@ -213,7 +213,7 @@ def test_meta_survives_the_way_to_the_file_and_back(tmp_path: Path) -> None:
 
 def test_a_spool_is_an_orphan_when_its_collector_let_go(tmp_path: Path) -> None:
     database = tmp_path / "t.db"
-    spool = Spool.create(database, META, Options())
+    spool = Spool.create(database, META, StoredOptions(Options()))
     assert list(orphans(database)) == []
     spool.release()
     (orphan,) = orphans(database)
@@ -223,19 +223,19 @@ def test_a_spool_is_an_orphan_when_its_collector_let_go(tmp_path: Path) -> None:
 
 
 def test_each_spool_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    spools = [Spool.create(tmp_path / "t.db", META, Options()) for _ in range(3)]
+    spools = [Spool.create(tmp_path / "t.db", META, StoredOptions(Options())) for _ in range(3)]
     assert len({spool.folder for spool in spools}) == 3
     for spool in spools:
         spool.delete()
 
 
 def test_a_folder_left_by_a_process_of_our_id_is_not_taken(tmp_path: Path) -> None:
-    spool = Spool.create(tmp_path / "t.db", META, Options())
+    spool = Spool.create(tmp_path / "t.db", META, StoredOptions(Options()))
     number = int(spool.folder.name.rpartition("-")[2])
     old = spool.folder.with_name(f"t.db.spool-{os.getpid()}-{number + 1}")
     old.mkdir()
     (old / "meta.json").write_bytes(META.to_json())
-    following = Spool.create(tmp_path / "t.db", META, Options())
+    following = Spool.create(tmp_path / "t.db", META, StoredOptions(Options()))
     assert following.folder != old
     assert (old / "meta.json").exists()
 
@@ -324,7 +324,7 @@ with sqlite3.connect(sys.argv[1]) as connection:
 
 def empty_spool(database: Path) -> Path:
     """A spool whose collector is gone."""
-    spool = Spool.create(database, replace(META, outcome=Outcome(0, None, 1.0)), Options())
+    spool = Spool.create(database, replace(META, outcome=Outcome(0, None, 1.0)), StoredOptions(Options()))
     Window.create(spool.window, window_bytes=1 << 20).close()
     with spool.window.open("r+b") as file:
         file.seek(FLAGS_OFFSET)
@@ -377,7 +377,7 @@ def test_another_user_s_spool_is_none(tmp_path: Path, monkeypatch: pytest.Monkey
         ("meta.json", META.to_json().decode().replace('"s.py"', "7")),
         ("meta.json", META.to_json().decode().replace("0.5", "-1")),
         ("options.json", "[" * 100_000),
-        ("options.json", Options().to_json().decode().replace("1073741824", '"x"')),
+        ("options.json", StoredOptions(Options()).to_json().decode().replace("1073741824", '"x"')),
         ("sites", "\xff" * 50),
     ],
 )
@@ -593,7 +593,7 @@ def test_a_spool_that_lost_its_meta_is_left_while_its_collector_lives(scripts: S
 
 def test_a_spool_in_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SpoolError, match="No such file"):
-        Spool.create(tmp_path / "missing" / "t.db", META, Options())
+        Spool.create(tmp_path / "missing" / "t.db", META, StoredOptions(Options()))
 
 
 def test_a_process_is_not_taken_for_a_later_one_of_its_id() -> None:

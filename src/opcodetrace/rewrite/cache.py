@@ -19,6 +19,8 @@ from io import FileIO
 from os import path
 from posix import O_CLOEXEC, O_CREAT, O_EXCL, O_WRONLY, close, getpid, listdir, open, replace, stat, unlink, write
 
+import bytecode
+
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.rewrite.woven_module import Counts, WovenModule, take_apart
 from opcodetrace.spool import messages, private_file
@@ -82,7 +84,7 @@ def version_of_weaver() -> str:
     Python. OSError if a source cannot be read."""
     names = [*_sources_in(path.dirname(str(__file__)))]
     names += [str(module.__file__) for module in (hook, library, messages, private_file, site)]
-    python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER)
+    python = (sys.version, FREE_THREADED, _bootstrap_external.MAGIC_NUMBER, bytecode.__version__)
     return f"{_hash(repr((FORMAT, python)).encode() + b''.join(read_file(name) for name in names)):016x}"
 
 

@@ -1,13 +1,12 @@
-"""Code objects, decoded into whole instructions.
+"""Code objects, decoded by the `bytecode` library into whole instructions."""
 
-No library does it, as the script's process loads as little as it can: `bytecode` is what tests hold it against."""
-
-import opcode
-from collections.abc import Iterator
 from types import CodeType
 from typing import NamedTuple
 
-from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, FORWARD_JUMPS, HAS_ARGUMENT
+from bytecode import ConcreteBytecode
+from bytecode.instr import UNSET
+
+from opcodetrace.rewrite.interpreters import BACKWARD_JUMPS, CACHES, EXTENDED_ARG, FORWARD_JUMPS
 
 Position = tuple[int | None, int | None, int | None, int | None]  # line, end line, column, end column
 
@@ -43,29 +42,30 @@ class Decoded(NamedTuple):
 
 def decode(code: CodeType) -> Decoded:
     """Raises ValueError if a jump or a handler does not lead to the start of an instruction."""
-    opcodes, arguments = code.co_code[::2], code.co_code[1::2]
+    concrete = ConcreteBytecode.from_code(code, extended_arg=True)
+    units = list(concrete)
     positions = list(code.co_positions())
-    positions += [(None,) * 4] * (len(opcodes) - len(positions))  # a table that ends early
+    positions += [(None,) * 4] * (len(units) - len(positions))  # a table that ends early
     raw: list[tuple[str, int, int, int, int, int, int | None]] = []
     index_at: dict[int, int] = {}
     at = 0
-    while at < len(opcodes):
+    while at < len(units):
         start, arg = at, 0
-        number = opcodes[at]
-        while number == EXTENDED_ARG:
-            arg = (arg | arguments[at]) << 8
+        unit = units[at]
+        while unit.opcode == EXTENDED_ARG:
+            arg = (arg | unit.arg) << 8
             at += 1
-            number = opcodes[at]
-        if number in HAS_ARGUMENT:
-            arg |= arguments[at]
-        stop = at + 1 + CACHES[number]
+            unit = units[at]
+        if unit.arg is not UNSET:
+            arg |= unit.arg
+        stop = at + 1 + CACHES[unit.opcode]
         destination = None
-        if number in FORWARD_JUMPS:
+        if unit.opcode in FORWARD_JUMPS:
             destination = stop + arg
-        elif number in BACKWARD_JUMPS:
+        elif unit.opcode in BACKWARD_JUMPS:
             destination = stop - arg
         index_at[start] = len(raw)
-        raw.append((opcode.opname[number], number, arg, start, at, stop, destination))
+        raw.append((unit.name, unit.opcode, arg, start, at, stop, destination))
         at = stop
     index_at[at] = len(raw)
 
@@ -80,24 +80,13 @@ def decode(code: CodeType) -> Decoded:
         for i, (name, number, arg, start, at, stop, goes_to) in enumerate(raw)
     ]
     handlers = [
-        Handler(index(start), index(start + length), index(target), depth_lasti >> 1, bool(depth_lasti & 1))
-        for start, length, target, depth_lasti in _exception_table(code.co_exceptiontable)
+        Handler(
+            index(entry.start_offset),
+            index(entry.stop_offset + 1),
+            index(entry.target),
+            entry.stack_depth,
+            entry.push_lasti,
+        )
+        for entry in concrete.exception_table
     ]
     return Decoded(instructions, handlers)
-
-
-def _exception_table(table: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Its entries: start, length and target in code units, and twice the depth, plus one if lasti is pushed
-    (Objects/exception_handling_notes.txt in CPython)."""
-    numbers = _varints(table)
-    return zip(numbers, numbers, numbers, numbers, strict=False)
-
-
-def _varints(table: bytes) -> Iterator[int]:
-    """Numbers of six bits a byte, the highest first; bit 6 is set in all bytes of one but the last."""
-    value = 0
-    for byte in table:
-        value = value << 6 | byte & 63
-        if not byte & 64:
-            yield value
-            value = 0

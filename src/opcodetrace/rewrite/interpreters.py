@@ -337,8 +337,6 @@ def _inline_caches() -> list[int]:
 
 
 CACHES = _inline_caches()
-# By number; until 3.11 all from one number on.
-HAS_ARGUMENT: frozenset[int] = frozenset(getattr(opcode, "hasarg", range(opcode.HAVE_ARGUMENT, 256)))
 
 
 def _named(*jumps: Jump) -> frozenset[int]:

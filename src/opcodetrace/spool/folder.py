@@ -26,7 +26,7 @@ from typing import Any
 
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.layout import HEADER, HEADER_SIZE, MAGIC, NEXT_OFFSET, RECORD_SIZE, HeaderFlag
-from opcodetrace.spool.options import Options
+from opcodetrace.spool.options import Options, StoredOptions
 from opcodetrace.spool.private_file import open_private, read_private
 from opcodetrace.trace.execution import Outcome, RunInfo
 
@@ -135,7 +135,7 @@ class Spool:
         return self.folder / "sites"
 
     @classmethod
-    def create(cls, database: Path, meta: Meta, options: Options) -> Spool:
+    def create(cls, database: Path, meta: Meta, options: StoredOptions) -> Spool:
         """Make the folder; it gets its name only when its lock is held, so that nobody takes it for an orphan."""
         try:
             folder, unlocked = _fresh(database)
@@ -239,7 +239,7 @@ class Spool:
     def read_options(self) -> Options:
         path = self.folder / "options.json"
         try:
-            return Options.from_json(read_private(os.fspath(path), MAX_OPTIONS))
+            return StoredOptions.from_json(read_private(os.fspath(path), MAX_OPTIONS)).options
         except OSError as error:
             raise SpoolError(f"cannot read {path}: {error.strerror or error}") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -24,22 +24,29 @@ class Options(NamedTuple):
     values: bool = True  # else of no value more than which object it is
     redact: tuple[str, ...] = ()  # patterns of names whose values are not stored (trace.redaction)
 
+
+class StoredOptions(NamedTuple):
+    """What the file holds."""
+
+    options: Options
+    libraries: str = ""  # the folder where the script's process finds the package `bytecode`; "": on its own path
+
     def to_json(self) -> bytes:
-        """What the file holds."""
         from json import dumps
 
-        return dumps({"options": self._asdict()}, indent=1).encode("ascii")
+        return dumps({"options": self.options._asdict(), "libraries": self.libraries}, indent=1).encode("ascii")
 
     @classmethod
-    def from_json(cls, text: bytes) -> Options:
+    def from_json(cls, text: bytes) -> StoredOptions:
         """ValueError, KeyError or TypeError if it is damaged, or of an opcodetrace with other options."""
         from json import loads
 
-        options = cls(**loads(text)["options"])
+        read = loads(text)
+        options = Options(**read["options"])
         options = options._replace(include=tuple(options.include), exclude=tuple(options.exclude))
         options = options._replace(redact=tuple(options.redact))
         _check(options)
-        return options
+        return cls(options, read["libraries"])
 
 
 def _check(options: Options) -> None:
