@@ -18,7 +18,7 @@ class Told(NamedTuple):
 
     def of(self, kind: str) -> Told:
         """Of those of all kinds (`all_told_of`), the findings of one."""
-        return Told(self.printed, [rest for each, *rest in self.findings if each == kind])
+        return Told(self.printed, [each[1:] for each in self.findings if each[0] == kind])
 
 
 def told_of(programs: Mapping[str, str], kind: str, folder: Path, *options: str | Path) -> dict[str, Told]:

@@ -93,7 +93,7 @@ OPTIONS = [
 
 # With these, the recorder has a process of its own, which has the options itself, too: its warnings would be errors,
 # and what it imports is another's. With the others it is this process, which has more files open.
-RECORDER_HAS = ([], ["-OO", "-B"], ["-Xdev", "-Werror"], ["-P"])
+RECORDER_HAS: tuple[list[str], ...] = ([], ["-OO", "-B"], ["-Xdev", "-Werror"], ["-P"])
 
 
 def states(
