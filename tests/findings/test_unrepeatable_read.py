@@ -112,6 +112,10 @@ SILENT = {
     "a rate": ("before = box.count\nmeet()\nuse(box.count - before)", "box.count = 5"),
     "two readings": ("before = box.mode\nmeet()\nuse(before, box.mode)", 'box.mode = "bold"'),
     "what came in between": ("use(box.mode, meet(), box.mode)", 'box.mode = "bold"'),
+    "two turns of a loop": (
+        "for turn in range(2):\n    use(box.mode, box.mode)\n    if not turn: meet()",
+        'box.mode = "bold"',
+    ),
     "another object": (
         "other = Box()\nother.value = 1\nif other.value is not None:\n    meet()\n    use(box.value)",
         "box.value = None",

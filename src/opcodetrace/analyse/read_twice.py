@@ -47,7 +47,7 @@ class ReadTwice(NamedTuple):
     other: int | None = None  # another thread's read of the number that the first one returned (`numbers_taken`)
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
     """Places among the events."""
 
     first: int
@@ -59,14 +59,16 @@ def read_twice(evidence: Evidence) -> Iterator[ReadTwice]:
     trace = evidence.trace
     if trace.let_go or trace.merged or trace.missed or trace.holes:
         return
-    search = _Search(evidence)
+    search = PairsOfReads(evidence)
     found = [*search.of_one_expression(), *search.after_a_check()]
     if found:
         plain = without_another_lock(trace, {(each.first, each.second) for each in found})
         yield from sorted((e for e in set(found) if (e.first, e.second) in plain), key=lambda each: each.second)
 
 
-class _Search:
+class PairsOfReads:
+    """Those of a trace that belong together."""
+
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._trace = evidence.trace
@@ -75,7 +77,7 @@ class _Search:
         self._activations = Activations(evidence.trace)
 
     @cached_property
-    def _histories(self) -> Histories:
+    def histories(self) -> Histories:
         return Histories(self._events)
 
     def of_one_expression(self) -> Iterator[ReadTwice]:
@@ -83,15 +85,24 @@ class _Search:
         sites = self._read_twice_nearby()
         if not sites:
             return
-        first, second = self._own_reads_that_differ(sites)
+        for pair in self._in_one_expression(*self._own_reads(sites, differ=True)):
+            yield from self._told(pair)
+
+    def alike(self) -> Iterator[Pair]:
+        """Parts of one expression that returned the same value."""
+        sites = self._read_twice_nearby()
+        if sites:
+            yield from self._in_one_expression(*self._own_reads(sites, differ=False))
+
+    def _in_one_expression(self, first: Array, second: Array) -> Iterator[Pair]:
         meets = np.isin(self._events.tag[first], KNOWN)
         for pair in self._some(first[meets], second[meets]):
             if self._are_used_together(pair):
-                yield from self._told(pair)
+                yield pair
 
-    def _own_reads_that_differ(self, sites: Iterable[int]) -> tuple[Array, Array]:
+    def _own_reads(self, sites: Iterable[int], *, differ: bool) -> tuple[Array, Array]:
         """Two accesses of a location that follow each other in a thread, both of which are reads of one activation's
-        frame and found different values; the second one at these sites or at others of their locations."""
+        frame and found different values, or the same; the second one at these sites or at others of their locations."""
         events = self._events
         places = self._accesses(sites)
         size = int(events.thread.max(initial=0)) + 1
@@ -101,7 +112,7 @@ class _Search:
         first, second = places[:-1], places[1:]
         meets = (lane[:-1] == lane[1:]) & (events.frame[first] == events.frame[second])
         meets &= (events.kind[first] == EventKind.READ) & (events.kind[second] == EventKind.READ)
-        meets &= (events.site[first] != events.site[second]) & ~same(events, first, second)
+        meets &= (events.site[first] != events.site[second]) & (same(events, first, second) != differ)
         meets &= np.isin(events.tag[second], KNOWN)
         return first[meets], second[meets]
 
@@ -146,20 +157,23 @@ class _Search:
             )
         return np.concatenate(found)
 
-    def _some(self, first: Array, second: Array) -> Iterator[_Pair]:
+    def _some(self, first: Array, second: Array) -> Iterator[Pair]:
         """A few of each two sites."""
         number: defaultdict[tuple[int, int], int] = defaultdict(int)
         sites = zip(self._events.site[first].tolist(), self._events.site[second].tolist(), strict=True)
         for pair, one, other in zip(sites, first.tolist(), second.tolist(), strict=True):
             number[pair] += 1
             if number[pair] <= MAX_PAIRS:
-                yield _Pair(one, other)
+                yield Pair(one, other)
 
-    def _are_used_together(self, pair: _Pair) -> bool:
+    def _are_used_together(self, pair: Pair) -> bool:
         of_site = self._activations.syntax.of_site
-        one, other = (of_site(int(self._events.site[place])) for place in pair)
+        sites = [int(self._events.site[place]) for place in pair]
+        one, other = map(of_site, sites)
         if one is None or other is None or self._activations.of(pair.first) != self._activations.of(pair.second):
             return False
+        if self._trace.sites[sites[0]].offset > self._trace.sites[sites[1]].offset:
+            return False  # of two turns of a loop
         tree, node = one
         whole = tree.common_expression(node, other[1])
         return whole is not None and not self._activations.is_looked_at(pair.second, whole)
@@ -174,11 +188,11 @@ class _Search:
         }
         if not tests:
             return
-        first, second = self._own_reads_that_differ(tests)
+        first, second = self._own_reads(tests, differ=True)
         decides = [(act << 32) + check for act, checks in tests.items() for check in checks]
         meets = np.isin((events.site[second].astype(np.int64) << 32) + events.site[first], decides)
-        found: list[_Pair] = []
-        for pair in itertools.starmap(_Pair, zip(first[meets].tolist(), second[meets].tolist(), strict=True)):
+        found: list[Pair] = []
+        for pair in itertools.starmap(Pair, zip(first[meets].tolist(), second[meets].tolist(), strict=True)):
             check, act = events[pair.first], events[pair.second]
             answer = tests[act.site][check.site]
             # of an object's truth it is not known, but the second read was made by it
@@ -190,7 +204,7 @@ class _Search:
             if self._belong_together(pair):
                 yield from self._told(pair)
 
-    def _belong_together(self, pair: _Pair) -> bool:
+    def _belong_together(self, pair: Pair) -> bool:
         of_site = self._activations.syntax.of_site
         check, act = (of_site(int(self._events.site[place])) for place in pair)
         if check is None or act is None or begins_between(self._events, *pair):
@@ -200,7 +214,7 @@ class _Search:
             return False
         return not self._activations.is_looked_at(pair.second)
 
-    def _told(self, pair: _Pair) -> Iterator[ReadTwice]:
+    def _told(self, pair: Pair) -> Iterator[ReadTwice]:
         """With the other thread's write that the second read shows, if the first thread had not waited for it.
 
         The two reads returned different values, and their thread wrote nothing in between: another one did, in every
@@ -210,7 +224,7 @@ class _Search:
         moved = self._trace.restructured.get(location, ())
         if bisect.bisect(moved, int(events.seq[pair.first])) != bisect.bisect(moved, int(events.seq[pair.second])):
             return  # another cell of the list
-        history = np.array(self._histories.before(pair.second), np.int64)
+        history = np.array(self.histories.before(pair.second), np.int64)
         changes = history[(history > pair.first) & (events.kind[history] == EventKind.WRITE)]
         changes = changes[same(events, changes, pair.second) & (events.thread[changes] != events.thread[pair.second])]
         if len(changes) and self._pasts.holds(pair.second, int(changes[0])) is False:

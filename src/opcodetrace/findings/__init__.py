@@ -23,6 +23,7 @@ from opcodetrace.findings.unguarded_change import UNGUARDED_CHANGE
 from opcodetrace.findings.unguarded_check import UNGUARDED_CHECK
 from opcodetrace.findings.unguarded_iteration import UNGUARDED_ITERATION
 from opcodetrace.findings.unguarded_own_write import UNGUARDED_OWN_WRITE
+from opcodetrace.findings.unguarded_read import UNGUARDED_READ
 from opcodetrace.findings.unguarded_update import UNGUARDED_UPDATE
 from opcodetrace.findings.unrepeatable_read import UNREPEATABLE_READ
 from opcodetrace.findings.unseen_write import UNSEEN_WRITE
@@ -48,6 +49,7 @@ KINDS: dict[str, Kind] = {
         UNGUARDED_CHECK,
         UNGUARDED_ITERATION,
         UNGUARDED_OWN_WRITE,
+        UNGUARDED_READ,
         UNGUARDED_UPDATE,
         UNGUARDED_CHANGE,
         INCONSISTENT_LOCKING,
