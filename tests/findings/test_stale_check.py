@@ -116,6 +116,11 @@ FOUND = {
         "box.name = []",
         "box.name",
     ),
+    "an update by one item": (
+        'if "k" not in d:\n    wait()\n    d.update({"k": []})',
+        'd["k"] = []',
+        "d['k']",
+    ),
     "not in what holds the attributes": (
         'if "name" not in box.__dict__:\n    wait()\n    box.name = []',
         "box.name = []",
@@ -333,6 +338,10 @@ SILENT = {
     "a set, and a warning": (
         "if key not in known:\n    known.add(waited(key))\n    print(key)",
         "known.add('k')",
+    ),
+    "an update by another item": (
+        'if "k" not in d:\n    wait()\n    d.update({"z": []})',
+        'd["k"] = []; d["z"] = 1',
     ),
     "another attribute in what holds them": (
         'if "name" not in box.__dict__:\n    wait()\n    box.other = []',

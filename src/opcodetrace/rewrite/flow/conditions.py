@@ -555,10 +555,22 @@ class Conditions:
 
     def _argument(self, act: int) -> Nodes | None:
         """The key, index or value that an access is given; None if it needs none."""
-        if act not in self._run.given:
-            return self._run.subscript_keys.get(act)
+        run = self._run
+        if act not in run.given:
+            return run.subscript_keys.get(act)
         arguments = self._operands(act)[1:]
+        if len(arguments) == 1 and run.callee_names(run.inputs[2 * act]) == {"update"}:
+            return self._only_key(arguments[0]) or arguments[0]
         return arguments[0] if arguments else None
+
+    def _only_key(self, made: Nodes) -> Nodes | None:
+        """The key of a dictionary that is made with one item: `d.update({k: v})`."""
+        run, root = self._run, self.value(made)
+        node = min(root, default=UNREACHED)
+        if len(root) != 1 or node < 0:
+            return None
+        instruction, inputs = run.instructions[node // 2], run.inputs[node]
+        return inputs[0] if instruction.name == "BUILD_MAP" and instruction.arg == 1 and len(inputs) == 2 else None
 
     def _operands(self, call: int) -> Sequence[Nodes]:
         """The object that a call is about, and the arguments: of `d.get(k)`, `dict.get(d, k)`, `super().get(k)` and
