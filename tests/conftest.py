@@ -25,6 +25,11 @@ for _signum, _handler in (
 # Processes that tests start keep what they compiled, as a user's do. Else each would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# The readline library, which pytest imports, tells them to processes past os.environ.
+for _name in ("COLUMNS", "LINES"):
+    if _name not in os.environ:
+        os.unsetenv(_name)
+
 pytest.register_assert_rewrite("tests.recording")
 
 from tests.recording import Recording, Scripts  # noqa: E402

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import IO, NoReturn
 from unittest import mock
 
 from click.testing import CliRunner
 
-from opcodetrace import script_process
+from opcodetrace import pipeline, script_process  # noqa: F401  # what a forked recorder needs is imported
 from opcodetrace.errors import SpoolError
 from opcodetrace.rewrite.interpreters import FREE_THREADED
 from opcodetrace.spool.layout import ADDRESS_BITS, RecordKind, SyncFlag
@@ -27,6 +30,7 @@ from tests import windows
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "opcodetrace"]
+FORK = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,33 @@ def descriptors(*files: IO[bytes]) -> Iterator[None]:
             os.close(descriptor)
 
 
+def forked(
+    command: list[str], streams: tuple[int, int, int], *, folder: Path | None = None, not_its: int | None = None
+) -> ForkProcess:
+    """A command of opcodetrace with these standard streams, in a process that is forked from this one, which has
+    imported all that it needs. It must be told if it inherits the other end of its stdin."""
+    process = FORK.Process(target=_run_forked, args=(command, streams, folder, not_its))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the threads of pytest-xdist only wait
+        process.start()
+    return process
+
+
+def _run_forked(command: list[str], streams: tuple[int, int, int], folder: Path | None, not_its: int | None) -> None:
+    if not_its is not None:
+        os.close(not_its)
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+    if folder is not None:
+        os.chdir(folder)
+    known = environment()
+    os.environ.clear()
+    os.environ.update(known)
+    sys.orig_argv[:] = [*COMMAND, *command]
+    with open(1, "w", closefd=False) as sys.stdout, open(2, "w", buffering=1, closefd=False) as sys.stderr:
+        main.main(command, prog_name="opcodetrace")
+
+
 def spools(database: Path) -> list[Path]:
     """What lies beside the database."""
     return sorted(path for path in database.parent.iterdir() if ".spool-" in path.name)
@@ -160,14 +191,14 @@ class Underway:
 
     def __init__(self, database: Path, *arguments: str | Path) -> None:
         self.database = database
-        self.process = subprocess.Popen(
-            [*COMMAND, "record", "-d", database, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
+        stdin, tells = os.pipe()
+        says, stdout = os.pipe()
+        self._stdin, self._stdout = os.fdopen(tells, "w"), os.fdopen(says)
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as it goes on
+        command = ["record", "-d", *map(str, (database, *arguments))]
+        self.process = forked(command, (stdin, stdout, self._stderr.fileno()), not_its=tells)
+        os.close(stdin)
+        os.close(stdout)
 
     def until_waiting(self, *threads: str) -> None:
         """Returns as soon as the last that each of these threads recorded is that it is about to wait.
@@ -175,20 +206,20 @@ class Underway:
         They may have waited before, for what others were about to give: let them print when that is behind them, and
         take that by `said` first."""
         while not set(threads) <= self._waiting():
-            assert self.process.poll() is None, self.process.communicate()
+            self._assert_alive()
             os.sched_yield()
 
     def until_still(self, *threads: str) -> None:
         """The same, in C code, and all others have ended. A wait for a `queue.Queue` or the like is one for a lock."""
         self.until_waiting(*threads)
         while not (self._in_c() >= set(threads) and self._ended() >= self._names() - set(threads)):
-            assert self.process.poll() is None, self.process.communicate()
+            self._assert_alive()
             os.sched_yield()
 
     def until_idle(self) -> None:
         """Returns as soon as the main thread's event loop has nothing to do."""
         while not self._is_idle():
-            assert self.process.poll() is None, self.process.communicate()
+            self._assert_alive()
             os.sched_yield()
 
     def _is_idle(self) -> bool:
@@ -234,19 +265,25 @@ class Underway:
 
     def said(self) -> str:
         """The next line that the script prints."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
+        return self._stdout.readline().rstrip("\n")
 
     def tell(self, line: str = "") -> None:
         """Gives the script a line."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
+        self._stdin.write(line + "\n")
+        self._stdin.flush()
 
     def end(self) -> Recording:
         """Waits until the run is stored."""
-        stdout, stderr = self.process.communicate()
-        return Recording(self.process.returncode, stdout, stderr, self.database)
+        with self._stdin, self._stdout, self._stderr:
+            self._stdin.close()
+            stdout = self._stdout.read()
+            self.process.join()
+            assert self.process.exitcode is not None
+            self._stderr.seek(0)
+            return Recording(self.process.exitcode, stdout, self._stderr.read(), self.database)
+
+    def _assert_alive(self) -> None:
+        assert self.process.is_alive(), self.end()
 
 
 class Scripts:
@@ -296,8 +333,19 @@ class Scripts:
     def recorded(
         self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
-        """The same through opcodetrace, which says nothing itself."""
-        return self.run(self.recording_command(*args, options=options), stdin=stdin)
+        """The same through opcodetrace, which says nothing itself. Its process is forked, unless there are options."""
+        if options:
+            return self.run(self.recording_command(*args, options=options), stdin=stdin)
+        command = list(map(str, self.recording_command(*args)[len(COMMAND) :]))
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            given.write(stdin)
+            given.seek(0)
+            process = forked(command, (given.fileno(), stdout.fileno(), stderr.fileno()), folder=self.folder)
+            process.join()
+            assert process.exitcode is not None
+            stdout.seek(0)
+            stderr.seek(0)
+            return subprocess.CompletedProcess(command, process.exitcode, stdout.read(), stderr.read())
 
     def record(
         self, *args: str | Path, options: Sequence[str] = (), stdin: bytes = b""

@@ -171,6 +171,61 @@ def test_a_queue_of_which_it_is_known_that_it_was_empty() -> None:
     assert run.verdict(begun=False).certainty is Certainty.PROVEN
 
 
+def test_a_join_of_a_queue_that_need_not_wait() -> None:
+    run = Programme()
+    queue, inner = run.thing("queue.Queue"), run.thing(LOCK)
+    run.whole(2, "put", queue, inner)
+    run.whole(1, "get", queue, inner)
+    run.update(1)
+    run.whole(1, "task_done", queue, inner)
+    run.whole(2, "join", queue, inner)
+    run.update(2)
+    assert between(run, 1, 2) == [("task_done", "join", None)]
+    assert (run.verdict().why, run.verdict().certainty) == (Why.ORDER, Certainty.PROVEN)
+
+
+def test_a_join_of_a_queue_before_the_work_is_done() -> None:
+    run = Programme()
+    queue, inner = run.thing("queue.Queue"), run.thing(LOCK)
+    run.whole(2, "join", queue, inner)
+    run.whole(1, "task_done", queue, inner)
+    assert between(run, 1, 2) == []
+
+
+@pytest.mark.parametrize("type_name", ["threading.Semaphore", "threading.BoundedSemaphore"])
+def test_a_semaphore_that_another_gave_a_place(type_name: str) -> None:
+    run = Programme()
+    semaphore, inner = run.thing(type_name), run.thing(LOCK)
+    run.update(1)
+    run.whole(1, "release", semaphore, inner)
+    run.whole(2, "acquire", semaphore, inner)
+    run.update(2)
+    assert between(run, 1, 2) == [("release", "acquire", Doubt.STATE)]
+    assert (run.verdict().certainty, run.verdict().doubts) == (Certainty.INFERRED, (Doubt.STATE,))
+    assert run.verdict(begun=False).why is Why.NOTHING
+
+
+def test_places_of_a_semaphore_that_are_given_back() -> None:
+    """Thread 1 gives a place, which 2 has and gives back, and then 3 has. What 2 and 3 do is in no order."""
+    run = Programme()
+    semaphore, inner = run.thing("threading.Semaphore"), run.thing(LOCK)
+    run.whole(1, "release", semaphore, inner)
+    for thread in (2, 3):
+        run.whole(thread, "acquire", semaphore, inner)
+        run.whole(thread, "release", semaphore, inner)
+    assert between(run, 2, 3) == []
+    assert between(run, 1, 2) == between(run, 1, 3) == [("release", "acquire", Doubt.STATE)]
+
+
+def test_a_semaphore_that_is_held_is_no_order() -> None:
+    run = Programme()
+    semaphore, inner = run.thing("threading.Semaphore"), run.thing(LOCK)
+    for thread in (1, 2):
+        run.whole(thread, "acquire", semaphore, inner)
+        run.whole(thread, "release", semaphore, inner)
+    assert run.orders() == []
+
+
 def test_a_get_that_raised_is_over() -> None:
     """It has no end; what its thread does next at another place is no part of it."""
     run = Programme()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,20 @@ def recorded(source: str, name: str = "script.py") -> None:
     assert record(Path("trace.db").resolve(), "-q", name).exit_code == 0
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder in which a program was recorded: once for all that only look at it."""
+
+    @functools.cache
+    def recorded_once(source: str) -> Path:
+        folder = tmp_path_factory.mktemp("kept")
+        with contextlib.chdir(folder):
+            recorded(source)
+        return folder
+
+    return recorded_once
+
+
 def check(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["check", "-d", "trace.db", *map(str, arguments)])
 
@@ -98,9 +115,9 @@ def test_a_line_a_finding_and_a_summary(folder: Path) -> None:
         (("--fail-on", "none"), 0),
     ],
 )
-def test_what_happened(given: tuple[str, ...], code: int, folder: Path) -> None:
-    recorded(LOST.format(comment=""))
-    done = check(*given)
+def test_what_happened(given: tuple[str, ...], code: int, kept: Callable[[str], Path]) -> None:
+    with contextlib.chdir(kept(LOST.format(comment=""))):
+        done = check(*given)
     assert done.exit_code == code
     assert "script.py:7: lost update" in done.stdout
     assert f"{'1' if code else 'none'} of which counts" in done.stdout
@@ -119,9 +136,9 @@ def test_what_happened(given: tuple[str, ...], code: int, folder: Path) -> None:
         (("--fail-on", "unguarded-update:possible,gil-only"), 2),
     ],
 )
-def test_what_did_not_happen(given: tuple[str, ...], counting: int, folder: Path) -> None:
-    recorded(UNGUARDED)
-    done = check(*given)
+def test_what_did_not_happen(given: tuple[str, ...], counting: int, kept: Callable[[str], Path]) -> None:
+    with contextlib.chdir(kept(UNGUARDED)):
+        done = check(*given)
     assert done.exit_code == (counting > 0)
     assert "script.py:10: unguarded update" in done.stdout
     assert "script.py:11: unguarded update" in done.stdout

@@ -9,7 +9,7 @@ from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.recording import Recording
 
 COMMON = """\
-import collections, operator, sys, threading, time
+import collections, operator, sys, threading, time, types
 THREADS, TIMES = 3, 60
 
 class Account:
@@ -47,6 +47,7 @@ class Class:
 careful, counts, row, queue = Careful(), Counts(n=0), [0], collections.deque([0])
 account = Account()
 table = {"account": account, "n": 0}
+shown = types.MappingProxyType(table)
 counter = 0
 """
 BODY = """
@@ -83,6 +84,21 @@ WAYS = {
         ["value = account.__dict__['total']", "time.sleep(0)", "account.total = value + 1"],
         "account.total",
         "account.total",
+    ),
+    "a class's __dict__ and its attribute": (
+        ["value = Class.__dict__['total']", "time.sleep(0)", "Class.total = value + 1"],
+        "Class.total",
+        "Class.total",
+    ),
+    "vars() of a class": (
+        ["value = vars(Class).get('total')", "time.sleep(0)", "Class.total = value + 1"],
+        "Class.total",
+        "Class.total",
+    ),
+    "what a proxy shows": (
+        ["value = shown['n']", "time.sleep(0)", "table['n'] = value + 1"],
+        "table['n']",
+        None,
     ),
     "a global and its module's attribute": (
         [

@@ -16,14 +16,15 @@ class Told(NamedTuple):
     printed: str
     findings: list[tuple[object, ...]]
 
+    def of(self, kind: str) -> Told:
+        """Of those of all kinds (`all_told_of`), the findings of one."""
+        return Told(self.printed, [each[1:] for each in self.findings if each[0] == kind])
+
 
 def told_of(programs: Mapping[str, str], kind: str, folder: Path, *options: str | Path) -> dict[str, Told]:
     """By the programs' names."""
     told = all_told_of(programs, folder, *options)
-    return {
-        name: Told(each.printed, [finding[1:] for finding in each.findings if finding[0] == kind])
-        for name, each in told.items()
-    }
+    return {name: each.of(kind) for name, each in told.items()}
 
 
 def all_told_of(programs: Mapping[str, str], folder: Path, *options: str | Path) -> dict[str, Told]:

@@ -6,13 +6,13 @@ from __future__ import annotations
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.findings.forms import Told, told_of
+from tests.findings.forms import Told, all_told_of, told_of
 from tests.findings.test_stale_check import program
 from tests.findings.test_unguarded_check import PROGRAM as ONE_AFTER_THE_OTHER
 from tests.recording import Scripts
 
 STORE = """
-import collections
+import collections, collections.abc
 class Store:
     def __init__(self):
         self.opened, self.conn, self.count, self.limit, self.top, self.balance = False, None, 0, 1, 0, 10
@@ -66,6 +66,9 @@ class Store:
         d = self.d
         if key in d: return
         self.d[key] = make()
+    def add_empty_or_return(self, key):
+        if key in self.d: return
+        self.d[key] = []
     def add_or_raise(self, key):
         if key in self.d: raise ValueError(key)
         self.d[key] = make()
@@ -73,6 +76,15 @@ class Store:
         with self.lock:
             if key in self.d: self.count += 1
             self.d[key] = make()
+    def check_free(self, key):
+        if key in self.d: raise ValueError(key)
+    def check_free_if_full(self, key):
+        if key in self.d and self.limit > 5: raise ValueError(key)
+    def check_there(self, key):
+        if key not in self.d: raise KeyError(key)
+    def item_or_raise(self, key):
+        try: return self.d[key]
+        except KeyError as error: raise LookupError(key) from error
     def add_by_setdefault(self, key): self.d.setdefault(key, make())
     def drop(self, key): del self.d[key]
     def empty(self): return not self.q
@@ -91,8 +103,23 @@ class Store:
     def __len__(self): return self.count
     def __bool__(self): return self.opened
     def any(self, keys): return any(map(self.has, keys))
+class Mapped(collections.abc.MutableMapping):
+    def __init__(self): self.d = {"there": 1}
+    def __getitem__(self, key): return self.d[key.lower()]
+    def __setitem__(self, key, item): self.d[key.lower()] = item
+    def __delitem__(self, key): del self.d[key.lower()]
+    def __iter__(self): return iter(self.d)
+    def __len__(self): return len(self.d)
+class Asks(Mapped):  # of a library: not woven
+    get = lambda self, key: eval("[self[key] for _ in [1]] and None")
+class Lazy:
+    def __init__(self): vars(self)["d"] = {}
+    def __getattr__(self, name):
+        try: return self.d[name]
+        except KeyError: raise AttributeError(name) from None
+    def __setattr__(self, name, value): self.d[name] = value
 def make(): return []
-store = Store()
+store, mapped, asks, lazy = Store(), Mapped(), Asks(), Lazy()
 """
 ADDED = "store.d['k'] = []"
 STALE = {  # what the first thread does, and the second in between; and the location
@@ -123,8 +150,30 @@ STALE = {  # what the first thread does, and the second in between; and the loca
         "store.add('k')",
         "store.d['k']",
     ),
+    "not in a Mapping": ("if 'k' not in mapped:\n    wait()\n    mapped['k'] = []", "mapped['k'] = []", "store.d['k']"),
+    "get of a Mapping": (
+        "if mapped.get('k') is None:\n    wait()\n    mapped['k'] = []",
+        "mapped['K'] = []",
+        "store.d['k']",
+    ),
+    "hasattr, and __getattr__": (
+        "if not hasattr(lazy, 'k'):\n    wait()\n    lazy.k = []",
+        "lazy.k = []",
+        "store.d['k']",
+    ),
+    "None, by __getattr__": (
+        "lazy.k = None\nif lazy.k is None:\n    wait()\n    lazy.k = []",
+        "lazy.k = []",
+        "store.d['k']",
+    ),
     "a call that failed": (
         "try: store.item('k')\nexcept KeyError:\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "a function that raises": ("store.check_free('k')\nwait()\nstore.add('k')", ADDED, "store.d['k']"),
+    "an error in place of another": (
+        "try: store.item_or_raise('k')\nexcept LookupError:\n    wait()\n    store.add('k')",
         ADDED,
         "store.d['k']",
     ),
@@ -222,6 +271,11 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     ),
 }
 FAILED = {
+    "a function that raises": (
+        "store.check_there('there')\nwait()\nstore.drop('there')",
+        "store.drop('there')",
+        "store.d['there']",
+    ),
     "in, and del": (
         "if store.has('there'):\n    wait()\n    store.drop('there')",
         "store.drop('there')",
@@ -247,6 +301,11 @@ FAILED = {
         "store.drop('there')",
         "store.d['there']",
     ),
+    "in a Mapping, and del": (
+        "if 'there' in mapped:\n    wait()\n    del mapped['there']",
+        "del mapped['there']",
+        "store.d['there']",
+    ),
     "empty": ("if not store.empty():\n    wait()\n    store.take()", "store.q.clear()", "store.q"),
     "nothing left": ("if not store.no_more():\n    wait()\n    store.take()", "store.q.clear()", "store.q"),
     "kept across with": (
@@ -256,6 +315,9 @@ FAILED = {
     ),
 }
 SILENT = {  # of either kind
+    "another item of a Mapping": ("if 'z' not in mapped:\n    wait()\n    mapped['k'] = []", "mapped['k'] = []"),
+    "get of a class's own": ("if asks.get('there') is None:\n    wait()\n    asks['there'] = []", "asks['there'] = []"),
+    "hasattr of another": ("if not hasattr(lazy, 'z'):\n    wait()\n    lazy.k = []", "lazy.k = []"),
     "there, and something else was asked": (
         "if not store.is_on('there'):\n    wait()\n    store.add('there')",
         "store.add('there')",
@@ -300,6 +362,15 @@ SILENT = {  # of either kind
         "if not store.is_fresh_by_its_class('old'):\n    wait()\n    store.add('old')",
         "store.d['old'] = []",
     ),
+    "a function that raises, which is caught": (
+        "try: store.check_free('k')\nexcept ValueError: pass\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "a function that raises, called by a branch": (
+        "if store.limit == 1: store.check_free('k')\nwait()\nstore.add('k')",
+        ADDED,
+    ),
+    "a function that raises only if it is full": ("store.check_free_if_full('k')\nwait()\nstore.add('k')", ADDED),
     "true in any case": ("if store.is_any('there'):\n    wait()\n    store.drop('there')", "store.drop('there')"),
     "what changes no answer": ("if store.has('there'):\n    wait()\n    store.add('there')", "store.d['there'] = 2"),
     "gone again": ("if not store.has('k'):\n    wait()\n    store.add('k')", ADDED + "; del store.d['k']"),
@@ -341,6 +412,31 @@ POSSIBLE = {  # what both threads do, one after the other
     ),
     "only the act is called": ("store.create('k')\nstore.d['k'].append(1)", "store.d['k']"),
     "a deletion": ("if store.has('there'): store.drop('there')", "store.d['there']"),
+    "a function that raises": (
+        "with suppress(ValueError):\n    store.check_free('k')\n    store.add('k')",
+        "store.d['k']",
+    ),
+    "a function that raises, and a flag": (
+        "with suppress(ValueError):\n    store.check_free('k')\n    time.sleep(0)\n    store.d['k'] = True",
+        "store.d['k']",
+    ),
+    "a function that raises if it is gone": (
+        "try:\n    store.check_there('there')\n    store.drop('there')\nexcept KeyError as error: print(error)",
+        "store.d['there']",
+    ),
+    "who called the function raises": (
+        "def define():\n    if store.has('k'): raise ValueError\n    time.sleep(0)\n    store.d['k'] = True\n"
+        "with suppress(ValueError): define()",
+        "store.d['k']",
+    ),
+    "an error in place of another": (
+        "try: store.item_or_raise('k')\nexcept LookupError: store.add('k')\nstore.d['k'].append(1)",
+        "store.d['k']",
+    ),
+    "checked again by the function that adds": (
+        "if 'k' not in store.d: store.add_or_return('k')\nstore.d['k'].append(1)",
+        "store.d['k']",
+    ),
     "take": ("if not store.empty(): store.take()", "store.q"),
     "nothing left": ("if not store.no_more(): store.take()", "store.q"),
     "a property": ("if not store.connected: store.conn = make()\nstore.conn.append(1)", "store.conn"),
@@ -362,11 +458,25 @@ POSSIBLE = {  # what both threads do, one after the other
     ),
 }
 GIL_ONLY = {
+    "checked again by the function that adds": (
+        "if not store.has('k'): store.add_empty_or_return('k')\nstore.d['k'].append(1)",
+        "store.d['k']",
+    ),
     "what is subtracted": ("def take(n):\n    if store.balance >= n: store.balance -= n\ntake(8)", "store.balance"),
 }
 NONE = {
     "the same lock": "with lock:\n    if not store.has('k'): store.add('k')\n    store.d['k'].append(1)",
     "checked again": "if not store.has('k'): store.add_if_missing('k')\nstore.d['k'].append(1)",
+    "checked again by the function that adds, with one lock": "with lock:\n"
+    "    if 'k' not in store.d: store.add_or_return('k')\nstore.d['k'].append(1)",
+    "a function that raises, under a lock": "with suppress(ValueError):\n    with lock:\n"
+    "        store.check_free('k')\n        store.add('k')",
+    "a function that raises, which is caught": "with suppress(ValueError): store.check_free('k')\n"
+    "store.add('k')\nstore.d['k'].append(1)",
+    "a function that raises only if it is full": "store.check_free_if_full('k')\nstore.add('k')\n"
+    "store.d['k'].append(1)",
+    "an error in place of another, and a cache": "try: store.item_or_raise('k')\n"
+    "except LookupError: store.add('k')\nlen(store.d['k'])",
     "one step": "if not store.has('k'): store.add_by_setdefault('k')\nstore.d['k'].append(1)",
     "a cache": "if not store.has('k'): store.add('k')\nlen(store.d['k'])",
     "a flag": "if not store.is_open(): store.open()",
@@ -394,17 +504,11 @@ def of_object(told: Told) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(scope="module")
-def stale(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
-    programs = {name: with_store(first, second) for name, (first, second, _) in STALE.items()}
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    programs = {f"stale: {name}": with_store(first, second) for name, (first, second, _) in STALE.items()}
+    programs |= {f"failed: {name}": with_store(first, second) for name, (first, second, _) in FAILED.items()}
     programs |= {f"silent: {name}": with_store(*each) for name, each in SILENT.items()}
-    return told_of(programs, "stale check", tmp_path_factory.mktemp("stale"))
-
-
-@pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
-    programs = {name: with_store(first, second) for name, (first, second, _) in FAILED.items()}
-    programs |= {f"silent: {name}": with_store(*each) for name, each in SILENT.items()}
-    return told_of(programs, "failed access", tmp_path_factory.mktemp("failed"))
+    return all_told_of(programs, tmp_path_factory.mktemp("happened"))
 
 
 @pytest.fixture(scope="module")
@@ -416,18 +520,19 @@ def unguarded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 
 
 @pytest.mark.parametrize("name", STALE)
-def test_a_check_that_was_true_no_longer(name: str, stale: dict[str, Told]) -> None:
-    assert of_object(stale[name]) == [("happened", "proven", STALE[name][2])]
+def test_a_check_that_was_true_no_longer(name: str, told: dict[str, Told]) -> None:
+    assert of_object(told[f"stale: {name}"].of("stale check")) == [("happened", "proven", STALE[name][2])]
 
 
 @pytest.mark.parametrize("name", FAILED)
-def test_an_access_that_failed(name: str, failed: dict[str, Told]) -> None:
-    assert of_object(failed[name]) == [("happened", "proven", FAILED[name][2])]
+def test_an_access_that_failed(name: str, told: dict[str, Told]) -> None:
+    assert of_object(told[f"failed: {name}"].of("failed access")) == [("happened", "proven", FAILED[name][2])]
 
 
 @pytest.mark.parametrize("name", SILENT)
-def test_no_finding(name: str, stale: dict[str, Told], failed: dict[str, Told]) -> None:
-    assert stale[f"silent: {name}"].findings == failed[f"silent: {name}"].findings == []
+def test_no_finding(name: str, told: dict[str, Told]) -> None:
+    silent = told[f"silent: {name}"]
+    assert silent.of("stale check").findings == silent.of("failed access").findings == []
 
 
 @pytest.mark.parametrize("name", WAITED_FOR)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -300,9 +299,8 @@ def killed(program: str, waiting: list[str], by: signal.Signals, folder: Path, *
     while not (alive or is_asleep(process)):  # it may have been on its way through a lock
         run.until_still(*waiting)
     os.kill(process, by)
-    while by == signal.SIGINT and run.process.poll() is None:  # one that comes just before a wait does not end it
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.process.wait(0.2)
+    while by == signal.SIGINT and run.process.is_alive():  # one that comes just before a wait does not end it
+        run.process.join(0.2)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, by)
     return run.end()

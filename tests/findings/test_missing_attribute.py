@@ -1,4 +1,4 @@
-"""Attributes that are made when Python finds none: by `__get__` or `__getattr__`, twice."""
+"""Attributes and items that are made when Python finds none: by `__get__`, `__getattr__` or `__missing__`, twice."""
 
 from __future__ import annotations
 
@@ -45,7 +45,14 @@ ASKING = """class Box:
     def __getattr__(self, name):
         if name != "thing": raise AttributeError(name)
         GET"""
+TABLE = """class Box(dict):
+    thing = None
+    def __missing__(self, key):
+        GET
+    def make(self, key): return self.__missing__(key)"""
+MISSING = "self[key] = value = make()\n        return value"
 ASK = "box.thing"
+ASK_FOR_ITEM = "box['thing']"
 STORE = "value = owner.__dict__['thing'] = self.function()\nreturn value"
 FOUND = {
     "an item of its dictionary": (BOX, STORE, ASK),
@@ -57,6 +64,12 @@ FOUND = {
         ASKING.replace("GET", "self.thing = value = make()\n        return value"),
         "pass",
         ASK,
+    ),
+    "__missing__": (TABLE.replace("GET", MISSING), "pass", ASK_FOR_ITEM),
+    "__missing__, and dict": (
+        TABLE.replace("GET", "value = make()\n        dict.__setitem__(self, key, value)\n        return value"),
+        "pass",
+        ASK_FOR_ITEM,
     ),
 }
 SILENT = {
@@ -78,6 +91,47 @@ SILENT = {
         "value = self.function()\nif 'thing' in owner.__dict__: return owner.__dict__['thing']\n"
         "owner.__dict__['thing'] = value\nreturn value",
         ASK,
+        "",
+    ),
+    "__missing__, called by itself": (TABLE.replace("GET", MISSING), "pass", "box.make('thing')", ""),
+    "__missing__, of another item": (
+        TABLE.replace("GET", "self['other'] = value = make()\n        return value"),
+        "pass",
+        ASK_FOR_ITEM,
+        "",
+    ),
+    "__missing__, of another key by its name": (
+        TABLE.replace("GET", "key = 'other'\n        self[key] = value = make()\n        return value"),
+        "pass",
+        ASK_FOR_ITEM,
+        "",
+    ),
+    "__missing__, each its own item": (
+        TABLE.replace("GET", MISSING),
+        "pass",
+        "box[threading.current_thread().name]",
+        "",
+    ),
+    "__missing__, set to what is there": (
+        TABLE.replace("GET", "return self.setdefault(key, make())"),
+        "pass",
+        ASK_FOR_ITEM,
+        "",
+    ),
+    "__missing__, the same number": (
+        TABLE.replace("GET", "self[key] = value = len(make()) + 1\n        return value"),
+        "pass",
+        ASK_FOR_ITEM,
+        "",
+    ),
+    "__missing__, and another look under a lock": (
+        TABLE.replace(
+            "GET",
+            "value = make()\n        with lock:\n            if key not in self: self[key] = value\n"
+            "            return self[key]",
+        ),
+        "pass",
+        ASK_FOR_ITEM,
         "",
     ),
     "set to what is there": (BOX, "value = self.function()\nreturn owner.__dict__.setdefault('thing', value)", ASK, ""),
@@ -103,6 +157,20 @@ def test_made_twice(name: str, told: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", SILENT)
 def test_nothing(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == []
+
+
+def test_asked_for_by_code_that_is_not_woven(scripts: Scripts) -> None:
+    written = program(TABLE.replace("GET", MISSING), "pass", ASK_FOR_ITEM)
+    head = written[: written.index("def first")]
+    scripts.write(
+        "script.py",
+        f"{head}threads = [threading.Thread(target=box.__getitem__, args=['thing'], name=each)"
+        " for each in ('first', 'second')]\n"
+        "threads[0].start()\nwhile not begun: time.sleep(0)\n"
+        "threads[1].start()\nthreads[1].join()\nmade.append(1)\nthreads[0].join()\n",
+    )
+    assert scripts.record("script.py").returncode == 0
+    assert scripts.query("SELECT kind, severity FROM findings") == [("stale check", "happened")]
 
 
 def test_it_is_told(scripts: Scripts) -> None:

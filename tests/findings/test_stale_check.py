@@ -114,7 +114,32 @@ FOUND = {
         'inside = getattr(box, "__dict__", None)\nif inside is not None: found = inside.get("name", missing)\n'
         'else: found = box.value\nif found is missing:\n    wait()\n    box.__dict__["name"] = []',
         "box.name = []",
-        "box.__dict__.name",
+        "box.name",
+    ),
+    "not in what holds the attributes": (
+        'if "name" not in box.__dict__:\n    wait()\n    box.name = []',
+        "box.name = []",
+        "box.name",
+    ),
+    "what holds the attributes failed": (
+        'try: vars(box)["name"]\nexcept KeyError:\n    wait()\n    box.name = []',
+        "box.name = []",
+        "box.name",
+    ),
+    "hasattr, and stored in what holds the attributes": (
+        'if not hasattr(box, "name"):\n    wait()\n    vars(box)["name"] = []',
+        "box.name = []",
+        "box.name",
+    ),
+    "not in what holds a class's own attributes": (
+        'if "name" not in Box.__dict__:\n    wait()\n    Box.name = []',
+        "Box.name = []",
+        "Box.name",
+    ),
+    "none in what holds a class's own attributes": (
+        'if vars(Box).get("name") is None:\n    wait()\n    Box.name = []',
+        "setattr(Box, 'name', [])",
+        "Box.name",
     ),
     "one of those that a loop goes over": (
         "if box.value is None:\n    wait()\n    for each in [Box(), box]: each.value = []",
@@ -308,6 +333,18 @@ SILENT = {
     "a set, and a warning": (
         "if key not in known:\n    known.add(waited(key))\n    print(key)",
         "known.add('k')",
+    ),
+    "another attribute in what holds them": (
+        'if "name" not in box.__dict__:\n    wait()\n    box.other = []',
+        "box.name = []",
+    ),
+    "a key like an attribute": (
+        'if "name" not in d:\n    wait()\n    box.name = []',
+        "box.name = []; d['name'] = 1",
+    ),
+    "the attribute of another object": (
+        'if "name" not in Box.__dict__:\n    wait()\n    box.name = []',
+        "Box.name = []; box.name = []",
     ),
     "others than the one that was checked": (
         "if box.value is None:\n    wait()\n    for each in [Box(), Box()]: each.value = []",

@@ -6,7 +6,7 @@ from opcodetrace.spool.layout import RecordFlag, RecordKind, Tag
 from tests.probe.traced import trace, uncertain
 
 CONTAINERS = """
-import array, collections, re, types
+import array, collections, gc, re, types
 class Rows(list): pass
 class Table(dict): pass
 class Default(dict):
@@ -65,7 +65,7 @@ for _ in range(2):
     r[c] = 1
     s[c] = 1; w[w] = w
     t[c] = 0; v[v] = 1; x[x] = x
-print(id(c))
+print(id(gc.get_referents(c)[0] if type(c) is types.MappingProxyType else c))
 """)
     found = [event.kind.name for event in result.accesses]
     assert found == (["READ"] * 2 * reads + ["WRITE"] * 2 * writes) * 2

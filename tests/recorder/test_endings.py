@@ -100,6 +100,14 @@ def test_a_script_ends_as_without_us(ending: str, scripts: Scripts) -> None:
     assert scripts.spools() == []
 
 
+@pytest.mark.parametrize("ending", ["falls off", "exit 3", "exception", "killed", "keyboard interrupt"])
+def test_it_does_so_if_a_user_starts_the_recorder(ending: str, scripts: Scripts) -> None:
+    """Not forked from us: its interpreter ends, too."""
+    scripts.write("script.py", ENDINGS[ending])
+    plain, recorded = scripts.plain("script.py"), scripts.run(scripts.recording_command("script.py"))
+    assert (recorded.returncode, recorded.stdout, recorded.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
 def test_finalizers_run_after_sys_exit(scripts: Scripts) -> None:
     scripts.write("script.py", FINALIZER + "import sys; sys.exit(2)")
     assert scripts.same("script.py") == 2

@@ -47,9 +47,8 @@ def codes() -> dict[int, tuple[FunctionType, CodeType]]:
     spaces = (vars(racing), globals(), vars(threading), vars(sys.modules["queue"]))
     return {
         id(each): (each, each.__code__)
-        for space in spaces
-        for each in gc.get_referrers(space)
-        if isinstance(each, FunctionType) and each.__globals__ is space
+        for each in gc.get_referrers(*spaces)  # looks at every object of the process
+        if isinstance(each, FunctionType) and any(each.__globals__ is space for space in spaces)
     }
 
 

@@ -453,9 +453,13 @@ LINES = [
 ]
 
 
-@pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("head", ["def f(d):", "def f(d):\n  for x in d:", "def f(d):\n while d:\n  with d.x:"])
-def test_functions_with_many_updates_are_followed(line: str, head: str) -> None:
+HEADS = ["def f(d):", "def f(d):\n  for x in d:", "def f(d):\n while d:\n  with d.x:"]
+
+
+@pytest.mark.parametrize(
+    ("head", "line"), [*((HEADS[2], line) for line in LINES), *((head, LINES[3]) for head in HEADS[:2])]
+)
+def test_functions_with_many_updates_are_followed(head: str, line: str) -> None:
     source = head + "\n" + "".join(f"    {line.format(i=i)}\n" for i in range(600))
     (code,) = (each for each in _weave(source)[2] if each.function == "f")
     assert (code.unwoven, code.flow) == (None, "full")

@@ -9,7 +9,7 @@ import pytest
 import sqlite_utils
 
 from opcodetrace.store import schema, schema_check
-from opcodetrace.store.trace_file import STEPS
+from opcodetrace.store.trace_file import STEPS, make_schema
 
 
 def new() -> sqlite_utils.Database:
@@ -19,7 +19,7 @@ def new() -> sqlite_utils.Database:
 @pytest.fixture
 def database() -> sqlite_utils.Database:
     made = new()
-    schema.bring_up_to_date(made)
+    make_schema(made.conn)
     return made
 
 
@@ -27,7 +27,7 @@ def database() -> sqlite_utils.Database:
 def migrated() -> sqlite_utils.Database:
     """Step by step, as a file of the first version came to what it is."""
     made = new()
-    schema.upgrade(made)
+    schema.upgrade(made.conn)
     return made
 
 
@@ -86,6 +86,13 @@ def test_what_is_published_is_what_the_steps_give(
     assert migrated.conn.execute("PRAGMA application_id").fetchone() == (schema.APPLICATION_ID,)
 
 
+def test_the_table_of_steps_is_made_as_by_sqlite_utils(
+    database: sqlite_utils.Database, migrated: sqlite_utils.Database
+) -> None:
+    of_steps = f"SELECT sql FROM sqlite_master WHERE tbl_name = '{schema_check.MIGRATIONS_TABLE}' ORDER BY name"
+    assert database.conn.execute(of_steps).fetchall() == migrated.conn.execute(of_steps).fetchall()
+
+
 def test_each_statement_of_the_published_schema_is_shown_as_it_is(database: sqlite_utils.Database) -> None:
     shown = {sql for _, sql in relations(database)}
     _, *statements = (each.rstrip(";\n") for each in schema_check.published().split("\n\n")[1:])
@@ -129,7 +136,7 @@ def test_a_file_of_the_first_schema_gets_what_was_added() -> None:
     old = new()
     schema.migrations.apply(old, stop_before=STEPS[1])
     assert "modules" not in old.table_names()
-    schema.bring_up_to_date(old)
+    schema.upgrade(old.conn)
     assert "modules" in old.table_names()
 
 
@@ -159,7 +166,7 @@ def test_events_of_a_file_from_before_they_lay_in_order() -> None:
     events = "SELECT * FROM events ORDER BY run_id, seq"
     before = connection.execute(events).fetchall()
     # WHEN it is brought up to date
-    schema.bring_up_to_date(old)
+    schema.upgrade(old.conn)
     # THEN what is told of the runs is the same, and each event's place is known
     assert connection.execute(events).fetchall() == before
     told = "SELECT seq, thread, kind, function, path, line, location, value FROM accesses WHERE run_id = ?"

@@ -64,6 +64,10 @@ COMMANDS = [
 ]
 ENDLESS = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n)"
 
+# For what is tried many times: each query is asked now and then.
+SHOWING = [command for command in COMMANDS if command[0] != "query"]
+SOME_QUERIES = st.lists(st.sampled_from([command for command in COMMANDS if command[0] == "query"]), max_size=3)
+
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)))
@@ -390,16 +394,20 @@ def test_whatever_stands_in_its_cells_a_file_is_shown_or_called_damaged(
 ) -> None:
     path = Path(shutil.copy(recorded, tmp_path_factory.mktemp("damaged") / "t.db"))
     damage(path, tables, data.draw)
-    for command in COMMANDS:
+    for command in (*SHOWING, *data.draw(SOME_QUERIES)):
         assert_told(ask(command, path), 0, 1, 2, 74)
     for number in ("1", "2"):
         assert_told(ask(("report", "--run", number), path), 0, 1, 2, 74)
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 1 << 32), st.integers(1, 40))
+@given(st.integers(0, 1 << 32), st.integers(1, 40), SOME_QUERIES)
 def test_whatever_its_bytes_are_a_file_is_shown_or_called_damaged(
-    recorded: Path, tmp_path_factory: pytest.TempPathFactory, seed: int, times: int
+    recorded: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    times: int,
+    queries: list[tuple[str, ...]],
 ) -> None:
     path = Path(shutil.copy(recorded, tmp_path_factory.mktemp("damaged") / "t.db"))
     chosen = random.Random(seed)
@@ -407,7 +415,7 @@ def test_whatever_its_bytes_are_a_file_is_shown_or_called_damaged(
     for _ in range(times):
         data[chosen.randrange(len(data))] = chosen.randrange(256)
     path.write_bytes(data)
-    for command in COMMANDS:
+    for command in (*SHOWING, *queries):
         assert_told(ask(command, path), 0, 1, 2, 74)
 
 

@@ -77,6 +77,41 @@ for _ in range(20):
 assert board.count == 20
 """
 
+# What gives the second thread its turn was there before it asked: it need not wait.
+GIVEN = """
+import os
+class Box: pass
+def hand_over(give, take):
+    box, (reader, writer) = Box(), os.pipe()
+    box.status, box.count = "idle", 0
+    def first():
+        box.status = "busy"
+        box.count += 1
+        give()
+        os.write(writer, b".")
+    thread = threading.Thread(target=first)
+    if box.status == "idle":
+        thread.start()
+        os.read(reader, 1)
+        take()
+        box.status = "idle"
+        box.count += 1
+    thread.join()
+    assert box.count == 2
+def emptied(semaphore, places):
+    for _ in range(places): semaphore.acquire()
+    return semaphore
+for each in (threading.Semaphore(0), emptied(threading.BoundedSemaphore(2), 2), emptied(threading.Lock(), 1)):
+    hand_over(each.release, each.acquire)
+event = threading.Event()
+hand_over(event.set, event.wait)
+for each in (queue.Queue(), queue.LifoQueue(), queue.PriorityQueue(), queue.SimpleQueue()):
+    hand_over(lambda: each.put(1), each.get)
+tasks = queue.Queue()
+tasks.put(1)
+hand_over(tasks.task_done, tasks.join)
+"""
+
 WORKER = """
 class Worker:
     def __init__(self): self.status, self.beat = "idle", time.monotonic()
@@ -239,6 +274,7 @@ PROGRAMS = {
     "last writer wins": HEARTBEAT,
     "handed over by start and join": HANDED_OVER,
     "worker": WORKER,
+    "given": GIVEN,
     "caches": CACHES,
     "conditions": CONDITIONS,
     "the standard library": LIBRARY,

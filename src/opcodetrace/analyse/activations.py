@@ -17,10 +17,11 @@ from opcodetrace.analyse.syntax import SHOWS, Syntax, Tree, Use
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Code, SwitchPoint
+from opcodetrace.trace.site import Code, Operation, Site, SwitchPoint
 
 Array = npt.NDArray[Any]
 
+_MARKERS = (Operation.ENTER, Operation.DEFINE)
 _SEQ_BITS = 36  # of a record's seq, in one number with its frame's
 _DEEPEST = 40  # calls between two accesses
 _FURTHEST = 4  # callers through which a value is followed
@@ -114,6 +115,13 @@ class Activations:
     def points(self) -> dict[tuple[int, int], SwitchPoint]:
         """By code and offset."""
         return {(code.id, point.offset): point for code in self._trace.codes for point in code.switch_points}
+
+    def node_at(self, code: Code, offset: int) -> ast.AST | None:
+        """What stands at an offset of a function."""
+        tree, point = self.syntax.tree(code.file), self.points.get((code.id, offset))
+        places: list[Site | SwitchPoint] = [] if point is None else [point]
+        places += [site for site in code.sites if site.offset == offset and site.operation not in _MARKERS]
+        return next((node for node in map(tree.at, places) if node is not None), None)
 
     def called_from(self, caller: int, place: int) -> list[int]:
         """Where the activations begin, in order, that the one which began at `caller` called from a place."""

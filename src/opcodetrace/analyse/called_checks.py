@@ -11,6 +11,7 @@ runs meanwhile (`any(map(self.has, keys))`) gives its result to something else.
 
 from __future__ import annotations
 
+import ast
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -22,10 +23,13 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.mixed_in import MixedIn
+from opcodetrace.analyse.refusals import keeps_from
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import MORE, Asked, Code, Operation
+from opcodetrace.trace.site import MORE, RETURNS, Asked, Code, Operation
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]
@@ -33,6 +37,7 @@ Tests = Mapping[int, Mapping[int, str]]
 DEEPEST = 8  # calls from a decision up to an access, or down to a check
 MOST_CALLERS = 200  # functions from which one may have been called, at any depth, that are looked at
 _RESULTS = {"present": "true", "absent": "false"}  # of __contains__
+_SERVES = frozenset(["__getattr__", "__getattribute__", "__get__"])  # `o.x`
 _TRUTHS = frozenset(["__bool__", "__len__"])
 _MARKERS = (Operation.ENTER, Operation.DEFINE)
 
@@ -43,6 +48,7 @@ class CalledCheck(NamedTuple):
     answer: str  # what it found (`trace.site.Test`)
     way: tuple[tuple[int, int], ...]  # code objects and offsets, from the check up to where its result was tested
     calls: tuple[tuple[int, int], ...] = ()  # from the access up to the call that was decided upon: files and lines
+    refuses: bool = False  # it was made by a function that raises if it finds something else
 
 
 class CalledChecks:
@@ -51,7 +57,12 @@ class CalledChecks:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._events = trace.events
+        self._came_back: dict[tuple[int, int], tuple[Asked, ...]] = {}
         self._is_known = not (trace.let_go or trace.merged or trace.missed or trace.holes)
+
+    @cached_property
+    def _mixed_in(self) -> MixedIn:
+        return MixedIn(self.activations.syntax)
 
     @cached_property
     def _loops(self) -> WaitingLoops:
@@ -87,7 +98,7 @@ class CalledChecks:
                 if site.operation in _MARKERS:
                     continue
                 tests = dict(above)
-                for asked in self._decisions.get((code.id, site.offset), ()):
+                for asked in self._asked(code, site.offset):
                     _add(tests, self._results(code.id, asked, 0))
                 tests.pop(site.id, None)
                 if tests:
@@ -107,6 +118,31 @@ class CalledChecks:
             for decision in code.decisions
             for place in decision.places
         }
+
+    def _asked(self, code: Code, offset: int) -> tuple[Asked, ...]:
+        """By what was answered it was decided that something is executed; and what was called before it that would
+        have raised otherwise: `self.check_free(key)`, then `self.d[key] = item`."""
+        found = self._decisions.get((code.id, offset), ())
+        refusing = self._refusing.get(code.id)
+        if refusing is None:
+            return found
+        known = self._came_back.get((code.id, offset))
+        if known is None:
+            tree, node = self.activations.syntax.tree(code.file), self.activations.node_at(code, offset)
+            known = tuple(asked for call, asked in refusing if node is not None and keeps_from(tree, call, node))
+            self._came_back[code.id, offset] = known
+        return (*known, *found)
+
+    @cached_property
+    def _refusing(self) -> dict[int, list[tuple[ast.AST, Asked]]]:
+        """By code object: the calls of functions of which it says something that they came back (`RETURNS`)."""
+        found: defaultdict[int, list[tuple[ast.AST, Asked]]] = defaultdict(list)
+        refuses = {code.id for code in self._trace.codes if any(each.result == RETURNS for each in code.answers)}
+        for (caller, place), called in sorted(self._called[0].items()) if refuses else ():
+            node = self.activations.node_at(self._codes[caller], place) if not called.isdisjoint(refuses) else None
+            if isinstance(node, ast.Call):
+                found[caller].append((node, Asked(place, RETURNS, called_name(node.func))))
+        return found
 
     def decides(self, check: int, site: int) -> bool:
         """Whether the code says that what a site of the same function does is done by what a check found."""
@@ -130,6 +166,14 @@ class CalledChecks:
                 if site.operation not in _MARKERS and not site.operation.startswith(("BINARY", "STORE", "DELETE")):
                     found[code.id, site.offset].append(site.id)
         return found
+
+    @cached_property
+    def _loads(self) -> set[tuple[int, int]]:
+        """By code object and offset: where attributes are read."""
+        codes = self._trace.codes
+        return {
+            (code.id, each.offset) for code in codes for each in code.sites if each.operation == Operation.LOAD_ATTR
+        }
 
     @cached_property
     def _called(self) -> tuple[dict[tuple[int, int], set[int]], dict[int, set[tuple[int, int]]]]:
@@ -158,8 +202,9 @@ class CalledChecks:
                 edge for each in fresh if self._leads_up(self._codes[each]) for edge in self._called[1].get(each, ())
             }
             for caller, place in edges:
-                for asked in self._decisions.get((caller, place), ()):
-                    _add(found, ((site, asked.answer) for site in self._reads.get((caller, asked.offset), ())))
+                for asked in self._asked(self._codes[caller], place):
+                    reads = self._reads.get((caller, asked.offset), ()) if asked.answer != RETURNS else ()
+                    _add(found, ((site, asked.answer) for site in reads))
                     _add(found, self._results(caller, asked, 0))
             fresh = [caller for caller in {caller for caller, _ in edges} if caller not in known]
             known.update(fresh)
@@ -170,7 +215,7 @@ class CalledChecks:
     def _results(self, code: int, asked: Asked, depth: int) -> Iterator[tuple[int, str]]:
         """The checks that may have given what was asked for, and what they found."""
         for called in self._called[0].get((code, asked.offset), ()) if depth < DEEPEST else ():
-            for each in _answers(self._codes[called], asked):
+            for each in self._answers(self._codes[called], asked, code):
                 for site in self._reads.get((called, each.offset), ()):
                     yield site, each.answer
                 yield from self._results(called, each, depth + 1)
@@ -232,14 +277,16 @@ class CalledChecks:
         for level in range(DEEPEST):
             if line is None:
                 return None
-            for asked in self._decisions.get((code.id, offset), ()):
+            for asked in self._asked(code, offset):
                 if self._loops.any_between(code.file, self._lines.get((code.id, asked.offset), 0), line):
                     continue
-                if level and self._is_it(check, code, at, asked.offset, until):
+                refuses = asked.answer == RETURNS
+                if level and not refuses and self._is_it(check, code, at, asked.offset, until):
                     return CalledCheck(asked.answer, ((code.id, asked.offset),), tuple(calls))
                 found = self._found(at, asked, until, check, 0)
                 if found is not None:
-                    return found._replace(way=(*found.way, (code.id, asked.offset)), calls=tuple(calls))
+                    way = (*found.way, (code.id, asked.offset))
+                    return found._replace(way=way, calls=tuple(calls), refuses=refuses)
             call = activations.calls.get(at)
             caller = None if call is None or call.caller_seq is None else activations.calls.get(call.caller_seq)
             if call is None or caller is None or call.place is None or not self._leads_up(code):
@@ -259,7 +306,7 @@ class CalledChecks:
             return None
         call = self.activations.calls[calls[number - 1]]
         called = self._trace.site_codes[call.site]
-        for each in _answers(called, asked):
+        for each in self._answers(called, asked, self._trace.site_codes[self.activations.calls[at].site].id):
             way: tuple[tuple[int, int], ...] = ((called.id, each.offset),)
             if self._is_it(check, called, call.seq, each.offset, until):
                 return CalledCheck(each.answer, way)
@@ -267,6 +314,23 @@ class CalledChecks:
             if found is not None:
                 return found._replace(way=(*found.way, *way))
         return None
+
+    def _answers(self, code: Code, asked: Asked, caller: int) -> Iterator[Asked]:
+        """What a function's result says if it was what was asked for; nothing if the function has another name."""
+        serves = code.function.rpartition(".")[2] in _SERVES and (caller, asked.offset) in self._loads
+        if not serves and not _is_named(code.function, asked.callee):
+            did = self._mixed_in.asked(code, asked.callee, asked.answer)
+            failing = (each.asked for each in code.answers if did is not None and each.result == "raises")
+            yield from (each._replace(answer=did or "") for each in failing)
+            return
+        wanted = _RESULTS.get(asked.answer, asked.answer)
+        for answer in code.answers:
+            if answer.result == wanted:
+                yield answer.asked
+            elif wanted == MORE and answer.result == "raises":
+                yield answer.asked._replace(answer=MORE)
+            elif not answer.result and wanted not in ("raises", MORE, RETURNS):
+                yield answer.asked._replace(answer=wanted)
 
     def _is_it(self, check: int, code: Code, begun: int, offset: int, until: int) -> bool:
         """Whether a read was the last one of an instruction, in the activation that began then, and before `until`."""
@@ -279,6 +343,14 @@ class CalledChecks:
         later = slice(check + 1, int(np.searchsorted(events.seq, until)))
         again = (events.site[later] == site) & (events.frame[later] == events.frame[check])
         return not any(self.activations.of(check + 1 + int(each)).begun == begun for each in np.flatnonzero(again))
+
+    def are_at_one_place(self, one: int, other: int) -> bool:
+        """Whether two reads are made by the same expression. The test of a loop is there twice."""
+        sites = [int(self._events.site[place]) for place in (one, other)]
+        codes, spans = zip(
+            *((self._trace.site_codes[site].id, self._trace.sites[site].span) for site in sites), strict=True
+        )
+        return sites[0] == sites[1] or (codes[0] == codes[1] and spans[0] == spans[1] and None not in spans[0])
 
     def comes_the_same_way(self, check: int, way: tuple[tuple[int, int], ...]) -> bool:
         """Whether another thread's read was made by the same calls."""
@@ -294,20 +366,6 @@ class CalledChecks:
                 return expected == way[-1]
             own, begun = (self._trace.site_codes[caller.site].id, call.place), caller.seq
         return True
-
-
-def _answers(code: Code, asked: Asked) -> Iterator[Asked]:
-    """What a function's result says if it was what was asked for; nothing if the function has another name."""
-    if not _is_named(code.function, asked.callee):
-        return
-    wanted = _RESULTS.get(asked.answer, asked.answer)
-    for answer in code.answers:
-        if answer.result == wanted:
-            yield answer.asked
-        elif wanted == MORE and answer.result == "raises":
-            yield answer.asked._replace(answer=MORE)
-        elif not answer.result and wanted not in ("raises", MORE):
-            yield answer.asked._replace(answer=wanted)
 
 
 def _is_named(function: str, callee: str) -> bool:

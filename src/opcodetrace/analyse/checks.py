@@ -22,6 +22,7 @@ from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
@@ -132,6 +133,7 @@ class Checked(NamedTuple):
     changes: list[int]  # the latest first
     way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
     calls: tuple[tuple[int, int], ...] = ()
+    refuses: bool = False
 
 
 class Checks:
@@ -147,6 +149,23 @@ class Checks:
     @cached_property
     def histories(self) -> Histories:
         return Histories(self._events)
+
+    @cached_property
+    def tests(self) -> Tests:
+        """Those that a function makes itself, of which it is known what some of them must find."""
+        return {
+            site.id: {test.site: test.answer for test in site.tests}
+            for site in self._trace.sites.values()
+            if any(test.answer for test in site.tests)
+        }
+
+    @cached_property
+    def changed_meanwhile(self) -> Array:
+        """The places of the writes and deletions that may have been tested before a write of another thread, and not
+        since."""
+        kind = self._events.kind
+        acts = self.made_by_one((kind == EventKind.WRITE) | (kind == EventKind.DELETE), self.tests)
+        return self.histories.after_another(acts, self.tests, self.called.tests) if len(acts) else acts
 
     def made_by_one(self, among: Array, tests: Tests) -> Array:
         """The places of those accesses that may have been decided upon by a check. `among` is a mask."""
@@ -226,7 +245,7 @@ class Checks:
                     answer = "raises" if found.answer == MORE else found.answer
                     if (changes and looked_again) or not self._agrees(self._with_value(answer, place, act), place):
                         break
-                    return Checked(place, found.answer, answer, changes, found.way, found.calls)
+                    return Checked(place, found.answer, answer, changes, *found[1:])
                 looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
 
@@ -353,13 +372,8 @@ def acted_on_a_stale_check(
     thread's write came from the very same instruction. A thread that writes the value that is there already, made anew,
     changes nothing. If both write the same constant, such as a flag, they did what the check guards twice; of a check
     in another function only if they wrote it by the same instruction: else one may have stopped the other."""
-    events = trace.events
-    tests = {
-        site.id: {test.site: test.answer for test in site.tests}
-        for site in trace.sites.values()
-        if any(test.answer for test in site.tests)
-    }
-    acts = checks.made_by_one((events.kind == EventKind.WRITE) | (events.kind == EventKind.DELETE), tests)
+    events, tests = trace.events, checks.tests
+    acts = checks.changed_meanwhile
     if not len(acts):
         return
 
@@ -371,6 +385,9 @@ def acted_on_a_stale_check(
         if asks_more(found.asked) and not checks.is_done_twice(change, act):
             return False
         if location.kind is LocationKind.WHOLE:
+            if act.value is ABSENT:
+                place = int(np.searchsorted(events.seq, act.seq))
+                return is_undone_by_taking(trace, checks.called.activations.syntax, found, found.changes, place)
             return checks.is_done_once(act.site) and is_undone_by_adding(
                 trace, found, [events[each] for each in found.changes], act
             )
@@ -389,7 +406,6 @@ def acted_on_a_stale_check(
             return None if change.site == act.site else False
         return None if act.location in unseen and not holds else not holds
 
-    acts = checks.histories.after_another(acts, tests, checks.called.tests)
     yield from _stale(trace, pasts, checks, acts.tolist(), tests, undone)
 
 

@@ -22,6 +22,7 @@ from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.numbers_taken import numbers_taken_twice
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
+from opcodetrace.analyse.remembered import Overtaken, overtaken
 from opcodetrace.analyse.replaced import Replaced, Replacements, unguarded_changes
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
@@ -67,6 +68,13 @@ class Evidence:
         told = {each.overwritten_by for each in self.lost if each.overwritten_by is not None}
         unseen = {each.location for each in self.unseen}
         return list(acted_on_a_stale_check(self.trace, self.pasts, self.checks, told, unseen))
+
+    @cached_property
+    def overtaken(self) -> list[tuple[Overtaken, bool]]:
+        """What was remembered though it had been reset; and whether that is sure."""
+        told = {each.act for each in self.stale_checks}
+        acts = self.checks.changed_meanwhile
+        return list(overtaken(self, acts[~np.isin(self.trace.events.seq[acts], list(told))].tolist()))
 
     @cached_property
     def failures(self) -> list[Stale]:

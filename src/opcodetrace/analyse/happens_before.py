@@ -32,6 +32,7 @@ from opcodetrace.trace.sync import (
     FIRST_IN_FIRST_OUT,
     LAST_IN_FIRST_OUT,
     QUEUES,
+    SEMAPHORES,
     SETS_FUTURE,
     Act,
     Primitive,
@@ -212,8 +213,11 @@ def orders(
         type_name = objects[number].type_name
         if type_name in QUEUES:
             found += _of_queue(used, type_name, free_threaded=free_threaded)
+            found += _of_joined_queue(used)
         elif type_name in EVENTS:
             found += _of_event(used)
+        elif type_name in SEMAPHORES:
+            found += _of_semaphore(used)
         elif type_name == Primitive.BARRIER:
             found += _of_barrier(used)
         elif type_name == Primitive.FUTURE:
@@ -318,6 +322,45 @@ def _of_queue(used: Sequence[SyncOperation], type_name: str, *, free_threaded: b
                 yield Order(giver, given.took_effect(), taker, seq, carrier, doubt)
             if mixed and not items:
                 mixed = False
+
+
+def _of_semaphore(used: Sequence[SyncOperation]) -> Iterator[Order]:
+    """Who releases a semaphore without having acquired it gives a place, to whoever acquires one next without a wait.
+    (One that waits is let go on by a signal.) A thread that gives its own place back hands nothing on, as with a lock.
+
+    How many places there were at first is not recorded; the given ones are taken first."""
+    given: deque[tuple[int, int]] = deque()  # by which thread, and the seq at which that took effect
+    taken: defaultdict[int, list[tuple[int, int] | None]] = defaultdict(list)  # by thread: who gave what it has
+    ended = [each for each in used if each.done and each.first.operation in (Act.RELEASE, Act.ACQUIRE)]
+    for operation in sorted(ended, key=lambda each: each.took_effect()):
+        thread, seq = operation.first.thread, operation.took_effect()
+        if operation.first.operation == Act.ACQUIRE:
+            place = given.popleft() if given else None
+            taken[thread].append(place)
+            if place is not None and place[0] != thread:
+                yield Order(*place, thread, seq, Carrier("release", "acquire", operation.first.object), Doubt.STATE)
+        elif not taken[thread]:
+            given.append((thread, seq))
+        else:
+            place = taken[thread].pop()
+            if place is not None:
+                given.appendleft(place)
+
+
+def _of_joined_queue(used: Sequence[SyncOperation]) -> Iterator[Order]:
+    """All that was done came before a join that found nothing left to do. (One that waits is let go on by a signal.)"""
+    done: dict[int, int] = {}  # by thread: the seq at which its latest task_done took effect
+    known: defaultdict[int, dict[int, int]] = defaultdict(dict)  # by the thread that joins: what it knows of that
+    ended = [each for each in used if each.done and each.first.operation in (Act.TASK_DONE, Act.JOIN)]
+    for operation in sorted(ended, key=lambda each: each.took_effect()):
+        thread, seq = operation.first.thread, operation.took_effect()
+        if operation.first.operation == Act.TASK_DONE:
+            done[thread] = seq
+            continue
+        for other, since in done.items():
+            if other != thread and known[thread].get(other) != since:
+                known[thread][other] = since
+                yield Order(other, since, thread, seq, Carrier("task_done", "join", operation.first.object))
 
 
 def _overlapping(operations: Iterable[SyncOperation]) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import bisect
 from collections.abc import Collection, Iterator
 from functools import cached_property
@@ -10,19 +11,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import is_member
 from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.checks import Checked
 from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.last_items import is_undone_by_taking
+from opcodetrace.analyse.refusals import is_refused, refusals
 from opcodetrace.analyse.sizes import adds_one
+from opcodetrace.analyse.syntax import Tree
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
-from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.site import WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
+from opcodetrace.trace.site import WRITTEN, Code, Operation, asks_more
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Act, Primitive
 
@@ -69,11 +72,13 @@ class Harm:
             return deleted and self._fails(found, act)
         return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
 
-    def is_wrong_twice(self, found: Checked, act: int) -> bool:
-        """Whether it is wrong to do it twice."""
+    def is_wrong_twice(self, found: Checked, act: int, other: int) -> bool:
+        """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""
         events = self._events
         if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
-            return REMOVES in self.expression(act) and not self._is_expected(found, act)
+            syntax = self._checks.called.activations.syntax
+            takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act)
+            return (takes_it or REMOVES in self.expression(act)) and not self._is_expected(found, act)
         if self._location(act).kind is LocationKind.WHOLE:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
@@ -82,7 +87,7 @@ class Harm:
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
-        if not found.way and self._refuses(found, act):
+        if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
         value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
@@ -106,13 +111,21 @@ class Harm:
         cache: cache[k] = []`, then `cache[k].append(x)`. What the cache keeps it in is its own affair."""
         if not found.way:
             return False
-        code, offset = found.way[-1]
-        syntax = self._checks.called.activations.syntax
-        of_code = self._codes[code]
-        tree = syntax.tree(of_code.file)
-        places: list[Site | SwitchPoint] = [each for each in of_code.sites if each.offset == offset]
-        places += [each for each in of_code.switch_points if each.offset == offset]
-        return any(node is not None and is_made_and_changed(tree, node) for node in map(tree.at, places))
+        code, offset = self._tested(found)
+        activations = self._checks.called.activations
+        node = activations.node_at(code, offset)
+        return node is not None and is_made_and_changed(activations.syntax.tree(code.file), node)
+
+    def _tested(self, found: Checked) -> tuple[Code, int]:
+        """Where a branch asked for the answer: a function and an offset."""
+        if found.way:
+            code, offset = found.way[-1]
+            return self._codes[code], offset
+        site = int(self._events.site[found.check])
+        return self._trace.site_codes[site], self._trace.sites[site].offset
+
+    def _node(self, place: int) -> tuple[Tree, ast.AST] | None:
+        return self._checks.called.activations.syntax.of_site(int(self._events.site[place]))
 
     @cached_property
     def _codes(self) -> dict[int, Code]:
@@ -126,9 +139,28 @@ class Harm:
 
     def _refuses(self, found: Checked, act: int) -> bool:
         """Whether the program takes it for an error to do it twice: it raises by the same check."""
-        syntax = self._checks.called.activations.syntax
-        test, done = (syntax.of_site(int(self._events.site[place])) for place in (found.check, act))
-        return test is not None and done is not None and test[0].is_refused(test[1], done[1])
+        activations, done = self._checks.called.activations, self._node(act)
+        test = activations.node_at(*self._tested(found))
+        return test is not None and done is not None and not found.calls and is_refused(done[0], test, done[1])
+
+    def _was_refused(self, found: Checked, act: int, other: int) -> bool:
+        """Whether the other thread came to a `raise` by the same check, if that does not always lead there:
+        `if d[key] != item: raise ...`. That it came there shows in what it read for it."""
+        events, called = self._events, self._checks.called
+        check, done = (self._node(place) for place in (found.check, act))
+        raising = [] if found.way or check is None or done is None else list(refusals(check[0], check[1], done[1]))
+        if not raising:
+            return False
+        later = slice(other + 1, other + _NEAR)
+        reads = other + 1 + np.flatnonzero(events.frame[later] == events.frame[other])
+        activation = called.activations.of(other)
+        for place in reads.tolist():
+            read = self._node(place)
+            if called.activations.of(place) != activation:
+                return False
+            if read is not None and any(step.parent in raising for step in read[0].above(read[1])):
+                return True
+        return False
 
     def _does_more(self, found: Checked, act: int) -> bool:
         """Whether the same check decided that an object is made that threads share and change, or that something is
@@ -170,14 +202,7 @@ class Harm:
 
     @cached_property
     def _first_seen(self) -> Array:
-        """By object (`Opaque.identity`): the place of the first event that has it as its value."""
-        events = self._events
-        identities = events.identities()
-        found = np.full(int(identities.max(initial=0)) + 1, len(events), np.int64)
-        for start in reversed(range(0, len(events), PIECE)):
-            (which,) = np.nonzero(events.tag[start : start + PIECE] == ValueTag.OBJECT)
-            found[identities[events.word[start : start + PIECE][which[::-1]]]] = start + which[::-1]
-        return found
+        return first_seen(self._events)
 
     def _is_awaited(self, act: int) -> bool:
         """Whether it took a task an `await` to make the object: what is connected or opened, and then thrown away."""

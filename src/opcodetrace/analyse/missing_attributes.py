@@ -1,8 +1,9 @@
-"""Attributes that are made when they are missed: two threads miss one, and both make it.
+"""Attributes and items that are made when they are missed: two threads miss one, and both make it.
 
 Python looks for an attribute itself before it calls `__getattr__`, or the `__get__` of a descriptor that has no
 `__set__` (`cached_property`): that such a function was called for `o.x` says that `o` had no `x` by then. So it is a
-check, like `if "x" not in o.__dict__`, with nothing of it in the code.
+check, like `if "x" not in o.__dict__`, with nothing of it in the code. So it is with an item of a dictionary if its
+class has a `__missing__`.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from opcodetrace.trace.site import Code, Operation
 
 BACK = 4096  # events before a function among which its thread's last one is looked for
 _GET, _GETATTR = "__get__", "__getattr__"
-_OWNER = {_GET: 1, _GETATTR: 0}  # which parameter is the object that was asked
+_MISSING = "__missing__"
+_OWNER = {_GET: 1, _GETATTR: 0, _MISSING: 0}  # which parameter is the object that was asked
 _KINDS = frozenset([LocationKind.ATTRIBUTE, LocationKind.ITEM])  # of `o.__dict__`, if a class has a `__getattr__`
 _WRITES = frozenset([Operation.STORE_SUBSCR, Operation.STORE_ATTR, Operation.CALL])
 
 
 class MadeTwice(NamedTuple):
-    """A thread missed an attribute, another one wrote it, and then the first one wrote what it had made."""
+    """A thread missed an attribute or an item, another one wrote it, and then the first one wrote what it had made."""
 
     location: int
     change: int  # seqs
@@ -74,7 +76,7 @@ class _Search:
         return Histories(self._events)
 
     def is_maker(self, site: int) -> bool:
-        """Whether an instruction writes an attribute of the object that its function was called for."""
+        """Whether an instruction writes an attribute of the object that its function was called for; or the item."""
         code = self._trace.site_codes[site]
         method = _method(code)
         if method not in _OWNER or self._trace.sites[site].operation not in _WRITES:
@@ -83,13 +85,13 @@ class _Search:
         if code.signature.resumes or len(code.signature.parameters) <= owner:
             return False
         found = self._activations.syntax.of_site(site)
-        if found is None or _written_to(found[1]) != code.signature.parameters[owner]:
+        names = code.signature.parameters[owner : owner + 2 if method == _MISSING else owner + 1]
+        written = None if found is None else _item(found[1]) if method == _MISSING else _written_to(found[1])
+        if found is None or written != names:
             return False
         function = found[0].function(found[1])
         return function is not None and not any(
-            isinstance(each, ast.Name)
-            and each.id == code.signature.parameters[owner]
-            and isinstance(each.ctx, ast.Store)
+            isinstance(each, ast.Name) and each.id in names and isinstance(each.ctx, ast.Store)
             for each in own_nodes(function)
         )
 
@@ -132,8 +134,11 @@ class _Search:
         return int(events.seq[max(0, first - BACK) + own[-1]]) if self._is_whole and len(own) else begun
 
     def _was_missed(self, act: int, location: Location) -> bool:
-        """Whether Python called the function because the object had no attribute of that name."""
+        """Whether Python called the function because the object had no attribute of that name, or no such item. Who
+        asked for the item may be code that is not woven."""
         caller = self._activations.node_of_caller(act)
+        if _method(self._trace.site_codes[int(self._events.site[act])]) == _MISSING:
+            return location.kind is LocationKind.ITEM and (caller is None or isinstance(caller, ast.Subscript))
         if not isinstance(caller, ast.Attribute) or caller.attr != location.key:
             return False
         site = self._trace.site_codes[int(self._events.site[act])]
@@ -154,11 +159,21 @@ def _method(code: Code) -> str:
     return code.function.rpartition(".")[2]
 
 
-def _written_to(node: ast.AST) -> str | None:
+def _written_to(node: ast.AST) -> tuple[str, ...] | None:
     """The variable whose attribute is written."""
     match node:
         case ast.Subscript(ast.Attribute(ast.Name(name), "__dict__")) | ast.Attribute(ast.Name(name)):
-            return name
+            return (name,)
         case ast.Call(ast.Name("setattr"), [ast.Name(name), *_]):
-            return name
+            return (name,)
+    return None
+
+
+def _item(node: ast.AST) -> tuple[str, ...] | None:
+    """The variables of which an item is written, and that are its key."""
+    match node:
+        case ast.Subscript(ast.Name(name), ast.Name(key)):
+            return name, key
+        case ast.Call(ast.Attribute(ast.Name(), "__setitem__"), [ast.Name(name), ast.Name(key), _]):
+            return name, key
     return None

@@ -7,8 +7,10 @@ answer, and what rests on it is not told.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from enum import Enum, auto
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 from opcodetrace.analyse.assignments import writes_always
@@ -85,6 +87,13 @@ class Tree:
                         self._parents[child] = node, field
                         pending.append(child)
 
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """By name; none of several that have the same."""
+        found = [node for node in self._parents if isinstance(node, ast.ClassDef)]
+        counts = Counter(each.name for each in found)
+        return {each.name: each for each in found if counts[each.name] == 1}
+
     def at(self, place: Site | SwitchPoint) -> ast.AST | None:
         """The expression or statement that an instruction is of."""
         if None in (place.line, place.column, place.end_line, place.end_column):
@@ -158,19 +167,6 @@ class Tree:
             isinstance(each, ast.Raise | ast.Assert) and each.lineno < line for each in own_nodes(function)
         )
 
-    def is_refused(self, test: ast.AST, act: ast.AST) -> bool:
-        """Whether a statement raises by a test if what is done otherwise is not done: `if closed: raise ...`."""
-        for step in self.above(test):
-            match step.parent:
-                case ast.If(body=body, orelse=otherwise) as choice if step.field == "test":
-                    if isinstance(body[-1], ast.Raise) and not otherwise:
-                        return self.follows(choice, act) is True
-                    is_done = any(act in ast.walk(each) for each in body)
-                    return is_done and bool(otherwise) and isinstance(otherwise[-1], ast.Raise)
-                case ast.stmt():
-                    return False
-        return False
-
     def is_free(self, node: ast.AST, name: str) -> bool:
         """Whether a variable of that name is not the function's own there."""
         function = self.function(node)
@@ -184,13 +180,22 @@ class Tree:
 
     def constant(self, name: str) -> tuple[object] | None:
         """What the module gives a global, if that is one constant and nothing else is ever given to one of the name."""
-        found: list[tuple[object] | None] = []
+        match self.given_once(name):
+            case ast.Constant(value):
+                return (value,)
+        return None
+
+    def given_once(self, name: str) -> ast.expr | None:
+        """What the module gives a global, if nothing else is ever given to one of the name."""
+        found: list[ast.expr | None] = []
         for node, (parent, _) in self._parents.items():
             match node:
                 case ast.Name(id=given, ctx=ast.Store() | ast.Del()) if given == name:
                     match parent:
-                        case ast.Assign([ast.Name()], ast.Constant(value)) if self._is_of_module(parent):
-                            found.append((value,))
+                        case ast.Assign([ast.Name()], value) if self._is_of_module(parent):
+                            found.append(value)
+                        case ast.AnnAssign(ast.Name(), value=value) if self._is_of_module(parent):
+                            found.append(value)
                         case _:
                             found.append(None)
                 case ast.alias() if (node.asname or node.name) == name:

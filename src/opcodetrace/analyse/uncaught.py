@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opcodetrace.analyse.activations import Activations
-from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.checks import Checks
 from opcodetrace.analyse.counted_indexes import is_counted
+from opcodetrace.analyse.early_flags import EarlyFlags
 from opcodetrace.analyse.handlers import Handlers
-from opcodetrace.analyse.made_of import Function, own_nodes
+from opcodetrace.analyse.made_of import Function, own_nodes, times_stored
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.windows import Lanes
@@ -29,6 +29,12 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
 
+_MISSING = {  # what an access raises if nothing is there
+    LocationKind.ITEM: KeyError.__name__,
+    LocationKind.WHOLE: IndexError.__name__,
+    LocationKind.ATTRIBUTE: AttributeError.__name__,
+    LocationKind.GLOBAL: NameError.__name__,
+}
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL])
 _SAME = frozenset(["list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"])
 _ONE_OF = frozenset(["next", "min", "max", "choice"])  # they give one of what they go over
@@ -46,15 +52,19 @@ class Uncaught(NamedTuple):
     is_sure: bool  # they came in that order in every order that agrees with the trace
     shared_at: int | None = None  # if the change came too late: the location by which the object was shared,
     share: int | None = None  # and the write that did so
+    flagged_at: int | None = None  # or the location that told that it was made,
+    flag: int | None = None  # and the write of that
 
 
-def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen: Collection[int]) -> Iterator[Uncaught]:
+def uncaught_failures(
+    trace: Trace, pasts: Pasts, checks: Checks, told: Collection[int], unseen: Collection[int]
+) -> Iterator[Uncaught]:
     """Those of which another thread's deletion is the reason. Not if the thread had waited for that, nor those that are
     `told` of (seqs). Of locations that code wrote to which is not woven (`unseen`), nothing is told."""
     failures = np.flatnonzero(trace.events.failed() & (trace.events.kind == EventKind.READ))
     if not len(failures):
         return
-    search = _Search(trace, pasts, unseen)
+    search = _Search(trace, pasts, checks, unseen)
     uncaught = set(trace.events.places(trace.uncaught).values())
     looked_at: Counter[int] = Counter()  # by site
     for failure in failures.tolist():
@@ -65,20 +75,26 @@ def uncaught_failures(trace: Trace, pasts: Pasts, told: Collection[int], unseen:
             looked_at[site] += 1
             if looked_at[site] > MAX_REPORTED or not search.is_reported(failure):
                 continue
-        found = search.of(failure, ended=failure in uncaught) or search.half_made(failure) or search.counted(failure)
+        found = (
+            search.of(failure, ended=failure in uncaught)
+            or search.half_made(failure)
+            or search.counted(failure)
+            or search.told_too_early(failure)
+        )
         if found is not None:
             yield found
 
 
 class _Search:
-    def __init__(self, trace: Trace, pasts: Pasts, unseen: Collection[int]) -> None:
+    def __init__(self, trace: Trace, pasts: Pasts, checks: Checks, unseen: Collection[int]) -> None:
         self._trace = trace
         self._events = trace.events
         self._failed = trace.events.failed()
         self._pasts = pasts
         self._unseen = unseen
-        self._histories = Histories(trace.events)
-        self._activations = Activations(trace)
+        self._histories = checks.histories
+        self._activations = checks.called.activations
+        self._flags = EarlyFlags(trace, checks)
         self._handlers = Handlers(trace)
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         self._has_tasks = Lanes(trace).has_tasks
@@ -134,21 +150,73 @@ class _Search:
         events = self._events
         number = int(events.location[failure])
         location, containers = self._trace.locations.get(number), self._trace.containers
-        if not self._failed[failure] or location is None or not location.certain or containers is None:
+        if not self._failed[failure] or location is None or not location.certain:
             return None
-        if location.kind is not LocationKind.ATTRIBUTE or number in self._unseen or not containers[number]:
+        if location.kind is not LocationKind.ATTRIBUTE or number in self._unseen:
             return None
         if any(events.kind[place] != EventKind.READ for place in self._histories.before(failure)):
             return None
         change = next((place for place in self._histories.after(failure) if events.kind[place] != EventKind.READ), None)
         if change is None or events.kind[change] != EventKind.WRITE or not self._are_two_threads(change, failure):
             return None
-        share = self._share(failure, int(containers[number]))
+        container = 0 if containers is None else int(containers[number])
+        share = self._share(failure, container) if container else None
         if share is None or events.thread[share] != events.thread[change]:
-            return None
+            return self._made_meanwhile(failure, change)
         failed, changed, shared = (int(events.seq[place]) for place in (failure, change, share))
         is_sure = failed < changed - events.before[change] and shared < failed - events.before[failure]
         return Uncaught(number, None, changed, failed, bool(is_sure), int(events.location[share]), shared)
+
+    def _made_meanwhile(self, failure: int, change: int) -> Uncaught | None:
+        """If the attribute was written by the very `__init__` of the object, or by a method that this calls: however
+        the thread had come by the object (`self.__class__ = Real; self.__init__()`), it was not made yet."""
+        if self._pasts.holds(change, failure) is not False or not self._is_initialised(change):
+            return None
+        events = self._events
+        failed, changed = (int(events.seq[place]) for place in (failure, change))
+        is_sure = failed < changed - events.before[change]
+        return Uncaught(int(events.location[failure]), None, changed, failed, bool(is_sure))
+
+    def _is_initialised(self, change: int) -> bool:
+        """Whether an attribute is written of the object whose `__init__` is under way: `self.x = x` there, or in what
+        it calls by `self.set_up()`."""
+        for part in self._activations.parts(change):
+            function = part.tree.function(part.node)
+            first = None if function is None else next(iter(function.args.posonlyargs + function.args.args), None)
+            match part.node:
+                case ast.Attribute(ast.Name(name)) | ast.Call(ast.Attribute(ast.Name(name))):
+                    is_own = first is not None and name == first.arg
+                case ast.Call(ast.Attribute(ast.Call(ast.Name("super")))):
+                    is_own = True
+                case _:
+                    return False
+            if function is None or not is_own or times_stored(function, first.arg):  # type: ignore[union-attr]
+                return False
+            if function.name == "__init__":
+                return True
+        return False
+
+    def told_too_early(self, failure: int) -> Uncaught | None:
+        """What the thread had been told to be there, by a flag that another one had set before it made that."""
+        events = self._events
+        number = int(events.location[failure])
+        location = self._trace.locations.get(number)
+        if not self._failed[failure] or location is None or not location.certain or number in self._unseen:
+            return None
+        if str(events[failure].value) != _MISSING.get(location.kind):
+            return None
+        fill = self._flags.fill(number)
+        if fill is None or fill < failure or not self._are_two_threads(fill, failure):
+            return None
+        known = self._flags.known_by(failure, fill) if self._pasts.holds(fill, failure) is False else None
+        if known is None or int(events.location[known[0]]) in self._unseen:
+            return None
+        flag, check = known
+        seqs = [int(events.seq[place]) for place in (flag, check, failure, fill)]
+        earliest = [int(events.seq[place] - events.before[place]) for place in (check, failure, fill)]
+        is_sure = all(one < other for one, other in zip(seqs, earliest, strict=False))
+        at = int(events.location[flag])
+        return Uncaught(number, None, seqs[3], seqs[2], is_sure, flagged_at=at, flag=seqs[0])
 
     def counted(self, failure: int) -> Uncaught | None:
         """An item of a list, by an index that the thread had made of the number of items, if another one took items out

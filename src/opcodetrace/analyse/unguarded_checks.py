@@ -27,9 +27,12 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after
-from opcodetrace.analyse.checks import Checked, Histories, is_undone_by_adding
+from opcodetrace.analyse.checks import Checked, Histories, begins_between, is_undone_by_adding
+from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
+from opcodetrace.analyse.last_items import is_undone_by_taking
+from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
@@ -61,6 +64,10 @@ class UnguardedCheck(NamedTuple):
     is_same_check: bool  # the other one is such a check; else it is a write or deletion
     gil_only: bool  # this build has no switch point between check and act
     is_sure: bool  # it is known that the check would go otherwise
+    flag: int | None = None  # if the check said that the other one had been made: the write that it found
+    acts_at: int | None = None  # and the location of act and other
+    read: int | None = None  # if the other one is a reset: what the act's value was made of,
+    outdated_by: int | None = None  # and the other thread's write that belongs to the reset
 
 
 class _Pair(NamedTuple):
@@ -88,9 +95,11 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         site: {**called.get(site, {}), **more.get(site, {}), **tests.get(site, {})}
         for site in tests.keys() | more.keys() | called.keys()
     }
-    repeated = _closest(evidence, _repeated(evidence, acts, either))
+    led = _leading_to(trace, tests, called)
+    pairs_of = [_repeated(evidence, acts, either), _repeated(evidence, acts, led)]
+    repeated = _closest(evidence, np.concatenate(pairs_of, axis=1))
     changed = _closest(evidence, _changed(evidence, acts, checks.histories))
-    search = _Search(evidence, tests, more)
+    search = _Search(evidence, tests, more, led)
     found: dict[_Pair, Checked] = {
         pair: checked
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
@@ -121,6 +130,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             or windows.may_be_another_object(act, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(earlier, later)
+            # who comes by another check would have to take that lock, too, and then checks again
+            or (search.leads_to(act, other) and windows.have_a_common_lock(window, window))
         ):
             continue
         told_at.add(key)
@@ -128,6 +139,56 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
         is_sure = not asks_more(checked.asked)
         yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked), is_sure)
+    yield from _passed_too_early(evidence, repeated, told)
+    for each, gil_only in possibly_overtaken(evidence, changed.T.tolist(), told):
+        first, last, remote, read, change = (
+            int(events.seq[place]) for place in (each.check, each.act, each.reset, each.read, each.change)
+        )
+        yield UnguardedCheck(
+            int(events.location[each.act]),
+            first,
+            last,
+            remote,
+            is_same_check=False,
+            gil_only=gil_only,
+            is_sure=False,
+            read=read,
+            outdated_by=change,
+        )
+
+
+def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -> Iterator[UnguardedCheck]:
+    """Checks of flags that are set before what they tell of is made (`early_flags`), one for each place in the code.
+    `pairs`: writes, and the next checks of the same."""
+    events = evidence.trace.events
+    found = [each for each in early_looks(evidence, pairs.T.tolist()) if int(events.site[each.look]) not in told]
+    windows = Windows(
+        evidence,
+        (
+            window
+            for each in found
+            for window in (Window(each.flag, each.fill), *(Window(at, at) for at in (each.check, each.look)))
+        ),
+    )
+    told_at = set()
+    for each in sorted(found):
+        flag, check, look, fill, need = each
+        key = int(events.location[flag]), int(events.site[check]), int(events.site[look])
+        window = Window(flag, fill)
+        came = look < fill  # in this very run
+        if (
+            key in told_at
+            or not windows.lets_in(window, check)
+            or any(windows.have_a_common_lock(window, Window(at, at)) for at in (check, look))
+        ):
+            continue
+        if not came and windows.may_be_ordered(fill, look):
+            continue
+        told_at.add(key)
+        first, last, remote, before = (int(events.seq[place]) for place in (check, look, fill, flag))
+        gil_only = not came and windows.is_gil_only(window)
+        is_sure = need is Need.RAISES
+        yield UnguardedCheck(key[0], first, last, remote, False, gil_only, is_sure, before, int(events.location[look]))
 
 
 def _is_gil_only(windows: Windows, window: Window, checked: Checked) -> bool:
@@ -154,6 +215,18 @@ def _asking_more(site: Site) -> dict[int, str]:
     return {test.site: MORE for test in site.tests if asks_more(test.answer)} if site.operation in _STORES else {}
 
 
+def _leading_to(trace: Trace, tests: _Tests, called: _Tests) -> dict[int, dict[int, str]]:
+    """By the site of a store that is made if nothing is there: the checks of others that nothing is there, by which its
+    function is called: `if key not in self.d: self.add(key)`."""
+    found = {}
+    for site, answers in tests.items():
+        if trace.sites[site].operation in _STORES and answers and _OF_NOTHING.issuperset(answers.values()):
+            leading = {check: answer for check, answer in called.get(site, {}).items() if answer in _OF_NOTHING}
+            if leading:
+                found[site] = leading
+    return found
+
+
 def _alike(tests: _Tests) -> tuple[Array, Array]:
     """The sites of checks, in order; and of each, the place of the first one that asks the same: whether nothing is
     there, however it asks. Of others it is one site alone."""
@@ -173,6 +246,8 @@ def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
     trace = evidence.trace
     events = trace.events
     acts = acts[events.kind[acts] != EventKind.READ]
+    if not tests:
+        return NO_PAIRS
     wanted, alike = _alike(tests)
     reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
     if not len(acts) or not len(reads):
@@ -260,12 +335,13 @@ def _closest(evidence: Evidence, pairs: Array) -> Array:
 class _Search:
     """Looks into pairs."""
 
-    def __init__(self, evidence: Evidence, tests: _Tests, more: _Tests) -> None:
+    def __init__(self, evidence: Evidence, tests: _Tests, more: _Tests, led: _Tests) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._sources = evidence.sources
         self._tests = tests
         self._asking_more = more
+        self._led = led
         self._either = {site: {**answers, **tests.get(site, {})} for site, answers in more.items()}
         self._sites_of_checks = {check for answers in tests.values() for check in answers}
         self._pasts = evidence.pasts
@@ -287,28 +363,39 @@ class _Search:
 
     def _is_repeated(self, found: Checked, pair: _Pair) -> bool:
         events, (act, other) = self._events, pair
-        if not self._asks_alike(found, other):
+        if not self._asks_alike(found, other) and not (self.leads_to(act, other) and not found.way):
             return False
         between = self._between(act, other)
         if any(events.kind[place] != EventKind.READ for place in between):
             return False  # what the other check found is not by this act
-        parts = self._asking_more.get(int(events.site[act]), {}) if asks_more(found.asked) else {}  # of one check
-        looks = (place for place in between if int(events.site[place]) not in parts and self._looks(place, act))
+        looks = (place for place in between if not self._is_part(place, found, pair) and self._looks(place, act))
         if any(self._had_heard(other, place) for place in looks):
             return False  # the other thread had found it so before, and may have done the same by that
         if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(found, pair):
             return False
         if asks_more(found.asked):
             return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
-        return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act)
+        if found.refuses and self._acts_again(pair, anywhere=True):
+            return False
+        return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
 
-    def _acts_again(self, pair: _Pair) -> bool:
-        """Whether the thread of the other check did the same by it."""
+    def _is_part(self, place: int, found: Checked, pair: _Pair) -> bool:
+        """Whether a look is one of several that the other thread's check consists of."""
+        events, (act, check) = self._events, pair
+        look, decided = int(events.site[place]), int(events.site[act])
+        if asks_more(found.asked):
+            return look in self._asking_more.get(decided, {})
+        is_one = events.frame[place] == events.frame[check] and not begins_between(events, place, check)
+        return look in self._tests.get(decided, {}) and bool(is_one)
+
+    def _acts_again(self, pair: _Pair, *, anywhere: bool = False) -> bool:
+        """Whether the thread of the other check did the same by it; `anywhere`: in another function, too."""
         events, (act, other) = self._events, pair
         own = (place for place in self._histories.after(other) if events.thread[place] == events.thread[other])
         for place in own:
             if events.kind[place] != EventKind.READ:
-                return bool(events.site[place] == events.site[act] and events.frame[place] == events.frame[other])
+                is_here = anywhere or bool(events.frame[place] == events.frame[other])
+                return is_here and bool(events.site[place] == events.site[act])
             if events.site[place] == events.site[other]:
                 return False
         return False
@@ -316,18 +403,14 @@ class _Search:
     def _asks_alike(self, found: Checked, other: int) -> bool:
         """Whether the other check is the same one, or at another place in the code, to make something if nothing is
         there."""
-        if self._is_at_one_place(found.check, other):
+        if self._checks.called.are_at_one_place(found.check, other):
             return self._checks.called.comes_the_same_way(other, found.way)
         makes = {int(self._events.site[found.check]), int(self._events.site[other])} <= self._sites_of_making
         return makes and not found.way
 
-    def _is_at_one_place(self, one: int, other: int) -> bool:
-        """Whether two reads are made by the same expression. The test of a loop is there twice."""
-        sites = [int(self._events.site[place]) for place in (one, other)]
-        codes, spans = zip(
-            *((self._trace.site_codes[site].id, self._trace.sites[site].span) for site in sites), strict=True
-        )
-        return sites[0] == sites[1] or (codes[0] == codes[1] and spans[0] == spans[1] and None not in spans[0])
+    def leads_to(self, act: int, check: int) -> bool:
+        """Whether what is done if nothing is there is called by another check that nothing is there."""
+        return int(self._events.site[check]) in self._led.get(int(self._events.site[act]), {})
 
     @cached_property
     def _sites_of_making(self) -> set[int]:
@@ -415,6 +498,9 @@ class _Search:
         if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
             is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
             return found.answer == "present" and is_of_it
+        syntax = self._checks.called.activations.syntax
+        if act == change and is_undone_by_taking(trace, syntax, found, [act], act):
+            return True
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
             return found.answer in _OF_MORE and any(word in self._harm.expression(change) for word in _EMPTIES)
         needs_it = location.kind is LocationKind.ITEM and events.kind[act] != EventKind.WRITE

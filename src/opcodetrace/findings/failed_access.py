@@ -16,6 +16,7 @@ NAME = "failed access"
 CHECK = "check"
 SEEN = "seen"
 SHARE = "share"
+FLAG = "flag"
 CHANGE = "change"
 FAILURE = "failure"
 
@@ -28,12 +29,13 @@ class FailedAccessKind(Kind):
     plural = "failed accesses"
     claim = (
         "A thread found that something was there, another thread took it away, and the first one's access raised; or "
-        "another thread had shared an object that was not made yet."
+        "another thread had shared what was not made yet, or had said that it was."
     )
     roles = (
         Role(CHECK, "the read on which it depended that the access is made", groups=True),
         Role(SEEN, "if there is no check: the own access by which the thread knew that it was there"),
         Role(SHARE, "if it was not there yet: the other thread's write by which the first one had got the object"),
+        Role(FLAG, "or the other thread's write by which the first one had found that it was made"),
         Role(
             CHANGE,
             "the other thread's write or deletion, after which the check would have gone otherwise; or its late write",
@@ -52,7 +54,7 @@ class FailedAccessKind(Kind):
         told = {stale.act for stale in evidence.failures}
         unseen = {each.location for each in evidence.unseen}
         for each in (
-            *uncaught_failures(evidence.trace, evidence.pasts, told, unseen),
+            *uncaught_failures(evidence.trace, evidence.pasts, evidence.checks, told, unseen),
             *uses_of_none(evidence.trace, evidence.pasts, unseen),
         ):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
@@ -63,6 +65,9 @@ class FailedAccessKind(Kind):
             if each.share is not None and each.shared_at is not None:
                 roles = {SHARE: each.share, **roles}
                 locations.append(each.shared_at)
+            if each.flag is not None and each.flagged_at is not None:
+                roles = {FLAG: each.flag, **roles}
+                locations.append(each.flagged_at)
             yield Finding(NAME, severity, Certainty.PROVEN, roles, tuple(locations))
 
     def headline(self, total: Total) -> str:
@@ -78,7 +83,15 @@ class FailedAccessKind(Kind):
         if change is None or failure is None:
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
-        share = teller.step(SHARE)
+        share, flag = teller.step(SHARE), teller.step(FLAG)
+        if flag is not None:
+            yield (
+                f"{other} said that it was done ({teller.place(flag.site)}), so {one} went on, and its access "
+                f"{teller.did(failure)}. {other} {teller.did(change)} only after that."
+            )
+            yield f"The program was not ready for that: the exception ended {one}, or was only reported."
+            yield f"It would be excluded if {other} said so only then, or if both held the same lock from the check on."
+            return
         if share is not None:
             yield (
                 f"{other} shared the object ({teller.place(share.site)}), and {one}'s access {teller.did(failure)}. "
@@ -89,7 +102,10 @@ class FailedAccessKind(Kind):
             return
         if check is None:
             knew = "" if seen is None else f"{one} {teller.did(seen)}, then "
-            if failure.value is None and change.seq > failure.seq:
+            if failure.value is not None and change.seq > failure.seq:
+                yield f"{one}'s access {teller.did(failure)}: {other} was still making the object."
+                yield f"{other} {teller.did(change)} only after that."
+            elif failure.value is None and change.seq > failure.seq:
                 yield f"{one} {teller.did(failure)} and asked that for an attribute. Then {other} {teller.did(change)}."
             elif failure.value is None:
                 yield f"{knew}{other} {teller.did(change)}. {one} {teller.did(failure)} and asked it for an attribute."

@@ -18,6 +18,8 @@ NAME = "stale check"
 CHECK = "check"
 CHANGE = "change"
 ACT = "act"
+READ = "read"
+OUTDATED = "outdated by"
 
 
 class StaleCheckKind(Kind):
@@ -34,6 +36,8 @@ class StaleCheckKind(Kind):
             True,
         ),
         Role(ACT, "the write or deletion that the check decided upon", Mark.WRONG, groups=True),
+        Role(READ, "if the change took back what the check had not found: what the write was made of"),
+        Role(OUTDATED, "and the other thread's write by which that is out of date"),
     )
     pivot = CHANGE
 
@@ -42,6 +46,13 @@ class StaleCheckKind(Kind):
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, ACT: stale.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
+        places = evidence.trace.events.seq
+        for each, is_sure in evidence.overtaken:
+            severity = Severity.HAPPENED if is_sure else Severity.POSSIBLE
+            at = {CHECK: each.check, CHANGE: each.reset, ACT: each.act, READ: each.read, OUTDATED: each.change}
+            location = int(evidence.trace.events.location[each.act])
+            roles = {role: int(places[place]) for role, place in at.items()}
+            yield Finding(NAME, severity, Certainty.INFERRED, roles, (location,))
         lost = {each.overwritten_by for each in evidence.lost}
         unseen = {each.location for each in evidence.unseen}
         for made in attributes_made_twice(evidence.trace, evidence.pasts, lost, unseen):
@@ -77,7 +88,15 @@ class StaleCheckKind(Kind):
                 f"{one} checked {teller.label} ({teller.place(check.site)}), then {other} {teller.did(change)}, and "
                 f"{one} went on as its check had told: it {teller.did(act)}."
             )
-        if check is not None and act.whole:
+        read, outdated = teller.step(READ), teller.step(OUTDATED)
+        if read is not None and outdated is not None:
+            yield (
+                f"That was made of what it had read before ({teller.place(read.site)}), and {other} had changed "
+                f"({teller.place(outdated.site)}). So what is out of date stays there."
+            )
+        elif check is not None and act.whole and act.value is ABSENT:
+            yield "So no item was left, though one was to stay."
+        elif check is not None and act.whole:
             if teller.severity is Severity.HAPPENED:
                 is_twice = is_same(check.value, act.value) and check.site.operation == Operation.CONTAINS
                 yield "So it is in there twice." if is_twice else "So there is more in it than the check allows."
@@ -90,6 +109,11 @@ class StaleCheckKind(Kind):
             return (
                 "Proven: the trace shows the accesses, and which look-up led to the function. Python calls it only if "
                 "it has found nothing."
+            )
+        if teller.severity is Severity.HAPPENED and teller.step(READ) is not None:
+            return (
+                "Inferred: the trace shows the accesses, and that the value was used after that; the code, that it was "
+                "made of what was read."
             )
         if teller.severity is Severity.HAPPENED:
             return (
@@ -106,6 +130,8 @@ class StaleCheckKind(Kind):
         if change is None:
             return None
         other = teller.lane(change.thread)
+        if teller.step(READ) is not None:
+            return {CHANGE: "taken back", ACT: "made of what was there before"}.get(role)
         return {CHECK: f"true until {other} comes", ACT: "by a STALE CHECK"}.get(role)
 
 

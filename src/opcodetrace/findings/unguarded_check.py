@@ -18,20 +18,29 @@ CHECK = "check"
 ACT = "act"
 OTHER_CHECK = "other check"
 CHANGE = "change"
+FLAG = "flag"
+READ = "read"
+OUTDATED = "outdated by"
 
 
 class UnguardedCheckKind(PossibleKind):
     """See `analyse.unguarded_checks`. What happened at the same lines is told as that alone."""
 
     name = NAME
-    claim = "Nothing that was seen keeps another thread out from between a thread's check and what it does by it."
+    claim = (
+        "Nothing that was seen keeps another thread out from between a thread's check and what it does by it; or a "
+        "thread may pass a check by a flag that another one sets before it makes what is then needed."
+    )
     roles = (
+        Role(FLAG, "if the check said that something had been made: the other thread's write that it found"),
         Role(CHECK, "the read on which it depended that the act is done", groups=True),
         Role(ACT, "what the check decided upon", Mark.WARNING, groups=True),
         Role(OTHER_CHECK, "another thread's check of the same, which could come in between", Mark.WARNING),
         Role(
             CHANGE, "or its write or deletion, which could, and would make the check find something else", Mark.WARNING
         ),
+        Role(READ, "if that only takes back what the act stores: what this is made of"),
+        Role(OUTDATED, "and the other thread's write by which that would be out of date", Mark.WARNING),
     )
     pivot = ACT
 
@@ -40,12 +49,19 @@ class UnguardedCheckKind(PossibleKind):
         acts = {each.act for each in (*evidence.stale_checks, *evidence.failures)}
         acts |= {each.second for each in evidence.unrepeatable_reads}
         acts |= {seq for lost in evidence.lost for seq in (lost.lost, lost.overwritten_by) if seq is not None}
+        acts |= {int(trace.events.seq[each.act]) for each, _ in evidence.overtaken}
         told = {int(trace.events.site[place]) for place in trace.events.places(acts).values()}
         for each in unguarded_checks(evidence, told):
             roles = {CHECK: each.check, ACT: each.act, OTHER_CHECK if each.is_same_check else CHANGE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
-            yield Finding(NAME, severity, certainty, roles, (each.location,))
+            if each.read is not None and each.outdated_by is not None:
+                roles |= {READ: each.read, OUTDATED: each.outdated_by}
+            locations = [each.location]
+            if each.flag is not None and each.acts_at is not None:
+                roles = {FLAG: each.flag, **roles}
+                locations.append(each.acts_at)
+            yield Finding(NAME, severity, certainty, roles, tuple(locations))
 
     def headline(self, total: Total) -> str:
         if total.label is None:
@@ -59,6 +75,14 @@ class UnguardedCheckKind(PossibleKind):
     def sentences(self, teller: Teller) -> Iterable[str]:
         check, act, other, change = (teller.step(role) for role in (CHECK, ACT, OTHER_CHECK, CHANGE))
         if check is None or act is None:
+            return
+        flag = teller.step(FLAG)
+        if flag is not None and change is not None:
+            yield from _too_early(teller, check, act, change, flag)
+            return
+        read, outdated = teller.step(READ), teller.step(OUTDATED)
+        if read is not None and outdated is not None and change is not None:
+            yield from _overtaken(teller, act, change, read, outdated)
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
         yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
@@ -88,7 +112,44 @@ class UnguardedCheckKind(PossibleKind):
         return "Possible: nothing was seen that makes one of the two wait for the other."
 
     def remark(self, role: str, teller: Teller) -> str | None:
+        if teller.step(FLAG) is not None:
+            return {FLAG: "set too early", CHANGE: "only now"}.get(role)
         return "could come in between" if role in (OTHER_CHECK, CHANGE) else None
+
+
+def _too_early(
+    teller: Teller, check: AccessStep, act: AccessStep, change: AccessStep, flag: AccessStep
+) -> Iterator[str]:
+    """Of a flag that is set before the work is done."""
+    name, other = teller.lane(act.thread), teller.lane(change.thread)
+    looked, made = teller.place(act.site), teller.place(change.site)
+    yield (
+        f"{other} set {teller.label} ({teller.place(flag.site)}), and made only after that ({made}) what {name} looked "
+        f"for ({looked}) as it had checked {teller.label} ({teller.place(check.site)})."
+    )
+    if act.seq < change.seq:
+        yield f"In this run, {name} came in between, and found nothing."
+    else:
+        otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
+        yield f"{otherwise} {name} could come in between, and would find nothing."
+    if teller.certainty is Certainty.INFERRED:
+        yield f"That {name} needs it is inferred: {other} goes over it, too, but only once it has made it."
+    yield f"Set it last, or hold one lock from {teller.place(flag.site)} to {made}, and at {looked}."
+
+
+def _overtaken(
+    teller: Teller, act: AccessStep, change: AccessStep, read: AccessStep, outdated: AccessStep
+) -> Iterator[str]:
+    """Of what is remembered until it is reset."""
+    name, other = teller.lane(act.thread), teller.lane(change.thread)
+    made, changed = teller.place(read.site), teller.place(outdated.site)
+    otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
+    yield (
+        f"{name} keeps in {teller.label} ({teller.place(act.site)}) what it makes of what it reads ({made}). "
+        f"{other} changes that ({changed}), and takes back what is kept ({teller.place(change.site)})."
+    )
+    yield (f"{otherwise} both could come after {name} has read, and before it stores: what is out of date would stay.")
+    yield f"Hold one lock from {made} to {teller.place(act.site)}, and for the change with its reset."
 
 
 def _did(teller: Teller, step: AccessStep) -> str:
@@ -101,6 +162,8 @@ def _twice(act: AccessStep) -> str:
     """What the other thread would do if it had made the same check before."""
     if act.kind == EventKind.DELETE:
         return "do the same, which would fail"
+    if act.whole and act.value is ABSENT:
+        return "take something out, too, though the check would hold no longer"
     if act.whole:
         return "add to it, too, though the check would hold no longer"
     if isinstance(act.value, Opaque) and not act.value.type_name.startswith(("datetime.", "decimal.")):

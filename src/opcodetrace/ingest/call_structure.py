@@ -22,9 +22,35 @@ SITE_BITS = 32  # of an ENTER record's key: the site of the call lies above the 
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """When activations began in each frame."""
+
+    frames: Array  # addresses, in order
+    order: Array  # indexes of the activations, by frame and seq
+    keys: Array  # of these: the frame's place * span + seq, in order
+    span: np.int64
+
+    @classmethod
+    def of(cls, seqs: Array, addresses: Array, span: np.int64) -> Begun:
+        frames, ranks = np.unique(addresses, return_inverse=True)
+        order = np.argsort(ranks * span + seqs)
+        return cls(frames, order, (ranks * span + seqs)[order], span)
+
+    def latest(self, addresses: Array, before: Array) -> Array:
+        """The index of the latest one at each address that began before a seq; -1 if there is none."""
+        if not len(self.frames):
+            return np.full(len(addresses), -1, np.int64)
+        rank = np.minimum(np.searchsorted(self.frames, addresses), len(self.frames) - 1).astype(np.int64)
+        place = np.searchsorted(self.keys, rank * self.span + before) - 1
+        there = (self.frames[rank] == addresses) & (place >= 0) & (self.keys[place] // self.span == rank)
+        return np.where(there, self.order[place], -1)
+
+
+@dataclass(frozen=True, slots=True)
 class CallStructure:
     """The ENTER records that name a caller, as far as kept accesses need them."""
 
+    begun: Begun
     seqs: Array
     records: Records
     parents: Array  # indexes; -1 if no woven function called it
@@ -37,28 +63,16 @@ class CallStructure:
         records = window.take(seqs)
         named = records["tags"] & 15 == Tag.INT
         seqs, records = seqs[named], records[named]
-        frames, ranks = np.unique(records["frame"] & np.uint64(ADDRESS_MASK), return_inverse=True)
         span = np.int64(seen.first + len(seen.kinds) + 1)
-        order = np.argsort(ranks * span + seqs)
-        keys = (ranks * span + seqs)[order]
-
-        def activation(addresses: Array, before: Array) -> Array:
-            """The latest one at each address that began before a seq; -1 if there is none."""
-            if not len(frames):
-                return np.full(len(addresses), -1, np.int64)
-            rank = np.minimum(np.searchsorted(frames, addresses), len(frames) - 1).astype(np.int64)
-            place = np.searchsorted(keys, rank * span + before) - 1
-            there = (frames[rank] == addresses) & (place >= 0) & (keys[place] // span == rank)
-            return np.where(there, order[place], -1)
-
+        begun = Begun.of(seqs, records["frame"] & np.uint64(ADDRESS_MASK), span)
         if not len(seqs):  # no calls were recorded
-            return cls(seqs, records, *(np.empty(0, np.int64) for _ in range(3)))
-        parents = activation(records["container"] & np.uint64(ADDRESS_MASK), seqs)
+            return cls(begun, seqs, records, *(np.empty(0, np.int64) for _ in range(3)))
+        parents = begun.latest(records["container"] & np.uint64(ADDRESS_MASK), seqs)
         needed = np.zeros(len(seqs) + 1, bool)  # the last entry is that of no activation
         found = [np.empty(0, np.int64)]
         for start in range(0, len(kept.seqs), CHUNK):
             part = slice(start, start + CHUNK)
-            found.append(np.unique(activation(kept.addresses(part) & np.uint64(ADDRESS_MASK), kept.seqs[part])))
+            found.append(np.unique(begun.latest(kept.addresses(part) & np.uint64(ADDRESS_MASK), kept.seqs[part])))
         fresh = np.unique(np.concatenate(found))
         while len(fresh := fresh[(fresh >= 0) & ~needed[fresh]]):
             needed[fresh] = True
@@ -68,7 +82,11 @@ class CallStructure:
         former, latter = by_place[:-1], by_place[1:]
         alike = (parents[former] == parents[latter]) & (records["key"][former] == records["key"][latter])
         follows = latter[alike & needed[former] & ~needed[latter] & (parents[latter] >= 0)]
-        return cls(seqs, records, parents, np.flatnonzero(needed), np.sort(follows))
+        return cls(begun, seqs, records, parents, np.flatnonzero(needed), np.sort(follows))
+
+    def activation(self, kept: Kept, which: Array) -> Array:
+        """Of some accesses, the index of the activation that made each; -1 if it is not known."""
+        return self.begun.latest(kept.addresses(which) & np.uint64(ADDRESS_MASK), kept.seqs[which])
 
     def of_events(self) -> Array:
         """The seqs of those ENTER records that the analysis needs."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.failed_iterations import FailedIterations
+from opcodetrace.ingest.handed_on import HandedOn, hand_on
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.iterations import changed_by_another
 from opcodetrace.ingest.labels import Labels, Unlabelled
@@ -70,6 +71,8 @@ def ingest(
     failed = FailedIterations.of(spool, seen, births, sites, interned)
     resized = changed_by_another(spool, seen, births, sites, interned)
     kept = shared_accesses(spool, seen, births, sites, interned, failed, np.unique(resized), keep_all=keep_all)
+    calls = CallStructure.of(spool, seen, kept)
+    handed_on = hand_on(kept, calls, sites, codes)
     changes = failed.changes(spool, kept)
     labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
@@ -78,13 +81,12 @@ def ingest(
     threads = _threads(spool, seen, interned, switches)
     sync_objects, synchronisation = synchronisation_of(seen, births, sites, interned, labels, threads, files, kept)
     accesses = int(seen.counts[[EventKind.READ, EventKind.WRITE, EventKind.DELETE]].sum())
-    calls = CallStructure.of(spool, seen, kept)
     of_readers = Need.ENTER_OF_READERS in needs
     markers = _markers(spool, seen, sites, calls, None if keep_all else kept, of_readers=of_readers)
     all_kept = len(kept.seqs) == accesses
     elsewhere = np.empty(0, np.int64) if all_kept else _elsewhere(spool, seen, sites, codes, kept)
     stored = len(kept.seqs)
-    events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, interned)
+    events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, handed_on, interned)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     notes = []
     if kept.unplaced:
@@ -316,12 +318,20 @@ def _elsewhere(window: SpooledRecords, seen: Survey, table: SiteTable, codes: It
 
 
 def _events(
-    window: SpooledRecords, births: Births | None, kept: Kept, markers: Array, elsewhere: Array, interned: Interned
+    window: SpooledRecords,
+    births: Births | None,
+    kept: Kept,
+    markers: Array,
+    elsewhere: Array,
+    handed_on: HandedOn,
+    interned: Interned,
 ) -> tuple[Events, Array]:
     """The events, and the addresses of frames by the numbers that they have there. They take the columns of `kept`."""
     others = np.sort(np.concatenate([markers, elsewhere]))
     away = np.isin(others, elsewhere)
     rows = window.take(others)
+    asked_for = np.searchsorted(others, handed_on.seqs)
+    rows["site"][asked_for], rows["frame"][asked_for], away[asked_for] = handed_on.sites, handed_on.frames, True
     kinds = np.where(away, np.uint8(EventKind.ELSEWHERE), rows["kind"] & np.uint8(RECORD_KIND_MASK))
     at = np.searchsorted(kept.seqs, others)
 

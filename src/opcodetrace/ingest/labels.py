@@ -17,6 +17,7 @@ from opcodetrace.trace.sync import TASK_QUEUES
 WHOLE_OPERAND = frozenset(["GET_ITER", "BEFORE_WITH"])  # whose source text is the object itself; 3.14 calls on `with`
 # of an asyncio.Queue, which put and get do by another method of it
 _PUTS_OR_GETS = re.compile(r"\.(put|get)(_nowait)?\(")
+_OF_ATTRIBUTES = re.compile(r"^(.*)\.__dict__$|^vars\((.*)\)$")  # the dictionary of an object
 MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")  # of a class, by its name: Color.RED
 
 
@@ -65,7 +66,8 @@ class Labels:
             case LocationKind.CELL:
                 return f"cell {name}"
             case LocationKind.ATTRIBUTE:
-                return f"{self._container(location)}.{name}"
+                owner = _OF_ATTRIBUTES.sub(r"\1\2", self._container(location))
+                return f"{owner}.{name}"
             case LocationKind.ITEM:
                 return f"{self._container(location)}[{self._key(location)}]"
             case LocationKind.SLICE:

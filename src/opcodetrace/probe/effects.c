@@ -637,9 +637,10 @@ attributes_got(Call *call, PyObject *result)
 static void
 attributes_of(Call *call, PyObject *result)
 {
-    if (result != NULL && call->container != NULL && PyDict_CheckExact(result) && has_plain_dict(call->container)) {
-        write_record(call, ALIAS, call->container, (Datum){0}, value_of(call, result));
-        birth_know((uint64_t)(uintptr_t)result & ADDRESS_MASK);
+    PyObject *dict = result == NULL ? NULL : behind_proxy(result);
+    if (dict != NULL && call->container != NULL && PyDict_CheckExact(dict) && has_plain_dict(call->container)) {
+        write_record(call, ALIAS, call->container, (Datum){0}, value_of(call, dict));
+        birth_know((uint64_t)(uintptr_t)dict & ADDRESS_MASK);
     }
 }
 

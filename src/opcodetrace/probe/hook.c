@@ -113,6 +113,9 @@ item_begin(Thread *thread, Hook *hook, PyObject *container, PyObject *key)
     if (service == SERVED_BY_CODE) {
         return;
     }
+    if (UNLIKELY(service == FOREIGN_ITEM)) {
+        container = behind_proxy(container);
+    }
     Datum datum = item_key(thread, hook, service, container, key, false, false);
     pending->container = container_word(thread, container);
     if (UNLIKELY(datum.sort & RAISES)) {
@@ -145,6 +148,9 @@ item_read(Thread *thread, Hook *hook, PyObject *container, PyObject *value)
     Service service = service_of_item(&hook->verdict, container, READING);
     if (service == SERVED_BY_CODE) {
         return;
+    }
+    if (UNLIKELY(service == FOREIGN_ITEM)) {
+        container = behind_proxy(container);
     }
     Datum key = item_key(thread, hook, service, container, hook->name, true, !FREE_THREADED);
     Datum datum = value_datum(thread, value);
@@ -483,7 +489,8 @@ PERFORMER(READ_END)
         spool_miss();
     }
     else if (LIKELY(begun->kind != 0)) {
-        finish(thread, begun, value_datum(thread, value));
+        PyObject *read = UNLIKELY(begun->kind == ALIAS) ? behind_proxy(value) : value;
+        finish(thread, begun, value_datum(thread, read));
     }
     leave(thread);
 }
@@ -634,11 +641,12 @@ PERFORMER(CELL_DELETE)
 PERFORMER(HAS_BEGIN)
 {
     Pending *pending = pending_push(thread, hook->site, activation_word(thread));
+    PyObject *container = behind_proxy(key);
     bool by_key;
-    if (contains_items(key, &by_key)) {
+    if (contains_items(container, &by_key)) {
         pending->key = by_key ? mapping_key(thread, value) : WHOLE;
         pending->value = by_key ? ABSENT : value_datum(thread, value);
-        pending->container = container_word(thread, key);
+        pending->container = container_word(thread, container);
         pending->kind = (uint8_t)key_flags(READ, pending->key);
     }
     leave(thread);

@@ -100,6 +100,12 @@ enum { CALL_STANDS_BEHIND = INLINE_CACHE_ENTRIES_CALL };
 
 typedef struct _PyInterpreterFrame Frame;
 
+/* Objects/descrobject.c: mappingproxyobject, which no header has. What it shows never changes. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *mapping;
+} MappingProxy;
+
 static inline PyThreadState *
 current_thread_state(void)
 {

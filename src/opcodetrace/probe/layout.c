@@ -57,6 +57,7 @@ sizes_fit(void)
         {&PyBaseObject_Type, sizeof(PyObject)},
         {&PyType_Type, sizeof(PyHeapTypeObject)},
         {&PyDict_Type, sizeof(PyDictObject)},
+        {&PyDictProxy_Type, sizeof(MappingProxy)},
         {&PyList_Type, sizeof(PyListObject)},
         {&PyUnicode_Type, sizeof(PyUnicodeObject)},
         {&PyCell_Type, sizeof(PyCellObject)},

@@ -161,14 +161,22 @@ has_plain_dict(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     bool able = (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) || type->tp_dictoffset != 0;
-    if (!able || type->tp_getattro != PyObject_GenericGetAttr || PyModule_Check(object) || PyType_Check(object) ||
-        lookup_may_run_code(type)) {
+    getattrofunc plain = PyType_Check(object) ? PyType_Type.tp_getattro : PyObject_GenericGetAttr;
+    if (!able || type->tp_getattro != plain || PyModule_Check(object) || lookup_may_run_code(type)) {
         return false;
     }
     PyObject *served = type_lookup(type, dict_name);
-    bool plain =
-        served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(served));
-    return plain;
+    return served != NULL && Py_IS_TYPE(served, &PyGetSetDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(served));
+}
+
+PyObject *
+behind_proxy(PyObject *object)
+{
+    if (!Py_IS_TYPE(object, &PyDictProxy_Type)) {
+        return object;
+    }
+    PyObject *mapping = ((MappingProxy *)object)->mapping;
+    return PyDict_CheckExact(mapping) ? mapping : object;
 }
 
 bool

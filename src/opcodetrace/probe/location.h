@@ -59,8 +59,11 @@ size_of(PyObject *container)
 bool tells_its_truth(PyObject *object);
 /* Does `in` look among the object's own items, by C code? `by_key`: as a mapping does. */
 bool contains_items(PyObject *object, bool *by_key);
-/* Is `object.__dict__` the memory of its attributes, and of no other's? (A threading.local has one for each thread.) */
+/* Is `object.__dict__` the memory of its attributes, and of no other's? (A threading.local has one for each thread.) Of a class
+   it is a mappingproxy of that. */
 bool has_plain_dict(PyObject *object);
+/* The dictionary that a mappingproxy shows; of anything else, the object itself. Borrowed. */
+PyObject *behind_proxy(PyObject *object);
 /* The name `__dict__`, interned. */
 extern PyObject *dict_name;
 

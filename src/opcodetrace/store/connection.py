@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
-import sqlite_utils
-
 from opcodetrace.errors import DatabaseError, NotATraceFile
-from opcodetrace.store import read_only, schema, schema_check
+from opcodetrace.store import read_only, schema_check
 from opcodetrace.store.rows import Budget, References, Row, Table, at_most, in_parts
-from opcodetrace.store.trace_file import STEPS, Damage, check_place, guard, make, steps_of, told, uri
+from opcodetrace.store.trace_file import STEPS, Damage, check_place, guard, make, make_schema, steps_of, told, uri
 from opcodetrace.store.waiting import WaitingConnection, connect, is_interrupt
 from opcodetrace.trace.sync import SyncObject
 
@@ -44,7 +42,6 @@ class Connection:
         self._references: dict[int, References] = {}  # of runs that were asked for
         self._objects: dict[int, dict[int, SyncObject]] = {}  # the same
         self._budget = Budget()
-        self._tables = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, wait: float | None = None) -> Self:
@@ -103,7 +100,7 @@ class Connection:
             )
         if parts:
             is_old = len(steps) < len(STEPS)
-            expected = schema.parts_after(len(steps)) if is_old else schema_check.current()
+            expected = _parts_after(len(steps)) if is_old else schema_check.current()
             strange = schema_check.strange(parts, expected, any_views=is_old)
             if strange is not None or steps != STEPS[: len(steps)]:
                 raise self._not_ours(strange or "it has other upgrade steps")
@@ -111,8 +108,11 @@ class Connection:
             self._check_places()
             return
         with self._transaction():  # another recorder may do the same: what is pending is asked for again
+            if schema_check.parts_of(self._connection) == set():
+                make_schema(self._connection)
+                return
             try:
-                schema.bring_up_to_date(self._tables)
+                _upgrade(self._connection)
             except (sqlite3.IntegrityError, sqlite3.DataError) as error:
                 raise Damage(f"it cannot be brought up to date: {error}") from error
 
@@ -193,3 +193,15 @@ class Connection:
         """The same as a whole: the names of the columns, and the rows."""
         with self.ask(sql, parameters) as answer:
             return answer.columns, list(answer.rows)
+
+
+def _parts_after(steps: int) -> frozenset[schema_check.Part]:
+    from opcodetrace.store import schema  # sqlite-utils, imported for a file of an older version alone
+
+    return schema.parts_after(steps)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    from opcodetrace.store import schema
+
+    schema.upgrade(connection)

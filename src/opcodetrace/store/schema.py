@@ -1,4 +1,5 @@
-"""The tables and views of a trace file: what makes a new one, and the steps that bring an older one up to date.
+"""The steps that bring the tables and views of an older trace file up to date. A new one is made without them
+(`trace_file.make_schema`): sqlite-utils, by which they are taken, is imported for older files alone.
 
 schema.sql is the schema as it is now, with a comment on each table and column, so that `.schema` shows them; a test
 holds it equal to what the steps give. Steps are append-only: never change one that was released. They make tables;
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -527,38 +527,16 @@ def outcomes_of_runs(database: Any) -> None:
     )
 
 
-def make(database: Database) -> None:
-    """The schema as it is now, in a new file; all steps have been done by that."""
-    # one by one: executescript would commit the transaction that this is a part of
-    for statement in published().split("\n\n"):
-        database.conn.execute(statement)
-    migrations.ensure_migrations_table(database)
-    now = str(datetime.now(UTC))
-    sql = f"INSERT INTO {MIGRATIONS_TABLE} (migration_set, name, applied_at) VALUES (?, ?, ?)"
-    database.conn.executemany(sql, [(MIGRATIONS, step, now) for step in STEPS])
-
-
-def bring_up_to_date(database: Database) -> None:
-    """Makes what the file lacks of the schema as it is now."""
-    if is_trace_file(database):
-        upgrade(database)
-    else:
-        make(database)
-
-
-def upgrade(database: Database) -> None:
-    """Step by step, without views meanwhile: SQLite would not rename what they mention."""
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Makes what the file lacks of the schema as it is now: step by step, without views meanwhile, as SQLite would not
+    rename what they mention."""
+    database = Database(connection, recursive_triggers=False, execute_plugins=False)
     for view in database.view_names():
-        database.conn.execute(f'DROP VIEW "{view}"')
+        connection.execute(f'DROP VIEW "{view}"')
     migrations.apply(database)
     for statement in published().split("\n\n"):
         if statement.startswith("CREATE VIEW"):
-            database.conn.execute(statement)
-
-
-def is_trace_file(database: Database) -> bool:
-    """Whether the file holds our tables."""
-    return bool(migrations.applied(database))
+            connection.execute(statement)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What can be said of a trace file by SQLite alone.
+"""What can be said of a trace file, and how a new one is made, by SQLite alone.
 
 A recording looks at its trace file before the script starts; sqlite-utils takes ten times as long to import as this.
 """
@@ -10,6 +10,7 @@ import os
 import pathlib
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from opcodetrace.errors import DatabaseError, NotATraceFile
 from opcodetrace.store import schema_check
@@ -47,6 +48,19 @@ STEPS = (
     "protections_of_locations",
     "outcomes_of_runs",
 )
+# As sqlite-utils makes it, to the byte.
+TABLE_OF_STEPS = (
+    """\
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+)""",
+    """\
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name")""",
+)
 
 
 class Damage(Exception):
@@ -75,6 +89,16 @@ def is_current(path: pathlib.Path) -> bool:
             if is_busy(error):
                 raise
             return False  # the long way says more
+
+
+def make_schema(connection: sqlite3.Connection) -> None:
+    """The schema as it is now, in an empty file; all steps have been done by that."""
+    # one by one: executescript would commit the transaction that this is a part of
+    for statement in (*schema_check.published().split("\n\n"), *TABLE_OF_STEPS):
+        connection.execute(statement)
+    now = str(datetime.now(UTC))
+    sql = f"INSERT INTO {schema_check.MIGRATIONS_TABLE} (migration_set, name, applied_at) VALUES (?, ?, ?)"
+    connection.executemany(sql, [(MIGRATIONS, step, now) for step in STEPS])
 
 
 def guard(connection: sqlite3.Connection) -> None:

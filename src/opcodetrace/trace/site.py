@@ -97,6 +97,10 @@ MORE = "more"
 ORDER = "order"  # the same, and it was whether something is less or greater than something else
 
 
+# An `Answer.result`, and what is asked of a call before an access: the function came back at all, and did not raise
+RETURNS = "returns"
+
+
 def asks_more(answer: str) -> bool:
     return answer in (MORE, ORDER)
 
@@ -129,7 +133,8 @@ class Decision(NamedTuple):
 class Answer(NamedTuple):
     """What a function's result says of what it had read, or called, last."""
 
-    result: str  # true, false, is None, is not None, raises; empty: whatever is asked of the result, is asked of that
+    # true, false, is None, is not None, raises, RETURNS; empty: whatever is asked of the result, is asked of that
+    result: str
     asked: Asked
 
 

@@ -16,7 +16,11 @@ from opcodetrace.trace.report_model import Interleaving, Protected, RunReport, S
 
 PROTECTED = "Why nothing was lost"
 PROTECTED_ELSEWHERE = "Why nothing was lost elsewhere"
-STATES = (("put", "the queue", "empty"), ("set", "the event", "unset"))
+STATES = (
+    ("put", "the queue", "empty"),
+    ("set", "the event", "unset"),
+    ("release", "the semaphore", "without a free place"),
+)
 
 
 def hand_over(interleaving: Interleaving) -> str:

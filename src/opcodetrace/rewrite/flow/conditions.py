@@ -29,6 +29,7 @@ _KEYS = (*_ITEMS, "name", "cell")
 _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the indexes that what is not empty has
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
+_ITEM_METHODS = ("get", "pop", "setdefault", "__getitem__", "__setitem__", "__contains__")
 ADDS = frozenset(["append", "add"])  # methods that put one item into a container
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
@@ -491,12 +492,14 @@ class Conditions:
     def _is_about(self, test: int, act: int) -> bool:
         """Whether a test tells, by the texts of both, if the access can be made: of the same container, and of what the
         access needs to be there."""
+        text, other_text = self._location(test), self._location(act)
+        if text is not None and text == other_text:
+            return True
         container = self._container(test)
         if container is None or container != self._container(act):
             return self._may_be_the_next(test, act)
-        text, other_text = self._location(test), self._location(act)
         if text is not None and other_text is not None:
-            return text == other_text
+            return False
         wanted = self._argument(act)
         if wanted is None:
             return True
@@ -622,22 +625,49 @@ class Conditions:
     def _location(self, index: int) -> Hashable:
         """The text of what an access names; None if it cannot be told."""
         run = self._run
-        if index in run.reading_calls or index in run.writing_calls:
+        if index in run.reading_calls or index in run.writing_calls or index in run.testing_calls:
             return self._called(index)
         if index in run.members:
-            return ("item", self._text(run.containers[index]), self._text(run.members[index]), None)
+            return self._item(run.containers[index], run.members[index])
         if index in run.targets:
-            return (self._keys[index][0], *map(self._text, run.targets[index]), self._named(index))
+            kind, targets = self._keys[index][0], run.targets[index]
+            return self._item(*targets) if kind == "item" else (kind, *map(self._text, targets), self._named(index))
         if index not in self._keys:
             return None
         if HERE.opcodes[run.instructions[index].name].makes is Makes.WRITE:
             return (self._keys[index][0], self._named(index))
         if 2 * index not in run.inputs:  # it gives nothing: a deletion
             return None
-        return (self._keys[index][0], *map(self._text, run.inputs[2 * index]), self._named(index))
+        kind, operands = self._keys[index][0], run.inputs[2 * index]
+        if kind == "item" and len(operands) == 2:
+            return self._item(*operands)
+        return (kind, *map(self._text, operands), self._named(index))
+
+    def _item(self, container: Nodes, key: Nodes) -> Hashable:
+        """The same of an item: of `o.__dict__["x"]`, the text of `o.x`."""
+        name = constant_key(self._run.code, self._run.instructions, key)
+        owner = self._owner(container) if isinstance(name, str) else None
+        if owner is not None:
+            return ("name", self._text(owner), name)
+        return ("item", self._text(container), self._text(key), None)
+
+    def _owner(self, container: Nodes) -> Nodes | None:
+        """The object of which this is the dictionary of attributes: of `o.__dict__` and `vars(o)`, `o`."""
+        run, root = self._run, self.value(container)
+        node = min(root, default=UNREACHED)
+        if len(root) != 1 or node < 0:
+            return None
+        index, inputs = node // 2, run.inputs[node]
+        if run.instructions[index].name == "LOAD_ATTR":
+            return inputs[0] if self._keys.get(index) == ("name", "__dict__") else None
+        named = self._named_attribute(index) if index in run.reading_calls else None
+        if named is not None:
+            return named[0] if run.code.co_names[named[1]] == "__dict__" else None
+        operands = self._operands(index) if index in run.given else ()
+        return operands[0] if len(operands) == 1 and run.callee_names(inputs) == {"vars"} else None
 
     def _called(self, index: int) -> Hashable:
-        """The same of a call: d.get(k), getattr(o, n), getitem(d, k) and their like."""
+        """The same of a call: d.get(k), getattr(o, n), hasattr(o, n), getitem(d, k) and their like."""
         run = self._run
         node = self._loaded(index)
         if node is None:
@@ -648,13 +678,13 @@ class Conditions:
         name = None if shift is None else run.code.co_names[instruction.arg >> shift]
         if len(operands) < 2:
             return None
-        if name in ("getattr", "setattr"):
+        if name in ("getattr", "setattr", "hasattr"):
             attribute = constant_key(run.code, run.instructions, operands[1])
             named = attribute if isinstance(attribute, str) else self._text(operands[1])
             return ("name", self._text(operands[0]), named)
-        is_method = name in ("get", "pop", "setdefault", "__getitem__", "__setitem__") and run.inputs[node]
-        if is_method or name in ("getitem", "setitem"):
-            return ("item", self._text(operands[0]), self._text(operands[1]), None)
+        is_method = name in _ITEM_METHODS and run.inputs[node]
+        if is_method or name in ("getitem", "setitem", "contains"):
+            return self._item(operands[0], operands[1])
         return None
 
     def _named_attribute(self, call: int) -> tuple[Nodes, int] | None:

@@ -24,7 +24,7 @@ from opcodetrace.rewrite.interpreters import (
     Makes,
     is_subscript,
 )
-from opcodetrace.trace.site import MORE
+from opcodetrace.trace.site import MORE, RETURNS
 
 _MOST_ASKED = 8  # of what decides upon one instruction, and of what may have raised; the nearest before it
 _DEEPEST = 20  # `not` in a row
@@ -103,6 +103,7 @@ class Decisions:
                 if self._may_give(index, result):
                     rivals = [other for other in returns if other != index and self._may_give(other, result)]
                     found |= {Result(result, each) for each in self._said_by(index, result, rivals)}
+        found |= {Result(RETURNS, each) for each in self._if_not_refused(returns)}
         known = {(each.result, each.question.at) for each in found}
         found |= {each for each in self._if_not_there(returns) if (each.result, each.question.at) not in known}
         return sorted(each for each in found if not self._conditions.is_in_loop(each.question.at))
@@ -285,10 +286,19 @@ class Decisions:
         ]
 
     def _failing(self) -> list[int]:
-        """What may raise, so that the function does."""
-        run = self._run
-        reached = [index for index, depth in enumerate(run.depth) if depth >= 0 and run.escapes[index] == UNREACHED]
-        return [index for index in reached if self._may_fail(index)]
+        """What may raise, so that the function does; by what handles it, too: `except KeyError: raise Missing(key)`."""
+        run, returns = self._run, self._returning()
+        found = [index for index, depth in enumerate(run.depth) if depth >= 0 and self._may_fail(index)]
+        handlers = {run.escapes[index] for index in found} - {UNREACHED}
+        try:
+            raising = {
+                handler
+                for handler in sorted(handlers)[:_MOST_ASKED]
+                if not any(self._conditions.may_lead(handler, each, UNREACHED) for each in returns)
+            }
+        except TooMuch:
+            raising = set()
+        return [index for index in found if run.escapes[index] in {UNREACHED, *raising}]
 
     def _constant(self, index: int) -> tuple[object] | None:
         """What is returned there, if it is a constant."""
@@ -316,6 +326,19 @@ class Decisions:
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
         return said | self._looked_up(index) if result == "true" else said
+
+    def _if_not_refused(self, returns: list[int]) -> list[Question]:
+        """What was answered whenever the function comes back, if it may raise by itself: `if key in d: raise`."""
+        run = self._run
+        may_raise = any(
+            depth >= 0 and each.name == "RAISE_VARARGS" for depth, each in zip(run.depth, run.instructions, strict=True)
+        )
+        if not may_raise or not returns:
+            return []
+        asked = [self.deciding(index) for index in returns]
+        alike = frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked))
+        said = {one for each in asked for one in each if self._meaning(one) in alike}
+        return sorted(said, key=lambda each: each.at)[-_MOST_ASKED:]
 
     def _if_not_there(self, returns: list[int]) -> set[Result]:
         """What is returned in any case if a lookup fails, and maybe not if it does not: more may be asked of what is
