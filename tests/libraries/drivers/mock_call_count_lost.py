@@ -7,7 +7,8 @@ at: mock/mock.py
 """
 
 import threading
-from unittest.mock import Mock
+
+from mock import Mock  # noqa: UP026
 
 CALLS = 700
 send = Mock(return_value="sent")
