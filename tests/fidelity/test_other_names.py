@@ -44,7 +44,11 @@ class Counts(dict):
 class Class:
     total = 0
 
-careful, counts, row, queue = Careful(), Counts(n=0), [0], collections.deque([0])
+class Asked(Account):
+    def __getattr__(self, name):
+        raise AttributeError(name)
+
+asked, careful, counts, row, queue = Asked(), Careful(), Counts(n=0), [0], collections.deque([0])
 account = Account()
 table = {"account": account, "n": 0}
 shown = types.MappingProxyType(table)
@@ -84,6 +88,11 @@ WAYS = {
         ["value = account.__dict__['total']", "time.sleep(0)", "account.total = value + 1"],
         "account.total",
         "account.total",
+    ),
+    "__dict__ and an attribute, beside a __getattr__": (
+        ["value = getattr(asked, 'total')", "time.sleep(0)", "asked.__dict__['total'] = value + 1"],
+        "asked.total",
+        "asked.total",
     ),
     "a class's __dict__ and its attribute": (
         ["value = Class.__dict__['total']", "time.sleep(0)", "Class.total = value + 1"],

@@ -20,6 +20,7 @@ class Store:
     def is_open(self): return self.opened
     def is_closed(self): return not self.opened
     def open(self): self.opened = True
+    def connect(self): self.conn = make()
     def has(self, key): return key in self.d
     def lacks(self, key): return key not in self.d
     def has_locked(self, key):
@@ -110,8 +111,8 @@ class Mapped(collections.abc.MutableMapping):
     def __delitem__(self, key): del self.d[key.lower()]
     def __iter__(self): return iter(self.d)
     def __len__(self): return len(self.d)
-class Asks(Mapped):  # of a library: not woven
-    get = lambda self, key: eval("[self[key] for _ in [1]] and None")
+class Asks(Mapped):
+    get = lambda self, key: self[key] and None
 class Lazy:
     def __init__(self): vars(self)["d"] = {}
     def __getattr__(self, name):
@@ -138,6 +139,16 @@ STALE = {  # what the first thread does, and the second in between; and the loca
     "a lookup that failed": (
         "if store.find_or_none('k') is None:\n    wait()\n    store.add('k')",
         ADDED,
+        "store.d['k']",
+    ),
+    "not there, or something else": (
+        "if store.conn is None or store.full():\n    wait()\n    store.connect()",
+        "store.connect()",
+        "store.conn",
+    ),
+    "not in, or something else": (
+        "if 'k' not in store.d or store.full():\n    wait()\n    store.add('k')",
+        "store.add('k')",
         "store.d['k']",
     ),
     "not there, or too old": (
@@ -315,6 +326,14 @@ FAILED = {
     ),
 }
 SILENT = {  # of either kind
+    "there, or something else": (
+        "store.conn = [0]\nif store.conn is None or store.limit:\n    wait()\n    store.connect()",
+        "store.connect()",
+    ),
+    "not there, or something else, and what another instruction stored": (
+        "if store.conn is None or store.full():\n    wait()\n    store.connect()",
+        "store.conn = []",
+    ),
     "another item of a Mapping": ("if 'z' not in mapped:\n    wait()\n    mapped['k'] = []", "mapped['k'] = []"),
     "get of a class's own": ("if asks.get('there') is None:\n    wait()\n    asks['there'] = []", "asks['there'] = []"),
     "hasattr of another": ("if not hasattr(lazy, 'z'):\n    wait()\n    lazy.k = []", "lazy.k = []"),

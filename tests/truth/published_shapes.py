@@ -80,6 +80,7 @@ CHANGED, NOTIFICATION, DEADLOCK = "changed while iterated", "lost notification",
 INTERMEDIATE, READ_SKEW, WRITE_SKEW = "intermediate read", "read skew", "write skew"
 STOLEN = "stolen wake-up"
 UPDATE, CHECK, LOCKING = "unguarded update", "unguarded check", "inconsistent locking"
+READ = "unguarded read"
 HAPPENED, POSSIBLE, GIL_ONLY = "happened", "possible", "gil-only"
 
 ERASER = "Savage, Burrows, Nelson, Sobalvarro, Anderson: Eraser, TOCS 15(4), 1997"
@@ -308,7 +309,7 @@ def get():
 run(put, get)
 assert got == ["world"]
 """,
-        found((READ_SKEW, HAPPENED, "text.offset")),
+        found((READ_SKEW, HAPPENED, "text.offset"), (READ, GIL_ONLY, "text.offset")),
     ),
     "a pair that is read half by half": Wrong(
         f"{ARTHO}, section 2; {BERENSON}, A5A: read skew",

@@ -242,8 +242,9 @@ class Checks:
             elif events.site[place] != events.site[act] and place != self._source[act]:
                 found = self.called.of(act, place) if int(events.site[place]) in tests else None
                 if found is not None:
-                    answer = "raises" if found.answer == MORE else found.answer
-                    if (changes and looked_again) or not self._agrees(self._with_value(answer, place, act), place):
+                    answer = self._told_by_value(place) if found.answer == MORE else found.answer
+                    agrees = answer != MORE and self._agrees(self._with_value(answer, place, act), place)
+                    if (changes and looked_again) or not agrees:
                         break
                     return Checked(place, found.answer, answer, changes, *found[1:])
                 looked_again |= not changes and not self._acts_in_any_case(act, place)

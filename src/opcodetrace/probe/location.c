@@ -156,13 +156,24 @@ tells_its_truth(PyObject *object)
     return length != NULL && Py_IS_TYPE(length, &PyWrapperDescr_Type);
 }
 
+/* Does the type look attributes up as object, or type, does? A __getattr__ serves only what is not found by that. */
+static bool
+looks_up_plainly(PyTypeObject *type, bool is_class)
+{
+    PyTypeObject *base = is_class ? &PyType_Type : &PyBaseObject_Type;
+    if (type->tp_getattro != served_by_python.getattr_hook) {
+        return type->tp_getattro == base->tp_getattro;
+    }
+    PyObject *own = type_lookup(type, getattribute_name), *plain = type_lookup(base, getattribute_name);
+    return own == plain;
+}
+
 bool
 has_plain_dict(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
     bool able = (type->tp_flags & Py_TPFLAGS_MANAGED_DICT) || type->tp_dictoffset != 0;
-    getattrofunc plain = PyType_Check(object) ? PyType_Type.tp_getattro : PyObject_GenericGetAttr;
-    if (!able || type->tp_getattro != plain || PyModule_Check(object) || lookup_may_run_code(type)) {
+    if (!able || PyModule_Check(object) || lookup_may_run_code(type) || !looks_up_plainly(type, PyType_Check(object))) {
         return false;
     }
     PyObject *served = type_lookup(type, dict_name);

@@ -32,6 +32,7 @@ _MOST_PARTS = 6  # of an `and` that is returned
 _TRUE_OR_FALSE = ("CONTAINS_OP", "IS_OP", "UNARY_NOT")  # give nothing else
 _MOST_VARIABLES = 4  # that are made of each other
 _TRUTHS = ("true", "false")
+_NOTHING = ("is None", "absent")
 _OPPOSITES = (("true", "false"), ("false", "true"), ("is None", "is not None"))
 
 
@@ -49,6 +50,7 @@ class Decisions:
         self._run = run
         self._conditions = conditions
         self._known: dict[int, frozenset[Question]] = {}
+        self._more: dict[int, frozenset[Question]] = {}
         self._tried: dict[int, list[int]] = {}  # a handler: what may fail and lead there
         for index, handler in enumerate(run.escapes):
             if handler != UNREACHED and self._may_fail(index):
@@ -74,7 +76,7 @@ class Decisions:
         if not self._run.conditions and not self._tried:
             return found
         for index in sorted(places):
-            asked = self.deciding(index)
+            asked = self.deciding(index) | self._asking_more(index)
             if index not in self._run.given:
                 asked = frozenset(each for each in asked if each.callee)
             if asked:
@@ -124,6 +126,33 @@ class Decisions:
             self._known[each] = asked  # meanwhile: a variable's value may be asked for that is made further down
             asked = self._known[each] = asked | self._on_entry(each)
         return asked
+
+    def _asking_more(self, index: int) -> frozenset[Question]:
+        """What was asked on every way to an instruction, and found nothing on some of them: `if self.token is None or
+        expired(): self.refresh()`. What it found on the others is not told (`MORE`)."""
+        chain = []
+        while index not in self._more:
+            chain.append(index)
+            above = self._dominators.immediate[index]
+            if above in (index, UNREACHED):
+                break
+            index = above
+        found = self._more.get(index, frozenset())
+        for each in reversed(chain):
+            found = self._more[each] = found | frozenset(self._partly_nothing(each))
+        return found
+
+    def _partly_nothing(self, index: int) -> Iterator[Question]:
+        before = [each for each in self._before[index] if not self._dominators.dominates(index, each)]
+        ways = [self._way(each, index) for each in before] if len(before) > 1 and index not in self._tried else []
+        if any(branch not in self._run.conditions for branch, _ in ways):
+            return
+        asked = [list(self._asked(*way)) for way in ways]
+        for number, each in enumerate(asked):
+            others = {one.at for other in asked[:number] + asked[number + 1 :] for one in other}
+            for one in each:
+                if one.answer in _NOTHING and one.at not in others and self._dominators.dominates(one.at, index):
+                    yield Question(one.at, MORE, one.callee)
 
     def _on_entry(self, index: int) -> frozenset[Question]:
         """What was asked last on all ways to an instruction. The test of a loop may stand before and behind its body:
