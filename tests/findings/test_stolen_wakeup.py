@@ -105,20 +105,9 @@ from late import Late
 late = Late()
 cond = threading.Condition(late)
 """
-# Nobody waits for their end: it is looked for.
-ENDED = """
-for each in (first, giver): threading.Thread(target=each).start()
-while len(threading._active) > 1: pass
-threading.Thread(target=second).start()
-while len(threading._active) > 1: pass
-"""
 POSSIBLE = {
     "an if": could("if not items: cond.wait()"),
     "an if with a timeout": could("if not items: cond.wait(9)"),
-    "an if, with another thread that is started as the first ones have ended": could("if not items: cond.wait()")
-    .replace("    both.wait()\n", "")
-    .replace("        both.wait()\n", "")
-    .replace("run(first, second, giver)", ENDED),
     "an if, notified before it waits": BETWEEN
     + could("if not items: cond.wait()").replace("cond.notify()", "cond.notify()\n    late.tell()"),
 }

@@ -672,7 +672,7 @@ def produce():
 def second():  # it could have come before the one who waits gets the lock
     other.wait()
     consume()
-run(first, produce, second)
+run(second, first, produce)  # a thread that is started as the others have ended comes after them
 """,
         found((STOLEN, POSSIBLE, "items")),
     ),

@@ -239,14 +239,12 @@ class Hearsay:
             if part.object is not None
         }
         # but not the one that all threads take as they begin and end
-        parts_of_starts = [
-            part
+        self._of_starts = {
+            part.object
             for operation in self._pasts.operations.all
             if operation.first.operation == Act.START
             for part in operation.parts
-        ]
-        self._of_starts = {part.object for part in parts_of_starts}
-        self._starting = {part.seq for part in parts_of_starts}  # who starts a thread hears of none by that
+        }
         self._tell = tell | (inside - self._of_starts)
         # who takes an item from a queue after another one hears nothing of what that one did
         queues = {number for number, type_name in types.items() if type_name in QUEUES}
@@ -310,7 +308,7 @@ class Hearsay:
                         (taken if takes else touched).add(number)
                     elif number in touched or (number in taken and not takes):
                         knows[thread] = seq
-                elif seq in self._starting or (by_locks and number in self._of_starts):
+                elif by_locks and number in self._of_starts:
                     continue
                 elif thread in knows and (by_locks or thread != first) and step.operation == Act.RELEASE:
                     released[number] = thread
