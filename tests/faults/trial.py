@@ -124,6 +124,9 @@ class Trial:
         # Linux lets us go on before the new program has its environment, by which `processes` knows it
         while PROC_TELLS and not (self._is_ours(PROC / str(process.pid)) or _has_ended(process.pid)):
             os.sched_yield()
+        if self._hung is not None:  # what was to be ended was looked for before it was there
+            self._hung += f"\n  {process.pid}, just started: {shlex.join(map(str, command))}"
+            _kill(process.pid)
         return process
 
     def ended(self, process: subprocess.Popen[bytes], stdin: bytes | None = None) -> Ended:

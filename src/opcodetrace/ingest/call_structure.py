@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from opcodetrace.spool.layout import NO_SITE, Tag
 from opcodetrace.spool.records import Records, SpooledRecords, Survey
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.site import Code
 
 Array = npt.NDArray[Any]
 
@@ -58,7 +60,9 @@ class CallStructure:
     followed: Array  # and the next one at the same place of the same caller: what that gives back is not of the former
 
     @classmethod
-    def of(cls, window: SpooledRecords, seen: Survey, kept: Kept) -> CallStructure:
+    def of(
+        cls, window: SpooledRecords, seen: Survey, kept: Kept, table: SiteTable, codes: Sequence[Code]
+    ) -> CallStructure:
         seqs = seen.markers[seen.kinds[seen.markers - seen.first] == EventKind.ENTER]
         records = window.take(seqs)
         named = records["tags"] & 15 == Tag.INT
@@ -78,9 +82,10 @@ class CallStructure:
             needed[fresh] = True
             fresh = np.unique(parents[fresh])
         needed = needed[:-1]
-        by_place = np.lexsort((seqs, records["key"], parents))
+        places = _places(records, parents, table, codes)
+        by_place = np.lexsort((seqs, places, parents))
         former, latter = by_place[:-1], by_place[1:]
-        alike = (parents[former] == parents[latter]) & (records["key"][former] == records["key"][latter])
+        alike = (parents[former] == parents[latter]) & (places[former] == places[latter])
         follows = latter[alike & needed[former] & ~needed[latter] & (parents[latter] >= 0)]
         return cls(begun, seqs, records, parents, np.flatnonzero(needed), np.sort(follows))
 
@@ -132,3 +137,16 @@ class CallStructure:
                 )
             )
         return calls
+
+
+def _places(records: Records, parents: Array, table: SiteTable, codes: Sequence[Code]) -> Array:
+    """Where the callers stood: alike for one instruction. 3.11 and 3.12 stand in two places at it, by how they call."""
+    callers = table.code[table.indexes(records["site"][parents])]
+    woven = (records["key"] & np.uint64(NO_SITE)).astype(np.int64)
+    both, inverse = np.unique(np.stack([np.where(parents < 0, -1, callers), woven]), axis=1, return_inverse=True)
+    found = [
+        offset if caller < 0 or (original := table.original_offset(codes[caller], offset)) is None else original
+        for caller, offset in both.T.tolist()
+    ]
+    places: Array = np.array(found, np.int64)[inverse.ravel()]
+    return places

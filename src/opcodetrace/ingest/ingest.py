@@ -71,7 +71,7 @@ def ingest(
     failed = FailedIterations.of(spool, seen, births, sites, interned)
     resized = changed_by_another(spool, seen, births, sites, interned)
     kept = shared_accesses(spool, seen, births, sites, interned, failed, np.unique(resized), keep_all=keep_all)
-    calls = CallStructure.of(spool, seen, kept)
+    calls = CallStructure.of(spool, seen, kept, sites, codes)
     handed_on = hand_on(kept, calls, sites, codes)
     changes = failed.changes(spool, kept)
     labels = Labels(files, sites.sites, sites.codes)
