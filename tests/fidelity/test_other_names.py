@@ -235,6 +235,28 @@ print(bank.THREADS * bank.TIMES - bank.account.total)
     recording.assert_lost({"self.total": int(recording.stdout)})
 
 
+def test_keys_with_objects_that_lived_at_one_address(record: Callable[..., Recording], tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("""
+import threading
+class Box: pass
+table = {}
+def work():
+    for _ in range(50):
+        box = Box()
+        table[box, 1] = 0
+        table[box, 1] += 1
+        del table[box, 1], box
+for _ in range(2):  # one after the other
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+""")
+    recording = record(script)
+    assert recording.exit_code == 0, recording.stderr
+    assert recording.query("SELECT label FROM locations WHERE kind = 'item'") == []  # none is shared
+
+
 def test_atomic_steps_lose_nothing(record: Callable[..., Recording], tmp_path: Path) -> None:
     script = tmp_path / "atomic.py"
     script.write_text("""

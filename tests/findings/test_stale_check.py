@@ -116,6 +116,16 @@ FOUND = {
         "box.name = []",
         "box.name",
     ),
+    "a key with a class in it": (
+        "key = Box, ('a', 1)\nif key not in d:\n    wait()\n    d[key] = []",
+        "d[Box, ('a', 1.0)] = []",
+        "d[(Box,",  # and more, in brackets
+    ),
+    "a key with an object in it": (
+        "key = box, 1\nif key not in d:\n    wait()\n    d[key] = []",
+        "d[box, 1] = []",
+        "d[(<Box>, 1)]",
+    ),
     "an update by one item": (
         'if "k" not in d:\n    wait()\n    d.update({"k": []})',
         'd["k"] = []',
@@ -338,6 +348,10 @@ SILENT = {
     "a set, and a warning": (
         "if key not in known:\n    known.add(waited(key))\n    print(key)",
         "known.add('k')",
+    ),
+    "a key with another object in it": (
+        "key = Box(), 1\nif key not in d:\n    wait()\n    d[key] = []",
+        "d[box, 1] = []; d[Box(), 1] = []",
     ),
     "an update by another item": (
         'if "k" not in d:\n    wait()\n    d.update({"z": []})',

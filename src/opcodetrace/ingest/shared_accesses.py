@@ -146,6 +146,12 @@ class Placed:
         by_identity = keys.tags == Tag.OBJECT
         if by_identity.any():
             keys.words[by_identity] = births.objects(keys.words[by_identity], seqs[by_identity]).view(np.uint64)
+        (tuples,) = np.nonzero(keys.tags == Tag.TUPLE)
+        if len(tuples):
+            keys.words[tuples] = interned.told_apart(
+                keys.words[tuples],
+                lambda address, which: births.objects(np.full(len(which), address, np.uint64), seqs[tuples[which]]),
+            )
         families = families.copy()
         families[(families == ITEM) & (keys.tags == Tag.SLICE)] = SLICE
         families[keys.tags == Tag.WHOLE] = WHOLE

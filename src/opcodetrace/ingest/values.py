@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, overload
@@ -22,6 +23,7 @@ UNKNOWN_TEXT = 0  # the canonical id of a text whose records are missing
 ID_MASK = (1 << 32) - 1  # of a text's id
 TEXT_TAGS = [Tag.STR, Tag.BYTES, Tag.TUPLE]
 UNKNOWN_TYPE = "object"
+_ADDRESS = re.compile(rb"\x01([0-9a-f]+)\x01")  # in a tuple's text (probe/datum.c)
 PIECE = 1 << 16  # values that are counted together: counting makes 8 bytes of each tag
 
 
@@ -36,6 +38,7 @@ class Interned:
         texts = assemble(control[kinds == RecordKind.TEXT])
         self._canonical: dict[bytes, int] = {}
         self._texts: list[bytes] = [b""]
+        self._variants: dict[tuple[int, tuple[int, ...]], int] = {}  # see `told_apart`
         self._objects: dict[int, int] = {}
         self._numbered = np.empty(0, np.int64), np.empty(0, np.int64)  # objects that are values, and their numbers
         # What DESCRIBE records tell: of which objects, in order; and by an object's number, which of them tells of it.
@@ -74,6 +77,27 @@ class Interned:
         places = (ids - self._lowest) & np.uint64(ID_MASK)
         canonical: Array = self._table[np.minimum(places, len(self._table) - 1).astype(np.intp)]
         return canonical
+
+    def told_apart(self, keys: Array, objects: Callable[[int, Array], Array]) -> Array:
+        """Ids for keys whose texts (canonical ids) name objects by their addresses, one for each set of objects that
+        these were: `objects(address, which)` gives a number for the object at an address, for some of the keys."""
+        found = keys.copy()
+        for number in np.unique(keys).tolist():
+            addresses = [int(each, 16) for each in _ADDRESS.findall(self._texts[number])]
+            if not addresses:
+                continue
+            (which,) = np.nonzero(keys == number)
+            numbers = np.stack([objects(address, which) for address in addresses], axis=1)
+            variants, places = np.unique(numbers, axis=0, return_inverse=True)
+            ids = [self._variant(number, tuple(each)) for each in variants.tolist()]
+            found[which] = np.array(ids, np.uint64)[places.ravel()]
+        return found
+
+    def _variant(self, number: int, objects: tuple[int, ...]) -> int:
+        if (number, objects) not in self._variants:
+            self._variants[number, objects] = len(self._texts)
+            self._texts.append(_ADDRESS.sub(b"", self._texts[number]))
+        return self._variants[number, objects]
 
     def text_table(self) -> tuple[Array, int]:
         """The canonical ids by id, from which id on; the last entry is for all that are out of range."""

@@ -249,6 +249,9 @@ canon_quoted(Canon *canon, const uint8_t *bytes, size_t length)
     }
     for (size_t i = 0; i < length; i++) {
         uint8_t c = bytes[i];
+        if (c == 1) {
+            return false; /* an address begins so: `canon_object` */
+        }
         if (((c == '\'' || c == '\\') && !canon_put(canon, "\\", 1)) || !canon_put(canon, &c, 1)) {
             return false;
         }
@@ -271,6 +274,20 @@ equal_int(PyObject *number, int64_t *value)
     }
     *value = (int64_t)real;
     return true;
+}
+
+/* What is equal to itself alone: its address between two control characters, and then what it is called. The address is one as long
+   as nothing else is born there, which is watched from here on. */
+static bool
+canon_object(Canon *canon, PyObject *item)
+{
+    char address[24];
+    bool is_class = PyType_Check(item);
+    const char *name = is_class ? ((PyTypeObject *)item)->tp_name : Py_TYPE(item)->tp_name;
+    birth_know((uint64_t)(uintptr_t)item & ADDRESS_MASK);
+    snprintf(address, sizeof(address), "\1%llx\1", (unsigned long long)((uint64_t)(uintptr_t)item & ADDRESS_MASK));
+    return canon_put(canon, address, strlen(address)) && canon_put(canon, "<", !is_class) &&
+           canon_put(canon, name, strlen(name)) && canon_put(canon, ">", !is_class);
 }
 
 static bool canon_add(Canon *canon, PyObject *item, int depth);
@@ -363,7 +380,7 @@ canon_add(Canon *canon, PyObject *item, int depth)
         return canon_put(canon, "b", 1) &&
                canon_quoted(canon, (const uint8_t *)PyBytes_AS_STRING(item), (size_t)PyBytes_GET_SIZE(item));
     }
-    return false;
+    return compares_like(type, &PyBaseObject_Type) && canon_object(canon, item);
 }
 
 /* A key's items, as their text. False if they do not tell it apart from others, or do not fit. */
