@@ -78,12 +78,17 @@ ENDED = (
 )
 REMOVE = "if 2 in jobs:\n    time.sleep(0)\n    jobs.remove(2)"
 MOVE = 'if lru.get("a") is not None: lru.move_to_end("a")'
+IN_ANY_CASE = 'if "there" not in d: d["there"] = 2\ntime.sleep(0)\nd["there"]'
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
 POSSIBLE = {
     "not in": (LAZY, "d['k']"),
     "get": ('if d.get("k") is None: d["k"] = make()\nd["k"].append(1)', "d['k']"),
     "get, kept in a variable": (
         'found = d.get("k")\nif found is None:\n    found = d["k"] = make()\nfound.append(1)',
+        "d['k']",
+    ),
+    "in, and more, else not in": (
+        'if "k" in d and d["k"] is None: d["k"] = []\nelif "k" not in d: d["k"] = make()\nd["k"].append(1)',
         "d['k']",
     ),
     "KeyError": ('try: d["k"]\nexcept KeyError: d["k"] = make()\nd["k"].append(1)', "d['k']"),
@@ -175,6 +180,18 @@ POSSIBLE = {
 ADD_AND_DELETE = "d[KEY] = 1\ndel d[KEY]"
 READ_AND_DELETE = "d[KEY] = 1\nif KEY in d:\n    time.sleep(0)\n    d[KEY]\ndel d[KEY]"
 CHANGED = {  # what the first thread does, and the second
+    "there in any case": (IN_ANY_CASE, 'del d["there"]', "d['there']"),
+    "there in any case, made just now": (IN_ANY_CASE.replace("there", "k"), 'del d["k"]', "d['k']"),
+    "there in any case, else an error": (
+        'try: d["there"]\nexcept KeyError: d["there"] = 2\ntime.sleep(0)\nd["there"]',
+        'if "there" in d: del d["there"]',
+        "d['there']",
+    ),
+    "there in any case, to be deleted": (
+        f'{IN_ANY_CASE.rpartition("d")[0]}del d["there"]',
+        'd["there"] = 3\ndel d["there"]',
+        "d['there']",
+    ),
     "made anew by another": (READ_AND_DELETE.replace("KEY", "8"), ADD_AND_DELETE.replace("KEY", "8"), "d[8]"),
     "read after it was deleted": (
         'if "there" in d:\n    time.sleep(0)\n    d["there"]',
@@ -223,6 +240,24 @@ GIL_ONLY = {
     ),
 }
 NONE = {  # what both do, and what they do beside it
+    "there in any case, under a lock": (
+        "pass",
+        f"with lock:\n    {IN_ANY_CASE.replace(chr(10), chr(10) + '    ')}",
+        'with lock: del d["there"]',
+    ),
+    "there in any case, and ready for the failure": (
+        "pass",
+        IN_ANY_CASE.rpartition("d")[0] + 'try: d["there"]\nexcept KeyError: pass',
+        'del d["there"]',
+    ),
+    "there in any case, with a default": ("pass", IN_ANY_CASE.rpartition("d")[0] + 'd.get("there")', 'del d["there"]'),
+    "there in any case, and another one is deleted": ("pass", IN_ANY_CASE, "d['k'] = 1\ndel d['k']"),
+    "there in any case, told of it": (
+        "pass",
+        f"{IN_ANY_CASE}\nevent.set()",
+        "event.wait()\ndel d['there']",
+    ),
+    "each stores its own, and deletes it": ("d['k'] = 2\ntime.sleep(0)\nd['k']\ndel d['k']", "act()", "act()"),
     "a limit, under a lock": ("with lock:\n    if len(box.free) < 1: box.free.append(make())", "act()", "act()"),
     "a limit, counted again under a lock": (
         "if len(box.free) < 1:\n    with lock:\n        if len(box.free) < 1: box.free.append(make())",

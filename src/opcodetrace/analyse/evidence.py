@@ -24,6 +24,7 @@ from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
 from opcodetrace.analyse.remembered import Overtaken, overtaken
 from opcodetrace.analyse.replaced import Replaced, Replacements, unguarded_changes
+from opcodetrace.analyse.stacks import Stacks
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.events import CERTAINTIES, Events, Sources, ValueTag
 from opcodetrace.trace.finding import Certainty, Severity
@@ -75,6 +76,10 @@ class Evidence:
         told = {each.act for each in self.stale_checks}
         acts = self.checks.changed_meanwhile
         return list(overtaken(self, acts[~np.isin(self.trace.events.seq[acts], list(told))].tolist()))
+
+    @cached_property
+    def stacks(self) -> Stacks:
+        return Stacks(self)
 
     @cached_property
     def failures(self) -> list[Stale]:

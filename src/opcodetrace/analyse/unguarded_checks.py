@@ -32,6 +32,7 @@ from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
 from opcodetrace.analyse.last_items import is_undone_by_taking
+from opcodetrace.analyse.relied_on import ReliedOn
 from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
@@ -87,8 +88,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     events, checks = trace.events, evidence.checks
     tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
     more = {site.id: answers for site in trace.sites.values() if (answers := _asking_more(site))}
-    acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests | more)
-    if not len(acts) or not can_be_judged(trace):
+    if not can_be_judged(trace):
         return
     called = checks.called.tests
     either = {
@@ -96,10 +96,14 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         for site in tests.keys() | more.keys() | called.keys()
     }
     led = _leading_to(trace, tests, called)
+    search = _Search(evidence, tests, more, led)
+    acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests | more)
+    acts = np.union1d(acts, search.relied_on.acts)
+    if not len(acts):
+        return
     pairs_of = [_repeated(evidence, acts, either), _repeated(evidence, acts, led)]
     repeated = _closest(evidence, np.concatenate(pairs_of, axis=1))
     changed = _closest(evidence, _changed(evidence, acts, checks.histories))
-    search = _Search(evidence, tests, more, led)
     found: dict[_Pair, Checked] = {
         pair: checked
         for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
@@ -349,6 +353,7 @@ class _Search:
         self._histories = evidence.checks.histories
         self._sites_of: dict[int, frozenset[int]] = {}
         self._harm = Harm(evidence, self._sites_of_checks)
+        self.relied_on = ReliedOn(evidence, tests, lambda act: self._check(act, tests))
 
     def check_repeated(self, pair: _Pair) -> Checked | None:
         """The check by which the act was made; None if the other check is not the same, would find the
@@ -405,8 +410,23 @@ class _Search:
         there."""
         if self._checks.called.are_at_one_place(found.check, other):
             return self._checks.called.comes_the_same_way(other, found.way)
-        makes = {int(self._events.site[found.check]), int(self._events.site[other])} <= self._sites_of_making
-        return makes and not found.way
+        sites = int(self._events.site[found.check]), int(self._events.site[other])
+        is_alike = self._sites_of_making.issuperset(sites) or sites[::-1] in self._looks_before
+        return is_alike and not found.way
+
+    @cached_property
+    def _looks_before(self) -> set[tuple[int, int]]:
+        """The sites where a function asks whether something is there, and those where it asks it again to make it: `if
+        key in d and ...: ... elif key not in d: d[key] = []`."""
+        sites = self._trace.sites
+        return {
+            (look, check)
+            for act, answers in self._tests.items()
+            for check, answer in answers.items()
+            if answer == "absent"
+            for look in self._asking_more.get(act, ())
+            if sites[look].operation == sites[check].operation == Operation.CONTAINS
+        }
 
     def leads_to(self, act: int, check: int) -> bool:
         """Whether what is done if nothing is there is called by another check that nothing is there."""
@@ -448,6 +468,9 @@ class _Search:
     def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
         act, other = pair
+        upon = self.relied_on.check(act, other)
+        if upon is not None and not self._is_first(other) and self._harm.is_error(upon, act, other):
+            return upon
         found = self._check(act, self._tests)
         if found is None or asks_more(found.asked) or found.check < other < act or self._is_first(other):
             return None

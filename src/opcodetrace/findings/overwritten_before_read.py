@@ -38,6 +38,9 @@ class OverwrittenBeforeReadKind(Kind):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {WRITE: each.write, OTHER_WRITE: each.other, READ: each.read}
             yield Finding(NAME, severity, certainty, roles, (each.location,))
+        for pushed in evidence.stacks.undone():
+            roles = {WRITE: pushed.push, OTHER_WRITE: pushed.other, READ: pushed.pop}
+            yield Finding(NAME, Severity.HAPPENED, Certainty.INFERRED, roles, (pushed.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "value")
@@ -56,6 +59,14 @@ class OverwrittenBeforeReadKind(Kind):
         if write is None or change is None or read is None:
             return
         one, other = teller.lane(write.thread), teller.lane(change.thread)
+        if write.whole:
+            yield (
+                f"{one} {teller.did(write)}, then {other} {teller.did(change)}, and what {one} took out and threw away "
+                f"({teller.place(read.site)}) was not its own item, but that of {other}."
+            )
+            yield "That it takes it for its own is inferred: all threads push there, and throw away what they pop."
+            yield "Give each thread a list of its own, or hold one lock until the item is taken out again."
+            return
         yield (
             f"{one} {teller.did(write)} to {teller.label}, then {other} {teller.did(change)}, and {one} read that back "
             f"({teller.place(read.site)}) in place of its own value."
@@ -70,6 +81,9 @@ class OverwrittenBeforeReadKind(Kind):
         yield "Keep the value in a local variable, or hold one lock from the write to the read."
 
     def how_sure(self, teller: Teller) -> str:
+        write = teller.step(WRITE)
+        if write is not None and write.whole:
+            return "Inferred: the trace shows whose item was taken out, but not that the thread meant its own."
         if teller.severity is Severity.HAPPENED:
             return "Proven: the trace shows the three accesses and their values."
         if teller.certainty is Certainty.INFERRED:
@@ -86,6 +100,8 @@ class OverwrittenBeforeReadKind(Kind):
         write = teller.step(WRITE)
         if write is None:
             return None
+        if write.whole:
+            return {OTHER_WRITE: f"COVERS the item of {teller.lane(write.thread)}", READ: "not its OWN ITEM"}.get(role)
         return {OTHER_WRITE: f"OVERWRITES what {teller.lane(write.thread)} is to read", READ: "not its OWN VALUE"}.get(
             role
         )

@@ -37,6 +37,10 @@ class UnguardedOwnWriteKind(PossibleKind):
             roles = {WRITE: each.write, READ: each.read, OTHER_WRITE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
             yield Finding(NAME, severity, certainty, roles, (each.location,))
+        for pushed in evidence.stacks.unguarded():
+            roles = {WRITE: pushed.push, READ: pushed.pop, OTHER_WRITE: pushed.other}
+            severity = Severity.GIL_ONLY if pushed.gil_only else Severity.POSSIBLE
+            yield Finding(NAME, severity, Certainty.INFERRED, roles, (pushed.location,))
 
     def headline(self, total: Total) -> str:
         if total.label is None:
@@ -53,6 +57,15 @@ class UnguardedOwnWriteKind(PossibleKind):
             return
         name, another = teller.lane(write.thread), teller.lane(other.thread)
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
+        if write.whole:
+            yield (
+                f"{name} {teller.did(write)}, and took the last item out again ({teller.place(read.site)}). In this "
+                f"run, {another} {teller.did(other)} after that. {otherwise} that could come in between, and {name} "
+                f"would have the item of {another} for its own."
+            )
+            yield "That it takes it for its own is inferred: all threads push there, and throw away what they pop."
+            yield "Give each thread a list of its own, or hold one lock until the item is taken out again."
+            return
         yield (
             f"{name} wrote to {teller.label} ({teller.place(write.site)}) and read it back "
             f"({teller.place(read.site)}). In this run, {another} wrote to it after that "
