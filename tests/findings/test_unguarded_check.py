@@ -49,6 +49,12 @@ box.part, box.thread = Part(True), threading.Thread()
 never, _ = os.pipe()
 box.items, box.left, box.done, box.text, box.state = None, 1, False, "idle", State.IDLE
 box.free, known = [], set()
+class Slot:
+    def __init__(self, name): self.over, self.name = False, name
+parts = [Slot("first"), Slot("second")]
+def find():
+    for each in parts:
+        if not each.over: return each
 lock, audit = threading.Lock(), threading.Lock()
 semaphore, event, items = threading.Semaphore(1), threading.Event(), queue.Queue()
 reader, writer = os.pipe()
@@ -78,9 +84,38 @@ ENDED = (
 )
 REMOVE = "if 2 in jobs:\n    time.sleep(0)\n    jobs.remove(2)"
 MOVE = 'if lru.get("a") is not None: lru.move_to_end("a")'
+BY_HAND = "if not box.done:\n    time.sleep(0)\n    box.done = True\n    time.sleep(0)\n    box.done = False"
+CHOSEN = "\ntime.sleep(0)\nif chosen is not None:\n    chosen.over = True\n    chosen.over = False"
 IN_ANY_CASE = 'if "there" not in d: d["there"] = 2\ntime.sleep(0)\nd["there"]'
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
 POSSIBLE = {
+    "a lock by hand": (BY_HAND, "box.done"),
+    "a lock by hand, of a state": (
+        'if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"\n    time.sleep(0)\n    box.text = "idle"',
+        "box.text",
+    ),
+    "a lock by hand, given up in the end": (
+        "def work():\n    if box.done: return\n    time.sleep(0)\n    box.done = True\n"
+        "    try: make()\n    finally: box.done = False\nwork()",
+        "box.done",
+    ),
+    "chosen from a list": (
+        f"free = [each for each in parts if not each.over]\nchosen = free[0]{CHOSEN}",
+        "chosen.over",
+    ),
+    "chosen in a loop": (
+        f"for chosen in [each for each in parts if not each.over]:{CHOSEN}".replace("\n", "\n    "),
+        "chosen.over",
+    ),
+    "chosen by a generator": (
+        f"chosen = next((each for each in parts if not each.over), None){CHOSEN}",
+        "chosen.over",
+    ),
+    "chosen by a function": (f"chosen = find(){CHOSEN}", "chosen.over"),
+    "chosen by two conditions": (
+        f"free = [each for each in parts if each.name and not each.over]\nchosen = free.pop(){CHOSEN}",
+        "chosen.over",
+    ),
     "not in": (LAZY, "d['k']"),
     "get": ('if d.get("k") is None: d["k"] = make()\nd["k"].append(1)', "d['k']"),
     "get, kept in a variable": (
@@ -228,6 +263,11 @@ CHANGED = {  # what the first thread does, and the second
     "emptied": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs.clear()", "jobs"),
 }
 GIL_ONLY = {
+    "a lock by hand, at once": ("if not box.done:\n    box.done = True\n    box.done = False", "box.done"),
+    "the first free one": (
+        "for part in parts:\n    if not part.over:\n        part.over = True\n        part.over = False",
+        "part.over",
+    ),
     "a list of nothing": ('if "k" not in d: d["k"] = []\nd["k"].append(1)', "d['k']"),
     "pop at once": ("if jobs: jobs.pop()", "jobs"),
     "a removal at once": ("if 2 in jobs: jobs.remove(2)", "jobs"),
@@ -240,6 +280,31 @@ GIL_ONLY = {
     ),
 }
 NONE = {  # what both do, and what they do beside it
+    "a lock by hand, under a lock": (f"with lock:\n    {BY_HAND.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
+    "a lock by hand, that somebody else gives up": (
+        BY_HAND.rpartition("\n")[0],
+        "act()",
+        "box.done = False\nact()",
+    ),
+    "chosen, and looked at again under a lock": (
+        "free = [each for each in parts if not each.over]\nchosen = free[0]\nwith lock:\n"
+        "    if not chosen.over:\n        chosen.over = True\n        chosen.over = False",
+        "act()",
+        "act()",
+    ),
+    "counted, and others marked": (
+        "free = [each for each in parts if not each.over]\nlen(free)\nfor chosen in parts:\n"
+        "    time.sleep(0)\n    chosen.over = True\n    chosen.over = False",
+        "act()",
+        "act()",
+    ),
+    "each chooses its own": (
+        "name = threading.current_thread().name\n"
+        "chosen = next(each for each in parts if each.name == name and not each.over)"
+        f"{CHOSEN}",
+        "act()",
+        "act()",
+    ),
     "there in any case, under a lock": (
         "pass",
         f"with lock:\n    {IN_ANY_CASE.replace(chr(10), chr(10) + '    ')}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from opcodetrace.analyse.syntax import Step, Tree
+from opcodetrace.analyse.syntax import LOOPS, Step, Tree
 
 _LEAVES = (ast.Raise, ast.Return)
 _GOES_ON = (ast.Break, ast.Continue)
@@ -25,6 +25,18 @@ def may_come_to(tree: Tree, node: ast.AST, then: ast.AST) -> bool:
             return True
         leaves = leaves or _leaves(step)
     return not leaves
+
+
+def begins_the_next_turn(tree: Tree, node: ast.AST, then: ast.AST) -> bool:
+    """Whether a jump back that stands for a part of a function leads to the next turn of a loop, in place of what
+    follows in this one: a `continue`, or an `if` that is the last statement of a loop's body."""
+    loops = {step.parent for step in tree.above(then) if isinstance(step.parent, LOOPS) and step.field == "body"}
+    for step in tree.above(node):
+        if isinstance(step.parent, ast.stmt):
+            is_if = isinstance(step.parent, ast.If) and step.field == "test"
+            loop = next((each.parent for each in tree.above(step.parent) if isinstance(each.parent, LOOPS)), None)
+            return (is_if or isinstance(step.node, ast.Continue)) and loop in loops
+    return False
 
 
 def _leaves(step: Step) -> bool:

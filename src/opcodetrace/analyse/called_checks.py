@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.chosen import Chosen
 from opcodetrace.analyse.made_of import called_name
 from opcodetrace.analyse.mixed_in import MixedIn
 from opcodetrace.analyse.refusals import keeps_from
@@ -86,11 +87,22 @@ class CalledChecks:
         return Activations(self._trace)
 
     @cached_property
+    def _chosen(self) -> Chosen:
+        return Chosen(self._trace, self.activations)
+
+    @cached_property
     def tests(self) -> Tests:
         """By the site of an access: the sites of the checks that may have decided upon it, and what these found; ""
         if that differs."""
-        if not self._is_known or not any(code.decisions for code in self._trace.codes):
+        if not self._is_known:
             return {}
+        found = self._decided if any(code.decisions for code in self._trace.codes) else {}
+        for act, checks in self._chosen.tests.items():
+            _add(found.setdefault(act, {}), iter(checks.items()))
+        return found
+
+    @cached_property
+    def _decided(self) -> dict[int, dict[int, str]]:
         found: dict[int, dict[int, str]] = {}
         for code in self._trace.codes:
             above = self._above(code.id)
@@ -270,6 +282,9 @@ class CalledChecks:
         events, activations = self._events, self.activations
         if int(events.site[check]) not in self.tests.get(int(events.site[act]), ()):
             return None
+        chosen = self._chosen.tests.get(int(events.site[act]), {}).get(int(events.site[check]))
+        if chosen is not None and self._chosen.is_of_one(act, check):
+            return CalledCheck(chosen, ())
         at, until = activations.of(act).begun, int(events.seq[act])
         site = int(events.site[act])
         code, offset, line = self._trace.site_codes[site], self._trace.sites[site].offset, self._trace.sites[site].line

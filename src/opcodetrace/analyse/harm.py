@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.answers import is_member
+from opcodetrace.analyse.answers import is_member, would_hold
 from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.checks import Checked
 from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
@@ -70,7 +70,22 @@ class Harm:
             return gone and fails and not self._is_expected(found, act)
         if events.kind[act] == EventKind.DELETE:
             return deleted and self._fails(found, act)
-        return self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted)
+        if self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted):
+            return True
+        return bool(events.site[act] == events.site[change]) and self.is_given_back(found, act)
+
+    def is_given_back(self, found: Checked, act: int) -> bool:
+        """Whether the thread takes something by a flag or a state, as a lock: it finds it free, marks it, and later marks
+        it free again; nobody else does meanwhile."""
+        events = self._events
+        value = events[act].value
+        if isinstance(value, Opaque) and not is_member(value):
+            return False
+        later = (place for place in self._checks.histories.after(act) if events.kind[place] != EventKind.READ)
+        back = next(later, None)
+        if back is None or events.kind[back] != EventKind.WRITE or events.thread[back] != events.thread[act]:
+            return False
+        return would_hold(found.answer, events[back].value) is True and would_hold(found.answer, value) is False
 
     def is_wrong_twice(self, found: Checked, act: int, other: int) -> bool:
         """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.branches import may_come_to
+from opcodetrace.analyse.branches import begins_the_next_turn, may_come_to
 from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import EventKind, Opaque, Value
@@ -263,13 +263,24 @@ class Windows:
         calls = (call,) if call is not None else () if end.flow is None else end.flow.results
         if not calls:
             return None
-        return [*_between(code, begin.offset, math.inf), *_between(own, min(calls), end.offset)]
+        called = [
+            each for each in _between(code, begin.offset, math.inf) if not self._begins_the_next_turn(each, begin)
+        ]
+        return called + [each for each in _between(own, min(calls), end.offset) if self._comes_to(each, end)]
 
     def _comes_to(self, point: SwitchPoint, end: Site) -> bool:
         """Whether a thread that was there may have come to an access behind it in the same function."""
         found = self._syntax.of_site(end.id)
         node = None if found is None else found[0].at(point)
-        return found is None or node is None or may_come_to(found[0], node, found[1])
+        if found is None or node is None:
+            return True
+        return not self._begins_the_next_turn(point, end) and may_come_to(found[0], node, found[1])
+
+    def _begins_the_next_turn(self, point: SwitchPoint, site: Site) -> bool:
+        """Whether a thread that was there has gone on to the next turn of a loop that the site is in."""
+        found = self._syntax.of_site(site.id) if "JUMP_BACKWARD" in point.opcode else None
+        node = None if found is None else found[0].at(point)
+        return found is not None and node is not None and begins_the_next_turn(found[0], node, found[1])
 
     @cached_property
     def _made_anew(self) -> Mapping[int, int]:

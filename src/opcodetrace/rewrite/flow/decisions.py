@@ -86,7 +86,8 @@ class Decisions:
 
     def results(self) -> list[Result]:
         """What the result says. Only what follows from it for certain: of two places that return the same, one says
-        nothing; nor what is read in a loop, as it is not known which turn it was."""
+        nothing; nor what is read in a loop, as it is not known which turn it was: unless that led to the return, as the
+        last turn did."""
         run = self._run
         if run.code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
             return []
@@ -108,7 +109,10 @@ class Decisions:
         found |= {Result(RETURNS, each) for each in self._if_not_refused(returns)}
         known = {(each.result, each.question.at) for each in found}
         found |= {each for each in self._if_not_there(returns) if (each.result, each.question.at) not in known}
-        return sorted(each for each in found if not self._conditions.is_in_loop(each.question.at))
+        of_last_turn = {question for index in returns for question in self.deciding(index)}
+        return sorted(
+            each for each in found if each.question in of_last_turn or not self._conditions.is_in_loop(each.question.at)
+        )
 
     # --- places
 
