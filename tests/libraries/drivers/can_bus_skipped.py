@@ -2,7 +2,7 @@
 
 requires: python-can==4.6.1
 include: can
-expect: changed while iterated, unguarded iteration, inconsistent locking, stale container, unguarded change
+expect: changed while iterated, unguarded iteration, inconsistent locking
 at: can/interfaces/virtual.py
 """
 

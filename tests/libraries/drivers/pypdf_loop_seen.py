@@ -3,7 +3,7 @@
 requires: pypdf==7.1.1
 include: pypdf
 expect: stale check, unguarded check, failed access
-at: pypdf/_reader.py:PdfReader.get_object, pypdf/_reader.py
+at: pypdf/_reader.py
 """
 
 import io

@@ -13,6 +13,7 @@ import rsa
 public, private = rsa.newkeys(384)
 letters = [f"letter {number}".encode() for number in range(20)]
 sealed = [rsa.encrypt(letter, public) for letter in letters]
+rsa.decrypt(sealed[0], private)  # the first makes the factor
 wrong = []
 failures = []
 
