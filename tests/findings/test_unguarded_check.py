@@ -51,6 +51,14 @@ box.items, box.left, box.done, box.text, box.state = None, 1, False, "idle", Sta
 box.free, known = [], set()
 class Slot:
     def __init__(self, name): self.over, self.name = False, name
+class Client:
+    def __init__(self): self.conn = None
+    def connect(self): self.conn = make()
+    def send(self):
+        if self.conn is None: self.connect()
+        time.sleep(0)
+        self.conn.append(1)
+client = Client()
 parts = [Slot("first"), Slot("second")]
 def find():
     for each in parts:
@@ -215,6 +223,12 @@ POSSIBLE = {
 ADD_AND_DELETE = "d[KEY] = 1\ndel d[KEY]"
 READ_AND_DELETE = "d[KEY] = 1\nif KEY in d:\n    time.sleep(0)\n    d[KEY]\ndel d[KEY]"
 CHANGED = {  # what the first thread does, and the second
+    "made by a call in any case": ("client.send()", "client.conn = None", "self.conn"),
+    "made in any case": (
+        "if box.items is None: box.items = []\ntime.sleep(0)\nbox.items.append(1)",
+        "box.items = None",
+        "box.items",
+    ),
     "there in any case": (IN_ANY_CASE, 'del d["there"]', "d['there']"),
     "there in any case, made just now": (IN_ANY_CASE.replace("there", "k"), 'del d["k"]', "d['k']"),
     "there in any case, else an error": (
@@ -280,6 +294,18 @@ GIL_ONLY = {
     ),
 }
 NONE = {  # what both do, and what they do beside it
+    "made in any case, under a lock": ("with lock: client.send()", "act()", "with lock: client.conn = None"),
+    "made in any case, and replaced": ("client.send()", "act()", "client.conn = make()"),
+    "made in any case, and ready for the failure": (
+        "try: client.send()\nexcept AttributeError: pass",
+        "act()",
+        "client.conn = None",
+    ),
+    "made in any case, and taken away by the last one": (
+        "client.send()",
+        "act()\nevent.set()",
+        "event.wait()\nclient.conn = None",
+    ),
     "a lock by hand, under a lock": (f"with lock:\n    {BY_HAND.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
     "a lock by hand, that somebody else gives up": (
         BY_HAND.rpartition("\n")[0],

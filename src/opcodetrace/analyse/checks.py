@@ -134,6 +134,7 @@ class Checked(NamedTuple):
     way: tuple[tuple[int, int], ...] = ()  # see `called_checks.CalledCheck`
     calls: tuple[tuple[int, int], ...] = ()
     refuses: bool = False
+    again: int | None = None  # where the thread looked there last, if that was no check of which it is known
 
 
 class Checks:
@@ -234,6 +235,7 @@ class Checks:
             return None
         changes: list[int] = []
         looked_again = False
+        again: int | None = None
         for place in self.histories.before(act, _MOST_BACK):
             if events.thread[place] != events.thread[act]:
                 changes += [place] if events.kind[place] != EventKind.READ else []
@@ -246,7 +248,8 @@ class Checks:
                     agrees = answer != MORE and self._agrees(self._with_value(answer, place, act), place)
                     if (changes and looked_again) or not agrees:
                         break
-                    return Checked(place, found.answer, answer, changes, *found[1:])
+                    return Checked(place, found.answer, answer, changes, *found[1:], again=again)
+                again = place if again is None else again
                 looked_again |= not changes and not self._acts_in_any_case(act, place)
         return None
 

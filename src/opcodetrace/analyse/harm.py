@@ -72,11 +72,11 @@ class Harm:
             return deleted and self._fails(found, act)
         if self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted):
             return True
-        return bool(events.site[act] == events.site[change]) and self.is_given_back(found, act)
+        return bool(events.site[act] == events.site[change]) and self._is_given_back(found, act)
 
-    def is_given_back(self, found: Checked, act: int) -> bool:
-        """Whether the thread takes something by a flag or a state, as a lock: it finds it free, marks it, and later marks
-        it free again; nobody else does meanwhile."""
+    def _is_given_back(self, found: Checked, act: int) -> bool:
+        """Whether the thread takes something by a flag or a state, as a lock: it finds it free, marks it, and later
+        marks it free again; nobody else does meanwhile."""
         events = self._events
         value = events[act].value
         if isinstance(value, Opaque) and not is_member(value):

@@ -1,7 +1,8 @@
-"""Items that are there in any case, as a thread stores what it does not find, and that another thread takes away.
+"""What is there in any case, as a thread makes what it does not find, and what another thread takes away.
 
-`if key not in d: d[key] = []`, then `d[key].append(item)`: no branch leads to the lookup, but it rests upon the check
-all the same. If another thread deletes the item after the check, or after the store, the lookup fails.
+`if key not in d: d[key] = []`, then `d[key].append(item)`; `if self.conn is None: self.connect()`, then
+`self.conn.send(text)`: no branch leads to the second access, but it rests upon the check all the same. If another
+thread deletes the item after the check, or stores None, there is nothing.
 """
 
 from __future__ import annotations
@@ -17,25 +18,32 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.checks import Checked, begins_between
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
-from opcodetrace.trace.site import Code, Operation
+from opcodetrace.trace.site import Code, Operation, Site
 
 Array = npt.NDArray[Any]
 _Tests = Mapping[int, Mapping[int, str]]
 
 _OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
 _OF_SOMETHING = frozenset(["present", "is not None", "true"])
+_STORES = frozenset([Operation.STORE_SUBSCR, Operation.STORE_ATTR, Operation.STORE_GLOBAL])
+_ACTS = frozenset(
+    [Operation.LOAD_SUBSCR, Operation.LOAD_ATTR, Operation.LOAD_GLOBAL, Operation.DELETE_SUBSCR, Operation.DELETE_ATTR]
+)
 
 
 class ReliedOn:
-    """Finds the lookups and deletions in a run that rest upon such a check. `tests`: by the site of an access, what the
-    checks by which it is made must have found; `check_of` gives the one of an access, by its place."""
+    """Finds the accesses in a run that rest upon such a check. `tests`: by the site of an access, what the checks by
+    which it is made must have found; `check_of` gives the one of an access, by its place."""
 
     def __init__(self, evidence: Evidence, tests: _Tests, check_of: Callable[[int], Checked | None]) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._histories = evidence.checks.histories
         self._tests = tests
+        self._called = evidence.checks.called.tests
+        self._activations = evidence.checks.called.activations
         self._check_of = check_of
 
     @cached_property
@@ -43,7 +51,11 @@ class ReliedOn:
         """The places of those that may be: of what some thread takes away."""
         events = self._events
         taken_away = np.zeros(int(events.location.max(initial=-1)) + 2, bool)
-        taken_away[events.location[events.kind == EventKind.DELETE]] = True
+        for start in range(0, len(events) if self._upon else 0, PIECE):
+            part = slice(start, start + PIECE)
+            is_gone = events.kind[part] == EventKind.DELETE
+            is_gone |= (events.kind[part] == EventKind.WRITE) & (events.tag[part] == ValueTag.NONE)
+            taken_away[events.location[part][is_gone]] = True
         taken_away[-1] = False  # of no location
         sites = list(self._upon) if taken_away.any() else []
         found = [np.empty(0, np.int64)]
@@ -56,47 +68,67 @@ class ReliedOn:
         return kept
 
     def check(self, act: int, other: int) -> Checked | None:
-        """The check upon which an act rests that would fail after another thread's deletion; None if there is none, or
-        the other access is no deletion of what the check would find."""
+        """The check upon which an act rests that would find nothing after another thread's access; None if there is
+        none, or the other one does not take away what the check would find."""
         events = self._events
         upon = self._upon.get(int(events.site[act]))
         location = self._trace.locations[int(events.location[act])]
-        if upon is None or not location.certain or location.kind is not LocationKind.ITEM:
+        if upon is None or not location.certain or location.kind is LocationKind.WHOLE:
             return None
-        if location.id in self._trace.restructured or events.kind[other] != EventKind.DELETE:
-            return None
-        if not _OF_SOMETHING.issuperset(self._tests.get(int(events.site[other]), {}).values()):
+        if location.id in self._trace.restructured or not self._takes_away(other):
             return None
         for place in self._histories.before(act):
-            is_own = events.thread[place] == events.thread[act]
-            if is_own and int(events.site[place]) in upon and events.frame[place] == events.frame[act]:
-                is_stored = events.kind[place] == EventKind.WRITE
-                found = self._check_of(place) if is_stored else Checked(place, "present", "present", [])
-                is_here = found is not None and not found.way and not begins_between(events, found.check, act)
-                return found._replace(asked="present", answer="present") if found is not None and is_here else None
-            if events.kind[place] != EventKind.READ:
-                return None
+            if events.thread[place] != events.thread[act]:
+                if events.kind[place] != EventKind.READ:
+                    return None
+            elif events.kind[place] != EventKind.READ:
+                found = self._check_of(place) if events.kind[place] == EventKind.WRITE else None
+                is_upon = found is not None and int(events.site[found.check]) in upon
+                return self._rests(found.check, act) if found is not None and is_upon else None
+            elif int(events.site[place]) in upon:
+                return self._rests(place, act)
         return None
+
+    def _takes_away(self, other: int) -> bool:
+        events = self._events
+        is_gone = events.kind[other] == EventKind.DELETE or events.tag[other] == ValueTag.NONE
+        tests = self._tests.get(int(events.site[other]), {})
+        return bool(is_gone and events.kind[other] != EventKind.READ) and _OF_SOMETHING.issuperset(tests.values())
+
+    def _rests(self, check: int, act: int) -> Checked | None:
+        is_one = self._events.frame[check] == self._events.frame[act] and not begins_between(self._events, check, act)
+        if not is_one:
+            return None
+        _, *callers = self._activations.lines(act)
+        calls = tuple((file, line) for file, line in callers if line is not None)
+        return Checked(check, "present", "present", [], calls=calls)
 
     @cached_property
     def _upon(self) -> dict[int, frozenset[int]]:
-        """By the site of a lookup or deletion: the stores before it in its function that are made if nothing is there,
-        and the checks by which they are."""
-        return {site: upon for code in self._trace.codes for site, upon in self._in_function(code).items()}
-
-    def _in_function(self, code: Code) -> dict[int, frozenset[int]]:
-        checks = {
-            (site.line or 0, site.offset): (site.id, *tests)  # a handler lies behind what follows it
-            for site in code.sites
-            if site.operation == Operation.STORE_SUBSCR
-            and (tests := self._tests.get(site.id))
-            and _OF_NOTHING.issuperset(tests.values())
+        """By the site of an access: the checks before it in its function by which something is made if nothing is
+        there."""
+        making = {
+            check
+            for tests in (self._tests, self._called)
+            for site, answers in tests.items()
+            if self._trace.sites[site].operation in _STORES
+            for check, answer in answers.items()
+            if answer in _OF_NOTHING
         }
-        found = {}
-        for site in code.sites if checks else ():
-            if site.operation in (Operation.LOAD_SUBSCR, Operation.DELETE_SUBSCR):
-                decided = {test.site for test in site.tests if test.answer not in _OF_NOTHING}
-                upon = {each for at, sites in checks.items() if at < (site.line or 0, site.offset) for each in sites}
-                if upon - decided:
-                    found[site.id] = frozenset(upon - decided)
-        return found
+        return {site: upon for code in self._trace.codes for site, upon in _in_function(code, making).items()}
+
+
+def _in_function(code: Code, making: set[int]) -> dict[int, frozenset[int]]:
+    checks = [site for site in code.sites if site.id in making]
+    found = {}
+    for site in code.sites if checks else ():
+        if site.operation in _ACTS:
+            decided = {test.site for test in site.tests if test.answer not in _OF_NOTHING}
+            upon = {each.id for each in checks if each.name == site.name and _place(each) < _place(site)} - decided
+            if upon:
+                found[site.id] = frozenset(upon)
+    return found
+
+
+def _place(site: Site) -> tuple[int, int]:
+    return site.line or 0, site.offset  # a handler lies behind what follows it

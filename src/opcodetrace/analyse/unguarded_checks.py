@@ -115,7 +115,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         (
             each
             for pair, checked in found.items()
-            for each in (Window(checked.check, pair.act), Window(pair.other, pair.other))
+            for each in (Window(checked.check, pair.act), _since(checked, pair.act), Window(pair.other, pair.other))
         ),
     )
     told_at = set()
@@ -136,6 +136,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             or windows.may_be_ordered(earlier, later)
             # who comes by another check would have to take that lock, too, and then checks again
             or (search.leads_to(act, other) and windows.have_a_common_lock(window, window))
+            or (checked.again is not None and windows.have_a_common_lock(*[_since(checked, act)] * 2))
         ):
             continue
         told_at.add(key)
@@ -159,6 +160,11 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             read=read,
             outdated_by=change,
         )
+
+
+def _since(checked: Checked, act: int) -> Window:
+    """From where the thread looked last until it acted."""
+    return Window(checked.check if checked.again is None else checked.again, act)
 
 
 def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -> Iterator[UnguardedCheck]:

@@ -53,6 +53,9 @@ UPDATES = [
 ]
 # Nothing here is decided so that a write builds on what was tested.
 NONE = [
+    # variables that are given each other in turn, before they have a value: nothing goes round for ever
+    "while k:\n if k > 1:\n  a = b\n else:\n  b = a\n if a in d:\n  d[a] = 1",
+    "for i in k:\n for j in k:\n  if i:\n   a = b\n  b = a\n  if a:\n   d[b] = 1",
     "if k not in d:\n d[k] = []",
     "if k not in d:\n d[k] = []\nd[k].append(1)",
     "if k not in d:\n d[k] = o()\nreturn d[k]",

@@ -453,11 +453,15 @@ class Conditions:
     def value(self, nodes: Nodes) -> Nodes:
         """What a value is a copy of. A variable that has none yet is none: to load it raises."""
         root = self._resolver.root(nodes)
+        passed = {root}
         while len(root) > 1:
             bound = frozenset(node for node in root if node not in self._unbound)
             if bound == root or not bound:
                 break
             root = self._resolver.root(bound)
+            if root in passed:  # variables that are given each other in turn
+                break
+            passed.add(root)
         return root
 
     def constant_value(self, nodes: Nodes) -> tuple[object] | None:
