@@ -93,6 +93,14 @@ FOUND = {
         SAME,
         "box.request",
     ),
+    "a global, of the object that is being made": (
+        "class Page:\n    def __init__(self, name):\n        global shared\n        self.name = name\n"
+        "        shared = self\n        use()\n"
+        "def use():\n    meet()\n    done.append(shared.name)\n"
+        "def job(name): Page(name)",
+        SAME,
+        "global shared",
+    ),
     "a global": (
         "def job(name):\n    global shared\n    shared = name\n    use()\ndef use():\n    meet()\n"
         "    done.append(shared)",

@@ -58,7 +58,7 @@ class Client:
         if self.conn is None: self.connect()
         time.sleep(0)
         self.conn.append(1)
-client = Client()
+client, names = Client(), ["a", "b", "c"]
 parts = [Slot("first"), Slot("second")]
 def find():
     for each in parts:
@@ -97,6 +97,10 @@ CHOSEN = "\ntime.sleep(0)\nif chosen is not None:\n    chosen.over = True\n    c
 IN_ANY_CASE = 'if "there" not in d: d["there"] = 2\ntime.sleep(0)\nd["there"]'
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
 POSSIBLE = {
+    "some of the removals of a loop": (
+        "for name in 'abc':\n    if name in names:\n        time.sleep(0)\n        names.remove(name)",
+        "names",
+    ),
     "a lock by hand": (BY_HAND, "box.done"),
     "a lock by hand, of a state": (
         'if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"\n    time.sleep(0)\n    box.text = "idle"',
@@ -277,6 +281,11 @@ CHANGED = {  # what the first thread does, and the second
     "emptied": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs.clear()", "jobs"),
 }
 GIL_ONLY = {
+    "looked for, and looked for again": (
+        "for name in 'xyz':\n    if name in names: continue\n    time.sleep(0)\n"
+        "    if name not in names: names.append(name)",
+        "names",
+    ),
     "a lock by hand, at once": ("if not box.done:\n    box.done = True\n    box.done = False", "box.done"),
     "the first free one": (
         "for part in parts:\n    if not part.over:\n        part.over = True\n        part.over = False",
@@ -294,6 +303,17 @@ GIL_ONLY = {
     ),
 }
 NONE = {  # what both do, and what they do beside it
+    "looked for, and looked for again under a lock": (
+        "for name in 'xyz':\n    if name in names: continue\n    with lock:\n"
+        "        if name not in names: names.append(name)",
+        "act()",
+        "act()",
+    ),
+    "others of the removals of a loop": (
+        "for name in item:\n    if name in names:\n        time.sleep(0)\n        names.remove(name)",
+        "act('a')",
+        "act('bc')",
+    ),
     "made in any case, under a lock": ("with lock: client.send()", "act()", "with lock: client.conn = None"),
     "made in any case, and replaced": ("client.send()", "act()", "client.conn = make()"),
     "made in any case, and ready for the failure": (

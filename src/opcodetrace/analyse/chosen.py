@@ -140,9 +140,9 @@ def _asked(condition: ast.expr, item: str, target: ast.AST, *, is_so: bool) -> I
             for value in values:
                 yield from _asked(value, item, target, is_so=True)
         case ast.Compare(read, [sign], [ast.Constant(value)]) if _is_alike(read, item, target):
-            answer = _IS.get(type(sign)) if value is None else None  # type: ignore[call-overload]
+            answer = _IS.get(type(sign)) if value is None else None
             if type(sign) in _EQUALS:
-                answer = f"{_EQUALS[type(sign)]} {value!r}"  # type: ignore[index]
+                answer = f"{_EQUALS[type(sign)]} {value!r}"
             if answer is not None:
                 yield read, answer if is_so else _opposite(answer)
         case ast.Attribute() | ast.Subscript() if _is_alike(condition, item, target):

@@ -42,6 +42,8 @@ def made_of(value: ast.expr, target: ast.AST, function: Function | None) -> Made
         return None
     if isinstance(value, ast.Call) and called_name(value.func) in _TAKE:
         return Made.OWN
+    if isinstance(value, ast.Name) and value.id == "self" and function is not None and function.name == "__init__":
+        return Made.OWN  # nobody else has the object yet
     own = set() if function is None else _own_names(function)
     own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
     if not any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):

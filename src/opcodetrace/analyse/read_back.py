@@ -35,7 +35,8 @@ Array = npt.NDArray[Any]
 MAX_READS = 16  # of two places in the code that are looked at, of those that read what another thread wrote
 MAX_OWN = 4  # and of those that read what their own did
 MAX_BACK = 2_000  # accesses of the location among which it is looked for who wrote a value
-_INITIAL = frozenset(["__init__", "__new__", "__post_init__", "__set_name__", "<module>"])  # write what is there first
+_INITIAL = frozenset(["__init__", "__new__", "__post_init__", "__set_name__"])  # write what their object has first
+_MODULE = "<module>"
 # First words of functions that show what there is, or hand it on: as well the latest value.
 _SHOWING = tuple(
     """
@@ -322,7 +323,9 @@ class _Search:
 
     def _scope(self, write: int, read: int) -> Scope | None:
         code = self._trace.site_codes.get(int(self._events.site[write]))
-        if code is None or code.function.rpartition(".")[2] in _INITIAL:
+        name = None if code is None else code.function.rpartition(".")[2]
+        is_of_module = self._trace.locations[int(self._events.location[write])].kind is LocationKind.GLOBAL
+        if name is None or name == _MODULE or (name in _INITIAL and not is_of_module):
             return None
         return self._activations.comes_after(write, read)
 

@@ -135,7 +135,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.may_be_ordered(earlier, later)
             # who comes by another check would have to take that lock, too, and then checks again
-            or (search.leads_to(act, other) and windows.have_a_common_lock(window, window))
+            or (search.is_checked_again(checked, act, other) and windows.have_a_common_lock(window, window))
             or (checked.again is not None and windows.have_a_common_lock(*[_since(checked, act)] * 2))
         ):
             continue
@@ -377,7 +377,8 @@ class _Search:
         if not self._asks_alike(found, other) and not (self.leads_to(act, other) and not found.way):
             return False
         between = self._between(act, other)
-        if any(events.kind[place] != EventKind.READ for place in between):
+        changes = (place for place in between if events.kind[place] != EventKind.READ)
+        if not all(self._is_of_another(place, found, act) for place in changes):
             return False  # what the other check found is not by this act
         looks = (place for place in between if not self._is_part(place, found, pair) and self._looks(place, act))
         if any(self._had_heard(other, place) for place in looks):
@@ -417,20 +418,28 @@ class _Search:
         if self._checks.called.are_at_one_place(found.check, other):
             return self._checks.called.comes_the_same_way(other, found.way)
         sites = int(self._events.site[found.check]), int(self._events.site[other])
-        is_alike = self._sites_of_making.issuperset(sites) or sites[::-1] in self._looks_before
+        is_alike = self._sites_of_making.issuperset(sites) or self._looks_before(found, other)
         return is_alike and not found.way
 
+    def is_checked_again(self, found: Checked, act: int, other: int) -> bool:
+        """Whether who makes the other check makes this one, too, before it acts."""
+        return self.leads_to(act, other) or self._looks_before(found, other)
+
+    def _looks_before(self, found: Checked, other: int) -> bool:
+        return (int(self._events.site[other]), int(self._events.site[found.check])) in self._first_looks
+
     @cached_property
-    def _looks_before(self) -> set[tuple[int, int]]:
-        """The sites where a function asks whether something is there, and those where it asks it again to make it: `if
-        key in d and ...: ... elif key not in d: d[key] = []`."""
+    def _first_looks(self) -> set[tuple[int, int]]:
+        """The sites where a function asks whether something is there, and those where it asks it again to act by that:
+        `if key in d and ...: ... elif key not in d: d[key] = []`; `if name in names: raise`, and later `if name not in
+        names: names.append(name)`."""
         sites = self._trace.sites
         return {
             (look, check)
             for act, answers in self._tests.items()
             for check, answer in answers.items()
-            if answer == "absent"
-            for look in self._asking_more.get(act, ())
+            for look in {*self._asking_more.get(act, ()), *(each for each in answers if answers[each] == answer)}
+            if look != check and answer == "absent"
             if sites[look].operation == sites[check].operation == Operation.CONTAINS
         }
 
@@ -470,6 +479,17 @@ class _Search:
         is_whole = self._location(other).kind is LocationKind.WHOLE
         item = act if adds_one(events[act]) else found.check
         return not is_whole or is_same(events[item].value, events[other].value)
+
+    def _is_of_another(self, change: int, found: Checked, act: int) -> bool:
+        """Whether a change of a container is known to be of another item than a check asked for."""
+        if not is_for_an_item(self._trace.sites[int(self._events.site[found.check])]):
+            return False
+        removing = self._check(change, self._tests) if REMOVES in self._harm.expression(change) else None
+        item = change if adds_one(self._events[change]) else None if removing is None else removing.check
+        if item is None:
+            return False
+        values = [self._events[place].value for place in (item, act if adds_one(self._events[act]) else found.check)]
+        return all(isinstance(value, str | int | bytes) for value in values) and values[0] != values[1]
 
     def check_changed(self, pair: _Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
