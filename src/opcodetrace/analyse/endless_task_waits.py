@@ -37,8 +37,8 @@ class EndlessTaskWaits:
         if not pending or not self._stands_still(moment):
             return []
         stand = dict(self._stand(moment, pending))
-        first = min(each.thread for each in self._trace.threads if each.task_of == 0)
-        if first not in pending:
+        first = self._trace.first_task(moment.until)
+        if first is None or first not in pending:
             return []
         found = {
             task: wait

@@ -95,7 +95,7 @@ class Guards:
     def at_once(self, clear: int, wait: int) -> bool:
         """Whether from the call at one site control comes to that at another one by a loop around both, with nothing
         in between that may look at more than it names: no other call but `len`, no inner loop."""
-        one, other = self._call(clear), self._call(wait)
+        one, other = self._call(clear), self._waits(wait)
         found = self.wait(wait)
         if one is None or other is None or found is None or found.loop is None:
             return False
@@ -110,7 +110,8 @@ class Guards:
             between = [*between, ast.Expr(found.loop.test)]
         head = body[first]
         heads = [head] if isinstance(head, ast.Expr) else [head.test] if isinstance(head, ast.If) else None
-        return heads is not None and all(_is_quiet(each, other) for each in (*between, *heads))
+        whole = self._whole(other, parents)
+        return heads is not None and all(_is_quiet(each, whole) for each in (*between, *heads))
 
     def called(self, site: int) -> str | None:
         """The name of the method that is called at a site."""
@@ -187,13 +188,33 @@ class Guards:
             self._parents[file], self._calls[file] = parents, calls
         return self._parents[file]
 
+    def _waits(self, site: int) -> ast.Call | None:
+        """The call of a `wait` at a site; also one that is given to asyncio's `wait_for`."""
+        match self._call(site):
+            case ast.Call(ast.Attribute(attr="wait")) as call:
+                return call
+            case ast.Call(
+                ast.Name("wait_for") | ast.Attribute(ast.Name(), "wait_for"),
+                [ast.Call(ast.Attribute(attr="wait")) as call, *_],
+            ):
+                return call
+        return None
+
+    @staticmethod
+    def _whole(wait: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> ast.AST:
+        """The call of a `wait`, or what awaits that."""
+        node: ast.AST = wait
+        while isinstance(parents.get(node), ast.Call | ast.Await):
+            node = parents[node]
+        return node
+
     def _wait(self, site: int) -> Wait | None:
-        call = self._call(site)
-        if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr != "wait":
+        call = self._waits(site)
+        if call is None or not isinstance(call.func, ast.Attribute):
             return None
         parents = self._of_file(site)
-        node: ast.AST = call
-        is_tested = not isinstance(parents.get(call), ast.Expr)
+        node = self._whole(call, parents)
+        is_tested = not isinstance(parents.get(node), ast.Expr)
         while not isinstance(node, ast.stmt):
             above = parents.get(node)
             if (
@@ -215,7 +236,7 @@ class Guards:
                 is_straight = is_straight and all(map(_is_straight, block[:here]))
             if above is None or isinstance(above, _SCOPES):
                 break
-            if isinstance(above, ast.With):
+            if isinstance(above, ast.With | ast.AsyncWith):
                 is_entered = is_entered or any(_same(item.context_expr, call.func.value) for item in above.items)
             elif isinstance(above, ast.If | ast.While | ast.For):
                 is_free = False
@@ -297,18 +318,21 @@ def _same(one: ast.expr, other: ast.expr) -> bool:
 
 def _is_straight(statement: ast.stmt) -> bool:
     """Whether control goes on after it, whatever it does."""
-    if isinstance(statement, ast.With | ast.For):
+    if isinstance(statement, ast.With | ast.AsyncWith | ast.For):
         return all(_is_straight(each) for each in statement.body)
     return isinstance(statement, _STRAIGHT)
 
 
-def _is_quiet(node: ast.AST, wait: ast.Call) -> bool:
+def _is_quiet(node: ast.AST, wait: ast.AST) -> bool:
     """Whether it calls nothing but `len` and the wait, and loops over nothing."""
+    waits = set(ast.walk(wait))
     for each in ast.walk(node):
         match each:
+            case _ if each in waits:
+                pass
             case ast.Call(ast.Name("len")):
                 pass
-            case ast.Call() if each is not wait:
+            case ast.Call():
                 return False
             case ast.For() | ast.While() | ast.comprehension() | ast.Starred() | ast.With() | ast.Await() | ast.Yield():
                 return False
