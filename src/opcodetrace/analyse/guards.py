@@ -33,6 +33,7 @@ _STRAIGHT = (
 _COMPARED = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONDITIONAL = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.comprehension, ast.ListComp, ast.SetComp, ast.DictComp)
+_TIMEOUTS = frozenset(["timeout", "timeout_at", "move_on_after", "move_on_at", "fail_after", "fail_at"])
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
 
 
@@ -158,6 +159,15 @@ class Guards:
                 if caller is not None and caller not in names:
                     names.append(caller)
         return False
+
+    def gives_up(self, site: int) -> bool:
+        """Whether what is done at a site is, in its own function, under a timeout: `async with timeout(1)`."""
+        line, file = self._trace.sites[site].line, self._trace.site_codes[site].file
+        return line is None or any(
+            line in range(each.lineno, (each.end_lineno or each.lineno) + 1)  # type: ignore[attr-defined]
+            for each in self._parents_of(file)
+            if _gives_up(each)
+        )
 
     def _call(self, site: int) -> ast.Call | None:
         known = self._trace.sites.get(site)
@@ -291,6 +301,22 @@ def _around(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> tuple[bool, st
         inner, node = node, parents[node]
         is_handled = is_handled or (_handles_all(node) and inner in node.body)  # type: ignore[attr-defined]
     return is_handled, getattr(node, "name", None)
+
+
+def _gives_up(node: ast.AST) -> bool:
+    match node:
+        case ast.AsyncWith() | ast.With():
+            return any(_called(item.context_expr) in _TIMEOUTS for item in node.items)
+        case ast.Call():
+            return _called(node) == "wait_for"
+    return False
+
+
+def _called(node: ast.expr) -> str | None:
+    match node:
+        case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(attr=name)):
+            return name
+    return None
 
 
 def _lines(statement: ast.AST) -> range:

@@ -55,6 +55,11 @@ class Callbacks(NamedTuple):
         runs = self.runs.get(thread, ())
         return bisect.bisect(runs, first) != bisect.bisect(runs, last)
 
+    def is_over(self, thread: int, seq: int) -> bool:
+        """Whether a thread had run a loop, and ran none any more."""
+        begun, ended = bisect.bisect(self.begins.get(thread, ()), seq), bisect.bisect(self.ends.get(thread, ()), seq)
+        return 0 < begun == ended
+
     def steps(self, tasks: Collection[int]) -> dict[int, list[int]]:
         """By some tasks: the seqs at which each of its steps began."""
         found: dict[int, list[int]] = {each: [] for each in tasks}
