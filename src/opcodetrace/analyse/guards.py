@@ -114,6 +114,27 @@ class Guards:
         whole = self._whole(other, parents)
         return heads is not None and all(_is_quiet(each, whole) for each in (*between, *heads))
 
+    def is_known_elsewhere(self, site: int) -> bool:
+        """Whether what is awaited at a site may be known to others: it is an attribute, an item, or a variable that its
+        function uses for something else, too, or has from elsewhere."""
+        span = span_of(self._trace.sites[site])
+        parents = self._of_file(site)
+        node = next((each for each in parents if isinstance(each, ast.Await) and _span(each) == span), None)
+        if node is None or not isinstance(node.value, ast.Name):
+            return node is not None and isinstance(node.value, ast.Attribute | ast.Subscript)
+        scope: ast.AST = node
+        while not isinstance(scope, _SCOPES):
+            scope = parents[scope]
+        named = [each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == node.value.id]
+        loads = sum(isinstance(each.ctx, ast.Load) for each in named)
+        assigned = [parents[each] for each in named if isinstance(each.ctx, ast.Store)]
+        stored = any(isinstance(each, ast.Assign) and len(each.targets) > 1 for each in assigned)
+        return stored or loads > 1 or loads == len(named)
+
+    def makes_future(self, site: int) -> bool:
+        call = self._call(site)
+        return call is not None and _called(call) in ("create_future", "Future")
+
     def called(self, site: int) -> str | None:
         """The name of the method that is called at a site."""
         call = self._call(site)
