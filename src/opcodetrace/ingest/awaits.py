@@ -30,11 +30,10 @@ class AwaitedTasks:
         self._steps: defaultdict[int, list[int]] = defaultdict(list)  # by task: the seqs at which they began
         self._runs: defaultdict[int, list[int]] = defaultdict(list)  # by address: those of its tasks' steps ...
         self._lanes: defaultdict[int, list[int]] = defaultdict(list)  # ... and whose these are
-        named = np.array([str(name) for name in names])
-        awaits = np.flatnonzero(named == Act.AWAIT_END)
+        awaits = np.flatnonzero(np.array([name == Act.AWAIT_END for name in names], bool))
         addresses = rows["container"][awaits] & np.uint64(ADDRESS_MASK)
         self._address = dict(zip(seqs[awaits].tolist(), addresses.tolist(), strict=True))
-        runs = np.flatnonzero(named == Act.RUN) if len(awaits) else awaits
+        runs = np.flatnonzero(np.array([name == Act.RUN for name in names], bool)) if len(awaits) else awaits
         owners = rows["value"][runs] & np.uint64(ADDRESS_MASK)
         for seq, lane, owner in zip(seqs[runs].tolist(), rows["thread"][runs].tolist(), owners.tolist(), strict=True):
             if lane in self._threads and self._threads[lane].task_of is not None:
@@ -43,16 +42,21 @@ class AwaitedTasks:
                 self._lanes[owner].append(lane)
 
     def lane(self, seq: int) -> int | None:
-        """The task that is awaited from a seq on: one that had begun and not ended, or else the next one to begin."""
+        """The task that is awaited from a seq on: one that had begun and not ended, or else the next one to begin.
+
+        None if it is not known: one was given up before it ended, and another one came to its address."""
         address = self._address.get(seq)
         if address is None:
             return None
         lanes, at = self._lanes.get(address, []), bisect.bisect(self._runs.get(address, []), seq)
+        later = lanes[at] if at < len(lanes) else None
         if at:
             earlier = self._threads[lanes[at - 1]]
-            if not earlier.ended or earlier.last_seq > seq:
+            if earlier.ended and earlier.last_seq > seq:
                 return earlier.thread
-        return lanes[at] if at < len(lanes) else None
+            if not earlier.ended:
+                return earlier.thread if later in (None, earlier.thread) else None
+        return later
 
     def next_step(self, task: int, seq: int) -> float:
         """The seq at which a task went on after another one; infinite: never."""
