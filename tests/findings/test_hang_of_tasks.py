@@ -171,6 +171,26 @@ async def main():
 """,
         ["Task-1", "Task-2"],
     ),
+    "a task that gathers those who want its lock": (
+        """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    async with lock: await asyncio.gather(taker(lock), taker(lock))
+""",
+        ["Task-2", "Task-3"],
+    ),
+    "a group of those who want the lock": (
+        """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    async with lock, asyncio.TaskGroup() as group: group.create_task(taker(lock))
+""",
+        ["Task-2"],
+    ),
     "the second loop of a program": (
         """
 async def first(): await turns(2)
@@ -261,6 +281,14 @@ async def main():
         loop.call_soon_threadsafe(reply.set_result, 1)
     threading.Thread(target=giver, daemon=True).start()
     await reply
+""",
+    "a timeout while others want the lock": """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    print("there", flush=True)
+    async with lock: await asyncio.wait_for(asyncio.gather(taker(lock), taker(lock)), 1000)
 """,
     "a future that only stays, beside those that are resolved": """
 async def worker(items):

@@ -1,7 +1,7 @@
 """Random programs whose lost notifications are known: what is found is what the definition says, and nothing else.
 
-One thread or task checks and then waits. In between, another one takes random steps. A notification is lost if the check
-would have gone otherwise when it was given, and from then until the wait."""
+One thread or task checks and then waits. In between, another one takes random steps. A notification is lost if the
+check would have gone otherwise when it was given, and from then until the wait."""
 
 from __future__ import annotations
 

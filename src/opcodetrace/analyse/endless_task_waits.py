@@ -60,10 +60,20 @@ class EndlessTaskWaits:
         elif not pending <= stand.keys() and self._stays():
             return []  # it may be one of those of which it is not known what they await
         told = sorted(found, key=lambda task: (task != first, task))
+        if not told:
+            return list(self._held(moment, waits, pending - stand.keys()))[:MAX_CIRCLE]
         return [
             Endless(found[task], self._endless.given(moment.synchronisation, found[task]), ends_by_giving=True)
             for task in told[:MAX_CIRCLE]
         ]
+
+    def _held(self, moment: Moment, waits: Mapping[int, Waiting], unknown: set[int]) -> Iterator[Endless]:
+        """Those for a lock that a task holds of which it is not known what it awaits: it cannot go on either, whatever
+        that is."""
+        begun = {each.seq: each for each in moment.synchronisation if each.begins}
+        for _, wait in sorted(waits.items()):
+            if wait.lock is not None and wait.other in unknown and wait.site is not None:
+                yield Endless(begun[wait.seq], None, ends_by_giving=False)
 
     def _pending(self, moment: Moment) -> set[int]:
         """Tasks that had begun, and not ended."""

@@ -296,7 +296,8 @@ def _hung(steps: Sequence[SyncStep | None], numbers: Sequence[int], teller: Tell
             given = teller.sync(gave(number))
             last = "" if given is None else f"; {teller.lane(given.thread)} {did} last{_at(teller, given)}"
             yield f"{name} waits for {teller.lock(step)}{_at(teller, step)}{last}."
-    yield f"{_all_others(steps)} have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
+    left = f"nobody is left to {' or '.join(ends)}" if ends else "none of them can go on"
+    yield f"{_all_others(steps)} have ended, or wait themselves: {left}."
 
 
 def _all_others(steps: Iterable[SyncStep | None]) -> str:
