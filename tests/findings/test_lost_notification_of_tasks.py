@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.findings.forms import Told, told_of
+from tests.recording import Scripts
 
 KIND = "lost notification"
 HEAD = """
@@ -299,3 +300,14 @@ def test_one_that_is_possible(name: str, told: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", NONE)
 def test_none(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == []
+
+
+def test_a_condition_is_told_in_words(scripts: Scripts) -> None:
+    scripts.write("script.py", HEAD + HAPPENED["an attribute"])
+    assert scripts.record("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "1 notification was lost." in told
+    assert (
+        "Task-2 checked box.ready (line 20). Then Task-3 wrote True (line 27) and notified the Condition cond" in told
+    )
+    assert "Nobody waited. After that Task-2 began to wait (line 22), and nobody notified it." in told
