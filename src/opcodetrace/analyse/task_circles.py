@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from opcodetrace.analyse.guards import Guards
 from opcodetrace.analyse.lock_order import Waiting, signals
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.sync import OF_TASKS, Act, Primitive
+from opcodetrace.trace.sync import OF_TASKS, Act, Primitive, Synchronisation
 
 
 def circles_of_tasks(trace: Trace, guards: Guards) -> Iterator[list[Waiting]]:
@@ -46,39 +46,43 @@ def _closed(trace: Trace) -> tuple[list[list[Waiting]], Mapping[int, int]]:
         destroyed = (each.operation == Act.RELEASE and trace.callbacks.is_over(each.thread, each.seq) for each in rows)
         locks -= signals(itertools.compress(rows, (not each for each in destroyed)), objects)
     held: dict[int, tuple[int, int]] = {}  # by lock: who holds it, since when
-    waits: dict[int, Waiting] = {}
+    waits: dict[int, Synchronisation] = {}
     latest: dict[int, int] = {}
     found: list[list[Waiting]] = []
     for each in rows:
         task, number = each.thread, each.object
-        if number not in of_tasks or each.operation == Act.LOOK:
+        if number is None or number not in of_tasks or each.operation == Act.LOOK:
             continue
         waits.pop(task, None)
         if each.begins and each.operation != Act.RELEASE:
             latest[task] = each.seq
-        if number in locks:
-            if each.operation == Act.ACQUIRE and each.begins and number in held:
-                waits[task] = Waiting(task, each.seq, each.site, number, *held[number])
-            elif each.operation == Act.ACQUIRE and not each.begins and not each.failed:
-                held[number] = task, each.seq
-            elif each.operation == Act.RELEASE and not each.begins and not each.failed:
-                held.pop(number, None)
-        elif each.operation == Act.JOIN and each.begins and each.holder is not None:
-            waits[task] = Waiting(task, each.seq, each.site, None, each.holder, None, number)
-        if task in waits:
-            circle = _around(task, waits)
+        if each.begins and (each.operation == Act.JOIN or (each.operation == Act.ACQUIRE and number in locks)):
+            waits[task] = each
+            circle = _around(task, waits, held)
             if circle:
                 found.append(circle)
+        elif number in locks and each.operation == Act.ACQUIRE and not (each.begins or each.failed):
+            held[number] = task, each.seq
+        elif number in locks and each.operation == Act.RELEASE and not (each.begins or each.failed):
+            held.pop(number, None)
     return found, latest
 
 
-def _around(task: int, waits: Mapping[int, Waiting]) -> list[Waiting]:
+def _around(task: int, waits: Mapping[int, Synchronisation], held: Mapping[int, tuple[int, int]]) -> list[Waiting]:
     """The circle that a task closed as it began to wait, from its first task on; none if it closed none."""
-    circle = [waits[task]]
-    while circle[-1].other != task:
-        after = waits.get(circle[-1].other)
-        if after is None or len(circle) > len(waits):
+    circle: list[Waiting] = []
+    at = task
+    while at in waits and len(circle) <= len(waits):
+        wait = waits[at]
+        holder = None if wait.object is None else held.get(wait.object)
+        if wait.operation == Act.JOIN and wait.holder is not None:
+            circle.append(Waiting(at, wait.seq, wait.site, None, wait.holder, None, wait.object))
+        elif wait.operation == Act.ACQUIRE and holder is not None:
+            circle.append(Waiting(at, wait.seq, wait.site, wait.object, *holder))
+        else:
             return []
-        circle.append(after)
-    first = circle.index(min(circle))
-    return circle[first:] + circle[:first]
+        at = circle[-1].other
+        if at == task:
+            first = circle.index(min(circle))
+            return circle[first:] + circle[:first]
+    return []
