@@ -123,6 +123,86 @@ async def main():
 """,
         ["Task-2", "Task-3"],
     ),
+    "a future that nobody resolves": (
+        """
+async def answer(replies):
+    raise ValueError
+    replies["key"].set_result(1)
+async def main():
+    replies = {}
+    other = asyncio.create_task(answer(replies))
+    replies["key"] = asyncio.get_running_loop().create_future()
+    await replies["key"]
+""",
+        ["Task-1"],
+    ),
+    "one of several futures": (
+        """
+async def ask(replies, key):
+    reply = replies[key] = asyncio.get_running_loop().create_future()
+    return await reply
+async def answer(replies):
+    await turns(2)
+    replies.pop(1).set_result("one")
+async def main():
+    replies = {}
+    await asyncio.gather(ask(replies, 1), ask(replies, 2), answer(replies))
+""",
+        ["Task-3"],
+    ),
+    "a task that awaits one that waits": (
+        """
+async def consumer(items):
+    while (await items.get()) is not None: pass
+async def main():
+    items = asyncio.Queue()
+    items.put_nowait(1)
+    await asyncio.create_task(consumer(items))
+""",
+        ["Task-2"],
+    ),
+    "a task that awaits who wants its lock": (
+        """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    async with lock: await asyncio.create_task(taker(lock))
+""",
+        ["Task-1", "Task-2"],
+    ),
+    "a task that gathers those who want its lock": (
+        """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    async with lock: await asyncio.gather(taker(lock), taker(lock))
+""",
+        ["Task-2", "Task-3"],
+    ),
+    "a group of those who want the lock": (
+        """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    async with lock, asyncio.TaskGroup() as group: group.create_task(taker(lock))
+""",
+        ["Task-2"],
+    ),
+    "the second loop of a program": (
+        """
+async def first(): await turns(2)
+asyncio.run(first())
+async def main():
+    items = asyncio.Queue()
+    items.put_nowait(1)
+    await items.get()
+    await items.get()
+""",
+        ["Task-4"],
+    ),
     "beside idle threads": (
         """
 async def main():
@@ -190,6 +270,60 @@ async def main():
 }
 
 
+GO_ON |= {
+    "a future that a thread resolves": """
+async def main():
+    loop, stop = asyncio.get_running_loop(), os.pipe()
+    reply = loop.create_future()
+    def giver():
+        print("there", flush=True)
+        os.read(stop[0], 1)
+        loop.call_soon_threadsafe(reply.set_result, 1)
+    threading.Thread(target=giver, daemon=True).start()
+    await reply
+""",
+    "a timeout while others want the lock": """
+async def taker(lock):
+    async with lock: pass
+async def main():
+    lock = asyncio.Lock()
+    print("there", flush=True)
+    async with lock: await asyncio.wait_for(asyncio.gather(taker(lock), taker(lock)), 1000)
+""",
+    "a future that only stays, beside those that are resolved": """
+async def worker(items):
+    while True: (await items.get()).set_result(1)
+async def main():
+    loop, items = asyncio.get_running_loop(), asyncio.Queue()
+    task = asyncio.create_task(worker(items))
+    reply = loop.create_future()
+    items.put_nowait(reply)
+    await reply
+    stay = loop.create_future()
+    print("there", flush=True)
+    await stay
+""",
+    "a new future, beside those that are resolved": """
+async def worker(items):
+    while True: (await items.get()).set_result(1)
+async def main():
+    loop, items = asyncio.get_running_loop(), asyncio.Queue()
+    task = asyncio.create_task(worker(items))
+    reply = loop.create_future()
+    items.put_nowait(reply)
+    await reply
+    print("there", flush=True)
+    await asyncio.Future()
+""",
+    "a task that awaits one that stays": """
+async def stays(): await asyncio.Event().wait()
+async def main():
+    print("there", flush=True)
+    await asyncio.create_task(stays())
+""",
+}
+
+
 DEADLOCKS = "SELECT severity, certainty FROM findings WHERE kind = 'deadlock'"
 TOLD = """
     SELECT DISTINCT threads.name FROM finding_events
@@ -228,7 +362,18 @@ def test_programs_that_can_go_on(name: str, tmp_path: Path) -> None:
     assert ended(GO_ON[name], signal.SIGKILL, tmp_path, idle=False).query(DEADLOCKS) == []
 
 
-@pytest.mark.parametrize("name", ["a queue", "an event whose setter failed", "a lock that an ended task holds"])
+CTRL_C_ENDED = [
+    "a queue",
+    "an event whose setter failed",
+    "a lock that an ended task holds",
+    "a future that nobody resolves",
+    "one of several futures",
+    "a task that awaits one that waits",
+    "a task that awaits who wants its lock",
+]
+
+
+@pytest.mark.parametrize("name", CTRL_C_ENDED)
 def test_a_hang_that_ctrl_c_ended(name: str, tmp_path: Path) -> None:
     recording = ended(HANG[name][0], signal.SIGINT, tmp_path, idle=True)
     assert recording.query(DEADLOCKS) == [("happened", "proven")]

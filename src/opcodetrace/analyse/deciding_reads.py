@@ -53,6 +53,12 @@ class DecidingReads:
             if read is not None:
                 yield read
 
+    def any_after(self, wait: Synchronisation, asked: Asked) -> bool:
+        """Whether a thread read that again after it had begun to wait."""
+        sites = [each for row in self._sites.get((asked.file, asked.span), {}).values() for each in row]
+        rows = [row for each in sites if (row := self._reads.get((wait.thread, each)))]
+        return any(int(self._trace.events.seq[row[-1]]) > wait.seq for row in rows)
+
     def writes(self, location: int) -> Sequence[int]:
         """The places of the writes and deletions of what was read."""
         return self._writes.get(location, [])

@@ -5,9 +5,9 @@ no timer and no socket, and every thread has ended or waits itself, then no task
 waits without a timeout for one file alone: its own pipe (`Act.IDLE`). What tasks wait for is told as of threads
 (`endless_waits`).
 
-Which future a task waits for is not recorded, so not who depends on whom. The first task of the main thread's loop is
-the program. If it waits by one of asyncio's locks or queues, that must be meant to end. Else it awaits other tasks, as
-far as is known, and all of these must be."""
+Which tasks a `gather` or a group of tasks waits for is not recorded, so not who depends on whom. The first task of the
+main thread's loop is the program. If it waits by one of asyncio's locks or queues, or for a future, that must be meant
+to end. Else it awaits other tasks, as far as is known, and all of these must be."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from opcodetrace.analyse.lock_order import MAX_CIRCLE, Moment, Waiting, blocked,
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.sync import Act, Primitive, Synchronisation
 
-# What a program awaits in order to stay.
-_STAYS = re.compile(rb"\b(?:Future\(|create_future|serve_forever|sleep_forever|start_server|create_server)")
+# What a program awaits in order to stay; futures, if it gives none a result.
+_STAYS = re.compile(rb"\b(?:serve_forever|sleep_forever|start_server|create_server)")
+_STAYS_OR_MAKES_FUTURES = re.compile(_STAYS.pattern + rb"|\b(?:Future\(|create_future)")
 
 
 class EndlessTaskWaits:
@@ -30,6 +31,7 @@ class EndlessTaskWaits:
         self._trace = trace
         self._endless = endless
         self._of_threads = {each.id for each in trace.sync_objects if each.type_name == Primitive.LOCK}
+        self._types: dict[int | None, str] = {each.id: each.type_name for each in trace.sync_objects}
 
     def at(self, moment: Moment, waits: Mapping[int, Waiting]) -> list[Endless]:
         """Those for something to be given, that of the first task before all others. None if it is not sure."""
@@ -37,8 +39,8 @@ class EndlessTaskWaits:
         if not pending or not self._stands_still(moment):
             return []
         stand = dict(self._stand(moment, pending))
-        first = min(each.thread for each in self._trace.threads if each.task_of == 0)
-        if first not in pending:
+        first = self._trace.first_task(moment.until)
+        if first is None or first not in pending:
             return []
         found = {
             task: wait
@@ -53,13 +55,25 @@ class EndlessTaskWaits:
         if first in stand:
             if first not in waits and first not in found:
                 return []
-        elif len(found) < sum(task not in waits for task in stand) or self._stays():
+        elif len(found) < sum(task not in waits for task in stand):
             return []
+        elif not pending <= stand.keys() and self._stays():
+            return []  # it may be one of those of which it is not known what they await
         told = sorted(found, key=lambda task: (task != first, task))
+        if not told:
+            return list(self._held(moment, waits, pending - stand.keys()))[:MAX_CIRCLE]
         return [
             Endless(found[task], self._endless.given(moment.synchronisation, found[task]), ends_by_giving=True)
             for task in told[:MAX_CIRCLE]
         ]
+
+    def _held(self, moment: Moment, waits: Mapping[int, Waiting], unknown: set[int]) -> Iterator[Endless]:
+        """Those for a lock that a task holds of which it is not known what it awaits: it cannot go on either, whatever
+        that is."""
+        begun = {each.seq: each for each in moment.synchronisation if each.begins}
+        for _, wait in sorted(waits.items()):
+            if wait.lock is not None and wait.other in unknown and wait.site is not None:
+                yield Endless(begun[wait.seq], None, ends_by_giving=False)
 
     def _pending(self, moment: Moment) -> set[int]:
         """Tasks that had begun, and not ended."""
@@ -99,8 +113,15 @@ class EndlessTaskWaits:
         for task in sorted(pending & latest.keys()):
             around = [each for each in within(latest[task], rows) if each.begins]
             # a condition's wait has released the lock by then
-            if around and around[0].seq > self._trace.callbacks.stepped.get(task, around[0].seq):
+            if not around or around[0].seq <= self._trace.callbacks.stepped.get(task, around[0].seq):
+                continue
+            if around[0].operation != Act.RESULT or self._is_future(around[0]):
                 yield task, around[-1]
 
+    def _is_future(self, wait: Synchronisation) -> bool:
+        """Whether a task awaits a plain future, and not what a function of asyncio's gives for others."""
+        return self._types.get(wait.object) == Primitive.TASK_FUTURE and not self._endless.is_of_call(wait)
+
     def _stays(self) -> bool:
-        return any(_STAYS.search(source) for source in self._endless.sources())
+        stays = _STAYS if self._endless.resolves_futures() else _STAYS_OR_MAKES_FUTURES
+        return any(stays.search(source) for source in self._endless.sources())

@@ -45,6 +45,7 @@ _METHODS: Mapping[Act, str] = {
 _READY = re.compile(
     rb"\b(?:KeyboardInterrupt|import signal|from signal|signal\.\w+|add_signal_handler|interrupt_main|os\.kill)\b"
 )
+_RESOLVES = re.compile(rb"\.(?:set_result|set_exception)\b")
 
 
 class Endless(NamedTuple):
@@ -170,6 +171,15 @@ class EndlessWaits:
             return True
         return self._guards.called(wait.site) in (wait.operation, f"{wait.operation}_for")
 
+    def resolves_futures(self) -> bool:
+        return any(_RESOLVES.search(source) for source in self.sources())
+
+    def is_of_call(self, wait: Synchronisation) -> bool:
+        """Whether a task awaits what a call gives it, except for a new future (`await loop.create_future()`)."""
+        if wait.site is None:
+            return True
+        return self._guards.is_call(wait.site) and not self._guards.makes_future(wait.site)
+
     def goes_on(self, wait: Synchronisation) -> bool:
         """Whether the main thread is written to do something if Ctrl-C ends its wait."""
         return wait.site is None or self._guards.handles_interruption(wait.site)
@@ -206,6 +216,9 @@ class EndlessWaits:
         each = self._objects[wait.object]
         if each.type_name == Primitive.FUTURE:
             return wait.operation in ASKS_FUTURE
+        if each.type_name == Primitive.TASK_FUTURE:
+            is_known = wait.site is not None and self._guards.is_known_elsewhere(wait.site)
+            return is_known and self.resolves_futures()
         if each.type_name in BARRIERS:
             return wait.operation == Act.WAIT
         giver = self._giver(wait)

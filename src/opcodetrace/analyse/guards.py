@@ -33,6 +33,7 @@ _STRAIGHT = (
 _COMPARED = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONDITIONAL = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.comprehension, ast.ListComp, ast.SetComp, ast.DictComp)
+_TIMEOUTS = frozenset(["timeout", "timeout_at", "move_on_after", "move_on_at", "fail_after", "fail_at"])
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Module)
 
 
@@ -95,7 +96,7 @@ class Guards:
     def at_once(self, clear: int, wait: int) -> bool:
         """Whether from the call at one site control comes to that at another one by a loop around both, with nothing
         in between that may look at more than it names: no other call but `len`, no inner loop."""
-        one, other = self._call(clear), self._call(wait)
+        one, other = self._call(clear), self._waits(wait)
         found = self.wait(wait)
         if one is None or other is None or found is None or found.loop is None:
             return False
@@ -110,7 +111,29 @@ class Guards:
             between = [*between, ast.Expr(found.loop.test)]
         head = body[first]
         heads = [head] if isinstance(head, ast.Expr) else [head.test] if isinstance(head, ast.If) else None
-        return heads is not None and all(_is_quiet(each, other) for each in (*between, *heads))
+        whole = self._whole(other, parents)
+        return heads is not None and all(_is_quiet(each, whole) for each in (*between, *heads))
+
+    def is_known_elsewhere(self, site: int) -> bool:
+        """Whether what is awaited at a site may be known to others: it is an attribute, an item, or a variable that its
+        function uses for something else, too, or has from elsewhere."""
+        span = span_of(self._trace.sites[site])
+        parents = self._of_file(site)
+        node = next((each for each in parents if isinstance(each, ast.Await) and _span(each) == span), None)
+        if node is None or not isinstance(node.value, ast.Name):
+            return node is not None and isinstance(node.value, ast.Attribute | ast.Subscript)
+        scope: ast.AST = node
+        while not isinstance(scope, _SCOPES):
+            scope = parents[scope]
+        named = [each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == node.value.id]
+        loads = sum(isinstance(each.ctx, ast.Load) for each in named)
+        assigned = [parents[each] for each in named if isinstance(each.ctx, ast.Store)]
+        stored = any(isinstance(each, ast.Assign) and len(each.targets) > 1 for each in assigned)
+        return stored or loads > 1 or loads == len(named)
+
+    def makes_future(self, site: int) -> bool:
+        call = self._call(site)
+        return call is not None and _called(call) in ("create_future", "Future")
 
     def called(self, site: int) -> str | None:
         """The name of the method that is called at a site."""
@@ -158,6 +181,15 @@ class Guards:
                     names.append(caller)
         return False
 
+    def gives_up(self, site: int) -> bool:
+        """Whether what is done at a site is, in its own function, under a timeout: `async with timeout(1)`."""
+        line, file = self._trace.sites[site].line, self._trace.site_codes[site].file
+        return line is None or any(
+            line in range(each.lineno, (each.end_lineno or each.lineno) + 1)  # type: ignore[attr-defined]
+            for each in self._parents_of(file)
+            if _gives_up(each)
+        )
+
     def _call(self, site: int) -> ast.Call | None:
         known = self._trace.sites.get(site)
         span = None if known is None else span_of(known)
@@ -187,13 +219,33 @@ class Guards:
             self._parents[file], self._calls[file] = parents, calls
         return self._parents[file]
 
+    def _waits(self, site: int) -> ast.Call | None:
+        """The call of a `wait` at a site; also one that is given to asyncio's `wait_for`."""
+        match self._call(site):
+            case ast.Call(ast.Attribute(attr="wait")) as call:
+                return call
+            case ast.Call(
+                ast.Name("wait_for") | ast.Attribute(ast.Name(), "wait_for"),
+                [ast.Call(ast.Attribute(attr="wait")) as call, *_],
+            ):
+                return call
+        return None
+
+    @staticmethod
+    def _whole(wait: ast.Call, parents: Mapping[ast.AST, ast.AST]) -> ast.AST:
+        """The call of a `wait`, or what awaits that."""
+        node: ast.AST = wait
+        while isinstance(parents.get(node), ast.Call | ast.Await):
+            node = parents[node]
+        return node
+
     def _wait(self, site: int) -> Wait | None:
-        call = self._call(site)
-        if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr != "wait":
+        call = self._waits(site)
+        if call is None or not isinstance(call.func, ast.Attribute):
             return None
         parents = self._of_file(site)
-        node: ast.AST = call
-        is_tested = not isinstance(parents.get(call), ast.Expr)
+        node = self._whole(call, parents)
+        is_tested = not isinstance(parents.get(node), ast.Expr)
         while not isinstance(node, ast.stmt):
             above = parents.get(node)
             if (
@@ -215,7 +267,7 @@ class Guards:
                 is_straight = is_straight and all(map(_is_straight, block[:here]))
             if above is None or isinstance(above, _SCOPES):
                 break
-            if isinstance(above, ast.With):
+            if isinstance(above, ast.With | ast.AsyncWith):
                 is_entered = is_entered or any(_same(item.context_expr, call.func.value) for item in above.items)
             elif isinstance(above, ast.If | ast.While | ast.For):
                 is_free = False
@@ -272,6 +324,22 @@ def _around(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> tuple[bool, st
     return is_handled, getattr(node, "name", None)
 
 
+def _gives_up(node: ast.AST) -> bool:
+    match node:
+        case ast.AsyncWith() | ast.With():
+            return any(_called(item.context_expr) in _TIMEOUTS for item in node.items)
+        case ast.Call():
+            return _called(node) == "wait_for"
+    return False
+
+
+def _called(node: ast.expr) -> str | None:
+    match node:
+        case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(attr=name)):
+            return name
+    return None
+
+
 def _lines(statement: ast.AST) -> range:
     """Those of its body."""
     body: list[ast.stmt] = [*statement.body, *getattr(statement, "orelse", ())]  # type: ignore[attr-defined]
@@ -297,18 +365,21 @@ def _same(one: ast.expr, other: ast.expr) -> bool:
 
 def _is_straight(statement: ast.stmt) -> bool:
     """Whether control goes on after it, whatever it does."""
-    if isinstance(statement, ast.With | ast.For):
+    if isinstance(statement, ast.With | ast.AsyncWith | ast.For):
         return all(_is_straight(each) for each in statement.body)
     return isinstance(statement, _STRAIGHT)
 
 
-def _is_quiet(node: ast.AST, wait: ast.Call) -> bool:
+def _is_quiet(node: ast.AST, wait: ast.AST) -> bool:
     """Whether it calls nothing but `len` and the wait, and loops over nothing."""
+    waits = set(ast.walk(wait))
     for each in ast.walk(node):
         match each:
+            case _ if each in waits:
+                pass
             case ast.Call(ast.Name("len")):
                 pass
-            case ast.Call() if each is not wait:
+            case ast.Call():
                 return False
             case ast.For() | ast.While() | ast.comprehension() | ast.Starred() | ast.With() | ast.Await() | ast.Yield():
                 return False

@@ -40,6 +40,7 @@ class Waiting(NamedTuple):
     lock: int | None  # None: it joins the other
     other: int
     held_since: int | None  # seq at which the other took the lock
+    task: int | None = None  # the object of the task for whose end another one waits
 
 
 class Nested(NamedTuple):
@@ -182,6 +183,8 @@ def waiting(
         joined = next((each for each in around if each.operation == Act.JOIN and each.object in thread_of), None)
         if joined is not None and joined.object is not None:
             found[number] = Waiting(number, joined.seq, joined.site, None, thread_of[joined.object], None)
+        elif last.operation == Act.JOIN and last.holder is not None:
+            found[number] = Waiting(number, last.seq, last.site, None, last.holder, None, last.object)
         elif last.operation == Act.ACQUIRE and last.object in holders and last.object not in no_locks:
             held = holders[last.object]
             found[number] = Waiting(number, last.seq, last.site, last.object, held.thread, held.first)

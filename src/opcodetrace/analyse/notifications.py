@@ -1,12 +1,15 @@
 """Notifications that reached nobody, and the waits that missed them.
 
-A Condition's `notify` and an Event's `set` let those go on who wait. A Condition forgets a `notify` at once, an Event a
-`set` with the next `clear`; who comes to wait after that waits for another one. That is a missed signal: Pugh and
-others name it for Java's monitors ("naked notify", "wait not in loop": Hovemeyer and Pugh, "Finding bugs is easy",
-2004). It is none if the one who waits had seen what was to be told: who checks under the lock and then waits misses
-nothing. So the check that decided that the wait is called (`guards`) must have come before the change.
+A Condition's `notify` and an Event's `set` let those threads or tasks go on that wait. A Condition forgets a `notify`
+at once, an Event a `set` with the next `clear`; who comes to wait after that waits for another one. That is a missed
+signal: Pugh and others name it for Java's monitors ("naked notify", "wait not in loop": Hovemeyer and Pugh, "Finding
+bugs is easy", 2004). It is none if the one who waits had seen what was to be told: who checks under the lock and then
+waits misses nothing. So the check that decided that the wait is called (`guards`) must have come before the change.
 
 Semaphores and queues remember; nothing is lost there.
+
+A timeout or a cancellation ends a task's wait by an exception, of which there is no record. But a task that waits makes
+no step. So its next one ends the wait, whatever came of it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import bisect
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -27,7 +30,7 @@ from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.sync import Act, Primitive, Synchronisation
+from opcodetrace.trace.sync import CONDITIONS, EVENTS, Act, Primitive, Synchronisation
 
 MAX_SINCE = 1_000  # notifications before a wait, or writes, that are looked at
 MAX_BETWEEN = 100_000  # events between two operations that are looked at
@@ -69,7 +72,7 @@ class _Wait:
     earlier: int  # ... so many of them came before it
     before: Sequence[SyncOperation]  # what the same thread had done with the object, the last two
     is_first: bool  # of that thread, at this object
-    is_over: bool = True  # it timed out
+    is_over: bool = True  # it timed out, or was cancelled
 
     @property
     def first(self) -> Synchronisation:
@@ -116,8 +119,7 @@ def missed(trace: Trace, pasts: Pasts) -> Iterator[Missed]:
 
 
 def _types(trace: Trace) -> dict[int, str]:
-    types = (Primitive.CONDITION, Primitive.EVENT)
-    return {each.id: each.type_name for each in trace.sync_objects if each.type_name in types}
+    return {each.id: each.type_name for each in trace.sync_objects if each.type_name in CONDITIONS | EVENTS}
 
 
 def _any_unended(trace: Trace) -> bool:
@@ -135,7 +137,7 @@ def _any_unended(trace: Trace) -> bool:
             under_way[number] += 1 if each.begins else -1
             if each.failed:
                 timed_out.add(number)
-        elif each.operation == (Act.CLEAR if types[number] == Primitive.EVENT else Act.NOTIFY):
+        elif each.operation == (Act.CLEAR if types[number] in EVENTS else Act.NOTIFY):
             forgets.add(number)
     return not forgets.isdisjoint(timed_out | {number for number, more in under_way.items() if more > 0})
 
@@ -146,14 +148,16 @@ def _unended(trace: Trace, operations: Iterable[SyncOperation]) -> list[_Wait]:
     If it cannot be told which of two operations came first, the notification counts as one that reached somebody."""
     types = _types(trace)
     steps: list[tuple[int, bool, SyncOperation]] = []
-    for operation in operations:
-        if operation.first.object in types:
-            steps.append((operation.first.seq, True, operation))
-            if operation.last is not None:
-                steps.append((operation.last.seq, False, operation))
+    used_here = [each for each in operations if each.first.object in types and not _raised_at_once(each, types)]
+    of_tasks = _StepsOfTasks(trace, used_here)
+    for operation in used_here:
+        steps.append((operation.first.seq, True, operation))
+        last = of_tasks.next(operation) if operation.last is None else operation.last.seq
+        if last is not None:
+            steps.append((last, False, operation))
     used: defaultdict[int, _Used] = defaultdict(_Used)
     found: list[_Wait] = []
-    for _, begins, operation in sorted(steps, key=lambda step: step[:2]):
+    for seq, begins, operation in sorted(steps, key=lambda step: step[:2]):
         number, thread, act = operation.first.object, operation.first.thread, operation.first.operation
         if number is None:
             continue
@@ -174,12 +178,17 @@ def _unended(trace: Trace, operations: Iterable[SyncOperation]) -> list[_Wait]:
                 at.remembered.clear()
                 for given in at.giving.values():
                     given.reached = True
-            elif wait is not None and wait.earlier:
+            elif wait is not None and wait.earlier and (operation.last is not None or at.last_given < wait.first.seq):
+                wait.is_over = operation.last is not None or not of_tasks.is_interrupted(seq)
                 found.append(wait)
+        elif act == Act.LOOK:
+            if operation.done:
+                at.remembered.clear()
+            continue
         elif not begins and act in _GIVES:
             closed = at.giving.pop(thread, None)
             if closed is not None and not closed.reached and operation.done:
-                (at.remembered if types[number] == Primitive.EVENT else at.forgotten).append(closed)
+                (at.remembered if types[number] in EVENTS else at.forgotten).append(closed)
         elif not begins and act == Act.CLEAR:
             for given in at.giving.values():
                 given.reached = True
@@ -192,10 +201,46 @@ def _unended(trace: Trace, operations: Iterable[SyncOperation]) -> list[_Wait]:
             at.before[thread] = [*at.before.get(thread, [])[-1:], operation]
     for at in used.values() if trace.truncated is None else ():
         for wait in at.waiting.values():
-            if wait.earlier and at.last_given < wait.first.seq and _is_stuck(wait.operation, trace):
+            if (
+                wait.earlier
+                and at.last_given < wait.first.seq
+                and (of_tasks.knows(wait.first.thread) or _is_stuck(wait.operation, trace))
+            ):
                 wait.is_over = False
                 found.append(wait)
     return sorted(found, key=lambda wait: wait.first.seq)
+
+
+def _raised_at_once(operation: SyncOperation, types: Mapping[int, str]) -> bool:
+    """Whether a task called a Condition's `wait` without its lock."""
+    first = operation.first
+    if first.object is None or types[first.object] != Primitive.TASK_CONDITION or first.operation != Act.WAIT:
+        return False
+    return operation.last is None and all(part.operation != Act.RELEASE for part in operation.parts)
+
+
+class _StepsOfTasks:
+    """Those of tasks that began waits that have no end."""
+
+    def __init__(self, trace: Trace, operations: Iterable[SyncOperation]) -> None:
+        self._interrupted = trace.callbacks.interrupted
+        followed = {each.thread for each in trace.threads if each.task_of in trace.callbacks.followed}
+        wait: str = Act.WAIT
+        waiting = {each.first.thread for each in operations if each.last is None and each.first.operation == wait}
+        self._steps = trace.callbacks.steps(waiting & followed)
+
+    def knows(self, thread: int) -> bool:
+        return thread in self._steps
+
+    def next(self, operation: SyncOperation) -> int | None:
+        """The seq of a task's next step after it began an operation; None: it made none, or is not known."""
+        steps = self._steps.get(operation.first.thread, [])
+        at = bisect.bisect(steps, operation.first.seq)
+        return steps[at] if at < len(steps) else None
+
+    def is_interrupted(self, seq: int) -> bool:
+        """Whether Ctrl-C had come by then."""
+        return self._interrupted is not None and seq >= self._interrupted
 
 
 def _released(given: SyncOperation) -> bool:
@@ -227,13 +272,19 @@ class _Checks:
         """If the thread decided to wait by a read that was true no longer as the notification told of that.
 
         If it looks again once the wait has timed out, it may have lost no more than time: that is not sure."""
-        looks_again = wait.is_over and call.loop is not None and not call.is_tested
         for asked in call.guard:
             for check in self._reads.before(wait.first, asked):
                 found = self._of(wait, asked, check)
                 if found is not None:
-                    return found._replace(is_sure=not looks_again)
+                    return found._replace(is_sure=not self._looks_again(wait, call, asked))
         return None
+
+    def _looks_again(self, wait: _Wait, call: Wait, asked: Asked) -> bool:
+        if not wait.is_over or call.loop is None:
+            return False
+        if wait.operation.last is None:  # a task's; the exception that ended it may have left the loop
+            return self._reads.any_after(wait.first, asked)
+        return not call.is_tested
 
     def _of(self, wait: _Wait, asked: Asked, check: Event) -> Missed | None:
         events = self._trace.events
@@ -330,7 +381,9 @@ def _unchecked(trace: Trace, pasts: Pasts, wait: _Wait, call: Wait) -> Missed | 
     of_event = wait.forgotten[0].clear is not None
     if not wait.is_first or not call.is_free or not (call.is_entered or of_event):
         return None
-    if not (call.is_tested if wait.is_over else _is_waited_for(trace, pasts, first.thread)):
+    if not (
+        call.is_tested and wait.operation.last is not None if wait.is_over else _is_waited_for(trace, pasts, first)
+    ):
         return None
     for given in wait.given:
         one, clear = given.first, given.clear
@@ -343,7 +396,13 @@ def _unchecked(trace: Trace, pasts: Pasts, wait: _Wait, call: Wait) -> Missed | 
     return None
 
 
-def _is_waited_for(trace: Trace, pasts: Pasts, thread: int) -> bool:
-    """Whether the program cannot end without a thread: it is the main thread, or another one joins it."""
+def _is_waited_for(trace: Trace, pasts: Pasts, wait: Synchronisation) -> bool:
+    """Whether the program cannot end without who waits: it is the main thread, another thread joins it, or it is the
+    first task of the main thread's loop, which nothing but Ctrl-C ended since."""
+    thread, callbacks = wait.thread, trace.callbacks
+    if thread == trace.first_task(math.inf if callbacks.interrupted is None else callbacks.interrupted):
+        return callbacks.interrupted is not None or bisect.bisect(callbacks.ends.get(0, ()), wait.seq) == len(
+            callbacks.ends.get(0, ())
+        )
     joins = (each.first for each in pasts.operations.all if each.last is None and each.first.operation == Act.JOIN)
     return thread == 0 or any(pasts.operations.thread_of.get(each.object or -1) == thread for each in joins)

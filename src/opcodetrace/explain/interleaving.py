@@ -113,7 +113,7 @@ class SyncSteps:
     def _step(self, at: Synchronisation, result: Synchronisation) -> SyncStep:
         other = None
         if at.operation in OF_THREADS and at.object is not None:
-            other = self._operations.thread_of.get(at.object)
+            other = self._operations.thread_of.get(at.object, at.holder)
         waits = result.holder is not None or result.woken_by is not None
         return SyncStep(
             seq=at.seq,

@@ -23,6 +23,7 @@ from opcodetrace.analyse.lock_order import (
     owned,
     waiting,
 )
+from opcodetrace.analyse.task_circles import circles_of_tasks
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -97,6 +98,15 @@ class DeadlockKind(Kind):
         guards = Guards(trace)
         endless = EndlessWaits(trace, guards)
         endless_of_tasks = EndlessTaskWaits(trace, endless)
+        for circle in circles_of_tasks(trace, guards):
+            finding = _of_waits(circle)
+            if finding is None or frozenset(finding.locks) in stuck:
+                continue
+            if len(circle) == 1 and not list(owned(circle, trace.synchronisation, objects, guards.keeps)):
+                continue  # another task may be meant to release it
+            stuck.add(frozenset(finding.locks))
+            told |= {wait.seq for wait in circle}
+            yield finding
         for moment in moments(trace):
             rows, threads = moment.synchronisation, moment.threads
             stuck_threads = waiting(rows, objects, threads, trace.bounded)
@@ -195,8 +205,8 @@ class DeadlockKind(Kind):
         if teller.severity is Severity.HAPPENED:
             if teller.sync(LEFT) is not None:
                 return "Proven: the wait had no timeout, and the thread that held the lock had ended."
+            waits_of = [teller.sync(waits(number)) for number in NUMBERS]
             if all(teller.sync(holds(number)) is None for number in NUMBERS):
-                waits_of = [teller.sync(waits(number)) for number in NUMBERS]
                 if _all_others(waits_of) != _all_others(()):
                     return (
                         "Proven: the event loop had nothing to do, no timer and no socket, and no thread that had not "
@@ -204,6 +214,11 @@ class DeadlockKind(Kind):
                     )
                 return (
                     "Proven: no thread that had not ended did anything but wait, and none of these waits had a timeout."
+                )
+            if _all_others(waits_of) != _all_others(()):
+                return (
+                    "Proven: each of these tasks waited for what the next one held, or for its end, and made no other "
+                    "step until it was cancelled or the run ended."
                 )
             return "Proven: the waits had no timeout, and these threads did nothing more."
         return (
@@ -214,7 +229,9 @@ class DeadlockKind(Kind):
     def remark(self, role: str, teller: Teller) -> str | None:
         if not role.startswith("wait") or teller.severity is not Severity.HAPPENED:
             return None
-        return "WAITS FOR EVER"
+        step = teller.sync(role)
+        is_of_tasks = step is not None and step.object is not None and step.object.type_name in OF_TASKS
+        return "CANNOT GO ON" if is_of_tasks else "WAITS FOR EVER"  # a task may have been cancelled
 
 
 def _at(teller: Teller, step: SyncStep) -> str:
@@ -247,6 +264,7 @@ def _of_waits(circle: list[Waiting]) -> Finding | None:
         if wait.lock is not None and wait.held_since is not None and after <= MAX_CIRCLE:
             roles[holds(after)] = wait.held_since
             locks.append(wait.lock)
+    locks = locks or [wait.task for wait in circle if wait.task is not None]
     return Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), tuple(sorted(set(locks)))) if locks else None
 
 
@@ -278,7 +296,8 @@ def _hung(steps: Sequence[SyncStep | None], numbers: Sequence[int], teller: Tell
             given = teller.sync(gave(number))
             last = "" if given is None else f"; {teller.lane(given.thread)} {did} last{_at(teller, given)}"
             yield f"{name} waits for {teller.lock(step)}{_at(teller, step)}{last}."
-    yield f"{_all_others(steps)} have ended, or wait themselves: nobody is left to {' or '.join(ends)}."
+    left = f"nobody is left to {' or '.join(ends)}" if ends else "none of them can go on"
+    yield f"{_all_others(steps)} have ended, or wait themselves: {left}."
 
 
 def _all_others(steps: Iterable[SyncStep | None]) -> str:

@@ -25,7 +25,7 @@ class LostNotificationKind(Kind):
     name = NAME
     claim = (
         "A thread notified when nobody waited, or its `set` was cleared before anybody saw it; another thread, which "
-        "did not know of the change, then waited for it until a timeout, or for ever."
+        "did not know of the change, then waited for it until a timeout, until it was cancelled (a task), or for ever."
     )
     roles = (
         Role(CHECK, "the read by which the thread decided to wait"),

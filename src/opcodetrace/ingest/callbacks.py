@@ -104,6 +104,7 @@ class _Replay:
         self._lane_of: dict[int, int] = {}  # by the address of a task
         self._stepped: defaultdict[int, set[int]] = defaultdict(set)  # by thread: its tasks, since the loop began
         self._runs: defaultdict[int, list[int]] = defaultdict(list)
+        self._lanes: defaultdict[int, list[int]] = defaultdict(list)
         self._pasts: defaultdict[int, list[Past]] = defaultdict(list)
         self._used: defaultdict[int, list[int]] = defaultdict(list)
         self._begins: defaultdict[int, list[int]] = defaultdict(list)
@@ -192,6 +193,7 @@ class _Replay:
         past = set(self._past(each, is_step=thread != lane))
         self._under_way[thread] = lane, each, owner if thread == lane else 0
         self._runs[thread].append(seq)
+        self._lanes[thread].append(lane)
         if self._interrupted is None:
             self._idle.pop(thread, None)
         if thread == lane:
@@ -283,6 +285,7 @@ class _Replay:
         return Callbacks(
             self.wakes,
             self._runs,
+            self._lanes,
             self._pasts,
             self._used if self._told_apart else None,
             self._begins,

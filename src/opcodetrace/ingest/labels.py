@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from opcodetrace.trace.event import ABSENT, Opaque, Value
@@ -12,11 +12,15 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
 from opcodetrace.trace.source_text import Operands, SourceText, iterated, operands
-from opcodetrace.trace.sync import TASK_QUEUES
+from opcodetrace.trace.sync import CONDITIONS, EVENTS, TASK_QUEUES
 
 WHOLE_OPERAND = frozenset(["GET_ITER", "BEFORE_WITH"])  # whose source text is the object itself; 3.14 calls on `with`
-# of an asyncio.Queue, which put and get do by another method of it
-_PUTS_OR_GETS = re.compile(r"\.(put|get)(_nowait)?\(")
+# what does its work by another method of the same object
+_BY_ANOTHER_METHOD: Mapping[str, re.Pattern[str]] = {
+    **dict.fromkeys(TASK_QUEUES, re.compile(r"\.(put|get)(_nowait)?\(")),
+    **dict.fromkeys(CONDITIONS, re.compile(r"\.notify_?[aA]ll\(")),
+}
+_WAITS_FOR = re.compile(r"wait_for\(([\w.]+)\.wait\(\)")  # of asyncio: wait_for(event.wait(), 1)
 _OF_ATTRIBUTES = re.compile(r"^(.*)\.__dict__$|^vars\((.*)\)$")  # the dictionary of an object
 MEMBER = re.compile(r"(\w+\.)*[A-Z]\w*\.\w+")  # of a class, by its name: Color.RED
 
@@ -97,10 +101,14 @@ class Labels:
 
         If the call leads there only by library code: `<lock> in queue.get()`."""
         found = self._operands_of(site)
-        leads_there = direct or (type_name in TASK_QUEUES and _PUTS_OR_GETS.search(self._expression(site) or ""))
+        expression = self._expression(site)
+        by_another = _BY_ANOTHER_METHOD.get(type_name)
+        leads_there = direct or (by_another is not None and by_another.search(expression or ""))
         if leads_there and found and found.container:
             return found.container
-        expression = self._expression(site)
+        waits_for = _WAITS_FOR.search(expression or "") if type_name in CONDITIONS | EVENTS else None
+        if waits_for:
+            return waits_for[1]
         if expression and not expression.endswith(")") and self._sites[site].opcode == "SEND":
             return expression  # async with lock
         return f"<{_short(type_name)}> in {expression}" if expression else f"<{_short(type_name)}>"

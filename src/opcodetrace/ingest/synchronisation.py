@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.ingest.awaits import AwaitedTasks, awaited_for_ever
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels
 from opcodetrace.ingest.shared_accesses import Kept
@@ -30,7 +31,6 @@ from opcodetrace.trace.sync import (
     GIVES_IN_C,
     LOCKS,
     OF_CALLBACKS,
-    OF_TASKS,
     OF_THREADS,
     TAKES_IN_C,
     Act,
@@ -43,7 +43,7 @@ Array = npt.NDArray[Any]
 
 FLAGS = (SyncFlag.BEGINS, SyncFlag.FAILED, SyncFlag.DIRECT, SyncFlag.TRIES)
 SHUTDOWN = "_shutdown"  # of the interpreter: it joins the threads that are no daemons
-OPERATIONS = {  # what C code and the protocols call it
+OPERATIONS: dict[str, str] = {  # what C code and the protocols call it
     "__enter__": "acquire",
     "__exit__": "release",
     "acquire_lock": "acquire",
@@ -52,8 +52,7 @@ OPERATIONS = {  # what C code and the protocols call it
     "_release_save": "release",
     "put_nowait": "put",
     "get_nowait": "get",
-    "await_put": "put",
-    "await_get": "get",
+    **{name.value: ends.value for name, ends in AWAITS.items()},
     SHUTDOWN: "shutdown",
 }
 
@@ -90,8 +89,8 @@ def synchronisation_of(
     names = _names(interned, rows)
     of_callbacks = np.array([name in OF_CALLBACKS for name in names], bool)
     interrupted = next((seq for seq, name in zip(seqs.tolist(), names, strict=True) if name == Act.INTERRUPT), math.inf)
-    ended = {each.thread for each in threads if each.ended}
-    stays = ~of_callbacks & _awaited_for_ever(seqs, rows, names, interned, interrupted, ended)
+    awaited = AwaitedTasks(seqs, rows, names, threads)
+    stays = ~of_callbacks & awaited_for_ever(seqs, rows, names, interned, interrupted, threads, awaited)
     names = list(itertools.compress(names, stays))
     seqs, rows = seqs[stays], rows[stays]
     if not len(rows):
@@ -158,7 +157,8 @@ def synchronisation_of(
         if number is not None and site is not None and (number not in written or is_direct > direct[number]):
             written[number] = labels.synchronised(site, types[number], direct=is_direct)
             direct[number] = is_direct
-        holder = started = None
+        holder = awaited.lane(seq) if operation == Act.JOIN else None
+        started = None
         if number is not None and types[number] in LOCKS and not (failed and operation == Act.RELEASE):
             holder = held.note(number, types[number], operation, seq, earliest, thread, done=not begins and not failed)
         if number is None:
@@ -213,7 +213,7 @@ def _held_at(kept: Kept, place: Array, seqs: Array, rows: Array, operations: Arr
 
 def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
     """The objects of waits that have begun and have no end: the thread did nothing with the object since; or that would
-    have had none, if a signal's handler had not raised."""
+    have had none, if a signal's handler, or the cancellation of a task that waits for its own lock, had not raised."""
     threads = rows["thread"].astype(np.int64)
     _, latest = np.unique((place.astype(np.int64) * MAX_THREADS + threads)[::-1], return_index=True)
     latest = len(place) - 1 - latest
@@ -221,31 +221,12 @@ def _waited_for_ever(place: Array, rows: Array, operations: Array) -> Array:
     unended = place[latest[waits & ~np.isin(operations[latest], list(AT_ONCE))]]
     flags = rows["frame"].astype(np.int64) & (SyncFlag.BEGINS | SyncFlag.FAILED | SyncFlag.TRIES | SyncFlag.BOUNDED)
     interrupted = (flags == SyncFlag.FAILED) & np.isin(operations, list(TAKES_IN_C))
-    objects: Array = np.unique(np.concatenate([unended, place[interrupted]]))
+    order = np.lexsort((np.arange(len(place)), threads, place))  # of one object and thread in a row
+    one, other = order[:-1], order[1:]
+    cut_off = ((rows["frame"][one].astype(np.int64) & SyncFlag.BEGINS) != 0) & (operations[one] == Act.ACQUIRE)
+    cut_off &= (place[one] == place[other]) & (threads[one] == threads[other]) & (operations[other] == Act.RELEASE)
+    objects: Array = np.unique(np.concatenate([unended, place[interrupted], place[one[cut_off]]]))
     return objects
-
-
-def _awaited_for_ever(
-    seqs: Array, rows: Array, names: Sequence[Value], interned: Interned, interrupted: float, ended: set[int]
-) -> Array:
-    """All but the waits that tell nothing more than their ends: of those that stay, a task came out no more, or not
-    before Ctrl-C."""
-    awaits = np.array([name in AWAITS for name in names], bool)
-    stays = ~awaits
-    if not awaits.any():
-        return stays
-    looks = np.array([name == Act.LOOK for name in names], bool)
-    types = rows["container"] >> np.uint64(ADDRESS_BITS)
-    of_tasks = [each for each in np.unique(types).tolist() if interned.type_name(each) in OF_TASKS]
-    before = np.flatnonzero(np.isin(types, of_tasks) & ~looks & (seqs < interrupted))
-    _, last = np.unique(rows["thread"][before][::-1], return_index=True)
-    last = before[len(before) - 1 - last]  # of each task
-    begins = (rows["frame"][last].astype(np.int64) & SyncFlag.BEGINS) != 0
-    last = last[begins & awaits[last]]
-    if math.isinf(interrupted):
-        last = last[~np.isin(rows["thread"][last], sorted(ended))]
-    stays[last] = True
-    return stays
 
 
 class _Holders:

@@ -56,6 +56,19 @@ code_site_of(const Code *code, int instruction)
                                                                                      : code->first_site + call->site;
 }
 
+uint32_t
+code_site_of_await(const Code *code, int instruction)
+{
+    enum { AWAIT_LIES_AHEAD = 4 }; /* code units: GET_AWAITABLE, LOAD_CONST, SEND */
+    if (code->first_site == NO_SITE || instruction < 0) {
+        return NO_SITE;
+    }
+    const CallSite *call = call_up_to(code, instruction + AWAIT_LIES_AHEAD);
+    return call == NULL || (int)call->instruction <= instruction || call->depth != NO_CALLEE
+               ? NO_SITE
+               : code->first_site + call->site;
+}
+
 static PyObject *
 code_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
 {

@@ -43,6 +43,8 @@ code_of(PyCodeObject *code)
 const CallSite *code_call_at(const Code *code, int instruction);
 /* The site of the call that a frame stands at, or NO_SITE. */
 uint32_t code_site_of(const Code *code, int instruction);
+/* The site of the `await` for which a frame is about to ask an object what to wait for, or NO_SITE. */
+uint32_t code_site_of_await(const Code *code, int instruction);
 
 /* A new Code; `table` is a bytes object. */
 PyObject *code_make(uint32_t id, PyObject *table, uint32_t first_site);

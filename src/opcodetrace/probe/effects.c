@@ -995,12 +995,12 @@ step_ends(Call *call, PyObject *result)
     call->thread->coroutine = call->coroutine;
 }
 
-/* A task looks at a future that is done. */
-static void
-finds_done(Call *call)
+/* A task looks at a future. False if it is not done. */
+static bool
+looks_at_future(Call *call)
 {
     if (call->thread->number == call->thread->own || call->waits == NULL) {
-        return;
+        return true;
     }
     PyObject *answer = call->waits(call->container, NULL);
     if (answer == NULL) {
@@ -1010,6 +1010,26 @@ finds_done(Call *call)
         sync_emit_callback(call->thread, "find_done", call->container, NULL);
     }
     Py_XDECREF(answer);
+    return answer != Py_False;
+}
+
+static void
+finds_done(Call *call)
+{
+    looks_at_future(call);
+}
+
+/* A task is about to wait for another one, or for another future. Most of these are awaited by asyncio's own code, whose operations
+   are told as a whole. */
+static void
+will_await(Call *call)
+{
+    bool of_task = is_task(call->container);
+    if (!looks_at_future(call) && (of_task || call->direct)) {
+        uint32_t site = call->direct ? sync_site_of_await() : call->site;
+        const char *what = of_task ? "await_end" : "await_result";
+        sync_emit(call->thread, site, call->container, what, SYNC_BEGINS | call->direct, 0, EXACT, 0);
+    }
 }
 
 /* A thread waits without end for what comes through one file alone. Of an event loop that is its own pipe, by which threads and
@@ -1127,5 +1147,6 @@ const Effect effect_import = {NULL, imported, NULL};
 const Effect effect_step = {step_begins, step_ends, NULL};
 const Effect effect_drive = {drive_begins, step_ends, NULL};
 const Effect effect_find_done = {finds_done, NULL, NULL};
+const Effect effect_await = {will_await, NULL, NULL};
 const Effect effect_idle = {idles, NULL, NULL};
 const Effect effect_nothing = {NULL, NULL, NULL};

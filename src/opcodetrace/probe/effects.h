@@ -78,6 +78,7 @@ typedef struct {
     X(step)                                                                                                            \
     X(drive)                                                                                                           \
     X(find_done)                                                                                                       \
+    X(await)                                                                                                           \
     X(idle)                                                                                                            \
     X(nothing)
 

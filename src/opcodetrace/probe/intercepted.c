@@ -212,11 +212,11 @@ const Intercepted intercepted[] = {
     {"Future", "done", &effect_find_done, ANYWHERE, "done"},
     {"Future", "result", &effect_find_done, ANYWHERE, "done"},
     {"Future", "exception", &effect_find_done, ANYWHERE, "done"},
-    {"Future", "__await__", &effect_find_done, ANYWHERE | AWAIT, "done"},
+    {"Future", "__await__", &effect_await, ANYWHERE | AWAIT, "done"},
     {"Task", "done", &effect_find_done, ANYWHERE, "done"},
     {"Task", "result", &effect_find_done, ANYWHERE, "done"},
     {"Task", "exception", &effect_find_done, ANYWHERE, "done"},
-    {"Task", "__await__", &effect_find_done, ANYWHERE | AWAIT, "done"},
+    {"Task", "__await__", &effect_await, ANYWHERE | AWAIT, "done"},
 
     /* What an event loop waits by for what comes from outside. */
     {"epoll", "poll", &effect_idle, ANYWHERE, NULL},

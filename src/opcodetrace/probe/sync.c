@@ -35,6 +35,15 @@ sync_site(int own, unsigned *direct)
     return NO_SITE;
 }
 
+uint32_t
+sync_site_of_await(void)
+{
+    Frame *frame = current_frame();
+    PyCodeObject *code = frame == NULL ? NULL : frame_code(frame);
+    Code *woven = code == NULL ? NULL : code_of(code);
+    return woven == NULL || woven->id == NO_SITE ? NO_SITE : code_site_of_await(woven, frame_instruction(frame, code));
+}
+
 static PyObject *module_name;
 
 int

@@ -23,6 +23,9 @@ uint64_t sync_clock(void);
    SYNC_DIRECT if no other frames are between, else 0. */
 uint32_t sync_site(int own, unsigned *direct);
 
+/* The same of the `await` that the running frame itself begins, or NO_SITE. */
+uint32_t sync_site_of_await(void);
+
 /* `moved_from`: the counter when the operation began, or EXACT. `waited`: nanoseconds, or an ident. */
 void sync_emit(Thread *thread, uint32_t site, PyObject *object, const char *operation, unsigned flags, uint64_t waited,
                uint64_t earliest, uint32_t quiet);

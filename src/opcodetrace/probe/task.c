@@ -15,6 +15,12 @@ task_type(PyTypeObject *type)
     return NULL;
 }
 
+bool
+is_task(PyObject *object)
+{
+    return task_type(Py_TYPE(object)) != NULL;
+}
+
 static bool
 is_step(PyTypeObject *type)
 {

@@ -5,6 +5,8 @@
 
 #include "thread.h"
 
+/* Whether it is a task of asyncio's, in C. */
+bool is_task(PyObject *object);
 /* The task whose step a callback of the event loop is; borrowed, or NULL. No Python code runs. */
 PyObject *task_of_callback(PyObject *callback);
 /* Once in a process. 0, or -1 with an exception. */

@@ -34,6 +34,7 @@ class Callbacks(NamedTuple):
 
     wakes: Sequence[Wake] = ()  # by `until`
     runs: Mapping[int, Sequence[int]] = {}  # by thread: the seqs at which its loop began a callback
+    lanes: Mapping[int, Sequence[int]] = {}  # beside `runs`: the task that made a step, or the thread itself
     pasts: Mapping[int, Sequence[Past]] = {}  # beside `runs`: what it was scheduled after; () for a step of a task
     # by thread: the places of those that are no steps of tasks, and in which anything was recorded; None: so many that
     # they are not told apart
@@ -53,6 +54,20 @@ class Callbacks(NamedTuple):
         """Whether the thread's loop ran anything else between two records of one of its tasks."""
         runs = self.runs.get(thread, ())
         return bisect.bisect(runs, first) != bisect.bisect(runs, last)
+
+    def is_over(self, thread: int, seq: int) -> bool:
+        """Whether a thread had run a loop, and ran none any more."""
+        begun, ended = bisect.bisect(self.begins.get(thread, ()), seq), bisect.bisect(self.ends.get(thread, ()), seq)
+        return 0 < begun == ended
+
+    def steps(self, tasks: Collection[int]) -> dict[int, list[int]]:
+        """By some tasks: the seqs at which each of its steps began."""
+        found: dict[int, list[int]] = {each: [] for each in tasks}
+        for thread, lanes in self.lanes.items() if found else ():
+            for seq, lane in zip(self.runs[thread], lanes, strict=True):
+                if lane in found:
+                    found[lane].append(seq)
+        return found
 
     def past(self, thread: int, seq: int) -> Past:
         """After what a thread came to do what it did at `seq`, if that was in a callback that is no step of a task."""

@@ -113,3 +113,8 @@ class Trace:
     children: int = 0  # processes that the script started; they are not recorded
     merged: tuple[MergedLanes, ...] = ()  # lanes that were not told apart
     interleaving: str | None = None  # the class of its interleaving, found by the analysis; None: not known exactly
+
+    def first_task(self, until: float) -> int | None:
+        """The first task of the event loop that the main thread ran last before a seq: as a rule, the program."""
+        since = max((seq for seq in self.callbacks.begins.get(0, ()) if seq < until), default=-1)
+        return min((each.thread for each in self.threads if each.task_of == 0 and each.first_seq > since), default=None)

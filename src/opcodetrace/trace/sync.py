@@ -30,6 +30,8 @@ class Primitive(StrEnum):
     TASK_QUEUE = "asyncio.queues.Queue"
     TASK_LIFO_QUEUE = "asyncio.queues.LifoQueue"
     TASK_PRIORITY_QUEUE = "asyncio.queues.PriorityQueue"
+    TASK = "_asyncio.Task"
+    TASK_FUTURE = "_asyncio.Future"
 
 
 LOCKS = frozenset([Primitive.LOCK, Primitive.RLOCK, Primitive.TASK_LOCK])
@@ -47,7 +49,7 @@ CONDITIONS = frozenset([Primitive.CONDITION, Primitive.TASK_CONDITION])
 BARRIERS = frozenset([Primitive.BARRIER, Primitive.TASK_BARRIER])
 FIRST_IN_FIRST_OUT = frozenset([Primitive.QUEUE, Primitive.SIMPLE_QUEUE, Primitive.TASK_QUEUE])
 LAST_IN_FIRST_OUT = frozenset([Primitive.LIFO_QUEUE, Primitive.TASK_LIFO_QUEUE])
-OF_TASKS = frozenset(each for each in Primitive if each.startswith("asyncio."))
+OF_TASKS = frozenset(each for each in Primitive if each.startswith(("asyncio.", "_asyncio.")))
 TASK_QUEUES = frozenset([Primitive.TASK_QUEUE, Primitive.TASK_LIFO_QUEUE, Primitive.TASK_PRIORITY_QUEUE])
 QUEUES = FIRST_IN_FIRST_OUT | LAST_IN_FIRST_OUT | {Primitive.PRIORITY_QUEUE, Primitive.TASK_PRIORITY_QUEUE}
 
@@ -88,12 +90,14 @@ class Act(StrEnum):
     # waits of tasks, each of which ends with one of the above; given only if it had no end
     AWAIT_PUT = "await_put"
     AWAIT_GET = "await_get"
+    AWAIT_END = "await_end"  # of another task
+    AWAIT_RESULT = "await_result"  # of another future
 
 
 OF_CALLBACKS = frozenset(
     [Act.SCHEDULE, Act.RUN, Act.RUN_LOOP, Act.FIND_DONE, Act.INTERRUPT, Act.CONNECT, Act.ACCEPT, Act.IDLE]
 )
-AWAITS = {Act.AWAIT_PUT: Act.PUT, Act.AWAIT_GET: Act.GET}
+AWAITS = {Act.AWAIT_PUT: Act.PUT, Act.AWAIT_GET: Act.GET, Act.AWAIT_END: Act.JOIN, Act.AWAIT_RESULT: Act.RESULT}
 OF_THREADS = frozenset([Act.START, Act.JOIN])
 SETS_FUTURE = frozenset([Act.SET_RESULT, Act.SET_EXCEPTION])
 ASKS_FUTURE = frozenset([Act.RESULT, Act.EXCEPTION])
@@ -128,7 +132,8 @@ class Synchronisation(NamedTuple):
     begins: bool
     failed: bool  # it raised, or returned False: not free, timed out
     waited: float | None  # seconds from begin to end
-    holder: int | None  # of a lock that is acquired: the thread that held it as the operation began
+    # of a lock that is acquired: the thread that held it as the operation began; of a task that is awaited: that task
+    holder: int | None
     woken_by: int | None = None  # the thread whose release, put or the like ended the wait
     inside: int | None = None  # seq at which the operation began that this is a part of: `wait` of an Event in `start`
     started: int | None = None  # start: the thread that began to run
