@@ -131,7 +131,7 @@ class Told(NamedTuple):
 
 def build(number: int, choose: random.Random, first_line: int) -> Program:
     """A program whose first line is that one."""
-    orders = draw_orders(number, choose, signals=0.15)
+    orders = draw_orders(number, choose, signals=0.1)
     of_pairs = choose.random() < 0.2
     names = choose.sample([f"table['p{number}']", f"box.p{number}", f"p{number}", f"items{number}[1]"], 2)
     first = "Pair(0)" if of_pairs else "0"
@@ -139,15 +139,15 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
     functions = []
     ways = [each for each in READS if each.of_pairs == of_pairs]
     for place in range(choose.randint(2, 4)):
-        name, location = f"act{number}_{place}", choose.choices(names, (4, 1))[0]
+        name, location = f"act{number}_{place}", names[0] if place < 2 else choose.choice(names)
         lines.append(f"def {name}(turn):")
         if place == 0 or (place > 1 and choose.random() < 0.5):
-            reads = choose.choices(ways, [3 if each.hands_on else 1 for each in ways])[0]
+            reads = choose.choices(ways, [(2 if each.hands_on else 1) * (3 if each.counts else 1) for each in ways])[0]
             mine = str(number * 10 + place)
             lines += ["    " + each.replace("{mine}", mine).replace("{}", location) for each in reads.lines]
             functions.append(Function(name, location, first_line + len(lines) - 2, reads))
         else:
-            value = None if choose.random() < 0.1 and not of_pairs else choose.choice(VALUES)
+            value = None if choose.random() < 0.05 and not of_pairs else choose.choice(VALUES)
             made = f"Pair({value})" if of_pairs else str(value)
             lines += [f"    global {location}"] if location.isidentifier() else []
             lines.append(f"    {location} += 1" if value is None else f"    {location} = {made}")
@@ -162,7 +162,7 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         function = choose.choice(functions)
         taken = {lock for call in calls if call.ends > place for lock in call.locks}
         held = [lock for lock in range(4) if lock not in taken]
-        held = sorted(choose.sample(held, min(len(held), choose.choice([0, 0, 1, 1, 2]))))
+        held = sorted(choose.sample(held, min(len(held), choose.choice([0, 0, 0, 1, 1, 2]))))
         later = [step for step, other in enumerate(orders.threads) if step > place and other == thread]
         ends, hand_on = place, "keep"
         if function.reads is not None and function.reads.hands_on and later and not orders.barriers[place]:

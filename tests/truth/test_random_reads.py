@@ -9,6 +9,6 @@ from tests.truth.random_reads import check
 
 
 def test_what_nothing_guards_is_found_and_nothing_else(tmp_path: Path) -> None:
-    found, differences = check(tmp_path, random.Random(7), 60)
+    found, differences = check(tmp_path, random.Random(7), 80)
     assert found > 10
     assert differences == []
