@@ -19,19 +19,28 @@ check.
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
-from tests.recording import record
-from tests.truth.random_guards import PRELUDE
-from tests.truth.recorded import END, SIGNALS, TURNS, order_of_steps, run
+from tests.truth.interleavings import (
+    LOCKS,
+    Function,
+    Op,
+    Step,
+    Told,
+    Writer,
+    all_interleavings,
+    check_programs,
+    draw_steps,
+    ops_of_threads,
+)
+from tests.truth.recorded import run
 
 CHECK, READ, STORE, CONSTANT = "check", "read", "store", "constant"  # of who remembers
 CHANGE, RESET = "change", "reset"
-IMPORTS = ["import queue", "from concurrent.futures import Future"]
 MAKERS = [  # lines, where {value} is what they are made of, {made} what is remembered
     ["{missing}:", "{made} = {value} + 1"],
     ["{missing}:", "seen = {value}", "sleep(0)", "{made} = seen + 1"],
@@ -49,29 +58,6 @@ RESETTERS = [
     ["{value} = {new}", "drop{number}()"],
     ["{reset}"],
 ]
-
-
-class Op(NamedTuple):
-    """One thing that a thread does. `goes_on`: with the GIL it is not suspended before it."""
-
-    what: str
-    at: int = 0  # a lock or signal; the new value; how many ops are passed over if the check finds something
-    line: int = 0
-    step: int = 0
-    goes_on: bool = False
-
-
-class Function(NamedTuple):
-    name: str
-    ops: list[Op]
-    lines: list[str]
-
-
-class Step(NamedTuple):
-    thread: int
-    function: Function
-    waits: list[int]
-    sets: list[int]
 
 
 class Program(NamedTuple):
@@ -108,183 +94,89 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
         name = f"act{number}_{place}"
         functions.append(_function(name, way, words, choose, first_line + len(lines)))
         lines += functions[-1].lines
-    order, waits, sets, count = order_of_steps(choose, signals=0.1)
-    signals = choose.choices(list(SIGNALS), (4, 1, 1, 1, 1), k=count)
-    lines.append(f"signals{number} = [{', '.join(signals)}]")
-    steps = []
-    bodies: defaultdict[int, list[str]] = defaultdict(list)
-    for place, thread in enumerate(order):
-        steps.append(Step(thread, choose.choice(functions), waits[place], sets[place]))
-        bodies[thread] += [f"    signals{number}[{each}].{SIGNALS[signals[each]][1]}" for each in waits[place]]
-        bodies[thread].append(f"    {steps[-1].function.name}()")
-        bodies[thread] += [f"    signals{number}[{each}].{SIGNALS[signals[each]][0]}" for each in sets[place]]
-        bodies[thread].append("    step()")
-    for thread in range(max(order) + 1):
-        lines += [f"def work{number}_{thread}(step):", *bodies[thread]]
-    works = ", ".join(f"work{number}_{thread}" for thread in range(max(order) + 1))
-    lines.append(f"run({[*order, *range(max(order) + 1), END]}, {works})")
-    return Program(made, steps, lines)
+    steps, calls = draw_steps(number, choose, functions)
+    return Program(made, steps, [*lines, *calls])
 
 
 def _function(name: str, way: list[str], words: dict[str, object], choose: random.Random, line: int) -> Function:
     """With its ops. It may hold one lock for all that it does, or for a line of who changes."""
-    writer = _Writer(name, line)
+    writer = Writer(name, line)
     whole = choose.choice([None, None, 0, 1])
     is_maker = any("{made}" in each for each in way)
     if whole is not None:
         writer.take(whole)
+    checks: list[int] = []
     for text in way:
         if text.startswith("{lock}") and whole is None:
-            writer.take(choose.randrange(2))
+            writer.take(choose.randrange(LOCKS - 1))
         is_apart = whole is None and not is_maker and "sleep" not in text and choose.random() < 0.3
         if is_apart:
-            writer.take(choose.randrange(2))
-        writer.add(text.removeprefix("{lock}"), words)
+            writer.take(choose.randrange(LOCKS - 1))
+        checks += _add(writer, text.removeprefix("{lock}"), words)
         if is_apart:
             writer.give_up()
+    for each in reversed(checks):
+        writer.end(each)
     return writer.function()
 
 
-class _Writer:
-    """Writes a function, and says what it does."""
-
-    def __init__(self, name: str, line: int) -> None:
-        self._name, self._line = name, line
-        self._lines = [f"def {name}():"]
-        self._ops: list[Op] = []
-        self._held: list[int] = []
-        self._depth = 1
-        self._goes_on = False
-
-    def take(self, lock: int) -> None:
-        self._write(f"with locks[{lock}]:")
-        self._ops.append(Op("acquire", lock))
-        self._held.append(lock)
-        self._depth += 1
-        self._goes_on = False
-
-    def give_up(self) -> None:
-        self._ops.append(Op("release", self._held.pop()))
-        self._depth -= 1
-        self._goes_on = False
-
-    def add(self, text: str, words: dict[str, object]) -> None:
-        is_call = "drop" in text or "make" in text or "sleep" in text  # it looks at the eval breaker as it begins
-        self._goes_on &= not is_call
-        if text.startswith("{missing}"):
-            self._access(CHECK, len(self._held))
-        if "{value} +" in text or text.startswith("seen") or "make" in text:
-            self._access(READ)
-        if text.startswith("{made}"):
-            self._access(CONSTANT if text.endswith("7") else STORE)
-        if text.startswith("{value}"):
-            self._access(CHANGE, int(str(words["new"])))
-        if text == "{reset}" or "drop" in text:
-            self._access(RESET)
-            self._goes_on = text == "{reset}" and words["reset"] == f"{words['made']} = None"  # no call
-        self._write(text.format(**words))
-        self._depth += text.startswith("{missing}")
-
-    def _write(self, text: str) -> None:
-        self._lines.append("    " * self._depth + text)
-
-    def _access(self, what: str, at: int = 0) -> None:
-        self._ops.append(Op(what, at, self._line + len(self._lines), goes_on=self._goes_on))
-        self._goes_on = True
-
-    def function(self) -> Function:
-        """All that a check decides upon lies behind it, but for the release of the locks that are held by then."""
-        end = len(self._ops) + len(self._held)
-        ops = [op._replace(at=end - op.at) if op.what == CHECK else op for op in self._ops]
-        ops += [Op("release", lock) for lock in reversed(self._held)]
-        return Function(self._name, ops, self._lines)
+def _add(writer: Writer, text: str, words: dict[str, object]) -> Iterator[int]:
+    """Gives what ends the block that the line begins."""
+    line = text.format(**words)
+    if text.startswith("{missing}"):
+        yield writer.check(CHECK, line)
+        return
+    is_call = "drop" in text or "make" in text or "sleep" in text  # it looks at the eval breaker as it begins
+    writer.goes_on &= not is_call
+    if "{value} +" in text or text.startswith("seen") or "make" in text:
+        writer.access(READ)
+    if text.startswith("{made}"):
+        writer.access(CONSTANT if text.endswith("7") else STORE)
+    if text.startswith("{value}"):
+        writer.access(CHANGE, int(str(words["new"])))
+    if text == "{reset}" or "drop" in text:
+        writer.access(RESET)
+        writer.goes_on = text == "{reset}" and words["reset"] == f"{words['made']} = None"  # no call
+    writer.write(line)
 
 
-class State(NamedTuple):
-    """Where a program is."""
-
-    at: tuple[int, ...]  # by thread: the next of its ops
-    holders: tuple[int | None, ...]  # by lock
-    given: frozenset[int]  # signals
-    value: int
-    changed_by: int  # the step that changed it last
-    made: tuple[int, int, int] | None  # of which value, the line of the store, its step; None: nothing is there
-    seen: tuple[int, ...]  # by thread
+class Memory(NamedTuple):
+    value: int = 0
+    changed_by: int = -1  # the step that changed it last
+    made: tuple[int, int, int] | None = None  # of which value, the line of the store, its step; None: nothing is there
+    seen: tuple[int, ...] = (0, 0, 0)  # by thread
 
 
-def ops_of(number: int, step: Step, before: int) -> list[Op]:
-    """Of a step that comes after so many ops of its thread."""
-    waits = [Op("wait", each) for each in step.waits]
-    start = before + len(waits)
-    ops = [op._replace(step=number) for op in step.function.ops]
-    ops = [op._replace(at=op.at + start) if op.what == CHECK else op for op in ops]
-    return [*waits, *ops, *(Op("set", each) for each in step.sets)]
+def _after(memory: Memory, op: Op, thread: int) -> tuple[Memory, bool]:
+    match op.what:
+        case "check":
+            return memory, memory.made is None
+        case "read":
+            seen = (*memory.seen[:thread], memory.value, *memory.seen[thread + 1 :])
+            return memory._replace(seen=seen), True
+        case "store":
+            return memory._replace(made=(memory.seen[thread], op.line, op.step)), True
+        case "constant":
+            return memory._replace(made=(-1, op.line, op.step)), True
+        case "change" if op.at != memory.value:
+            return memory._replace(value=op.at, changed_by=op.step), True
+        case "reset":
+            return memory._replace(made=None), True
+    return memory, True
 
 
-def all_interleavings(threads: Sequence[Sequence[Op]], *, gil: bool) -> set[Wrong]:
-    """What goes wrong in one of them."""
-    begin = State((0,) * len(threads), (None,) * 2, frozenset(), 0, -1, None, (0,) * len(threads))
-    found: set[Wrong] = set()
-    seen: set[State] = set()
-    pending = [begin]
-    while pending:
-        state = pending.pop()
-        if state in seen:
-            continue
-        seen.add(state)
-        if state.made is not None and state.made[0] != state.value and not _is_to_be_reset(threads, state):
-            found.add(Wrong(*state.made[1:], state.changed_by))
-        goes_on = [t for t, ops in enumerate(threads) if state.at[t] < len(ops) and gil and ops[state.at[t]].goes_on]
-        pending += [after for t in goes_on or range(len(threads)) if (after := _after(threads, state, t)) is not None]
-    return found
+def _out_of_date(threads: Sequence[Sequence[Op]], memory: Memory, at: Sequence[int]) -> Iterator[Wrong]:
+    if memory.made is not None and -1 != memory.made[0] != memory.value and not _is_to_be_reset(threads, at):
+        yield Wrong(*memory.made[1:], memory.changed_by)
 
 
-def _is_to_be_reset(threads: Sequence[Sequence[Op]], state: State) -> bool:
+def _is_to_be_reset(threads: Sequence[Sequence[Op]], places: Sequence[int]) -> bool:
     """Whether a thread has changed the value, and will reset what is remembered in the same call."""
-    for ops, at in zip(threads, state.at, strict=True):
+    for ops, at in zip(threads, places, strict=True):
         step = next((op.step for op in ops[at:] if op.what == RESET), None)
         if step is not None and any(op.what == CHANGE and op.step == step for op in ops[:at]):
             return True
     return False
-
-
-def _after(threads: Sequence[Sequence[Op]], state: State, thread: int) -> State | None:
-    """The state after a thread's next op; None if it has none, or cannot go on."""
-    ops, at = threads[thread], state.at[thread]
-    if at >= len(ops):
-        return None
-    op, then = ops[at], at + 1
-    holders, seen = list(state.holders), list(state.seen)
-    match op.what:
-        case "acquire":
-            if holders[op.at] is not None:
-                return None
-            holders[op.at] = thread
-        case "release":
-            holders[op.at] = None
-        case "wait":
-            if op.at not in state.given:
-                return None
-        case "set":
-            state = state._replace(given=state.given | {op.at})
-        case "check":
-            then = at + 1 if state.made is None else op.at
-        case "read":
-            seen[thread] = state.value
-        case "store":
-            state = state._replace(made=(seen[thread], op.line, op.step))
-        case "constant":
-            state = state._replace(made=(-1, op.line, op.step))
-        case "change":
-            if op.at != state.value:
-                state = state._replace(value=op.at, changed_by=op.step)
-        case "reset":
-            state = state._replace(made=None)
-    moved = (*state.at[:thread], then, *state.at[thread + 1 :])
-    return state._replace(at=moved, holders=tuple(holders), seen=tuple(seen))
-
-
-Told = tuple[int, str]  # the line of the store, severity
 
 
 def truth(program: Program) -> tuple[set[Told], set[Told]]:
@@ -305,16 +197,13 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
 
 def _of_calls(program: Program, calls: Collection[int] | None = None) -> Iterator[tuple[Told, Wrong]]:
     """What goes wrong in some interleaving; of `calls` (steps) only, if given, though others lock and change, too."""
-    threads: list[list[Op]] = [[] for _ in range(max(step.thread for step in program.steps) + 1)]
-    for number, step in enumerate(program.steps):
-        ops = ops_of(number, step, len(threads[step.thread]))
-        if calls is not None and number not in calls:
-            ops = [
-                op._replace(what="nothing") if op.what in (CHECK, READ, STORE, CONSTANT, RESET) else op for op in ops
-            ]
-        threads[step.thread] += ops
-    everywhere = all_interleavings(threads, gil=False)
-    native = everywhere if FREE_THREADED else all_interleavings(threads, gil=True)
+    remembers = (CHECK, READ, STORE, CONSTANT, RESET)
+    threads = ops_of_threads(
+        program.steps, lambda step, op: calls is not None and step not in calls and op.what in remembers
+    )
+    found = partial(all_interleavings, threads, Memory(), _after, partial(_out_of_date, threads))
+    everywhere = found(gil=False)
+    native = everywhere if FREE_THREADED else found(gil=True)
     for each in everywhere:
         yield (each.line, "possible" if each in native else "gil-only"), each
 
@@ -349,36 +238,8 @@ def _shown(program: Program) -> list[tuple[int, int]]:
 
 
 def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[str]]:
-    """Records programs; gives how many findings they have, and what is otherwise than expected."""
-    (folder / "turns.py").write_text(TURNS)
-    lines = [*IMPORTS, *PRELUDE.splitlines()]
-    programs = []
-    for number in range(count):
-        programs.append((len(lines) + 1, build(number, choose, len(lines) + 1)))
-        lines += programs[-1][1].lines
-    script = folder / "script.py"
-    script.write_text("\n".join(lines) + "\n")
-    recording = record(folder / "trace.db", "-q", "--exclude", "turns", script)
-    assert recording.exit_code == 0, recording.stderr
-    rows = recording.query(
-        "SELECT findings.kind, severity, max(CASE role WHEN 'act' THEN line END) FROM findings"
-        " JOIN finding_events ON finding_events.finding_id = findings.id"
-        " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
-        " JOIN sites ON sites.id = events.site_id GROUP BY findings.id"
-    )
-    assert {kind for kind, _, _ in rows} <= {"unguarded check"}
-    found = {(int(str(line)), str(severity)) for _, severity, line in rows}
-    differences = []
-    for first_line, program in programs:
-        its = range(first_line, first_line + len(program.lines))
-        told = {each for each in found if each[0] in its}
-        true, needed = truth(program)
-        severities = dict(sorted(told))  # the highest: possible
-        missing = {(line, severity) for line, severity in needed if severities.get(line, "") < severity}
-        if missing or not told <= true:
-            text = "\n".join(f"{number:4} {line}" for number, line in zip(its, program.lines, strict=True))
-            differences.append(f"{text}\nuntrue {told - true}\nmissing {missing}")
-    return len(found), differences
+    """See `interleavings.check_programs`."""
+    return check_programs(folder, lambda number, line: build(number, choose, line), truth, count)
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ class Remembered:
             before = next(iter(self._checks.histories.before(change)), None)
             # had it come after the read, this would have found what was there before, or what it knows of
             others = [before] if change < read and not self._knows_later(change, read) else [before, read]
-            return before is not None and not any(is_same(events[change].value, events[p].value) for p in others)
+            return not any(other is None or is_same(events[change].value, events[other].value) for other in others)
         value = events[read].value
         is_object = isinstance(value, Opaque) and value.identity is not None and containers is not None
         return bool(is_object and containers[int(events.location[change])] == value.identity)  # type: ignore[index,union-attr]
