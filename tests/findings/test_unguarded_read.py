@@ -74,6 +74,10 @@ NONE = {
         "box.side = 3\n    event.set()",
         "use(box.side, shape.waited, box.side)",
     ),
+    "written before, and told by a flag in between": (
+        "box.side = 3\n    flat.side = 5",
+        "use(box.side, flat.side, box.side)",
+    ),
     "one of them may be left out": ("use(box.side if lock else 0, box.side)", "box.side = 3"),
     "called in between": ("use(box.side, use(), box.side)", "box.side = 3"),
     "read once": ("side = box.side\n    use(side * side)", "box.side = 3"),

@@ -48,7 +48,7 @@ def unguarded_reads(evidence: Evidence, told: Collection[int]) -> Iterator[Ungua
         window = Window(*pair)
         location = int(events.location[pair.second])
         key = location, int(events.site[pair.first]), int(events.site[pair.second])
-        earlier, later = (pair.second, other) if other > pair.second else (other, pair.first)
+        earlier, later = (pair.second, other) if other > pair.second else (other, pair.second)
         gil_only = windows.is_gil_only(window)
         if (
             (key in found_at and (gil_only or not found_at[key].gil_only))
@@ -56,7 +56,6 @@ def unguarded_reads(evidence: Evidence, told: Collection[int]) -> Iterator[Ungua
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.is_another_cell(min(pair.first, other), max(pair.second, other))
             or windows.may_be_ordered(earlier, later)
-            or (other < pair.first and evidence.pasts.holds(pair.second, other) is not False)  # it reads again for that
         ):
             continue
         first, second, change = (int(events.seq[place]) for place in (*pair, other))
