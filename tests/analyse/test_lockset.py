@@ -168,6 +168,18 @@ def test_the_lock_that_a_condition_makes_for_a_wait_is_not_held() -> None:
     assert holding(run.update(1), run.judge().locks).throughout == {lock}
 
 
+def test_the_lock_by_which_a_start_waits_is_not_held() -> None:
+    run = Programme()
+    lock, waiter, thread = run.thing(LOCK), run.thing(LOCK), run.thing("threading.Thread")
+    run.does(1, "acquire", lock)
+    start = run.does(1, "start", thread, begins=True)
+    run.does(1, "acquire", waiter, inside=start)
+    run.does(2, "release", waiter)
+    run.does(1, "acquire", waiter, inside=start, woken_by=2)
+    run.does(1, "start", thread)
+    assert holding(run.update(1), run.judge().locks).throughout == {lock}
+
+
 @pytest.mark.parametrize(("places", "why"), [(1, Why.SEMAPHORE), (2, Why.NOTHING)])
 def test_semaphores(places: int, why: Why) -> None:
     run = Programme()

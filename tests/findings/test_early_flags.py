@@ -37,6 +37,7 @@ class Factory:
         if not self.known: raise ValueError
         return len(self.known)
 d = {}
+known = []
 old, box, registry, factory, conn = {"there": 1}, Box(), Registry(), None, None
 box.done, box.filled, box.items, box.free, box.some, box.state = False, False, None, [], [0], "new"
 lock, filled, event = threading.Lock(), set(), threading.Event()
@@ -79,6 +80,10 @@ POSSIBLE = {
     "refused if it is empty": (
         "if not box.done:\n    box.done = True\n    time.sleep(0)\n    box.free.append(1)\n"
         "if not box.free: raise ValueError",
+        "box.done",
+    ),
+    "refused if a global is empty": (
+        "if not box.done:\n    box.done = True\n    time.sleep(0)\n    known.append(1)\nif not known: raise ValueError",
         "box.done",
     ),
     "refused if it is empty, else it is used": (

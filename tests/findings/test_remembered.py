@@ -138,6 +138,10 @@ POSSIBLE = {
         "self.full",
     ),
 }
+SOON = {  # by two others, of which the one could come in only without the GIL
+    "at once, and reset twice": ("one.get_at_once()", 'one.set("eva")\none.reset_first("mia")', "self.full"),
+}
+POSSIBLE |= SOON | {"set to another value before": ('one.set("eva")', 'one.set("mia")\none.get()', "self.full")}
 GIL_ONLY = {"at once": ("one.get_at_once()", 'one.set("eva")', "self.full")}
 NONE = {
     "one lock": ("one.get_under_lock()", 'with lock: one.set("eva")'),
@@ -150,6 +154,11 @@ NONE = {
     "something else is changed": ("one.get()", "one.set_other(2)"),
     "only a reset": ("one.get()", "one.reset()"),
     "the same again": ("one.get()", 'one.set("ada")'),
+    "set to the same before": ('one.set("eva")', 'one.set("eva")\none.get()'),
+    "set to the same by one that was waited for": (
+        'one.set("eva")',
+        'setter = threading.Thread(target=one.set, args=("eva",))\nsetter.start()\nsetter.join()\none.get()',
+    ),
     "a constant": ("one.get_constant()", 'one.set("eva")'),
     "what is only counted": ("one.get_made()", "one.count()"),
 }

@@ -87,6 +87,22 @@ def test_what_cannot(name: str, told: dict[str, Told]) -> None:
     assert told[name].findings == []
 
 
+def test_the_wider_of_two_ways_through_the_same_lines(scripts: Scripts) -> None:
+    """What only the GIL protects in the one call does not hide the other."""
+    job = (
+        "class Sized:\n    @property\n    def size(self):\n        with lock: return 0\n"
+        "def job(name, beside):\n    box.name = name\n    beside.size\n    return box.name.upper()"
+    )
+    last = "def third():\n    os.read(back, 1)\n    job('c', box)\nback, there = os.pipe()"
+    second = "job('b', Sized())\n    os.write(there, b'.')"
+    source = program(f"{job}\n{last}", second, "with lock: box.size = 0\n    job('a', box)").replace(
+        "(first, ", "(first, third, "
+    )
+    scripts.write("script.py", source)
+    assert scripts.record("script.py").returncode == 0
+    assert scripts.query("SELECT kind, severity FROM findings") == [("unguarded own write", "possible")]
+
+
 def test_it_is_told(scripts: Scripts) -> None:
     scripts.write("script.py", program(JOB, SAME))
     assert scripts.record("script.py").returncode == 0

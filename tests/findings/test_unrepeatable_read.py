@@ -180,6 +180,24 @@ thread.join()
 """,
 }
 
+# The reader starts the other thread in between, and looks until that has changed the value.
+STARTED = """
+import threading, time
+class Box: value = 1
+box, done, changed = Box(), [], []
+def other():
+    box.value = 2
+    changed.append(1)
+class Starter:
+    @property
+    def none(self):
+        threading.Thread(target=other).start()
+        while not changed: time.sleep(0)
+        return 0
+starter = Starter()
+done.append(box.value * 10 + starter.none + box.value)
+"""
+
 
 def test_it_is_no_unguarded_check_as_well(scripts: Scripts) -> None:
     first, second, _ = FOUND["called"]
@@ -232,6 +250,12 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
     assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT * FROM findings") == []
     assert scripts.query("SELECT writes FROM locations WHERE label = 'box.value'") == [(1,)]
+
+
+def test_who_only_starts_the_other_thread_has_not_waited(scripts: Scripts) -> None:
+    scripts.write("script.py", STARTED)
+    assert scripts.record("script.py").returncode == 0
+    assert scripts.query("SELECT kind, severity FROM findings") == [("unrepeatable read", "happened")]
 
 
 def test_it_is_told(scripts: Scripts) -> None:

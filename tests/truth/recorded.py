@@ -6,7 +6,7 @@ import argparse
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -119,13 +119,16 @@ class Orders(NamedTuple):
     joined: set[int]  # threads that others join
     precede: list[list[bool]]  # [later][earlier]: whether one step came before another by any of that
 
-    def program(self, name: str, steps: Sequence[list[str]]) -> list[str]:
-        """The lines that make these steps, in functions with this name, and run them."""
+    def program(self, name: str, steps: Sequence[list[str]], under_way: Container[int] = ()) -> list[str]:
+        """The lines that make these steps, in functions with this name, and run them. Those `under_way` are not over as
+        their turn ends: they hand it on themselves."""
         bodies: defaultdict[int, list[str]] = defaultdict(list)
         last = {thread: place for place, thread in enumerate(self.threads)}
         for place, thread in enumerate(self.threads):
             lines = [*self.before[place], *steps[place], *self.after[place]]
-            if self.barriers[place]:
+            if place in under_way:
+                pass
+            elif self.barriers[place]:
                 lines += ["step.give()", *self.barriers[place], "step.take()"]
             elif place != last[thread] or thread not in self.joined:
                 lines.append("step()")

@@ -190,7 +190,7 @@ class EarlyFlags:
     def _is_empty_global(self, look: int) -> bool:
         """Whether it is in a container that its module makes with nothing in it."""
         found = self._activations.syntax.of_site(int(self._events.site[look]))
-        match None if found is None else found[1]:
+        match None if found is None else _looked_at(found[1]):
             case ast.Subscript(ast.Name(name) as node) | ast.Compare(comparators=[ast.Name(name) as node]):
                 pass
             case ast.Name(name) as node:
@@ -282,6 +282,15 @@ def _is_empty(value: ast.expr) -> bool:
         case ast.List([]) | ast.Dict([]) | ast.Call(args=[], keywords=[]):
             return is_new_container(value)
     return False
+
+
+def _looked_at(node: ast.AST) -> ast.AST:
+    """What a look is at. (3.11 takes the whole statement for it.)"""
+    if isinstance(node, ast.If | ast.Assert):
+        node = node.test
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        node = node.operand
+    return node
 
 
 def _is_refused(tree: Tree, node: ast.AST) -> bool:

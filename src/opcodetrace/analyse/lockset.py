@@ -45,7 +45,7 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
 
     A release inside of a Condition's wait releases an RLock as often as it was taken. If another thread gets a lock
     that was not seen released, its release went unseen, so that holding does not count. Nor do the locks that a
-    condition makes for each wait: another thread is meant to release them."""
+    condition makes for each wait, nor those by which a start waits: another thread is meant to release them."""
     types = {number: each.type_name for number, each in objects.items() if each.type_name in _HELD}
     found: list[Held] = []
     holder: dict[int, int] = {}
@@ -55,10 +55,13 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
     given_up: dict[tuple[int, int], tuple[int, int]] = {}  # thread and condition: lock, depth
     released: set[tuple[int, int]] = set()  # the seq of a wait, a lock
     signals: set[int] = set()
+    starts: set[int] = set()  # the seqs at which threads began to start others
     acquire: str = Act.ACQUIRE
     release: str = Act.RELEASE
     for each in synchronisation:
         seq, _, thread, _, lock, operation, begins, failed, _, _, _, inside, _ = each
+        if begins and operation == Act.START:
+            starts.add(seq)
         if lock is None or lock not in types:
             continue
         type_name = types[lock]
@@ -74,7 +77,9 @@ def held_locks(synchronisation: Sequence[Synchronisation], objects: Mapping[int,
             continue
         wait = inside if inside in waits else None
         if operation == acquire:
-            if wait is not None and (wait, lock) not in released:
+            if (wait is not None and (wait, lock) not in released) or (
+                type_name == Primitive.LOCK and inside in starts
+            ):
                 signals.add(lock)
             if type_name == Primitive.RLOCK and holder.get(lock) == thread:
                 depth[lock] += 1

@@ -117,14 +117,15 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
         (window for write, other, read in triples for window in (Window(write, read), Window(other, other))),
     )
     plain = without_another_lock(trace, {(int(events.seq[write]), int(events.seq[read])) for write, _, read in triples})
-    told = set()
+    told: dict[tuple[int, int, int], Unguarded] = {}
     for write, other, read in sorted(triples, key=lambda triple: triple[2]):
         location = int(events.location[read])
         key = location, int(events.site[write]), int(events.site[read])
         began, changed, ended = (int(events.seq[place]) for place in (write, other, read))
         window = Window(write, read)
+        gil_only = windows.is_gil_only(window)
         if (
-            key in told
+            (key in told and (gil_only or not told[key].gil_only))
             or (began, ended) not in plain
             or windows.is_another_cell(write, other)
             or windows.have_one_ident(write, other)
@@ -133,8 +134,8 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
             or windows.may_be_ordered(write, other)
         ):
             continue
-        told.add(key)
-        yield Unguarded(location, began, changed, ended, windows.is_gil_only(window))
+        told[key] = Unguarded(location, began, changed, ended, gil_only)
+    yield from told.values()
 
 
 def _followed(trace: Trace, accesses: Accesses, reads: _Reads, locations: Array) -> _Triples:

@@ -8,6 +8,7 @@ known of caches as a stale set: Nishtala et al., "Scaling Memcache at Facebook" 
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
@@ -213,10 +214,22 @@ class Remembered:
             return False
         if events.location[change] == events.location[read]:
             before = next(iter(self._checks.histories.before(change)), None)
-            return before is not None and not is_same(events[change].value, events[before].value)
+            # had it come after the read, this would have found what was there before, or what it knows of
+            others = [before] if change < read and not self._knows_later(change, read) else [before, read]
+            return not any(other is None or is_same(events[change].value, events[other].value) for other in others)
         value = events[read].value
         is_object = isinstance(value, Opaque) and value.identity is not None and containers is not None
         return bool(is_object and containers[int(events.location[change])] == value.identity)  # type: ignore[index,union-attr]
+
+    def _knows_later(self, change: int, read: int) -> bool:
+        """Whether another write came after a change for certain, and before a read: by the thread of the read itself,
+        or by one that it had waited for."""
+        events = self._events
+        return any(
+            events.kind[place] != EventKind.READ
+            and (events.thread[place] == events.thread[read] or self._pasts.holds(read, place) is not False)
+            for place in itertools.takewhile(lambda place: place > change, self._checks.histories.before(read))
+        )
 
 
 def overtaken(evidence: Evidence, acts: Iterable[int]) -> Iterator[tuple[Overtaken, bool]]:
@@ -259,19 +272,20 @@ def possibly_overtaken(
     theirs = [Window(*sorted((each.change, each.reset))) for each in found]
     ends = [Window(place, place) for each in found for place in (each.change, each.reset)]
     windows = Windows(evidence, [*own, *theirs, *ends])
-    told_at: set[tuple[int, int]] = set()
+    told_at: dict[tuple[int, int], tuple[Overtaken, bool]] = {}  # each with whether only the GIL prevents it
     for each, mine, other in zip(found, own, theirs, strict=True):
         key = int(events.location[each.act]), int(events.site[each.act])
         came = other.first < each.act and other.last > each.read  # the two met in this very run
         earlier, later = (other.last, each.read) if other.first < each.read else (each.act, other.first)
         is_apart = each.change > each.reset  # the reset comes first: all that it guards may lie between the two
         excluding = [other] if is_apart else [Window(place, place) for place in other]
+        gil_only = not came and windows.is_gil_only(mine) and (not is_apart or windows.is_gil_only(other))
         if (
-            key in told_at
+            (key in told_at and (gil_only or not told_at[key][1]))
             or not windows.lets_in(mine, each.reset)
             or any(windows.have_a_common_lock(mine, window) for window in excluding)
             or (not came and windows.may_be_ordered(earlier, later))
         ):
             continue
-        told_at.add(key)
-        yield each, not came and windows.is_gil_only(mine) and (not is_apart or windows.is_gil_only(other))
+        told_at[key] = each, gil_only
+    yield from told_at.values()

@@ -118,14 +118,17 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             for each in (Window(checked.check, pair.act), _since(checked, pair.act), Window(pair.other, pair.other))
         ),
     )
-    told_at = set()
+    told_at: dict[tuple[int, int, int], UnguardedCheck] = {}
     for pair, checked in sorted(found.items()):
         check = checked.check
         key = int(events.location[pair.act]), int(events.site[check]), int(events.site[pair.act])
-        if key[2] in told or key in told_at:
+        if key[2] in told or (key in told_at and not told_at[key].gil_only):
             continue
         act, other = pair
         window = Window(check, act)
+        gil_only = _is_gil_only(windows, window, checked)
+        if key in told_at and gil_only:
+            continue
         earlier, later = (other, check) if other < check else (act, other)
         if (
             windows.is_another_cell(min(check, other), max(act, other))
@@ -139,11 +142,11 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             or (checked.again is not None and windows.have_a_common_lock(*[_since(checked, act)] * 2))
         ):
             continue
-        told_at.add(key)
         is_same = bool(events.kind[other] == EventKind.READ)
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
         is_sure = not asks_more(checked.asked)
-        yield UnguardedCheck(key[0], first, last, remote, is_same, _is_gil_only(windows, window, checked), is_sure)
+        told_at[key] = UnguardedCheck(key[0], first, last, remote, is_same, gil_only, is_sure)
+    yield from told_at.values()
     yield from _passed_too_early(evidence, repeated, told)
     for each, gil_only in possibly_overtaken(evidence, changed.T.tolist(), told):
         first, last, remote, read, change = (
@@ -180,25 +183,25 @@ def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -
             for window in (Window(each.flag, each.fill), *(Window(at, at) for at in (each.check, each.look)))
         ),
     )
-    told_at = set()
+    told_at: dict[tuple[int, int, int], UnguardedCheck] = {}
     for each in sorted(found):
         flag, check, look, fill, need = each
         key = int(events.location[flag]), int(events.site[check]), int(events.site[look])
         window = Window(flag, fill)
         came = look < fill  # in this very run
+        gil_only = not came and windows.is_gil_only(window)
         if (
-            key in told_at
+            (key in told_at and (gil_only or not told_at[key].gil_only))
             or not windows.lets_in(window, check)
             or any(windows.have_a_common_lock(window, Window(at, at)) for at in (check, look))
         ):
             continue
         if not came and windows.may_be_ordered(fill, look):
             continue
-        told_at.add(key)
         first, last, remote, before = (int(events.seq[place]) for place in (check, look, fill, flag))
-        gil_only = not came and windows.is_gil_only(window)
-        is_sure = need is Need.RAISES
-        yield UnguardedCheck(key[0], first, last, remote, False, gil_only, is_sure, before, int(events.location[look]))
+        is_sure, at = need is Need.RAISES, int(events.location[look])
+        told_at[key] = UnguardedCheck(key[0], first, last, remote, False, gil_only, is_sure, before, at)
+    yield from told_at.values()
 
 
 def _is_gil_only(windows: Windows, window: Window, checked: Checked) -> bool:

@@ -24,6 +24,7 @@ class UnguardedReads(NamedTuple):
     second: int
     other: int  # another thread's write that changes the value
     gil_only: bool
+    is_sure: bool  # that no code of the program runs between the two, if the GIL is said to prevent it
 
 
 def unguarded_reads(evidence: Evidence, told: Collection[int]) -> Iterator[UnguardedReads]:
@@ -42,23 +43,25 @@ def unguarded_reads(evidence: Evidence, told: Collection[int]) -> Iterator[Ungua
     ]
     ends = [Window(other, other) for _, other in found]
     windows = Windows(evidence, [*(Window(*pair) for pair, _ in found), *ends])
-    told_at = set()
+    found_at: dict[tuple[int, int, int], UnguardedReads] = {}
     for pair, other in found:
         window = Window(*pair)
         location = int(events.location[pair.second])
         key = location, int(events.site[pair.first]), int(events.site[pair.second])
-        earlier, later = (pair.second, other) if other > pair.second else (other, pair.first)
+        earlier, later = (pair.second, other) if other > pair.second else (other, pair.second)
+        gil_only = windows.is_gil_only(window)
         if (
-            key in told_at
+            (key in found_at and (gil_only or not found_at[key].gil_only))
             or not windows.lets_in(window, other)
             or windows.have_a_common_lock(window, Window(other, other))
             or windows.is_another_cell(min(pair.first, other), max(pair.second, other))
             or windows.may_be_ordered(earlier, later)
         ):
             continue
-        told_at.add(key)
         first, second, change = (int(events.seq[place]) for place in (*pair, other))
-        yield UnguardedReads(location, first, second, change, windows.is_gil_only(window))
+        is_sure = not gil_only or not windows.may_run_code(*window)
+        found_at[key] = UnguardedReads(location, first, second, change, gil_only, is_sure)
+    yield from found_at.values()
 
 
 def _changes(evidence: Evidence, pairs: PairsOfReads, lanes: Lanes, pair: Pair) -> Iterator[int]:

@@ -234,6 +234,9 @@ class Windows:
         between = slice(first + 1, last)
         if ((events.kind[between] == EventKind.ENTER) & (events.thread[between] == lane)).any():
             return True  # a function looks at the eval breaker as it begins
+        others = events.seq[between][events.thread[between] != lane]
+        if len(others) and others[0] < events.seq[last] - events.before[last]:
+            return True  # it was, in this very run
         points = self._points(first, last, call)
         if points is None or trace.sites[int(events.site[first])].operation == Operation.CALL:
             return True

@@ -14,6 +14,9 @@ from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Sever
 from opcodetrace.trace.finding_kind import FindingKind, Need, Role, Teller, Total
 from opcodetrace.trace.quantity import extent
 
+# Of what only the GIL prevents, if it is not known whether all in between is the interpreter's own.
+UNLESS_CODE_RUNS = "unless code of the program runs there (a property, an operator written in Python)"
+
 
 class Kind(ABC):
     """A kind of finding: says how it is found, and how it is told (`trace.finding_kind.FindingKind` has each member).

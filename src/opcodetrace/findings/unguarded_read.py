@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded_reads import unguarded_reads
-from opcodetrace.findings.protocol import PossibleKind
+from opcodetrace.findings.protocol import UNLESS_CODE_RUNS, PossibleKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
@@ -36,7 +36,8 @@ class UnguardedReadKind(PossibleKind):
         for each in unguarded_reads(evidence, told):
             roles = {FIRST: each.first, SECOND: each.second, OTHER_WRITE: each.other}
             severity = Severity.GIL_ONLY if each.gil_only else Severity.POSSIBLE
-            yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+            certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
+            yield Finding(NAME, severity, certainty, roles, (each.location,))
 
     def headline(self, total: Total) -> str:
         if total.label is None:
@@ -64,9 +65,10 @@ class UnguardedReadKind(PossibleKind):
 
     def how_sure(self, teller: Teller) -> str:
         if teller.severity is Severity.GIL_ONLY:
+            unless = "" if teller.certainty is Certainty.PROVEN else f", {UNLESS_CODE_RUNS}"
             return (
-                "As far as was seen, only the GIL prevents it: this build switches no threads between the two reads, "
-                "one without a GIL may. Nothing was seen that makes one thread wait for the other."
+                "As far as was seen, only the GIL prevents it: this build switches no threads between the two reads"
+                f"{unless}, one without a GIL may. Nothing was seen that makes one thread wait for the other."
             )
         return "Possible: nothing was seen that makes one of the two wait for the other."
 

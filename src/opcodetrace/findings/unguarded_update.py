@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded import lines_of, unguarded
-from opcodetrace.findings.protocol import PossibleKind
+from opcodetrace.findings.protocol import UNLESS_CODE_RUNS, PossibleKind
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
@@ -78,11 +78,10 @@ class UnguardedUpdateKind(PossibleKind):
     def how_sure(self, teller: Teller) -> str:
         inferred = teller.certainty is not Certainty.PROVEN
         if teller.severity is Severity.GIL_ONLY:
-            unless = ", unless code of the program runs there (a property, an operator written in Python)"
+            unless = f", {UNLESS_CODE_RUNS}" if inferred else ""
             return (
                 "As far as was seen, only the GIL prevents it: this build switches no threads between that read and "
-                f"write{unless if inferred else ''}, one without a GIL may. Nothing was seen that makes one wait for "
-                "the other."
+                f"write{unless}, one without a GIL may. Nothing was seen that makes one wait for the other."
             )
         passed = " The value went through a call, a parameter or a return." if inferred else ""
         return f"Possible: nothing was seen that makes one of the two wait for the other.{passed}"

@@ -1,0 +1,14 @@
+"""Tiny random programs that find nothing behind a flag in some of their interleavings."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from tests.truth.random_flags import check
+
+
+def test_what_can_be_looked_for_too_early_is_found_and_nothing_else(tmp_path: Path) -> None:
+    found, differences = check(tmp_path, random.Random(7), 80)
+    assert found > 10
+    assert differences == []
