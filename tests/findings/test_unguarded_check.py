@@ -138,6 +138,12 @@ POSSIBLE = {
         'if "k" in d and d["k"] is None: d["k"] = []\nelif "k" not in d: d["k"] = make()\nd["k"].append(1)',
         "d['k']",
     ),
+    "get, and its truth": ('if not d.get("k"): d["k"] = make()\nd["k"].append(1)', "d['k']"),
+    "get, kept in a variable, and its truth": (
+        'found = d.get("k")\nif not found:\n    found = d["k"] = make()\nfound.append(1)',
+        "d['k']",
+    ),
+    "truth": ("if not box.items: box.items = make()\nbox.items.append(1)", "box.items"),
     "KeyError": ('try: d["k"]\nexcept KeyError: d["k"] = make()\nd["k"].append(1)', "d['k']"),
     "is None": ("if box.items is None: box.items = make()\nbox.items.append(1)", "box.items"),
     "hasattr": ('if not hasattr(box, "new"): box.new = make()\nbox.new.append(1)', "box.new"),
@@ -313,6 +319,18 @@ GIL_ONLY = {
     ),
 }
 NONE = {  # what both do, and what they do beside it
+    "get, and its truth, under a lock": (
+        'with lock:\n    if not d.get("k"): d["k"] = make()\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
+    "truth, and never changed": ("if not box.items: box.items = make()\nlen(box.items)", "act()", "act()"),
+    "truth, checked twice": (
+        "if not box.items:\n    with lock:\n        if not box.items: box.items = make()\n"
+        "with lock: box.items.append(1)",
+        "act()",
+        "act()",
+    ),
     "looked for, and looked for again under a lock": (
         "for name in 'xyz':\n    if name in names: continue\n    with lock:\n"
         "        if name not in names: names.append(name)",

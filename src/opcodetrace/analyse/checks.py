@@ -192,6 +192,15 @@ class Checks:
             return None  # two names of one member
         return found._replace(answer=answer)
 
+    def nothing(self, check: int) -> str | None:
+        """What a read found by which something is made, if that was nothing at all."""
+        events = self._events
+        if events.tag[check] == ValueTag.NONE:
+            return "is None"
+        is_item = self._trace.locations[int(events.location[check])].kind is LocationKind.ITEM
+        is_call = self._trace.sites[int(events.site[check])].operation == Operation.CALL  # d.get(key)
+        return "absent" if is_item and is_call and events.tag[check] == ValueTag.ABSENT else None
+
     def _checks_itself(self, act: int) -> bool:
         """Whether it writes only if nothing is there, in one step: d.setdefault(k, v)."""
         events, trace = self._events, self._trace

@@ -85,17 +85,19 @@ class Stacks:
             self._evidence,
             (window for each in found for window in (Window(each.push, each.pop), Window(each.other, each.other))),
         )
-        for push, other, pop in found:
-            window = Window(push, pop)
+        found_at: dict[tuple[int, int], PushedBetween] = {}
+        for each in found:
+            key, window, other = self._key(each.push), Window(each.push, each.pop), each.other
+            gil_only = windows.is_gil_only(window)
             if (
-                self._key(push) in told
+                (key in found_at and (gil_only or not found_at[key].gil_only))
                 or not windows.lets_in(window, other)
                 or windows.have_a_common_lock(window, Window(other, other))
-                or windows.may_be_ordered(pop, other)
+                or windows.may_be_ordered(each.pop, other)
             ):
                 continue
-            told.add(self._key(push))
-            yield self._told(_Found(push, other, pop), gil_only=windows.is_gil_only(window))
+            found_at[key] = self._told(each, gil_only=gil_only)
+        yield from found_at.values()
 
     def _told(self, found: _Found, *, gil_only: bool = False) -> PushedBetween:
         push, other, pop = (int(self._events.seq[place]) for place in found)

@@ -513,7 +513,11 @@ class _Search:
         if not self._location(act).certain:
             return None
         found = self._checks.of(act, tests.get(int(self._events.site[act]), {}))
-        return None if found is None or found.changes or not found.answer else found
+        if found is None or found.changes or not found.answer:
+            return None
+        # an empty container would not do either, but who had come before the act would have found nothing at all
+        nothing = self._checks.nothing(found.check) if found.answer == "false" else None
+        return found if nothing is None else found._replace(answer=nothing)
 
     def _is_by_another_check(self, place: int, answer: str) -> bool:
         """Whether a write was, or may have been, made by a check that found something else."""
