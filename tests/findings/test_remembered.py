@@ -142,6 +142,7 @@ SOON = {  # by two others, of which the one could come in only without the GIL
     "at once, and reset twice": ("one.get_at_once()", 'one.set("eva")\none.reset_first("mia")', "self.full"),
 }
 POSSIBLE |= SOON | {"set to another value before": ('one.set("eva")', 'one.set("mia")\none.get()', "self.full")}
+LOOKED_UP = ("an item", "an item that is taken out")  # and returned: that would raise, too
 GIL_ONLY = {"at once": ("one.get_at_once()", 'one.set("eva")', "self.full")}
 NONE = {
     "one lock": ("one.get_under_lock()", 'with lock: one.set("eva")'),
@@ -223,7 +224,9 @@ def stale(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
 
 @pytest.mark.parametrize("name", POSSIBLE)
 def test_what_may_be_stored_after_its_reset(name: str, told: dict[str, Told]) -> None:
-    assert told[name].findings == [("possible", "inferred", POSSIBLE[name][2])]
+    label = POSSIBLE[name][2]
+    raises = {("possible", "proven", label)} if name in LOOKED_UP else set()
+    assert {*told[name].findings} == {("possible", "inferred", label), *raises}
 
 
 @pytest.mark.parametrize("name", GIL_ONLY)

@@ -13,6 +13,7 @@ from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.site import Operation, Site
 
 _MEMBER = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")  # of an Enum, as it is told
+OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,

@@ -7,6 +7,7 @@ thread deletes the item after the check, or stores None, there is nothing.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.answers import OF_NOTHING
 from opcodetrace.analyse.checks import Checked, begins_between
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.trace.event import EventKind
@@ -25,12 +27,12 @@ from opcodetrace.trace.site import Code, Operation, Site
 Array = npt.NDArray[Any]
 _Tests = Mapping[int, Mapping[int, str]]
 
-_OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
 _OF_SOMETHING = frozenset(["present", "is not None", "true"])
 _STORES = frozenset([Operation.STORE_SUBSCR, Operation.STORE_ATTR, Operation.STORE_GLOBAL])
 _ACTS = frozenset(
     [Operation.LOAD_SUBSCR, Operation.LOAD_ATTR, Operation.LOAD_GLOBAL, Operation.DELETE_SUBSCR, Operation.DELETE_ATTR]
 )
+_NEEDS = (ast.Attribute, ast.Subscript, ast.Call)
 
 
 class ReliedOn:
@@ -77,6 +79,8 @@ class ReliedOn:
             return None
         if location.id in self._trace.restructured or not self._takes_away(other):
             return None
+        if events.kind[other] == EventKind.WRITE and not self._is_needed(act):
+            return None
         for place in self._histories.before(act):
             if events.thread[place] != events.thread[act]:
                 if events.kind[place] != EventKind.READ:
@@ -94,6 +98,12 @@ class ReliedOn:
         is_gone = events.kind[other] == EventKind.DELETE or events.tag[other] == ValueTag.NONE
         tests = self._tests.get(int(events.site[other]), {})
         return bool(is_gone and events.kind[other] != EventKind.READ) and _OF_SOMETHING.issuperset(tests.values())
+
+    def _is_needed(self, act: int) -> bool:
+        """Whether None in its place would raise: it is asked for an attribute or an item, or called."""
+        found = self._activations.syntax.of_site(int(self._events.site[act]))
+        step = None if found is None else next(found[0].above(found[1]), None)
+        return step is not None and isinstance(step.parent, _NEEDS) and step.field in ("value", "func")
 
     def _rests(self, check: int, act: int) -> Checked | None:
         is_one = self._events.frame[check] == self._events.frame[act] and not begins_between(self._events, check, act)
@@ -113,7 +123,7 @@ class ReliedOn:
             for site, answers in tests.items()
             if self._trace.sites[site].operation in _STORES
             for check, answer in answers.items()
-            if answer in _OF_NOTHING
+            if answer in OF_NOTHING
         }
         return {site: upon for code in self._trace.codes for site, upon in _in_function(code, making).items()}
 
@@ -123,7 +133,7 @@ def _in_function(code: Code, making: set[int]) -> dict[int, frozenset[int]]:
     found = {}
     for site in code.sites if checks else ():
         if site.operation in _ACTS:
-            decided = {test.site for test in site.tests if test.answer not in _OF_NOTHING}
+            decided = {test.site for test in site.tests if test.answer not in OF_NOTHING}
             upon = {each.id for each in checks if each.name == site.name and _place(each) < _place(site)} - decided
             if upon:
                 found[site.id] = frozenset(upon)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.answers import OF_NOTHING
 from opcodetrace.analyse.checks import Checked
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.windows import Window, Windows
@@ -35,7 +36,6 @@ _FARTHEST = 5_000  # events from a check to the store that is made by it
 _MOST_READS = 200  # of a thread between the two
 _NEAR = 200  # events around a reset among which its thread's own are looked at
 _DEEPEST = 8  # variables that are made of each other, and calls
-_OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is remembered
 
 
 class Overtaken(NamedTuple):
@@ -75,7 +75,7 @@ class Remembered:
         if not self._checks.tests.get(site) and site not in self._checks.called.tests:
             return None
         found = self._checks.of(act, self._checks.tests.get(site, {}))
-        if found is None or found.asked not in _OF_NOTHING or self.may_be_reset(act):
+        if found is None or found.asked not in OF_NOTHING or self.may_be_reset(act):
             return None
         return found if all(self._is_reset(found, place) for place in found.changes) else None
 

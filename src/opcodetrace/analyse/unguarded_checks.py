@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.all_sources import PIECE
-from opcodetrace.analyse.answers import holds_after
-from opcodetrace.analyse.checks import Checked, Histories, begins_between, is_undone_by_adding
+from opcodetrace.analyse.answers import OF_NOTHING, holds_after
+from opcodetrace.analyse.check_pairs import Pair, changed, closest, repeated
+from opcodetrace.analyse.checks import Checked, begins_between, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
@@ -36,7 +36,7 @@ from opcodetrace.analyse.relied_on import ReliedOn
 from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
-from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
+from opcodetrace.analyse.windows import Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.run import Trace
@@ -44,12 +44,8 @@ from opcodetrace.trace.site import MORE, Operation, Site, asks_more
 
 Array = npt.NDArray[Any]
 
-CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
-NO_PAIRS: Array = np.empty((2, 0), np.int64)
-_STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _OF_MORE = frozenset(["true", "> 0", "!= 0", ">= 1", "not == 0", "not < 1", "not <= 0"])  # there is something in it
-_OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
-_FOUND_NOTHING = _OF_NOTHING | {"false"}
+_FOUND_NOTHING = OF_NOTHING | {"false"}
 _EMPTIES = (*TAKES, REMOVES, ".clear(")
 _STORES = frozenset(each for each in Operation if each.startswith("STORE_"))
 _DELETES = frozenset(each for each in Operation if each.startswith("DELETE_"))
@@ -69,13 +65,6 @@ class UnguardedCheck(NamedTuple):
     acts_at: int | None = None  # and the location of act and other
     read: int | None = None  # if the other one is a reset: what the act's value was made of,
     outdated_by: int | None = None  # and the other thread's write that belongs to the reset
-
-
-class _Pair(NamedTuple):
-    """Places among the events."""
-
-    act: int
-    other: int
 
 
 _Tests = Mapping[int, Mapping[int, str]]
@@ -101,13 +90,13 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     acts = np.union1d(acts, search.relied_on.acts)
     if not len(acts):
         return
-    pairs_of = [_repeated(evidence, acts, either), _repeated(evidence, acts, led)]
-    repeated = _closest(evidence, np.concatenate(pairs_of, axis=1))
-    changed = _closest(evidence, _changed(evidence, acts, checks.histories))
-    found: dict[_Pair, Checked] = {
+    pairs_of = [repeated(evidence, acts, either), repeated(evidence, acts, led)]
+    repetitions = closest(evidence, np.concatenate(pairs_of, axis=1))
+    changes = closest(evidence, changed(evidence, acts, checks.histories))
+    found: dict[Pair, Checked] = {
         pair: checked
-        for pairs, check_of in ((repeated, search.check_repeated), (changed, search.check_changed))
-        for pair in itertools.starmap(_Pair, pairs.T.tolist())
+        for pairs, check_of in ((repetitions, search.check_repeated), (changes, search.check_changed))
+        for pair in itertools.starmap(Pair, pairs.T.tolist())
         if (checked := check_of(pair)) is not None
     }
     windows = Windows(
@@ -147,8 +136,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         is_sure = not asks_more(checked.asked)
         told_at[key] = UnguardedCheck(key[0], first, last, remote, is_same, gil_only, is_sure)
     yield from told_at.values()
-    yield from _passed_too_early(evidence, repeated, told)
-    for each, gil_only in possibly_overtaken(evidence, changed.T.tolist(), told):
+    yield from _passed_too_early(evidence, repetitions, told)
+    for each, gil_only in possibly_overtaken(evidence, changes.T.tolist(), told):
         first, last, remote, read, change = (
             int(events.seq[place]) for place in (each.check, each.act, each.reset, each.read, each.change)
         )
@@ -233,116 +222,11 @@ def _leading_to(trace: Trace, tests: _Tests, called: _Tests) -> dict[int, dict[i
     function is called: `if key not in self.d: self.add(key)`."""
     found = {}
     for site, answers in tests.items():
-        if trace.sites[site].operation in _STORES and answers and _OF_NOTHING.issuperset(answers.values()):
-            leading = {check: answer for check, answer in called.get(site, {}).items() if answer in _OF_NOTHING}
+        if trace.sites[site].operation in _STORES and answers and OF_NOTHING.issuperset(answers.values()):
+            leading = {check: answer for check, answer in called.get(site, {}).items() if answer in OF_NOTHING}
             if leading:
                 found[site] = leading
     return found
-
-
-def _alike(tests: _Tests) -> tuple[Array, Array]:
-    """The sites of checks, in order; and of each, the place of the first one that asks the same: whether nothing is
-    there, however it asks. Of others it is one site alone."""
-    answers_of: dict[int, set[str]] = {}
-    for answers in tests.values():
-        for check, answer in answers.items():
-            answers_of.setdefault(check, set()).add(answer)
-    wanted = np.array(sorted(answers_of), np.int64)
-    for_nothing = np.array([answers_of[check] <= _OF_NOTHING for check in wanted.tolist()], bool)
-    alike = np.arange(len(wanted))
-    alike[for_nothing] = np.argmax(for_nothing)
-    return wanted, alike
-
-
-def _repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
-    """Acts that changed something, and the next check by another thread that may ask the same."""
-    trace = evidence.trace
-    events = trace.events
-    acts = acts[events.kind[acts] != EventKind.READ]
-    if not tests:
-        return NO_PAIRS
-    wanted, alike = _alike(tests)
-    reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
-    if not len(acts) or not len(reads):
-        return NO_PAIRS
-    # a check's location and what it asks as one number; then by time
-    checks = events.location[reads].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, events.site[reads])]
-    order = np.argsort(checks, kind="stable")
-    checks, reads = checks[order], reads[order]
-    span = max(int(reads.max()), int(acts.max())) + 1
-    apart = _Apart(evidence)
-    threads = apart.units(reads)
-    turns = 1 + np.flatnonzero((checks[1:] != checks[:-1]) | (threads[1:] != threads[:-1]))
-    acts = acts[np.argsort(events.site[acts], kind="stable")]
-    found = [NO_PAIRS]
-    for site, answers in tests.items():
-        begin, end = np.searchsorted(events.site[acts], (site, site + 1))
-        for test, start in itertools.product(answers, range(begin, end, PIECE)):
-            own = acts[start : min(start + PIECE, end)]
-            keys = events.location[own].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, test)]
-            at = np.searchsorted(checks * span + reads, keys * span + own)
-            for _ in range(2):  # the next one, and if that is its own, the first one after its own
-                meets = at < len(checks)
-                meets[meets] = checks[at[meets]] == keys[meets]
-                own, keys, at = own[meets], keys[meets], at[meets]
-                found.append(_closest(evidence, apart.pairs(own, reads[at])))
-                same = apart.units(own) == threads[at]
-                own, keys, at = own[same], keys[same], at[same]
-                turn = np.searchsorted(turns, at, side="right")
-                at = np.append(turns, len(checks))[turn]
-    return np.concatenate(found, axis=1)
-
-
-def _changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
-    """Acts, and writes by other threads not far before or after them at the location."""
-    trace = evidence.trace
-    events = trace.events
-    is_act = np.zeros(len(events), bool)
-    is_act[acts] = True
-    acted_at = np.zeros(int(events.location.max()) + 1, bool)
-    acted_at[events.location[acts]] = True
-    apart = _Apart(evidence)
-    found = [NO_PAIRS]
-    last = np.empty(0, np.int32)
-    for start in range(0, len(histories.order), PIECE):
-        places = histories.order[start : start + PIECE]
-        is_write = (events.kind[places] != EventKind.READ) & acted_at[events.location[places]]
-        places = np.concatenate([last, places[is_write | is_act[places]]])
-        for step in range(1, min(_STEPS + 1, len(places))):
-            one, other = places[:-step], places[step:]
-            meets = events.location[one] == events.location[other]
-            for act, change in ((one[meets], other[meets]), (other[meets], one[meets])):
-                may = is_act[act] & (events.kind[change] != EventKind.READ)
-                found.append(_closest(evidence, apart.pairs(act[may], change[may])))
-        last = places[-_STEPS:]
-    return np.concatenate(found, axis=1)
-
-
-class _Apart:
-    """Which accesses are by lanes that may come between each other."""
-
-    def __init__(self, evidence: Evidence) -> None:
-        self._lane = evidence.trace.events.thread
-        self._lanes = Lanes(evidence.trace)
-
-    def pairs(self, one: Array, other: Array) -> Array:
-        may = self._lanes.may_meet(self._lane[one], self._lane[other])
-        return np.stack([one[may], other[may]]).astype(np.int64)
-
-    def units(self, places: Array) -> Array:
-        of: Array = self._lanes.unit[self._lane[places]]
-        return of
-
-
-def _closest(evidence: Evidence, pairs: Array) -> Array:
-    """Of each two instructions the pairs that are closest together, each once."""
-    events = evidence.trace.events
-    pairs = np.unique(pairs, axis=1)
-    act, other = pairs
-    order = np.lexsort((np.abs(events.seq[act] - events.seq[other]), events.site[other], events.site[act]))
-    sites = ((events.site[act].astype(np.int64) << 32) + events.site[other])[order]
-    kept: Array = pairs[:, order[np.arange(len(order)) - np.searchsorted(sites, sites) < CLOSEST]]
-    return kept
 
 
 class _Search:
@@ -364,7 +248,7 @@ class _Search:
         self._harm = Harm(evidence, self._sites_of_checks)
         self.relied_on = ReliedOn(evidence, tests, lambda act: self._check(act, tests))
 
-    def check_repeated(self, pair: _Pair) -> Checked | None:
+    def check_repeated(self, pair: Pair) -> Checked | None:
         """The check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
         found = self._check(pair.act, self._tests)
@@ -375,7 +259,7 @@ class _Search:
             found = more if more is not None and more.asked == MORE and self._is_repeated(more, pair) else None
         return found
 
-    def _is_repeated(self, found: Checked, pair: _Pair) -> bool:
+    def _is_repeated(self, found: Checked, pair: Pair) -> bool:
         events, (act, other) = self._events, pair
         if not self._asks_alike(found, other) and not (self.leads_to(act, other) and not found.way):
             return False
@@ -383,7 +267,13 @@ class _Search:
         changes = (place for place in between if events.kind[place] != EventKind.READ)
         if not all(self._is_of_another(place, found, act) for place in changes):
             return False  # what the other check found is not by this act
-        looks = (place for place in between if not self._is_part(place, found, pair) and self._looks(place, act))
+        looks = (
+            place
+            for place in between
+            if not self._is_part(place, found, pair)
+            and self._looks(place, act)
+            and not self._is_of_another(place, found, act)
+        )
         if any(self._had_heard(other, place) for place in looks):
             return False  # the other thread had found it so before, and may have done the same by that
         if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(found, pair):
@@ -394,7 +284,7 @@ class _Search:
             return False
         return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
 
-    def _is_part(self, place: int, found: Checked, pair: _Pair) -> bool:
+    def _is_part(self, place: int, found: Checked, pair: Pair) -> bool:
         """Whether a look is one of several that the other thread's check consists of."""
         events, (act, check) = self._events, pair
         look, decided = int(events.site[place]), int(events.site[act])
@@ -403,7 +293,7 @@ class _Search:
         is_one = events.frame[place] == events.frame[check] and not begins_between(events, place, check)
         return look in self._tests.get(decided, {}) and bool(is_one)
 
-    def _acts_again(self, pair: _Pair, *, anywhere: bool = False) -> bool:
+    def _acts_again(self, pair: Pair, *, anywhere: bool = False) -> bool:
         """Whether the thread of the other check did the same by it; `anywhere`: in another function, too."""
         events, (act, other) = self._events, pair
         own = (place for place in self._histories.after(other) if events.thread[place] == events.thread[other])
@@ -460,7 +350,7 @@ class _Search:
             for act, answers in self._tests.items()
             if sites[act].operation in _STORES
         }
-        return {check for act, check in last.items() if self._tests[act][check] in _OF_NOTHING}
+        return {check for act, check in last.items() if self._tests[act][check] in OF_NOTHING}
 
     def _looks(self, place: int, act: int) -> bool:
         """Whether another thread than that of an act finds out there whether it was done, and may act itself."""
@@ -475,7 +365,7 @@ class _Search:
         is_own = bool(self._events.thread[place] == self._events.thread[earlier])
         return is_own or self._pasts.holds(place, earlier) is not False
 
-    def _asks_for_the_same(self, found: Checked, pair: _Pair) -> bool:
+    def _asks_for_the_same(self, found: Checked, pair: Pair) -> bool:
         """Whether a check asks for the item that an act added, or removed. In dicts and sets, each is a location of its
         own."""
         events, (act, other) = self._events, pair
@@ -484,17 +374,18 @@ class _Search:
         return not is_whole or is_same(events[item].value, events[other].value)
 
     def _is_of_another(self, change: int, found: Checked, act: int) -> bool:
-        """Whether a change of a container is known to be of another item than a check asked for."""
-        if not is_for_an_item(self._trace.sites[int(self._events.site[found.check])]):
-            return False
+        """Whether a change of a container, or a look at it, is known to be of another item than a check asked for."""
+        sites = (self._trace.sites[int(self._events.site[place])] for place in (found.check, change))
+        asks, is_look = map(is_for_an_item, sites)
         removing = self._check(change, self._tests) if REMOVES in self._harm.expression(change) else None
-        item = change if adds_one(self._events[change]) else None if removing is None else removing.check
-        if item is None:
+        is_told = is_look or adds_one(self._events[change])
+        item = change if is_told else None if removing is None else removing.check
+        if not asks or item is None:
             return False
         values = [self._events[place].value for place in (item, act if adds_one(self._events[act]) else found.check)]
         return all(isinstance(value, str | int | bytes) for value in values) and values[0] != values[1]
 
-    def check_changed(self, pair: _Pair) -> Checked | None:
+    def check_changed(self, pair: Pair) -> Checked | None:
         """The same for another thread's write or deletion; None if that leaves the check as it is, or does no harm."""
         act, other = pair
         upon = self.relied_on.check(act, other)

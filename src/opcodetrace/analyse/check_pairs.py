@@ -1,0 +1,137 @@
+"""Acts that checks decided upon, each with what another thread did at the location not far from it: the same check, or
+a write. Of two instructions those pairs are looked at that are closest together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse.all_sources import PIECE
+from opcodetrace.analyse.answers import OF_NOTHING
+from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.windows import Lanes
+from opcodetrace.trace.event import EventKind
+
+Array = npt.NDArray[Any]
+_Tests = Mapping[int, Mapping[int, str]]
+
+CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
+_STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
+_NO_PAIRS: Array = np.empty((2, 0), np.int64)
+
+
+class Pair(NamedTuple):
+    """Places among the events."""
+
+    act: int
+    other: int
+
+
+def _alike(tests: _Tests) -> tuple[Array, Array]:
+    """The sites of checks, in order; and of each, the place of the first one that asks the same: whether nothing is
+    there, however it asks. Of others it is one site alone."""
+    answers_of: dict[int, set[str]] = {}
+    for answers in tests.values():
+        for check, answer in answers.items():
+            answers_of.setdefault(check, set()).add(answer)
+    wanted = np.array(sorted(answers_of), np.int64)
+    for_nothing = np.array([answers_of[check] <= OF_NOTHING for check in wanted.tolist()], bool)
+    alike = np.arange(len(wanted))
+    alike[for_nothing] = np.argmax(for_nothing)
+    return wanted, alike
+
+
+def repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
+    """Acts that changed something, and the next check by another thread that may ask the same."""
+    trace = evidence.trace
+    events = trace.events
+    acts = acts[events.kind[acts] != EventKind.READ]
+    if not tests:
+        return _NO_PAIRS
+    wanted, alike = _alike(tests)
+    reads = np.flatnonzero((events.kind == EventKind.READ) & (events.location >= 0) & np.isin(events.site, wanted))
+    if not len(acts) or not len(reads):
+        return _NO_PAIRS
+    # a check's location and what it asks as one number; then by time
+    checks = events.location[reads].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, events.site[reads])]
+    order = np.argsort(checks, kind="stable")
+    checks, reads = checks[order], reads[order]
+    span = max(int(reads.max()), int(acts.max())) + 1
+    apart = _Apart(evidence)
+    threads = apart.units(reads)
+    turns = 1 + np.flatnonzero((checks[1:] != checks[:-1]) | (threads[1:] != threads[:-1]))
+    acts = acts[np.argsort(events.site[acts], kind="stable")]
+    found = [_NO_PAIRS]
+    for site, answers in tests.items():
+        begin, end = np.searchsorted(events.site[acts], (site, site + 1))
+        for test, start in itertools.product(answers, range(begin, end, PIECE)):
+            own = acts[start : min(start + PIECE, end)]
+            keys = events.location[own].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, test)]
+            at = np.searchsorted(checks * span + reads, keys * span + own)
+            for _ in range(2):  # the next one, and if that is its own, the first one after its own
+                meets = at < len(checks)
+                meets[meets] = checks[at[meets]] == keys[meets]
+                own, keys, at = own[meets], keys[meets], at[meets]
+                found.append(closest(evidence, apart.pairs(own, reads[at])))
+                same = apart.units(own) == threads[at]
+                own, keys, at = own[same], keys[same], at[same]
+                turn = np.searchsorted(turns, at, side="right")
+                at = np.append(turns, len(checks))[turn]
+    return np.concatenate(found, axis=1)
+
+
+def changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
+    """Acts, and writes by other threads not far before or after them at the location."""
+    trace = evidence.trace
+    events = trace.events
+    is_act = np.zeros(len(events), bool)
+    is_act[acts] = True
+    acted_at = np.zeros(int(events.location.max()) + 1, bool)
+    acted_at[events.location[acts]] = True
+    apart = _Apart(evidence)
+    found = [_NO_PAIRS]
+    last = np.empty(0, np.int32)
+    for start in range(0, len(histories.order), PIECE):
+        places = histories.order[start : start + PIECE]
+        is_write = (events.kind[places] != EventKind.READ) & acted_at[events.location[places]]
+        places = np.concatenate([last, places[is_write | is_act[places]]])
+        for step in range(1, min(_STEPS + 1, len(places))):
+            one, other = places[:-step], places[step:]
+            meets = events.location[one] == events.location[other]
+            for act, change in ((one[meets], other[meets]), (other[meets], one[meets])):
+                may = is_act[act] & (events.kind[change] != EventKind.READ)
+                found.append(closest(evidence, apart.pairs(act[may], change[may])))
+        last = places[-_STEPS:]
+    return np.concatenate(found, axis=1)
+
+
+class _Apart:
+    """Which accesses are by lanes that may come between each other."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._lane = evidence.trace.events.thread
+        self._lanes = Lanes(evidence.trace)
+
+    def pairs(self, one: Array, other: Array) -> Array:
+        may = self._lanes.may_meet(self._lane[one], self._lane[other])
+        return np.stack([one[may], other[may]]).astype(np.int64)
+
+    def units(self, places: Array) -> Array:
+        of: Array = self._lanes.unit[self._lane[places]]
+        return of
+
+
+def closest(evidence: Evidence, pairs: Array) -> Array:
+    """Of each two instructions the pairs that are closest together, each once."""
+    events = evidence.trace.events
+    pairs = np.unique(pairs, axis=1)
+    act, other = pairs
+    order = np.lexsort((np.abs(events.seq[act] - events.seq[other]), events.site[other], events.site[act]))
+    sites = ((events.site[act].astype(np.int64) << 32) + events.site[other])[order]
+    kept: Array = pairs[:, order[np.arange(len(order)) - np.searchsorted(sites, sites) < CLOSEST]]
+    return kept
