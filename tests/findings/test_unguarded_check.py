@@ -58,7 +58,7 @@ class Client:
         if self.conn is None: self.connect()
         time.sleep(0)
         self.conn.append(1)
-client, names = Client(), ["a", "b", "c"]
+client, names, many = Client(), ["a", "b", "c"], [str(number) for number in range(100)]
 parts = [Slot("first"), Slot("second")]
 def find():
     for each in parts:
@@ -97,6 +97,10 @@ CHOSEN = "\ntime.sleep(0)\nif chosen is not None:\n    chosen.over = True\n    c
 IN_ANY_CASE = 'if "there" not in d: d["there"] = 2\ntime.sleep(0)\nd["there"]'
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
 POSSIBLE = {
+    "many removals": (
+        "for name in map(str, range(100)):\n    if name in many:\n        time.sleep(0)\n        many.remove(name)",
+        "many",
+    ),
     "some of the removals of a loop": (
         "for name in 'abc':\n    if name in names:\n        time.sleep(0)\n        names.remove(name)",
         "names",

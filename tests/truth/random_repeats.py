@@ -4,8 +4,8 @@ The threads of a program share a few functions: each checks a location and acts 
 them one after the other, in an order that the generator draws and that the trace does not show, under some locks, after
 some signals and before others. So no check is ever stale. The model is the definition, and looks at every two calls of
 a function, or of two that make something if nothing is there: in the first one the thread acted, so that the second, by
-another thread, found nothing to do any more, which this one had not found out before; and at every two that both
-deleted. They are unguarded unless one came before the other by signals, or a lock was held at both.
+another thread, found nothing to do any more, which this one had not found out before; at every two that both deleted;
+and at every one that looked up what it made in any case, with one that deleted it. They are unguarded unless one came before the other by signals, or a lock was held at both.
 
 `python -m tests.truth.random_repeats --programs 1000` records that many and prints each difference.
 """
@@ -81,7 +81,10 @@ class Program(NamedTuple):
     lines: list[str]
 
 
-Told = tuple[str, int, str]  # location, line of the act, severity
+class Told(NamedTuple):
+    location: str
+    line: int  # of the act
+    severity: str
 
 
 def build(number: int, choose: random.Random, first_line: int) -> Program:
@@ -110,7 +113,14 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
 
 def told_of(step: Step) -> Told:
     suspends = FREE_THREADED or step.function.way.suspends
-    return step.function.location, step.function.line, "possible" if suspends else "gil-only"
+    return Told(step.function.location, step.function.line, "possible" if suspends else "gil-only")
+
+
+def looked_up(step: Step, *, acts: bool) -> set[Told]:
+    """What is made in any case is looked up after that, and would not be there if it was deleted. If it was there, the
+    branch in which a thread can be suspended was not taken, but counts as if it might have been."""
+    told = told_of(step)._replace(line=step.function.line + 1)
+    return {told} if acts else {told._replace(severity=severity) for severity in ("possible", "gil-only")}
 
 
 def ask_alike(one: Function, other: Function) -> bool:
@@ -139,8 +149,12 @@ def truth(program: Program) -> tuple[set[Told], set[Told]]:
             is_ordered = program.precede[max(place, other_place)][min(place, other_place)]
             deletes = acted[place] and acted[other_place] and holds_after(one) is holds_after(other) is ABSENT
             same = one.function.location == other.function.location
-            if deletes and same and not is_ordered and set(one.locks).isdisjoint(other.locks):
+            if is_ordered or not same or not set(one.locks).isdisjoint(other.locks):
+                continue
+            if deletes:
                 everything.add(told_of(one))
+            if acted[other_place] and holds_after(other) is ABSENT is not holds_after(one):
+                everything |= looked_up(one, acts=acted[place])
     for earlier, one in enumerate(steps):
         if not acted[earlier] or not one.function.way.harms:
             continue
@@ -185,7 +199,7 @@ def check(folder: Path, choose: random.Random, count: int) -> tuple[int, list[st
     for kind, label, line, severity in rows:
         assert kind == "unguarded check"
         location = str(label).partition(" (")[0]  # what is there may have that label, too
-        found[location].add((location, int(str(line)), str(severity)))
+        found[location].add(Told(location, int(str(line)), str(severity)))
     differences = []
     for program in programs:
         everything, in_a_row = truth(program)

@@ -14,13 +14,17 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import OF_NOTHING
 from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.sizes import is_for_an_item
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.events import ValueTag
+from opcodetrace.trace.location import LocationKind
 
 Array = npt.NDArray[Any]
 _Tests = Mapping[int, Mapping[int, str]]
 
 CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
+_ITEM_BITS = 16
 _STEPS = 4  # writes after an act, and before it, that are looked at for one by another thread
 _NO_PAIRS: Array = np.empty((2, 0), np.int64)
 
@@ -58,7 +62,13 @@ def repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
     if not len(acts) or not len(reads):
         return _NO_PAIRS
     # a check's location and what it asks as one number; then by time
-    checks = events.location[reads].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, events.site[reads])]
+    items = _Items(evidence, reads)
+    asked, checks = np.unique(
+        _as_one(
+            events.location[reads], len(wanted), alike[np.searchsorted(wanted, events.site[reads])], items.of_reads
+        ),
+        return_inverse=True,
+    )
     order = np.argsort(checks, kind="stable")
     checks, reads = checks[order], reads[order]
     span = max(int(reads.max()), int(acts.max())) + 1
@@ -71,7 +81,13 @@ def repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
         begin, end = np.searchsorted(events.site[acts], (site, site + 1))
         for test, start in itertools.product(answers, range(begin, end, PIECE)):
             own = acts[start : min(start + PIECE, end)]
-            keys = events.location[own].astype(np.int64) * len(wanted) + alike[np.searchsorted(wanted, test)]
+            one = _as_one(
+                events.location[own], len(wanted), alike[np.searchsorted(wanted, test)], items.of_acts(own, test)
+            )
+            keys = np.searchsorted(asked, one)
+            known = keys < len(asked)
+            known[known] = asked[keys[known]] == one[known]
+            own, keys = own[known], keys[known]
             at = np.searchsorted(checks * span + reads, keys * span + own)
             for _ in range(2):  # the next one, and if that is its own, the first one after its own
                 meets = at < len(checks)
@@ -83,6 +99,57 @@ def repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
                 turn = np.searchsorted(turns, at, side="right")
                 at = np.append(turns, len(checks))[turn]
     return np.concatenate(found, axis=1)
+
+
+def _as_one(location: Array, size: int, asks: Any, item: Array) -> Array:
+    found: Array = ((location.astype(np.int64) * size + asks) << _ITEM_BITS) + item
+    return found
+
+
+class _Items:
+    """For which item of a container as a whole a check asks, or an act was made, as a number; 0 of other checks and
+    acts. Two items may have the same."""
+
+    def __init__(self, evidence: Evidence, reads: Array) -> None:
+        trace = evidence.trace
+        self._events = trace.events
+        wholes = [number for number, each in trace.locations.items() if each.kind is LocationKind.WHOLE]
+        sites = [number for number, each in trace.sites.items() if is_for_an_item(each)]
+        asks = np.isin(self._events.site[reads], sites) & np.isin(self._events.location[reads], wholes)
+        self._reads = reads[asks]
+        self._sites = frozenset(np.unique(self._events.site[self._reads]).tolist())
+        self._wholes = np.array(wholes, np.int64)
+        self.of_reads = np.where(asks, self._number(reads), 0)
+
+    def of_acts(self, acts: Array, test: int) -> Array:
+        """What was added; of what takes something away, what its thread had asked for last."""
+        events = self._events
+        if test not in self._sites:
+            return np.zeros(len(acts), np.int64)
+        reads = self._reads[events.site[self._reads] == test]
+        size, threads = len(events), int(events.thread.max()) + 1
+        keys, wanted = (
+            (events.location[places].astype(np.int64) * threads + events.thread[places]) * size + places
+            for places in (reads, acts)
+        )
+        order = np.argsort(keys)
+        before = np.searchsorted(keys[order], wanted) - 1
+        its = reads[order[np.maximum(before, 0)]]
+        own = (
+            (before >= 0)
+            & (events.location[its] == events.location[acts])
+            & (events.thread[its] == events.thread[acts])
+        )
+        numbers = np.where(own, self._number(its), 0)
+        adds = events.tag[acts] != ValueTag.ABSENT
+        numbers = np.where(adds, self._number(acts), numbers)
+        found: Array = np.where(np.isin(events.location[acts], self._wholes), numbers, 0)
+        return found
+
+    def _number(self, places: Array) -> Array:
+        words = self._events.word[places].astype(np.int64) * 31 + self._events.tag[places]
+        found: Array = (words ^ words >> _ITEM_BITS) & ((1 << _ITEM_BITS) - 1)
+        return found
 
 
 def changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:

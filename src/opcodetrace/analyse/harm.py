@@ -79,13 +79,20 @@ class Harm:
         marks it free again; nobody else does meanwhile."""
         events = self._events
         value = events[act].value
-        if isinstance(value, Opaque) and not is_member(value):
+        if (isinstance(value, Opaque) and not is_member(value)) or not self._is_constant(act):
             return False
         later = (place for place in self._checks.histories.after(act) if events.kind[place] != EventKind.READ)
         back = next(later, None)
         if back is None or events.kind[back] != EventKind.WRITE or events.thread[back] != events.thread[act]:
             return False
+        if not self._is_constant(back):
+            return False
         return would_hold(found.answer, events[back].value) is True and would_hold(found.answer, value) is False
+
+    def _is_constant(self, write: int) -> bool:
+        """Whether it is written in the source what a write stores: `True`, `"busy"`, `State.BUSY`."""
+        found = self._node(write)
+        return found is not None and found[0].made(found[1]) is None
 
     def is_wrong_twice(self, found: Checked, act: int, other: int) -> bool:
         """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""
