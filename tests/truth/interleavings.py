@@ -13,6 +13,7 @@ from tests.truth.random_guards import PRELUDE
 from tests.truth.recorded import END, SIGNALS, TURNS, order_of_steps
 
 IMPORTS = ["import queue", "from concurrent.futures import Future"]
+BRANCHES = ("check", "again")  # ops after which control goes to another one, `Op.at`, if they find nothing
 LOCKS = 3  # how many of them there are; functions take one at a time
 M = TypeVar("M")
 W = TypeVar("W")
@@ -109,7 +110,7 @@ def draw_steps(
             its = {op.at for op in function.ops if op.what == "acquire"}
             lock = choose.choice([each for each in range(LOCKS) if each not in its])
             call = [f"    with locks[{lock}]:", f"        {function.name}()"]
-            ops = [op._replace(at=op.at + 1) if op.what == "check" else op for op in function.ops]
+            ops = [op._replace(at=op.at + 1) if op.what in BRANCHES else op for op in function.ops]
             function = function._replace(ops=[Op("acquire", lock), *ops, Op("release", lock)])
         steps.append(Step(thread, function, waits[place], sets[place]))
         bodies[thread] += [f"    signals{number}[{each}].{SIGNALS[signals[each]][1]}" for each in waits[place]]
@@ -133,7 +134,7 @@ def ops_of_threads(
         ops += [Op("wait", each) for each in step.waits]
         start = len(ops)
         for op in step.function.ops:
-            its = op._replace(step=number, at=op.at + start if op.what == "check" else op.at)
+            its = op._replace(step=number, at=op.at + start if op.what in BRANCHES else op.at)
             ops.append(its._replace(what="nothing") if left_out(number, op) else its)
         ops += [Op("set", each) for each in step.sets]
     return threads

@@ -5,7 +5,8 @@ them one after the other, in an order that the generator draws and that the trac
 some signals and before others. So no check is ever stale. The model is the definition, and looks at every two calls of
 a function, or of two that make something if nothing is there: in the first one the thread acted, so that the second, by
 another thread, found nothing to do any more, which this one had not found out before; at every two that both deleted;
-and at every one that looked up what it made in any case, with one that deleted it. They are unguarded unless one came before the other by signals, or a lock was held at both.
+and at every one that looked up what it made in any case, with one that deleted it. They are unguarded unless one came
+before the other by signals, or a lock was held at both.
 
 `python -m tests.truth.random_repeats --programs 1000` records that many and prints each difference.
 """
