@@ -21,7 +21,7 @@ from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.refusals import is_refused, refusals
 from opcodetrace.analyse.sizes import adds_one
-from opcodetrace.analyse.syntax import Tree
+from opcodetrace.analyse.syntax import LOOPS, Tree
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import Location, LocationKind
@@ -70,7 +70,7 @@ class Harm:
             return gone and fails and not self._is_expected(found, act)
         if events.kind[act] == EventKind.DELETE:
             return deleted and self._fails(found, act)
-        if self._is_update(act) or (found.asked.endswith(f" {WRITTEN}") and not deleted):
+        if self._is_updated_by(found, act) or (found.asked.endswith(f" {WRITTEN}") and not deleted):
             return True
         return bool(events.site[act] == events.site[change]) and self._is_given_back(found, act)
 
@@ -105,7 +105,7 @@ class Harm:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
-        if self._is_update(act):
+        if self._is_updated_by(found, act):
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
@@ -252,6 +252,13 @@ class Harm:
             if each.operation == Act.START and each.site in self._trace.sites:
                 found.setdefault(each.thread, []).append((each.seq, each.site))
         return found
+
+    def _is_updated_by(self, found: Checked, act: int) -> bool:
+        """Whether the value is made of what was there. Not of an item that a function found in a loop, and returned: it
+        may be claimed by what else was done to it there (`job.owner = who`)."""
+        check = self._node(found.check) if found.way else None
+        is_found = check is not None and any(isinstance(step.parent, LOOPS) for step in check[0].above(check[1]))
+        return self._is_update(act) and not is_found
 
     def _is_update(self, act: int) -> bool:
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
