@@ -13,17 +13,20 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.made_of import Function, called_name, own_nodes
 from opcodetrace.analyse.syntax import Tree
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
 
 _STORES = (Operation.STORE_ATTR, Operation.STORE_SUBSCR)
 _LOADS = (Operation.LOAD_ATTR, Operation.LOAD_SUBSCR)
-_GIVE_ONE = frozenset(
-    ["next", "min", "max", "choice", "sorted", "list", "tuple", "iter", "reversed"]
-)  # of what they get
+# give one of what they are given, or all of it
+_GIVE_ONE = frozenset(["next", "min", "max", "choice", "sorted", "list", "tuple", "iter", "reversed"])
 _TAKE_ONE = frozenset(["pop", "popleft"])
 _DEEPEST = 4  # variables and calls between what was chosen and the act
 _EQUALS = {ast.Eq: "==", ast.NotEq: "not =="}
@@ -47,15 +50,21 @@ class Chosen:
     @cached_property
     def tests(self) -> dict[int, dict[int, str]]:
         """By the site of a store: the sites of the checks that what it is done to has passed, and what these found."""
-        found: dict[int, dict[int, str]] = {}
-        for code in self._trace.codes:
-            for site in code.sites:
-                if site.operation in _STORES:
-                    tree = self._activations.syntax.tree(code.file)
-                    target = tree.at(site)
-                    for read, answer in () if target is None else self._passed(tree, target):
-                        for check in self._reads[code.file].get(read, ()):
-                            found.setdefault(site.id, {})[check] = answer
+        events, found = self._trace.events, dict[int, dict[int, str]]()
+        writes = np.zeros(int(events.site.max(initial=0)) + 1, bool)
+        for start in range(0, len(events), PIECE):
+            part = slice(start, start + PIECE)
+            writes[events.site[part][events.kind[part] == EventKind.WRITE]] = True
+        for number in np.flatnonzero(writes).tolist():
+            site = self._trace.sites.get(number)
+            if site is None or site.operation not in _STORES:
+                continue
+            file = self._trace.site_codes[number].file
+            tree = self._activations.syntax.tree(file)
+            target = tree.at(site)
+            for read, answer in () if target is None else self._passed(tree, target):
+                for check in self._reads[file].get(read, ()):
+                    found.setdefault(number, {})[check] = answer
         return found
 
     def is_of_one(self, act: int, check: int) -> bool:
@@ -80,8 +89,9 @@ class Chosen:
         """The reads of the same of an item that decided that it was chosen; and what they must have found."""
         match target:
             case ast.Attribute(ast.Name(name)) | ast.Subscript(ast.Name(name), ast.Constant()):
-                function = tree.function(target)
-                for choice in () if function is None else _choices(function, name, _DEEPEST):
+                function = tree.function(target) if tree.filtering else None
+                chooses = function is not None and function in tree.filtering
+                for choice in _choices(function, name, _DEEPEST) if function is not None and chooses else ():
                     for condition in choice.conditions:
                         yield from _asked(condition, choice.name, target, is_so=True)
             case _:
@@ -91,7 +101,8 @@ class Chosen:
 def _choices(function: Function, name: str, depth: int) -> Iterator[_Choice]:
     """By which the object was chosen that a variable is given; nothing if it is given several."""
     given: list[ast.expr | None] = []
-    for node in own_nodes(function):
+    nodes = list(own_nodes(function))
+    for node in nodes:
         match node:
             case ast.For(ast.Name(each), source) if each == name:
                 given.append(source)
@@ -99,7 +110,6 @@ def _choices(function: Function, name: str, depth: int) -> Iterator[_Choice]:
                 given.append(value)
             case ast.AnnAssign(ast.Name(each), value=value) if each == name:
                 given.append(value)
-    nodes = list(own_nodes(function))
     of_comprehensions = {
         each for node in nodes if isinstance(node, ast.comprehension) for each in ast.walk(node.target)
     }

@@ -88,6 +88,17 @@ class Tree:
                         pending.append(child)
 
     @cached_property
+    def filtering(self) -> frozenset[Function]:
+        """The functions with a comprehension, a generator or a `filter` that leaves items out."""
+        found = set()
+        for node in self._parents:
+            match node:
+                case ast.comprehension(ifs=[_, *_]) | ast.Call(ast.Name("filter")):
+                    function = self.function(node)
+                    found |= set() if function is None else {function}
+        return frozenset(found)
+
+    @cached_property
     def classes(self) -> dict[str, ast.ClassDef]:
         """By name; none of several that have the same."""
         found = [node for node in self._parents if isinstance(node, ast.ClassDef)]
