@@ -67,14 +67,14 @@ class Histories:
     def before(self, place: int, most: int = MAX_BACK) -> list[int]:
         """The places of the accesses of its location before one of them, the latest first; not all of many."""
         history = self._of(int(self._events.location[place]))
-        at = int(np.searchsorted(history, place))
+        at = int(np.searchsorted(history, np.int32(place)))  # as the column is: else NumPy copies it
         places: list[int] = history[max(0, at - most) : at][::-1].tolist()
         return places
 
     def after(self, place: int) -> list[int]:
         """The places of those after it; not all of many."""
         history = self._of(int(self._events.location[place]))
-        at = int(np.searchsorted(history, place, side="right"))
+        at = int(np.searchsorted(history, np.int32(place), side="right"))
         places: list[int] = history[at : at + MAX_BACK].tolist()
         return places
 
@@ -483,7 +483,7 @@ def compared_again(trace: Trace, its: Array, read: int, write: int) -> int | Non
     tests = [] if site is None else [test.site for test in site.tests if not test.answer or asks_more(test.answer)]
     if not tests:
         return None
-    between = its[np.searchsorted(its, read) + 1 : np.searchsorted(its, write)]
+    between = its[np.searchsorted(its, np.int32(read)) + 1 : np.searchsorted(its, np.int32(write))]
     again = between[
         (events.kind[between] == EventKind.READ)
         & (events.frame[between] == events.frame[write])

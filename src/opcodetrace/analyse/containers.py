@@ -115,7 +115,7 @@ class Containers:
         """Where the activation of a write had read the container at a location."""
         events, bounds = self._events, self._accesses.bounds
         its = self._accesses.order[bounds[location] : bounds[location + 1]]
-        at = int(np.searchsorted(its, write))
+        at = int(np.searchsorted(its, np.int32(write)))
         before = its[max(0, at - MAX_BACK) : at]
         before = before[(events.frame[before] == events.frame[write]) & (events.kind[before] == EventKind.READ)]
         activation = self.activations.of(write)

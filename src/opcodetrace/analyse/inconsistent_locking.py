@@ -174,7 +174,7 @@ class _Search:
         for thread, its in writes.items():
             if thread == own:
                 continue
-            at = int(np.searchsorted(its, place))
+            at = int(np.searchsorted(its, np.int32(place)))
             if at > 0 and not self._pasts.holds(place, int(its[at - 1])):
                 return False
             if at < len(its) and not self._pasts.holds(int(its[at]), place):

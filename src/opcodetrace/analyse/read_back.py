@@ -346,7 +346,7 @@ class _Search:
         events = self._events
         history = self._history(int(events.location[read]))
         # if accesses are intervals, a write that came before a read may have been recorded after it
-        until = int(np.searchsorted(history, read)) + (64 if events.before[read] else 0)
+        until = int(np.searchsorted(history, np.int32(read))) + (64 if events.before[read] else 0)
         history = history[max(0, until - MAX_BACK) : until]
         others = events.thread[history] != events.thread[read]
         others &= (events.kind[history] == EventKind.WRITE) & same(events, history, read)

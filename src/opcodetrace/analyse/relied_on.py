@@ -66,8 +66,7 @@ class ReliedOn:
             at = start + np.flatnonzero(taken_away[events.location[part]] & (events.kind[part] != EventKind.WRITE))
             found.append(at[np.isin(events.site[at], sites)])
         acts = np.concatenate(found)
-        kept: Array = acts[~events.failed()[acts]]
-        return kept
+        return acts[~events.failed()[acts]] if len(acts) else acts
 
     def check(self, act: int, other: int) -> Checked | None:
         """The check upon which an act rests that would find nothing after another thread's access; None if there is

@@ -184,7 +184,7 @@ class _Search:
         `total.rate += factor() * (new - total.rate)`."""
         events = self._events
         first = read
-        for place in its[: int(np.searchsorted(its, read))][: -MOST_READS - 1 : -1].tolist():
+        for place in its[: int(np.searchsorted(its, np.int32(read)))][: -MOST_READS - 1 : -1].tolist():
             if events.kind[place] != EventKind.READ:
                 break
             if events.thread[place] == events.thread[read]:
