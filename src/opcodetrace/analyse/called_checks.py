@@ -33,7 +33,7 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import MORE, RETURNS, Asked, Code, Operation
 
 Array = npt.NDArray[Any]
-Tests = Mapping[int, Mapping[int, str]]
+Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
 
 DEEPEST = 8  # calls from a decision up to an access, or down to a check
 MOST_CALLERS = 200  # functions from which one may have been called, at any depth, that are looked at

@@ -4,7 +4,6 @@ a write. Of two instructions those pairs are looked at that are closest together
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import OF_NOTHING
+from opcodetrace.analyse.called_checks import Tests
 from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.sizes import is_for_an_item
@@ -21,7 +21,6 @@ from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 
 Array = npt.NDArray[Any]
-_Tests = Mapping[int, Mapping[int, str]]
 
 CLOSEST = 64  # pairs of two instructions that are looked at: those closest together
 _ITEM_BITS = 16
@@ -36,7 +35,7 @@ class Pair(NamedTuple):
     other: int
 
 
-def _alike(tests: _Tests) -> tuple[Array, Array]:
+def _alike(tests: Tests) -> tuple[Array, Array]:
     """The sites of checks, in order; and of each, the place of the first one that asks the same: whether nothing is
     there, however it asks. Of others it is one site alone."""
     answers_of: dict[int, set[str]] = {}
@@ -50,7 +49,7 @@ def _alike(tests: _Tests) -> tuple[Array, Array]:
     return wanted, alike
 
 
-def repeated(evidence: Evidence, acts: Array, tests: _Tests) -> Array:
+def repeated(evidence: Evidence, acts: Array, tests: Tests) -> Array:
     """Acts that changed something, and the next check by another thread that may ask the same."""
     trace = evidence.trace
     events = trace.events

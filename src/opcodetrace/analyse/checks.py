@@ -19,7 +19,7 @@ import numpy.typing as npt
 from opcodetrace.analyse import _passes
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
-from opcodetrace.analyse.called_checks import CalledChecks
+from opcodetrace.analyse.called_checks import CalledChecks, Tests
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
@@ -33,7 +33,6 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site, SwitchPoint, asks_more
 
 Array = npt.NDArray[Any]
-Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
 
 MAX_BACK = 2_000  # accesses of the location that are gone back from one
 _NEAR = 1_000  # events around a check among which the other side of its comparison is looked for

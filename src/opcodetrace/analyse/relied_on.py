@@ -8,7 +8,7 @@ thread deletes the item after the check, or stores None, there is nothing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import OF_NOTHING
+from opcodetrace.analyse.called_checks import Tests
 from opcodetrace.analyse.checks import Checked, begins_between
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.trace.event import EventKind
@@ -25,7 +26,6 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Code, Operation, Site
 
 Array = npt.NDArray[Any]
-_Tests = Mapping[int, Mapping[int, str]]
 
 _OF_SOMETHING = frozenset(["present", "is not None", "true"])
 _STORES = frozenset([Operation.STORE_SUBSCR, Operation.STORE_ATTR, Operation.STORE_GLOBAL])
@@ -39,7 +39,7 @@ class ReliedOn:
     """Finds the accesses in a run that rest upon such a check. `tests`: by the site of an access, what the checks by
     which it is made must have found; `check_of` gives the one of an access, by its place."""
 
-    def __init__(self, evidence: Evidence, tests: _Tests, check_of: Callable[[int], Checked | None]) -> None:
+    def __init__(self, evidence: Evidence, tests: Tests, check_of: Callable[[int], Checked | None]) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._histories = evidence.checks.histories

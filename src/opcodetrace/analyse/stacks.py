@@ -22,6 +22,7 @@ from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.site import Operation
 
 if TYPE_CHECKING:
     from opcodetrace.analyse.evidence import Evidence
@@ -162,7 +163,7 @@ class Stacks:
     def _candidates(self) -> Array:
         """The lists out of which several threads throw an item away."""
         events = self._events
-        sites = [number for number, site in self._trace.sites.items() if site.operation == "CALL"]
+        sites = [number for number, site in self._trace.sites.items() if site.operation == Operation.CALL]
         sites = [number for number in sites if self._takes_the_last(number)]
         if not sites:
             return np.empty(0, np.int64)

@@ -18,7 +18,7 @@ said of it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.answers import OF_NOTHING, holds_after
+from opcodetrace.analyse.called_checks import Tests
 from opcodetrace.analyse.check_pairs import Pair, changed, closest, repeated
 from opcodetrace.analyse.checks import Checked, begins_between, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
@@ -65,9 +66,6 @@ class UnguardedCheck(NamedTuple):
     acts_at: int | None = None  # and the location of act and other
     read: int | None = None  # if the other one is a reset: what the act's value was made of,
     outdated_by: int | None = None  # and the other thread's write that belongs to the reset
-
-
-_Tests = Mapping[int, Mapping[int, str]]
 
 
 def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator[UnguardedCheck]:
@@ -217,7 +215,7 @@ def _asking_more(site: Site) -> dict[int, str]:
     return {test.site: MORE for test in site.tests if asks_more(test.answer)} if site.operation in _STORES else {}
 
 
-def _leading_to(trace: Trace, tests: _Tests, called: _Tests) -> dict[int, dict[int, str]]:
+def _leading_to(trace: Trace, tests: Tests, called: Tests) -> dict[int, dict[int, str]]:
     """By the site of a store that is made if nothing is there: the checks of others that nothing is there, by which its
     function is called: `if key not in self.d: self.add(key)`."""
     found = {}
@@ -232,7 +230,7 @@ def _leading_to(trace: Trace, tests: _Tests, called: _Tests) -> dict[int, dict[i
 class _Search:
     """Looks into pairs."""
 
-    def __init__(self, evidence: Evidence, tests: _Tests, more: _Tests, led: _Tests) -> None:
+    def __init__(self, evidence: Evidence, tests: Tests, more: Tests, led: Tests) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._sources = evidence.sources
@@ -399,7 +397,7 @@ class _Search:
             return None
         return found if self._is_undone(found, act, other) and self._harm.is_error(found, act, other) else None
 
-    def _check(self, act: int, tests: _Tests) -> Checked | None:
+    def _check(self, act: int, tests: Tests) -> Checked | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
         if not self._location(act).certain:
             return None
