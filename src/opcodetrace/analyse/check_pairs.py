@@ -176,6 +176,18 @@ def changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
     return np.concatenate(found, axis=1)
 
 
+def of_wholes(evidence: Evidence, acts: Array) -> tuple[Array, Array]:
+    """The same two of acts that change the size of a dictionary or a set, by a check of how much is in it: those with
+    the next checks by others, and those with changes by others."""
+    resizes, apart = evidence.checks.resizes, _Apart(evidence)
+    looks, changes = resizes.pairs
+    later = (looks > changes) & np.isin(changes, acts)
+    own = [(act, change) for look, change in zip(looks.tolist(), changes.tolist(), strict=True)
+           if (act := resizes.next_own(look)) is not None]
+    of_own = np.array(own, np.int64).reshape(-1, 2).T
+    return apart.pairs(changes[later], looks[later]), apart.pairs(*of_own[:, np.isin(of_own[0], acts)])
+
+
 class _Apart:
     """Which accesses are by lanes that may come between each other."""
 

@@ -24,6 +24,7 @@ from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
+from opcodetrace.analyse.resizes import Resizes
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
@@ -55,17 +56,23 @@ class Stale(NamedTuple):
 
 
 class Histories:
-    """The accesses of each location, in order. `order` has the places of all, by location."""
+    """The accesses of each location, in order. `order` has the places of all, by location.
 
-    def __init__(self, events: Events) -> None:
+    Those of a container as a whole include the changes of its items by which its size is known to change, if it is
+    given what these are (`by_whole`)."""
+
+    def __init__(self, events: Events, by_whole: Mapping[int, Array] | None = None) -> None:
         self._events = events
+        self._by_whole = by_whole or {}
+        self._with_items: dict[int, Array] = {}
         self._bounds = np.zeros(int(events.location.max(initial=-1)) + 2, np.int64)
         self.order = np.empty(int(np.count_nonzero(events.location >= 0)), np.int32)
         _passes.group(events.location, self._bounds, self.order)
 
-    def before(self, place: int, most: int = MAX_BACK) -> list[int]:
-        """The places of the accesses of its location before one of them, the latest first; not all of many."""
-        history = self._of(int(self._events.location[place]))
+    def before(self, place: int, most: int = MAX_BACK, whole: int | None = None) -> list[int]:
+        """The places of the accesses of its location before one of them, the latest first; not all of many. `whole`: of
+        that location instead, its container as a whole."""
+        history = self._of(int(self._events.location[place]) if whole is None else whole)
         at = int(np.searchsorted(history, np.int32(place)))  # as the column is: else NumPy copies it
         places: list[int] = history[max(0, at - most) : at][::-1].tolist()
         return places
@@ -87,7 +94,13 @@ class Histories:
 
     def _of(self, location: int) -> Array:
         begin, end = self._bounds[location:][:2]
-        return self.order[begin:end]
+        history = self.order[begin:end]
+        changes = self._by_whole.get(location)
+        if changes is None:
+            return history
+        if location not in self._with_items:
+            self._with_items[location] = np.sort(np.concatenate([history, changes]))
+        return self._with_items[location]
 
     def after_another(self, acts: Array, tests: Tests, called: Tests) -> Array:
         """Those of `acts` that may have been tested before a write of another thread, and not since. The tests of
@@ -145,10 +158,11 @@ class Checks:
         self._source = sources.place
         self._failed = trace.events.failed()
         self.called = CalledChecks(trace)
+        self.resizes = Resizes(trace)
 
     @cached_property
     def histories(self) -> Histories:
-        return Histories(self._events)
+        return Histories(self._events, self.resizes.by_whole)
 
     @cached_property
     def tests(self) -> Tests:
@@ -165,7 +179,8 @@ class Checks:
         since."""
         kind = self._events.kind
         acts = self.made_by_one((kind == EventKind.WRITE) | (kind == EventKind.DELETE), self.tests)
-        return self.histories.after_another(acts, self.tests, self.called.tests) if len(acts) else acts
+        found = self.histories.after_another(acts, self.tests, self.called.tests) if len(acts) else acts
+        return np.union1d(found, self.resizes.of_any)
 
     def made_by_one(self, among: Array, tests: Tests) -> Array:
         """The places of those accesses that may have been decided upon by a check. `among` is a mask."""
@@ -181,9 +196,10 @@ class Checks:
         """The one of an access; `tests` has those that its own function may make."""
         if self._checks_itself(act):
             return None
-        found = self._in_function(act, tests) if tests else None
+        found = self._found(act, tests, None)
         if found is None:
-            found = self._called_one(act)
+            whole = self.resizes.of_container(act)
+            found = None if whole is None else self._found(act, tests, whole)
         if found is None:
             return None
         answer = self._with_value(found.answer, found.check, act)
@@ -212,8 +228,13 @@ class Checks:
         before = next(own, None)
         return before is not None and events.kind[before] == EventKind.READ and events.site[before] == events.site[act]
 
-    def _in_function(self, act: int, tests: Mapping[int, str]) -> Checked | None:
-        check, changes = checked(self._events, self.histories, act, tests)
+    def _found(self, act: int, tests: Mapping[int, str], whole: int | None) -> Checked | None:
+        """Among the accesses of its location; or of its container as a whole."""
+        found = self._in_function(act, tests, whole) if tests else None
+        return self._called_one(act, whole) if found is None else found
+
+    def _in_function(self, act: int, tests: Mapping[int, str], whole: int | None) -> Checked | None:
+        check, changes = checked(self._events, self.histories.before(act, whole=whole), act, tests)
         if check is None or begins_between(self._events, check, act):
             return None
         asked = tests[int(self._events.site[check])]
@@ -236,7 +257,7 @@ class Checks:
         is_object = isinstance(act.value, str | bytes | Opaque)
         return change.site == act.site and is_object and not is_update and not _same(change, act)
 
-    def _called_one(self, act: int) -> Checked | None:
+    def _called_one(self, act: int, whole: int | None) -> Checked | None:
         """One that was made in another function. Not if the thread looked at the location again after a change."""
         events, tests = self._events, self.called.tests.get(int(self._events.site[act]))
         if not tests:
@@ -244,7 +265,7 @@ class Checks:
         changes: list[int] = []
         looked_again = False
         again: int | None = None
-        for place in self.histories.before(act, _MOST_BACK):
+        for place in self.histories.before(act, _MOST_BACK, whole):
             if events.thread[place] != events.thread[act]:
                 changes += [place] if events.kind[place] != EventKind.READ else []
             elif events.kind[place] != EventKind.READ:
@@ -391,7 +412,7 @@ def acted_on_a_stale_check(
 
     def undone(found: Checked, act: Event) -> bool | None:
         answer, check, change = found.answer, events[found.check], events[found.changes[0]]
-        location = trace.locations[act.location]
+        location = trace.locations[check.location]
         if not answer or act.seq in told:
             return False
         if asks_more(found.asked) and not checks.is_done_twice(change, act):
@@ -432,13 +453,13 @@ def _stale(
     """`undone` tells if the check of an act would have another answer after the changes; None: perhaps."""
     events = trace.events
     for act in acts:
-        location = int(events.location[act])
-        if location < 0 or not trace.locations[location].certain:
+        if events.location[act] < 0 or not trace.locations[int(events.location[act])].certain:
             continue
         found = checks.of(act, tests.get(int(events.site[act]), {}))
         if found is None or not found.changes:
             continue
         check, changes = found.check, found.changes
+        location = int(events.location[check])
         change = changes[0]
         is_undone = undone(found, events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
@@ -451,11 +472,13 @@ def _stale(
         yield Stale(location, before, changed, acted, is_sure, found.calls)
 
 
-def checked(events: Events, histories: Histories, act: int, tests: Container[int]) -> tuple[int | None, list[int]]:
+def checked(
+    events: Events, before: Iterable[int], act: int, tests: Container[int]
+) -> tuple[int | None, list[int]]:
     """The last test that an access was under, if its thread has not changed the location since; and what others changed
-    there since, the latest first."""
+    there since, the latest first. `before`: the location's accesses before it, the latest first."""
     changes: list[int] = []
-    for place in histories.before(act):
+    for place in before:
         own = events.thread[place] == events.thread[act]
         if events.kind[place] == EventKind.READ:
             if own and events.frame[place] == events.frame[act] and int(events.site[place]) in tests:

@@ -29,9 +29,20 @@ def decides_more(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
 
 
 def is_done_once(tree: Tree, act: ast.AST) -> bool:
-    """Whether its function makes such a call at no other place: of one that appends in either case, the check does not
-    decide that it does."""
-    function, call = tree.function(act), _call(tree, act)
+    """Whether its function makes such a call, or such a store, at no other place: of one that appends in either case,
+    the check does not decide that it does."""
+    function = tree.function(act)
+    match act:
+        case ast.Subscript(container, ctx=ast.Store()) if function is not None:
+            text = ast.unparse(container)
+            stores = [
+                each
+                for each in own_nodes(function)
+                if isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Store)
+                if ast.unparse(each.value) == text
+            ]
+            return len(stores) == 1
+    call = _call(tree, act)
     if function is None or call is None:
         return False
     text = ast.unparse(call.func)

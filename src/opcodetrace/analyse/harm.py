@@ -56,8 +56,7 @@ class Harm:
     def is_error(self, found: Checked, act: int, change: int) -> bool:
         """Whether the act is an error after another thread's change."""
         events = self._events
-        location = self._location(act)
-        if location.kind is LocationKind.WHOLE:
+        if self._location(found.check).kind is LocationKind.WHOLE:
             return bool(events.kind[act] != EventKind.READ) and self._takes(found, act)
         site = self._trace.sites[int(events.site[act])]
         deleted = events.kind[change] == EventKind.DELETE
@@ -97,11 +96,13 @@ class Harm:
     def is_wrong_twice(self, found: Checked, act: int, other: int) -> bool:
         """Whether it is wrong to do it twice. `other`: another thread's check, after which it did not."""
         events = self._events
-        if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
+        is_of_whole = self._location(found.check).kind is LocationKind.WHOLE
+        if is_of_whole and not adds_one(events[act]):
             syntax = self._checks.called.activations.syntax
             takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act)
+            takes_it |= events[found.check].value == 1 and any(word in self.expression(act) for word in TAKES)
             return (takes_it or REMOVES in self.expression(act)) and not self._is_expected(found, act)
-        if self._location(act).kind is LocationKind.WHOLE:
+        if is_of_whole:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)

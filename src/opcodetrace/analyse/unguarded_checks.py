@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.answers import OF_NOTHING, holds_after
 from opcodetrace.analyse.called_checks import Tests
-from opcodetrace.analyse.check_pairs import Pair, changed, closest, repeated
+from opcodetrace.analyse.check_pairs import Pair, changed, closest, of_wholes, repeated
 from opcodetrace.analyse.checks import Checked, begins_between, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
@@ -36,7 +36,7 @@ from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.relied_on import ReliedOn
 from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
-from opcodetrace.analyse.sizes import adds_one, is_for_an_item
+from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import Location, LocationKind
@@ -89,8 +89,9 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     if not len(acts):
         return
     pairs_of = [repeated(evidence, acts, either), repeated(evidence, acts, led)]
-    repetitions = closest(evidence, np.concatenate(pairs_of, axis=1))
-    changes = closest(evidence, changed(evidence, acts, checks.histories))
+    as_whole, by_others = of_wholes(evidence, acts)
+    repetitions = closest(evidence, np.concatenate([*pairs_of, as_whole], axis=1))
+    changes = closest(evidence, np.concatenate([changed(evidence, acts, checks.histories), by_others], axis=1))
     found: dict[Pair, Checked] = {
         pair: checked
         for pairs, check_of in ((repetitions, search.check_repeated), (changes, search.check_changed))
@@ -108,7 +109,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     told_at: dict[tuple[int, int, int], UnguardedCheck] = {}
     for pair, checked in sorted(found.items()):
         check = checked.check
-        key = int(events.location[pair.act]), int(events.site[check]), int(events.site[pair.act])
+        key = int(events.location[check]), int(events.site[check]), int(events.site[pair.act])
         if key[2] in told or (key in told_at and not told_at[key].gil_only):
             continue
         act, other = pair
@@ -276,6 +277,10 @@ class _Search:
             return False  # the other thread had found it so before, and may have done the same by that
         if is_for_an_item(self._trace.sites[int(events.site[other])]) and not self._asks_for_the_same(found, pair):
             return False
+        if self._whole(found, act) is not None:  # of its changes, not all are known
+            size = size_after(events[found.check], [events[act]])
+            if type(size) is not int or events[other].value != size:
+                return False
         if asks_more(found.asked):
             return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
         if found.refuses and self._acts_again(pair, anywhere=True):
@@ -390,12 +395,20 @@ class _Search:
         if upon is not None and not self._is_first(other) and self._harm.is_error(upon, act, other):
             return upon
         found = self._check(act, self._tests)
-        if found is None or asks_more(found.asked) or found.check < other < act or self._is_first(other):
+        if found is None or asks_more(found.asked) or found.check < other < act:
+            return None
+        if self._is_first(other, self._whole(found, other)):
             return None
         # what is done by another check may never meet this one: each has its turn
         if self._is_by_another_check(other, found.asked):
             return None
         return found if self._is_undone(found, act, other) and self._harm.is_error(found, act, other) else None
+
+    def _whole(self, found: Checked, place: int) -> int | None:
+        """The container as a whole, if the check asked that, and the access is at an item."""
+        location = int(self._events.location[found.check])
+        is_whole = self._trace.locations[location].kind is LocationKind.WHOLE
+        return location if is_whole and location != self._events.location[place] else None
 
     def _check(self, act: int, tests: Tests) -> Checked | None:
         """The check that decided upon an act, if its answer is known and nobody changed the location in between."""
@@ -437,7 +450,7 @@ class _Search:
     def _is_undone(self, found: Checked, act: int, change: int) -> bool:
         """Whether the check would find something else after a change."""
         events, trace = self._events, self._trace
-        location = trace.locations[int(events.location[act])]
+        location = self._location(found.check)
         if location.kind is LocationKind.WHOLE and act == change and adds_one(events[act]):
             return is_undone_by_adding(trace, found, [events[act]], events[act])
         if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
@@ -454,9 +467,9 @@ class _Search:
         check = trace.sites[int(events.site[found.check])]
         return holds_after(found.answer, events[change], location, check) is False
 
-    def _is_first(self, place: int) -> bool:
+    def _is_first(self, place: int, whole: int | None = None) -> bool:
         """Whether no other thread had been at the location before: who makes an object need not guard it."""
-        before = self._histories.before(place)
+        before = self._histories.before(place, whole=whole)
         return bool((self._events.thread[before] == self._events.thread[place]).all())
 
     def _location(self, place: int) -> Location:

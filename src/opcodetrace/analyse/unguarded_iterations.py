@@ -55,7 +55,7 @@ def unguarded_iterations(evidence: Evidence, told: Collection[tuple[int, int]] =
     """One for each container and two places in the code. Without the containers (as a whole) and starts (sites) that
     are `told` as failed. None in a run of which it cannot be judged (`windows.can_be_judged`)."""
     trace = evidence.trace
-    resized = trace.changed_by_another
+    resized = None if trace.resized is None else trace.resized.pairs
     if resized is None or not resized.shape[1] or not can_be_judged(trace):
         return
     search = _Search(trace)
@@ -141,6 +141,8 @@ class _Search:
         if not self._lanes.may_meet(np.array([one]), np.array([other]))[0]:
             return False
         if self._lanes.share_a_loop(one, other) and not self._suspends(int(events.site[start])):
+            return False
+        if self._trace.sites[int(events.site[start])].opcode != "GET_ITER":
             return False
         over, changed = (self._trace.locations[int(events.location[place])] for place in pair)
         if over.kind is not LocationKind.WHOLE or not over.certain or not changed.certain:

@@ -14,8 +14,8 @@ from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.handed_on import HandedOn, hand_on
 from opcodetrace.ingest.identity import Births
-from opcodetrace.ingest.iterations import changed_by_another
 from opcodetrace.ingest.labels import Labels, Unlabelled
+from opcodetrace.ingest.resized import resized
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
 from opcodetrace.ingest.site_table import FAMILIES, SiteTable
@@ -69,12 +69,12 @@ def ingest(
     addresses = seen.control["container"][told] & np.uint64(ADDRESS_MASK)
     interned.describe(births.objects(addresses, seen.control_seqs[told]), seen.control[told])
     failed = FailedIterations.of(spool, seen, births, sites, interned)
-    resized = changed_by_another(spool, seen, births, sites, interned)
-    kept = shared_accesses(spool, seen, births, sites, interned, failed, np.unique(resized), keep_all=keep_all)
+    labels = Labels(files, sites.sites, sites.codes)
+    sizes = resized(spool, seen, births, sites, codes, interned, labels)
+    kept = shared_accesses(spool, seen, births, sites, interned, failed, sizes.seqs, keep_all=keep_all)
     calls = CallStructure.of(spool, seen, kept, sites, codes)
     handed_on = hand_on(kept, calls, sites, codes)
     changes = failed.changes(spool, kept)
-    labels = Labels(files, sites.sites, sites.codes)
     locations = _locations(kept, sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels, files)
@@ -110,7 +110,7 @@ def ingest(
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,
-        changed_by_another=resized,
+        resized=sizes,
         uncaught=_uncaught(seen),
         asked_of_none=_asked_of_none(seen, sites, codes),
         records=len(spool),

@@ -925,12 +925,27 @@ PERFORMER(APPEND)
     leave(thread);
 }
 
-PERFORMER(LEN)
+/* Of what goes over all of its argument at once, by C code alone: list(d), tuple(d.items()) ... */
+static bool
+copies(PyObject *callee)
+{
+    return callee == (PyObject *)&PyList_Type || callee == (PyObject *)&PyTuple_Type ||
+           callee == (PyObject *)&PySet_Type || callee == (PyObject *)&PyFrozenSet_Type;
+}
+
+PERFORMER(WHOLE_CALL)
 {
     if (value == len_function ? is_container(key) : value == (PyObject *)&PyBool_Type && tells_its_truth(key)) {
         uint64_t word = container_word(thread, key);
         emit(thread, READ, hook->site, word, WHOLE, size_datum(size_of(key)), activation_word(thread), EXACT, 0);
         told(thread, hook);
+    }
+    else if (copies(value)) {
+        PyObject *container = gives_its_items(key) ? key : iterable_container(key);
+        if (container != NULL) {
+            uint64_t word = container_word(thread, container);
+            emit(thread, READ, hook->site, word, WHOLE, ABSENT, activation_word(thread), EXACT, 0);
+        }
     }
     leave(thread);
 }

@@ -41,7 +41,7 @@
     X(CALLED)                                                                                                          \
     X(APPEND_BEGIN)                                                                                                    \
     X(APPEND)                                                                                                          \
-    X(LEN)                                                                                                             \
+    X(WHOLE_CALL)                                                                                                      \
     X(NEXT)                                                                                                            \
     X(FAILED)                                                                                                          \
     X(ITEM_FAILED)                                                                                                     \

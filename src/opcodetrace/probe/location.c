@@ -13,7 +13,7 @@ static struct {
 
 static PyObject *missing_name, *getattribute_name;
 PyObject *dict_name, *len_function;
-static PyObject *append_name, *list_append, *bool_name, *len_name;
+static PyObject *append_name, *list_append, *bool_name, *len_name, *iter_name;
 
 /* If such a function is in the slot, the method may be a built-in type's all the same: list and dict have a __getitem__ that is
    no wrapper of their slot, dict and set such a __contains__, and a class that has a __delitem__ of its own may have inherited __setitem__. */
@@ -46,9 +46,10 @@ location_prepare(void)
     append_name = PyUnicode_InternFromString("append");
     bool_name = PyUnicode_InternFromString("__bool__");
     len_name = PyUnicode_InternFromString("__len__");
+    iter_name = PyUnicode_InternFromString("__iter__");
     PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
     len_function = builtins == NULL ? NULL : PyDict_GetItemString(builtins, "len");
-    if (append_name == NULL || bool_name == NULL || len_name == NULL || len_function == NULL) {
+    if (append_name == NULL || bool_name == NULL || len_name == NULL || iter_name == NULL || len_function == NULL) {
         return -1;
     }
     list_append = type_lookup(&PyList_Type, append_name);
@@ -139,6 +140,14 @@ lookup_may_run_code(PyTypeObject *type)
 #endif
 }
 
+/* Does C code alone answer for a slot of the type, which is no built-in one? */
+static bool
+is_of_c(PyTypeObject *type, PyObject *name)
+{
+    PyObject *found = lookup_may_run_code(type) ? NULL : type_lookup(type, name);
+    return found != NULL && Py_IS_TYPE(found, &PyWrapperDescr_Type);
+}
+
 bool
 tells_its_truth(PyObject *object)
 {
@@ -146,14 +155,14 @@ tells_its_truth(PyObject *object)
     if (!is_container(object)) {
         return false;
     }
-    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
-        return true;
-    }
-    if (lookup_may_run_code(type) || type_lookup(type, bool_name) != NULL) {
-        return false;
-    }
-    PyObject *length = type_lookup(type, len_name);
-    return length != NULL && Py_IS_TYPE(length, &PyWrapperDescr_Type);
+    return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || (is_of_c(type, len_name) && type_lookup(type, bool_name) == NULL);
+}
+
+bool
+gives_its_items(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    return is_container(object) && (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || is_of_c(type, iter_name));
 }
 
 /* Does the type look attributes up as object, or type, does? A __getattr__ serves only what is not found by that. */

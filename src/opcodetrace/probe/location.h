@@ -57,6 +57,8 @@ size_of(PyObject *container)
 }
 /* Is it a container that is true if it has items, as its built-in type says and no code of a subclass? */
 bool tells_its_truth(PyObject *object);
+/* The same of one that gives its items. */
+bool gives_its_items(PyObject *object);
 /* Does `in` look among the object's own items, by C code? `by_key`: as a mapping does. */
 bool contains_items(PyObject *object, bool *by_key);
 /* Is `object.__dict__` the memory of its attributes, and of no other's? (A threading.local has one for each thread.) Of a class

@@ -70,7 +70,7 @@ ENTER = _bare(Action.ENTER)
 CALLED = _bare(Action.CALLED)
 APPEND_BEGIN = HookTemplate(Action.APPEND_BEGIN, b"", _COPIES[3])  # [object]
 # [NULL callable argument], from 3.13 on [callable NULL argument]
-LEN = HookTemplate(Action.LEN, _COPIES[3 if HERE.null_above_callee else 2], _COPIES[3])
+WHOLE_CALL = HookTemplate(Action.WHOLE_CALL, _COPIES[3 if HERE.null_above_callee else 2], _COPIES[3])
 APPEND = _value(Action.APPEND)  # [argument]
 DEFINE = _bare(Action.DEFINE)
 COMPUTE = _value(Action.COMPUTE)

@@ -365,13 +365,14 @@ class _WovenCode:
         flow = self.flow
         if flow is None:
             return
-        for index in sorted(flow.lens | flow.appends.keys()):
+        of_wholes = flow.lens | flow.copies
+        for index in sorted(of_wholes | flow.appends.keys()):
             if index not in self.call_sites:
                 continue
             site = self.first_call + self.call_sites[index]
             at = index - 1 if index - 1 in self.call_sites and HERE.has_precall else index
-            if index in flow.lens:
-                before.setdefault(at, []).append(_Placed(site, hooks.LEN))
+            if index in of_wholes:
+                before.setdefault(at, []).append(_Placed(site, hooks.WHOLE_CALL))
             else:
                 before.setdefault(flow.appends[index], []).append(_Placed(site, hooks.APPEND_BEGIN))
                 before.setdefault(at, []).append(_Placed(site, hooks.APPEND))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, overload
 
@@ -199,6 +199,26 @@ class Changes:
 
     seq: Array  # int64: the events'
     certain: Array  # bool: an item was added or removed by it
+
+
+def _no_seqs() -> Array:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resized:
+    """Where the sizes of containers changed, as far as others looked at them as a whole (`ingest.resized`)."""
+
+    # Pairs of seqs, in two rows: where a container was looked at as a whole, and where another lane put an item in or
+    # took one out (except at the end of a list that is gone over, where the iteration comes yet).
+    pairs: Array = field(default_factory=lambda: np.empty((2, 0), np.int64))
+    own: Array = field(default_factory=_no_seqs)  # seqs of such changes, by the lanes of those looks
+    looks: Array = field(default_factory=_no_seqs)  # seqs: of each change, the latest look by its lane
+
+    @property
+    def seqs(self) -> Array:
+        """All of them, in order."""
+        return np.unique(np.concatenate([self.pairs.ravel(), self.own, self.looks]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

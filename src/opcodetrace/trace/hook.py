@@ -47,7 +47,7 @@ class Action(IntEnum):
     CALLED = 31
     APPEND_BEGIN = 32
     APPEND = 33
-    LEN = 34
+    WHOLE_CALL = 34
     NEXT = 35
     FAILED = 36
     ITEM_FAILED = 37

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from opcodetrace.trace.events import Changes, Events
+    from opcodetrace.trace.events import Changes, Events, Resized
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,7 @@ class Trace:
     containers: npt.NDArray[np.int64] | None = None
     # by location of a container as a whole, if an iteration over it failed because it had changed
     changes: dict[int, Changes] = field(default_factory=dict)
-    # where iterations over containers began, and where another lane changed the size of one: two rows of seqs
-    changed_by_another: npt.NDArray[np.int64] | None = None
+    resized: Resized | None = None  # where the sizes of containers changed; not stored
     callbacks: Callbacks = field(default_factory=Callbacks)  # of event loops; not stored
     # seqs of accesses that failed, with an exception that ended their thread or the program; they are not stored
     uncaught: frozenset[int] = frozenset()

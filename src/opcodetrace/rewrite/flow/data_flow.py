@@ -52,7 +52,8 @@ class DataFlow(NamedTuple):
     keys: dict[int, Key]  # accesses -> what their location may be
     depth: list[int]
     appends: dict[int, int]  # `x.append(y)` as a statement: the call -> the instruction that loads the method
-    lens: frozenset[int]  # calls of `len`
+    lens: frozenset[int]  # calls of `len` and `bool`
+    copies: frozenset[int]  # calls that copy what they are given: list(x)
     # FOR_ITERs whose value flows into a write of an item or attribute; True if what they give is taken apart at once
     # (`for i, v in ...`), by the instruction that follows: its second value is then a read of its own
     iterations: dict[int, bool]
@@ -115,6 +116,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         run.depth,
         run.appends,
         frozenset(run.lens),
+        frozenset(run.copies),
         iterations,
         conditions.tests(accesses, decisions.deciding),
         decisions.of(_acts(run, accesses)),

@@ -16,6 +16,8 @@ _READING_CALLS = frozenset(
     ["get", "pop", "setdefault", "popitem", "getattr", "getitem", "__getitem__", "__getattribute__"]
 )
 _TESTING_CALLS = frozenset(["hasattr", "contains", "__contains__"])
+_OF_SIZE = frozenset(["len", "bool"])
+_COPYING = frozenset(["list", "tuple", "set", "frozenset"])
 _PAIRING_CALLS = frozenset(["enumerate", "items"])  # of what these give, the first is no memory
 # C code that puts into a container what it is given
 _PUTTING_CALLS = frozenset(["add", "append", "appendleft", "extend", "extendleft", "insert", "setdefault", "update"])
@@ -77,6 +79,7 @@ class AbstractInterpreter:
         self.puts: dict[int, list[Nodes]] = {}  # calls that put something into a container: that, and what they put
         self.appends: dict[int, int] = {}
         self.lens: set[int] = set()
+        self.copies: set[int] = set()
         self.taken: set[Node] = set()  # what a `for` loop may have taken out of a container
         self.pairing_calls: set[int] = set()  # enumerate(x), x.items()
         self.given: dict[int, list[Nodes]] = {}  # to a call: its operands
@@ -409,17 +412,16 @@ class AbstractInterpreter:
 
     def _note_inlined(self, instruction: Instruction, operands: list[Nodes], names: set[str]) -> None:
         """The calls that the interpreter may run without the C function: `x.append(y)` as a statement, and `len(x)`;
-        and `bool(x)`, which is no function."""
+        and `bool(x)` and `list(x)`, which are no functions."""
         loads = {node // 2 for node in operands[0] | operands[1]}
         if len(operands) != 3 or len(loads) != 1:
             return
         (load,) = loads
-        if (
-            names <= {"len", "bool"}
-            and len(names) == 1
-            and self.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME")
-        ):
-            self.lens.add(instruction.ordinal)
+        if len(names) == 1 and self.instructions[load].name in ("LOAD_GLOBAL", "LOAD_NAME"):
+            if names <= _OF_SIZE:
+                self.lens.add(instruction.ordinal)
+            elif names <= _COPYING:
+                self.copies.add(instruction.ordinal)
         following = instruction.ordinal + 1
         is_method = self.instructions[load].name in ("LOAD_METHOD", "LOAD_ATTR")
         is_statement = following < len(self.instructions) and self.instructions[following].name == "POP_TOP"

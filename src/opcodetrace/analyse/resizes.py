@@ -1,0 +1,90 @@
+"""Changes of dictionaries and sets, each of one item, as changes of the whole: of how much is in it.
+
+`if len(self.slots) < limit: self.slots[key] = item`, `while pending: pending.pop()`: the check asks a container as a
+whole, the act is at an item, and so are the changes by others. Which of the changes put an item in, or took one out, is
+known of those that come next to such a look by another lane (`ingest.resized`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.run import Trace
+from opcodetrace.trace.site import Operation
+
+Array = npt.NDArray[Any]
+
+_ASK = (Operation.TEST, Operation.CALL)
+
+
+class Resizes:
+    """Those of a trace. Places among the events."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._events = trace.events
+
+    def of_container(self, change: int) -> int | None:
+        """The location of the container as a whole of which an item was put in, or taken out; None of what is no such
+        change."""
+        return self._whole_of.get(change)
+
+    @cached_property
+    def by_whole(self) -> dict[int, Array]:
+        """By location of a container as a whole: the changes of its items, in order."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for change, whole in sorted(self._whole_of.items()):
+            found[whole].append(change)
+        return {whole: np.array(places, np.int32) for whole, places in found.items()}
+
+    @property
+    def of_any(self) -> Array:
+        """All of them."""
+        return np.fromiter(self._whole_of, np.int64)
+
+    @cached_property
+    def pairs(self) -> Array:
+        """Looks at a container as a whole, and changes of its size by other lanes not far from them: two rows."""
+        resized = self._trace.resized
+        if resized is None or not resized.pairs.shape[1] or not self._whole_of:
+            return np.empty((2, 0), np.int64)
+        looks, changes = np.searchsorted(self._events.seq, resized.pairs)
+        asking = [number for number, site in self._trace.sites.items() if site.operation in _ASK]
+        which = np.isin(self._events.site[looks], asking) & np.isin(changes, list(self._whole_of))
+        found: Array = np.stack([looks[which], changes[which]])
+        return found
+
+    def next_own(self, look: int) -> int | None:
+        """The next change of the container by the lane that looked at it."""
+        changes = self.by_whole.get(int(self._events.location[look]))
+        if changes is None:
+            return None
+        later = changes[np.searchsorted(changes, np.int32(look), side="right") :]
+        own = later[self._events.thread[later] == self._events.thread[look]]
+        return int(own[0]) if len(own) else None
+
+    @cached_property
+    def _whole_of(self) -> dict[int, int]:
+        trace, events, resized = self._trace, self._events, self._trace.resized
+        if resized is None or trace.containers is None or not resized.pairs.shape[1]:
+            return {}
+        wholes = {
+            int(trace.containers[number]): number
+            for number, each in trace.locations.items()
+            if each.kind is LocationKind.WHOLE and trace.containers[number]
+        }
+        changes = np.unique(np.searchsorted(events.seq, np.append(resized.pairs[1], resized.own)))
+        changes = changes[events.kind[changes] != EventKind.READ]
+        containers = trace.containers[events.location[changes]]
+        return {
+            change: wholes[container]
+            for change, container in zip(changes.tolist(), containers.tolist(), strict=True)
+            if container in wholes and trace.locations[int(events.location[change])].kind is LocationKind.ITEM
+        }
