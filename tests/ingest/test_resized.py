@@ -89,10 +89,14 @@ def test_resized(
         if start not in iterations and any(start == each for each, _ in pairs):
             later = [c[0] for c in changes if c[0] > start and c[1:3] == (thread, thing)]
             own |= {min(later)} if later else set()
-    assert sorted(found.own.tolist()) == sorted(own)
     decided = own | {change for start, change in pairs if start not in iterations}
     looks = set()
     for change, thread, thing, _ in changes:
         before = [s[0] for s in starts if s[0] < change and s[1:] == (thread, thing)]
         looks |= {max(before)} if before and change in decided else set()
     assert sorted(found.looks.tolist()) == sorted(looks)
+    # AND what its lane did after each of these
+    for start, thread, thing in starts:
+        later = [c[0] for c in changes if c[0] > start and c[1:3] == (thread, thing)]
+        own |= {min(later)} if later and start in looks else set()
+    assert sorted(found.own.tolist()) == sorted(own)

@@ -188,6 +188,19 @@ def of_wholes(evidence: Evidence, acts: Array) -> tuple[Array, Array]:
     return apart.pairs(changes[later], looks[later]), apart.pairs(*of_own[:, np.isin(of_own[0], acts)])
 
 
+def first_items(evidence: Evidence) -> Array:
+    """The first changes of dictionaries and sets by lanes that had looked at them as a whole, and later looks by others.
+    """
+    resizes = evidence.checks.resizes
+    looks, changes = resizes.pairs
+    pairs = [
+        (first, look)
+        for look, change in zip(looks.tolist(), changes.tolist(), strict=True)
+        if look > change and (first := resizes.first_own(change)) is not None
+    ]
+    return _Apart(evidence).pairs(*np.array(pairs, np.int64).reshape(-1, 2).T)
+
+
 class _Apart:
     """Which accesses are by lanes that may come between each other."""
 

@@ -4,6 +4,9 @@ Another thread sees the flag, goes past the check, and looks for what is not the
 granted (Lu, Park, Seo and Zhou, "Learning from mistakes", 2008), and a publication that comes too early (Goetz et al.,
 "Java Concurrency in Practice", 3.5). A flag that is set first may be right: `if self.closed: return; self.closed =
 True`. What makes it wrong is that the other thread needs, by the very check, what is written after it.
+
+A container is a flag, too, if it is checked that it is there, or that something is in it, and then filled: `if self.words
+is None: self.words = {}; self.load()`, `if not self.words: self.load()`. Who passes the check finds it half filled.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
-from opcodetrace.analyse.answers import holds_after
+from opcodetrace.analyse.answers import holds_after, would_hold
 from opcodetrace.analyse.checks import Checked, Checks
 from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.made_of import is_new_container
+from opcodetrace.analyse.sizes import size_after
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag
@@ -135,8 +139,12 @@ class EarlyFlags:
         location = trace.locations[int(events.location[flag])]
         site = trace.sites[int(events.site[found.check])]
         called = self._checks.called
+        if events.location[found.check] != events.location[flag]:  # whether something is in it
+            holds = would_hold(found.answer, size_after(events[found.check], [events[flag]]))
+        else:
+            holds = holds_after(found.answer, events[flag], location, site)
         return (
-            holds_after(found.answer, events[flag], location, site) is False
+            holds is False
             and called.are_at_one_place(found.check, check)
             and called.comes_the_same_way(check, found.way)
         )
@@ -145,7 +153,7 @@ class EarlyFlags:
         """What a thread looks for after its check of a flag, and what is made only after the flag was set. The one who
         makes it looks for it, too, by the same instruction, once it has made it."""
         events = self._events
-        if self._written_by(check) != flag:
+        if not self._is_found(flag, check):
             return
         found = self._decided(flag)
         if found is None or not self._is_passed(found, flag, check):
@@ -160,15 +168,59 @@ class EarlyFlags:
             fill = self.fill(number) if self._is_cell(look) and number not in self._trace.restructured else None
             if fill is None or fill <= flag or events.thread[fill] != events.thread[flag]:
                 continue
-            if not self._was_missing(number, look, fill):
+            is_half_filled = self._is_filled(flag, look)
+            if not is_half_filled and not self._was_missing(number, look, fill):
                 continue
             need = self._need(look)
+            if need is None and is_half_filled and self._asks_for(look) and self._is_filled_by_one(flag, look):
+                need = Need.PASSED_OVER
             again = None if need is None else self._looks_too(fill, look)
             if need is None or again is None or not self._are_alike((found.check, again), (check, look)):
                 continue
             is_done_once = self._is_last_write(number, again) and self._is_last_write(int(events.location[flag]), check)
             if need is Need.RAISES or is_done_once:
                 yield Early(flag, check, look, fill, need)
+
+    def _is_found(self, flag: int, check: int) -> bool:
+        """Whether a check found what the flag had written; of a container, that its thread had put something in."""
+        written = self._written_by(check)
+        whole = self._checks.resizes.of_container(flag)
+        if whole is None or written is None:
+            return written == flag
+        is_of_it = self._checks.resizes.of_container(written) == whole == int(self._events.location[check])
+        return is_of_it and written >= flag and bool(self._events.thread[written] == self._events.thread[flag])
+
+    def _is_filled(self, flag: int, look: int) -> bool:
+        """Whether what is looked for is in the container that is the flag: it was stored with nothing in it, or its
+        first item was put in."""
+        containers, location = self._trace.containers, int(self._events.location[look])
+        if containers is None or not containers[location]:
+            return False
+        whole = self._checks.resizes.of_container(flag)
+        if whole is not None:
+            return bool(containers[whole] == containers[location])
+        value = self._events[flag].value
+        return isinstance(value, Opaque) and value.identity == containers[location] and value.text in _EMPTY
+
+    def _asks_for(self, look: int) -> bool:
+        """Whether an item is asked for: `key in d`, `d.get(key)`."""
+        site = self._trace.sites[int(self._events.site[look])]
+        is_item = self._trace.locations[int(self._events.location[look])].kind is LocationKind.ITEM
+        return is_item and site.operation in (Operation.CONTAINS, Operation.CALL)
+
+    def _is_filled_by_one(self, flag: int, look: int) -> bool:
+        """Whether all that ever changes a container's items is what its thread does, as far as it is shared."""
+        containers, events = self._trace.containers, self._events
+        if containers is None:
+            return False
+        (its,) = np.nonzero(containers == containers[events.location[look]])
+        changes = (
+            place
+            for location in its.tolist()
+            for place in self._checks.histories.of(location)
+            if events.kind[place] != EventKind.READ
+        )
+        return all(events.thread[place] == events.thread[flag] and place >= flag for place in changes)
 
     def _was_missing(self, location: int, look: int, fill: int) -> bool:
         """Whether it is known that nothing was there before it was made: the container was empty as it was first seen,

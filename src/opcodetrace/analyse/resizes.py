@@ -70,6 +70,24 @@ class Resizes:
         own = later[self._events.thread[later] == self._events.thread[look]]
         return int(own[0]) if len(own) else None
 
+    def first_own(self, change: int) -> int | None:
+        """The first change of the container by the lane of one of them since that looked at it."""
+        looks = self._looks.get(int(self._events.thread[change]))
+        whole = self._whole_of[change]
+        if looks is None:
+            return None
+        before = looks[: np.searchsorted(looks, change)]
+        before = before[self._events.location[before] == whole]
+        return self.next_own(int(before[-1])) if len(before) else None
+
+    @cached_property
+    def _looks(self) -> dict[int, Array]:
+        """By lane: its looks before its changes, in order."""
+        resized = self._trace.resized
+        looks = np.searchsorted(self._events.seq, [] if resized is None else resized.looks)
+        lanes = self._events.thread[looks]
+        return {lane: looks[lanes == lane] for lane in np.unique(lanes).tolist()}
+
     @cached_property
     def _whole_of(self) -> dict[int, int]:
         trace, events, resized = self._trace, self._events, self._trace.resized

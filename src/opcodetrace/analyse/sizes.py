@@ -22,9 +22,10 @@ def size_after(check: Event, changes: Iterable[Event]) -> Value:
     """How many items there were after changes since a check of that; ABSENT if it is not known."""
     size = check.value
     for change in changes:
-        if not adds_one(change) or type(size) is not int:
+        removes_one = change.kind == EventKind.DELETE  # an item of a dictionary or a set
+        if not (adds_one(change) or removes_one) or type(size) is not int:
             return ABSENT
-        size += 1
+        size += -1 if removes_one else 1
     return size if type(size) is int else ABSENT
 
 

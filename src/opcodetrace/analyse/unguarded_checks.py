@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.answers import OF_NOTHING, holds_after
 from opcodetrace.analyse.called_checks import Tests
-from opcodetrace.analyse.check_pairs import Pair, changed, closest, of_wholes, repeated
+from opcodetrace.analyse.check_pairs import Pair, changed, closest, first_items, of_wholes, repeated
 from opcodetrace.analyse.checks import Checked, begins_between, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
@@ -135,7 +135,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         is_sure = not asks_more(checked.asked)
         told_at[key] = UnguardedCheck(key[0], first, last, remote, is_same, gil_only, is_sure)
     yield from told_at.values()
-    yield from _passed_too_early(evidence, repetitions, told)
+    yield from _passed_too_early(evidence, np.concatenate([repetitions, first_items(evidence)], axis=1), told)
     for each, gil_only in possibly_overtaken(evidence, changes.T.tolist(), told):
         first, last, remote, read, change = (
             int(events.seq[place]) for place in (each.check, each.act, each.reset, each.read, each.change)
@@ -174,7 +174,7 @@ def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -
     told_at: dict[tuple[int, int, int], UnguardedCheck] = {}
     for each in sorted(found):
         flag, check, look, fill, need = each
-        key = int(events.location[flag]), int(events.site[check]), int(events.site[look])
+        key = int(events.location[check]), int(events.site[check]), int(events.site[look])
         window = Window(flag, fill)
         came = look < fill  # in this very run
         gil_only = not came and windows.is_gil_only(window)

@@ -478,10 +478,14 @@ class _Steps:
                     role=self.roles.get(event.seq),
                     unordered=any(_overlap(event, other) for other in events),
                     continues=continues,
-                    whole=self.is_whole,
+                    whole=self._is_of_whole(event),
                 )
             )
         return steps
+
+    def _is_of_whole(self, event: Event) -> bool:
+        """Whether it is told of the container as a whole: how many items it has changes by each that is put in."""
+        return self.is_whole and (event.location in self.cells or event.kind != EventKind.READ)
 
     def _computed(self, event: Event, continues: bool) -> ComputeStep:
         """What an operation gave: recorded as such, or known from the write that stored it as it was."""

@@ -11,6 +11,7 @@ from opcodetrace.trace.event import ABSENT, EventKind, Opaque
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
+from opcodetrace.trace.site import Operation
 from opcodetrace.trace.report_step import AccessStep
 
 NAME = "unguarded check"
@@ -123,18 +124,28 @@ def _too_early(
     """Of a flag that is set before the work is done."""
     name, other = teller.lane(act.thread), teller.lane(change.thread)
     looked, made = teller.place(act.site), teller.place(change.site)
-    yield (
-        f"{other} set {teller.label} ({teller.place(flag.site)}), and made only after that ({made}) what {name} looked "
-        f"for ({looked}) as it had checked {teller.label} ({teller.place(check.site)})."
-    )
+    if flag.whole:
+        yield (
+            f"{other} put the first item into {teller.label} ({teller.place(flag.site)}), and only after that ({made}) "
+            f"the one that {name} looked for ({looked}) as it had found that {teller.label} was not empty "
+            f"({teller.place(check.site)})."
+        )
+    else:
+        yield (
+            f"{other} set {teller.label} ({teller.place(flag.site)}), and made only after that ({made}) what {name} "
+            f"looked for ({looked}) as it had checked {teller.label} ({teller.place(check.site)})."
+        )
     if act.seq < change.seq:
         yield f"In this run, {name} came in between, and found nothing."
     else:
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         yield f"{otherwise} {name} could come in between, and would find nothing."
     if teller.certainty is Certainty.INFERRED:
-        yield f"That {name} needs it is inferred: {other} goes over it, too, but only once it has made it."
-    yield f"Set it last, or hold one lock from {teller.place(flag.site)} to {made}, and at {looked}."
+        yield f"That {name} needs it is inferred: {other} looks for it, too, but only once it has made it."
+    begun = teller.place(flag.site)
+    since = f"from {begun} to {made}" if begun != made else f"around all that is put in ({made})"
+    first = "Fill another one, and store it once it is full" if flag.whole else "Set it last"
+    yield f"{first}, or hold one lock {since}, and at {looked}."
 
 
 def _overtaken(
@@ -154,8 +165,11 @@ def _overtaken(
 
 def _did(teller: Teller, step: AccessStep) -> str:
     """What became of the location; of a container, of what is in it."""
-    is_whole = step.kind == EventKind.WRITE and step.value is ABSENT
-    return f"took something out ({teller.place(step.site)})" if is_whole else teller.did(step)
+    if step.whole and step.site.operation == Operation.STORE_SUBSCR:
+        return f"put something in ({teller.place(step.site)})"
+    takes = step.kind == EventKind.DELETE if step.whole else False
+    takes |= step.kind == EventKind.WRITE and step.value is ABSENT
+    return f"took something out ({teller.place(step.site)})" if takes else teller.did(step)
 
 
 def _twice(act: AccessStep) -> str:

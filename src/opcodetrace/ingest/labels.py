@@ -11,7 +11,7 @@ from opcodetrace.trace.event import ABSENT, Opaque, Value
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.printable import printable
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
-from opcodetrace.trace.source_text import Operands, SourceText, iterated, operands
+from opcodetrace.trace.source_text import Operands, SourceText, iterated, operands, tested
 from opcodetrace.trace.sync import CONDITIONS, EVENTS, TASK_QUEUES
 
 WHOLE_OPERAND = frozenset(["GET_ITER", "BEFORE_WITH"])  # whose source text is the object itself; 3.14 calls on `with`
@@ -130,6 +130,10 @@ class Labels:
             over = iterated(expression) if expression and known.opcode in ("FOR_ITER", "GET_ITER") else None
             if over or known.opcode == "FOR_ITER":
                 self._operands[site] = Operands(over, None) if expression else None
+                return self._operands[site]
+            if known.operation == Operation.TEST:
+                asked = tested(expression) if expression else None
+                self._operands[site] = None if asked is None else Operands(asked, None)
                 return self._operands[site]
             is_whole = enters or known.opcode in WHOLE_OPERAND
             self._operands[site] = None if not expression else operands(expression, is_whole)

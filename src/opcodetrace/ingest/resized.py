@@ -120,9 +120,10 @@ def resized(
     asks_more = ~begins[table.indexes(looks.sites[look])]
     own = _own_next(looks, changes, np.unique(look[asks_more]))
     decided = np.union1d(own, change[asks_more])
-    before = _own_next(_backwards(changes), _backwards(looks), len(changes.seqs) - 1 - decided)
+    before = len(looks.seqs) - 1 - _own_next(_backwards(changes), _backwards(looks), len(changes.seqs) - 1 - decided)
+    own = np.union1d(own, _own_next(looks, changes, before))
     pairs = np.stack([looks.seqs[look], changes.seqs[change]])
-    return Resized(pairs, changes.seqs[own], looks.seqs[len(looks.seqs) - 1 - before])
+    return Resized(pairs, changes.seqs[own], looks.seqs[before])
 
 
 def _looks(table: SiteTable, codes: Sequence[Code], labels: Labels) -> tuple[Array, Array]:

@@ -186,6 +186,18 @@ def _of_with(statement: str) -> Operands | None:
     return None
 
 
+def tested(text: str) -> str | None:
+    """What is asked whether it is true, if that is one thing: of `not self.items`, `self.items`. 3.11 gives the whole
+    statement."""
+    node = _parsed_expression(text)
+    if node is None:
+        text, compound = _compound(text)
+        node = compound.test if isinstance(compound, ast.If | ast.While) else None
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        node = node.operand
+    return ast.get_source_segment(text, node) if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else None
+
+
 def _compound(text: str) -> tuple[str, ast.stmt | None]:
     """The head of a compound statement with an empty body, and what it is; None if it is no statement."""
     for colon in (place for place, letter in enumerate(text) if letter == ":"):
