@@ -32,13 +32,12 @@ STEPS = st.tuples(
 
 
 @given(steps=st.lists(STEPS, max_size=30), born=st.integers(0, 30))
-def test_resized(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]], born: int
-) -> None:
+def test_resized(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int, int]], born: int) -> None:
     # GIVEN a dictionary and a list; at the dictionary's address another one is born
     window = WindowBuilder()
     window.type(1, "list")
-    starts, changes, iterations = [], [], set()
+    starts, changes = [], []
+    iterations: set[int] = set()
     for number, (step, thread, which, container) in enumerate(steps):
         if number == born:
             window.add(RecordKind.BIRTH, container=A_DICT)
@@ -84,19 +83,19 @@ def test_resized(
     found = resized(spool, seen, Births.of(seen), sites, CODES, interned, labels)
     assert sorted(map(tuple, found.pairs.T.tolist())) == sorted(pairs)
     # AND of what asks for more, the next change by its own thread; and the latest look before each change
-    own = set()
+    acts: set[int] = set()
     for start, thread, thing in starts:
         if start not in iterations and any(start == each for each, _ in pairs):
             later = [c[0] for c in changes if c[0] > start and c[1:3] == (thread, thing)]
-            own |= {min(later)} if later else set()
-    decided = own | {change for start, change in pairs if start not in iterations}
-    looks = set()
+            acts |= {min(later)} if later else set()
+    decided = acts | {change for start, change in pairs if start not in iterations}
+    looks: set[int] = set()
     for change, thread, thing, _ in changes:
-        before = [s[0] for s in starts if s[0] < change and s[1:] == (thread, thing)]
-        looks |= {max(before)} if before and change in decided else set()
+        earlier = [s[0] for s in starts if s[0] < change and s[1:] == (thread, thing)]
+        looks |= {max(earlier)} if earlier and change in decided else set()
     assert sorted(found.looks.tolist()) == sorted(looks)
     # AND what its lane did after each of these
     for start, thread, thing in starts:
         later = [c[0] for c in changes if c[0] > start and c[1:3] == (thread, thing)]
-        own |= {min(later)} if later and start in looks else set()
-    assert sorted(found.own.tolist()) == sorted(own)
+        acts |= {min(later)} if later and start in looks else set()
+    assert sorted(found.own.tolist()) == sorted(acts)

@@ -182,15 +182,17 @@ def of_wholes(evidence: Evidence, acts: Array) -> tuple[Array, Array]:
     resizes, apart = evidence.checks.resizes, _Apart(evidence)
     looks, changes = resizes.pairs
     later = (looks > changes) & np.isin(changes, acts)
-    own = [(act, change) for look, change in zip(looks.tolist(), changes.tolist(), strict=True)
-           if (act := resizes.next_own(look)) is not None]
+    own = [
+        (act, change)
+        for look, change in zip(looks.tolist(), changes.tolist(), strict=True)
+        if (act := resizes.next_own(look)) is not None
+    ]
     of_own = np.array(own, np.int64).reshape(-1, 2).T
     return apart.pairs(changes[later], looks[later]), apart.pairs(*of_own[:, np.isin(of_own[0], acts)])
 
 
 def first_items(evidence: Evidence) -> Array:
-    """The first changes of dictionaries and sets by lanes that had looked at them as a whole, and later looks by others.
-    """
+    """The first changes of dictionaries and sets by lanes that had looked at them as a whole; later looks by others."""
     resizes = evidence.checks.resizes
     looks, changes = resizes.pairs
     pairs = [

@@ -21,6 +21,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
+from opcodetrace.analyse.gone_over import LoopsOverCopies
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
@@ -147,6 +148,7 @@ class Checked(NamedTuple):
     calls: tuple[tuple[int, int], ...] = ()
     refuses: bool = False
     again: int | None = None  # where the thread looked there last, if that was no check of which it is known
+    copies: bool = False  # it copied the container in which the item was (`gone_over`)
 
 
 class Checks:
@@ -159,6 +161,7 @@ class Checks:
         self._failed = trace.events.failed()
         self.called = CalledChecks(trace)
         self.resizes = Resizes(trace)
+        self.copies = LoopsOverCopies(trace, self.called.activations, self.resizes)
 
     @cached_property
     def histories(self) -> Histories:
@@ -200,12 +203,29 @@ class Checks:
         if found is None:
             whole = self.resizes.of_container(act)
             found = None if whole is None else self._found(act, tests, whole)
+        if found is None and self._failed[act]:
+            found = self.by_copy(act)
         if found is None:
             return None
         answer = self._with_value(found.answer, found.check, act)
         if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
             return None  # two names of one member
         return found._replace(answer=answer)
+
+    def by_copy(self, act: int) -> Checked | None:
+        """The copy of a container by which a loop asks it for an item: what was copied was there."""
+        copy = self.copies.copied_by(act, _MOST_BACK * 10)
+        if copy is None:
+            return None
+        events, changes = self._events, list[int]()
+        for place in self.histories.before(act):
+            if place < copy:
+                break
+            if events.kind[place] != EventKind.READ:
+                if events.thread[place] == events.thread[act]:
+                    return None
+                changes.append(place)
+        return Checked(copy, "present", "present", changes, copies=True)
 
     def nothing(self, check: int) -> str | None:
         """What a read found by which something is made, if that was nothing at all."""
@@ -374,7 +394,9 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
     took away what was there. Not if the program is ready for that (`handlers`)."""
     events = trace.events
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
-    acts = checks.made_by_one(events.failed() & (events.kind == EventKind.READ), tests)
+    failed = events.failed() & (events.kind == EventKind.READ) & (events.location >= 0)
+    acts = checks.made_by_one(failed, tests)
+    acts = np.union1d(acts, checks.copies.acts(failed))
 
     def asked_for_it(found: Checked, act: Event) -> bool:
         """Whether the check had found what the access needs."""
@@ -459,7 +481,7 @@ def _stale(
         if found is None or not found.changes:
             continue
         check, changes = found.check, found.changes
-        location = int(events.location[check])
+        location = int(events.location[act if found.copies else check])
         change = changes[0]
         is_undone = undone(found, events[act])
         knows = None if is_undone is False else pasts.holds(act, change)
@@ -472,9 +494,7 @@ def _stale(
         yield Stale(location, before, changed, acted, is_sure, found.calls)
 
 
-def checked(
-    events: Events, before: Iterable[int], act: int, tests: Container[int]
-) -> tuple[int | None, list[int]]:
+def checked(events: Events, before: Iterable[int], act: int, tests: Container[int]) -> tuple[int | None, list[int]]:
     """The last test that an access was under, if its thread has not changed the location since; and what others changed
     there since, the latest first. `before`: the location's accesses before it, the latest first."""
     changes: list[int] = []

@@ -5,8 +5,9 @@ granted (Lu, Park, Seo and Zhou, "Learning from mistakes", 2008), and a publicat
 "Java Concurrency in Practice", 3.5). A flag that is set first may be right: `if self.closed: return; self.closed =
 True`. What makes it wrong is that the other thread needs, by the very check, what is written after it.
 
-A container is a flag, too, if it is checked that it is there, or that something is in it, and then filled: `if self.words
-is None: self.words = {}; self.load()`, `if not self.words: self.load()`. Who passes the check finds it half filled.
+A container is a flag, too, if it is checked that it is there, or that something is in it, and then filled: `if
+self.words is None: self.words = {}; self.load()`, `if not self.words: self.load()`. Who passes the check finds it half
+filled.
 """
 
 from __future__ import annotations
@@ -194,13 +195,13 @@ class EarlyFlags:
         """Whether what is looked for is in the container that is the flag: it was stored with nothing in it, or its
         first item was put in."""
         containers, location = self._trace.containers, int(self._events.location[look])
-        if containers is None or not containers[location]:
-            return False
         whole = self._checks.resizes.of_container(flag)
         if whole is not None:
-            return bool(containers[whole] == containers[location])
+            return self._checks.resizes.whole(location) == whole
         value = self._events[flag].value
-        return isinstance(value, Opaque) and value.identity == containers[location] and value.text in _EMPTY
+        if containers is None or not isinstance(value, Opaque) or value.text not in _EMPTY:
+            return False
+        return bool(value.identity == containers[location] != 0)
 
     def _asks_for(self, look: int) -> bool:
         """Whether an item is asked for: `key in d`, `d.get(key)`."""
@@ -210,9 +211,10 @@ class EarlyFlags:
 
     def _is_filled_by_one(self, flag: int, look: int) -> bool:
         """Whether all that ever changes a container's items is what its thread does, as far as it is shared."""
-        containers, events = self._trace.containers, self._events
-        if containers is None:
+        events = self._events
+        if self._trace.resized is None:
             return False
+        containers = self._trace.resized.containers
         (its,) = np.nonzero(containers == containers[events.location[look]])
         changes = (
             place

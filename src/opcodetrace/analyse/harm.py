@@ -73,6 +73,13 @@ class Harm:
             return True
         return bool(events.site[act] == events.site[change]) and self._is_given_back(found, act)
 
+    def fails_without(self, found: Checked, act: int) -> bool:
+        """Whether an act fails if its item is not there, and the program is not ready for that."""
+        if self._events.kind[act] == EventKind.DELETE:
+            return self._fails(found, act)
+        is_call = self._trace.sites[int(self._events.site[act])].operation == Operation.CALL  # a part of a deletion
+        return bool(self._events.kind[act] == EventKind.READ) and not is_call and not self._is_expected(found, act)
+
     def _is_given_back(self, found: Checked, act: int) -> bool:
         """Whether the thread takes something by a flag or a state, as a lock: it finds it free, marks it, and later
         marks it free again; nobody else does meanwhile."""

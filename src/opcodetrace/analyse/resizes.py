@@ -91,18 +91,24 @@ class Resizes:
     @cached_property
     def _whole_of(self) -> dict[int, int]:
         trace, events, resized = self._trace, self._events, self._trace.resized
-        if resized is None or trace.containers is None or not resized.pairs.shape[1]:
+        if resized is None or not resized.pairs.shape[1]:
             return {}
-        wholes = {
-            int(trace.containers[number]): number
-            for number, each in trace.locations.items()
-            if each.kind is LocationKind.WHOLE and trace.containers[number]
-        }
         changes = np.unique(np.searchsorted(events.seq, np.append(resized.pairs[1], resized.own)))
         changes = changes[events.kind[changes] != EventKind.READ]
-        containers = trace.containers[events.location[changes]]
+        locations = events.location[changes].tolist()
         return {
-            change: wholes[container]
-            for change, container in zip(changes.tolist(), containers.tolist(), strict=True)
-            if container in wholes and trace.locations[int(events.location[change])].kind is LocationKind.ITEM
+            change: whole
+            for change, location in zip(changes.tolist(), locations, strict=True)
+            if trace.locations[location].kind is LocationKind.ITEM and (whole := self.whole(location)) is not None
         }
+
+    def whole(self, location: int) -> int | None:
+        """The container of an item as a whole, if that is a location of the run: both are numbers of locations."""
+        resized = self._trace.resized
+        return None if resized is None else self._wholes.get(int(resized.containers[location]))
+
+    @cached_property
+    def _wholes(self) -> dict[int, int]:
+        resized, locations = self._trace.resized, self._trace.locations.values()
+        wholes = [each.id for each in locations if each.kind is LocationKind.WHOLE]
+        return {} if resized is None else {int(resized.containers[each]): each for each in wholes}

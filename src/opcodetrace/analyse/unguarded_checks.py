@@ -86,6 +86,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     search = _Search(evidence, tests, more, led)
     acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests | more)
     acts = np.union1d(acts, search.relied_on.acts)
+    acts = np.union1d(acts, checks.copies.acts((events.kind <= EventKind.DELETE) & (events.location >= 0)))
     if not len(acts):
         return
     pairs_of = [repeated(evidence, acts, either), repeated(evidence, acts, led)]
@@ -132,7 +133,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             continue
         is_same = bool(events.kind[other] == EventKind.READ)
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
-        is_sure = not asks_more(checked.asked)
+        is_of_another = checked.copies and not is_same and events.location[act] != events.location[other]
+        is_sure = not asks_more(checked.asked) and not is_of_another
         told_at[key] = UnguardedCheck(key[0], first, last, remote, is_same, gil_only, is_sure)
     yield from told_at.values()
     yield from _passed_too_early(evidence, np.concatenate([repetitions, first_items(evidence)], axis=1), told)
@@ -250,6 +252,9 @@ class _Search:
     def check_repeated(self, pair: Pair) -> Checked | None:
         """The check by which the act was made; None if the other check is not the same, would find the
         same, or does no harm."""
+        copied = self._checks.by_copy(pair.act) if self._asks_by_a_copy(pair.act) else None
+        if copied is not None and self._is_copied_again(copied, pair):
+            return copied
         found = self._check(pair.act, self._tests)
         if found is None or not self._is_repeated(found, pair):
             more = (
@@ -394,6 +399,9 @@ class _Search:
         upon = self.relied_on.check(act, other)
         if upon is not None and not self._is_first(other) and self._harm.is_error(upon, act, other):
             return upon
+        copied = self._checks.by_copy(act) if self._asks_by_a_copy(act) else None
+        if copied is not None and self._is_taken_out(copied, act, other):
+            return copied
         found = self._check(act, self._tests)
         if found is None or asks_more(found.asked) or found.check < other < act:
             return None
@@ -403,6 +411,35 @@ class _Search:
         if self._is_by_another_check(other, found.asked):
             return None
         return found if self._is_undone(found, act, other) and self._harm.is_error(found, act, other) else None
+
+    def _asks_by_a_copy(self, act: int) -> bool:
+        return int(self._events.site[act]) in self._checks.copies.sites
+
+    def _is_copied_again(self, copied: Checked, pair: Pair) -> bool:
+        """Whether the other thread makes the same copy, after an item was taken out, and would ask for it, too."""
+        act, other = pair
+        over = self._checks.copies.at(int(self._events.site[act]))
+        return (
+            not copied.changes
+            and over is not None
+            and over.is_for_each
+            and bool(self._events.kind[act] == EventKind.DELETE)
+            and self._checks.copies.is_made_at(over, other)
+            and self._harm.fails_without(copied, act)
+        )
+
+    def _is_taken_out(self, copied: Checked, act: int, other: int) -> bool:
+        """Whether another thread's access takes out an item that a loop over a copy asks for; or one that it would have
+        asked for, too."""
+        events = self._events
+        if copied.changes or events.kind[other] != EventKind.DELETE or copied.check < other < act:
+            return False
+        whole = int(events.location[copied.check])
+        is_one = events.location[other] == events.location[act]
+        over = self._checks.copies.at(int(events.site[act]))
+        if not is_one and (over is None or not over.is_for_each or self._checks.resizes.of_container(other) != whole):
+            return False
+        return not self._is_first(other, whole) and self._harm.fails_without(copied, act)
 
     def _whole(self, found: Checked, place: int) -> int | None:
         """The container as a whole, if the check asked that, and the access is at an item."""

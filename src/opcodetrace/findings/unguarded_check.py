@@ -11,8 +11,8 @@ from opcodetrace.trace.event import ABSENT, EventKind, Opaque
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
-from opcodetrace.trace.site import Operation
 from opcodetrace.trace.report_step import AccessStep
+from opcodetrace.trace.site import Operation
 
 NAME = "unguarded check"
 CHECK = "check"
@@ -86,7 +86,12 @@ class UnguardedCheckKind(PossibleKind):
             yield from _overtaken(teller, act, change, read, outdated)
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
-        yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
+        copies = check.whole and check.value is ABSENT  # of what is counted or asked for, there is a value
+        if copies:
+            did = f"asked for an item ({teller.place(act.site)})" if act.kind == EventKind.READ else _did(teller, act)
+            yield f"{name} went over what was in {teller.label} ({at}), and {did}."
+        else:
+            yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
             same = "the same check" if other.site == check.site else f"one like it ({teller.place(other.site)})"
@@ -94,7 +99,9 @@ class UnguardedCheckKind(PossibleKind):
                 f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
                 f"between, and would {_twice(act)}."
             )
-        if teller.certainty is Certainty.INFERRED:
+        if teller.certainty is Certainty.INFERRED and copies:
+            yield "That both may want the same item is inferred: in this run it was another one."
+        elif teller.certainty is Certainty.INFERRED:
             yield "That one depends on the other is inferred: who came later found something else, and did not do it."
         if change is not None:
             when = "after" if change.seq > act.seq else "before"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def ingest(
         restructured=restructured(spool, seen, births, kept, interned),
         containers=interned.numbers(kept.containers) if births_seen else None,
         changes=changes,
-        resized=sizes,
+        resized=replace(sizes, containers=kept.containers),
         uncaught=_uncaught(seen),
         asked_of_none=_asked_of_none(seen, sites, codes),
         records=len(spool),

@@ -172,9 +172,7 @@ def _own_next(ones: _Steps, others: _Steps, which: Array) -> Array:
     first = min(int(each.seqs.min()) for each in (ones, others))
     span = np.int64(max(int(each.seqs.max()) for each in (ones, others)) - first + 1)
     order = np.lexsort((others.seqs, others.threads, others.containers))
-    keys, wanted = (
-        (each.containers * lanes + each.threads) * span + each.seqs - first for each in (others, ones)
-    )
+    keys, wanted = ((each.containers * lanes + each.threads) * span + each.seqs - first for each in (others, ones))
     keys = keys[order]
     at = np.searchsorted(keys, wanted[which], side="right")
     there = at < len(keys)

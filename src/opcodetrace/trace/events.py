@@ -214,6 +214,7 @@ class Resized:
     pairs: Array = field(default_factory=lambda: np.empty((2, 0), np.int64))
     own: Array = field(default_factory=_no_seqs)  # seqs of such changes, by the lanes of those looks
     looks: Array = field(default_factory=_no_seqs)  # seqs: of each change, the latest look by its lane
+    containers: Array = field(default_factory=_no_seqs)  # by location: tells containers apart
 
     @property
     def seqs(self) -> Array:
