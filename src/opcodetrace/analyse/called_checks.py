@@ -158,10 +158,14 @@ class CalledChecks:
 
     def decides(self, check: int, site: int) -> bool:
         """Whether the code says that what a site of the same function does is done by what a check found."""
+        return self.answer(check, site) is not None
+
+    def answer(self, check: int, site: int) -> str | None:
+        """What it says that the check found."""
         code, own = (self._trace.site_codes[each] for each in (site, check))
         offset = self._trace.sites[check].offset
-        asked = self._decisions.get((code.id, self._trace.sites[site].offset), ())
-        return code.id == own.id and any(each.offset == offset for each in asked)
+        asked = self._decisions.get((code.id, self._trace.sites[site].offset), ()) if code.id == own.id else ()
+        return next((each.answer for each in asked if each.offset == offset), None)
 
     def decides_both(self, one: int, other: int) -> bool:
         """Whether the code says that what two sites of a function do is done by the same branch."""

@@ -201,8 +201,7 @@ class Checks:
             return None
         found = self._found(act, tests, None)
         if found is None:
-            whole = self.resizes.of_container(act)
-            found = None if whole is None else self._found(act, tests, whole)
+            found = self.of_whole(act, tests)
         if found is None and self._failed[act]:
             found = self.by_copy(act)
         if found is None:
@@ -211,6 +210,11 @@ class Checks:
         if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
             return None  # two names of one member
         return found._replace(answer=answer)
+
+    def of_whole(self, act: int, tests: Mapping[int, str]) -> Checked | None:
+        """The check of how much is in its container, of an access that puts an item in or takes one out."""
+        whole = self.resizes.of_container(act)
+        return None if whole is None else self._found(act, tests, whole)
 
     def by_copy(self, act: int) -> Checked | None:
         """The copy of a container by which a loop asks it for an item: what was copied was there."""
@@ -251,7 +255,20 @@ class Checks:
     def _found(self, act: int, tests: Mapping[int, str], whole: int | None) -> Checked | None:
         """Among the accesses of its location; or of its container as a whole."""
         found = self._in_function(act, tests, whole) if tests else None
-        return self._called_one(act, whole) if found is None else found
+        found = self._called_one(act, whole) if found is None else found
+        return self._by_a_branch(act, whole) if found is None and whole is not None else found
+
+    def _by_a_branch(self, act: int, whole: int) -> Checked | None:
+        """A check of a container as a whole, if the act goes by another name for that: `if not words: for ...:
+        table = words; table[k] = v`."""
+        asked = {
+            place: answer
+            for place in self.histories.before(act, _NEAR, whole)
+            if self._events.frame[place] == self._events.frame[act] and self._events.kind[place] == EventKind.READ
+            if (answer := self.called.answer(int(self._events.site[place]), int(self._events.site[act])))
+        }
+        tests = {int(self._events.site[place]): answer for place, answer in asked.items()}
+        return self._in_function(act, tests, whole) if tests else None
 
     def _in_function(self, act: int, tests: Mapping[int, str], whole: int | None) -> Checked | None:
         check, changes = checked(self._events, self.histories.before(act, whole=whole), act, tests)

@@ -129,9 +129,10 @@ class EarlyFlags:
         if self._events.kind[flag] != EventKind.WRITE:
             return None
         site = int(self._events.site[flag])
-        if not self._checks.tests.get(site) and site not in self._checks.called.tests:
-            return None
-        found = self._checks.of(flag, self._checks.tests.get(site, {}))
+        tests = self._checks.tests.get(site, {})
+        found = self._checks.of_whole(flag, tests)
+        if found is None and (tests or site in self._checks.called.tests):
+            found = self._checks.of(flag, tests)
         return None if found is None or found.changes or not found.answer or asks_more(found.asked) else found
 
     def _is_passed(self, found: Checked, flag: int, check: int) -> bool:

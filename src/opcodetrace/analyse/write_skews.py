@@ -117,19 +117,25 @@ class _Search:
         places, key = places[order], key[order]
         is_act = events.kind[places] == EventKind.WRITE
         pairs = np.array([(act << 32) + check for act, check in tests], np.int64)
-        found: set[tuple[int, int]] = set()
+        found = [np.empty((2, 0), np.int64)]
         for back in range(1, min(_STEPS + 1, len(places))):
             check, act = places[:-back], places[back:]
             meets = (key[:-back] == key[back:]) & is_act[back:] & (events.kind[check] == EventKind.READ)
             meets &= events.location[check] != events.location[act]
             meets[meets] = np.isin((events.site[act[meets]].astype(np.int64) << 32) + events.site[check[meets]], pairs)
-            found.update(zip(act[meets].tolist(), check[meets].tolist(), strict=True))
-        crossing = {(int(events.location[check]), int(events.location[act])) for act, check in found}
-        crossing = {pair for pair in crossing if pair[::-1] in crossing and all(map(self._is_plain, pair))}
+            found.append(np.stack([act[meets], check[meets]]))
+        acts, checks = np.concatenate(found, axis=1)
+        written, checked = (events.location[each].astype(np.int64) for each in (acts, checks))
+        locations = np.unique((checked << 32) + written)
+        crossing = [
+            pair
+            for pair in np.intersect1d(locations, (locations >> 32) + ((locations & (1 << 32) - 1) << 32)).tolist()
+            if all(map(self._is_plain, (pair >> 32, pair & (1 << 32) - 1)))
+        ]
+        which = np.isin((checked << 32) + written, crossing)
         return [
             _Part(check, act, tests[int(events.site[act]), int(events.site[check])])
-            for act, check in sorted(found)
-            if (int(events.location[check]), int(events.location[act])) in crossing
+            for act, check in sorted(zip(acts[which].tolist(), checks[which].tolist(), strict=True))
         ]
 
     def _is_plain(self, number: int) -> bool:
