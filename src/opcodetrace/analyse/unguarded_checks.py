@@ -299,7 +299,8 @@ class _Search:
         if asks_more(found.asked):
             return look in self._asking_more.get(decided, {})
         is_one = events.frame[place] == events.frame[check] and not begins_between(events, place, check)
-        return look in self._tests.get(decided, {}) and bool(is_one)
+        tests = (self._tests.get(decided, {}), self._asking_more.get(decided, {}))
+        return bool(is_one) and any(look in each for each in tests)
 
     def _acts_again(self, pair: Pair, *, anywhere: bool = False) -> bool:
         """Whether the thread of the other check did the same by it; `anywhere`: in another function, too."""
