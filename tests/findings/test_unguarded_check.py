@@ -164,6 +164,11 @@ POSSIBLE = {
         "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1",
         "box.left",
     ),
+    "pop, as long as there is one": ("while jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
+    "pop, until there is none": (
+        "while True:\n    if len(jobs) == 0: break\n    time.sleep(0)\n    jobs.pop(0)",
+        "jobs",
+    ),
     "pop": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
     "a lock from the act on": ('if "k" not in d:\n    with lock: d["k"] = []\nd["k"].append(1)', "d['k']"),
     "a thread": ("if box.items is None:\n    box.items = threading.Thread(target=make)", "box.items"),
@@ -503,6 +508,16 @@ NONE = {  # what both do, and what they do beside it
     ),
     "failures suppressed": (
         "if jobs:\n    time.sleep(0)\n    with suppress(IndexError): jobs.pop()",
+        "act()",
+        "act()",
+    ),
+    "failures that end a loop": (
+        "while jobs:\n    time.sleep(0)\n    try: jobs.pop()\n    except IndexError: break",
+        "act()",
+        "act()",
+    ),
+    "pop, as long as there is one, under a lock": (
+        "while True:\n    with lock:\n        if not jobs: break\n        jobs.pop()",
         "act()",
         "act()",
     ),

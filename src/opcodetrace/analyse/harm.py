@@ -99,7 +99,9 @@ class Harm:
         events = self._events
         if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
             syntax = self._checks.called.activations.syntax
-            takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act)
+            takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act) or (
+                self._takes(found, act) and would_hold(found.answer, events[other].value) is False  # the last one
+            )
             return (takes_it or REMOVES in self.expression(act)) and not self._is_expected(found, act)
         if self._location(act).kind is LocationKind.WHOLE:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
