@@ -84,6 +84,12 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 FOUND = {
+    "a list that is extended": ("if not items:\n    wait()\n    items.extend([1, 2])", "items.append(5)", "items"),
+    "a list that is filled by a loop": (
+        "if len(items) == 0:\n    wait()\n    for n in range(2): items.append(n)",
+        "items.append(5)",
+        "items",
+    ),
     "not in": ('if "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "by a variable": ("if key not in d:\n    wait()\n    d[key] = []", 'd["k"] = []', "d['k']"),
     "in, and else": ('if "k" in d:\n    pass\nelse:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
@@ -301,6 +307,10 @@ FOUND = {
     ),
 }
 SILENT = {
+    "a buffer that is filled again": (
+        "if not items:\n    wait()\n    items.extend([1, 2])",
+        "items.append(5)\nitems.pop()\nitems.append(6)",
+    ),
     "room for another item": ("if len(items) < 2:\n    wait()\n    items.append([1])", "items.append([2])"),
     "appended in either case": (
         "if not items:\n    wait()\n    items.append([1])\n    box.done = True\nelse:\n    items.append([1])",
@@ -457,6 +467,7 @@ SILENT = {
 # What both threads do by a check of which more is asked than can be told; the severity, and the location.
 NAME = "threading.current_thread().name"
 DONE_BY_BOTH = {
+    "a list that is extended": ("if not items:\n    wait()\n    items.extend([1, 2])", "possible", "items"),
     "not there, or too old": (
         f'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = {NAME}',
         "happened",

@@ -105,6 +105,11 @@ POSSIBLE = {
         "for name in 'abc':\n    if name in names:\n        time.sleep(0)\n        names.remove(name)",
         "names",
     ),
+    "filled, if it is empty": ("if not box.free:\n    time.sleep(0)\n    box.free.extend([1, 2])", "box.free"),
+    "filled, if it has no items": (
+        "if len(box.free) == 0:\n    free = make()\n    for n in range(3): box.free.append(free)",
+        "box.free",
+    ),
     "a lock by hand": (BY_HAND, "box.done"),
     "a lock by hand, of a state": (
         'if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"\n    time.sleep(0)\n    box.text = "idle"',
@@ -508,6 +513,31 @@ NONE = {  # what both do, and what they do beside it
     ),
     "failures suppressed": (
         "if jobs:\n    time.sleep(0)\n    with suppress(IndexError): jobs.pop()",
+        "act()",
+        "act()",
+    ),
+    "filled under a lock": (
+        "with lock:\n    if not box.free:\n        time.sleep(0)\n        box.free.extend([1, 2])",
+        "act()",
+        "act()",
+    ),
+    "filled, if it is still empty": (
+        "if not box.free:\n    with lock:\n        if not box.free: box.free.extend([1, 2])",
+        "act()",
+        "act()",
+    ),
+    "a buffer": (
+        "if not box.free:\n    time.sleep(0)\n    box.free.extend([1, 2])",
+        "act()",
+        "act()\nbox.free.pop()",
+    ),
+    "a buffer that is filled by a loop": (
+        "if not box.free:\n    time.sleep(0)\n    for n in range(3): box.free.append(n)",
+        "act()",
+        "act()\nbox.free.pop()",
+    ),
+    "a list that is longer each time": (
+        "if len(box.free) < 1: time.sleep(0)\nbox.free.extend([1, 2])",
         "act()",
         "act()",
     ),

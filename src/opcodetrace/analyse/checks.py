@@ -21,6 +21,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
+from opcodetrace.analyse.fills import Fills
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
@@ -149,6 +150,10 @@ class Checks:
     @cached_property
     def histories(self) -> Histories:
         return Histories(self._events)
+
+    @cached_property
+    def fills(self) -> Fills:
+        return Fills(self._trace, self.histories, self.called.activations.syntax)
 
     @cached_property
     def tests(self) -> Tests:
@@ -399,6 +404,8 @@ def acted_on_a_stale_check(
         if location.kind is LocationKind.WHOLE:
             if act.value is ABSENT:
                 place = int(np.searchsorted(events.seq, act.seq))
+                if checks.fills.is_one(found, place):
+                    return None if any(map(checks.fills.extends, found.changes)) else True
                 return is_undone_by_taking(trace, checks.called.activations.syntax, found, found.changes, place)
             return checks.is_done_once(act.site) and is_undone_by_adding(
                 trace, found, [events[each] for each in found.changes], act

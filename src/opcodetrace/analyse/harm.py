@@ -99,6 +99,8 @@ class Harm:
         events = self._events
         if self._location(act).kind is LocationKind.WHOLE and not adds_one(events[act]):
             syntax = self._checks.called.activations.syntax
+            if self._checks.fills.is_one(found, act):
+                return True
             takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act) or (
                 self._takes(found, act) and would_hold(found.answer, events[other].value) is False  # the last one
             )

@@ -263,7 +263,8 @@ class _Search:
             return False
         between = self._between(act, other)
         changes = (place for place in between if events.kind[place] != EventKind.READ)
-        if not all(self._is_of_another(place, found, act) for place in changes):
+        fills = self._checks.fills
+        if not all(self._is_of_another(place, found, act) or fills.goes_on(place, act) for place in changes):
             return False  # what the other check found is not by this act
         looks = (
             place
@@ -443,6 +444,8 @@ class _Search:
         if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
             is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
             return found.answer == "present" and is_of_it
+        if act == change and self._checks.fills.is_one(found, act):
+            return True
         syntax = self._checks.called.activations.syntax
         if act == change and is_undone_by_taking(trace, syntax, found, [act], act):
             return True

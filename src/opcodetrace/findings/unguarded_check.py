@@ -93,13 +93,15 @@ class UnguardedCheckKind(PossibleKind):
             yield from _overtaken(teller, act, change, read, outdated)
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
-        yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
+        fills = check.whole and check.value == 0 and act.value is ABSENT
+        did = f"filled it ({teller.place(act.site)})" if fills else _did(teller, act)
+        yield f"{name} checked {teller.label} ({at}), and by that it {did}."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
             same = "the same check" if other.site == check.site else f"one like it ({teller.place(other.site)})"
             yield (
                 f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
-                f"between, and would {_twice(act)}."
+                f"between, and would {'fill it, too' if fills else _twice(act)}."
             )
         if teller.certainty is Certainty.INFERRED:
             yield "That one depends on the other is inferred: who came later found something else, and did not do it."

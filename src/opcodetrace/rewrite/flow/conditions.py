@@ -30,7 +30,7 @@ _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
 _ITEM_METHODS = ("get", "pop", "setdefault", "__getitem__", "__setitem__", "__contains__")
-ADDS = frozenset(["append", "add"])  # methods that put one item into a container
+ADDS = frozenset(["append", "add", "extend"])  # methods that put items into a container
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
