@@ -309,7 +309,7 @@ FOUND = {
 SILENT = {
     "a buffer that is filled again": (
         "if not items:\n    wait()\n    items.extend([1, 2])",
-        "items.append(5)\nitems.pop()\nitems.append(6)",
+        "items.append(5); items.pop(); items.append(6)",
     ),
     "room for another item": ("if len(items) < 2:\n    wait()\n    items.append([1])", "items.append([2])"),
     "appended in either case": (
@@ -467,7 +467,7 @@ SILENT = {
 # What both threads do by a check of which more is asked than can be told; the severity, and the location.
 NAME = "threading.current_thread().name"
 DONE_BY_BOTH = {
-    "a list that is extended": ("if not items:\n    wait()\n    items.extend([1, 2])", "possible", "items"),
+    "a list that both extend": ("if not items:\n    wait()\n    items.extend([1, 2])", "possible", "items"),
     "not there, or too old": (
         f'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = {NAME}',
         "happened",
