@@ -23,6 +23,7 @@ from opcodetrace.analyse.called_checks import CalledChecks, Tests
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
 from opcodetrace.analyse.fills import Fills
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.kept_or_made import kept_or_made
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.same_value import is_same
@@ -158,11 +159,15 @@ class Checks:
     @cached_property
     def tests(self) -> Tests:
         """Those that a function makes itself, of which it is known what some of them must find."""
-        return {
+        return self.kept_or_made | {
             site.id: {test.site: test.answer for test in site.tests}
             for site in self._trace.sites.values()
             if any(test.answer for test in site.tests)
         }
+
+    @cached_property
+    def kept_or_made(self) -> dict[int, dict[int, str]]:
+        return kept_or_made(self._trace, self.called.activations.syntax)
 
     @cached_property
     def changed_meanwhile(self) -> Array:
@@ -191,6 +196,9 @@ class Checks:
             found = self._called_one(act)
         if found is None:
             return None
+        if int(self._events.site[act]) in self.kept_or_made:
+            nothing = self.nothing(found.check)
+            return None if nothing is None else found._replace(answer=nothing)
         answer = self._with_value(found.answer, found.check, act)
         if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
             return None  # two names of one member

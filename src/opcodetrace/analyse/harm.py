@@ -109,13 +109,15 @@ class Harm:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
+        value = events[act].value
+        if int(events.site[act]) in self._checks.kept_or_made:
+            return isinstance(value, Opaque) and not is_member(value) and self._is_shared(value, found, act)
         if self._is_updated_by(found, act):
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
         if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
-        value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
             return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
         is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN
