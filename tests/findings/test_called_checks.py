@@ -124,6 +124,17 @@ store, mapped, asks, lazy = Store(), Mapped(), Asks(), Lazy()
 """
 ADDED = "store.d['k'] = []"
 STALE = {  # what the first thread does, and the second in between; and the location
+    "kept if it was asked for": (
+        "found = None\nif store.limit: found = store.find('k')\nif found is None:\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
+    "kept, or not asked for": (
+        "if store.limit == 2: found = None\nelse: found = store.find('k')\n"
+        "if found is None:\n    wait()\n    store.add('k')",
+        ADDED,
+        "store.d['k']",
+    ),
     "true": ("if not store.is_open():\n    wait()\n    store.open()", "store.open()", "store.opened"),
     "not": ("if store.is_closed():\n    wait()\n    store.open()", "store.open()", "store.opened"),
     "in": ("if not store.has('k'):\n    wait()\n    store.d['k'] = []", ADDED, "store.d['k']"),
@@ -326,6 +337,20 @@ FAILED = {
     ),
 }
 SILENT = {  # of either kind
+    "kept if it was asked for, and given something else after that": (
+        "found = None\nif store.limit: found = store.find('k')\nfound = store.find('z')\n"
+        "if found is None:\n    wait()\n    store.add('k')",
+        ADDED,
+    ),
+    "kept in an earlier turn": (
+        "found = None\nfor turn in range(2):\n    if turn == 0: found = store.find('k')\n"
+        "    elif found is None:\n        wait()\n        store.add('k')",
+        ADDED,
+    ),
+    "not asked for": (
+        "found = None\nif store.limit == 2: found = store.find('k')\nif found is None:\n    wait()\n    store.add('k')",
+        ADDED,
+    ),
     "there, or something else": (
         "store.conn = [0]\nif store.conn is None or store.limit:\n    wait()\n    store.connect()",
         "store.connect()",
@@ -423,7 +448,9 @@ WAITED_FOR = {
     "an executor": "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(1) as pool:\n"
     "    if not store.has('k'):\n        pool.submit(store.add, 'k').result()\n        store.add('k')",
 }
+KEPT = "found = None\nif store.limit: found = store.find('k')\nif found is None: store.add('k')\nstore.d['k'].append(1)"
 POSSIBLE = {  # what both threads do, one after the other
+    "kept if it was asked for": (KEPT, "store.d['k']"),
     "in": ("if not store.has('k'): store.add('k')\nstore.d['k'].append(1)", "store.d['k']"),
     "both locked by themselves": (
         "if not store.has_locked('k'): store.add_locked('k')\nstore.d['k'].append(1)",
@@ -484,6 +511,8 @@ GIL_ONLY = {
     "what is subtracted": ("def take(n):\n    if store.balance >= n: store.balance -= n\ntake(8)", "store.balance"),
 }
 NONE = {
+    "kept if it was asked for, under a lock": "with lock:\n    " + KEPT.replace("\n", "\n    "),
+    "kept if it was asked for, and a cache": KEPT.replace("store.d['k'].append(1)", "len(store.d['k'])"),
     "the same lock": "with lock:\n    if not store.has('k'): store.add('k')\n    store.d['k'].append(1)",
     "checked again": "if not store.has('k'): store.add_if_missing('k')\nstore.d['k'].append(1)",
     "checked again by the function that adds, with one lock": "with lock:\n"

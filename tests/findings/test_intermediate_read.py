@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
+from opcodetrace.rewrite.interpreters import FREE_THREADED
 from tests.findings.forms import Told, all_told_of
 from tests.truth.published_shapes import PRELUDE, SIGNALS
 
@@ -123,6 +126,65 @@ def program(first: str, second: str) -> str:
     if "then" in first:  # the second one gives its turn back by itself
         text = text.replace("def first", "then = Signal()\ndef first").replace("\n    other.give()\nrun", "\nrun")
     return PRELUDE + text.replace("def first", "done = Event()\ndef first")
+
+
+# What two threads do, one after the other: nothing that is recorded makes one of them wait.
+AFTER_THE_OTHER = """
+class Printer:
+    def __init__(self): self.busy, self.lock = False, Lock()
+printer, settings, done = Printer(), {"digits": 2}, Event()
+def moment():
+    MOMENT
+in_turn(lambda: FIRST, lambda: SECOND)
+"""
+MOMENT = "old = printer.busy\nprinter.busy = True\nslowly()\nprinter.busy = old"
+POSSIBLE = {
+    "a flag": (MOMENT, "possible", "printer.busy"),
+    "in a finally": (
+        "old, printer.busy = printer.busy, True\ntry: slowly()\nfinally: printer.busy = old",
+        "possible",
+        "printer.busy",
+    ),
+    "higher for a moment": (
+        "deep = settings['digits']\nsettings['digits'] = deep + 1\nslowly()\nsettings['digits'] = deep",
+        "possible",
+        "settings['digits']",
+    ),
+    "at once": (MOMENT.replace("slowly()\n", ""), "possible" if FREE_THREADED else "gil-only", "printer.busy"),
+}
+NONE = {
+    "a lock": ("with printer.lock:\n" + textwrap.indent(MOMENT, "    "), "moment()", "moment()"),
+    "waited for": (MOMENT, "(moment(), done.set())", "(done.wait(), moment())"),
+    "each its own": (MOMENT.replace("old =", "printer = Printer()\nold ="), "moment()", "moment()"),
+    "a constant is put back": (MOMENT.replace("= old", "= False"), "moment()", "moment()"),
+    "nothing else is put there": (MOMENT.replace("= True", "= False"), "moment()", "moment()"),
+    "one thread alone": (MOMENT, "(moment(), moment())", "printer.busy"),
+}
+
+
+@pytest.fixture(scope="module")
+def possible(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
+    folder = tmp_path_factory.mktemp("possible")
+    (folder / "signals.py").write_text(SIGNALS)
+    forms = {f"possible: {name}": (each, "moment()", "moment()") for name, (each, _, _) in POSSIBLE.items()}
+    forms |= {f"none: {name}": each for name, each in NONE.items()}
+    programs = {}
+    for name, parts in forms.items():
+        programs[name] = PRELUDE + AFTER_THE_OTHER
+        for word, part in zip(("MOMENT", "FIRST", "SECOND"), parts, strict=True):
+            programs[name] = programs[name].replace(word, part.replace("\n", "\n    "))
+    return all_told_of(programs, folder)
+
+
+@pytest.mark.parametrize("name", POSSIBLE)
+def test_what_is_there_for_a_moment_may_stay(name: str, possible: dict[str, Told]) -> None:
+    of_kind = [finding for finding in possible[f"possible: {name}"].findings if finding[0] == KIND]
+    assert of_kind == [(KIND, POSSIBLE[name][1], "proven", POSSIBLE[name][2])]
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_it_does_not_stay(name: str, possible: dict[str, Told]) -> None:
+    assert [finding for finding in possible[f"none: {name}"].findings if finding[0] == KIND] == []
 
 
 @pytest.fixture(scope="module")

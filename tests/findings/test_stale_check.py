@@ -84,6 +84,13 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 FOUND = {
+    "kept, or made": ('d["k"] = d.get("k") or waited([])', 'd["k"] = []', "d['k']"),
+    "a list that is extended": ("if not items:\n    wait()\n    items.extend([1, 2])", "items.append(5)", "items"),
+    "a list that is filled by a loop": (
+        "if len(items) == 0:\n    wait()\n    for n in range(2): items.append(n)",
+        "items.append(5)",
+        "items",
+    ),
     "not in": ('if "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "by a variable": ("if key not in d:\n    wait()\n    d[key] = []", 'd["k"] = []', "d['k']"),
     "in, and else": ('if "k" in d:\n    pass\nelse:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
@@ -301,6 +308,13 @@ FOUND = {
     ),
 }
 SILENT = {
+    "kept if it is there": ("box.value = box.value if box.value is not None else waited([])", "box.value = []"),
+    "kept, or made, and nothing new": ('d["k"] = d.get("k") or waited("new")', 'd["k"] = "new"'),
+    "kept": ('d["l"] = d.get("l") or waited([])\nwait()', 'd["l"] = []'),
+    "a buffer that is filled again": (
+        "if not items:\n    wait()\n    items.extend([1, 2])",
+        "items.append(5); items.pop(); items.append(6)",
+    ),
     "room for another item": ("if len(items) < 2:\n    wait()\n    items.append([1])", "items.append([2])"),
     "appended in either case": (
         "if not items:\n    wait()\n    items.append([1])\n    box.done = True\nelse:\n    items.append([1])",
@@ -457,6 +471,7 @@ SILENT = {
 # What both threads do by a check of which more is asked than can be told; the severity, and the location.
 NAME = "threading.current_thread().name"
 DONE_BY_BOTH = {
+    "a list that both extend": ("if not items:\n    wait()\n    items.extend([1, 2])", "possible", "items"),
     "not there, or too old": (
         f'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = {NAME}',
         "happened",
@@ -598,8 +613,9 @@ def test_who_waits_for_a_change_knows_of_it(name: str, scripts: Scripts) -> None
     assert scripts.query("SELECT writes FROM locations WHERE label = 'global value'") == [(3,)]
 
 
-def test_an_update_that_was_lost_so_is_told_once(scripts: Scripts) -> None:
-    scripts.write("script.py", program(*SILENT["a conditional update"]))
+@pytest.mark.parametrize("name", ["a conditional update", "kept if it is there"])
+def test_an_update_that_was_lost_so_is_told_once(name: str, scripts: Scripts) -> None:
+    scripts.write("script.py", program(*SILENT[name]))
     assert scripts.record("script.py").returncode == 0
     assert scripts.query("SELECT kind, severity FROM findings") == [("lost update", "happened")]
 

@@ -105,6 +105,26 @@ POSSIBLE = {
         "for name in 'abc':\n    if name in names:\n        time.sleep(0)\n        names.remove(name)",
         "names",
     ),
+    "filled, if it is empty": ("if not box.free:\n    time.sleep(0)\n    box.free.extend([1, 2])", "box.free"),
+    "filled, if it has no items": (
+        "if len(box.free) == 0:\n    free = make()\n    for n in range(3): box.free.append(free)",
+        "box.free",
+    ),
+    "kept, or made": ('d["k"] = d.get("k") or make()\nd["k"].append(1)', "d['k']"),
+    "an attribute that is kept, or made": ("box.items = box.items or make()\nbox.items.append(1)", "box.items"),
+    "kept if it is there": (
+        "box.items = box.items if box.items is not None else make()\nbox.items.append(1)",
+        "box.items",
+    ),
+    "made if it is not there": (
+        "box.items = make() if box.items is None else box.items\nbox.items.append(1)",
+        "box.items",
+    ),
+    "kept, or made, by a variable": ('items = d.get("k") or make()\nd["k"] = items\nitems.append(1)', "d['k']"),
+    "kept, or made, again and again": (
+        "for n in range(200):\n    box.items = box.items or make()\n    box.items.append(n)",
+        "box.items",
+    ),
     "a lock by hand": (BY_HAND, "box.done"),
     "a lock by hand, of a state": (
         'if box.text == "idle":\n    time.sleep(0)\n    box.text = "busy"\n    time.sleep(0)\n    box.text = "idle"',
@@ -163,6 +183,11 @@ POSSIBLE = {
     "what is left": (
         "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1",
         "box.left",
+    ),
+    "pop, as long as there is one": ("while jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
+    "pop, until there is none": (
+        "while True:\n    if len(jobs) == 0: break\n    time.sleep(0)\n    jobs.pop(0)",
+        "jobs",
     ),
     "pop": ("if jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
     "a lock from the act on": ('if "k" not in d:\n    with lock: d["k"] = []\nd["k"].append(1)', "d['k']"),
@@ -311,6 +336,7 @@ GIL_ONLY = {
         "for part in parts:\n    if not part.over:\n        part.over = True\n        part.over = False",
         "part.over",
     ),
+    "kept, or a list of nothing": ("box.items = box.items or []\nbox.items.append(1)", "box.items"),
     "a list of nothing": ('if "k" not in d: d["k"] = []\nd["k"].append(1)', "d['k']"),
     "pop at once": ("if jobs: jobs.pop()", "jobs"),
     "a removal at once": ("if 2 in jobs: jobs.remove(2)", "jobs"),
@@ -503,6 +529,50 @@ NONE = {  # what both do, and what they do beside it
     ),
     "failures suppressed": (
         "if jobs:\n    time.sleep(0)\n    with suppress(IndexError): jobs.pop()",
+        "act()",
+        "act()",
+    ),
+    "filled under a lock": (
+        "with lock:\n    if not box.free:\n        time.sleep(0)\n        box.free.extend([1, 2])",
+        "act()",
+        "act()",
+    ),
+    "filled, if it is still empty": (
+        "if not box.free:\n    with lock:\n        if not box.free: box.free.extend([1, 2])",
+        "act()",
+        "act()",
+    ),
+    "a buffer": (
+        "if not box.free:\n    time.sleep(0)\n    box.free.extend([1, 2])",
+        "act()",
+        "act()\nbox.free.pop()",
+    ),
+    "a buffer that is filled by a loop": (
+        "if not box.free:\n    time.sleep(0)\n    for n in range(3): box.free.append(n)",
+        "act()",
+        "act()\nbox.free.pop()",
+    ),
+    "a list that is longer each time": (
+        "if len(box.free) < 1: time.sleep(0)\nbox.free.extend([1, 2])",
+        "act()",
+        "act()",
+    ),
+    "kept, or made, under a lock": (
+        'with lock: d["k"] = d.get("k") or make()\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
+    "kept, or made, and never changed": ("box.items = box.items or make()\nlen(box.items)", "act()", "act()"),
+    "kept, or a number": ("box.items = box.items or len(make()) + 1", "act()", "act()"),
+    "another one is kept": ("box.items = box.parts or make()\nbox.items.append(1)", "act()", "act()"),
+    "made at once": ('d.setdefault("k", make()).append(1)', "act()", "act()"),
+    "failures that end a loop": (
+        "while jobs:\n    time.sleep(0)\n    try: jobs.pop()\n    except IndexError: break",
+        "act()",
+        "act()",
+    ),
+    "pop, as long as there is one, under a lock": (
+        "while True:\n    with lock:\n        if not jobs: break\n        jobs.pop()",
         "act()",
         "act()",
     ),

@@ -36,6 +36,10 @@ process_event, process_items = multiprocessing.Event(), multiprocessing.Queue()
 def one(): return 1
 def get(): return box.count
 def put(value): box.count = value
+def push(node):
+    node.next = box.many
+    time.sleep(0)
+    box.many = node
 def bump(): return box.count + 1
 def compare_and_set(old, new):
     with lock:
@@ -81,12 +85,25 @@ now = time.monotonic()
 if now < last: return
 box.bucket = [tokens + now - last, now]
 """.strip()
+PUSH = "node = Box()\nnode.next = box.many\ntime.sleep(0)\nbox.many = node"
+PUSH_OLD = "node, old = Box(), box.many\nnode.next = old\ntime.sleep(0)\nbox.many = node"
+LINK = "node = Box()\nbox.value.next = node\ntime.sleep(0)\nbox.value = node"
+LINK_BOTH = "node, last = Box(), box.value\nnode.before = last\nlast.next = node\ntime.sleep(0)\nbox.value = node"
+TAKE = "node = Box()\nnode.next = node\nbox.top = node\nnode = box.top\ntime.sleep(0)\nbox.top = node.next"
+LINK_OTHER = "node = Box()\nnode.next = box.value\ntime.sleep(0)\nbox.many = node"
+LINK_LATE = "node = Box()\nbox.many = node\nnode.next = box.many"
+LINK_ANOTHER = "node, other = Box(), Box()\nother.next = box.many\ntime.sleep(0)\nbox.many = node"
 TURN = "turn = box.count\nif turn % 2 MINE 0: box.count = turn + 1"
 POSSIBLE = {
     "a list made in a loop": (LOOP, LOOP, "box.many"),
     "a list that is extended": (EXTEND, EXTEND, "box.many"),
     "a dictionary made in a loop": (TABLE, TABLE, "box.table"),
     "a dictionary that is updated": (UPDATE, UPDATE, "box.table"),
+    "a linked list, in front": (PUSH, PUSH, "box.many"),
+    "a linked list, in front, by a variable": (PUSH_OLD, PUSH_OLD, "box.many"),
+    "a linked list, in front, by a parameter": ("push(Box())", "push(Box())", "box.many"),
+    "a linked list, at the end": (LINK, LINK, "box.value"),
+    "a linked list, both ways": (LINK_BOTH, LINK_BOTH, "box.value"),
     "two locks of multiprocessing": (
         "with process_lock: slowly()",
         "with process_audit: slowly()",
@@ -172,6 +189,10 @@ GIL_ONLY = {
     "what a function returns": ("box.count = bump()", "box.count = bump()", "box.count"),
 }
 NONE = {
+    "a linked list, under a lock": ("with lock: push(Box())", "with lock: push(Box())"),
+    "linked with something else": (LINK_OTHER, LINK_OTHER),
+    "linked with what is there already": (LINK_LATE, LINK_LATE),
+    "another one is linked": (LINK_ANOTHER, LINK_ANOTHER),
     "put into another list": (ANOTHER, ANOTHER),
     "put in after the write": (TOO_LATE, TOO_LATE),
     "a lock that is made anew whenever nobody has it": ("under_new_locks()", "under_new_locks()"),

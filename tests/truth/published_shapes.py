@@ -692,6 +692,28 @@ run(consume, consume_too)
 """,
         found((FAILED, HAPPENED, "items")),
     ),
+    "a stack of nodes without compare and set": Wrong(
+        TREIBER,
+        """
+class Node: pass
+stack = Box(); stack.top = None
+def push(name, mine, others):
+    node = Node(); node.name = name
+    node.after = stack.top
+    mine.give(); others.wait()
+    stack.top = node
+class Done:
+    def give(self): pass
+    def wait(self): pass
+def second():
+    one.wait()
+    push("b", Done(), Done())
+    other.give()
+run(lambda: push("a", one, other), second)
+assert stack.top.name == "a" and stack.top.after is None
+""",
+        found((LOST, HAPPENED, "stack.top")),
+    ),
     "ABA": Wrong(
         f"{TREIBER}; {HERLIHY}, section 10.6",
         """

@@ -21,8 +21,10 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
 from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
+from opcodetrace.analyse.fills import Fills
 from opcodetrace.analyse.gone_over import LoopsOverCopies
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.kept_or_made import kept_or_made
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.resizes import Resizes
@@ -168,13 +170,21 @@ class Checks:
         return Histories(self._events, self.resizes.by_whole)
 
     @cached_property
+    def fills(self) -> Fills:
+        return Fills(self._trace, self.histories, self.called.activations.syntax)
+
+    @cached_property
     def tests(self) -> Tests:
         """Those that a function makes itself, of which it is known what some of them must find."""
-        return {
+        return self.kept_or_made | {
             site.id: {test.site: test.answer for test in site.tests}
             for site in self._trace.sites.values()
             if any(test.answer for test in site.tests)
         }
+
+    @cached_property
+    def kept_or_made(self) -> dict[int, dict[int, str]]:
+        return kept_or_made(self._trace, self.called.activations.syntax)
 
     @cached_property
     def changed_meanwhile(self) -> Array:
@@ -206,6 +216,9 @@ class Checks:
             found = self.by_copy(act)
         if found is None:
             return None
+        if int(self._events.site[act]) in self.kept_or_made:
+            nothing = self.nothing(found.check)
+            return None if nothing is None else found._replace(answer=nothing)
         answer = self._with_value(found.answer, found.check, act)
         if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
             return None  # two names of one member
@@ -459,6 +472,8 @@ def acted_on_a_stale_check(
         if location.kind is LocationKind.WHOLE:
             if act.value is ABSENT:
                 place = int(np.searchsorted(events.seq, act.seq))
+                if checks.fills.is_one(found, place):
+                    return None if any(map(checks.fills.extends, found.changes)) else True
                 return is_undone_by_taking(trace, checks.called.activations.syntax, found, found.changes, place)
             return checks.is_done_once(act.site) and is_undone_by_adding(
                 trace, found, [events[each] for each in found.changes], act

@@ -21,6 +21,7 @@ from opcodetrace.analyse.copied import Copied
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.numbers_taken import numbers_taken_twice
 from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.queue_checks import QueueChecks
 from opcodetrace.analyse.read_twice import ReadTwice, read_twice
 from opcodetrace.analyse.remembered import Overtaken, overtaken
 from opcodetrace.analyse.replaced import Replaced, Replacements, unguarded_changes
@@ -102,6 +103,10 @@ class Evidence:
     @cached_property
     def unguarded_changes(self) -> list[Replaced]:
         return list(unguarded_changes(self))
+
+    @cached_property
+    def queue_checks(self) -> QueueChecks:
+        return QueueChecks(self)
 
     @cached_property
     def copied(self) -> Copied:

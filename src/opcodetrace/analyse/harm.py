@@ -106,20 +106,24 @@ class Harm:
         is_of_whole = self._location(found.check).kind is LocationKind.WHOLE
         if is_of_whole and not adds_one(events[act]):
             syntax = self._checks.called.activations.syntax
+            if self._checks.fills.is_one(found, act):
+                return True
             takes_it = is_undone_by_taking(self._trace, syntax, found, [act], act)
-            takes_it |= events[found.check].value == 1 and any(word in self.expression(act) for word in TAKES)
+            takes_it |= events[found.check].value == 1 and self._takes(found, act)  # the last one
             return (takes_it or REMOVES in self.expression(act)) and not self._is_expected(found, act)
         if is_of_whole:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
+        value = events[act].value
+        if int(events.site[act]) in self._checks.kept_or_made:
+            return isinstance(value, Opaque) and not is_member(value) and self._is_shared(value, found, act)
         if self._is_updated_by(found, act):
             return True
         if is_of_a_set(self._location(act)):
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
         if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
-        value = events[act].value
         if not isinstance(value, Opaque) or is_member(value):
             return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
         is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN

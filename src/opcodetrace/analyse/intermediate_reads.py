@@ -6,13 +6,16 @@ Most such reads are meant: a state, a flag or a progress counter is written so t
 here is a value that its thread puts back: `old = o.x; o.x = new; ...; o.x = old`. Even that may be for others to see.
 So the thread must have used it itself, by the very instruction by which the other one read it; or the other one must
 have put it back in turn, once the first one had taken it away, so that it stayed.
+
+The latter may also be told as possible: if both save what is there, replace it and put it back, one after the other,
+and nothing that was seen keeps the one out from between what the other does (`windows`).
 """
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +26,9 @@ from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.analyse.same_value import KNOWN
+from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.finding import Severity
 from opcodetrace.trace.location import LocationKind
 
 if TYPE_CHECKING:
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 MAX_WINDOWS = 64  # of one place in the code that are looked at, of those into which another thread came
+CLOSEST = 64  # pairs of windows of two places in the code that are looked at
 MAX_WITHIN = 2_000  # accesses of the location in one
 
 
@@ -44,6 +50,7 @@ class Intermediate(NamedTuple):
     back: int  # the write that put back what had been there before
     own: int | None  # the first thread's own read of it, by the same instruction
     again: int | None  # the other thread's write, after that, of what it had read
+    severity: Severity = Severity.HAPPENED
 
 
 class _Window(NamedTuple):
@@ -69,6 +76,50 @@ def intermediate_reads(evidence: Evidence) -> Iterator[Intermediate]:
                 if key not in told:
                     told.add(key)
                     yield each
+
+
+def possible_reads(evidence: Evidence, told: Collection[Intermediate]) -> Iterator[Intermediate]:
+    """Those that could be and were not, one for each place in the code. Without the places of those that are `told`."""
+    trace = evidence.trace
+    if not can_be_judged(trace) or trace.missed or trace.holes:
+        return
+    search = _Search(evidence)
+    sites = search.sites()
+    pairs = [pair for pair in search.pairs(sites) if search.is_whole(pair.one) and search.is_whole(pair.other)]
+    events = trace.events
+    windows = Windows(
+        evidence,
+        (each for one, other in pairs for each in (Window(*one), Window(other.first, other.first))),
+    )
+    places = events.places(each.back for each in told)
+    done = {int(events.site[place]) for place in places.values()}
+    found: dict[tuple[int, int], Intermediate] = {}
+    for one, other in pairs:
+        site = int(events.site[one.last])
+        key = int(events.location[one.last]), site
+        write = search.replacing(one)
+        if (
+            write is None
+            or search.replacing(other) is None
+            or site in done
+            or (key in found and found[key].severity is Severity.POSSIBLE)
+            or not windows.lets_in(Window(*one), other.first)
+            or windows.have_a_common_lock(Window(*one), Window(other.first, other.first))
+            or windows.may_be_ordered(one.last, other.first)
+        ):
+            continue
+        severity = Severity.GIL_ONLY if windows.is_gil_only(Window(write, one.last)) else Severity.POSSIBLE
+        if key not in found or severity is Severity.POSSIBLE:
+            first, read, back, again = (int(events.seq[place]) for place in (write, other.first, one.last, other.last))
+            found[key] = Intermediate(key[0], first, read, back, None, again, severity)
+    yield from found.values()
+
+
+class _Pair(NamedTuple):
+    """Two threads' windows at one location, one after the other."""
+
+    one: _Window
+    other: _Window
 
 
 class _Search:
@@ -102,8 +153,8 @@ class _Search:
         value = None if found is None else found[0].assigned(found[1])
         return isinstance(value, ast.Name)
 
-    def windows(self, sites: set[int]) -> Iterator[_Window]:
-        """Those into which another thread came, by their ends; a few of each place in the code."""
+    def _all(self, sites: set[int]) -> tuple[Array, Array]:
+        """All windows: where they begin, and where they end."""
         events, source = self._events, self._source
         is_site = np.zeros(max([*sites, int(events.site.max(initial=0))]) + 1, bool)
         is_site[list(sites)] = True
@@ -117,7 +168,50 @@ class _Search:
         same = (events.location[first] == events.location[last]) & (events.frame[first] == events.frame[last])
         same &= (events.kind[first] == EventKind.READ) & np.isin(events.tag[first], KNOWN)
         same &= (events.tag[first] == events.tag[last]) & (events.word[first] == events.word[last])
-        first, last = first[same], last[same]
+        return first[same], last[same]
+
+    def pairs(self, sites: set[int]) -> list[_Pair]:
+        """Windows of different threads that follow each other at a location: of two places in the code those that are
+        closest together."""
+        events = self._events
+        if not sites:
+            return []
+        first, last = self._all(sites)
+        order = np.lexsort((first, events.location[first]))
+        one, other = order[:-1], order[1:]
+        meets = events.location[first[one]] == events.location[first[other]]
+        meets &= Lanes(self._trace).may_meet(events.thread[first[one]], events.thread[first[other]])
+        meets &= last[one] < first[other]
+        one, other = one[meets], other[meets]
+        order = np.argsort(first[other] - last[one], kind="stable")
+        number: Counter[tuple[int, int]] = Counter()
+        found = []
+        for at in order.tolist():
+            windows = [_Window(int(first[each]), int(last[each])) for each in (one[at], other[at])]
+            key = int(events.site[windows[0].last]), int(events.site[windows[1].last])
+            number[key] += 1
+            if number[key] <= CLOSEST and self._is_plain(int(events.location[windows[0].last])):
+                found.append(_Pair(*windows))
+        return found
+
+    def is_whole(self, window: _Window) -> bool:
+        """Whether one activation did all of it."""
+        return self._activations.of(window.first) == self._activations.of(window.last)
+
+    def replacing(self, window: _Window) -> int | None:
+        """The last write of something else, by the same thread, before it puts back what was there."""
+        events = self._events
+        for place in self._between(*window).tolist()[::-1]:
+            if events.kind[place] != EventKind.READ:
+                is_own = events.thread[place] == events.thread[window.last] and events.kind[place] == EventKind.WRITE
+                differs = np.isin(events.tag[place], KNOWN) and not self._agree(place, window.first)
+                return int(place) if is_own and differs else None
+        return None
+
+    def windows(self, sites: set[int]) -> Iterator[_Window]:
+        """Those into which another thread came, by their ends; a few of each place in the code."""
+        events = self._events
+        first, last = self._all(sites)
         self._put_back = dict(zip(first.tolist(), last.tolist(), strict=True))
         number: Counter[int] = Counter()
         for one, other in zip(first.tolist(), last.tolist(), strict=True):
@@ -186,9 +280,10 @@ class _Search:
             return None
         if self._hearsay.reached(read, window.last):
             return None
-        seqs = [None if each is None else int(self._events.seq[each]) for each in (own, again)]
-        first, seen, last = (int(self._events.seq[each]) for each in (write, read, window.last))
-        return Intermediate(int(self._events.location[read]), first, seen, last, *seqs)
+        location = int(self._events.location[read])
+        first, seen, last = (int(self._events.seq[place]) for place in (write, read, window.last))
+        used, kept = (None if each is None else int(self._events.seq[each]) for each in (own, again))
+        return Intermediate(location, first, seen, last, used, kept)
 
     def _stays(self, back: int, again: int) -> bool:
         """Whether the other thread put back what it had read after the first one had taken that away."""

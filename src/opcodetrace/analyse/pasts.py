@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -334,6 +334,45 @@ class Hearsay:
                 return True
         return False
 
+    def has_reached(self, lane: int, since: int, other: int, until: int, but: Collection[int]) -> bool:
+        """The same of what a lane had done at one seq, and of what another lane knew at a later one: by all but some
+        objects of synchronisation (`but`), which it is asked about."""
+        start, end = np.searchsorted(self._trace.events.seq, (since, until)).tolist()
+        if end - start > min(MAX_BETWEEN, self._left):
+            return True
+        self._left -= end - start
+        first, target = self._lane(lane, since), self._lane(other, until)
+        knows = {first}
+        told: set[int] = set()  # locations where one who knows wrote last
+        touched: set[int] = set()
+        released: set[int] = set()  # locks that one who knows has released, other than the first
+        for seq, step in self._steps(start - 1, end, since, until, first):
+            if isinstance(step, Order):
+                if self._lane(step.one, step.seq - 1) in knows and step.seq > since:
+                    knows.add(self._lane(step.other, step.until))
+            elif isinstance(step, Synchronisation):
+                thread, number = self._lane(step.thread, seq), step.object
+                if number is None or number in but:
+                    continue
+                if thread in knows:
+                    touched |= {number} & self._tell
+                    released |= {number} if step.operation == Act.RELEASE and thread != first else set()
+                elif number in touched or (number in released and step.operation == Act.ACQUIRE and thread != target):
+                    knows.add(thread)
+            else:
+                thread, kind, location, _, repeats, counts = step
+                thread = self._lane(thread, seq)
+                if kind == EventKind.READ:
+                    if location in told and not counts:
+                        knows.add(thread)
+                elif thread in knows and not repeats:
+                    told.add(location)
+                else:
+                    told.discard(location)
+            if target in knows:
+                return True
+        return False
+
     @cached_property
     def _whole_of(self) -> dict[int, int]:
         """By the location of an item: its container as a whole, if that is a location of the run."""
@@ -354,7 +393,9 @@ class Hearsay:
     def _lane(self, lane: int, seq: int) -> int:
         return self._thread_of[lane] if lane in self._thread_of else self._pasts.lanes.of(lane, seq)
 
-    def _steps(self, one: int, other: int, start: int, end: int) -> Iterator[tuple[int, _Step]]:
+    def _steps(
+        self, one: int, other: int, start: int, end: int, first: int | None = None
+    ) -> Iterator[tuple[int, _Step]]:
         """All that may tell of something between two events, in order."""
         events = self._trace.events
         part = one + 1 + np.flatnonzero(events.kind[one + 1 : other] <= EventKind.DELETE)
@@ -371,7 +412,7 @@ class Hearsay:
         orders = self._pasts.lane_orders[bisect.bisect_left(self._until, start) : bisect.bisect_right(self._until, end)]
         seqs, rows = self._synchronised
         among = slice(bisect.bisect_right(seqs, start), bisect.bisect_left(seqs, end))
-        first = self._lane(int(events.thread[one]), start)
+        first = self._lane(int(events.thread[one]), start) if first is None else first
         heard = self._trace.callbacks.heard
         at = [bisect.bisect_left(heard, seq, key=operator.itemgetter(1)) for seq in (start, end)]
         seen = heard[slice(*at)]

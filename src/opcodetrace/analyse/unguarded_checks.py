@@ -74,6 +74,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     trace = evidence.trace
     events, checks = trace.events, evidence.checks
     tests = {site.id: answers for site in trace.sites.values() if (answers := dict(_answers(trace, site)))}
+    tests = checks.kept_or_made | tests
     more = {site.id: answers for site in trace.sites.values() if (answers := _asking_more(site))}
     if not can_be_judged(trace):
         return
@@ -85,7 +86,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     led = _leading_to(trace, tests, called)
     search = _Search(evidence, tests, more, led)
     acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests | more)
-    acts = np.union1d(acts, search.relied_on.acts)
+    acts = np.union1d(acts[~_is_kept(evidence, acts)], search.relied_on.acts)
     acts = np.union1d(acts, checks.copies.acts((events.kind <= EventKind.DELETE) & (events.location >= 0)))
     if not len(acts):
         return
@@ -153,6 +154,15 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
             read=read,
             outdated_by=change,
         )
+
+
+def _is_kept(evidence: Evidence, acts: Array) -> Array:
+    """Which of some writes only put back what was there (`kept_or_made`): all but a few, if it is kept."""
+    events, sites = evidence.trace.events, list(evidence.checks.kept_or_made)
+    source = evidence.sources.place[acts]
+    same = (events.tag[source] == events.tag[acts]) & (events.word[source] == events.word[acts])
+    kept: Array = np.isin(events.site[acts], sites) & (source >= 0) & same
+    return kept
 
 
 def _since(checked: Checked, act: int) -> Window:
@@ -268,8 +278,11 @@ class _Search:
         if not self._asks_alike(found, other) and not (self.leads_to(act, other) and not found.way):
             return False
         between = self._between(act, other)
-        changes = (place for place in between if events.kind[place] != EventKind.READ)
-        if not all(self._is_of_another(place, found, act) for place in changes):
+        changes = (
+            place for place in between if events.kind[place] != EventKind.READ and not self._puts_back(place, act)
+        )
+        fills = self._checks.fills
+        if not all(self._is_of_another(place, found, act) or fills.goes_on(place, act) for place in changes):
             return False  # what the other check found is not by this act
         looks = (
             place
@@ -291,6 +304,12 @@ class _Search:
         if found.refuses and self._acts_again(pair, anywhere=True):
             return False
         return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
+
+    def _puts_back(self, place: int, act: int) -> bool:
+        """Whether a write keeps what an act had stored (`kept_or_made`)."""
+        events = self._events
+        same = events.tag[place] == events.tag[act] and events.word[place] == events.word[act]
+        return bool(same) and int(events.site[place]) in self._checks.kept_or_made
 
     def _is_part(self, place: int, found: Checked, pair: Pair) -> bool:
         """Whether a look is one of several that the other thread's check consists of."""
@@ -494,6 +513,8 @@ class _Search:
         if location.kind is LocationKind.WHOLE and act == change and REMOVES in self._harm.expression(act):
             is_of_it = is_for_an_item(trace.sites[int(events.site[found.check])])
             return found.answer == "present" and is_of_it
+        if act == change and self._checks.fills.is_one(found, act):
+            return True
         syntax = self._checks.called.activations.syntax
         if act == change and is_undone_by_taking(trace, syntax, found, [act], act):
             return True

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from opcodetrace.analyse.asked_of_none import uses_of_none
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.uncaught import uncaught_failures
-from opcodetrace.findings.protocol import Kind
+from opcodetrace.findings.protocol import Kind, queue_words
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent
+from opcodetrace.trace.sync import Act
 
 NAME = "failed access"
 CHECK = "check"
@@ -70,17 +71,22 @@ class FailedAccessKind(Kind):
                 locations.append(each.flagged_at)
             yield Finding(NAME, severity, Certainty.PROVEN, roles, tuple(locations))
 
+        for one in evidence.queue_checks.failed:
+            roles = {CHECK: one.check, CHANGE: one.other, FAILURE: one.act}
+            yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (), (one.queue,))
+
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "access", "accesses")
         verb = "failed" if total.low else "may have failed"
         return f"{number[0].upper()}{number[1:]} {verb} because of another thread's change{self.where(total)}."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
-        return f"access to {what} at {places[FAILURE]} failed, changed at {places[CHANGE]}"
+        return f"access to {what or 'a queue'} at {places[FAILURE]} failed, changed at {places[CHANGE]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         check, seen, change, failure = (teller.step(role) for role in (CHECK, SEEN, CHANGE, FAILURE))
         if change is None or failure is None:
+            yield from _of_queue(teller)
             return
         one, other = teller.lane(failure.thread), teller.lane(change.thread)
         share, flag = teller.step(SHARE), teller.step(FLAG)
@@ -121,14 +127,14 @@ class FailedAccessKind(Kind):
         yield "It would be excluded if both held the same lock: the first from its check to its access."
 
     def how_sure(self, teller: Teller) -> str:
-        if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
+        if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None and teller.sync(CHECK) is None:
             return "Proven: the trace shows the accesses; the exception ended the thread, or was only reported."
         if teller.severity is Severity.HAPPENED:
             return "Proven: the trace shows the three accesses, and the code that the check decides upon the access."
         return "Possible: in other orders that agree with the recording, the change came before the thread looked."
 
     def remark(self, role: str, teller: Teller) -> str | None:
-        change = teller.step(CHANGE)
+        change = teller.step(CHANGE) or teller.sync(CHANGE)
         if change is None:
             return None
         other = teller.lane(change.thread)
@@ -137,6 +143,25 @@ class FailedAccessKind(Kind):
         if teller.step(SHARE) is not None or (failure is not None and failure.seq < change.seq):
             remarks[CHANGE] = "too late"
         return remarks.get(role)
+
+
+def _of_queue(teller: Teller) -> Iterator[str]:
+    """Of a look at a queue, by which something was taken out, or put in."""
+    check, change, failure = (teller.sync(role) for role in (CHECK, CHANGE, FAILURE))
+    if check is None or change is None or failure is None or None in (check.site, change.site, failure.site):
+        return
+    one, other = teller.lane(failure.thread), teller.lane(change.thread)
+    looked, came, failed = (teller.place(each.site) for each in (check, change, failure))  # type: ignore[arg-type]
+    takes = failure.operation == Act.GET
+    changed, found = ("took an item", "found none") if takes else ("put one in", "found no room")
+    yield (
+        f"{one} looked at {queue_words(teller, failure)} ({looked}), then {other} {changed} ({came}), so that "
+        f"{one} {found} ({failed})."
+    )
+    yield (
+        f"It would be excluded if {failed} were to find out by itself, without the look, with "
+        f"{'queue.Empty' if takes else 'queue.Full'} handled; or if both held the same lock."
+    )
 
 
 FAILED_ACCESS = FailedAccessKind()

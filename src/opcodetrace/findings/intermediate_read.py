@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.intermediate_reads import intermediate_reads
+from opcodetrace.analyse.intermediate_reads import intermediate_reads, possible_reads
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller
@@ -34,13 +34,14 @@ class IntermediateReadKind(Kind):
     in_order = False
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in intermediate_reads(evidence):
+        told = list(intermediate_reads(evidence))
+        for each in (*told, *possible_reads(evidence, told)):
             roles = {WRITE: each.write, READ: each.read, BACK: each.back}
             if each.own is not None:
                 roles[OWN] = each.own
             if each.again is not None:
                 roles[AGAIN] = each.again
-            yield Finding(NAME, Severity.HAPPENED, Certainty.PROVEN, roles, (each.location,))
+            yield Finding(NAME, each.severity, Certainty.PROVEN, roles, (each.location,))
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
         return f"{what} written at {places[WRITE]}, read at {places[READ]}, put back at {places[BACK]}"
@@ -50,19 +51,37 @@ class IntermediateReadKind(Kind):
         if write is None or read is None or back is None:
             return
         one, other = teller.lane(write.thread), teller.lane(read.thread)
+        again = teller.step(AGAIN)
+        if teller.severity is not Severity.HAPPENED and again is not None:
+            otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
+            yield (
+                f"{one} {teller.did(write)} to {teller.label} for a moment, and then put back what had been there "
+                f"({teller.place(back.site)}). In this run, {other} read it after that ({teller.place(read.site)}), "
+                f"and put back what it had read ({teller.place(again.site)})."
+            )
+            yield (
+                f"{otherwise} it could read it in between, and what was to be there for a moment would stay. Hand the "
+                f"value on as an argument, keep it in a threading.local(), or hold one lock throughout."
+            )
+            return
         yield (
             f"{one} {teller.did(write)} to {teller.label} for its own use, {other} read that "
             f"({teller.place(read.site)}), and then {one} put back what had been there ({teller.place(back.site)})."
         )
-        again = teller.step(AGAIN)
         if again is not None:
             yield f"Later {other} put back what it had read ({teller.place(again.site)}), so that it stayed there."
         yield "Hand the value on as an argument, keep it in a threading.local(), or hold one lock throughout."
 
     def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.GIL_ONLY:
+            return "As far as was seen, only the GIL prevents it. Nothing was seen that makes one wait for the other."
+        if teller.severity is Severity.POSSIBLE:
+            return "Possible: nothing was seen that makes one of the two wait for the other."
         return "Proven: the trace shows the accesses and their values; the code, that the old value is put back."
 
     def remark(self, role: str, teller: Teller) -> str | None:
+        if teller.severity is not Severity.HAPPENED:
+            return "could come in between" if role == READ else None
         return "there for a MOMENT only" if role == READ else None
 
 

@@ -13,6 +13,7 @@ from opcodetrace.findings.grouping import grouped
 from opcodetrace.trace.finding import Certainty, Count, Finding, Findings, Severity
 from opcodetrace.trace.finding_kind import FindingKind, Need, Role, Teller, Total
 from opcodetrace.trace.quantity import extent
+from opcodetrace.trace.report_step import SyncStep
 
 # Of what only the GIL prevents, if it is not known whether all in between is the interpreter's own.
 UNLESS_CODE_RUNS = "unless code of the program runs there (a property, an operator written in Python)"
@@ -90,8 +91,13 @@ class PossibleKind(Kind):
     fails_check = False
 
     def counts(self, evidence: Evidence, found: list[Finding]) -> Iterable[Count]:
-        at = Counter(finding.locations[0] for finding in found)
+        at = Counter(finding.locations[0] if finding.locations else None for finding in found)
         return [Count(self.name, location, number, number) for location, number in at.items()]
+
+
+def queue_words(teller: Teller, step: SyncStep) -> str:
+    """The queue of an operation, by its name if the source shows one."""
+    return "a queue" if step.object is None or step.object.label.startswith("<") else teller.lock(step)
 
 
 def find_all(kinds: Mapping[str, Kind], evidence: Evidence) -> Findings:

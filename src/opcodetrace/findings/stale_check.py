@@ -94,6 +94,8 @@ class StaleCheckKind(Kind):
                 f"That was made of what it had read before ({teller.place(read.site)}), and {other} had changed "
                 f"({teller.place(outdated.site)}). So what is out of date stays there."
             )
+        elif check is not None and act.whole and act.value is ABSENT and check.value == 0:
+            yield "So it may have been filled twice."
         elif check is not None and act.whole and act.value is ABSENT:
             yield "So no item was left, though one was to stay."
         elif check is not None and act.whole:

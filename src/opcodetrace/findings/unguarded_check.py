@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.unguarded_checks import unguarded_checks
-from opcodetrace.findings.protocol import PossibleKind
+from opcodetrace.findings.protocol import PossibleKind, queue_words
 from opcodetrace.trace.event import ABSENT, EventKind, Opaque
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import quantity
 from opcodetrace.trace.report_step import AccessStep
 from opcodetrace.trace.site import Operation
+from opcodetrace.trace.sync import Act
 
 NAME = "unguarded check"
 CHECK = "check"
@@ -63,19 +64,26 @@ class UnguardedCheckKind(PossibleKind):
                 roles = {FLAG: each.flag, **roles}
                 locations.append(each.acts_at)
             yield Finding(NAME, severity, certainty, roles, tuple(locations))
+        for one in evidence.queue_checks.unguarded():
+            roles = {CHECK: one.check, ACT: one.act, OTHER_CHECK: one.other}
+            yield Finding(NAME, Severity.POSSIBLE, Certainty.PROVEN, roles, (), (one.queue,))
 
     def headline(self, total: Total) -> str:
+        if not total.places:
+            return "Checks of a queue are unguarded, as far as was seen."
         if total.label is None:
             return f"Checks of {quantity(total.places, 'location')} are unguarded, as far as was seen."
         cells = f" (at {total.cells:,} locations of that name)" if total.cells > 1 else ""
         return f"Checks of {total.label}{cells} are unguarded, as far as was seen."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
-        return f"check of {what} at {places[CHECK]} unguarded until it is acted on at {places[ACT]}"
+        of = what or "a queue"
+        return f"check of {of} at {places[CHECK]} unguarded until it is acted on at {places[ACT]}"
 
     def sentences(self, teller: Teller) -> Iterable[str]:
         check, act, other, change = (teller.step(role) for role in (CHECK, ACT, OTHER_CHECK, CHANGE))
         if check is None or act is None:
+            yield from _of_queue(teller)
             return
         flag = teller.step(FLAG)
         if flag is not None and change is not None:
@@ -86,18 +94,20 @@ class UnguardedCheckKind(PossibleKind):
             yield from _overtaken(teller, act, change, read, outdated)
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
+        fills = check.whole and check.value == 0 and act.value is ABSENT
         copies = check.whole and check.value is ABSENT  # of what is counted or asked for, there is a value
+        did = f"filled it ({teller.place(act.site)})" if fills else _did(teller, act)
         if copies:
-            did = f"asked for an item ({teller.place(act.site)})" if act.kind == EventKind.READ else _did(teller, act)
+            did = f"asked for an item ({teller.place(act.site)})" if act.kind == EventKind.READ else did
             yield f"{name} went over what was in {teller.label} ({at}), and {did}."
         else:
-            yield f"{name} checked {teller.label} ({at}), and by that it {_did(teller, act)}."
+            yield f"{name} checked {teller.label} ({at}), and by that it {did}."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
             same = "the same check" if other.site == check.site else f"one like it ({teller.place(other.site)})"
             yield (
                 f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
-                f"between, and would {_twice(act)}."
+                f"between, and would {'fill it, too' if fills else _twice(act)}."
             )
         if teller.certainty is Certainty.INFERRED and copies:
             yield "That both may want the same item is inferred: in this run it was another one."
@@ -122,7 +132,36 @@ class UnguardedCheckKind(PossibleKind):
     def remark(self, role: str, teller: Teller) -> str | None:
         if teller.step(FLAG) is not None:
             return {FLAG: "set too early", CHANGE: "only now"}.get(role)
+        if teller.sync(ACT) is not None and role == CHECK:
+            return "looks at the queue"
         return "could come in between" if role in (OTHER_CHECK, CHANGE) else None
+
+
+def _of_queue(teller: Teller) -> Iterator[str]:
+    """Of a look at a queue, and what was done with the queue by it."""
+    check, act, other = (teller.sync(role) for role in (CHECK, ACT, OTHER_CHECK))
+    if check is None or act is None or other is None or None in (check.site, act.site, other.site):
+        return
+    name, looked, did = teller.lane(act.thread), teller.place(check.site), teller.place(act.site)  # type: ignore[arg-type]
+    takes = act.operation == Act.GET
+    what = "took the last item" if takes else "put something in"
+    yield f"{name} looked at {queue_words(teller, act)} ({looked}), and by that it {what} ({did})."
+    came = teller.place(other.site)  # type: ignore[arg-type]
+    if other.operation == Act.GET:
+        yield (
+            f"In this run, {teller.lane(other.thread)} had to wait for an item after that ({came}). In another run it "
+            f"could come in between, and would take that one; {name} would find none."
+        )
+    else:
+        found = "nothing in it" if takes else "no room"
+        yield (
+            f"In this run, {teller.lane(other.thread)} looked after that ({came}), and found {found}. In another run "
+            f"it could do so in between, and both would go on, one of them in vain."
+        )
+    yield (
+        f"Let {did} find out by itself, without the look: handle "
+        f"{'queue.Empty' if takes else 'queue.Full'}. Or hold one lock from {looked} to {did}."
+    )
 
 
 def _too_early(

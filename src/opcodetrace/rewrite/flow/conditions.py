@@ -30,7 +30,7 @@ _ENDS = (("constant", "int", "0"), ("constant", "int", "-1"))  # the text of the
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
 _ITEM_METHODS = ("get", "pop", "setdefault", "__getitem__", "__setitem__", "__contains__")
-ADDS = frozenset(["append", "add"])  # methods that put one item into a container
+ADDS = frozenset(["append", "add", "extend"])  # methods that put items into a container
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -229,7 +229,7 @@ class Conditions:
             if way is not None and not way[0]:
                 answers |= self._truths(branch, way[1])
             if asked == UNREACHED and way is not None:
-                answers |= self._asked_of_one(branch, *way)
+                answers |= self.asked_of_one(branch, *way)
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -281,7 +281,7 @@ class Conditions:
         is_taken = successor == jump.target
         return jump.name.endswith("_NONE"), is_taken != ("IF_FALSE" in jump.name or "IF_NOT_NONE" in jump.name)
 
-    def _asked_of_one(self, branch: int, is_for_none: bool, is_so: bool) -> dict[int, str]:
+    def asked_of_one(self, branch: int, is_for_none: bool, is_so: bool) -> dict[int, str]:
         """The same if what is tested is one of several values: of each read that, if it was made, gave the value."""
         found = {}
         for variable in self._variables_behind(branch):

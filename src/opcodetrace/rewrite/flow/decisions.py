@@ -223,8 +223,17 @@ class Decisions:
         way = self._conditions.way(branch, successor) if branch in self._run.conditions else None
         if way is not None:
             yield from self._of_value(self._run.conditions[branch], *way)
+            yield from self._if_called(branch, *way)
             if self._run.instructions[branch].name in TRUTH_TESTS and not way[0]:
                 yield Question(branch, "true" if way[1] else "false", "__bool__")
+
+    def _if_called(self, branch: int, is_for_none: bool, is_so: bool) -> Iterator[Question]:
+        """What calls answered, if they were made, that may have given the variable that is tested: `found = None`, then
+        `if self.cache: found = self.cache.get(key)`, then `if found is None`."""
+        for index, answer in self._conditions.asked_of_one(branch, is_for_none, is_so).items():
+            callee = self._callee(index)
+            if answer and callee and index in self._run.given:
+                yield Question(index, answer, callee)
 
     def _of_value(self, nodes: Nodes, is_for_none: bool, is_so: bool, depth: int = 0) -> Iterator[Question]:
         """What is said if it `is_so` that a value is true, or None."""

@@ -54,11 +54,14 @@ class Resolver:
                 for member in {self.root(frozenset((node,))) for node in root} - {root}:
                     self.perhaps_written.setdefault(member, []).append(index)
         self.put_into: dict[Nodes, list[tuple[int, Nodes]]] = {}  # containers that are made here: what is put in, where
+        self.links: dict[Nodes, list[tuple[int, Nodes, Key]]] = {}  # an object: what was read and is linked with it
         for index, (containers, put) in run.puts.items():
             self._note_put(index, containers, put)
         for index, operands in run.targets.items():
             if run.instructions[index].name == "STORE_SUBSCR":
                 self._note_put(index, operands[0], run.stored[index])
+            elif run.instructions[index].name == "STORE_ATTR":
+                self._note_link(index, operands[0], run.stored[index])
         self.cyclic: dict[int, bool] = {}
         self.marks = True  # whether variables that depend on the path get markers, else all that they may be flows in
         self.exceeded: set[int] = set()  # writes whose sources were given up
@@ -93,6 +96,15 @@ class Resolver:
         root = self.root(containers)
         if len(root) == 1 and self._is_made_here(next(iter(root))):
             self.put_into.setdefault(root, []).append((index, put))
+
+    def _note_link(self, index: int, owner: Nodes, value: Nodes) -> None:
+        """Of a linked list: `node.next = self.head`, and then `self.head = node`; or `self.tail.next = node`, and then
+        `self.tail = node`. What is written there is made of what was read there, too."""
+        for one, other in ((owner, value), (value, owner)):
+            root, read = self.root(one), self.root(other)
+            key = self.keys.get(next(iter(read)) // 2) if len(read) == 1 else None
+            if len(root) == 1 and key is not None:
+                self.links.setdefault(root, []).append((index, read, key))
 
     def _is_made_here(self, node: Node) -> bool:
         """Whether it is a container that this code makes: a display, a comprehension, a copy."""
@@ -151,6 +163,9 @@ class Resolver:
             for put_at, put in self.put_into.get(root, ()):
                 if self.path(put_at, consumer, (node // 2,)):
                     self._visit_set(put, put_at, key, True, found, above)
+            for linked_at, read, own in self.links.get(root, ()):
+                if key_may_be(own, key) and self.path(linked_at, consumer, (node // 2,) if node >= 0 else ()):
+                    self._visit_set(read, linked_at, key, True, found, above)
         elif root in above:
             above[root] = True
         elif root:
