@@ -37,7 +37,6 @@ def test_resized(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str
     window = WindowBuilder()
     window.type(1, "list")
     starts, changes = [], []
-    iterations: set[int] = set()
     for number, (step, thread, which, container) in enumerate(steps):
         if number == born:
             window.add(RecordKind.BIRTH, container=A_DICT)
@@ -55,7 +54,6 @@ def test_resized(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str
         seq = window.add(kind, site=site, thread=thread, container=container, key=7, tags=tag)
         if step == "start" or (step in ("ask", "fail") and container == A_DICT):
             starts.append((seq, thread, thing))
-            iterations |= {seq} if step == "start" else set()
         elif step in ("add", "remove") or (step == "append" and container == A_DICT):
             changes.append((seq, thread, thing, site))
     # WHEN each start is asked for the next change by another thread, each change for the latest start, and backwards
@@ -82,13 +80,13 @@ def test_resized(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str
     labels = Labels([], sites.sites, sites.codes)
     found = resized(spool, seen, Births.of(seen), sites, CODES, interned, labels)
     assert sorted(map(tuple, found.pairs.T.tolist())) == sorted(pairs)
-    # AND of what asks for more, the next change by its own thread; and the latest look before each change
+    # AND of each, the next change by its own thread; and the latest look before each change
     acts: set[int] = set()
     for start, thread, thing in starts:
-        if start not in iterations and any(start == each for each, _ in pairs):
+        if any(start == each for each, _ in pairs):
             later = [c[0] for c in changes if c[0] > start and c[1:3] == (thread, thing)]
             acts |= {min(later)} if later else set()
-    decided = acts | {change for start, change in pairs if start not in iterations}
+    decided = acts | {change for _, change in pairs}
     looks: set[int] = set()
     for change, thread, thing, _ in changes:
         earlier = [s[0] for s in starts if s[0] < change and s[1:] == (thread, thing)]

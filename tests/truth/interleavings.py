@@ -226,8 +226,8 @@ def check_programs(
         " JOIN events ON events.run_id = findings.run_id AND events.seq = finding_events.seq"
         " JOIN sites ON sites.id = events.site_id GROUP BY findings.id"
     )
-    assert {kind for kind, _, _ in rows} <= {"unguarded check"}
-    found = {(int(str(line)), str(severity)) for _, severity, line in rows}
+    assert {kind for kind, _, _ in rows} <= {"unguarded check", "unguarded iteration"}
+    found = {(int(str(line)), str(severity)) for kind, severity, line in rows if kind == "unguarded check"}
     return len(found), list(_differences(found, programs, truth))
 
 

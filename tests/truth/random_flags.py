@@ -1,13 +1,13 @@
 """Tiny random programs that set a flag as they begin something, or as it is done; all of their interleavings are gone
 through.
 
-The threads of a program share a function: by a flag it makes something once, and then looks for that. The flag may come
-first or last, and locks may be held for all, for the work, for the check alone, for the look, or by who calls. The
-function is called one after the other, in an order that the generator draws and that the trace does not show, after
-some signals and before others, so in no run anything is missing. The model makes the same accesses in every order that
-locks and signals allow. It is wrong if a thread finds the flag set, and then nothing. With the GIL it does so once more
-with switches only where the interpreter has a switch point: *possible* must be what comes so in one of these,
-*gil-only* what comes so only elsewhere.
+The threads of a program share a function: by a flag it makes something once, and then looks for that. A dictionary may
+be the flag itself, by something that is in it already. The flag may come first or last, and locks may be held for all,
+for the work, for the check alone, for the look, or by who calls. The function is called one after the other, in an
+order that the generator draws and that the trace does not show, after some signals and before others, so in no run
+anything is missing. The model makes the same accesses in every order that locks and signals allow. It is wrong if a
+thread finds the flag set, and then nothing. With the GIL it does so once more with switches only where the interpreter
+has a switch point: *possible* must be what comes so in one of these, *gil-only* what comes so only elsewhere.
 
 The other way round, what comes so must be told if the next call, by another thread, came right after the one that made
 it, and no third thread did anything in between.
@@ -50,6 +50,7 @@ class Way(NamedTuple):
     look: str
     fails: bool = True  # to find nothing is an error
     calls: bool = False  # to make it takes a call, after which the interpreter looks at the eval breaker
+    is_flag: bool = False  # a dictionary that is the flag itself
 
 
 WAYS = [
@@ -60,6 +61,9 @@ WAYS = [
     Way("{} = {{}}", "{}['k'] = 1", "{}.get('k')", fails=False),
     Way("box.{} = None", "box.{} = [1]", "len(str(box.{}))", fails=False),
     Way("{} = {{}}", "{}['k'] = 1", "if 'k' in {}: pass", fails=False),
+    Way("{} = {{}}", "{}['k'] = 1", "{}['k']", is_flag=True),
+    Way("{} = {{}}", "{}['k'] = 1", "{}.get('k')", fails=False, is_flag=True),
+    Way("{} = {{}}", "{}['k'] = 1", "if 'k' in {}: pass", fails=False, is_flag=True),
 ]
 
 
@@ -78,7 +82,7 @@ class Wrong(NamedTuple):
 
 def build(number: int, choose: random.Random, first_line: int) -> Program:
     """A program whose first line is that one."""
-    way, name = choose.choice([*WAYS[:4], *WAYS[:4], *WAYS]), f"made{number}"
+    way, name = choose.choice([*WAYS[:4], *WAYS[:4], *WAYS, *WAYS[7:]]), f"made{number}"
     lines = [f"box.flag{number} = False", way.first.format(name)]
     function = _function(number, way, choose, first_line + len(lines))
     steps, calls = draw_steps(number, choose, [function], held=0.2)
@@ -88,15 +92,16 @@ def build(number: int, choose: random.Random, first_line: int) -> Program:
 def _function(number: int, way: Way, choose: random.Random, line: int) -> Function:
     """With its ops."""
     flag, name = f"box.flag{number}", f"made{number}"
+    is_set = f"{name}['first'] = 1" if way.is_flag else f"{flag} = True"
     writer = Writer(f"act{number}", line)
     held = choose.choice(["", "", "", "all", "check and work", "check", "work", "look"])
     if held in ("all", "check and work", "check"):
         writer.take(choose.randrange(LOCKS - 1))
-    block = writer.check(CHECK, f"if not {flag}:")
-    is_first = choose.random() < 0.75
+    block = writer.check(CHECK, f"if not {name if way.is_flag else flag}:")
+    is_first = way.is_flag or choose.random() < 0.75
     if is_first:
         writer.access(FLAG)
-        writer.write(f"{flag} = True")
+        writer.write(is_set)
     if held == "check":
         # the work comes after the lock has been given up
         writer.write("is_first = True")
@@ -114,13 +119,13 @@ def _function(number: int, way: Way, choose: random.Random, line: int) -> Functi
     writer.write(way.fill.format(name))
     if not is_first:
         writer.access(FLAG)
-        writer.write(f"{flag} = True")
+        writer.write(is_set)
     writer.end(block)
     if held == "check and work":
         writer.give_up()
     if held in ("look", "work"):
         writer.take(choose.randrange(LOCKS - 1))
-    writer.access(LOOK if way.fails else "nothing")
+    writer.access(LOOK if way.fails or way.is_flag else "nothing")
     writer.write(way.look.format(name))
     return writer.function()
 

@@ -176,19 +176,23 @@ def changed(evidence: Evidence, acts: Array, histories: Histories) -> Array:
     return np.concatenate(found, axis=1)
 
 
-def of_wholes(evidence: Evidence, acts: Array) -> tuple[Array, Array]:
-    """The same two of acts that change the size of a dictionary or a set, by a check of how much is in it: those with
-    the next checks by others, and those with changes by others."""
-    resizes, apart = evidence.checks.resizes, _Apart(evidence)
+def of_wholes(evidence: Evidence) -> Array:
+    """Acts that change the size of a dictionary or a set, and the next looks at how much is in it by others."""
+    looks, changes = evidence.checks.resizes.pairs
+    later = looks > changes
+    return _Apart(evidence).pairs(changes[later], looks[later])
+
+
+def taken_out(evidence: Evidence) -> Array:
+    """Acts by copies of a container, each the next change after its copy; and changes by others not far from that."""
+    resizes, copies = evidence.checks.resizes, evidence.checks.copies
     looks, changes = resizes.pairs
-    later = (looks > changes) & np.isin(changes, acts)
-    own = [
+    found = [
         (act, change)
         for look, change in zip(looks.tolist(), changes.tolist(), strict=True)
-        if (act := resizes.next_own(look)) is not None
+        if (act := resizes.next_own(look)) is not None and int(evidence.trace.events.site[act]) in copies.sites
     ]
-    of_own = np.array(own, np.int64).reshape(-1, 2).T
-    return apart.pairs(changes[later], looks[later]), apart.pairs(*of_own[:, np.isin(of_own[0], acts)])
+    return _Apart(evidence).pairs(*np.array(found, np.int64).reshape(-1, 2).T)
 
 
 def first_items(evidence: Evidence) -> Array:

@@ -21,7 +21,7 @@ from opcodetrace.trace.site import Operation
 
 Array = npt.NDArray[Any]
 
-_ASK = (Operation.TEST, Operation.CALL)
+_LOOKS = (Operation.TEST, Operation.CALL, Operation.ITERATE)
 
 
 class Resizes:
@@ -56,7 +56,7 @@ class Resizes:
         if resized is None or not resized.pairs.shape[1] or not self._whole_of:
             return np.empty((2, 0), np.int64)
         looks, changes = np.searchsorted(self._events.seq, resized.pairs)
-        asking = [number for number, site in self._trace.sites.items() if site.operation in _ASK]
+        asking = [number for number, site in self._trace.sites.items() if site.operation in _LOOKS]
         which = np.isin(self._events.site[looks], asking) & np.isin(changes, list(self._whole_of))
         found: Array = np.stack([looks[which], changes[which]])
         return found

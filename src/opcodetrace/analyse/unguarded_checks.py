@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.answers import OF_NOTHING, holds_after
 from opcodetrace.analyse.called_checks import Tests
-from opcodetrace.analyse.check_pairs import Pair, changed, closest, first_items, of_wholes, repeated
+from opcodetrace.analyse.check_pairs import Pair, changed, closest, first_items, of_wholes, repeated, taken_out
 from opcodetrace.analyse.checks import Checked, begins_between, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
@@ -88,12 +88,13 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     acts = checks.made_by_one(events.kind <= EventKind.DELETE, tests | more)
     acts = np.union1d(acts[~_is_kept(evidence, acts)], search.relied_on.acts)
     acts = np.union1d(acts, checks.copies.acts((events.kind <= EventKind.DELETE) & (events.location >= 0)))
+    acts = np.union1d(acts, checks.resizes.of_any)
     if not len(acts):
         return
     pairs_of = [repeated(evidence, acts, either), repeated(evidence, acts, led)]
-    as_whole, by_others = of_wholes(evidence, acts)
-    repetitions = closest(evidence, np.concatenate([*pairs_of, as_whole], axis=1))
-    changes = closest(evidence, np.concatenate([changed(evidence, acts, checks.histories), by_others], axis=1))
+    repetitions = closest(evidence, np.concatenate([*pairs_of, of_wholes(evidence)], axis=1))
+    by_others = [changed(evidence, acts, checks.histories), taken_out(evidence)]
+    changes = closest(evidence, np.concatenate(by_others, axis=1))
     found: dict[Pair, Checked] = {
         pair: checked
         for pairs, check_of in ((repetitions, search.check_repeated), (changes, search.check_changed))
@@ -288,7 +289,7 @@ class _Search:
             place
             for place in between
             if not self._is_part(place, found, pair)
-            and self._looks(place, act)
+            and (self._looks(place, act) or self._asks_the_whole(place, found, act))
             and not self._is_of_another(place, found, act)
         )
         if any(self._had_heard(other, place) for place in looks):
@@ -388,6 +389,11 @@ class _Search:
             tries or int(self._events.site[place]) in self._sites_of_checks
         )
 
+    def _asks_the_whole(self, place: int, found: Checked, act: int) -> bool:
+        """Whether another thread asked how much was in a dictionary or a set: perhaps to act by that."""
+        is_other = self._events.thread[place] != self._events.thread[act]
+        return self._whole(found, act) is not None and bool(is_other) and type(self._events[place].value) is int
+
     def _had_heard(self, place: int, earlier: int) -> bool:
         """Whether it is the same thread, or one that had waited for the other to be past that."""
         is_own = bool(self._events.thread[place] == self._events.thread[earlier])
@@ -439,8 +445,12 @@ class _Search:
         """Whether the other thread makes the same copy, after an item was taken out, and would ask for it, too."""
         act, other = pair
         over = self._checks.copies.at(int(self._events.site[act]))
+        before = (
+            place for place in self._between(act, other) if self._events.thread[place] != self._events.thread[act]
+        )
         return (
             not copied.changes
+            and not any(self._had_heard(other, place) for place in before)
             and over is not None
             and over.is_for_each
             and bool(self._events.kind[act] == EventKind.DELETE)
@@ -518,6 +528,8 @@ class _Search:
         syntax = self._checks.called.activations.syntax
         if act == change and is_undone_by_taking(trace, syntax, found, [act], act):
             return True
+        if self._whole(found, act) is not None and act != change:
+            return False  # of each change it is known that it took one: that need not be the last one
         if location.kind is LocationKind.WHOLE:  # perhaps nothing is left
             return found.answer in _OF_MORE and any(word in self._harm.expression(change) for word in _EMPTIES)
         needs_it = location.kind is LocationKind.ITEM and events.kind[act] != EventKind.WRITE

@@ -117,9 +117,8 @@ def resized(
         order = order[np.arange(len(order)) - np.searchsorted(places, places) < CLOSEST]
         found.append(np.stack([look[order], change[order]]))
     look, change = np.concatenate(found, axis=1)
-    asks_more = ~begins[table.indexes(looks.sites[look])]
-    own = _own_next(looks, changes, np.unique(look[asks_more]))
-    decided = np.union1d(own, change[asks_more])
+    own = _own_next(looks, changes, np.unique(look))
+    decided = np.union1d(own, change)
     before = len(looks.seqs) - 1 - _own_next(_backwards(changes), _backwards(looks), len(changes.seqs) - 1 - decided)
     own = np.union1d(own, _own_next(looks, changes, before))
     pairs = np.stack([looks.seqs[look], changes.seqs[change]])
