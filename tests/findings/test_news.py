@@ -26,6 +26,7 @@ box, other, odd, jobs, total = Box(), Box(), Odd(), {1: Box()}, 0
 box.rate, box.level, box.name, box.done, box.job, box.number, box.none = 1, 1, "a", False, other, 1.5, None
 box.shown, box.pair, box.gone = "", (0, 0), 1
 lock = threading.Lock()
+MOST = 100
 reader, writer = os.pipe()
 def slowly():
     count = box.count
@@ -75,11 +76,28 @@ POSSIBLE = {
         "if box.job is not None: box.job.of_late\nslowly()",
     ),
     "a text that is written again": ("slowly()\nbox.name = 'b'\nbox.name = 'a'", "if box.name == 'a': slowly()"),
+    "its truth is asked": (CHANGE, "if box.rate: slowly()"),
+    "whether it is None": ("box.job = other\nslowly()\nbox.job = Box()", "if box.job is not None: slowly()"),
+    "a limit that is far away": (CHANGE, "n = box.rate\nif n > 9: return\nif 7 <= n or not n: return\nslowly()"),
+    "a limit that is a constant": (CHANGE, "if rate() >= MOST: return\nslowly()"),
+    "one of two that are asked": (CHANGE, "n = box.level and box.rate\nslowly()"),
+    "none of them": (CHANGE, "box.level = 5 if box.rate else 6\nslowly()"),
+    "a loop that ends": (CHANGE, "while box.rate > 5: pass\nslowly()"),
     "a decision by another one": (CHANGE, "n = box.rate\nif box.level == 1: slowly()"),
 }
 NONE = {
     "it is compared": (CHANGE, "if box.rate == 2: slowly()"),
     "a variable is compared": (CHANGE, "n = box.rate\nm = n + 1\nif m == 3: slowly()"),
+    "its truth is asked": ("slowly()\nbox.rate = 0", "if not box.rate: slowly()"),
+    "whether it is None": ("box.job = None\nslowly()\nbox.job = Box()", "if box.job is not None: slowly()"),
+    "its limit": (CHANGE, "n = box.rate\nif n < 2: return\nslowly()"),
+    "its limit, the other way round": (CHANGE, "if 2 > box.rate: return\nslowly()"),
+    "a limit that changes": (CHANGE, "if box.rate > box.level: slowly()"),
+    "a limit that is below another one": (CHANGE, "if 0 < box.rate < 2: return\nslowly()"),
+    "a limit that is given": (CHANGE, "def go(most):\n    if box.rate < most: return\n    slowly()\ngo(2)"),
+    "one of two that are asked": (CHANGE, "if (box.level and box.rate) == 2: slowly()"),
+    "which of two": ("slowly()\nbox.rate = 0", "n = 1 if box.rate else 2\nif n == 2: slowly()"),
+    "its sign": (CHANGE, "if -box.rate == -2: slowly()"),
     "it is compared, and that is stored": (CHANGE, "is_two = box.rate == 2\nif is_two: slowly()"),
     "what it was stored into is compared": (CHANGE, "box.level = box.rate + 1\nif box.level == 3: slowly()"),
     "a global that it was stored into": (CHANGE, "total = box.rate + 1\nif total == 3: slowly()"),

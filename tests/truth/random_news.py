@@ -46,11 +46,28 @@ class Program(NamedTuple):
     lines: list[str]
 
 
+class _Handed(NamedTuple):
+    """By which attribute one function tells another one what it has done."""
+
+    name: str
+    value: int
+    counted: str
+
+
 class _Function:
     """Writes one."""
 
-    def __init__(self, number: int, place: int, choose: random.Random, line: int, count: int | None) -> None:
+    def __init__(
+        self,
+        number: int,
+        place: int,
+        choose: random.Random,
+        line: int,
+        count: int | None,
+        handed: _Handed | None,
+    ) -> None:
         """`count`: the line of the function that counts, if it may decide something."""
+        self._handed = handed
         self._box, self._choose = f"box{number}", choose
         self._number, self._count_line = number, count
         self._writer = Writer(f"act{number}_{place}", line)
@@ -60,8 +77,15 @@ class _Function:
         data = [self._write, self._copy, self._copy, self._read, self._show, self._count, self._give, self._both]
         decide = [self._decide, self._decide_by_n, self._get_and_decide, self._repeat, self._fail, self._be_late]
         decide += [self._choose_object, self._choose_function, self._decide_by_text, self._decide_at_once]
+        if handed is not None and not place:
+            choose.choice(data)()
+            self._count()
+            self._line(f"{self._box}.{handed.name} = {handed.value}", f"write {handed.name} {handed.value}")
+            return
         for _ in range(choose.choice([1, 2, 2, 3])):
             choose.choice(data if count is None else data + decide)()
+        if handed is not None:
+            choose.choice(decide)()
         if choose.random() < 0.6:
             self._count()
 
@@ -73,7 +97,15 @@ class _Function:
 
     # --- what the lines of a statement do
 
+    def _asked(self, *others: str) -> tuple[str, int]:
+        """An attribute, and the value for which it is asked."""
+        if self._handed is not None and self._choose.random() < 0.7 and self._handed.name not in others:
+            return self._handed[:2]
+        return self._name(*others), self._choose.choice(VALUES)
+
     def _name(self, *others: str) -> str:
+        if self._handed is not None and self._choose.random() < 0.3 and self._handed.name not in others:
+            return self._handed.name
         return self._choose.choice([each for each in NAMES if each not in others])
 
     def _line(self, text: str, *accesses: str) -> None:
@@ -104,7 +136,9 @@ class _Function:
 
     def _read(self) -> None:
         self._given = name = self._name()
-        self._line(f"n = {self._box}.{name}", f"read {name} {NUMBER}")
+        added = self._choose.choice([0, 0, 1])
+        text = f"{self._box}.{name} + 1" if added else f"{self._box}.{name}"
+        self._line(f"n = {text}", f"read {name} {NUMBER}", f"add {NUMBER} {added}")
 
     def _give(self) -> None:
         if not self._given:
@@ -128,6 +162,8 @@ class _Function:
             self._writer.write("pass")
             return
         name = self._choose.choice(left)
+        if self._handed is not None and self._choose.random() < 0.7 and self._handed.counted in left:
+            name = self._handed.counted
         if self._choose.random() < 0.5:
             self._line(f"{self._box}.{name} += 1", f"begin {name}", f"update {name}")
         else:
@@ -138,7 +174,7 @@ class _Function:
     # --- what decides
 
     def _decide(self) -> None:
-        name, value = self._name(), self._choose.choice(VALUES)
+        name, value = self._asked()
         check = self._check(f"if {self._box}.{name} == {value}:", f"read {name} {WRITTEN}", f"find {WRITTEN} {value}")
         self._count(name)
         self._end(check)
@@ -146,7 +182,7 @@ class _Function:
     def _decide_by_n(self) -> None:
         if not self._given:
             self._read()
-        value = self._choose.choice(VALUES)
+        value = self._asked()[1]
         check = self._check(f"if n == {value}:", f"find {NUMBER} {value}")
         self._count(self._given)
         self._end(check)
@@ -154,13 +190,13 @@ class _Function:
     def _decide_by_text(self) -> None:
         if not self._shown:
             self._show()
-        value = self._choose.choice(VALUES)
+        value = self._asked()[1]
         check = self._check(f"if str(text) == '{value}':", f"find {SHOWN} {value}")
         self._count(self._shown)
         self._end(check)
 
     def _get_and_decide(self) -> None:
-        name, value = self._name(), self._choose.choice(VALUES)
+        name, value = self._asked()
         check = self._check(
             f"if {name}{self._number}() == {value}:", f"read {name} {WRITTEN}", f"find {WRITTEN} {value}"
         )
@@ -168,7 +204,7 @@ class _Function:
         self._end(check)
 
     def _repeat(self) -> None:
-        name, value = self._name(), self._choose.choice(VALUES)
+        name, value = self._asked()
         check = self._check(
             f"for _ in range({self._box}.{name} == {value}):", f"read {name} {WRITTEN}", f"find {WRITTEN} {value}"
         )
@@ -176,13 +212,13 @@ class _Function:
         self._end(check)
 
     def _decide_at_once(self) -> None:
-        name, value = self._name(), self._choose.choice(VALUES)
+        name, value = self._asked()
         self._passed.add(name)
         self._line(f"if {self._box}.{name} != {value}: return", f"read {name} {WRITTEN}", f"find {WRITTEN} {value}")
         self._return_if_not()
 
     def _fail(self) -> None:
-        name, value = self._name(), self._choose.choice(VALUES)
+        name, value = self._asked()
         self._passed.add(name)
         self._line(f"try: {{{value}: 0}}[{self._box}.{name}]", f"read {name} {WRITTEN}", f"find {WRITTEN} {value}")
         self._writer.write("except KeyError: return")
@@ -199,7 +235,7 @@ class _Function:
         self._writer.access("check", -1)
 
     def _choose_object(self) -> None:
-        name, value = self._name(), self._choose.choice(VALUES)
+        name, value = self._asked()
         left = sorted(set(NAMES) - {name} - self._passed)
         if not left:
             return
@@ -213,7 +249,7 @@ class _Function:
         )
 
     def _choose_function(self) -> None:
-        name, value = self._name("c"), self._choose.choice(VALUES)
+        name, value = self._asked("c")
         if "c" in self._passed:
             return
         self._line(
@@ -248,6 +284,12 @@ def _after(memory: Memory, op: Op, thread: int) -> tuple[Memory, bool]:
         case "read":
             value = memory.values[ALL.index(given[0])]
             slots = tuple(value if slot == int(given[1]) else its for slot, its in enumerate(own.slots))
+            return _of_thread(memory, thread, own._replace(slots=slots)), True
+        case "add":
+            slots = tuple(
+                min((its or 0) + int(given[1]), MORE) if slot == int(given[0]) else its
+                for slot, its in enumerate(own.slots)
+            )
             return _of_thread(memory, thread, own._replace(slots=slots)), True
         case "find":
             return _of_thread(memory, thread, own._replace(found=own.slots[int(given[0])] == int(given[1]))), True
@@ -304,9 +346,13 @@ def _build(number: int, choose: random.Random, first_line: int) -> Program:
     lines += [f"def {name}{name}{number}(): return {box}.{name}, {box}.{name}" for name in NAMES]
     lines.append(f"def count{number}(): {box}.c += 1")
     count = first_line + len(lines) - 1 if decides else None
-    functions = []
+    functions: list[Function] = []
+    handed = None
+    if decides and choose.random() < 0.5:
+        name, counted = choose.sample(NAMES, 2)
+        handed = _Handed(name, (first[NAMES.index(name)] + choose.choice([1, 2])) % MORE, counted)
     for place in range(choose.choice([2, 2, 3])):
-        functions.append(_Function(number, place, choose, first_line + len(lines), count).function())
+        functions.append(_Function(number, place, choose, first_line + len(lines), count, handed).function())
         lines += functions[-1].lines
     steps, calls = draw_steps(number, choose, functions)
     return Program(steps, tuple(first), decides, [*lines, *calls])

@@ -1,8 +1,9 @@
 """What a read tells its thread, of what another thread had done before it wrote there.
 
 Nothing, if the location had held the same before that: the thread would have gone on the same way had it come first.
-And nothing if what it found decides nothing: neither whether or when something is done, nor with which object
-(`value_uses`). What is made of it and stored elsewhere may decide something there.
+And nothing if what it found decides nothing, or nothing otherwise than what was there before: neither whether or when
+something is done, nor with which object (`value_uses`). What is made of it and stored elsewhere may decide something
+there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from opcodetrace.analyse.activations import Part
 from opcodetrace.analyse.made_of import called_name
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.syntax import Tree
-from opcodetrace.analyse.value_uses import Form, Needs, Uses, uses
+from opcodetrace.analyse.value_uses import Condition, Form, Needs, Uses, uses
 from opcodetrace.trace.event import EventKind, Opaque, Value
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
@@ -101,8 +102,10 @@ class News:
         return tag == ValueTag.OTHER and is_same(events[one].value, events[other].value)
 
     def _suits(self, needs: Needs, read: int, before: int) -> bool:
-        """Whether nothing that is made of the one value could not be made of the other."""
+        """Whether nothing that is made of the one value could not be made of the other, or answers otherwise."""
         values = [self._events[place].value for place in (read, before)]
+        if not all(_is_answered_alike(each, *values) for each in needs.conditions):
+            return False
         tags = {int(self._events.tag[place]) for place in (read, before)}
         if tags & {ValueTag.ABSENT, ValueTag.SOME_OBJECT} or (needs.of_one_type and len(tags) > 1):
             return False
@@ -128,7 +131,7 @@ class News:
             written = None if found is None else self._writes(read, part, found, is_its_own=not above)
             if found is None or written is None:
                 return None
-            needs, stores = Needs(*map(max, needs, found.needs)), stores | written
+            needs, stores = needs.joined(found.needs), stores | written
             if not found.returned:
                 return needs, stores
             forms, function = found.returned, part.function.rpartition(".")[2]
@@ -207,6 +210,16 @@ def _gets(node: ast.AST, function: str) -> bool:
             return name == function
         case _:
             return False
+
+
+def _is_answered_alike(condition: Condition, one: Value, other: Value) -> bool:
+    values = one, other
+    if condition.operator not in ("Is", "IsNot") and any(isinstance(each, Opaque | bytes) for each in values):
+        return False  # it may be answered by code of the program, or not all of it is known
+    try:
+        return condition.answer(one) == condition.answer(other)
+    except TypeError:
+        return False
 
 
 def _is_finite(value: Value) -> bool:

@@ -1,6 +1,7 @@
 """Where the value of a read goes in its function, as the source has it: as long as nothing can be decided by it.
 
 It may be copied, added to other numbers, made a text, put into a tuple, given to a local variable, stored and returned.
+It may be asked for its truth or compared with a constant: that decides the same if another value gives the same answer.
 All else that is done with it may decide something: what is done next, for how long, or with which object. That is data
 dependence without control dependence: Ferrante, Ottenstein and Warren, "The program dependence graph" (1987).
 """
@@ -8,9 +9,10 @@ dependence without control dependence: Ferrante, Ottenstein and Warren, "The pro
 from __future__ import annotations
 
 import ast
-from collections.abc import Container
+import operator
+from collections.abc import Callable, Container
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opcodetrace.analyse.made_of import Function, called_name, own_nodes, parameters
 from opcodetrace.analyse.syntax import LOOPS, SHOWS, Step, Tree
@@ -26,18 +28,58 @@ class Form(Enum):
     """What was made of a value."""
 
     SAME = auto()  # nothing
+    SUM = auto()  # something was added: a number, or a text
     NUMBER = auto()
     TEXT = auto()
     PART = auto()  # it is in a new container
 
 
+_MAY_BE_NUMBERS = (Form.SAME, Form.SUM, Form.NUMBER)
+
+
+class Condition(NamedTuple):
+    """What is asked of a value: its truth, or how it compares with a constant."""
+
+    operator: str = "truth"  # or a class of `ast`
+    constant: object = None
+    is_left: bool = True  # what is asked is
+
+    def answer(self, value: object) -> object:
+        """Raises what the comparison does."""
+        one, other = (value, self.constant) if self.is_left else (self.constant, value)
+        return _COMPARISONS[self.operator](one, other)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], object]] = {
+    "truth": lambda value, _: bool(value),
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+}
+
+
 class Needs(NamedTuple):
-    """What a value must be for nothing to fail by it."""
+    """What a value must be for nothing to fail by it, and what is asked of it."""
 
     plain: bool = False  # a number, a text, a truth value or None
     added: bool = False  # a number, or a text
     number: bool = False
     of_one_type: bool = False  # an integer is no float here
+    conditions: frozenset[Condition] = frozenset()
+
+    def joined(self, other: Needs) -> Needs:
+        return Needs(
+            self.plain or other.plain,
+            self.added or other.added,
+            self.number or other.number,
+            self.of_one_type or other.of_one_type,
+            self.conditions | other.conditions,
+        )
 
 
 class Uses(NamedTuple):
@@ -105,6 +147,20 @@ class _Search:
                 return self._number(form)
             case (ast.IfExp(), ("body" | "orelse")) | (ast.keyword(), _):
                 return form
+            case ast.Compare(left, [comparison], [right]), _ if form is Form.SAME:
+                self._compared(comparison, right if step.node is left else left, is_left=step.node is left)
+                return None
+            case ((ast.If() | ast.While() | ast.IfExp() | ast.Assert()), "test") | (ast.comprehension(), "ifs") if (
+                form is Form.SAME
+            ):
+                self._ask(Condition())
+                return None
+            case ast.UnaryOp(op=ast.Not()), _ if form is Form.SAME:
+                self._ask(Condition())
+                return None
+            case ast.BoolOp(), _ if form is Form.SAME:
+                self._ask(Condition())
+                return form
             case ast.FormattedValue(format_spec=spec), "value":
                 return self._text(form, of_one_type=spec is not None)
             case ast.JoinedStr(), _:
@@ -128,29 +184,48 @@ class _Search:
                 return None
         raise _Decides
 
+    def _compared(self, comparison: ast.cmpop, other: ast.expr, *, is_left: bool) -> None:
+        match other:
+            case ast.Constant(value=value):
+                constant: tuple[object] | None = (value,)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                constant = (-value,)
+            case ast.Name(id=name) if self._tree.is_free(other, name):
+                constant = self._tree.constant(name)
+            case _:
+                constant = None
+        name = type(comparison).__name__
+        if constant is None or name not in _COMPARISONS:
+            raise _Decides
+        if isinstance(comparison, ast.Is | ast.IsNot) and not (constant[0] is None or isinstance(constant[0], bool)):
+            raise _Decides
+        self._ask(Condition(name, constant[0], is_left))
+
+    def _ask(self, condition: Condition) -> None:
+        self._needs = self._needs.joined(Needs(conditions=frozenset([condition])))
+
     def _computed(self, form: Form, op: ast.operator, side: str, whole: ast.AST) -> Form:
         match op:
             case ast.Add() if form in (Form.TEXT, Form.PART):
                 return form
-            case ast.Add() if form is Form.SAME:
+            case ast.Add() if form in (Form.SAME, Form.SUM):
                 self._require(added=True)
-                return form
+                return Form.SUM
             case ast.Mod() if side == "right" and isinstance(whole, ast.BinOp) and form is not Form.PART:
                 if isinstance(whole.left, ast.Constant) and isinstance(whole.left.value, str):
                     return self._text(form, of_one_type=True)
-            case ast.Add() | ast.Sub() | ast.Mult() if form in (Form.SAME, Form.NUMBER):
+            case ast.Add() | ast.Sub() | ast.Mult() if form in _MAY_BE_NUMBERS:
                 self._require(of_one_type=isinstance(op, ast.Mult))
                 return self._number(form)
-            case ast.Div() | ast.FloorDiv() | ast.Mod() if side == "left" and form in (Form.SAME, Form.NUMBER):
+            case ast.Div() | ast.FloorDiv() | ast.Mod() if side == "left" and form in _MAY_BE_NUMBERS:
                 if isinstance(whole, ast.BinOp | ast.AugAssign):
                     return self._number(form)
         raise _Decides
 
     def _number(self, form: Form) -> Form:
-        if form is Form.SAME:
-            self._require(number=True)
-        elif form is not Form.NUMBER:
+        if form not in _MAY_BE_NUMBERS:
             raise _Decides
+        self._require(number=form is not Form.NUMBER)
         return Form.NUMBER
 
     def _text(self, form: Form, *, of_one_type: bool = False) -> Form:
@@ -162,8 +237,10 @@ class _Search:
             self._require(of_one_type=True)
         return Form.TEXT
 
-    def _require(self, **needs: bool) -> None:
-        self._needs = self._needs._replace(**{name: True for name, needed in needs.items() if needed})
+    def _require(
+        self, *, plain: bool = False, added: bool = False, number: bool = False, of_one_type: bool = False
+    ) -> None:
+        self._needs = self._needs.joined(Needs(plain, added, number, of_one_type))
 
     def _given_to(self, call: ast.Call, form: Form) -> Form | None:
         """What a call makes of it; None if nothing."""
