@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.analyse import _passes
 from opcodetrace.analyse.activations import Part
 from opcodetrace.analyse.made_of import called_name
 from opcodetrace.analyse.same_value import is_same
@@ -180,14 +181,16 @@ class News:
         return found
 
     def _of_frame(self, frame: int) -> Array:
-        order, frames = self._by_frame
-        found: Array = order[slice(*np.searchsorted(frames, (frame, frame + 1)))]
-        return found
+        order, bounds = self._by_frame
+        return order[bounds[frame] : bounds[frame + 1]]
 
     @cached_property
     def _by_frame(self) -> tuple[Array, Array]:
-        order = np.argsort(self._events.frame, kind="stable").astype(np.int32)
-        return order, self._events.frame[order]
+        frames = self._events.frame
+        bounds = np.zeros(int(frames.max(initial=-1)) + 2, np.int64)
+        order = np.empty(int(np.count_nonzero(frames >= 0)), np.int32)
+        _passes.group(frames, bounds, order)
+        return order, bounds
 
     @cached_property
     def _sites_of(self) -> dict[ast.AST, set[int]]:

@@ -168,7 +168,8 @@ class Hearsay:
     does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a
     branch depended does, and one by a call (`d.popitem()`). Who takes something out of a container into which the very
     object was put has heard, whoever wrote there since. A read of the very location that is asked about does not,
-    either, nor does one of a number, a truth value or None that was written there again: it might have come before.
+    either, nor does one of a number, a truth value or None that was written there again: it might have come before. Nor
+    does one that found what had been there before, or that decides nothing (`news`).
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, except rounds of a barrier (what
     they order is happens-before) and that both take an item from a queue, or with a lock inside of one

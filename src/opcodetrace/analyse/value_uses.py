@@ -247,6 +247,7 @@ class _Search:
         name = called_name(call.func)
         is_built_in = isinstance(call.func, ast.Name) and self._tree.names.isdisjoint([name, "*"])
         if is_built_in and name in _NUMBERS and not call.keywords and not any(map(_is_starred, call.args)):
+            self._require(of_one_type=name == "round")  # to a number of places
             return self._number(form)
         if is_built_in and name in _TEXTS and len(call.args) == 1:
             return self._text(form)
