@@ -25,7 +25,7 @@ from typing import NamedTuple
 from tests.recording import record
 from tests.truth.interleavings import IMPORTS, Function, Op, Step, Writer, all_interleavings, draw_steps, ops_of_threads
 from tests.truth.random_guards import PRELUDE
-from tests.truth.recorded import TURNS, run
+from tests.truth.recorded import END, TURNS, run
 
 NAMES = "abc"
 LATE = "d"  # is not there in the beginning
@@ -77,15 +77,18 @@ class _Function:
         data = [self._write, self._copy, self._copy, self._read, self._show, self._count, self._give, self._both]
         decide = [self._decide, self._decide_by_n, self._get_and_decide, self._repeat, self._fail, self._be_late]
         decide += [self._choose_object, self._choose_function, self._decide_by_text, self._decide_at_once]
+        decide.append(self._decide_by_another)
         if handed is not None and not place:
             choose.choice(data)()
             self._count()
             self._line(f"{self._box}.{handed.name} = {handed.value}", f"write {handed.name} {handed.value}")
             return
-        for _ in range(choose.choice([1, 2, 2, 3])):
-            choose.choice(data if count is None else data + decide)()
         if handed is not None:
-            choose.choice(decide)()
+            choose.choice(data)()
+            (self._be_late if handed.name == LATE else choose.choice(decide))()
+            decide = data
+        for _ in range(choose.choice([1, 2, 2, 3]) if handed is None else 1):
+            choose.choice(data if count is None else data + decide)()
         if choose.random() < 0.6:
             self._count()
 
@@ -99,12 +102,12 @@ class _Function:
 
     def _asked(self, *others: str) -> tuple[str, int]:
         """An attribute, and the value for which it is asked."""
-        if self._handed is not None and self._choose.random() < 0.7 and self._handed.name not in others:
+        if self._handed is not None and self._choose.random() < 0.8 and self._handed.name not in (LATE, *others):
             return self._handed[:2]
         return self._name(*others), self._choose.choice(VALUES)
 
     def _name(self, *others: str) -> str:
-        if self._handed is not None and self._choose.random() < 0.3 and self._handed.name not in others:
+        if self._handed is not None and self._choose.random() < 0.6 and self._handed.name not in (LATE, *others):
             return self._handed.name
         return self._choose.choice([each for each in NAMES if each not in others])
 
@@ -185,6 +188,14 @@ class _Function:
         value = self._asked()[1]
         check = self._check(f"if n == {value}:", f"find {NUMBER} {value}")
         self._count(self._given)
+        self._end(check)
+
+    def _decide_by_another(self) -> None:
+        name, value = self._asked()
+        other = self._choose.choice([each for each in NAMES if each != name])
+        self._line(f"{self._box}.{other} = {self._box}.{name}", f"read {name} {WRITTEN}", f"made {other} {WRITTEN} 0")
+        check = self._check(f"if {self._box}.{other} == {value}:", f"read {other} {WRITTEN}", f"find {WRITTEN} {value}")
+        self._count(name, other)
         self._end(check)
 
     def _decide_by_text(self) -> None:
@@ -351,10 +362,18 @@ def _build(number: int, choose: random.Random, first_line: int) -> Program:
     if decides and choose.random() < 0.5:
         name, counted = choose.sample(NAMES, 2)
         handed = _Handed(name, (first[NAMES.index(name)] + choose.choice([1, 2])) % MORE, counted)
-    for place in range(choose.choice([2, 2, 3])):
+        handed = choose.choice([handed] * 6 + [handed._replace(name=LATE)])
+    for place in range(2 if handed is not None else choose.choice([2, 2, 3])):
         functions.append(_Function(number, place, choose, first_line + len(lines), count, handed).function())
         lines += functions[-1].lines
-    steps, calls = draw_steps(number, choose, functions)
+    if handed is None:
+        steps, calls = draw_steps(number, choose, functions)
+    else:  # one after the other
+        steps = [Step(thread, function, [], []) for thread, function in enumerate(functions)]
+        calls = []
+        for thread, function in enumerate(functions):
+            calls += [f"def work{number}_{thread}(step):", f"    {function.name}()", "    step()"]
+        calls.append(f"run([0, 1, 0, 1, {END}], work{number}_0, work{number}_1)")
     return Program(steps, tuple(first), decides, [*lines, *calls])
 
 
