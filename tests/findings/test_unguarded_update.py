@@ -245,7 +245,7 @@ NONE = {
     ),
     "a flag that is taken back in the end": (
         "slowly()\nwith lock: box.done = True",
-        "with lock: done = box.done\ntry: slowly()\nfinally:\n    with lock: box.done = False",
+        "with lock: done = box.done\nif not done: return\ntry: slowly()\nfinally:\n    with lock: box.done = False",
     ),
     "compare and set": ("n = box.count\ncompare_and_set(n, n + 1)", "n = box.count\ncompare_and_set(n, n + 1)"),
     "handed on": (

@@ -104,7 +104,7 @@ class _Search:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._evidence.sources, self._pasts)
+        return Hearsay(self._evidence)
 
     def of(self, location: int) -> Inconsistent | None:
         events, accesses = self._events, self._evidence.accesses

@@ -135,7 +135,7 @@ class _Search:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._evidence.sources, self._evidence.pasts)
+        return Hearsay(self._evidence)
 
     def sites(self) -> set[int]:
         """Of writes that assign a local variable to what the same function assigns to the variable elsewhere."""

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,11 @@ from opcodetrace.analyse.callback_lanes import CallbackLanes
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
 from opcodetrace.analyse.lockset import Judge, signals_of_semaphores
 from opcodetrace.analyse.moments import Moments
+from opcodetrace.analyse.news import NOTHING, News
 from opcodetrace.analyse.same_value import repeated
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
-from opcodetrace.trace.events import Sources, ValueTag
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.protection import Carrier
 from opcodetrace.trace.run import Trace
@@ -38,9 +40,13 @@ from opcodetrace.trace.sync import (
     Synchronisation,
 )
 
+if TYPE_CHECKING:
+    from opcodetrace.analyse.evidence import Evidence
+
 OF_PRESENCE = frozenset(["present", "absent", "raises", "is None", "is not None"])  # answers of `Test`
 _TELL = QUEUES | SEMAPHORES | EVENTS | BARRIERS | {Primitive.FUTURE}
-_Step = Order | Synchronisation | tuple[int, int, int, int, bool, bool]
+_Access = tuple[int, int, int, int, int, bool, bool]  # its place, thread, kind, location, value; repeats, counts
+_Step = Order | Synchronisation | _Access
 MAX_BETWEEN = (
     100_000  # events between two, that are gone through to see whether the later thread had heard of the first
 )
@@ -162,7 +168,8 @@ class Hearsay:
     does not: a counter that both increase hands nothing on, nor does a list to which both append; but one on which a
     branch depended does, and one by a call (`d.popitem()`). Who takes something out of a container into which the very
     object was put has heard, whoever wrote there since. A read of the very location that is asked about does not,
-    either, nor does one of a number, a truth value or None that was written there again: it might have come before.
+    either, nor does one of a number, a truth value or None that was written there again: it might have come before. Nor
+    does one that found what had been there before, or that decides nothing (`news`).
 
     As news count, too, operations on one queue, event, semaphore, barrier or future, except rounds of a barrier (what
     they order is happens-before) and that both take an item from a queue, or with a lock inside of one
@@ -173,9 +180,11 @@ class Hearsay:
     All this is more than happens-before has, so it finds orders that another run need not have. Tasks and their thread
     are one, unless it is known what made each of their steps go on (`Callbacks.followed`)."""
 
-    def __init__(self, trace: Trace, sources: Sources, pasts: Pasts) -> None:
-        self._trace = trace
-        self._pasts = pasts
+    def __init__(self, evidence: Evidence) -> None:
+        self._trace = trace = evidence.trace
+        self._pasts = evidence.pasts
+        self._news = News(evidence)
+        sources = evidence.sources
         self._loops = WaitingLoops(trace)
         self._left = STEPS + len(trace.events) // 10
         self._thread_of = {
@@ -288,12 +297,15 @@ class Hearsay:
         first, target = (self._lane(int(events.thread[place]), seq) for place, seq in ((one, start), (other, end)))
         knows = {first: start}  # by thread: the seq from which on
         own = int(events.location[one])
+        carried_there = False  # whether what is there now was made of such news
         told = {own: bool(events.kind[one] != EventKind.READ)}  # by location: whether who wrote there last knows
         touched: set[int] = set()  # objects that one who knows has used
         taken: set[int] = set()  # queues that one who knows has taken something from
         released: dict[int, int] = {}  # lock: the thread who knew as it released it
         container = 0 if self._trace.containers is None else int(self._trace.containers[own])
         handed_on: set[int] = set()  # where one who knows has put the very object
+        before: dict[int, int | None] = {}  # by location: what would have been there if nobody knew
+        carried: set[int] = set()  # writes of what was made of such news
         for seq, step in self._steps(one, other, start, end):
             if isinstance(step, Order):
                 if knows.get(self._lane(step.one, step.seq - 1), step.seq) < step.seq:
@@ -320,14 +332,27 @@ class Hearsay:
                 ):
                     knows.setdefault(thread, seq)
             else:
-                thread, kind, location, value, repeats, counts = step
+                place, thread, kind, location, value, repeats, counts = step
                 thread = self._lane(thread, seq)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
                     told[location] = told.get(location, False) if repeats else thread in knows
+                    if place in carried:
+                        told[location] = True
+                    elif thread not in knows:
+                        before[location] = place
+                    if location == own:
+                        carried_there = place in carried
                     if value and value == container and thread in knows:
                         handed_on.add(location)
                 else:
-                    tells = (told.get(location) or location in handed_on) and not counts and location != own
+                    is_handed_on = location in handed_on and location != own
+                    tells = not counts and (is_handed_on or (carried_there if location == own else told.get(location)))
+                    if tells and not is_handed_on:
+                        if location not in before:
+                            before[location] = self._news.before(location, one)
+                        writes = self._news.of(place, before[location])
+                        tells = writes is None
+                        carried |= writes or NOTHING
                     if tells or (by_locks and told.get(self._whole_of.get(location, -1))):
                         knows.setdefault(thread, seq)
             if target in knows:
@@ -360,7 +385,7 @@ class Hearsay:
                 elif number in touched or (number in released and step.operation == Act.ACQUIRE and thread != target):
                     knows.add(thread)
             else:
-                thread, kind, location, _, repeats, counts = step
+                _, thread, kind, location, _, repeats, counts = step
                 thread = self._lane(thread, seq)
                 if kind == EventKind.READ:
                     if location in told and not counts:
@@ -399,11 +424,11 @@ class Hearsay:
         """All that may tell of something between two events, in order."""
         events = self._trace.events
         part = one + 1 + np.flatnonzero(events.kind[one + 1 : other] <= EventKind.DELETE)
-        columns = (events.thread, events.kind, events.location)
+        columns = (events.thread[part], events.kind[part], events.location[part])
         is_object = events.tag[part] == ValueTag.OBJECT
         values = self._identities[np.where(is_object, events.word[part], -1)]
-        accesses: Iterable[tuple[int, int, int, int, bool, bool]] = zip(
-            *(each[part].tolist() for each in columns),
+        accesses: Iterable[_Access] = zip(
+            *(each.tolist() for each in (part, *columns)),
             values.tolist(),
             self._repeats[part].tolist(),
             self._counts[part].tolist(),

@@ -287,7 +287,7 @@ class QueueChecks:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._evidence.sources, self._evidence.pasts)
+        return Hearsay(self._evidence)
 
     def _held(self, updates: list[Update]) -> list[frozenset[int]]:
         judge = self._evidence.pasts.judge

@@ -108,7 +108,7 @@ class _Search:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._evidence.sources, self._evidence.pasts)
+        return Hearsay(self._evidence)
 
     def _waits_under_an_if(self) -> Iterator[_Wait]:
         conditions = {each.id for each in self._trace.sync_objects if each.type_name == Primitive.CONDITION}

@@ -99,6 +99,20 @@ class Tree:
         return frozenset(found)
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names that the file gives to anything; `*` if it imports all of a module."""
+        found = set()
+        for node in self._parents:
+            match node:
+                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                    found.add(name)
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                    found.add(name)
+                case ast.alias(name=name, asname=given):
+                    found.add(given or name.partition(".")[0])
+        return frozenset(found)
+
+    @cached_property
     def classes(self) -> dict[str, ast.ClassDef]:
         """By name; none of several that have the same."""
         found = [node for node in self._parents if isinstance(node, ast.ClassDef)]

@@ -115,9 +115,9 @@ class Windows:
 
     def __init__(self, evidence: Evidence, windows: Iterable[Window]) -> None:
         """Of all windows of which the locks will be asked for."""
+        self._evidence = evidence
         self._trace = trace = evidence.trace
         self._events = trace.events
-        self._sources = evidence.sources
         self._failed = trace.events.failed()
         self._task_of = {each.thread: each.task_of for each in trace.threads if each.task_of is not None}
         self._idents = {each.thread: each.ident for each in trace.threads}
@@ -132,7 +132,7 @@ class Windows:
 
     @cached_property
     def _hearsay(self) -> Hearsay:
-        return Hearsay(self._trace, self._sources, self._pasts)
+        return Hearsay(self._evidence)
 
     def _update(self, window: Window) -> Update:
         events, (first, last) = self._events, window
