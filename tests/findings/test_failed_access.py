@@ -10,7 +10,8 @@ from tests.recording import Scripts
 
 # The first thread checks, the second changes, the first acts.
 PROGRAM = """
-import threading, time
+import heapq, threading, time
+from heapq import heappop
 from contextlib import suppress
 from collections import OrderedDict
 class Box: pass
@@ -60,6 +61,13 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 FOUND = {
+    "a heap": ("if items:\n    wait()\n    heapq.heappop(items)", "items.pop()", "IndexError", "items"),
+    "a heap, by a name": (
+        "if len(items) > 0:\n    wait()\n    heappop(items)",
+        "heappop(items)",
+        "IndexError",
+        "items",
+    ),
     "seen before, without a check": ('d["k"]\nwait()\nd["k"]', 'del d["k"]', "KeyError", "d['k']"),
     "seen before, in a loop": (
         'for turn in range(2):\n    if turn: wait()\n    d["k"]',

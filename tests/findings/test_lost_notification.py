@@ -47,6 +47,26 @@ def late(check: str, change: str) -> str:
     return LATE.replace("CHECK", check).replace("CHANGE", change)
 
 
+# `other` has answered before `one` begins to wait; that it goes first is not recorded.
+ANSWERED = """
+import os
+reader, writer = os.pipe()
+def one():
+    os.read(reader, 1)
+    with cond:
+        box.answer = None
+        cond.wait(0.01)
+    try:
+        if box.answer is None: raise TimeoutError
+    except TimeoutError: print("none")
+def other():
+    with cond:
+        box.answer = 1
+        cond.notify_all()
+    os.write(writer, b".")
+box.answer = None
+run(one, other)
+"""
 HAPPENED = {
     "a flag": late("if not ready:", "ready = True"),
     "an attribute": late("if not box.ready:", "box.ready = True"),
@@ -74,6 +94,28 @@ run(one, other)
 """,
 }
 POSSIBLE = {
+    "an answer that is wiped out": ANSWERED,
+    "an answer that is wiped out, and asserted": ANSWERED.replace(
+        "if box.answer is None: raise TimeoutError", "assert box.answer"
+    ).replace("except TimeoutError", "except AssertionError"),
+    "an answer that is wiped out, in a later wait": ANSWERED.replace(
+        "os.read(reader, 1)\n", "with cond: cond.wait(0.01)\n    os.write(told, b'.'); os.read(reader, 1)\n"
+    ).replace("def other():\n", "tells, told = os.pipe()\ndef other():\n    os.read(tells, 1)\n"),
+}
+ANSWERS = {
+    "an answer that comes": ANSWERED.replace("cond.wait(0.01)", "cond.wait(0.01); box.answer = 2"),
+    "an answer that is wiped out later": ANSWERED.replace("box.answer = None\n        cond", "cond", 1),
+    "an answer that may be none": ANSWERED.replace("raise TimeoutError", "print('none')"),
+    "an answer of which it knows": ANSWERED.replace("os.read(reader, 1)", "event.wait()")
+    .replace("os.write(writer, b'.')", "")
+    .replace('os.write(writer, b".")', "event.set()"),
+    "an answer to an earlier question": ANSWERED.replace(
+        "with cond:\n        box.answer = None",
+        "with cond: cond.wait(0.01)\n    with cond:\n        box.answer = None",
+        1,
+    ),
+}
+POSSIBLE |= {
     "looked at again after a timeout": late("while not ready:", "ready = True").replace(
         "cond.wait(0.01)", "cond.wait(0.01); break"
     ),
@@ -349,6 +391,7 @@ def refill():
 run(one, one, refill, refill)
 """,
 }
+NONE |= ANSWERS
 PROGRAMS = HAPPENED | POSSIBLE | NONE
 
 

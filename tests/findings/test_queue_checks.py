@@ -106,6 +106,16 @@ NONE = {
         "if not room.full(): room.put(1)",
     ),
     "no look": ("with suppress(queue.Empty): jobs.get_nowait()", "jobs.put(1)", "act()"),
+    "room, and more is asked": (
+        "if not room.full() and not errors: WAIT; room.put_nowait(1)",
+        "room = queue.Queue(5); room.put(1); room.get()",
+        "errors.append(1); act()",
+    ),
+    "room, and more is asked after that": (
+        "if not room.full():\n        if not errors: room.put_nowait(1)",
+        "room = queue.Queue(5); room.put(1); room.get()",
+        "errors.append(1); act()",
+    ),
 }
 FAILED = {
     "empty": (TAKE, "jobs.put(1)", "jobs.get()"),

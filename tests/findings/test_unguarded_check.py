@@ -13,7 +13,7 @@ from tests.recording import Scripts, record
 # The second thread has begun before the first does anything, and goes on as that is done. They wait by pipes, which are
 # not recorded.
 PROGRAM = """
-import collections, os, queue, threading, time
+import collections, heapq, os, queue, threading, time
 from contextlib import suppress
 from enum import Enum
 State = Enum("State", "IDLE BUSY")
@@ -184,6 +184,7 @@ POSSIBLE = {
         "if box.left > 0:\n    left = box.left\n    time.sleep(0)\n    box.left = left - 1",
         "box.left",
     ),
+    "a heap": ("while jobs:\n    time.sleep(0)\n    heapq.heappop(jobs)", "jobs"),
     "pop, as long as there is one": ("while jobs:\n    time.sleep(0)\n    jobs.pop()", "jobs"),
     "pop, until there is none": (
         "while True:\n    if len(jobs) == 0: break\n    time.sleep(0)\n    jobs.pop(0)",
@@ -566,6 +567,8 @@ NONE = {  # what both do, and what they do beside it
     "kept, or a number": ("box.items = box.items or len(make()) + 1", "act()", "act()"),
     "another one is kept": ("box.items = box.parts or make()\nbox.items.append(1)", "act()", "act()"),
     "made at once": ('d.setdefault("k", make()).append(1)', "act()", "act()"),
+    "a heap, under a lock": ("with lock:\n    while jobs: heapq.heappop(jobs)", "act()", "act()"),
+    "another heap": ("if names:\n    time.sleep(0)\n    heapq.heappop(jobs)", "act()", "act()"),
     "failures that end a loop": (
         "while jobs:\n    time.sleep(0)\n    try: jobs.pop()\n    except IndexError: break",
         "act()",

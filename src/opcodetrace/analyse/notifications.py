@@ -28,6 +28,8 @@ from opcodetrace.analyse.deciding_reads import DecidingReads
 from opcodetrace.analyse.guards import Asked, Guards, Wait
 from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.syntax import Syntax
+from opcodetrace.analyse.wiped_answers import wiped_answer
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.sync import CONDITIONS, EVENTS, Act, Primitive, Synchronisation
@@ -107,13 +109,18 @@ def missed(trace: Trace, pasts: Pasts) -> Iterator[Missed]:
     waits = _unended(trace, pasts.operations.all)
     if not waits:
         return
-    guards = Guards(trace)
+    guards, syntax = Guards(trace), Syntax(trace)
     called = [(each, guards.wait(each.first.site)) for each in waits if each.first.site is not None]
     checks = _Checks(trace, guards, [call for _, call in called if call is not None])
     for each, call in called:
         if call is None:
             continue
-        found = checks.stale(each, call) or _wiped(trace, guards, each) or _unchecked(trace, pasts, each, call)
+        found = (
+            checks.stale(each, call)
+            or _wiped(trace, guards, each)
+            or _wiped_out(trace, syntax, pasts, each, call)
+            or _unchecked(trace, pasts, each, call)
+        )
         if found is not None:
             yield found
 
@@ -364,6 +371,23 @@ def _wiped(trace: Trace, guards: Guards, wait: _Wait) -> Missed | None:
             continue
         change = changes[-1]
         return _missed(wait, given, change.location, None, change.seq, is_sure=False)
+    return None
+
+
+def _wiped_out(trace: Trace, syntax: Syntax, pasts: Pasts, wait: _Wait, call: Wait) -> Missed | None:
+    """If a thread wipes out what it then waits for (`wiped_answers`), and another one had stored that and notified
+    since the thread used the Condition last."""
+    first = wait.first
+    if not wait.is_over or not call.is_entered or not call.is_free:
+        return None
+    since = max((each.last.seq for each in wait.before if each.last is not None), default=-1)
+    given = [each for each in wait.given if each.first.seq > since and _is_between(each, since, wait)]
+    wiped = wiped_answer(trace, syntax, wait.operation) if given else None
+    for each in given if wiped is not None else ():
+        one = each.first
+        is_it = wiped is not None and one.thread == wiped.thread and wiped.change < one.seq < wiped.wipe
+        if wiped is not None and is_it and pasts.knows(first.thread, wiped.wipe, one.thread, one.seq) is False:
+            return _missed(wait, each, wiped.location, None, wiped.change, is_sure=False)
     return None
 
 

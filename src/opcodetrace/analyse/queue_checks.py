@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,6 +34,7 @@ _EMPTY = "queue.Empty", "Empty"
 _SOME = {(ast.Gt, 0), (ast.GtE, 1), (ast.NotEq, 0)}  # how `qsize()` compares if there is something
 _NONE = {(ast.Eq, 0), (ast.Lt, 1), (ast.LtE, 0)}
 _LOOKS = frozenset(["empty", "qsize", "full"])
+_MAX_TRIES = 64  # of one place in the code that are looked into
 _MAX_LOOKS = 64  # of other threads that are gone through after one access
 
 
@@ -80,12 +81,31 @@ class _Step(NamedTuple):
         return -1 if self.operation.first.site is None else self.operation.first.site
 
 
+class _Try(NamedTuple):
+    """A look and what was done by it, and another thread's step that came later."""
+
+    queue: int
+    look: _Step
+    act: _Step
+    other: _Step
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.queue, self.look.site, self.act.site
+
+    def updates(self) -> tuple[Update, Update]:
+        """From look to act, and the other step."""
+        own = Update(-1, self.act.thread, self.look.seq, self.act.seq)
+        return own, Update(-1, self.other.thread, self.other.seq, self.other.seq)
+
+
 class _Decided(NamedTuple):
     """A call that takes or adds an item, by a look at the same queue."""
 
     looks: frozenset[tuple[int, int, int, int]]  # where these calls stand: those of the innermost condition
     only_if_full: bool
     waits: bool
+    is_plain: bool  # nothing else is asked: who does not act has found it otherwise
 
 
 class QueueChecks:
@@ -117,28 +137,37 @@ class QueueChecks:
     def unguarded(self) -> Iterator[QueueCheck]:
         """What would be done in vain if another thread came in between, one for each place in the code. Without what
         failed at the same place."""
+        tries = list(self._tries())
+        held = self._held(update for each in tries for update in each.updates())
+        found: set[tuple[int, int, int]] = set()
+        for each in tries:
+            own, others = (held[update] for update in each.updates())
+            if each.key not in found and not own & others and self._may_come_between(each):
+                found.add(each.key)
+                yield self._found(each.queue, each.look, each.act, each.other)
+
+    def _tries(self) -> Iterator[_Try]:
+        """What is looked into: of each place in the code the first ones."""
         told = {each.act for each in self.failed}
         sites = {step.site for steps in self._steps.values() for step in steps if step.last in told}
-        found: set[tuple[int, int, int]] = set()
+        number: Counter[tuple[int, int, int]] = Counter()
         for queue, steps in self._steps.items():
             sizes = _sizes(steps)
             for place, step in enumerate(steps):
                 decided = self._decided_at(step.site) if step.what is not _Is.LOOK else None
                 if decided is None or not step.operation.done or step.site in sites:
                     continue
-                if step.what is _Is.ADD and decided.waits:
-                    continue  # it only waits until somebody takes something
+                if step.what is _Is.ADD and (decided.waits or not decided.is_plain):
+                    continue  # it only waits until somebody takes something; or it is not known what was found
                 if step.what is _Is.TAKE and (sizes is None or sizes[place] != 0):
                     continue
                 look = self._look(steps, place)
                 if look is None or self._expects(step):
                     continue
                 key = queue, steps[look].site, step.site
-                for other in self._in_vain(steps, place, decided) if key not in found else ():
-                    if self._may_come_between(queue, steps[look], step, other):
-                        found.add(key)
-                        yield self._found(queue, steps[look], step, other)
-                        break
+                for other in self._in_vain(steps, place, decided) if number[key] < _MAX_TRIES else ():
+                    number[key] += 1
+                    yield _Try(queue, steps[look], step, other)
 
     @staticmethod
     def _found(queue: int, look: _Step, act: _Step, other: _Step) -> QueueCheck:
@@ -273,30 +302,28 @@ class QueueChecks:
             if (decided := self._decided_at(site)) is not None
         ]
 
-    def _may_come_between(self, queue: int, look: _Step, act: _Step, other: _Step) -> bool:
-        """Whether nothing that was seen keeps another thread's later step out from between look and act."""
-        if self._knows(other, act):
+    def _may_come_between(self, one: _Try) -> bool:
+        """Whether another thread's later step might have come between look and act, as far as what it knew goes."""
+        if self._knows(one.other, one.act):
             return False
-        own = Update(-1, act.thread, look.seq, act.seq)
-        others = Update(-1, other.thread, other.seq, other.seq)
-        held = self._held([own, others])
-        if held[0] & held[1]:
-            return False
-        its_lock = {part.object for part in act.operation.parts if part.object is not None}
-        return not self._hearsay.has_reached(act.thread, act.last, other.thread, other.seq, its_lock | {queue})
+        its_lock = {part.object for part in one.act.operation.parts if part.object is not None}
+        return not self._hearsay.has_reached(
+            one.act.thread, one.act.last, one.other.thread, one.other.seq, its_lock | {one.queue}
+        )
 
     @cached_property
     def _hearsay(self) -> Hearsay:
         return Hearsay(self._evidence)
 
-    def _held(self, updates: list[Update]) -> list[frozenset[int]]:
+    def _held(self, updates: Iterable[Update]) -> dict[Update, frozenset[int]]:
+        """The locks and semaphores that were held throughout."""
         judge = self._evidence.pasts.judge
-        order = sorted(updates, key=lambda update: (update.seq, update.began))
+        order = sorted(set(updates), key=lambda update: (update.seq, update.began))
         of: dict[Update, frozenset[int]] = {}
-        for held in (judge.locks, judge.semaphores):
+        for held in (judge.locks, judge.semaphores) if order else ():
             for update, locks in locksets(order, held):
                 of[update] = of.get(update, frozenset()) | locks
-        return [of[update] for update in updates]
+        return of
 
 
 def _sizes(steps: list[_Step]) -> list[int] | None:
@@ -329,7 +356,7 @@ def _decided(tree: Tree, act: ast.AST) -> _Decided | None:
             return None
     wanted = ast.unparse(of)
     waits = not name.endswith("_nowait") and not _is_false(arguments[:1], keywords)
-    for condition, holds in _conditions(tree, act):
+    for number, (condition, holds) in enumerate(_conditions(tree, act)):
         found = [
             (look, is_full)
             for look, is_full in _asked(condition, holds, takes)
@@ -337,7 +364,8 @@ def _decided(tree: Tree, act: ast.AST) -> _Decided | None:
         ]
         if found:
             looks = frozenset((each.lineno, each.col_offset, each.end_lineno, each.end_col_offset) for each, _ in found)
-            return _Decided(looks, all(is_full for _, is_full in found), waits)  # type: ignore[arg-type]
+            is_plain = number == 0 and not any(isinstance(each, ast.BoolOp) for each in ast.walk(condition))
+            return _Decided(looks, all(is_full for _, is_full in found), waits, is_plain)  # type: ignore[arg-type]
     return None
 
 

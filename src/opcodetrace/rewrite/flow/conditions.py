@@ -31,6 +31,7 @@ _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONTAINERS = {"dict", "list", "set", "OrderedDict", "defaultdict", "Counter", "deque"}  # classes: dict.get(d, k)
 _ITEM_METHODS = ("get", "pop", "setdefault", "__getitem__", "__setitem__", "__contains__")
 ADDS = frozenset(["append", "add", "extend"])  # methods that put items into a container
+HEAP_FUNCTIONS = frozenset(["heappop", "heapreplace"])  # of a module: they raise if the list is empty
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
@@ -585,7 +586,7 @@ class Conditions:
             return ()
         arguments = run.inputs[2 * call][2:]
         within = run.inputs[loaded]
-        if not within or self._is_class(within[0]):
+        if not within or self._is_class(within[0]) or run.callee_names(run.inputs[2 * call]) & HEAP_FUNCTIONS:
             return arguments
         return [within[-1] if len(within) == 3 else self._behind_super(within[0]), *arguments]
 

@@ -6,7 +6,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
-from opcodetrace.rewrite.flow.conditions import ADDS, Conditions, Question
+from opcodetrace.rewrite.flow.conditions import ADDS, HEAP_FUNCTIONS, Conditions, Question
 from opcodetrace.rewrite.flow.decisions import Decisions, Result
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys, called_attributes
@@ -16,7 +16,7 @@ from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, u
 from opcodetrace.rewrite.interpreters import is_subscript, is_update
 
 # Methods of containers that raise if what they are to take, or to find, is not there.
-_TAKES_AWAY = frozenset(["pop", "popitem", "popleft", "remove", "index", "__delitem__", "move_to_end"])
+_TAKES_AWAY = HEAP_FUNCTIONS | frozenset(["pop", "popitem", "popleft", "remove", "index", "__delitem__", "move_to_end"])
 
 
 class ArgumentSources(NamedTuple):
