@@ -134,7 +134,10 @@ class _Function:
         name = self._name()
         other, value = self._name(name), self._choose.choice(VALUES)
         read = self._choose.choice([f"{self._box}.{other}", f"{other}{self._number}()"])
-        text = self._choose.choice(["{} + {}", "{} - -{}", "max({}, 0) + {}", "({}) * 1 + {}"]).format(read, value)
+        ways = ["{} + {}", "{} - -{}", "max({}, 0) + {}"]
+        if self._count_line is not None:  # a list could not be multiplied by another kind of number: it may decide
+            ways.append("({}) * 1 + {}")
+        text = self._choose.choice(ways).format(read, value)
         self._line(f"{self._box}.{name} = {text}", f"read {other} {WRITTEN}", f"made {name} {WRITTEN} {value}")
 
     def _read(self) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 NOTHING: frozenset[int] = frozenset()
+A_NUMBER = -1  # in place of what was there before: it is not known which
 _LOADS = (
     Operation.LOAD_ATTR,
     Operation.LOAD_SUBSCR,
@@ -83,15 +84,28 @@ class News:
         """The writes to which a read hands on that it does not return what was there `before`; none, if it does. None
         if it may decide something else by that."""
         events = self._events
+        if before == A_NUMBER:
+            found = self._way(read)
+            is_any = found is not None and not (found[0].of_one_type or found[0].conditions)
+            return found[1] if found is not None and is_any and self.is_number(read) else None
         location = int(events.location[read])
         if before is None or location in self._unseen or events.kind[before] == EventKind.DELETE:
             return None
         if self._is_same(read, before):
             return NOTHING
+        found = self._way(read)
+        return None if found is None or not self._suits(found[0], read, before) else found[1]
+
+    def is_number(self, place: int | None) -> bool:
+        """Whether an access found or left one."""
+        if place is None or place == A_NUMBER:
+            return place is not None
+        return int(self._events.tag[place]) in _NUMBERS and _is_finite(self._events[place].value)
+
+    def _way(self, read: int) -> tuple[Needs, frozenset[int]] | None:
         if read not in self._goes:
             self._goes[read] = self._followed(read)
-        found = self._goes[read]
-        return None if found is None or not self._suits(found[0], read, before) else found[1]
+        return self._goes[read]
 
     def _is_same(self, one: int, other: int) -> bool:
         events = self._events

@@ -18,7 +18,7 @@ from opcodetrace.analyse.callback_lanes import CallbackLanes
 from opcodetrace.analyse.happens_before import Clocks, Operations, Order, TooManyOrders, orders
 from opcodetrace.analyse.lockset import Judge, signals_of_semaphores
 from opcodetrace.analyse.moments import Moments
-from opcodetrace.analyse.news import NOTHING, News
+from opcodetrace.analyse.news import A_NUMBER, News
 from opcodetrace.analyse.same_value import repeated
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
@@ -50,6 +50,7 @@ _Step = Order | Synchronisation | _Access
 MAX_BETWEEN = (
     100_000  # events between two, that are gone through to see whether the later thread had heard of the first
 )
+NOBODY = -1  # no thread
 STEPS = 200_000  # events that are gone through, for all that is asked of a run, besides a tenth of all its events
 
 
@@ -297,7 +298,6 @@ class Hearsay:
         first, target = (self._lane(int(events.thread[place]), seq) for place, seq in ((one, start), (other, end)))
         knows = {first: start}  # by thread: the seq from which on
         own = int(events.location[one])
-        carried_there = False  # whether what is there now was made of such news
         told = {own: bool(events.kind[one] != EventKind.READ)}  # by location: whether who wrote there last knows
         touched: set[int] = set()  # objects that one who knows has used
         taken: set[int] = set()  # queues that one who knows has taken something from
@@ -305,7 +305,8 @@ class Hearsay:
         container = 0 if self._trace.containers is None else int(self._trace.containers[own])
         handed_on: set[int] = set()  # where one who knows has put the very object
         before: dict[int, int | None] = {}  # by location: what would have been there if nobody knew
-        carried: set[int] = set()  # writes of what was made of such news
+        carried: dict[int, bool] = {}  # writes of what was made of such news; whether it would be a number, too
+        made: dict[int, int] = {}  # by location of what was: the thread that counts on from there
         for seq, step in self._steps(one, other, start, end):
             if isinstance(step, Order):
                 if knows.get(self._lane(step.one, step.seq - 1), step.seq) < step.seq:
@@ -336,23 +337,27 @@ class Hearsay:
                 thread = self._lane(thread, seq)
                 if kind in (EventKind.WRITE, EventKind.DELETE):
                     told[location] = told.get(location, False) if repeats else thread in knows
-                    if place in carried:
-                        told[location] = True
-                    elif thread not in knows:
-                        before[location] = place
-                    if location == own:
-                        carried_there = place in carried
+                    if place in carried or made.get(location) == thread:
+                        is_number = carried.get(place, True) and self._news.is_number(place)
+                        told[location], before[location] = True, A_NUMBER if is_number else None
+                        made[location] = NOBODY
+                    else:
+                        made.pop(location, None)
+                        if thread not in knows:
+                            before[location] = place
                     if value and value == container and thread in knows:
                         handed_on.add(location)
                 else:
-                    is_handed_on = location in handed_on and location != own
-                    tells = not counts and (is_handed_on or (carried_there if location == own else told.get(location)))
-                    if tells and not is_handed_on:
+                    tells = not counts and location in handed_on and location != own
+                    if not counts and not tells and told.get(location):
                         if location not in before:
                             before[location] = self._news.before(location, one)
                         writes = self._news.of(place, before[location])
-                        tells = writes is None
-                        carried |= writes or NOTHING
+                        tells = writes is None and (location != own or location in made)
+                        is_number = self._news.is_number(place) and self._news.is_number(before[location])
+                        carried |= dict.fromkeys(writes or (), is_number)
+                    if counts and location in made:
+                        made[location] = thread
                     if tells or (by_locks and told.get(self._whole_of.get(location, -1))):
                         knows.setdefault(thread, seq)
             if target in knows:
