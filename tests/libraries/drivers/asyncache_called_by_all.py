@@ -1,0 +1,36 @@
+"""A cached coroutine function is called by several tasks at a time: each of them does the work.
+
+requires: asyncache==0.3.1
+include: asyncache
+expect: stale check, unguarded check
+at: asyncache/__init__.py
+"""
+
+# The wrapper looks the key up, and if it is not there awaits the function and stores the result. The other tasks
+# run during that await and find nothing either: an expensive request is made as often as there are tasks.
+
+import asyncio
+
+from asyncache import cached
+from cachetools import TTLCache
+
+requests = []
+
+
+@cached(TTLCache(maxsize=1000, ttl=60))
+async def price(article):
+    requests.append(article)
+    await asyncio.sleep(0.001)
+    return article * 3
+
+
+async def customer():
+    return [await price(article) for article in range(60)]
+
+
+async def main():
+    return await asyncio.gather(*(customer() for _ in range(5)))
+
+
+asyncio.run(main())
+print(f"RESULT {len(requests)} requests for the prices of 60 articles")
