@@ -14,7 +14,7 @@ import threading
 
 from environs import Env, EnvError
 
-ROUNDS = 400
+ROUNDS = 1000
 for place in range(3):
     os.environ[f"PART{place}_HOST"] = f"host{place}"
     os.environ[f"PART{place}_PORT"] = str(8000 + place)

@@ -16,7 +16,7 @@ from multipledispatch import Dispatcher
 
 warnings.simplefilter("ignore")
 KINDS = [type(f"Kind{number}", (), {}) for number in range(25)]
-ROUNDS = 12
+ROUNDS = 40
 dispatchers = [Dispatcher(f"describe{number}") for number in range(ROUNDS)]
 start = threading.Barrier(3, timeout=20)
 failures = []

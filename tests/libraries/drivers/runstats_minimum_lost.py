@@ -13,7 +13,7 @@ import threading
 
 from runstats._core import Statistics
 
-PUSHES = 30000
+PUSHES = 60000
 statistics = Statistics()
 start = threading.Barrier(3, timeout=20)
 lost = []

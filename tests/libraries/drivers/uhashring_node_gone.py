@@ -13,7 +13,7 @@ import threading
 
 from uhashring import HashRing
 
-ROUNDS = 40
+ROUNDS = 120
 ring = HashRing(nodes=["node0", "node1", "node2"])
 failures = []
 found = []

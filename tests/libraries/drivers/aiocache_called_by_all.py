@@ -1,9 +1,9 @@
 """A cached coroutine function is called by several tasks at a time: each of them does the work.
 
-requires: asyncache==0.3.1
-include: asyncache
+requires: aiocache==0.12.3
+include: aiocache
 expect: stale check, unguarded check
-at: asyncache/__init__.py
+at: aiocache/decorators.py, aiocache/backends/memory.py
 """
 
 # The wrapper looks the key up, and if it is not there awaits the function and stores the result. The other tasks
@@ -11,13 +11,12 @@ at: asyncache/__init__.py
 
 import asyncio
 
-from asyncache import cached
-from cachetools import TTLCache
+from aiocache import cached
 
 requests = []
 
 
-@cached(TTLCache(maxsize=1000, ttl=60))
+@cached(ttl=60)
 async def price(article):
     requests.append(article)
     await asyncio.sleep(0.001)
@@ -25,7 +24,7 @@ async def price(article):
 
 
 async def customer():
-    return [await price(article) for article in range(60)]
+    return [await price(article) for article in range(1, 61)]
 
 
 async def main():
