@@ -15,7 +15,7 @@ import threading
 
 from chameleon import PageTemplateFile
 
-TEMPLATES = 12
+TEMPLATES = 6
 TEXT = '<html><ul><li tal:repeat="item items">${item} of %d</li></ul></html>'
 folder = pathlib.Path(tempfile.mkdtemp())
 templates = []

@@ -2,7 +2,7 @@
 
 requires: environs==15.2.0
 include: environs
-expect: overwritten before read, unguarded own write
+expect: overwritten before read, unguarded own write, stale check, unguarded check
 at: environs/__init__.py
 """
 

@@ -13,7 +13,7 @@ import threading
 
 from event_bus import EventBus
 
-EVENTS = 1500
+EVENTS = 400
 bus = EventBus()
 failures = []
 told = []
@@ -42,7 +42,7 @@ def emit():
 
 def subscribe():
     start.wait()
-    for number in range(1000):
+    for number in range(300):
         bus.add_event(handler(number), "price")
 
 

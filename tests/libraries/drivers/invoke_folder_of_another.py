@@ -2,7 +2,7 @@
 
 requires: invoke==3.0.3
 include: invoke
-expect: overwritten before read, unguarded own write, failed access, stale check, unguarded check, read skew
+expect: overwritten before read, unguarded own write, unguarded change, unguarded iteration, changed while iterated
 at: invoke/context.py
 """
 

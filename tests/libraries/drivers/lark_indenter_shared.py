@@ -2,7 +2,7 @@
 
 requires: lark==1.3.1
 include: lark
-expect: overwritten before read, unguarded own write, stale check, unguarded check, failed access
+expect: overwritten before read, unguarded own write, stale check, unguarded check, failed access, stale container
 at: lark/indenter.py
 """
 

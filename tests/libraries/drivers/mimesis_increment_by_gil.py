@@ -2,7 +2,7 @@
 
 requires: mimesis==22.2.0
 include: mimesis
-expect: unguarded update:gil-only, unguarded own write:gil-only
+expect: unguarded update:gil-only, lost update, unguarded own write:gil-only, overwritten before read
 at: mimesis/providers/numeric.py:Numeric.increment
 """
 

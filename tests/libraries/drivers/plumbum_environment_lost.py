@@ -2,7 +2,7 @@
 
 requires: plumbum==2.0.2
 include: plumbum
-expect: lost update, unguarded update, overwritten before read, unguarded own write, write skew
+expect: lost update, unguarded update, stale container, overwritten before read, unguarded own write
 at: plumbum/machines/env.py
 """
 

@@ -2,7 +2,7 @@
 
 requires: pymavlink==2.4.50
 include: pymavlink
-expect: lost update, unguarded update, stale check, unguarded check, unrepeatable read
+expect: lost update, unguarded update, stale check, unguarded check, unrepeatable read, unguarded read
 at: pymavlink/dialects/v20/common.py
 """
 

@@ -13,7 +13,7 @@ import threading
 
 from runstats._core import Statistics
 
-PUSHES = 60000
+PUSHES = 15000
 statistics = Statistics()
 start = threading.Barrier(3, timeout=20)
 lost = []
