@@ -15,9 +15,10 @@ locations belong together is a guess if it rests on a few accesses. So all of th
 from __future__ import annotations
 
 import ast
+import bisect
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,6 +86,27 @@ class _State(NamedTuple):
     values: tuple[tuple[int, int], tuple[int, int]]
 
 
+class _States:
+    """All that two locations held together, in order."""
+
+    def __init__(self, states: Iterable[_State], is_counted_on: Callable[[_State], bool]) -> None:
+        self.all = list(states)
+        self._at = [[state.one for state in self.all], [state.other for state in self.all]]
+        self.values = frozenset(state.values for state in self.all)
+        self.are_counted_on = any(map(is_counted_on, self.all))
+
+    def shown(self, number: int, read: int) -> int | None:
+        """The place of the state that a read of the first location, or the second one, found."""
+        found = bisect.bisect_left(self._at[number], read) - 1
+        return None if found < 0 else found
+
+    @cached_property
+    def have_one_sum(self) -> bool:
+        """Whether what the one gains the other one loses."""
+        numbers = all(tag == ValueTag.INT for values in self.values for tag, _ in values)
+        return numbers and len({one[1] + other[1] for one, other in self.values}) == 1
+
+
 def read_skews(evidence: Evidence) -> Iterator[ReadSkew]:
     """In the order of the second reads. None in a run of which accesses or synchronisation may be missing."""
     trace = evidence.trace
@@ -104,7 +126,7 @@ class _Search:
         self._pasts = evidence.pasts
         self._unseen = {each.location for each in evidence.unseen}
         self._activations = Activations(evidence.trace)
-        self._states_of: dict[tuple[int, int, int | None], list[_State]] = {}
+        self._states_of: dict[tuple[int, int, int | None], _States] = {}
         self._together: dict[tuple[int, int], bool] = {}
         self._number: Counter[tuple[int, int]] = Counter()
 
@@ -268,18 +290,15 @@ class _Search:
         if lock is None and not pair.meeting.is_plain:
             return None
         states = self._states(one, other, lock)
-        if not states or not self._belong_together(one, other, states, pair.meeting):
+        if not states.all or not self._belong_together(one, other, states, pair.meeting):
             return None
         values = self._value(pair.first), self._value(pair.second)
-        if any(each.values == values for each in states):
+        if values in states.values:
             return None
-        shown = [
-            next((k for k in range(len(states) - 1, -1, -1) if writes(states[k]) < read), None)
-            for writes, read in ((_one, pair.first), (_other, pair.second))
-        ]
-        if None in shown or any(states[k].values[at] != values[at] for at, k in enumerate(shown) if k is not None):
+        shown = [states.shown(number, read) for number, read in enumerate((pair.first, pair.second))]
+        if None in shown or any(states.all[k].values[at] != values[at] for at, k in enumerate(shown) if k is not None):
             return None
-        state = states[max(each for each in shown if each is not None)]
+        state = states.all[max(each for each in shown if each is not None)]
         write, then = sorted((state.one, state.other))
         if (
             events.thread[write] == events.thread[pair.second]
@@ -305,12 +324,16 @@ class _Search:
         is_kept = any(second.get(lock) == since for lock, since in first.items())
         return given_up[0] if given_up and not is_kept else None
 
-    def _states(self, one: int, other: int, lock: int | None) -> list[_State]:
-        """What was written of both together, in order; nothing if one was ever written without the other."""
+    def _states(self, one: int, other: int, lock: int | None) -> _States:
+        """What was written of both together; nothing if one was ever written without the other."""
         key = one, other, lock
         if key not in self._states_of:
-            self._states_of[key] = list(self._written_together(one, other, lock))
+            self._states_of[key] = _States(self._written_together(one, other, lock), self._is_counted_on)
         return self._states_of[key]
+
+    def _is_counted_on(self, state: _State) -> bool:
+        """Whether one of the writes is made of what was there."""
+        return bool(self._source[state.one] >= 0 or self._source[state.other] >= 0)
 
     def _written_together(self, one: int, other: int, lock: int | None) -> Iterator[_State]:
         events, accesses = self._events, self._accesses
@@ -363,13 +386,11 @@ class _Search:
             )
         return self._together[sites] and self._activations.of(one) == self._activations.of(other)
 
-    def _belong_together(self, one: int, other: int, states: list[_State], meeting: Meeting) -> bool:
+    def _belong_together(self, one: int, other: int, states: _States, meeting: Meeting) -> bool:
         """Whether both are of one object, and none is counted on; or what one gains the other one loses."""
-        if any(self._source[place] >= 0 for state in states for place in state[:2]):
-            numbers = all(tag == ValueTag.INT for state in states for tag, _ in state.values)
-            sums = {state.values[0][1] + state.values[1][1] for state in states}
+        if states.are_counted_on:
             is_sum = isinstance(meeting.expression, ast.BinOp) and isinstance(meeting.expression.op, ast.Add)
-            return numbers and len(sums) == 1 and is_sum
+            return is_sum and states.have_one_sum
         containers = self._trace.containers
         known = () if containers is None else (int(containers[one]), int(containers[other]))
         return known[0] == known[1] if all(known) and known else meeting.is_of_one
@@ -404,14 +425,6 @@ class _Search:
         near = slice(max(0, write - 16 * _NEAR), write + 16 * _NEAR)
         its = (events.location[near] == location) & (events.kind[near] != EventKind.READ)
         return bool((its & (events.frame[near] == events.frame[write])).any())
-
-
-def _one(state: _State) -> int:
-    return state.one
-
-
-def _other(state: _State) -> int:
-    return state.other
 
 
 def _beside(tree: Tree, nodes: Mapping[int, ast.AST]) -> Iterator[tuple[int, int, ast.AST, ast.AST]]:
