@@ -38,6 +38,15 @@ class Box:
                 made[each] = 1
             self.aside = made
         return word in self.aside
+    def find_at_once(self, word):
+        if not self.words: self.words.update({"a": 1, "b": 2, "c": 3})
+        return self.words[word]
+    def find_by_several(self, word):
+        if not self.words:
+            for each in "abc":
+                self.words.update({each: 1})
+                wait()
+        return self.words[word]
     def add(self, word):
         if not self.words:
             wait()
@@ -125,6 +134,7 @@ POSSIBLE = {
     "over a copy, one that another deletes": (LOOK_UP, 'd.pop("b", None)', "d"),
     "half filled": ('box.find("c")', 'box.find("c")', "self.words"),
     "half filled, and asked": ('box.ask("c")', 'box.ask("c")', "self.words"),
+    "half filled by several updates": ('box.find_by_several("c")', 'box.find_by_several("c")', "self.words"),
     "stored before it is filled": ('box.find_in_tree("c")', 'box.find_in_tree("c")', "self.tree"),
 }
 UNDER_A_LOCK = {
@@ -142,6 +152,7 @@ SILENT = {
     "each its own": ("for key in list(d):\n    wait()\n    if key == name: del d[key]", 'act("b")'),
     "made by another": ("for key in list(d):\n    wait()\n    d[key]", 'd["c"] = 1'),
     "discarded": ("for item in list(bag):\n    wait()\n    bag.discard(item)", 'act("second")'),
+    "filled in one step": ('box.find_at_once("c")', 'box.find_at_once("c")'),
     "filled aside": ('box.find_aside("c")', 'box.find_aside("c")'),
     "filled by all": ("box.add(name)", 'box.add("second")'),
     "an item made by looking": ("for key in list(counts):\n    wait()\n    counts[key]", "del counts['a']"),

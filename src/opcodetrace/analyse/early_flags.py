@@ -170,8 +170,11 @@ class EarlyFlags:
             fill = self.fill(number) if self._is_cell(look) and number not in self._trace.restructured else None
             if fill is None or fill <= flag or events.thread[fill] != events.thread[flag]:
                 continue
+            if self._is_one_step(flag, fill):
+                continue
             is_half_filled = self._is_filled(flag, look)
-            if not is_half_filled and not self._was_missing(number, look, fill):
+            tells_of_itself = self._checks.resizes.of_container(flag) is not None
+            if not is_half_filled and (tells_of_itself or not self._was_missing(number, look, fill)):
                 continue
             need = self._need(look)
             if need is None and is_half_filled and self._asks_for(look) and self._is_filled_by_one(flag, look):
@@ -182,6 +185,13 @@ class EarlyFlags:
             is_done_once = self._is_last_write(number, again) and self._is_last_write(int(events.location[flag]), check)
             if need is Need.RAISES or is_done_once:
                 yield Early(flag, check, look, fill, need)
+
+    def _is_one_step(self, flag: int, fill: int) -> bool:
+        """Whether one call of C code may have made both: `d.update(found)`."""
+        events, site = self._events, int(self._events.site[flag])
+        own = events.thread[flag : fill + 1] == events.thread[flag]
+        is_call = self._trace.sites[site].operation == Operation.CALL
+        return is_call and bool((events.site[flag : fill + 1][own] == site).all())
 
     def _is_found(self, flag: int, check: int) -> bool:
         """Whether a check found what the flag had written; of a container, that its thread had put something in."""
