@@ -53,6 +53,7 @@ class Box:
             self.words["first"] = 1
         self.words[word] = 1
 box, lock = Box(), threading.Lock()
+def mine(key, name): return key == name
 limit = 3
 d, bag, ordered, counts = {"a": 1, "b": 2}, {1, 2}, OrderedDict(a=1, b=2), defaultdict(int, a=1)
 one, single = {"a": 1}, {1}
@@ -150,6 +151,11 @@ SILENT = {
     "with a default": ("for key in list(d):\n    wait()\n    d.pop(key, None)", 'act("second")'),
     "asked again": ("for key in list(d):\n    wait()\n    if key in d: d.get(key)", 'd.pop("b", None)'),
     "each its own": ("for key in list(d):\n    wait()\n    if key == name: del d[key]", 'act("b")'),
+    "each its own, by a call": ("for key in list(d):\n    wait()\n    if mine(key, name): del d[key]", 'act("b")'),
+    "what the other one leaves": (
+        "for key, value in list(d.items()):\n    wait()\n    if value is None: del d[key]",
+        'd.pop("b", None)',
+    ),
     "made by another": ("for key in list(d):\n    wait()\n    d[key]", 'd["c"] = 1'),
     "discarded": ("for item in list(bag):\n    wait()\n    bag.discard(item)", 'act("second")'),
     "filled in one step": ('box.find_at_once("c")', 'box.find_at_once("c")'),

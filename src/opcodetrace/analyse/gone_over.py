@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
-from opcodetrace.analyse.made_of import own_nodes, times_stored
+from opcodetrace.analyse.made_of import called_name, own_nodes, times_stored
 from opcodetrace.analyse.resizes import Resizes
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.trace.event import EventKind
@@ -31,6 +31,7 @@ _DICTS = frozenset(["dict", "collections.OrderedDict"])  # that have no __missin
 _ACTS = frozenset([Operation.LOAD_SUBSCR, Operation.DELETE_SUBSCR, Operation.CALL])
 _DEEPEST = 4  # variables and calls between a loop and what was copied
 _EQUALS = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
+_OF_AGE = frozenset(["len", "monotonic", "now", "perf_counter", "time", "utcnow"])
 _ENDS_A_TURN = (ast.Continue, ast.Break, ast.Return, ast.Raise)
 
 
@@ -38,7 +39,8 @@ class GoneOver(NamedTuple):
     """A loop over a copy of a container, as its body asks this for an item."""
 
     copy: ast.AST  # the expression that makes it
-    is_for_each: bool  # whatever the item is: at most, its age or a value of its own are asked for before
+    is_for_each: bool  # whatever the item is
+    is_by_value: bool  # or that is decided by no more than the item's age or a value of its own, for any thread
 
 
 class _Copy(NamedTuple):
@@ -173,8 +175,8 @@ def _over(
         for statement in loop.body
         for each in ast.walk(statement)
     )
-    is_for_each = all(map(_is_of_its_own, (*conditions, *copy.conditions)))
-    return None if rebound else GoneOver(copy.made_by, is_for_each)
+    asked = (*conditions, *copy.conditions)
+    return None if rebound else GoneOver(copy.made_by, not asked, all(map(_is_of_its_own, asked)))
 
 
 def _gives(target: ast.expr, key: str, *, pairs: bool) -> bool:
@@ -251,9 +253,11 @@ def _viewed(node: ast.expr) -> tuple[ast.expr | None, bool]:
 
 def _is_of_its_own(condition: ast.expr) -> bool:
     """Whether a condition sorts items by no more than their age, or by what they are themselves. One that compares them
-    with something else may leave each thread its own."""
+    with something else, or calls something, may leave each thread its own."""
     for node in ast.walk(condition):
         match node:
+            case ast.Call(func) if called_name(func) not in _OF_AGE:
+                return False
             case ast.Compare(left, operators, others):
                 is_equal = any(isinstance(each, _EQUALS) for each in operators)
                 if is_equal and not any(isinstance(each, ast.Constant) for each in (left, *others)):

@@ -452,7 +452,7 @@ class _Search:
             not copied.changes
             and not any(self._had_heard(other, place) for place in before)
             and over is not None
-            and over.is_for_each
+            and over.is_by_value
             and bool(self._events.kind[act] == EventKind.DELETE)
             and self._checks.copies.is_made_at(over, other)
             and self._harm.fails_without(copied, act)
@@ -467,8 +467,11 @@ class _Search:
         whole = int(events.location[copied.check])
         is_one = events.location[other] == events.location[act]
         over = self._checks.copies.at(int(events.site[act]))
-        if not is_one and (over is None or not over.is_for_each or self._checks.resizes.of_container(other) != whole):
+        if over is None or (not is_one and self._checks.resizes.of_container(other) != whole):
             return False
+        does_the_same = over.is_by_value and events.site[act] == events.site[other]
+        if not (is_one or over.is_for_each or does_the_same):
+            return False  # the other one may take out what this one would leave
         return not self._is_first(other, whole) and self._harm.fails_without(copied, act)
 
     def _whole(self, found: Checked, place: int) -> int | None:
