@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from opcodetrace.analyse.activations import Activations
-from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.syntax import LOOPS, Tree
 from opcodetrace.analyse.uncaught import Uncaught

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.made_of import is_new_container
 from opcodetrace.analyse.syntax import Syntax
 from opcodetrace.trace.event import EventKind, Opaque

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import OF_NOTHING
 from opcodetrace.analyse.called_checks import Tests
-from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.sizes import is_for_an_item
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.event import EventKind

@@ -16,7 +16,8 @@ from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 
 if TYPE_CHECKING:
-    from opcodetrace.analyse.checks import Checked, Histories
+    from opcodetrace.analyse.checks import Checked
+    from opcodetrace.analyse.histories import Histories
     from opcodetrace.analyse.syntax import Syntax
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.handlers import Handlers
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.run import Trace

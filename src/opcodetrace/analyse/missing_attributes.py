@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from opcodetrace.analyse.activations import Activations
-from opcodetrace.analyse.checks import Histories, is_made_anew
+from opcodetrace.analyse.checks import is_made_anew
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.made_of import own_nodes
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import EventKind, Value

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
-from opcodetrace.analyse.checks import Histories
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.read_twice import MAX_PAIRS, ReadTwice
 from opcodetrace.analyse.same_value import same
 from opcodetrace.trace.event import EventKind

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import would_hold
-from opcodetrace.analyse.checks import Histories, begins_between
+from opcodetrace.analyse.checks import begins_between
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.lockset import without_another_lock
 from opcodetrace.analyse.same_value import KNOWN, same
 from opcodetrace.trace.event import EventKind

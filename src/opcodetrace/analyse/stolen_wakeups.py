@@ -15,12 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opcodetrace.analyse.checks import Histories, begins_between
+from opcodetrace.analyse.checks import begins_between
 from opcodetrace.analyse.deciding_reads import DecidingReads
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.guards import Asked, Guards
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.happens_before import SyncOperation
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.run import Trace

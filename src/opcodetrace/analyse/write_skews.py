@@ -21,8 +21,8 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, would_hold
-from opcodetrace.analyse.checks import Histories
 from opcodetrace.analyse.guards import asked_by, compared_with
+from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.syntax import Tree, ends
 from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.location import LocationKind
