@@ -58,6 +58,19 @@ class Client:
         if self.conn is None: self.connect()
         time.sleep(0)
         self.conn.append(1)
+class Service:
+    def __init__(self): self.loop = self.thread = self.name = None
+    def start(self):
+        self.loop = make()
+        self.thread = threading.Thread(target=os.read, args=(never, 1), daemon=True)
+    def ensure(self):
+        if self.loop is None: self.start()
+    def rename(self):
+        self.name = make()
+        self.other = "other"
+    def named(self):
+        if self.name is None: self.rename()
+service = Service()
 client, names, many = Client(), ["a", "b", "c"], [str(number) for number in range(100)]
 parts = [Slot("first"), Slot("second")]
 def find():
@@ -258,6 +271,7 @@ POSSIBLE = {
         "d['there']",
     ),
     "a removal from a list": (REMOVE, "jobs"),
+    "two things made by a call": ("service.ensure()", "self.loop"),
     "an object of many": ('if "k" not in d:\n    time.sleep(0)\n    d["k"] = threading.Lock()', "d['k']"),
 }
 ADD_AND_DELETE = "d[KEY] = 1\ndel d[KEY]"
@@ -374,6 +388,7 @@ NONE = {  # what both do, and what they do beside it
         "act('bc')",
     ),
     "made in any case, under a lock": ("with lock: client.send()", "act()", "with lock: client.conn = None"),
+    "a value that is made by a call": ("service.named()", "act()", "act()"),
     "made in any case, and replaced": ("client.send()", "act()", "client.conn = make()"),
     "made in any case, and ready for the failure": (
         "try: client.send()\nexcept AttributeError: pass",

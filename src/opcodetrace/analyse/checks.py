@@ -252,13 +252,14 @@ class Checks:
     def _acts_in_any_case(self, act: int, look: int) -> bool:
         """Whether the activation that made an access would have made it whatever it had read before: a method that
         stores an item, and looks whether it must make room for it."""
-        activations = self.called.activations
-        activation = activations.of(act)
-        found = activations.syntax.of_site(int(self._events.site[act]))
-        if activation.begun < 0 or found is None or activations.of(look) != activation:
-            return False
-        tree, node = found
-        return tree.is_certain(node) and not tree.may_be_kept_from(node)
+        activation = self.called.activations.of(act)
+        is_one = activation.begun >= 0 and self.called.activations.of(look) == activation
+        return is_one and self.is_made_in_any_case(act)
+
+    def is_made_in_any_case(self, access: int) -> bool:
+        """Whether its function makes an access whatever it finds."""
+        found = self.called.activations.syntax.of_site(int(self._events.site[access]))
+        return found is not None and found[0].is_certain(found[1]) and not found[0].may_be_kept_from(found[1])
 
     def _with_value(self, asked: str, check: int, act: int) -> str:
         """What a check found, with the value that it compared with; as it is if that is not known."""

@@ -127,7 +127,8 @@ class Harm:
         if not isinstance(value, Opaque) or is_member(value):
             return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
         is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN
-        return is_awaited or self._is_shared(value, found, act) or (not found.way and self._makes_more(found, act))
+        is_told = not found.way or bool(found.calls)  # what else the check decided
+        return is_awaited or self._is_shared(value, found, act) or (is_told and self._makes_more(found, act))
 
     def is_made_twice(self, found: Checked, act: int) -> bool:
         """Whether it makes an object that threads share and change, as nothing is there or what is there will not
@@ -223,8 +224,12 @@ class Harm:
         return bool(self._first_seen[value.identity] == write)
 
     def _also_written(self, found: Checked, act: int) -> Iterator[int]:
-        """The places of other writes that the same check decided, in the same activation."""
+        """The places of other writes that the same check decided, in the same activation; or by the function that was
+        called by it, which makes them and the act in any case."""
         events, called = self._events, self._checks.called
+        if found.calls:
+            yield from self._written_beside(act)
+            return
         check, site = found.check, int(events.site[found.check])
         activation = called.activations.of(check)
         later = slice(check + 1, act + _NEAR)
@@ -232,6 +237,15 @@ class Harm:
         for place in (check + 1 + np.flatnonzero(writes)).tolist():
             decided = place != act and called.activations.of(place) == activation
             if decided and called.decides(site, int(events.site[place])):
+                yield place
+
+    def _written_beside(self, act: int) -> Iterator[int]:
+        events, checks, activations = self._events, self._checks, self._checks.called.activations
+        near = slice(max(0, act - _NEAR), act + _NEAR)
+        writes = (events.kind[near] == EventKind.WRITE) & (events.frame[near] == events.frame[act])
+        for place in (near.start + np.flatnonzero(writes)).tolist() if checks.is_made_in_any_case(act) else ():
+            is_beside = place != act and activations.of(place) == activations.of(act)
+            if is_beside and checks.is_made_in_any_case(place):
                 yield place
 
     @cached_property
