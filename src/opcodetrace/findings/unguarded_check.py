@@ -95,7 +95,7 @@ class UnguardedCheckKind(PossibleKind):
             return
         name, at = teller.lane(act.thread), teller.place(check.site)
         fills = check.whole and check.value == 0 and act.value is ABSENT
-        copies = check.whole and check.value is ABSENT  # of what is counted or asked for, there is a value
+        copies = _goes_over_all(check)
         did = f"filled it ({teller.place(act.site)})" if fills else _did(teller, act)
         if copies:
             did = f"asked for an item ({teller.place(act.site)})" if act.kind == EventKind.READ else did
@@ -207,6 +207,13 @@ def _overtaken(
     )
     yield (f"{otherwise} both could come after {name} has read, and before it stores: what is out of date would stay.")
     yield f"Hold one lock from {made} to {teller.place(act.site)}, and for the change with its reset."
+
+
+def _goes_over_all(check: AccessStep) -> bool:
+    """Whether it copies a container, or begins to iterate over it. With `--no-values`, sizes have no value, either."""
+    is_asked = check.site.operation in (Operation.TEST, Operation.CONTAINS)
+    is_counted = (check.site.expression or "").startswith(("len(", "bool("))
+    return check.whole and check.value is ABSENT and not (is_asked or is_counted)
 
 
 def _did(teller: Teller, step: AccessStep) -> str:

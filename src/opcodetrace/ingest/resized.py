@@ -21,12 +21,13 @@ from opcodetrace.ingest.values import ADDRESS_MASK, Interned
 from opcodetrace.spool.layout import ADDRESS_BITS, Tag
 from opcodetrace.spool.records import CHUNK, Records, SpooledRecords, Survey
 from opcodetrace.trace.events import Resized
-from opcodetrace.trace.site import Code, Operation, Site
+from opcodetrace.trace.site import Code, Operation
 
 Array = npt.NDArray[Any]
 
 CLOSEST = 64  # pairs of two places in the code: those that are closest together
 NONE: Array = np.empty((2, 0), np.int64)
+_COPIES = re.compile(r"^(list|tuple|set|frozenset|sorted)\(|\.(copy|items|keys|values)\(\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,6 @@ class _Steps:
         place = np.minimum(np.searchsorted(objects, self.containers), len(objects) - 1)
         known = objects[place] == self.containers
         return _Steps(self.seqs[known], place[known], self.threads[known], self.sites[known])
-
-
-_COPIES = re.compile(r"^(list|tuple|set|frozenset|sorted)\(|\.(copy|items|keys|values)\(\)$")
 
 
 def resized(
@@ -139,13 +137,9 @@ def _looks(table: SiteTable, codes: Sequence[Code], labels: Labels) -> tuple[Arr
             elif site.operation in (Operation.TEST, Operation.CALL):
                 asks[site.id] = site.id in deciding or site.offset in offsets
                 if site.operation == Operation.CALL and not asks[site.id]:
-                    text = labels.source(code.file).expression(*_span(site))
+                    text = labels.source(code.file).expression(*site.span)
                     asks[site.id] = text is not None and _COPIES.search(text) is not None
     return begins, asks
-
-
-def _span(site: Site) -> tuple[int | None, int | None, int | None, int | None]:
-    return site.line, site.column, site.end_line, site.end_column
 
 
 def _is_look(rows: Records, begins: Array, asks: Array, table: SiteTable, interned: Interned) -> Array:
