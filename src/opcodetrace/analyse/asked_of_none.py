@@ -12,26 +12,26 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from opcodetrace.analyse.activations import Activations
+from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.histories import Histories
-from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.syntax import LOOPS, Tree
 from opcodetrace.analyse.uncaught import Uncaught
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
-from opcodetrace.trace.run import AskedOfNone, Trace
+from opcodetrace.trace.run import AskedOfNone
 
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL, LocationKind.CELL])
 
 
-def uses_of_none(trace: Trace, pasts: Pasts, unseen: Collection[int]) -> Iterator[Uncaught]:
+def uses_of_none(evidence: Evidence, unseen: Collection[int]) -> Iterator[Uncaught]:
     """Not of locations that code wrote to which is not woven (`unseen`). None in a run of which accesses may be
     missing."""
+    trace = evidence.trace
     if not trace.asked_of_none or trace.missed or trace.holes or trace.let_go or trace.merged:
         return
-    search = _Search(trace, pasts)
+    search = _Search(evidence)
     for asked in trace.asked_of_none:
         read = search.read(asked)
         if read is not None and int(trace.events.location[read]) not in unseen:
@@ -41,12 +41,12 @@ def uses_of_none(trace: Trace, pasts: Pasts, unseen: Collection[int]) -> Iterato
 
 
 class _Search:
-    def __init__(self, trace: Trace, pasts: Pasts) -> None:
-        self._trace = trace
+    def __init__(self, evidence: Evidence) -> None:
+        self._trace = trace = evidence.trace
         self._events = trace.events
-        self._pasts = pasts
+        self._pasts = evidence.pasts
         self._histories = Histories(trace.events)
-        self._activations = Activations(trace)
+        self._activations = evidence.activations
         self._has_tasks = Lanes(trace).has_tasks
 
     def read(self, asked: AskedOfNone) -> int | None:

@@ -55,8 +55,9 @@ class CalledCheck(NamedTuple):
 class CalledChecks:
     """Those of a trace. None if some calls or accesses may be missing."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, activations: Activations) -> None:
         self._trace = trace
+        self.activations = activations
         self._events = trace.events
         self._came_back: dict[tuple[int, int], tuple[Asked, ...]] = {}
         self._is_known = not (trace.let_go or trace.merged or trace.missed or trace.holes)
@@ -81,10 +82,6 @@ class CalledChecks:
                 if line is not None:
                     found[code.id, offset] = line
         return found
-
-    @cached_property
-    def activations(self) -> Activations:
-        return Activations(self._trace)
 
     @cached_property
     def _chosen(self) -> Chosen:

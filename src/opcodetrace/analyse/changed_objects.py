@@ -29,12 +29,12 @@ class ChangedObjects:
     An object's own parts are containers that were made for it (`self.items = []`); what comes from elsewhere would be
     the same one in another object. Items that are only stored in them may be a cache, and count for nothing."""
 
-    def __init__(self, trace: Trace, histories: Histories, sources: Sources) -> None:
+    def __init__(self, trace: Trace, histories: Histories, sources: Sources, syntax: Syntax) -> None:
         self._trace = trace
         self._events = trace.events
         self._histories = histories
         self._sources = sources
-        self._syntax = Syntax(trace)
+        self._syntax = syntax
 
     def is_changed(self, identity: int, stored: int) -> bool:
         """Whether what threads share in an object was changed after the write (a place) that stored it."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
@@ -73,14 +74,15 @@ class Checked(NamedTuple):
 class Checks:
     """Finds the checks by which accesses were made."""
 
-    def __init__(self, trace: Trace, sources: Sources) -> None:
+    def __init__(self, trace: Trace, sources: Sources, activations: Activations, handlers: Handlers) -> None:
         self._trace = trace
         self._events = trace.events
         self._source = sources.place
         self._failed = trace.events.failed()
-        self.called = CalledChecks(trace)
+        self.called = CalledChecks(trace, activations)
+        self.handlers = handlers
         self.resizes = Resizes(trace)
-        self.copies = LoopsOverCopies(trace, self.called.activations, self.resizes)
+        self.copies = LoopsOverCopies(trace, activations, self.resizes)
 
     @cached_property
     def histories(self) -> Histories:
@@ -354,12 +356,11 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
         return answer not in ("absent", "raises") and not found_nothing and not was_empty
 
     if len(acts):
-        handlers = Handlers(trace)
         for stale in _stale(trace, pasts, checks, acts.tolist(), tests, asked_for_it):
             failure = events[int(np.searchsorted(events.seq, stale.act))]
             error = str(failure.value)
-            if not handlers.expect(failure.site, error) and not any(
-                handlers.expect_in(*call, error) for call in stale.calls
+            if not checks.handlers.expect(failure.site, error) and not any(
+                checks.handlers.expect_in(*call, error) for call in stale.calls
             ):
                 yield stale
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activation, Activations
+from opcodetrace.analyse.activations import Activation
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.container_uses import Uses, end_of_statement, uses_of
 from opcodetrace.analyse.made_of import called_name
@@ -44,7 +44,7 @@ class Containers:
         self._events = trace.events
         self._accesses = evidence.accesses
         self._texts = SourceTexts(trace)
-        self.activations = Activations(trace)
+        self.activations = evidence.activations
         self.of_location = np.zeros(0, np.int64) if trace.containers is None else trace.containers
         self._identities = np.append(self._events.identities(), 0)
         self.count = max(int(self._identities.max()), int(self.of_location.max(initial=0))) + 1

@@ -25,7 +25,6 @@ from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.answers import holds_after, would_hold
 from opcodetrace.analyse.checks import Checked, Checks
 from opcodetrace.analyse.first_seen import first_seen
-from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.made_of import is_new_container
 from opcodetrace.analyse.sizes import size_after
 from opcodetrace.analyse.syntax import Tree
@@ -74,7 +73,7 @@ class EarlyFlags:
         self._trace = trace
         self._events = trace.events
         self._checks = checks
-        self._handlers = Handlers(trace)
+        self._handlers = checks.handlers
         self._fills: dict[int, int | None] = {}
 
     @property

@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse import _passes, evicted, linearisations, versions
+from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE, sources_of
 from opcodetrace.analyse.checks import Checks, Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
 from opcodetrace.analyse.copied import Copied
+from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.numbers_taken import numbers_taken_twice
 from opcodetrace.analyse.pasts import Pasts
@@ -57,12 +59,20 @@ class Evidence:
         return self.accesses.uncertain
 
     @cached_property
+    def activations(self) -> Activations:
+        return Activations(self.trace)
+
+    @cached_property
+    def handlers(self) -> Handlers:
+        return Handlers(self.trace)
+
+    @cached_property
     def pasts(self) -> Pasts:
         return Pasts(self.trace)
 
     @cached_property
     def checks(self) -> Checks:
-        return Checks(self.trace, self.sources)
+        return Checks(self.trace, self.sources, self.activations, self.handlers)
 
     @cached_property
     def stale_checks(self) -> list[Stale]:
@@ -90,7 +100,7 @@ class Evidence:
     @cached_property
     def failed_iterations(self) -> list[ChangedMeanwhile]:
         """Because another thread had changed the container."""
-        return list(failed_iterations(self.trace, self.pasts))
+        return list(failed_iterations(self.trace, self.pasts, self.handlers))
 
     @cached_property
     def unrepeatable_reads(self) -> list[ReadTwice]:

@@ -17,7 +17,6 @@ from opcodetrace.analyse.checks import Checked
 from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.first_seen import first_seen
-from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.refusals import is_refused, refusals
 from opcodetrace.analyse.sizes import adds_one
@@ -48,10 +47,12 @@ class Harm:
         self._sources = evidence.sources
         self._checks = evidence.checks
         self._sites_of_checks = sites_of_checks
-        self._handlers = Handlers(evidence.trace)
+        self._handlers = evidence.handlers
         self._texts = SourceTexts(evidence.trace)
         self._tasks = {each.thread for each in evidence.trace.threads if each.task_of is not None}
-        self._changed_objects = ChangedObjects(evidence.trace, evidence.checks.histories, evidence.sources)
+        self._changed_objects = ChangedObjects(
+            evidence.trace, evidence.checks.histories, evidence.sources, evidence.activations.syntax
+        )
 
     def is_error(self, found: Checked, act: int, change: int) -> bool:
         """Whether the act is an error after another thread's change."""

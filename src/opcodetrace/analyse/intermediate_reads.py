@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.analyse.same_value import KNOWN
@@ -129,7 +128,7 @@ class _Search:
         self._events = evidence.trace.events
         self._accesses = evidence.accesses
         self._source = evidence.sources.place
-        self._activations = Activations(evidence.trace)
+        self._activations = evidence.activations
         self._unseen = {each.location for each in evidence.unseen}
         self._put_back: dict[int, int] = {}  # by the read that saved it: the write
 

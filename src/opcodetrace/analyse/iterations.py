@@ -36,7 +36,7 @@ class ChangedMeanwhile(NamedTuple):
     is_sure: bool  # that this change came in between, and that it added or removed an item
 
 
-def failed_iterations(trace: Trace, pasts: Pasts) -> Iterator[ChangedMeanwhile]:
+def failed_iterations(trace: Trace, pasts: Pasts, handlers: Handlers) -> Iterator[ChangedMeanwhile]:
     """Each iteration that failed with what another thread did to the container since it began. None if the iterating
     thread changed it itself, had waited for the other one to do so, or is ready for the failure (`handlers`)."""
     if not trace.changes:
@@ -45,7 +45,7 @@ def failed_iterations(trace: Trace, pasts: Pasts) -> Iterator[ChangedMeanwhile]:
     over = np.array([number for number in trace.changes if trace.locations[number].certain], np.int32)
     failures = np.flatnonzero(events.failed() & np.isin(events.location, over))
     if len(failures):
-        search, handlers = _Search(trace, pasts), Handlers(trace)
+        search = _Search(trace, pasts)
         for failure in failures.tolist():
             found = None if handlers.expect(int(events.site[failure]), RuntimeError.__name__) else search.of(failure)
             if found is not None:

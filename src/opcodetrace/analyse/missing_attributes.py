@@ -15,14 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.checks import is_made_anew
+from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.made_of import own_nodes
-from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.trace.event import EventKind, Value
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code, Operation
 
 BACK = 4096  # events before a function among which its thread's last one is looked for
@@ -43,12 +41,12 @@ class MadeTwice(NamedTuple):
 
 
 def attributes_made_twice(
-    trace: Trace, pasts: Pasts, told: Collection[int | None], unseen: Collection[int]
+    evidence: Evidence, told: Collection[int | None], unseen: Collection[int]
 ) -> Iterator[MadeTwice]:
     """Not if it is the same value, nor if the thread has looked at it again since, or had waited for the other one.
     Without those of `told` (seqs), which are findings of another kind, and not of locations that code wrote to which is
     not woven (`unseen`)."""
-    search = _Search(trace, pasts)
+    search, trace = _Search(evidence), evidence.trace
     makers = [number for number, site in trace.sites.items() if not site.tests and search.is_maker(number)]
     if not makers:
         return
@@ -65,11 +63,11 @@ def attributes_made_twice(
 
 
 class _Search:
-    def __init__(self, trace: Trace, pasts: Pasts) -> None:
-        self._trace = trace
+    def __init__(self, evidence: Evidence) -> None:
+        self._trace = trace = evidence.trace
         self._events = trace.events
-        self._pasts = pasts
-        self._activations = Activations(trace)
+        self._pasts = evidence.pasts
+        self._activations = evidence.activations
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
 
     @cached_property

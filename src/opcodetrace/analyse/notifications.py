@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from opcodetrace.analyse.deciding_reads import DecidingReads
+from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.guards import Asked, Guards, Wait
 from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.pasts import Pasts
@@ -100,16 +101,17 @@ class _Used:
     waited: set[int] = field(default_factory=set)  # threads
 
 
-def missed(trace: Trace, pasts: Pasts) -> Iterator[Missed]:
+def missed(evidence: Evidence) -> Iterator[Missed]:
     """For each wait that nobody ended the first notification that it missed, in the order of the waits.
 
     None in a run of which records are missing: somebody may have been reached, or may have looked again."""
+    trace, pasts = evidence.trace, evidence.pasts
     if trace.let_go or trace.merged or trace.missed or trace.holes or not _any_unended(trace):
         return
     waits = _unended(trace, pasts.operations.all)
     if not waits:
         return
-    guards, syntax = Guards(trace), Syntax(trace)
+    guards, syntax = Guards(trace), evidence.activations.syntax
     called = [(each, guards.wait(each.first.site)) for each in waits if each.first.site is not None]
     checks = _Checks(trace, guards, [call for _, call in called if call is not None])
     for each, call in called:

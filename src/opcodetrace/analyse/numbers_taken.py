@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.read_twice import MAX_PAIRS, ReadTwice
@@ -55,7 +54,7 @@ class _Search:
         self._pasts = evidence.pasts
         self._unseen = {each.location for each in evidence.unseen}
         self._histories = Histories(evidence.trace.events)
-        self._activations = Activations(evidence.trace)
+        self._activations = evidence.activations
 
     def pairs(self) -> set[tuple[int, int]]:
         """Sites of reads whose number is handed on, each with that of the read by which it is then counted on."""

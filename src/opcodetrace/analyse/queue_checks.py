@@ -17,7 +17,6 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.lockset import locksets
 from opcodetrace.analyse.pasts import Hearsay
@@ -114,8 +113,8 @@ class QueueChecks:
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._trace = trace = evidence.trace
-        self._syntax = evidence.checks.called.activations.syntax
-        self._handlers = Handlers(trace)
+        self._syntax = evidence.activations.syntax
+        self._handlers = evidence.handlers
         self._decided: dict[int, _Decided | None] = {}
         self._last_seqs = {each.thread: each.last_seq for each in trace.threads}
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations, Scope
+from opcodetrace.analyse.activations import Scope
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Accesses, Evidence
 from opcodetrace.analyse.lockset import without_another_lock
@@ -225,7 +225,7 @@ class _Search:
         self._events = trace.events
         self._accesses = accesses
         self._pasts = evidence.pasts
-        self._activations = Activations(trace)
+        self._activations = evidence.activations
         self._filled: set[Hashable] = set()  # locations, by their likeness, with containers that are filled
         self._emptied: set[Hashable] = set()  # and of which something is done with what is in there
 

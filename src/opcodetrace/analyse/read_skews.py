@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.same_value import KNOWN
 from opcodetrace.analyse.syntax import Tree
@@ -125,7 +124,7 @@ class _Search:
         self._source = evidence.sources.place
         self._pasts = evidence.pasts
         self._unseen = {each.location for each in evidence.unseen}
-        self._activations = Activations(evidence.trace)
+        self._activations = evidence.activations
         self._states_of: dict[tuple[int, int, int | None], _States] = {}
         self._together: dict[tuple[int, int], bool] = {}
         self._number: Counter[tuple[int, int]] = Counter()

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import would_hold
 from opcodetrace.analyse.checks import begins_between
@@ -75,7 +74,7 @@ class PairsOfReads:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._pasts = evidence.pasts
-        self._activations = Activations(evidence.trace)
+        self._activations = evidence.activations
 
     @cached_property
     def histories(self) -> Histories:

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.lockset import without_another_lock
@@ -50,7 +49,7 @@ class ReturnedOwnWrites:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._accesses = evidence.accesses
-        self._activations = Activations(evidence.trace)
+        self._activations = evidence.activations
 
     def of_others(self) -> Iterator[ReadBack]:
         """Reads that gave another thread's value. It may do as well: a sum that all add to."""

@@ -19,7 +19,6 @@ from opcodetrace.analyse.checks import begins_between
 from opcodetrace.analyse.deciding_reads import DecidingReads
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.guards import Asked, Guards
-from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.pasts import Hearsay
@@ -95,7 +94,7 @@ class _Search:
         self._trace = trace = evidence.trace
         self._events = trace.events
         self._guards = Guards(trace)
-        self._handlers = Handlers(trace)
+        self._handlers = evidence.handlers
         self._waits = list(self._waits_under_an_if())
         self._of_thread: defaultdict[int, list[_Wait]] = defaultdict(list)
         for each in self._waits:

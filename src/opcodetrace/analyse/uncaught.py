@@ -18,7 +18,6 @@ import numpy as np
 from opcodetrace.analyse.checks import Checks
 from opcodetrace.analyse.counted_indexes import is_counted
 from opcodetrace.analyse.early_flags import EarlyFlags
-from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.made_of import Function, own_nodes, times_stored
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.sizes import adds_one
@@ -95,7 +94,7 @@ class _Search:
         self._histories = checks.histories
         self._activations = checks.called.activations
         self._flags = EarlyFlags(trace, checks)
-        self._handlers = Handlers(trace)
+        self._handlers = checks.handlers
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         self._has_tasks = Lanes(trace).has_tasks
 

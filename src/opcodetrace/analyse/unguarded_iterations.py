@@ -22,10 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.evidence import Evidence
-from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.windows import Lanes, Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
@@ -58,7 +56,7 @@ def unguarded_iterations(evidence: Evidence, told: Collection[tuple[int, int]] =
     resized = None if trace.resized is None else trace.resized.pairs
     if resized is None or not resized.shape[1] or not can_be_judged(trace):
         return
-    search = _Search(trace)
+    search = _Search(evidence)
     place_of = trace.events.places(resized.ravel())
     pairs = sorted(_Pair(place_of[start], place_of[change]) for start, change in resized.T.tolist())
     pairs = [pair for pair in pairs if search.may_disturb(pair)]
@@ -124,12 +122,12 @@ class _Known:
 class _Search:
     """Looks into pairs, before it is asked what keeps the two apart."""
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
+    def __init__(self, evidence: Evidence) -> None:
+        self._trace = trace = evidence.trace
         self._events = trace.events
         self._lanes = Lanes(trace)
-        self._activations = Activations(trace)
-        self._handlers = Handlers(trace)
+        self._activations = evidence.activations
+        self._handlers = evidence.handlers
         self._texts = SourceTexts(trace)
         self._raises: dict[int, bool] = {}  # by the site of a start: whether the loop goes round
         self._skips: dict[tuple[int, int], bool] = {}  # of a list, by both sites

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, would_hold
 from opcodetrace.analyse.guards import asked_by, compared_with
@@ -74,7 +73,7 @@ class _Search:
         self._events = evidence.trace.events
         self._pasts = evidence.pasts
         self._unseen = {each.location for each in evidence.unseen}
-        self._activations = Activations(evidence.trace)
+        self._activations = evidence.activations
 
     @cached_property
     def _histories(self) -> Histories:

@@ -56,7 +56,7 @@ class FailedAccessKind(Kind):
         unseen = {each.location for each in evidence.unseen}
         for each in (
             *uncaught_failures(evidence.trace, evidence.pasts, evidence.checks, told, unseen),
-            *uses_of_none(evidence.trace, evidence.pasts, unseen),
+            *uses_of_none(evidence, unseen),
         ):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             roles = {CHANGE: each.change, FAILURE: each.failure}

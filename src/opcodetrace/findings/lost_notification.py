@@ -37,7 +37,7 @@ class LostNotificationKind(Kind):
     pivot = NOTIFICATION
 
     def find(self, evidence: Evidence) -> Iterator[Finding]:
-        for each in missed(evidence.trace, evidence.pasts):
+        for each in missed(evidence):
             severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
             played = {
                 CHECK: each.check,

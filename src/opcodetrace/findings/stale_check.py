@@ -55,7 +55,7 @@ class StaleCheckKind(Kind):
             yield Finding(NAME, severity, Certainty.INFERRED, roles, (location,))
         lost = {each.overwritten_by for each in evidence.lost}
         unseen = {each.location for each in evidence.unseen}
-        for made in attributes_made_twice(evidence.trace, evidence.pasts, lost, unseen):
+        for made in attributes_made_twice(evidence, lost, unseen):
             severity = Severity.HAPPENED if made.is_sure else Severity.POSSIBLE
             roles = {CHANGE: made.change, ACT: made.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (made.location,))
