@@ -3,9 +3,6 @@ programs like them."""
 
 from __future__ import annotations
 
-import ast
-import re
-
 import pytest
 
 from opcodetrace.rewrite.interpreters import FREE_THREADED
@@ -123,7 +120,10 @@ class Lazy:
         except KeyError: raise AttributeError(name) from None
     def __setattr__(self, name, value): self.d[name] = value
 def make(): return []
-store, mapped, asks, lazy = Store(), Mapped(), Asks(), Lazy()
+store = Store()
+mapped = Mapped()
+asks = Asks()
+lazy = Lazy()
 """
 ADDED = "store.d['k'] = []"
 STALE = {  # what the first thread does, and the second in between; and the location
@@ -537,31 +537,13 @@ NONE = {
 }
 
 
-def store_for(program: str) -> str:
-    """STORE without the methods and classes that a program does not come to: weaving them for each takes long."""
-    tree = ast.parse(STORE)
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    methods = {each.name: each for each in classes[0].body if isinstance(each, ast.FunctionDef)}
-    pending, used = [program, *(each for each in methods if each.startswith("__"))], set[str]()
-    while pending:
-        words = set(re.findall(r"\w+", pending.pop())) & methods.keys() - used
-        used |= words
-        pending += [ast.unparse(methods[word]) for word in words]
-    classes[0].body = [methods[name] for name in methods if name in used]
-    if re.search("mapped|asks|lazy", program) is None:
-        tree.body = [each for each in tree.body if each not in classes[1:]]
-        tree.body[-1] = ast.parse("store = Store()").body[0]
-    return f"\n{ast.unparse(tree)}\n"
-
-
 def with_store(first: str, second: str) -> str:
-    source = program(first, second).replace("checked, changed", store_for(first + second) + "checked, changed")
+    source = program(first, second).replace("checked, changed", STORE + "checked, changed")
     return source.replace("def first", "threading.excepthook = lambda error: changed.append(1)\ndef first")
 
 
 def one_after_the_other(act: str) -> str:
-    store = store_for(act).replace("def make():\n    return []", "")
-    source = ONE_AFTER_THE_OTHER.replace("def act", store + "def act")
+    source = ONE_AFTER_THE_OTHER.replace("def act", STORE.replace("def make(): return []", "") + "def act")
     for word, part in (("ACT", act), ("FIRST", "act()"), ("SECOND", "act()")):
         source = source.replace(word, part.replace("\n", "\n    "))
     return source
