@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from opcodetrace.trace.location import Location, LocationKind
 from opcodetrace.trace.site import Operation, Site
 
 _MEMBER = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]\w*")  # of an Enum, as it is told
+_AMONG = re.compile(r"(not )?in (\(.*\))", re.DOTALL)
 OF_NOTHING = frozenset(["absent", "raises", "is None"])  # answers by which something is made, as nothing is there
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -21,6 +23,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
+    "is": operator.is_,  # True or False
 }
 
 
@@ -40,6 +43,10 @@ def would_hold(answer: str, value: Value) -> bool | None:
         return answer == "present"
     if is_unknown(value):
         return None
+    among = _AMONG.fullmatch(answer)
+    if among is not None:
+        is_one = _is_among(among[2], value)
+        return None if is_one is None else is_one != bool(among[1])
     if answer in ("is None", "is not None"):
         return (value is None) == (answer == "is None")
     if isinstance(value, Opaque) and is_member(value):
@@ -54,6 +61,27 @@ def would_hold(answer: str, value: Value) -> bool | None:
     except (TypeError, KeyError, ValueError, SyntaxError):
         return None
     return compared != answer.startswith("not ")
+
+
+def _is_among(members: str, value: Value) -> bool | None:
+    """Whether a value is among those that are written so: constants, and members of Enums."""
+    constants, names = _parsed_members(members)
+    if isinstance(value, Opaque):
+        text = str(value.text)
+        if not is_member(value) or any(name.partition(".")[0] != text.partition(".")[0] for name in names):
+            return None
+        return text in names if names else None
+    if not isinstance(value, int | float | str | bytes | None):
+        return None
+    return True if value in constants else None if names else False
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed_members(members: str) -> tuple[tuple[object, ...], tuple[str, ...]]:
+    elements = ast.parse(members, mode="eval").body
+    assert isinstance(elements, ast.Tuple)
+    names = tuple(ast.unparse(each) for each in elements.elts if isinstance(each, ast.Attribute))
+    return tuple(ast.literal_eval(each) for each in elements.elts if not isinstance(each, ast.Attribute)), names
 
 
 def _would_be_member(answer: str, member: str) -> bool | None:

@@ -164,6 +164,10 @@ class CalledChecks:
         asked = self._decisions.get((code.id, self._trace.sites[site].offset), ()) if code.id == own.id else ()
         return next((each.answer for each in asked if each.offset == offset), None)
 
+    def is_decided(self, code: Code, offset: int, asked: int) -> bool:
+        """Whether what stands at an offset of a function is executed by what another instruction of it gave."""
+        return any(each.offset == asked for each in self._asked(code, offset))
+
     def decides_both(self, one: int, other: int) -> bool:
         """Whether the code says that what two sites of a function do is done by the same branch."""
         code, own = (self._trace.site_codes[each] for each in (one, other))

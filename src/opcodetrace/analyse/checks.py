@@ -30,12 +30,13 @@ from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
 from opcodetrace.analyse.resizes import Resizes
 from opcodetrace.analyse.same_value import is_same
+from opcodetrace.analyse.side_effects import SideEffects
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Operation, Site, SwitchPoint, asks_more
+from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
 
 Array = npt.NDArray[Any]
 
@@ -77,6 +78,7 @@ class Checks:
     def __init__(self, trace: Trace, sources: Sources, activations: Activations, handlers: Handlers) -> None:
         self._trace = trace
         self._events = trace.events
+        self._sources = sources
         self._source = sources.place
         self._failed = trace.events.failed()
         self.called = CalledChecks(trace, activations)
@@ -91,6 +93,26 @@ class Checks:
     @cached_property
     def fills(self) -> Fills:
         return Fills(self._trace, self.histories, self.called.activations.syntax)
+
+    @cached_property
+    def _side_effects(self) -> SideEffects:
+        return SideEffects(self._trace, self.histories, self._sources, self.called)
+
+    def side_effect(self, found: Checked, act: int) -> int | None:
+        """What else was done by a check, and would be done twice (`side_effects`)."""
+        return self._side_effects.first(found.check, act, self.tested(found))
+
+    def tested(self, found: Checked) -> tuple[Code, int]:
+        """Where a branch asked for the answer: a function and an offset."""
+        if found.way:
+            code, offset = found.way[-1]
+            return self._codes[code], offset
+        site = int(self._events.site[found.check])
+        return self._trace.site_codes[site], self._trace.sites[site].offset
+
+    @cached_property
+    def _codes(self) -> dict[int, Code]:
+        return {code.id: code for code in self._trace.codes}
 
     @cached_property
     def tests(self) -> Tests:
@@ -403,7 +425,9 @@ def acted_on_a_stale_check(
                 answer, change, location, trace.sites[check.site]
             )
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
-            return False
+            place = int(np.searchsorted(events.seq, act.seq))
+            if change.site != act.site or checks.side_effect(found, place) is None:
+                return False
         moved = trace.restructured.get(act.location, ())
         if bisect.bisect(moved, check.seq) != bisect.bisect(moved, act.seq):  # another cell of the list
             return False

@@ -24,7 +24,7 @@ from opcodetrace.analyse.syntax import LOOPS, Tree
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.location import Location, LocationKind
-from opcodetrace.trace.site import WRITTEN, Code, Operation, asks_more
+from opcodetrace.trace.site import WRITTEN, Operation, asks_more
 from opcodetrace.trace.source_text import SourceTexts
 from opcodetrace.trace.sync import Act, Primitive
 
@@ -116,6 +116,8 @@ class Harm:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
+        if self._checks.side_effect(found, act) is not None:
+            return True
         value = events[act].value
         if int(events.site[act]) in self._checks.kept_or_made:
             return isinstance(value, Opaque) and not is_member(value) and self._is_shared(value, found, act)
@@ -126,7 +128,7 @@ class Harm:
         if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
         if not isinstance(value, Opaque) or is_member(value):
-            return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
+            return self._does_more(found, act) or (not found.way and self._starts_a_thread(found, act))
         is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN
         is_told = not found.way or bool(found.calls)  # what else the check decided
         return is_awaited or self._is_shared(value, found, act) or (is_told and self._makes_more(found, act))
@@ -134,8 +136,12 @@ class Harm:
     def is_made_twice(self, found: Checked, act: int) -> bool:
         """Whether it makes an object that threads share and change, as nothing is there or what is there will not
         do."""
+        if self._is_update(act):
+            return False
+        if self._checks.side_effect(found, act) is not None:
+            return True
         value = self._events[act].value
-        if not isinstance(value, Opaque) or is_member(value) or self._is_update(act):
+        if not isinstance(value, Opaque) or is_member(value):
             return False
         return self._is_shared(value, found, act) or self._starts_a_thread(found, act)
 
@@ -147,25 +153,13 @@ class Harm:
         cache: cache[k] = []`, then `cache[k].append(x)`. What the cache keeps it in is its own affair."""
         if not found.way:
             return False
-        code, offset = self._tested(found)
+        code, offset = self._checks.tested(found)
         activations = self._checks.called.activations
         node = activations.node_at(code, offset)
         return node is not None and is_made_and_changed(activations.syntax.tree(code.file), node)
 
-    def _tested(self, found: Checked) -> tuple[Code, int]:
-        """Where a branch asked for the answer: a function and an offset."""
-        if found.way:
-            code, offset = found.way[-1]
-            return self._codes[code], offset
-        site = int(self._events.site[found.check])
-        return self._trace.site_codes[site], self._trace.sites[site].offset
-
     def _node(self, place: int) -> tuple[Tree, ast.AST] | None:
         return self._checks.called.activations.syntax.of_site(int(self._events.site[place]))
-
-    @cached_property
-    def _codes(self) -> dict[int, Code]:
-        return {code.id: code for code in self._trace.codes}
 
     def _is_for_all(self, value: Opaque, write: int) -> bool:
         """Whether threads share an object that was written, and change it later on, or it would not be needed."""
@@ -176,7 +170,7 @@ class Harm:
     def _refuses(self, found: Checked, act: int) -> bool:
         """Whether the program takes it for an error to do it twice: it raises by the same check."""
         activations, done = self._checks.called.activations, self._node(act)
-        test = activations.node_at(*self._tested(found))
+        test = activations.node_at(*self._checks.tested(found))
         return test is not None and done is not None and not found.calls and is_refused(done[0], test, done[1])
 
     def _was_refused(self, found: Checked, act: int, other: int) -> bool:
@@ -231,6 +225,9 @@ class Harm:
         if found.calls:
             yield from self._written_beside(act)
             return
+        if found.way:
+            yield from self._decided_with(act)
+            return
         check, site = found.check, int(events.site[found.check])
         activation = called.activations.of(check)
         later = slice(check + 1, act + _NEAR)
@@ -238,6 +235,17 @@ class Harm:
         for place in (check + 1 + np.flatnonzero(writes)).tolist():
             decided = place != act and called.activations.of(place) == activation
             if decided and called.decides(site, int(events.site[place])):
+                yield place
+
+    def _decided_with(self, act: int) -> Iterator[int]:
+        """Those that the branch decided which decided upon an act, by what a function said that it had called."""
+        events, called = self._events, self._checks.called
+        near = slice(max(0, act - _NEAR), act + _NEAR)
+        writes = (events.kind[near] == EventKind.WRITE) & (events.frame[near] == events.frame[act])
+        activation, site = called.activations.of(act), int(events.site[act])
+        for place in (near.start + np.flatnonzero(writes)).tolist():
+            is_beside = place != act and called.activations.of(place) == activation
+            if is_beside and called.decides_both(site, int(events.site[place])):
                 yield place
 
     def _written_beside(self, act: int) -> Iterator[int]:

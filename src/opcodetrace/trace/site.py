@@ -110,7 +110,8 @@ class Test(NamedTuple):
 
     site: int
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
-    # compares with a constant, as the source has it: == 0, not < 5. Or with a value: < WRITTEN, >= TAKEN, < AT 46.
+    # compares with a constant, as the source has it: == 0, not < 5, is False, in ("new", State.OPEN). Or with a value:
+    # < WRITTEN, >= TAKEN, < AT 46.
     # MORE or ORDER if it was something of which more was asked. Empty if it cannot be told.
     answer: str
 

@@ -34,6 +34,9 @@ ADDS = frozenset(["append", "add", "extend"])  # methods that put items into a c
 HEAP_FUNCTIONS = frozenset(["heappop", "heapreplace"])  # of a module: they raise if the list is empty
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
+_LONGEST_MEMBERS = 300  # of several
+_EQUAL = ("== ",)
+_BUILDS = ("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
 _DEEPEST = 20  # operators in the text of a location
 _MOST_NODES = 1_000  # values looked at for one test
@@ -168,6 +171,10 @@ class Conditions:
         """What a read had found: one of these."""
         if len(answers) == 1 and "" not in answers:
             return min(answers)
+        equals = [each.removeprefix(sign) for each in answers for sign in _EQUAL if each.startswith(sign)]
+        others = {each for each in answers if not each.startswith(_EQUAL)}
+        if len(equals) > 1 and others <= {f"not {sign}{each}" for each in equals for sign in _EQUAL}:
+            return f"in ({', '.join(sorted(equals))},)"  # it cannot be all of them: `case "new" | "open"`
         if act not in self._run.stored or self._is_compared(act, read):
             return ""
         asking = (branch for branch, _ in self.dependence.decided_by(act) if branch in self._run.conditions)
@@ -353,7 +360,11 @@ class Conditions:
                 case "UNARY_NOT":
                     nodes, is_so = operands[0], not is_so
                 case "CONTAINS_OP":
-                    return index, "present" if is_so != bool(instruction.arg & 1) else "absent"
+                    is_so = is_so != bool(instruction.arg & 1)
+                    members, one = self._members(operands[1]), value(operands[0])
+                    if members is not None and len(one) == 1 and min(one) >= 0:
+                        return min(one) // 2, f"{'' if is_so else 'not '}in {members}"
+                    return index, "present" if is_so else "absent"
                 case "IS_OP" | "COMPARE_OP":
                     return self._comparison(instruction, [value(each) for each in operands], is_so)
                 case "CALL" if index in run.testing_calls:
@@ -381,6 +392,8 @@ class Conditions:
         read = min(compared) // 2
         if instruction.name == "IS_OP":
             is_so = is_so != bool(instruction.arg & 1)
+            if kind == "bool":
+                return read, f"{'' if is_so else 'not '}is {written}"
             return read, ("is None" if is_so else "is not None") if kind == "NoneType" else ""
         operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
         if constants[0] is not None:
@@ -388,6 +401,38 @@ class Conditions:
         if kind not in _COMPARED or len(written) > _LONGEST:
             return read, ""
         return read, f"{'' if is_so else 'not '}{operator} {written}"
+
+    def _members(self, container: Nodes) -> str | None:
+        """How the source writes a container of constants and of names with an owner (members of an Enum), as a tuple:
+        `("new", State.OPEN)`; None if it is no such container."""
+        root = self.value(container)
+        node = min(root, default=UNREACHED)
+        if len(root) != 1 or node < 0:
+            return None
+        match self.constant_value(root):
+            case (tuple() | frozenset() as constants,):
+                if any(type(each).__name__ not in _COMPARED for each in constants):
+                    return None
+                written = [repr(each) for each in constants]
+                written = sorted(written) if isinstance(constants, frozenset) else written
+            case _ if self._run.instructions[node // 2].name in _BUILDS:
+                written = [name for each in self._run.inputs[node] if (name := self._written(each)) is not None]
+                if len(written) < len(self._run.inputs[node]):
+                    return None
+            case _:
+                return None
+        text = f"({', '.join(written)},)"
+        return text if len(text) <= _LONGEST_MEMBERS else None
+
+    def _written(self, nodes: Nodes) -> str | None:
+        """How the source writes a constant, or a name with an owner."""
+        match self._text(nodes):
+            case ("constant", str(kind), str(written)) if kind in _COMPARED:
+                return written
+            case ("name", int(name), _, ("name", int(owner), *_)):
+                names = self._run.code.co_names
+                return f"{names[owner]}.{names[name]}" if names[owner][:1].isupper() else None
+        return None
 
     def _given_for_nothing(self, value: Nodes, sentinel: Nodes) -> int:
         """The call that gives a value, and would give the other one if there is nothing: `d.get(k, missing)`."""
