@@ -65,7 +65,10 @@ def would_hold(answer: str, value: Value) -> bool | None:
 
 def _is_among(members: str, value: Value) -> bool | None:
     """Whether a value is among those that are written so: constants, and members of Enums."""
-    constants, names = _parsed_members(members)
+    parsed = _parsed_members(members)
+    if parsed is None:
+        return None
+    constants, names = parsed
     if isinstance(value, Opaque):
         text = str(value.text)
         if not is_member(value) or any(name.partition(".")[0] != text.partition(".")[0] for name in names):
@@ -77,11 +80,14 @@ def _is_among(members: str, value: Value) -> bool | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed_members(members: str) -> tuple[tuple[object, ...], tuple[str, ...]]:
-    elements = ast.parse(members, mode="eval").body
-    assert isinstance(elements, ast.Tuple)
-    names = tuple(ast.unparse(each) for each in elements.elts if isinstance(each, ast.Attribute))
-    return tuple(ast.literal_eval(each) for each in elements.elts if not isinstance(each, ast.Attribute)), names
+def _parsed_members(members: str) -> tuple[tuple[object, ...], tuple[str, ...]] | None:
+    try:
+        elements = ast.parse(members, mode="eval").body
+        parts = elements.elts if isinstance(elements, ast.Tuple) else []
+        names = tuple(ast.unparse(each) for each in parts if isinstance(each, ast.Attribute))
+        return tuple(ast.literal_eval(each) for each in parts if not isinstance(each, ast.Attribute)), names
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _would_be_member(answer: str, member: str) -> bool | None:

@@ -641,7 +641,7 @@ PERFORMER(CELL_DELETE)
 PERFORMER(HAS_BEGIN)
 {
     Pending *pending = pending_push(thread, hook->site, activation_word(thread));
-    PyObject *container = behind_proxy(key);
+    PyObject *container = behind_keys(behind_proxy(key));
     bool by_key;
     if (contains_items(container, &by_key)) {
         pending->key = by_key ? mapping_key(thread, value) : WHOLE;

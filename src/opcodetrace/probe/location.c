@@ -199,6 +199,13 @@ behind_proxy(PyObject *object)
     return PyDict_CheckExact(mapping) ? mapping : object;
 }
 
+PyObject *
+behind_keys(PyObject *object)
+{
+    PyObject *dict = PyDictKeys_Check(object) ? (PyObject *)((_PyDictViewObject *)object)->dv_dict : NULL;
+    return dict == NULL ? object : dict;
+}
+
 bool
 contains_items(PyObject *object, bool *by_key)
 {

@@ -66,6 +66,8 @@ bool contains_items(PyObject *object, bool *by_key);
 bool has_plain_dict(PyObject *object);
 /* The dictionary that a mappingproxy shows; of anything else, the object itself. Borrowed. */
 PyObject *behind_proxy(PyObject *object);
+/* The dictionary that a view of keys shows; of anything else, the object itself. Borrowed. */
+PyObject *behind_keys(PyObject *object);
 /* The name `__dict__`, interned. */
 extern PyObject *dict_name;
 

@@ -32,7 +32,7 @@ from opcodetrace.trace.site import (
 
 HEAD = Struct("<II")  # bytes of the text, bytes after it
 MAX_NUMBER = 1 << 32  # of a site, an offset, a line
-LONGEST_ANSWER = 100  # characters: a comparison with a short constant
+LONGEST_ANSWER = 200  # characters: a comparison with short constants
 
 
 class WovenFile(NamedTuple):

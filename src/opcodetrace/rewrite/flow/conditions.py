@@ -20,6 +20,7 @@ from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes, parameter, unbo
 from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
+from opcodetrace.spool.messages import LONGEST_ANSWER
 from opcodetrace.trace.site import AT, MORE, ORDER, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
@@ -34,8 +35,7 @@ ADDS = frozenset(["append", "add", "extend"])  # methods that put items into a c
 HEAP_FUNCTIONS = frozenset(["heappop", "heapreplace"])  # of a module: they raise if the list is empty
 _COMPARED = ("int", "str", "bool", "NoneType")  # types of constants
 _LONGEST = 60  # characters of a constant
-_LONGEST_MEMBERS = 300  # of several
-_EQUAL = ("== ",)
+_LONGEST_MEMBERS = LONGEST_ANSWER - len("not in ")  # of several
 _BUILDS = ("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")
 _MOST_TESTS = 8  # of one access, that are kept: the nearest before it
 _DEEPEST = 20  # operators in the text of a location
@@ -171,10 +171,11 @@ class Conditions:
         """What a read had found: one of these."""
         if len(answers) == 1 and "" not in answers:
             return min(answers)
-        equals = [each.removeprefix(sign) for each in answers for sign in _EQUAL if each.startswith(sign)]
-        others = {each for each in answers if not each.startswith(_EQUAL)}
-        if len(equals) > 1 and others <= {f"not {sign}{each}" for each in equals for sign in _EQUAL}:
-            return f"in ({', '.join(sorted(equals))},)"  # it cannot be all of them: `case "new" | "open"`
+        equals = [each.removeprefix("== ") for each in answers if each.startswith("== ")]
+        others = {each for each in answers if not each.startswith("== ")}
+        members = f"({', '.join(sorted(equals))},)"
+        if len(equals) > 1 and others <= {f"not == {each}" for each in equals} and len(members) <= _LONGEST_MEMBERS:
+            return f"in {members}"  # it cannot be all of them: `case "new" | "open"`
         if act not in self._run.stored or self._is_compared(act, read):
             return ""
         asking = (branch for branch, _ in self.dependence.decided_by(act) if branch in self._run.conditions)
@@ -585,7 +586,7 @@ class Conditions:
         if index in run.lens:
             return self._text(run.inputs[2 * index][-1])
         if index in run.members:
-            return self._text(run.containers[index])
+            return self._text(self._behind_keys(run.containers[index]))
         if index in run.targets:
             return self._text(run.targets[index][0])
         if index in run.given:
@@ -597,6 +598,19 @@ class Conditions:
         if of_object:
             return self._text(run.inputs[2 * index][0]) if run.inputs.get(2 * index) else None
         return None if key == ANYWHERE else key
+
+    def _behind_keys(self, container: Nodes) -> Nodes:
+        """Of `d.keys()`, the dictionary."""
+        root = self.value(container)
+        call = min(root, default=UNREACHED) // 2
+        if (
+            len(root) != 1
+            or call not in self._run.given
+            or self._run.callee_names(self._run.inputs[2 * call]) != {"keys"}
+        ):
+            return container
+        operands = self._operands(call)
+        return operands[0] if len(operands) == 1 else container
 
     def _receiver(self, call: int) -> Nodes | None:
         """The object that a call is about."""
@@ -690,7 +704,7 @@ class Conditions:
         if index in run.reading_calls or index in run.writing_calls or index in run.testing_calls:
             return self._called(index)
         if index in run.members:
-            return self._item(run.containers[index], run.members[index])
+            return self._item(self._behind_keys(run.containers[index]), run.members[index])
         if index in run.targets:
             kind, targets = self._keys[index][0], run.targets[index]
             return self._item(*targets) if kind == "item" else (kind, *map(self._text, targets), self._named(index))
