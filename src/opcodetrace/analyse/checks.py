@@ -70,6 +70,7 @@ class Checked(NamedTuple):
     refuses: bool = False
     again: int | None = None  # where the thread looked there last, if that was no check of which it is known
     copies: bool = False  # it copied the container in which the item was (`gone_over`)
+    effect: int | None = None  # what else was done by it, if it is for that alone that it is wrong twice
 
 
 class Checks:

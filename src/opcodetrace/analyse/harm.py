@@ -116,8 +116,6 @@ class Harm:
             return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
-        if self._checks.side_effect(found, act) is not None:
-            return True
         value = events[act].value
         if int(events.site[act]) in self._checks.kept_or_made:
             return isinstance(value, Opaque) and not is_member(value) and self._is_shared(value, found, act)
@@ -128,7 +126,7 @@ class Harm:
         if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
         if not isinstance(value, Opaque) or is_member(value):
-            return self._does_more(found, act) or (not found.way and self._starts_a_thread(found, act))
+            return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
         is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN
         is_told = not found.way or bool(found.calls)  # what else the check decided
         return is_awaited or self._is_shared(value, found, act) or (is_told and self._makes_more(found, act))
@@ -136,12 +134,8 @@ class Harm:
     def is_made_twice(self, found: Checked, act: int) -> bool:
         """Whether it makes an object that threads share and change, as nothing is there or what is there will not
         do."""
-        if self._is_update(act):
-            return False
-        if self._checks.side_effect(found, act) is not None:
-            return True
         value = self._events[act].value
-        if not isinstance(value, Opaque) or is_member(value):
+        if not isinstance(value, Opaque) or is_member(value) or self.is_update(act):
             return False
         return self._is_shared(value, found, act) or self._starts_a_thread(found, act)
 
@@ -196,7 +190,7 @@ class Harm:
         """Whether the same check decided that an object is made that threads share and change, or that something is
         changed by what was there: a flag or a state says that it was done."""
         return any(
-            (self._is_update(place) and self._location(place).kind is not LocationKind.WHOLE)
+            (self.is_update(place) and self._location(place).kind is not LocationKind.WHOLE)
             or (isinstance(value := self._events[place].value, Opaque) and self._is_for_all(value, place))
             for place in self._also_written(found, act)
         )
@@ -225,9 +219,6 @@ class Harm:
         if found.calls:
             yield from self._written_beside(act)
             return
-        if found.way:
-            yield from self._decided_with(act)
-            return
         check, site = found.check, int(events.site[found.check])
         activation = called.activations.of(check)
         later = slice(check + 1, act + _NEAR)
@@ -235,17 +226,6 @@ class Harm:
         for place in (check + 1 + np.flatnonzero(writes)).tolist():
             decided = place != act and called.activations.of(place) == activation
             if decided and called.decides(site, int(events.site[place])):
-                yield place
-
-    def _decided_with(self, act: int) -> Iterator[int]:
-        """Those that the branch decided which decided upon an act, by what a function said that it had called."""
-        events, called = self._events, self._checks.called
-        near = slice(max(0, act - _NEAR), act + _NEAR)
-        writes = (events.kind[near] == EventKind.WRITE) & (events.frame[near] == events.frame[act])
-        activation, site = called.activations.of(act), int(events.site[act])
-        for place in (near.start + np.flatnonzero(writes)).tolist():
-            is_beside = place != act and called.activations.of(place) == activation
-            if is_beside and called.decides_both(site, int(events.site[place])):
                 yield place
 
     def _written_beside(self, act: int) -> Iterator[int]:
@@ -293,9 +273,10 @@ class Harm:
         may be claimed by what else was done to it there (`job.owner = who`)."""
         check = self._node(found.check) if found.way else None
         is_found = check is not None and any(isinstance(step.parent, LOOPS) for step in check[0].above(check[1]))
-        return self._is_update(act) and not is_found
+        return self.is_update(act) and not is_found
 
-    def _is_update(self, act: int) -> bool:
+    def is_update(self, act: int) -> bool:
+        """Whether a write's value is made of what was there."""
         source, site = int(self._sources.place[act]), self._trace.sites[int(self._events.site[act])]
         is_made = site.flow is not None and any(site.flow._replace(tested=(), failed=()))
         return source >= 0 and bool(self._events.location[source] == self._events.location[act]) and is_made

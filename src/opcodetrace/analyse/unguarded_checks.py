@@ -12,7 +12,7 @@ are the commonest bug of atomicity.
 
 An act is an error for certain if it fails; if it is made of a value that is no longer there; or if it makes an object
 that the threads change later on, each its own. A value that is made anew and never changed is a cache, and nothing is
-said of it.
+said of it, unless something is added elsewhere while it is made (`side_effects`).
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class UnguardedCheck(NamedTuple):
     acts_at: int | None = None  # and the location of act and other
     read: int | None = None  # if the other one is a reset: what the act's value was made of,
     outdated_by: int | None = None  # and the other thread's write that belongs to the reset
+    effect: int | None = None  # what else the thread did by the check, if that is all that would be wrong twice
 
 
 def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator[UnguardedCheck]:
@@ -137,7 +138,8 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
         first, last, remote = (int(events.seq[place]) for place in (check, act, other))
         is_of_another = checked.copies and not is_same and events.location[act] != events.location[other]
         is_sure = not asks_more(checked.asked) and not is_of_another
-        told_at[key] = UnguardedCheck(key[0], first, last, remote, is_same, gil_only, is_sure)
+        effect = None if checked.effect is None else int(events.seq[checked.effect])
+        told_at[key] = UnguardedCheck(key[0], first, last, remote, is_same, gil_only, is_sure, effect=effect)
     yield from told_at.values()
     yield from _passed_too_early(evidence, np.concatenate([repetitions, first_items(evidence)], axis=1), told)
     for each, gil_only in possibly_overtaken(evidence, changes.T.tolist(), told):
@@ -267,12 +269,24 @@ class _Search:
         if copied is not None and self._is_copied_again(copied, pair):
             return copied
         found = self._check(pair.act, self._tests)
-        if found is None or not self._is_repeated(found, pair):
-            more = (
-                self._check(pair.act, self._either) if int(self._events.site[pair.act]) in self._asking_more else None
-            )
-            found = more if more is not None and more.asked == MORE and self._is_repeated(more, pair) else None
-        return found
+        repeated = None if found is None else self._repeated(found, pair)
+        if repeated is None and int(self._events.site[pair.act]) in self._asking_more:
+            more = self._check(pair.act, self._either)
+            repeated = self._repeated(more, pair) if more is not None and more.asked == MORE else None
+        return repeated
+
+    def _repeated(self, found: Checked, pair: Pair) -> Checked | None:
+        if not self._is_repeated(found, pair):
+            return None
+        act, other = pair
+        if asks_more(found.asked):
+            is_wrong = self._harm.is_made_twice(found, act)
+        else:
+            is_wrong = self._harm.is_wrong_twice(found, act, other)
+        if is_wrong or self._harm.is_update(act):
+            return found if is_wrong else None
+        effect = self._checks.side_effect(found, act)
+        return None if effect is None else found._replace(effect=effect)
 
     def _is_repeated(self, found: Checked, pair: Pair) -> bool:
         events, (act, other) = self._events, pair
@@ -301,10 +315,10 @@ class _Search:
             if type(size) is not int or events[other].value != size:
                 return False
         if asks_more(found.asked):
-            return not self._acts_again(pair) and self._harm.is_made_twice(found, act)
+            return not self._acts_again(pair)
         if found.refuses and self._acts_again(pair, anywhere=True):
             return False
-        return self._is_undone(found, act, act) and self._harm.is_wrong_twice(found, act, other)
+        return self._is_undone(found, act, act)
 
     def _puts_back(self, place: int, act: int) -> bool:
         """Whether a write keeps what an act had stored (`kept_or_made`)."""

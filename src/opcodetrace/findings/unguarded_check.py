@@ -23,6 +23,7 @@ CHANGE = "change"
 FLAG = "flag"
 READ = "read"
 OUTDATED = "outdated by"
+EFFECT = "also done"
 
 
 class UnguardedCheckKind(PossibleKind):
@@ -43,6 +44,7 @@ class UnguardedCheckKind(PossibleKind):
         ),
         Role(READ, "if that only takes back what the act stores: what this is made of"),
         Role(OUTDATED, "and the other thread's write by which that would be out of date", Mark.WARNING),
+        Role(EFFECT, "what else the thread did by the check, if that is what would be wrong twice"),
     )
     pivot = ACT
 
@@ -59,6 +61,8 @@ class UnguardedCheckKind(PossibleKind):
             certainty = Certainty.PROVEN if each.is_sure else Certainty.INFERRED
             if each.read is not None and each.outdated_by is not None:
                 roles |= {READ: each.read, OUTDATED: each.outdated_by}
+            if each.effect is not None:
+                roles[EFFECT] = each.effect
             locations = [each.location]
             if each.flag is not None and each.acts_at is not None:
                 roles = {FLAG: each.flag, **roles}
@@ -102,12 +106,16 @@ class UnguardedCheckKind(PossibleKind):
             yield f"{name} went over what was in {teller.label} ({at}), and {did}."
         else:
             yield f"{name} checked {teller.label} ({at}), and by that it {did}."
+        effect = teller.step(EFFECT)
+        if effect is not None:
+            yield f"By the same check it also {teller.did(effect)}, which adds to what was there."
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
+            again = "fill it, too" if fills else _twice(act) if effect is None else "do all of it, too"
             same = "the same check" if other.site == check.site else f"one like it ({teller.place(other.site)})"
             yield (
                 f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
-                f"between, and would {'fill it, too' if fills else _twice(act)}."
+                f"between, and would {again}."
             )
         if teller.certainty is Certainty.INFERRED and copies:
             yield "That both may want the same item is inferred: in this run it was another one."
