@@ -65,7 +65,7 @@ missing, other = object(), object()
 checked, changed = [], []  # no thread waits for another one: it only looks
 def wait():
     if threading.current_thread().name == "first":
-        checked.append(1)
+        checked[:] = [1]
         while not changed: time.sleep(0)
 def waited(value):
     wait()

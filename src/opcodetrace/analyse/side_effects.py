@@ -18,6 +18,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.called_checks import DEEPEST, CalledChecks
 from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.histories import Histories
+from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Sources
 from opcodetrace.trace.location import LocationKind
@@ -78,8 +79,10 @@ class SideEffects:
         events = self._events
         location = int(events.location[place])
         accesses = self._histories.places_of(location)
+        is_whole = self._trace.locations[location].kind is LocationKind.WHOLE
         return (
             location != int(events.location[act])
+            and (not is_whole or adds_one(events[place]))
             and bool((events.thread[accesses] != events.thread[place]).any())
             and not self._is_of_a_new_object(location, check, act)
             and not self._is_locked(check, place)
