@@ -94,6 +94,40 @@ FOUND = {
     "not in": ('if "k" not in d:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "by a variable": ("if key not in d:\n    wait()\n    d[key] = []", 'd["k"] = []', "d['k']"),
     "in, and else": ('if "k" in d:\n    pass\nelse:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "a limit that its class has": (
+        "class Own:\n    most = 1\n    def use(self):\n        if box.count < self.most:\n            wait()\n"
+        "            box.count += 1\nOwn().use()",
+        "box.count += 1",
+        "box.count",
+    ),
+    "is False": ("if box.done is False:\n    wait()\n    box.done = True", "box.done = True", "box.done"),
+    "is not True": ("if box.done is not True:\n    wait()\n    box.done = True", "box.done = True", "box.done"),
+    "is True, and an early end": (
+        "if box.done is True: return\nwait()\nbox.done = True",
+        "box.done = True",
+        "box.done",
+    ),
+    "one of several constants": (
+        'if box.state in ("idle", "new", None):\n    wait()\n    box.state = "busy"',
+        'box.state = "busy"',
+        "box.state",
+    ),
+    "none of several constants": (
+        'if box.state not in {"busy", "over"}:\n    wait()\n    box.state = "busy"',
+        'box.state = "busy"',
+        "box.state",
+    ),
+    "one of several cases": (
+        'match box.state:\n    case "idle" | "new":\n        wait()\n        box.state = "busy"',
+        'box.state = "busy"',
+        "box.state",
+    ),
+    "not in the keys": ('if "k" not in d.keys():\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
+    "not in the keys, by a variable": (
+        "keys = d.keys()\nif key not in keys:\n    wait()\n    d[key] = []",
+        'd["k"] = []',
+        "d['k']",
+    ),
     "an early end": ('if "k" in d: return\nwait()\nd["k"] = []', 'd["k"] = []', "d['k']"),
     "get": ('if d.get("k") is None:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "get, with a default of its own": (
@@ -308,6 +342,23 @@ FOUND = {
     ),
 }
 SILENT = {
+    "is False, and still is": ("if box.done is False:\n    wait()\n    box.done = True", "box.done = False"),
+    "another one of several constants": (
+        'if box.state in ("idle", "new"):\n    wait()\n    box.state = "busy"',
+        'box.state = "new"',
+    ),
+    "still none of several constants": (
+        'if box.state not in ("busy", "over"):\n    wait()\n    box.state = "busy"',
+        'box.state = "new"',
+    ),
+    "another one of several cases": (
+        'match box.state:\n    case "idle" | "new":\n        wait()\n        box.state = "busy"',
+        'box.state = "new"',
+    ),
+    "in the keys of another one": (
+        'if "k" not in {}.keys():\n    wait()\n    d["k"] = []',
+        'd["k"] = []',
+    ),
     "kept, or made, and nothing new": ('d["k"] = d.get("k") or waited("new")', 'd["k"] = "new"'),
     "kept": ('d["l"] = d.get("l") or waited([])\nwait()', 'd["l"] = []'),
     "a buffer that is filled again": (

@@ -328,7 +328,7 @@ class Checks:
 
     def _named_beside(self, check: int, offset: int) -> str | None:
         """The same of what is never written, by the source: a member of an Enum by its class (`State.OPEN`), a global
-        that its module gives one constant."""
+        that its module gives one constant, an attribute that a class there does (`LIMIT = 5`)."""
         code = self._trace.site_codes[int(self._events.site[check])]
         activations = self.called.activations
         tree = activations.syntax.tree(code.file)
@@ -339,6 +339,9 @@ class Checks:
             match tree.at(place):
                 case ast.Attribute(ast.Name(owner) | ast.Attribute(attr=owner), name) if owner[:1].isupper():
                     return f"{owner}.{name}"
+                case ast.Attribute(ast.Name("self" | "cls"), name):
+                    constant = tree.class_constant(name)
+                    return None if constant is None else repr(constant[0])
                 case ast.Name(name) as node if tree.is_free(node, name):
                     constant = tree.constant(name)
                     return None if constant is None else repr(constant[0])

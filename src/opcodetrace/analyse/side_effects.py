@@ -8,6 +8,7 @@ turn: a cache of the function that is called.
 
 from __future__ import annotations
 
+import ast
 from bisect import bisect_left, bisect_right
 from functools import cached_property
 from typing import Any
@@ -24,7 +25,7 @@ from opcodetrace.trace.events import Sources
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Code
-from opcodetrace.trace.sync import LOCKS, Act
+from opcodetrace.trace.sync import LOCKS, SEMAPHORES, Act
 
 Array = npt.NDArray[Any]
 
@@ -84,21 +85,32 @@ class SideEffects:
             location != int(events.location[act])
             and (not is_whole or adds_one(events[place]))
             and bool((events.thread[accesses] != events.thread[place]).any())
-            and not self._is_of_a_new_object(location, check, act)
+            and not self._is_of_a_new_object(place, check, act)
             and not self._is_locked(check, place)
         )
 
-    def _is_of_a_new_object(self, location: int, check: int, act: int) -> bool:
+    def _is_of_a_new_object(self, place: int, check: int, act: int) -> bool:
         """Whether what it changes may have been made in between."""
         events, containers = self._events, self._trace.containers
+        location = int(events.location[place])
         before = self._histories.places_of(location)
         before = before[before < act]
-        if (before < check).any() or (events.thread[before] != events.thread[act]).any():
+        if (before < check).any() or (events.thread[before] != events.thread[act]).any() or self._is_of_a_global(place):
             return False
         if containers is None or not 0 <= containers[location] < len(self._first_seen):
             return True
         seen = int(self._first_seen[containers[location]])
         return seen >= act or (seen > check and events.kind[seen] != EventKind.READ)
+
+    def _is_of_a_global(self, place: int) -> bool:
+        """Whether the source finds what it changes by a variable that is not the function's own."""
+        found = self._called.activations.syntax.of_site(int(self._events.site[place]))
+        if found is None:
+            return False
+        tree, node = found
+        while isinstance(node, ast.Call | ast.Attribute | ast.Subscript):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        return isinstance(node, ast.Name) and tree.is_free(node, node.id)
 
     def _is_locked(self, check: int, place: int) -> bool:
         """Whether the thread took a lock in between that it still had."""
@@ -116,7 +128,8 @@ class SideEffects:
         found: dict[int, list[tuple[int, int]]] = {}
         for each in self._trace.synchronisation:
             known = objects.get(each.object) if each.object is not None else None
-            if known is None or known.type_name not in LOCKS or each.begins:
+            is_own = not (each.begins or each.failed) and each.inside is None
+            if known is None or known.type_name not in LOCKS | SEMAPHORES or not is_own:
                 continue
             if each.operation in (Act.ACQUIRE, Act.RELEASE):
                 step = 1 if each.operation == Act.ACQUIRE else -1

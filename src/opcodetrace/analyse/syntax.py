@@ -210,6 +210,25 @@ class Tree:
                 return (value,)
         return None
 
+    def class_constant(self, name: str) -> tuple[object] | None:
+        """What a class gives an attribute, if that is one constant, and the file gives none of the name anything
+        else."""
+        found: list[ast.expr | None] = []
+        for node, (parent, _) in self._parents.items():
+            match node:
+                case ast.Attribute(attr=given, ctx=ast.Store() | ast.Del()) if given == name:
+                    return None
+                case ast.Name(id=given, ctx=ast.Store()) if given == name and self._is_of_class(parent):
+                    found.append(parent.value if isinstance(parent, ast.Assign | ast.AnnAssign) else None)
+        match found:
+            case [ast.Constant(value)]:
+                return (value,)
+        return None
+
+    def _is_of_class(self, node: ast.AST) -> bool:
+        """Whether a statement stands in the body of a class."""
+        return node in self._parents and isinstance(self._parents[node][0], ast.ClassDef)
+
     def given_once(self, name: str) -> ast.expr | None:
         """What the module gives a global, if nothing else is ever given to one of the name."""
         found: list[ast.expr | None] = []
