@@ -333,23 +333,14 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     return told_of(_programs(BETWEEN, forms | NOT), "failed access", folder)
 
 
-def without_the_flag(act: str, told: Told) -> list[tuple[object, ...]]:
-    """Without what is told of the flag itself: two threads that find it not set would both add to the list."""
-    own = ("possible" if FREE_THREADED else "gil-only", "proven", "box.done")
-    adds = act.startswith("if not box.done:\n    box.done = True") and ".append(" in act
-    return [each for each in told.findings if each != own or not adds]
-
-
 @pytest.mark.parametrize("name", POSSIBLE)
 def test_what_another_run_may_look_for_too_early(name: str, told: dict[str, Told]) -> None:
-    expected = ("possible", "proven", POSSIBLE[name][1])
-    assert expected in told[name].findings
-    assert {*without_the_flag(POSSIBLE[name][0], told[name])} <= {expected}
+    assert {*told[name].findings} == {("possible", "proven", POSSIBLE[name][1])}
 
 
 @pytest.mark.parametrize("name", INFERRED)
 def test_a_loop_over_what_is_not_there_yet(name: str, told: dict[str, Told]) -> None:
-    assert without_the_flag(INFERRED[name][0], told[name]) == [("possible", "inferred", INFERRED[name][1])]
+    assert told[name].findings == [("possible", "inferred", INFERRED[name][1])]
 
 
 @pytest.mark.parametrize("name", GIL_ONLY)
@@ -359,7 +350,7 @@ def test_what_only_the_gil_prevents(name: str, told: dict[str, Told]) -> None:
 
 @pytest.mark.parametrize("name", NONE)
 def test_what_is_there_in_time(name: str, told: dict[str, Told]) -> None:
-    assert without_the_flag(NONE[name][0], told[name]) == []
+    assert told[name].findings == []
 
 
 @pytest.mark.parametrize("name", HAPPENED)

@@ -86,17 +86,17 @@ class Harm:
         marks it free again; nobody else does meanwhile."""
         events = self._events
         value = events[act].value
-        if (isinstance(value, Opaque) and not is_member(value)) or not self._is_constant(act):
+        if (isinstance(value, Opaque) and not is_member(value)) or not self.is_constant(act):
             return False
         later = (place for place in self._checks.histories.after(act) if events.kind[place] != EventKind.READ)
         back = next(later, None)
         if back is None or events.kind[back] != EventKind.WRITE or events.thread[back] != events.thread[act]:
             return False
-        if not self._is_constant(back):
+        if not self.is_constant(back):
             return False
         return would_hold(found.answer, events[back].value) is True and would_hold(found.answer, value) is False
 
-    def _is_constant(self, write: int) -> bool:
+    def is_constant(self, write: int) -> bool:
         """Whether it is written in the source what a write stores: `True`, `"busy"`, `State.BUSY`."""
         found = self._node(write)
         return found is not None and found[0].made(found[1]) is None

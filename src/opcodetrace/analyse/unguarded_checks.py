@@ -283,7 +283,8 @@ class _Search:
             is_wrong = self._harm.is_made_twice(found, act)
         else:
             is_wrong = self._harm.is_wrong_twice(found, act, other)
-        if is_wrong or self._harm.is_update(act):
+        # a flag may be set more than once: who warns about once, warns twice at times
+        if is_wrong or self._harm.is_update(act) or self._harm.is_constant(act):
             return found if is_wrong else None
         effect = self._checks.side_effect(found, act)
         return None if effect is None else found._replace(effect=effect)
