@@ -110,6 +110,8 @@ CHOSEN = "\ntime.sleep(0)\nif chosen is not None:\n    chosen.over = True\n    c
 IN_ANY_CASE = 'if "there" not in d: d["there"] = 2\ntime.sleep(0)\nd["there"]'
 LAZY = 'if "k" not in d: d["k"] = make()\nd["k"].append(1)'
 POSSIBLE = {
+    "one more, if there is room": ("if len(jobs) < 4: jobs.append(make())", "jobs"),
+    "one more, or it is refused": ("if len(jobs) < 4:\n    jobs.append(4)\n    return True\nreturn False", "jobs"),
     "many removals": (
         "for name in map(str, range(100)):\n    if name in many:\n        time.sleep(0)\n        many.remove(name)",
         "many",
@@ -364,6 +366,7 @@ GIL_ONLY = {
     ),
 }
 NONE = {  # what both do, and what they do beside it
+    "kept, if there is room": ("if len(jobs) < 4: jobs.append(item)", "act(4)", "act(5)"),
     "get, and its truth, under a lock": (
         'with lock:\n    if not d.get("k"): d["k"] = make()\nd["k"].append(1)',
         "act()",

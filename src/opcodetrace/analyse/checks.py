@@ -20,7 +20,7 @@ from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
-from opcodetrace.analyse.consequences import decides_more, is_done_once, is_of_a_set
+from opcodetrace.analyse.consequences import decides_more, is_a_hint, is_done_once, is_of_a_set
 from opcodetrace.analyse.fills import Fills
 from opcodetrace.analyse.gone_over import LoopsOverCopies
 from opcodetrace.analyse.handlers import Handlers
@@ -352,6 +352,11 @@ class Checks:
         syntax = self.called.activations.syntax
         at = [found for site in (check, act) if (found := syntax.of_site(site)) is not None]
         return len(at) == 2 and at[0][0] is at[1][0] and decides_more(at[0][0], at[0][1], at[1][1])
+
+    def is_a_hint(self, act: int) -> bool:
+        """Whether the check by which a call adds to a container is one that nobody relies on (`consequences`)."""
+        found = self.called.activations.syntax.of_site(int(self._events.site[act]))
+        return found is not None and is_a_hint(*found)
 
     def is_done_once(self, act: int) -> bool:
         """Whether a call that adds to a container has no like in its function (`consequences`)."""

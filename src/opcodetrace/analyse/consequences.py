@@ -50,6 +50,19 @@ def is_done_once(tree: Tree, act: ast.AST) -> bool:
     return len(alike) == 1
 
 
+def is_a_hint(tree: Tree, act: ast.AST) -> bool:
+    """Whether a check decides no more than that something that is there already is put into a container, and the
+    function then ends: `if len(self.free) < self.most: self.free.append(item)`. Nobody learns if there is no room."""
+    steps = {type(step.parent): step for step in tree.above(act)}
+    around, function = steps.get(ast.If), tree.function(act)
+    if around is None or function is None or not isinstance(around.parent, ast.If):
+        return False
+    call, test = _call(tree, act), around.parent
+    given = [] if call is None else call.args
+    is_alone = len(test.body) == 1 and not test.orelse and isinstance(test.body[0], ast.Expr) and bool(given)
+    return is_alone and function.body[-1] is test and all(isinstance(each, ast.Name | ast.Attribute) for each in given)
+
+
 def is_made_and_changed(tree: Tree, check: ast.AST) -> bool:
     """Whether a new container is stored by a check, and its function puts something into what is there later on:
     `if key not in cache: cache[key] = []`, then `cache[key].append(item)`."""

@@ -19,7 +19,7 @@ from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.refusals import is_refused, refusals
-from opcodetrace.analyse.sizes import adds_one
+from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.syntax import LOOPS, Tree
 from opcodetrace.analyse.windows import BUILT_IN
 from opcodetrace.trace.event import EventKind, Opaque
@@ -113,7 +113,9 @@ class Harm:
             takes_it |= events[found.check].value == 1 and self._takes(found, act)  # the last one
             return (takes_it or REMOVES in self.expression(act)) and not self._is_expected(found, act)
         if is_of_whole:
-            return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act]))
+            is_for_one = is_for_an_item(self._trace.sites[int(events.site[found.check])])
+            is_a_hint = not is_for_one and self._checks.is_a_hint(act)
+            return adds_one(events[act]) and self._checks.is_done_once(int(events.site[act])) and not is_a_hint
         if events.kind[act] == EventKind.DELETE:
             return self._fails(found, act)
         value = events[act].value
