@@ -14,7 +14,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -145,7 +145,7 @@ class Windows:
         place of each other, as far as is known: taken by the same instructions, one after the other was used no more.
         """
         own, others = (self._locks[each.began, each.seq] for each in map(self._update, (one, other)))
-        return bool(own & others) or not self._groups(own).isdisjoint(self._groups(others))
+        return bool(own & others) or any(itertools.starmap(self._stand_in, itertools.product(own, others)))
 
     def is_given_up(self, window: Window, other: int) -> bool:
         """Whether a lock that was held at its first access, and at another thread's, was not held until its last."""
@@ -155,8 +155,14 @@ class Windows:
         )
         return bool((at_first - through) & others)
 
-    def _groups(self, locks: Iterable[int]) -> set[int]:
-        return {self._made_anew[lock] for lock in locks if lock in self._made_anew}
+    def _stand_in(self, one: int, other: int) -> bool:
+        """Whether two locks may be one by its name, that is made anew whenever nobody has it: the same instructions
+        took them, and more, and one of the two was used no more once the other one was."""
+        uses, kinds = self._uses, self._taken_at
+        alike = one in kinds and kinds[one] == kinds.get(other) and None not in kinds[one]
+        if not alike or self._made_at[kinds[one]] < MADE_ANEW:
+            return False
+        return uses[one][1] < uses[other][0] or uses[other][1] < uses[one][0]
 
     def lets_in(self, window: Window, other: int) -> bool:
         """Whether another lane may come in at all: what the same loop runs does only if the window's own task was
@@ -286,27 +292,28 @@ class Windows:
         return found is not None and node is not None and begins_the_next_turn(found[0], node, found[1])
 
     @cached_property
-    def _made_anew(self) -> Mapping[int, int]:
-        """Locks and semaphores that stand in for each other, by the first of them: taken by the same instructions, and
-        each used no more once the next one was."""
-        takes: defaultdict[int, set[int | None]] = defaultdict(set)
-        seqs: defaultdict[int, list[int]] = defaultdict(list)
+    def _taken_at(self) -> Mapping[int, frozenset[int | None]]:
+        """By lock or semaphore: the sites that took it."""
         acquire: str = Act.ACQUIRE
+        found: defaultdict[int, set[int | None]] = defaultdict(set)
+        for each in self._trace.synchronisation:
+            if each.object is not None and each.operation == acquire:
+                found[each.object].add(each.site)
+        return {number: frozenset(sites) for number, sites in found.items()}
+
+    @cached_property
+    def _made_at(self) -> Mapping[frozenset[int | None], int]:
+        """How many locks were taken at the same sites."""
+        return Counter(self._taken_at.values())
+
+    @cached_property
+    def _uses(self) -> Mapping[int, tuple[int, int]]:
+        """By object: the seqs of its first operation, and of its last."""
+        found: dict[int, tuple[int, int]] = {}
         for each in self._trace.synchronisation:
             if each.object is not None:
-                seqs[each.object].append(each.seq)
-                if each.operation == acquire:
-                    takes[each.object].add(each.site)
-        groups: defaultdict[frozenset[int | None], list[int]] = defaultdict(list)
-        for number in sorted(takes, key=lambda number: seqs[number][0]):
-            groups[frozenset(takes[number])].append(number)
-        return {
-            number: group[0]
-            for sites, group in groups.items()
-            if len(group) >= MADE_ANEW and None not in sites
-            if all(seqs[one][-1] < seqs[other][0] for one, other in itertools.pairwise(group))
-            for number in group
-        }
+                found[each.object] = found.get(each.object, (each.seq, each.seq))[0], each.seq
+        return found
 
     @cached_property
     def _operations_of(self) -> Mapping[int, list[int]]:
