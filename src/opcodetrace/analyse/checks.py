@@ -20,7 +20,7 @@ from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
-from opcodetrace.analyse.consequences import decides_more, is_a_hint, is_done_once, is_of_a_set
+from opcodetrace.analyse.consequences import decides_more, is_a_hint, is_done_once, is_of_a_set, is_only_a_flag
 from opcodetrace.analyse.fills import Fills
 from opcodetrace.analyse.gone_over import LoopsOverCopies
 from opcodetrace.analyse.handlers import Handlers
@@ -353,6 +353,12 @@ class Checks:
         at = [found for site in (check, act) if (found := syntax.of_site(site)) is not None]
         return len(at) == 2 and at[0][0] is at[1][0] and decides_more(at[0][0], at[0][1], at[1][1])
 
+    def is_only_a_flag(self, check: int, act: int) -> bool:
+        """Whether nothing else hangs on a check in the same function that would do harm twice (`consequences`)."""
+        syntax = self.called.activations.syntax
+        at = [found for site in (check, act) if (found := syntax.of_site(site)) is not None]
+        return len(at) == 2 and at[0][0] is at[1][0] and is_only_a_flag(at[0][0], at[0][1], at[1][1])
+
     def is_a_hint(self, act: int) -> bool:
         """Whether the check by which a call adds to a container is one that nobody relies on (`consequences`)."""
         found = self.called.activations.syntax.of_site(int(self._events.site[act]))
@@ -437,6 +443,8 @@ def acted_on_a_stale_check(
             place = int(np.searchsorted(events.seq, act.seq))
             if change.site != act.site or checks.side_effect(found, place) is None:
                 return False
+        elif _same(change, act) and not is_far and checks.is_only_a_flag(check.site, act.site):
+            return False
         moved = trace.restructured.get(act.location, ())
         if bisect.bisect(moved, check.seq) != bisect.bisect(moved, act.seq):  # another cell of the list
             return False

@@ -15,6 +15,7 @@ from opcodetrace.analyse.syntax import SHOWS, Step, Tree, ends
 from opcodetrace.trace.location import Location, LocationKind
 
 _CHANGE_NOTHING_TWICE = frozenset(["add", "discard", "setdefault", "sleep"])
+_MAY_BE_REPEATED = frozenset(["set", "clear", "notify_all", "cancel"])  # without arguments
 
 
 def is_of_a_set(location: Location) -> bool:
@@ -26,6 +27,23 @@ def decides_more(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
     """Whether something is called for its effect, given to the caller or counted by the check, besides the act."""
     statement = next((step.node for step in tree.above(act) if isinstance(step.node, ast.stmt)), None)
     return any(map(_has_effect, _others(_decided(tree, check, act), statement)))
+
+
+def is_only_a_flag(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
+    """Whether all that a check decides besides the act, a constant that is stored, does no harm twice:
+    `if self.closed: return`, `self.closed = True`, `self.done.set()`."""
+    own = next((step.node for step in tree.above(act) if isinstance(step.node, ast.stmt)), None)
+    decided = _decided(tree, check, act)
+    return bool(decided) and all(each is own or _may_be_repeated(each) for each in decided)
+
+
+def _may_be_repeated(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Return(value=None):
+            return True
+        case ast.Expr(ast.Call(ast.Attribute(attr=name), args=[], keywords=[])):
+            return name in _MAY_BE_REPEATED
+    return False
 
 
 def is_done_once(tree: Tree, act: ast.AST) -> bool:
