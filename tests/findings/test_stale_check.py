@@ -100,6 +100,21 @@ FOUND = {
         "box.count += 1",
         "box.count",
     ),
+    "a class has none": (
+        'if not hasattr(Box, "kept"):\n    wait()\n    Box.kept = []',
+        "Box.kept = []",
+        "Box.kept",
+    ),
+    "a class gives a default": (
+        'if getattr(Box, "kept", None) is None:\n    wait()\n    Box.kept = []',
+        "Box.kept = []",
+        "Box.kept",
+    ),
+    "a class raises": (
+        "try: Box.kept\nexcept AttributeError:\n    wait()\n    Box.kept = []",
+        "Box.kept = []",
+        "Box.kept",
+    ),
     "is False": ("if box.done is False:\n    wait()\n    box.done = True", "box.done = True", "box.done"),
     "is not True": ("if box.done is not True:\n    wait()\n    box.done = True", "box.done = True", "box.done"),
     "is True, and an early end": (

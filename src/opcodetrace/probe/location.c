@@ -339,9 +339,10 @@ instance_service(PyTypeObject *type, PyObject *found, Operation operation, bool 
     return may_fall_back ? INSTANCE_IF_THERE : INSTANCE;
 }
 
-/* Of a class: `found` is what its own bases have. */
+/* Of a class: `found` is what its own bases have. What neither they have nor the metaclass is not there, unless a method
+   `__getattr__` of the metaclass serves it. */
 static Service
-class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Operation operation)
+class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Operation operation, bool may_fall_back)
 {
     PyObject *meta = type_lookup(metatype, name);
     bool data = meta != NULL && Py_TYPE(meta)->tp_descr_set != NULL;
@@ -353,8 +354,10 @@ class_service(PyTypeObject *metatype, PyTypeObject *class, PyObject *name, Opera
         return fixed ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
     }
     PyObject *found = type_lookup(class, name);
-    Service service = found == NULL || Py_TYPE(found)->tp_descr_get != NULL ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
-    return service;
+    if (found == NULL) {
+        return meta == NULL && !may_fall_back ? CLASS_ATTRIBUTE : SERVED_BY_CODE;
+    }
+    return Py_TYPE(found)->tp_descr_get != NULL ? SERVED_BY_CODE : CLASS_ATTRIBUTE;
 }
 
 static Service
@@ -389,7 +392,7 @@ attribute_service(PyObject *object, PyObject *name, Operation operation)
         return SERVED_BY_CODE;
     }
     if (is_class) {
-        return class_service(type, (PyTypeObject *)object, name, operation);
+        return class_service(type, (PyTypeObject *)object, name, operation, may_fall_back);
     }
     PyObject *found = type_lookup(type, name);
     Service service;
@@ -439,7 +442,7 @@ service_of_generic_attribute(PyObject *object, PyObject *name, Operation operati
         return SERVED_BY_CODE;
     }
     if (is_class) {
-        return class_service(type, (PyTypeObject *)object, name, operation);
+        return class_service(type, (PyTypeObject *)object, name, operation, false);
     }
     PyObject *found = type_lookup(type, name);
     Service service =
