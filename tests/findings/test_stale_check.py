@@ -356,6 +356,59 @@ FOUND = {
         "known['k']",
     ),
 }
+# Ways to ask the same: what another thread stores meanwhile, where, and the conditions that hold before.
+WAYS = {
+    ("box.done", "True"): (
+        "not box.done",
+        "not (box.done is True)",
+        "box.done == False",
+        "box.done != True",
+        "box.done == 0",
+        "box.done in (False, None)",
+        "box.done not in (True,)",
+        "(done := box.done) is False",
+        "not box.done and box.count == 0",
+        "not getattr(box, 'done', False)",
+        "not box.__dict__.get('done')",
+        "not box.__dict__['done']",
+    ),
+    ("box.value", "[]"): (
+        "not (box.value is not None)",
+        "(value := box.value) is None",
+    ),
+    ("box.late", "[]"): (
+        "not hasattr(box, 'late')",
+        "getattr(box, 'late', None) is None",
+        "'late' not in box.__dict__",
+        "'late' not in vars(box)",
+    ),
+    ("d['k']", "[]"): (
+        "not 'k' in d",
+        "not d.__contains__('k')",
+        "d.get('k', missing) is missing",
+        "'k' not in d.keys()",
+    ),
+    ("box.count", "1"): (
+        "not box.count",
+        "1 > box.count",
+        "box.count <= 0",
+        "box.count in (0, -1)",
+    ),
+    ("box.state", "'busy'"): (
+        "'idle' == box.state",
+        "box.state != 'busy'",
+        "box.state in ('idle', 'new')",
+        "box.state in ['idle']",
+        "box.state in {'idle', 'new'}",
+        "box.state not in ('busy', 'over')",
+    ),
+}
+FOUND |= {
+    condition: (f"if {condition}:\n    wait()\n    {label} = {value}", f"{label} = {value}", label)
+    for (label, value), conditions in WAYS.items()
+    for condition in conditions
+}
+
 SILENT = {
     "is False, and still is": ("if box.done is False:\n    wait()\n    box.done = True", "box.done = False"),
     "another one of several constants": (
