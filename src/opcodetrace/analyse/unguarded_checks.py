@@ -36,6 +36,7 @@ from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.relied_on import ReliedOn
 from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
+from opcodetrace.analyse.searches import searched
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
@@ -79,6 +80,7 @@ def unguarded_checks(evidence: Evidence, told: Collection[int] = ()) -> Iterator
     more = {site.id: answers for site in trace.sites.values() if (answers := _asking_more(site))}
     if not can_be_judged(trace):
         return
+    yield from _searched_twice(evidence, told)
     called = checks.called.tests
     either = {
         site: {**called.get(site, {}), **more.get(site, {}), **tests.get(site, {})}
@@ -204,6 +206,30 @@ def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -
         first, last, remote, before = (int(events.seq[place]) for place in (check, look, fill, flag))
         is_sure, at = need is Need.RAISES, int(events.location[look])
         told_at[key] = UnguardedCheck(key[0], first, last, remote, False, gil_only, is_sure, before, at)
+    yield from told_at.values()
+
+
+def _searched_twice(evidence: Evidence, told: Collection[int]) -> Iterator[UnguardedCheck]:
+    """Items that were looked for by a loop, and put in as they were not found (`searches`)."""
+    events = evidence.trace.events
+    found = [each for each in searched(evidence) if int(events.site[each.act]) not in told]
+    windows = Windows(
+        evidence, (each for one in found for each in (Window(one.look, one.act), Window(one.other, one.other)))
+    )
+    told_at: dict[tuple[int, int, int], UnguardedCheck] = {}
+    for look, act, other in found:
+        key = int(events.location[act]), int(events.site[look]), int(events.site[act])
+        window = Window(look, act)
+        gil_only = windows.is_gil_only(window)
+        if (
+            (key in told_at and (gil_only or not told_at[key].gil_only))
+            or not windows.lets_in(window, other)
+            or windows.have_a_common_lock(window, Window(other, other))
+            or windows.may_be_ordered(act, other)
+        ):
+            continue
+        first, last, remote = (int(events.seq[place]) for place in (look, act, other))
+        told_at[key] = UnguardedCheck(key[0], first, last, remote, True, gil_only, is_sure=False)
     yield from told_at.values()
 
 

@@ -1,0 +1,183 @@
+"""Items that are looked for in a list by a loop, and put in if they are not found.
+
+`for each in items: if each.name == name: return each`, then `items.append(Item(name))`: no read tells that the item is
+not there, but the loop that went over all of them does. Another thread that looks for the same one before it is put in
+puts in one of its own. That it looks for the same one shows if it came later: its loop ended at the item that the first
+thread had put in. Silent is all else: who finds another item, or none, may look for another one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse.activations import Activation
+from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.made_of import called_name, own_nodes
+from opcodetrace.analyse.sizes import adds_one
+from opcodetrace.analyse.syntax import Tree
+from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.location import LocationKind
+from opcodetrace.trace.site import Operation
+
+Array = npt.NDArray[Any]
+
+_MOST_ACTS = 200  # of one instruction that are looked at
+_MOST_LOOKS = 20  # of other threads after each
+_NEAR = 2_000  # events in which a loop must have ended
+_BACK = 300  # accesses of the list before an act
+_ASKING = frozenset(["any", "all", "next"])
+_LOOPS = (ast.For, ast.GeneratorExp)
+_ENDS = (ast.Return, ast.Raise, ast.Break)
+
+
+class Searched(NamedTuple):
+    """Places among the events."""
+
+    look: int  # the beginning of the loop
+    act: int
+    other: int  # the beginning of another thread's, which found what the act had put in
+
+
+def searched(evidence: Evidence) -> Iterator[Searched]:
+    """In order of the acts."""
+    search = _Search(evidence)
+    for site, loops in search.sites.items():
+        acts = search.acts_at(site)
+        for act in acts[:_MOST_ACTS].tolist():
+            look = search.look(act, loops)
+            other = None if look is None else search.found_later(act, look)
+            if look is not None and other is not None:
+                yield Searched(look, act, other)
+
+
+class _Search:
+    def __init__(self, evidence: Evidence) -> None:
+        self._trace = evidence.trace
+        self._events = evidence.trace.events
+        self._activations = evidence.activations
+        self._histories = evidence.checks.histories
+
+    @cached_property
+    def _adding(self) -> Array:
+        """The writes of lists as a whole."""
+        lists = [
+            number
+            for number, each in self._trace.locations.items()
+            if each.kind is LocationKind.WHOLE and each.certain and each.container_type == "list" and each.threads > 1
+        ]
+        events = self._events
+        found: Array = np.flatnonzero((events.kind == EventKind.WRITE) & np.isin(events.location, lists))
+        return found
+
+    @cached_property
+    def sites(self) -> dict[int, list[ast.AST]]:
+        """Those that put in what was looked for, with what the loops go over."""
+        found = {}
+        for site in np.unique(self._events.site[self._adding]).tolist():
+            node = self._activations.syntax.of_site(site)
+            loops = [] if node is None else list(_loops_before(*node))
+            if loops:
+                found[site] = loops
+        return found
+
+    def acts_at(self, site: int) -> Array:
+        found: Array = self._adding[self._events.site[self._adding] == site]
+        return found
+
+    def look(self, act: int, loops: list[ast.AST]) -> int | None:
+        """Where the act's own activation began to go over the list last, if nobody changed that since."""
+        events = self._events
+        if not adds_one(events[act]):
+            return None
+        own = self._activations.of(act)
+        for place in self._histories.before(act, _BACK):
+            if events.kind[place] != EventKind.READ:
+                return None
+            if events.thread[place] == events.thread[act] and self._begins(place, loops):
+                return place if self._belongs_to(place, own) else None
+        return None
+
+    def _belongs_to(self, place: int, own: Activation) -> bool:
+        """Whether an activation goes over it, or a generator that it makes."""
+        activation = self._activations.of(place)
+        call = self._activations.calls.get(activation.begun)
+        return activation == own or (call is not None and call.caller_seq == own.begun >= 0)
+
+    def _begins(self, place: int, loops: list[ast.AST]) -> bool:
+        site = self._trace.sites.get(int(self._events.site[place]))
+        if site is None or site.operation != Operation.ITERATE:
+            return False
+        found = self._activations.syntax.of_site(site.id)
+        return found is not None and any(found[1] is each for each in loops)
+
+    def found_later(self, act: int, look: int) -> int | None:
+        """Another thread's next look that ended at what the act had put in."""
+        events = self._events
+        value = events[act].value
+        if not isinstance(value, Opaque) or value.identity is None or self._trace.containers is None:
+            return None
+        parts = np.flatnonzero(self._trace.containers == value.identity)
+        looks = 0
+        for place in self._histories.after(act):
+            if events.site[place] != events.site[look] or events.thread[place] == events.thread[act]:
+                continue
+            looks += 1
+            if looks > _MOST_LOOKS:
+                break
+            if self._ended_at(place, parts, int(events.site[act])):
+                return place
+        return None
+
+    def _ended_at(self, look: int, parts: Array, adding: int) -> bool:
+        """Whether the last item that a loop read from is the one that has these locations, and its thread put none in
+        before it went over the list again."""
+        events = self._events
+        later = slice(look + 1, look + _NEAR)
+        places = look + 1 + np.flatnonzero(events.thread[later] == events.thread[look])
+        again = np.flatnonzero(events.site[places] == events.site[look])
+        places = places[: again[0]] if len(again) else places
+        of_it = places[np.isin(events.location[places], parts) & (events.kind[places] == EventKind.READ)]
+        if not len(of_it) or (events.site[places] == adding).any():
+            return False
+        compared = places[events.site[places] == events.site[of_it[0]]]  # of each item that it went over, one
+        return self._is_inside(int(of_it[0]), look) and bool(compared[-1] in of_it)
+
+    def _is_inside(self, place: int, look: int) -> bool:
+        """Whether an access is part of the loop that begins with a look."""
+        syntax = self._activations.syntax
+        found, begun = (syntax.of_site(int(self._events.site[each])) for each in (place, look))
+        if found is None or begun is None or found[0] is not begun[0]:
+            return False
+        loop = begun[1] if isinstance(begun[1], _LOOPS) else next(found[0].above(begun[1])).parent
+        if isinstance(loop, ast.comprehension):
+            loop = next(found[0].above(loop)).parent
+        return any(each is found[1] for each in ast.walk(loop))
+
+
+def _loops_before(tree: Tree, act: ast.AST) -> Iterator[ast.AST]:
+    """What the loops go over by which it was looked for what a call then puts in: `items.append(item)`. In 3.11 the
+    loops themselves."""
+    function = tree.function(act)
+    match act:
+        case ast.Call(ast.Attribute(container, "append"), [_], []) if function is not None:
+            text = ast.unparse(container)
+        case _:
+            return
+    around = {step.parent for step in tree.above(act)}
+    for node in own_nodes(function):
+        match node:
+            case ast.For(iter=iterable) if ast.unparse(iterable) == text and node.lineno < act.lineno:
+                is_after = node not in around or any(each is act for part in node.orelse for each in ast.walk(part))
+                if is_after and any(isinstance(each, _ENDS) for part in node.body for each in ast.walk(part)):
+                    yield from (iterable, node)
+            case ast.GeneratorExp(generators=[ast.comprehension(iter=iterable)]) if ast.unparse(iterable) == text:
+                step = next(tree.above(node), None)
+                call = None if step is None else step.parent
+                if isinstance(call, ast.Call) and called_name(call.func) in _ASKING:
+                    yield from (iterable, node)
