@@ -3,7 +3,8 @@
 `for each in items: if each.name == name: return each`, then `items.append(Item(name))`: no read tells that the item is
 not there, but the loop that went over all of them does. Another thread that looks for the same one before it is put in
 puts in one of its own. That it looks for the same one shows if it came later: its loop ended at the item that the first
-thread had put in. Silent is all else: who finds another item, or none, may look for another one.
+thread had put in. Silent is all else: who finds another item, or none, may look for another one; what is looked for by
+a value of its own only (`if not each.busy`) may be there twice, as may what is never changed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activation
+from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.made_of import called_name, own_nodes
 from opcodetrace.analyse.sizes import adds_one
@@ -56,12 +58,20 @@ def searched(evidence: Evidence) -> Iterator[Searched]:
                 yield Searched(look, act, other)
 
 
+class _Loop(NamedTuple):
+    begins_at: tuple[ast.AST, ...]  # what it goes over; in 3.11 the loop itself
+    gives_it: bool  # what was found is used: one that nobody changes may be there twice
+
+
 class _Search:
     def __init__(self, evidence: Evidence) -> None:
         self._trace = evidence.trace
         self._events = evidence.trace.events
         self._activations = evidence.activations
         self._histories = evidence.checks.histories
+        self._changed_objects = ChangedObjects(
+            evidence.trace, self._histories, evidence.sources, evidence.activations.syntax
+        )
 
     @cached_property
     def _adding(self) -> Array:
@@ -76,8 +86,8 @@ class _Search:
         return found
 
     @cached_property
-    def sites(self) -> dict[int, list[ast.AST]]:
-        """Those that put in what was looked for, with what the loops go over."""
+    def sites(self) -> dict[int, list[_Loop]]:
+        """Those that put in what was looked for, with the loops."""
         found = {}
         for site in np.unique(self._events.site[self._adding]).tolist():
             node = self._activations.syntax.of_site(site)
@@ -90,7 +100,7 @@ class _Search:
         found: Array = self._adding[self._events.site[self._adding] == site]
         return found
 
-    def look(self, act: int, loops: list[ast.AST]) -> int | None:
+    def look(self, act: int, loops: list[_Loop]) -> int | None:
         """Where the act's own activation began to go over the list last, if nobody changed that since."""
         events = self._events
         if not adds_one(events[act]):
@@ -99,8 +109,10 @@ class _Search:
         for place in self._histories.before(act, _BACK):
             if events.kind[place] != EventKind.READ:
                 return None
-            if events.thread[place] == events.thread[act] and self._begins(place, loops):
-                return place if self._belongs_to(place, own) else None
+            loop = self._begins(place, loops) if events.thread[place] == events.thread[act] else None
+            if loop is not None:
+                is_harm = not loop.gives_it or self._is_changed(act)
+                return place if is_harm and self._belongs_to(place, own) else None
         return None
 
     def _belongs_to(self, place: int, own: Activation) -> bool:
@@ -109,12 +121,19 @@ class _Search:
         call = self._activations.calls.get(activation.begun)
         return activation == own or (call is not None and call.caller_seq == own.begun >= 0)
 
-    def _begins(self, place: int, loops: list[ast.AST]) -> bool:
+    def _is_changed(self, act: int) -> bool:
+        """Whether what an act put in is changed later on."""
+        value = self._events[act].value
+        if not isinstance(value, Opaque) or value.identity is None:
+            return False
+        return self._changed_objects.is_changed(value.identity, act)
+
+    def _begins(self, place: int, loops: list[_Loop]) -> _Loop | None:
         site = self._trace.sites.get(int(self._events.site[place]))
         if site is None or site.operation != Operation.ITERATE:
-            return False
+            return None
         found = self._activations.syntax.of_site(site.id)
-        return found is not None and any(found[1] is each for each in loops)
+        return next((each for each in loops if found is not None and found[1] in each.begins_at), None)
 
     def found_later(self, act: int, look: int) -> int | None:
         """Another thread's next look that ended at what the act had put in."""
@@ -160,9 +179,8 @@ class _Search:
         return any(each is found[1] for each in ast.walk(loop))
 
 
-def _loops_before(tree: Tree, act: ast.AST) -> Iterator[ast.AST]:
-    """What the loops go over by which it was looked for what a call then puts in: `items.append(item)`. In 3.11 the
-    loops themselves."""
+def _loops_before(tree: Tree, act: ast.AST) -> Iterator[_Loop]:
+    """The loops by which it was looked for what a call then puts in: `items.append(item)`."""
     function = tree.function(act)
     match act:
         case ast.Call(ast.Attribute(container, "append"), [_], []) if function is not None:
@@ -172,12 +190,39 @@ def _loops_before(tree: Tree, act: ast.AST) -> Iterator[ast.AST]:
     around = {step.parent for step in tree.above(act)}
     for node in own_nodes(function):
         match node:
-            case ast.For(iter=iterable) if ast.unparse(iterable) == text and node.lineno < act.lineno:
+            case ast.For(target=ast.Name(name), iter=iterable) if ast.unparse(iterable) == text:
                 is_after = node not in around or any(each is act for part in node.orelse for each in ast.walk(part))
-                if is_after and any(isinstance(each, _ENDS) for part in node.body for each in ast.walk(part)):
-                    yield from (iterable, node)
-            case ast.GeneratorExp(generators=[ast.comprehension(iter=iterable)]) if ast.unparse(iterable) == text:
+                ends = [each for part in node.body for each in ast.walk(part) if isinstance(each, _ENDS)]
+                tests = [each.test for part in node.body for each in ast.walk(part) if isinstance(each, ast.If)]
+                if is_after and node.lineno < act.lineno and ends and any(_asks_for_one(each, name) for each in tests):
+                    gives = not all(isinstance(each, ast.Raise) or _is_constant(each) for each in ends)
+                    yield _Loop((iterable, node), gives)
+            case ast.GeneratorExp(elt, [ast.comprehension(ast.Name(name), iterable, ifs)]):
                 step = next(tree.above(node), None)
                 call = None if step is None else step.parent
-                if isinstance(call, ast.Call) and called_name(call.func) in _ASKING:
-                    yield from (iterable, node)
+                asked = called_name(call.func) if isinstance(call, ast.Call) else None
+                is_it = ast.unparse(iterable) == text and any(_asks_for_one(each, name) for each in (elt, *ifs))
+                if asked in _ASKING and is_it:
+                    yield _Loop((iterable, node), asked == "next")
+
+
+def _is_constant(end: ast.AST) -> bool:
+    return isinstance(end, ast.Return) and (end.value is None or isinstance(end.value, ast.Constant))
+
+
+def _asks_for_one(test: ast.expr, item: str) -> bool:
+    """Whether it compares a part of an item with a value of the function's: `each.name == name`."""
+    return any(
+        _is_part_of(one, item) and isinstance(other, ast.Name) and other.id != item
+        for each in ast.walk(test)
+        if isinstance(each, ast.Compare) and len(each.ops) == 1 and isinstance(each.ops[0], ast.Eq | ast.NotEq)
+        for one, other in ((each.left, each.comparators[0]), (each.comparators[0], each.left))
+    )
+
+
+def _is_part_of(node: ast.expr, item: str) -> bool:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+        if isinstance(node, ast.Name):
+            return node.id == item
+    return False

@@ -101,7 +101,10 @@ class UnguardedCheckKind(PossibleKind):
         fills = check.whole and check.value == 0 and act.value is ABSENT
         copies = _goes_over_all(check)
         did = f"filled it ({teller.place(act.site)})" if fills else _did(teller, act)
-        if copies:
+        searched = copies and act.kind == EventKind.WRITE
+        if searched:
+            yield f"{name} looked for an item in {teller.label} ({at}), found none, and {did}."
+        elif copies:
             did = f"asked for an item ({teller.place(act.site)})" if act.kind == EventKind.READ else did
             yield f"{name} went over what was in {teller.label} ({at}), and {did}."
         else:
@@ -112,12 +115,16 @@ class UnguardedCheckKind(PossibleKind):
         otherwise = "Without the GIL" if teller.severity is Severity.GIL_ONLY else "In another run"
         if other is not None:
             again = "fill it, too" if fills else _twice(act) if effect is None else "do all of it, too"
+            again = "add one of its own" if searched else again
+            came = "after that, and found this one" if searched else "after that"
             same = "the same check" if other.site == check.site else f"one like it ({teller.place(other.site)})"
             yield (
-                f"In this run, {teller.lane(other.thread)} made {same} after that. {otherwise} it could do so in "
+                f"In this run, {teller.lane(other.thread)} made {same} {came}. {otherwise} it could do so in "
                 f"between, and would {again}."
             )
-        if teller.certainty is Certainty.INFERRED and copies:
+        if searched:
+            yield "That both looked for the same one is inferred: the loop of the one who came later ended there."
+        elif teller.certainty is Certainty.INFERRED and copies:
             yield "That both may want the same item is inferred: in this run it was another one."
         elif teller.certainty is Certainty.INFERRED:
             yield "That one depends on the other is inferred: who came later found something else, and did not do it."
