@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 
 LEVELS = 3  # of objects in objects
 PARTS = 64  # objects that are looked into at each
-_SEQUENCES = frozenset(["list", "deque", "bytearray"])
+SEQUENCES = frozenset(["list", "deque", "bytearray"])
 
 
 class ChangedObjects:
@@ -65,7 +65,7 @@ class ChangedObjects:
             return True
         changed = (locations[number] for number in np.unique(events.location[changes]).tolist())
         return any(
-            each.kind is LocationKind.WHOLE and each.container_type.rpartition(".")[2] in _SEQUENCES for each in changed
+            each.kind is LocationKind.WHOLE and each.container_type.rpartition(".")[2] in SEQUENCES for each in changed
         )
 
     def _parts(self, writes: Array) -> set[int]:

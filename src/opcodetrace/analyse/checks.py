@@ -82,6 +82,7 @@ class Checks:
         self._sources = sources
         self._source = sources.place
         self._failed = trace.events.failed()
+        self._files_naming: dict[str, set[int]] = {}
         self.called = CalledChecks(trace, activations)
         self.handlers = handlers
         self.resizes = Resizes(trace)
@@ -340,12 +341,18 @@ class Checks:
                 case ast.Attribute(ast.Name(owner) | ast.Attribute(attr=owner), name) if owner[:1].isupper():
                     return f"{owner}.{name}"
                 case ast.Attribute(ast.Name("self" | "cls"), name):
-                    constant = tree.class_constant(name)
+                    constant = None if self._is_named_elsewhere(name, code.file) else tree.class_constant(name)
                     return None if constant is None else repr(constant[0])
                 case ast.Name(name) as node if tree.is_free(node, name):
                     constant = tree.constant(name)
                     return None if constant is None else repr(constant[0])
         return None
+
+    def _is_named_elsewhere(self, name: str, file: int) -> bool:
+        """Whether another file has a name, too: a class there may give it another value."""
+        if name not in self._files_naming:  # a check may be made very often
+            self._files_naming[name] = {each.id for each in self._trace.files if name.encode() in each.source}
+        return bool(self._files_naming[name] - {file})
 
     def decides_more(self, check: int, act: int) -> bool:
         """Whether something else hangs on a check in the same function (`consequences`)."""

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activation
 from opcodetrace.analyse.changed_objects import ChangedObjects
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.histories import MAX_BACK
 from opcodetrace.analyse.made_of import called_name, own_nodes
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.syntax import Tree
@@ -144,28 +145,39 @@ class _Search:
         parts = np.flatnonzero(self._trace.containers == value.identity)
         looks = 0
         for place in self._histories.after(act):
+            if events.kind[place] != EventKind.READ or looks == _MOST_LOOKS:
+                break  # what the act put in need not be the last item any more
             if events.site[place] != events.site[look] or events.thread[place] == events.thread[act]:
                 continue
             looks += 1
-            if looks > _MOST_LOOKS:
-                break
             if self._ended_at(place, parts, int(events.site[act])):
                 return place
         return None
 
     def _ended_at(self, look: int, parts: Array, adding: int) -> bool:
-        """Whether the last item that a loop read from is the one that has these locations, and its thread put none in
-        before it went over the list again."""
+        """Whether a loop came to the item that has these locations, the last one, and its thread put none in before it
+        went over the list again: so this was the one."""
         events = self._events
         later = slice(look + 1, look + _NEAR)
         places = look + 1 + np.flatnonzero(events.thread[later] == events.thread[look])
         again = np.flatnonzero(events.site[places] == events.site[look])
         places = places[: again[0]] if len(again) else places
         of_it = places[np.isin(events.location[places], parts) & (events.kind[places] == EventKind.READ)]
-        if not len(of_it) or (events.site[places] == adding).any():
+        if not len(of_it) or self._puts_in(look, adding):
             return False
         compared = places[events.site[places] == events.site[of_it[0]]]  # of each item that it went over, one
         return self._is_inside(int(of_it[0]), look) and bool(compared[-1] in of_it)
+
+    def _puts_in(self, look: int, adding: int) -> bool:
+        """Whether the thread of a look put something in before its next look, as far as that can be told."""
+        events = self._events
+        for place in (later := self._histories.after(look)):
+            if events.thread[place] == events.thread[look]:
+                if events.site[place] == adding and events.kind[place] == EventKind.WRITE:
+                    return True
+                if events.site[place] == events.site[look]:
+                    return False
+        return len(later) == MAX_BACK
 
     def _is_inside(self, place: int, look: int) -> bool:
         """Whether an access is part of the loop that begins with a look."""
@@ -191,9 +203,10 @@ def _loops_before(tree: Tree, act: ast.AST) -> Iterator[_Loop]:
     for node in own_nodes(function):
         match node:
             case ast.For(target=ast.Name(name), iter=iterable) if ast.unparse(iterable) == text:
-                is_after = node not in around or any(each is act for part in node.orelse for each in ast.walk(part))
+                is_else = any(each is act for part in node.orelse for each in ast.walk(part))
                 ends = [each for part in node.body for each in ast.walk(part) if isinstance(each, _ENDS)]
                 tests = [each.test for part in node.body for each in ast.walk(part) if isinstance(each, ast.If)]
+                is_after = is_else or (node not in around and not any(isinstance(each, ast.Break) for each in ends))
                 if is_after and node.lineno < act.lineno and ends and any(_asks_for_one(each, name) for each in tests):
                     gives = not all(isinstance(each, ast.Raise) or _is_constant(each) for each in ends)
                     yield _Loop((iterable, node), gives)

@@ -2,8 +2,8 @@
 
 `if key not in cache: cache[key] = load(key)`: that `load` runs twice need not be an error. It is one if each run adds
 to what other threads see, too: to a number (`loads += 1`), or to a list (`loaded.append(key)`). Not what is done under
-a lock that is taken for it: who takes one expects to be called by several threads. Nor what another check makes in its
-turn: a cache of the function that is called.
+a lock that is taken for it: who takes one expects to be called by several threads. Nor an item that is only stored: it
+may be a cache of the function that is called.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.called_checks import DEEPEST, CalledChecks
+from opcodetrace.analyse.changed_objects import SEQUENCES
 from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.sizes import adds_one
@@ -29,7 +30,6 @@ from opcodetrace.trace.sync import LOCKS, SEMAPHORES, Act
 
 Array = npt.NDArray[Any]
 
-_SEQUENCES = frozenset(["list", "deque", "bytearray"])
 _NEAR = 300  # events after an act among which more is looked for
 
 
@@ -147,7 +147,7 @@ class SideEffects:
         sequences = [
             number
             for number, each in self._trace.locations.items()
-            if each.kind is LocationKind.WHOLE and each.container_type.rpartition(".")[2] in _SEQUENCES
+            if each.kind is LocationKind.WHOLE and each.container_type.rpartition(".")[2] in SEQUENCES
         ]
         added = writes & np.isin(events.location, sequences)
         (places,) = np.nonzero(updates | added)
