@@ -95,7 +95,7 @@ FOUND = {
     "by a variable": ("if key not in d:\n    wait()\n    d[key] = []", 'd["k"] = []', "d['k']"),
     "in, and else": ('if "k" in d:\n    pass\nelse:\n    wait()\n    d["k"] = []', 'd["k"] = []', "d['k']"),
     "a limit that its class has": (
-        "class Own:\n    own_limit = 1\n    def use(self):\n        if box.count < self.own_limit:\n            wait()\n"
+        "class Own:\n    own_most = 1\n    def use(self):\n        if box.count < self.own_most:\n            wait()\n"
         "            box.count += 1\nOwn().use()",
         "box.count += 1",
         "box.count",
