@@ -10,9 +10,13 @@ from tests.recording import Scripts
 
 # The first thread is in the middle of an iteration as the second one changes something.
 PROGRAM = """
-import collections, enum, threading, time
+import collections, enum, itertools, threading, time
 class Colour(enum.Enum): RED = 1
 class Table(dict): pass
+class Owner:
+    def __init__(self, **items): self.items, self.owner = dict(items), self
+    def __iter__(self): return iter(self.items)
+owner = Owner(a=1, b=2)
 d, e, chosen, recent, table = {"a": 1, "b": 2}, {"a": 1, "b": 2}, {"a", "b"}, collections.deque("ab"), Table(a=1, b=2)
 counts, made, lock = collections.Counter("ab"), collections.defaultdict(list, {"a": [], "b": []}), threading.Lock()
 numbers, items, full = {1: 1, 2: 2}, ["a", "b"], collections.deque("ab", maxlen=2)
@@ -63,6 +67,14 @@ FOUND = {
     "items, numbered": ("for number, key in enumerate(d): wait()", 'd["c"] = 3', OF_DICT, "d"),
     "backwards": (LOOP.format("reversed(d)"), 'd["c"] = 3', OF_DICT, "d"),
     "an iterator": (LOOP.format("iter(d)"), 'd["c"] = 3', OF_DICT, "d"),
+    "zipped": ('for number, each in zip("abc", d): wait()', 'd["c"] = 3', OF_DICT, "d"),
+    "zipped with itself": ("for key, value in zip(d, d.values()): wait()", 'd["c"] = 3', OF_DICT, "d"),
+    "mapped": (LOOP.format("map(str, d)"), 'd["c"] = 3', OF_DICT, "d"),
+    "filtered": (LOOP.format("filter(str, chosen)"), 'chosen.add("c")', OF_SET, "chosen"),
+    "sliced": (LOOP.format("itertools.islice(recent, 5)"), 'recent.append("c")', OF_DEQUE, "recent"),
+    "numbered pairs": ("for number, each in enumerate(zip(d, 'abc')): wait()", 'd["c"] = 3', OF_DICT, "d"),
+    "by its owner": (LOOP.format("owner"), 'owner.items["c"] = 3', OF_DICT, "owner"),
+    "by its owner's view": ("[wait() for each in owner.owner]", 'owner.owner.items["c"] = 3', OF_DICT, "owner.owner"),
     "a list": ("[wait() for each in d]", 'd["c"] = 3', OF_DICT, "d"),
     "a set": ("{wait() for each in d}", 'd["c"] = 3', OF_DICT, "d"),
     "a dict": ("{each: wait() for each in d}", 'd["c"] = 3', OF_DICT, "d"),
@@ -111,6 +123,15 @@ SILENT = {
     "its own, and another's": ('for each in d:\n    wait()\n    d["c"] = 3', 'd["z"] = 3; del d["z"]', OF_DICT),
     "its own, and another's value": ('for each in d:\n    wait()\n    d["c"] = 3', 'd["a"] = 3', OF_DICT),
     "values alone": (LOOP.format("d"), 'd["a"] = 3', ""),
+    "zipped, another one": ('for number, each in zip("abc", d): wait()', 'e["c"] = 3', ""),
+    "two that are zipped": ("for one, other in zip(d, e):\n    wait()\n    e['c'] = 3", 'd["a"] = 3', OF_DICT),
+    "mapped, a copy": (LOOP.format("map(str, list(d))"), 'd["c"] = 3', ""),
+    "by its owner, its own": (
+        "for each in owner:\n    wait()\n    owner.items['c'] = 3",
+        "owner.items['a'] = 3",
+        OF_DICT,
+    ),
+    "by its owner, a copy": (LOOP.format("list(owner)"), 'owner.items["c"] = 3', ""),
     "a copy": (LOOP.format("list(d)"), 'd["c"] = 3', ""),
     "a copy of the items": ("for key, value in list(d.items()): wait()", 'd["c"] = 3', ""),
     "a sorted copy": (LOOP.format("sorted(d)"), 'd["c"] = 3', ""),
@@ -209,8 +230,8 @@ def test_it_is_told(scripts: Scripts) -> None:
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "1 iteration over d failed because another thread changed it." in told
     assert (
-        "first iterated over d (line 17). Meanwhile second added an item (line 22), and the next step of first's "
-        "iteration raised RuntimeError (line 17)."
+        "first iterated over d (line 21). Meanwhile second added an item (line 26), and the next step of first's "
+        "iteration raised RuntimeError (line 21)."
     ) in told
 
 

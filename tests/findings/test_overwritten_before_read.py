@@ -185,6 +185,16 @@ FOUND = {
         SAME,
         "box.count",
     ),
+    "by a call that reads": (
+        "box = {}\ndef job(name):\n    box['name'] = name\n    meet()\n    done.append(box.get('name'))",
+        SAME,
+        "box['name']",
+    ),
+    "by getattr": (
+        "def job(name):\n    box.name = name\n    meet()\n    done.append(getattr(box, 'name', None))",
+        SAME,
+        "box.name",
+    ),
     "what was taken out": (
         "jobs = ['b1', 'a1']\ndef job(name):\n    box.job = jobs.pop()\n    meet()\n    done.append(box.job)",
         SAME,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.analyse.assignments import named_as
 from opcodetrace.analyse.made_of import called_name
 from opcodetrace.analyse.syntax import SHOWS, Syntax, Tree, Use
 from opcodetrace.trace.call import Call
@@ -212,7 +213,7 @@ class Activations:
                 return None
             if not self._is_latest(write, read, above[: number + 1]):
                 return None
-            if number == down == 0 and ast.unparse(part.node) != ast.unparse(below[0].node):
+            if number == down == 0 and named_as(part.node) != named_as(below[0].node):
                 return None  # slots[i] and slots[j]
             return self._scope(above[: number + 1], below[: down + 1])
         return None

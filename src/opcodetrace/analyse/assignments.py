@@ -1,9 +1,20 @@
-"""Whether statements always assign to a target, by one branch or another."""
+"""Targets of assignments: how the source names them, and whether statements always assign to one."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+
+
+def named_as(read: ast.AST) -> str:
+    """The text of what is read, as the target of an assignment: `d[k]` if that is `d.get(k)`, `o.x` if it is
+    `getattr(o, "x")`."""
+    match read:
+        case ast.Call(ast.Attribute(of, "get"), [key, *_], []):
+            return f"{ast.unparse(of)}[{ast.unparse(key)}]"
+        case ast.Call(ast.Name("getattr"), [of, ast.Constant(str(name)), *_], []):
+            return f"{ast.unparse(of)}.{name}"
+    return ast.unparse(read)
 
 
 def writes_always(block: Sequence[ast.AST], target: ast.AST) -> bool:

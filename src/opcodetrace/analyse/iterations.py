@@ -17,6 +17,7 @@ from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.windows import Lanes
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation, Site
 
@@ -25,6 +26,7 @@ Array = npt.NDArray[Any]
 AFTER = 64  # changes that were recorded after the failure and may have begun before it
 LATEST = 64  # changes before it that are asked about, the latest first
 NEXT = 4096  # events after the start of an iteration among which its thread's next one is looked for
+_PARTS = 64  # as many events before a failure among which an `__iter__` is looked for
 
 
 class ChangedMeanwhile(NamedTuple):
@@ -63,6 +65,11 @@ class _Search:
         for number, site in trace.sites.items():
             if site.opcode == "GET_ITER":
                 self._starts.setdefault(self._written(site), set()).add(number)
+        self._containers = np.zeros(0, np.int64) if trace.containers is None else trace.containers
+        self._identities = self._events.identities()
+        self._of_iter = [
+            number for number, code in trace.site_codes.items() if code.function.rpartition(".")[2] == "__iter__"
+        ]
 
     def _written(self, site: Site) -> tuple[object, ...]:
         """Where the source has the loop or comprehension. A generator's first iterable is begun by other code than goes
@@ -106,6 +113,19 @@ class _Search:
         for place in self._histories.before(failure):
             if events.thread[place] == events.thread[failure] and int(events.site[place]) in starts:
                 return place
+        return self._in_iter(failure)
+
+    def _in_iter(self, failure: int) -> int | None:
+        """Where an `__iter__` of the program read the container: `return iter(self.items)`. The loop that calls it
+        tells of its own object alone."""
+        events, location = self._events, int(self._events.location[failure])
+        container = self._containers[location] if location < len(self._containers) else 0
+        for stop in range(failure if container else 0, 0, -NEXT)[:_PARTS]:
+            part = np.arange(max(0, stop - NEXT), stop)
+            near = part[(events.thread[part] == events.thread[failure]) & np.isin(events.site[part], self._of_iter)]
+            for place in near[::-1].tolist():
+                if events.tag[place] == ValueTag.OBJECT and self._identities[events.word[place]] == container:
+                    return place
         return None
 
     def _surely(self, start: int, failure: int, places: Array) -> tuple[Array, Array]:

@@ -9,8 +9,8 @@ is one by that check.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
+from opcodetrace.analyse.assignments import named_as
 from opcodetrace.analyse.syntax import Syntax, Tree
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
@@ -57,7 +57,7 @@ def _check(tree: Tree, target: ast.AST) -> ast.expr | None:
             asked, is_kept = _asked(test)
             if asked is not None and ast.unparse(asked) == ast.unparse(body if is_kept else otherwise):
                 checked = asked
-    return checked if checked is not None and ast.unparse(target) in _locations(checked) else None
+    return checked if checked is not None and _is_plain(checked) and named_as(checked) == ast.unparse(target) else None
 
 
 def _asked(test: ast.expr) -> tuple[ast.expr | None, bool]:
@@ -72,12 +72,13 @@ def _asked(test: ast.expr) -> tuple[ast.expr | None, bool]:
     return None, False
 
 
-def _locations(read: ast.expr) -> Iterator[str]:
-    """How the source names what is read, as the target of an assignment."""
+def _is_plain(read: ast.expr) -> bool:
+    """Whether it gives what is there, and nothing in place of what is not."""
     match read:
         case ast.Attribute() | ast.Subscript():
-            yield ast.unparse(read)
-        case ast.Call(ast.Attribute(of, "get"), [key] | [key, ast.Constant(None)], []):
-            yield f"{ast.unparse(of)}[{ast.unparse(key)}]"
-        case ast.Call(ast.Name("getattr"), [of, ast.Constant(str(name)), ast.Constant(None)], []):
-            yield f"{ast.unparse(of)}.{name}"
+            return True
+        case ast.Call(ast.Attribute(attr="get"), [_] | [_, ast.Constant(None)], []):
+            return True
+        case ast.Call(ast.Name("getattr"), [_, ast.Constant(str()), ast.Constant(None)], []):
+            return True
+    return False

@@ -229,8 +229,79 @@ is_of_dict(const PyTypeObject *type)
             type == &PyDictRevIterKey_Type || type == &PyDictRevIterValue_Type || type == &PyDictRevIterItem_Type);
 }
 
-PyObject *
-iterator_container(PyObject *iterator)
+/* Those of itertools that go over one iterator, or over several at a time, and keep nothing else of what these gave. */
+static const char *const of_itertools[] = {
+    "accumulate", "batched",  "chain",   "compress",  "dropwhile",   "filterfalse",
+    "islice",     "pairwise", "starmap", "takewhile", "zip_longest",
+};
+enum { DEEPEST = 4, MOST_ARGUMENTS = 16 };
+
+static bool
+goes_over_others(PyTypeObject *type)
+{
+    if (type == &PyZip_Type || type == &PyMap_Type || type == &PyFilter_Type) {
+        return true;
+    }
+    if (strncmp(type->tp_name, "itertools.", 10) != 0 || !is_c_type(type, type->tp_name)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof of_itertools / sizeof *of_itertools; i++) {
+        if (strcmp(type->tp_name + 10, of_itertools[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef struct {
+    PyObject *container; /* the one that all go over */
+    bool several;
+    bool nothing; /* it holds nothing at all */
+    int depth;
+} Inner;
+
+static PyObject *container_at(PyObject *iterator, int depth);
+
+static void
+look_at(PyObject *held, Inner *found)
+{
+    PyObject *container = held == NULL ? NULL : container_at(held, found->depth + 1); /* zip_longest drops some */
+    found->several |= container != NULL && found->container != NULL && found->container != container;
+    found->container = container == NULL ? found->container : container;
+}
+
+static int
+look_at_held(PyObject *held, void *found)
+{
+    if (held == NULL || PyType_Check(held)) { /* its own type, from 3.12 on */
+        return 0;
+    }
+    ((Inner *)found)->nothing = false;
+    if (!PyTuple_CheckExact(held)) {
+        look_at(held, found);
+    }
+    else { /* zip and map keep several */
+        for (Py_ssize_t i = 0; i < Py_MIN(PyTuple_GET_SIZE(held), MOST_ARGUMENTS); i++) {
+            look_at(PyTuple_GET_ITEM(held, i), found);
+        }
+    }
+    return 0;
+}
+
+/* What the iterators go over that one holds. */
+static Inner
+look_inside(PyObject *iterator, int depth)
+{
+    traverseproc traverse = Py_TYPE(iterator)->tp_traverse;
+    Inner found = {.depth = depth, .nothing = traverse != NULL && depth < DEEPEST};
+    if (found.nothing) {
+        traverse(iterator, look_at_held, &found);
+    }
+    return found;
+}
+
+static PyObject *
+container_at(PyObject *iterator, int depth)
 {
     PyTypeObject *type = Py_TYPE(iterator);
     if (!is_own(iterator)) {
@@ -238,7 +309,11 @@ iterator_container(PyObject *iterator)
     }
     if (type == &PyEnum_Type && type->tp_basicsize == sizeof(Enumerate)) {
         PyObject *inner = ((Enumerate *)iterator)->inner;
-        return inner == NULL || Py_IS_TYPE(inner, &PyEnum_Type) ? NULL : iterator_container(inner);
+        return inner == NULL || depth >= DEEPEST ? NULL : container_at(inner, depth + 1);
+    }
+    if (goes_over_others(type)) {
+        Inner found = look_inside(iterator, depth);
+        return found.several ? NULL : found.container;
     }
     if (is_of_dict(type)) {
         return ((DictIterator *)iterator)->dict;
@@ -255,6 +330,12 @@ iterator_container(PyObject *iterator)
     return NULL;
 }
 
+PyObject *
+iterator_container(PyObject *iterator)
+{
+    return container_at(iterator, 0);
+}
+
 bool
 iterator_let_go(PyObject *iterator)
 {
@@ -265,6 +346,9 @@ iterator_let_go(PyObject *iterator)
     if (type == &PyEnum_Type && type->tp_basicsize == sizeof(Enumerate)) {
         PyObject *inner = ((Enumerate *)iterator)->inner;
         return inner != NULL && !Py_IS_TYPE(inner, &PyEnum_Type) && iterator_let_go(inner);
+    }
+    if (goes_over_others(type)) {
+        return look_inside(iterator, 0).nothing; /* islice */
     }
     if (type == &PyODictIter_Type) {
         return type->tp_basicsize == sizeof(OrderedIterator) && ((OrderedIterator *)iterator)->dict == NULL;

@@ -17,7 +17,8 @@ typedef struct {
 bool iterator_took(PyObject *iterator, PyObject *given, Taken *taken);
 /* What it iterates over, borrowed from it; NULL: that is unknown, or it has let go of it. */
 PyObject *iterator_container(PyObject *iterator);
-/* Is it of a dictionary that it no longer refers to? It lets go of it as it ends, and as it fails because keys were exchanged. */
+/* Has it gone over a dictionary, or over an iterator, to which it no longer refers? It lets go of it as it ends; of a
+   dictionary also as it fails because keys were exchanged, and islice as what it goes over fails. */
 bool iterator_let_go(PyObject *iterator);
 /* The dictionary of a view, or what an iterator iterates over, borrowed; NULL: it is neither, or that is unknown. */
 PyObject *iterable_container(PyObject *iterable);

@@ -147,10 +147,15 @@ def _of_call(expression: str, node: ast.Call) -> Operands:
     )
 
 
+_BY_A_FUNCTION = frozenset(["map", "filter", "dropwhile", "filterfalse", "starmap", "takewhile"])  # it comes first
+_OVER_SEVERAL = _BY_A_FUNCTION | {"chain", "compress", "zip", "zip_longest"}
+_ITERATORS = _OVER_SEVERAL | {"accumulate", "batched", "enumerate", "islice", "iter", "pairwise", "reversed"}
+
+
 def iterated(expression: str) -> str | None:
     """The container that a loop over the expression takes items out of: of `enumerate(items)`, `reversed(items)`,
-    `items.values()` and the like, `items`. Of a whole `for` statement or comprehension (as 3.11 and 3.12 give it): what
-    it loops over."""
+    `items.values()`, `zip("ab", items)` and the like, `items`. Of a whole `for` statement or comprehension (as 3.11 and
+    3.12 give it): what it loops over."""
     node = _parsed_expression(expression)
     if node is None:
         head, statement = _compound(expression)
@@ -159,14 +164,27 @@ def iterated(expression: str) -> str | None:
         expression, node = head, statement.iter
     if isinstance(node, ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.DictComp):
         node = node.generators[0].iter
-    while isinstance(node, ast.Call):
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("keys", "items", "values") and not node.args:
-            node = node.func.value
-        elif isinstance(node.func, ast.Name) and node.func.id in ("enumerate", "reversed", "iter") and node.args:
-            node = node.args[0]
-        else:
+    node = _gone_over(node)
+    return None if node is None else ast.get_source_segment(expression, node)
+
+
+def _gone_over(node: ast.expr) -> ast.expr | None:
+    """What an iterable that is made by calls goes over: of `enumerate(items.values())`, `items`; of `zip("ab", items)`,
+    too. None if it is not known, or may be one of several."""
+    match node:
+        case ast.Call(ast.Attribute(of, "keys" | "items" | "values"), []):
+            return _gone_over(of)
+        case ast.Call(ast.Name(id=name) | ast.Attribute(attr=name), [first, *others]) if name in _ITERATORS:
+            if name not in _OVER_SEVERAL:
+                return _gone_over(first)
+            given = [_gone_over(each) for each in (others if name in _BY_A_FUNCTION else [first, *others])]
+            named = {
+                ast.unparse(each): each for each in given if each is not None and not isinstance(each, ast.Constant)
+            }
+            return next(iter(named.values())) if len(named) == 1 else None
+        case ast.Call():
             return None
-    return ast.get_source_segment(expression, node)
+    return node
 
 
 def _updated(statement: str) -> Operands | None:
