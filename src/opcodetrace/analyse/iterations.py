@@ -123,6 +123,7 @@ class _Search:
         for stop in range(failure if container else 0, 0, -NEXT)[:_PARTS]:
             part = np.arange(max(0, stop - NEXT), stop)
             near = part[(events.thread[part] == events.thread[failure]) & np.isin(events.site[part], self._of_iter)]
+            place: int
             for place in near[::-1].tolist():
                 if events.tag[place] == ValueTag.OBJECT and self._identities[events.word[place]] == container:
                     return place
