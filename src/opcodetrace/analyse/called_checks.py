@@ -149,6 +149,8 @@ class CalledChecks:
         refuses = {code.id for code in self._trace.codes if any(each.result == RETURNS for each in code.answers)}
         for (caller, place), called in sorted(self._called[0].items()) if refuses else ():
             node = self.activations.node_at(self._codes[caller], place) if not called.isdisjoint(refuses) else None
+            if isinstance(node, ast.Await):
+                node = node.value
             if isinstance(node, ast.Call):
                 found[caller].append((node, Asked(place, RETURNS, called_name(node.func))))
         return found
@@ -216,7 +218,10 @@ class CalledChecks:
         known, fresh = {code}, [code]
         for _ in range(DEEPEST):
             edges = {
-                edge for each in fresh if self._leads_up(self._codes[each]) for edge in self._called[1].get(each, ())
+                edge
+                for each in fresh
+                for edge in self._called[1].get(each, ())
+                if self._leads_up(self._codes[each], *edge)
             }
             for caller, place in edges:
                 for asked in self._asked(self._codes[caller], place):
@@ -237,11 +242,18 @@ class CalledChecks:
                     yield site, each.answer
                 yield from self._results(called, each, depth + 1)
 
-    @staticmethod
-    def _leads_up(code: Code) -> bool:
-        """Whether who called a function had decided that what it does is done. A generator goes on later; a finaliser
-        runs anywhere."""
-        return not code.signature.resumes and not code.function.endswith(".__del__")
+    def _leads_up(self, code: Code, caller: int, place: int) -> bool:
+        """Whether who called a function had decided that what it does is done. A generator goes on later, unless the
+        caller waits for all of it (`await`, `yield from`); a finaliser runs anywhere."""
+        is_run = not code.signature.resumes or (caller, place) in self._awaits
+        return is_run and not code.function.endswith(".__del__")
+
+    @cached_property
+    def _awaits(self) -> set[tuple[int, int]]:
+        """By code object and offset: where a coroutine runs what it awaits."""
+        return {
+            (code.id, each.offset) for code in self._trace.codes for each in code.switch_points if each.opcode == "SEND"
+        }
 
     @cached_property
     def _locations(self) -> dict[int, Array]:
@@ -309,7 +321,9 @@ class CalledChecks:
                     return found._replace(way=way, calls=tuple(calls), refuses=refuses)
             call = activations.calls.get(at)
             caller = None if call is None or call.caller_seq is None else activations.calls.get(call.caller_seq)
-            if call is None or caller is None or call.place is None or not self._leads_up(code):
+            if call is None or caller is None or call.place is None:
+                return None
+            if not self._leads_up(code, self._trace.site_codes[caller.site].id, call.place):
                 return None
             if caller.thread != call.thread or self._loops.any_between(code.file, 0, line):
                 return None

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Instruction
+from opcodetrace.rewrite.flow.awaited import given_by
 from opcodetrace.rewrite.flow.control import UNREACHED, ControlDependence, Paths, TooMuch
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, constant_key, key_may_be
@@ -499,17 +500,21 @@ class Conditions:
 
     def value(self, nodes: Nodes) -> Nodes:
         """What a value is a copy of. A variable that has none yet is none: to load it raises."""
-        root = self._resolver.root(nodes)
+        root = self._awaited(self._resolver.root(nodes))
         passed = {root}
         while len(root) > 1:
             bound = frozenset(node for node in root if node not in self._unbound)
             if bound == root or not bound:
                 break
-            root = self._resolver.root(bound)
+            root = self._awaited(self._resolver.root(bound))
             if root in passed:  # variables that are given each other in turn
                 break
             passed.add(root)
         return root
+
+    def _awaited(self, root: Nodes) -> Nodes:
+        given = given_by(self._run, min(root, default=UNREACHED)) if len(root) == 1 else NOTHING
+        return self._resolver.root(given) if given else root
 
     def constant_value(self, nodes: Nodes) -> tuple[object] | None:
         """The value, if it is a constant."""

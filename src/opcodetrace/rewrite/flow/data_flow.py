@@ -6,11 +6,12 @@ from types import CodeType
 from typing import NamedTuple
 
 from opcodetrace.rewrite.decode import Decoded, Instruction
+from opcodetrace.rewrite.flow.awaited import AWAIT, awaited_calls, made_by_call
 from opcodetrace.rewrite.flow.conditions import ADDS, HEAP_FUNCTIONS, Conditions, Question
 from opcodetrace.rewrite.flow.decisions import Decisions, Result
 from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.keys import Key, access_keys, called_attributes
-from opcodetrace.rewrite.flow.nodes import NOTHING, Node, Nodes
+from opcodetrace.rewrite.flow.nodes import Node, Nodes
 from opcodetrace.rewrite.flow.resolution import DEEPEST, Resolver
 from opcodetrace.rewrite.flow.sources import EMPTY, Definition, StaticSources, union
 from opcodetrace.rewrite.interpreters import is_subscript, is_update
@@ -103,7 +104,8 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
             sources = definition.sources._replace(tested=decided.tested, failed=decided.failed)
             definitions[place] = definition._replace(sources=sources)
     into_items = (sources for index, sources in writes.items() if not _writes_name(run.instructions[index]))
-    accesses, decisions = _accesses(run, keys, hooked), Decisions(run, conditions)
+    awaited = awaited_calls(run, resolver)
+    accesses, decisions = _accesses(run, keys, hooked), Decisions(run, conditions, awaited)
     iterations = _iterations(run, [*into_items, *(definition.sources for definition in definitions)])
     return DataFlow(
         writes,
@@ -119,7 +121,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         frozenset(run.copies),
         iterations,
         conditions.tests(accesses, decisions.deciding),
-        decisions.of(_acts(run, accesses)),
+        decisions.of(_acts(run, accesses) | awaited.keys()),
         decisions.results(),
         bool(resolver.exceeded),
     )
@@ -191,8 +193,8 @@ def _given(run: AbstractInterpreter, resolver: Resolver) -> dict[int, ArgumentSo
         if is_update(instruction.name, instruction.arg) and 2 * instruction.ordinal in run.inputs:
             left, right = run.inputs[2 * instruction.ordinal]
             add(instruction.ordinal, "__ior__", receiver=[left], others=[right])
-        elif instruction.name in ("FOR_ITER", "SEND"):
-            maker = _made_by_call(run, resolver, 2 * instruction.ordinal)
+        elif instruction.name in ("FOR_ITER", AWAIT):
+            maker = made_by_call(run, resolver, 2 * instruction.ordinal)
             if maker in given:
                 given[instruction.ordinal] = given[maker]  # the generator or coroutine has what it was called with
     return given
@@ -209,20 +211,6 @@ def _variables(run: AbstractInterpreter, operands: list[Nodes]) -> set[str]:
         cells = [name for name in code.co_cellvars if name not in code.co_varnames]
         names.add([*code.co_varnames, *cells, *code.co_freevars][made_by.arg])
     return names
-
-
-def _made_by_call(run: AbstractInterpreter, resolver: Resolver, node: Node) -> int:
-    """The call that made what a loop iterates, or what is awaited; -1 if it is not one alone."""
-    for _ in range(4):
-        made_by = resolver.root(run.inputs[node][-1]) if run.inputs.get(node) else NOTHING
-        if len(made_by) != 1:
-            return -1
-        (node,) = made_by
-        if node < 0:
-            return -1
-        if node // 2 in run.given:
-            return node // 2
-    return -1
 
 
 def _iterations(run: AbstractInterpreter, found: list[StaticSources]) -> dict[int, bool]:

@@ -7,7 +7,7 @@ functions: Horwitz, Reps and Binkley, "Interprocedural slicing using dependence 
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -17,7 +17,6 @@ from opcodetrace.rewrite.flow.interpretation import AbstractInterpreter
 from opcodetrace.rewrite.flow.nodes import Nodes
 from opcodetrace.rewrite.interpreters import (
     CO_ASYNC_GENERATOR,
-    CO_COROUTINE,
     CO_GENERATOR,
     HERE,
     TRUTH_TESTS,
@@ -46,8 +45,9 @@ class Result(NamedTuple):
 class Decisions:
     """Those of one code object."""
 
-    def __init__(self, run: AbstractInterpreter, conditions: Conditions) -> None:
+    def __init__(self, run: AbstractInterpreter, conditions: Conditions, awaited: Mapping[int, int]) -> None:
         self._run = run
+        self._awaited = awaited  # calls, by where a coroutine runs what they made
         self._conditions = conditions
         self._known: dict[int, frozenset[Question]] = {}
         self._more: dict[int, frozenset[Question]] = {}
@@ -77,7 +77,7 @@ class Decisions:
             return found
         for index in sorted(places):
             asked = self.deciding(index) | self._asking_more(index)
-            if index not in self._run.given:
+            if index not in self._run.given and index not in self._awaited:
                 asked = frozenset(each for each in asked if each.callee)
             if asked:
                 nearest = sorted(asked, key=lambda each: (each.at < index, each.at))[-_MOST_ASKED:]
@@ -89,7 +89,7 @@ class Decisions:
         nothing; nor what is read in a loop, as it is not known which turn it was: unless that led to the return, as the
         last turn did."""
         run = self._run
-        if run.code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+        if run.code.co_flags & (CO_GENERATOR | CO_ASYNC_GENERATOR):
             return []
         found = {
             Result("raises", Question(index, "raises", callee))
@@ -110,9 +110,7 @@ class Decisions:
         known = {(each.result, each.question.at) for each in found}
         found |= {each for each in self._if_not_there(returns) if (each.result, each.question.at) not in known}
         of_last_turn = {question for index in returns for question in self.deciding(index)}
-        return sorted(
-            each for each in found if each.question in of_last_turn or not self._conditions.is_in_loop(each.question.at)
-        )
+        return sorted(each for each in found if each.question in of_last_turn or not self._is_in_loop(each.question.at))
 
     # --- places
 
@@ -232,7 +230,7 @@ class Decisions:
         `if self.cache: found = self.cache.get(key)`, then `if found is None`."""
         for index, answer in self._conditions.asked_of_one(branch, is_for_none, is_so).items():
             callee = self._callee(index)
-            if answer and callee and index in self._run.given:
+            if answer and callee and (index in self._run.given or index in self._awaited):
                 yield Question(index, answer, callee)
 
     def _of_value(self, nodes: Nodes, is_for_none: bool, is_so: bool, depth: int = 0) -> Iterator[Question]:
@@ -276,7 +274,7 @@ class Decisions:
             node for node, constant in constants.items() if constant is None or _is(*constant, is_for_none) == is_so
         ]
         if len(may_be) == 1:
-            if not self._conditions.is_in_loop(may_be[0] // 2):  # it may be of an earlier turn
+            if not self._is_in_loop(may_be[0] // 2):  # it may be of an earlier turn
                 yield from self.deciding(may_be[0] // 2)
             if constants[may_be[0]] is None:
                 yield from self._of_value(frozenset(may_be), is_for_none, is_so, depth + 1)
@@ -292,6 +290,7 @@ class Decisions:
         run = self._run
         if index < 0:
             return None
+        index = self._awaited.get(index, index)
         instruction = run.instructions[index]
         if instruction.name in ("CALL", "CALL_KW"):
             names = run.callee_names(run.given[index]) if index in run.given else set()
@@ -311,7 +310,12 @@ class Decisions:
 
     def _may_fail(self, index: int) -> bool:
         name = self._run.instructions[index].name
-        return name in ("CALL", "CALL_KW") or is_subscript(name, self._run.instructions[index].arg)
+        is_call = name in ("CALL", "CALL_KW") or index in self._awaited
+        return is_call or is_subscript(name, self._run.instructions[index].arg)
+
+    def _is_in_loop(self, index: int) -> bool:
+        """Not of an await that is in no other loop than its own."""
+        return self._conditions.is_in_loop(self._awaited.get(index, index))
 
     # --- results
 
