@@ -589,6 +589,17 @@ SILENT = {
 # What both threads do by a check of which more is asked than can be told; the severity, and the location.
 NAME = "threading.current_thread().name"
 DONE_BY_BOTH = {
+    "the first to use it": ("if box.count == 0: wait()\nbox.count += 1", "happened", "box.count"),
+    "the first to use it, by two branches": (
+        "if box.count >= 1: found = box.value\nelse: found = waited(7)\nbox.count += 1",
+        "happened",
+        "box.count",
+    ),
+    "the first to use it, counted under a lock": (
+        "if not box.count:\n    wait()\nwith lock: box.count += 1",
+        "happened",
+        "box.count",
+    ),
     "a list that both extend": ("if not items:\n    wait()\n    items.extend([1, 2])", "possible", "items"),
     "not there, or too old": (
         f'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n    d["k"] = {NAME}',
@@ -618,6 +629,10 @@ DONE_BY_BOTH = {
     "another state": (f"if box.state.upper() == 'IDLE':\n    wait()\n    box.state = {NAME}", "possible", "box.state"),
 }
 NOT_DONE_BY_BOTH = {
+    "another one than the first": "if box.count == 5: items.append(1)\nwait()\nbox.count += 1",
+    "each tenth": "if box.count % 10 == 0: wait()\nbox.count += 1",
+    "shown": "if box.count == 0: print(waited(''))\nbox.count += 1",
+    "may be repeated": "done = threading.Event()\nif box.count == 0: done.set()\nwait()\nbox.count += 1",
     "a number, of which the latest may do": (
         'found = d.get("k")\nif found is None or str(found) < "0":\n    wait()\n    d["k"] = time.time()'
     ),

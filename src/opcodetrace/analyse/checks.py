@@ -21,6 +21,7 @@ from opcodetrace.analyse.all_sources import PIECE
 from opcodetrace.analyse.answers import holds_after, is_member, would_hold
 from opcodetrace.analyse.called_checks import CalledChecks, Tests
 from opcodetrace.analyse.consequences import decides_more, is_a_hint, is_done_once, is_of_a_set, is_only_a_flag
+from opcodetrace.analyse.counted_uses import counted_uses
 from opcodetrace.analyse.fills import Fills
 from opcodetrace.analyse.gone_over import LoopsOverCopies
 from opcodetrace.analyse.handlers import Handlers
@@ -119,11 +120,19 @@ class Checks:
     @cached_property
     def tests(self) -> Tests:
         """Those that a function makes itself, of which it is known what some of them must find."""
-        return self.kept_or_made | {
-            site.id: {test.site: test.answer for test in site.tests}
-            for site in self._trace.sites.values()
-            if any(test.answer for test in site.tests)
-        }
+        return (
+            self._counted_uses
+            | self.kept_or_made
+            | {
+                site.id: {test.site: test.answer for test in site.tests}
+                for site in self._trace.sites.values()
+                if any(test.answer for test in site.tests)
+            }
+        )
+
+    @cached_property
+    def _counted_uses(self) -> dict[int, dict[int, str]]:
+        return counted_uses(self._trace, self.called)
 
     @cached_property
     def kept_or_made(self) -> dict[int, dict[int, str]]:
@@ -162,6 +171,9 @@ class Checks:
         if int(self._events.site[act]) in self.kept_or_made:
             nothing = self.nothing(found.check)
             return None if nothing is None else found._replace(answer=nothing)
+        if int(self._events.site[act]) in self._counted_uses and not found.way:
+            was_so = would_hold(found.answer, self._events[found.check].value) is True
+            return found if was_so else None  # the write comes in any case
         answer = self._with_value(found.answer, found.check, act)
         if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
             return None  # two names of one member

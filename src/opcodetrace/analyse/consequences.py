@@ -34,10 +34,11 @@ def is_only_a_flag(tree: Tree, check: ast.AST, act: ast.AST) -> bool:
     `if self.closed: return`, `self.closed = True`, `self.done.set()`."""
     own = next((step.node for step in tree.above(act) if isinstance(step.node, ast.stmt)), None)
     decided = _decided(tree, check, act)
-    return bool(decided) and all(each is own or _may_be_repeated(each) for each in decided)
+    return bool(decided) and all(each is own or may_be_repeated(each) for each in decided)
 
 
-def _may_be_repeated(statement: ast.stmt) -> bool:
+def may_be_repeated(statement: ast.stmt) -> bool:
+    """Whether it does no harm to execute it twice."""
     match statement:
         case ast.Pass() | ast.Return(value=None):
             return True
