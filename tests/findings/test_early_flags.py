@@ -10,7 +10,7 @@ from tests.findings.forms import Told, told_of
 # Both do the same, the second thread once the first is done. It has begun before. They wait by pipes, which are not
 # recorded.
 APART = """
-import os, threading, time
+import collections, os, threading, time
 from contextlib import suppress
 class Box: pass
 class Registry:
@@ -40,6 +40,8 @@ d = {}
 known = []
 old, box, registry, factory, conn = {"there": 1}, Box(), Registry(), None, None
 box.done, box.filled, box.items, box.free, box.some, box.state = False, False, None, [], [0], "new"
+box.table, box.row, box.lists, box.used = {}, [], collections.defaultdict(list), {}
+box.used["old"] = 1
 lock, filled, event = threading.Lock(), set(), threading.Event()
 reader, writer = os.pipe()
 begun, begins = os.pipe()
@@ -67,6 +69,14 @@ POSSIBLE = {
     "an item, in methods beside each other": ('registry.get("new")', "self.ready"),
     "None until then": (
         "if not box.done:\n    box.done = True\n    box.items = make()\nbox.items.index(1)",
+        "box.done",
+    ),
+    "an empty one until then": (
+        "if not box.done:\n    box.done = True\n    box.table = dict(new=make())\nbox.table['new']",
+        "box.done",
+    ),
+    "an empty list until then": (
+        "if not box.done:\n    box.done = True\n    box.row = make()\nbox.row[0]",
         "box.done",
     ),
     "None until then, gone over": (
@@ -127,6 +137,32 @@ GIL_ONLY = {
 }
 LAST_THE_FLAG = 'if not box.done:\n    d["new"] = 7 * len(d)\n    box.done = True\n'
 NONE = {
+    "an empty one that gives a default": (
+        "if not box.done:\n    box.done = True\n    box.lists = dict(new=make())\nbox.lists['new']",
+        "act()",
+        "act()",
+    ),
+    "an empty one that is asked": (
+        "if not box.done:\n    box.done = True\n    box.table = dict(new=make())\nbox.table.get('new')",
+        "act()",
+        "act()",
+    ),
+    "an empty one, ready for it": (
+        "if not box.done:\n    box.done = True\n    box.table = dict(new=make())\n"
+        "try: box.table['new']\nexcept KeyError: box.table = {}",
+        "act()",
+        "act()",
+    ),
+    "one that is in use until then": (
+        "if not box.done:\n    box.done = True\n    box.used = dict(old=make())\nbox.used['old']",
+        "act()",
+        "act()",
+    ),
+    "an empty one, the flag last": (
+        "if not box.done:\n    box.table = dict(new=make())\n    box.done = True\nbox.table['new']",
+        "act()",
+        "act()",
+    ),
     "the flag comes last": (f'{LAST_THE_FLAG}d["new"]', "act()", "act()"),
     "one lock": (
         'with lock:\n    if not box.done:\n        box.done = True\n        d["new"] = make()\nd["new"]',

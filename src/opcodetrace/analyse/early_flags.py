@@ -43,6 +43,7 @@ _NEAR = 2_000  # events after a check, and before a failed access, among which t
 _MOST = 64  # of those
 _MOST_WRITES = 16  # of None, that are passed over
 _DICTS = frozenset(["dict", "collections.OrderedDict"])  # that have no __missing__
+_RAISED = {**dict.fromkeys(_DICTS, KeyError.__name__), "list": IndexError.__name__}  # if there is no such item
 _EMPTY = frozenset(["[]", "0 items"])  # what is told of a container with nothing in it
 _BY_KEY = frozenset([Operation.LOAD_SUBSCR, Operation.DELETE_SUBSCR])
 _LOADS = frozenset([Operation.LOAD_ATTR, Operation.LOAD_GLOBAL])
@@ -74,27 +75,47 @@ class EarlyFlags:
         self._events = trace.events
         self._checks = checks
         self._handlers = checks.handlers
-        self._fills: dict[int, int | None] = {}
+        self._fills: dict[int, list[int]] = {}
+        self._filled: dict[str, bool] = {}
 
     @property
     def _activations(self) -> Activations:
         return self._checks.called.activations
 
-    def fill(self, location: int) -> int | None:
-        """The first write of something there, besides None; None if there is none, or something was deleted before."""
+    def fill(self, location: int, flag: int | None = None) -> int | None:
+        """The first write of something there, besides None; None if there is none, or something was deleted before. An
+        empty container that was there before a flag counts as nothing, too."""
         if location not in self._fills:
-            self._fills[location] = self._first_write(location)
-        return self._fills[location]
+            self._fills[location] = list(self._writes(location))
+        for place in self._fills[location]:
+            if flag is None or place > flag or not self._is_empty_one(place):
+                return place
+        return None
 
-    def _first_write(self, location: int) -> int | None:
+    def _writes(self, location: int) -> Iterator[int]:
         events = self._events
         its = self._checks.histories.places_of(location)
         for place in its[events.kind[its] != EventKind.READ][:_MOST_WRITES].tolist():
             if events.kind[place] != EventKind.WRITE:
-                return None
+                return
             if events.tag[place] != ValueTag.NONE:
-                return int(place)
-        return None
+                yield int(place)
+
+    def _is_empty_one(self, place: int) -> bool:
+        """Whether it is a container that was made with nothing in it, and no code fills what has its name."""
+        value, location = self._events[place].value, self._trace.locations[int(self._events.location[place])]
+        if not isinstance(value, Opaque) or value.type_name not in _RAISED or value.text not in _EMPTY:
+            return False
+        return isinstance(location.key, str) and not self._is_ever_filled(location.key)
+
+    def _is_ever_filled(self, name: str) -> bool:
+        """Whether some source may put something into what an attribute or a variable of a name has."""
+        if name not in self._filled:
+            syntax, files = self._activations.syntax, self._trace.files
+            self._filled[name] = any(
+                name in syntax.tree(file.id).maybe_filled for file in files if name.encode() in file.source
+            )
+        return self._filled[name]
 
     def known_by(self, look: int, fill: int) -> tuple[int, int] | None:
         """The flag by which a thread took something to be there, and its check of that: the last one before it looked.
@@ -166,7 +187,7 @@ class EarlyFlags:
             if number in seen:
                 continue
             seen.add(number)
-            fill = self.fill(number) if self._is_cell(look) and number not in self._trace.restructured else None
+            fill = self.fill(number, flag) if self._is_cell(look) and number not in self._trace.restructured else None
             if fill is None or fill <= flag or events.thread[fill] != events.thread[flag]:
                 continue
             if self._is_one_step(flag, fill):
@@ -175,7 +196,7 @@ class EarlyFlags:
             tells_of_itself = self._checks.resizes.of_container(flag) is not None
             if not is_half_filled and (tells_of_itself or not self._was_missing(number, look, fill)):
                 continue
-            need = self._need(look)
+            need = self._need(look, fill)
             if need is None and is_half_filled and self._asks_for(look) and self._is_filled_by_one(flag, look):
                 need = Need.PASSED_OVER
             again = None if need is None else self._looks_too(fill, look)
@@ -240,7 +261,7 @@ class EarlyFlags:
         events, trace = self._events, self._trace
         before = [place for place in self._checks.histories.before(fill) if place <= look or look > fill]
         if trace.locations[location].kind in (LocationKind.ATTRIBUTE, LocationKind.GLOBAL):
-            return any(events.tag[place] == ValueTag.NONE for place in before)
+            return any(events.tag[place] == ValueTag.NONE or self._is_empty_one(place) for place in before)
         container = 0 if trace.containers is None else int(trace.containers[location])
         if self._is_empty_global(look):
             return True
@@ -311,7 +332,7 @@ class EarlyFlags:
                     return part.node, other.node
         return None
 
-    def _need(self, look: int) -> Need | None:
+    def _need(self, look: int, fill: int) -> Need | None:
         """What is wrong if there is nothing; None if nothing is."""
         events, trace = self._events, self._trace
         number = int(events.site[look])
@@ -330,6 +351,10 @@ class EarlyFlags:
                 return None
             error = AttributeError.__name__ if _is_asked(tree, node) else TypeError.__name__
             is_used = _is_used(tree, node)
+            empty = next((each for each in self._checks.histories.before(fill) if self._is_empty_one(each)), None)
+            if empty is not None:
+                error = _RAISED[str(events[empty].value.type_name)]  # type: ignore[union-attr]
+                is_used = _is_asked_for_an_item(tree, node)
         else:
             is_used = site.operation in _BY_KEY and location.container_type in _DICTS
         return Need.RAISES if is_used and not self._is_foreseen(look, error) else None
@@ -393,6 +418,18 @@ def _is_used(tree: Tree, node: ast.AST) -> bool:
         case ((ast.For() | ast.comprehension()), "iter"):
             return True
     return False
+
+
+def _is_asked_for_an_item(tree: Tree, node: ast.AST) -> bool:
+    """Whether what is done with a value fails if it is an empty container."""
+    step = next(tree.above(node), None)
+    return (
+        step is not None
+        and isinstance(step.parent, ast.Subscript)
+        and step.field == "value"
+        and isinstance(step.parent.ctx, ast.Load | ast.Del)
+        and not isinstance(step.parent.slice, ast.Slice)
+    )
 
 
 def _is_asked(tree: Tree, node: ast.AST) -> bool:

@@ -99,6 +99,24 @@ class Tree:
         return frozenset(found)
 
     @cached_property
+    def maybe_filled(self) -> frozenset[str]:
+        """The names of attributes and variables with containers that the file may put something into: itself, or by
+        another variable or a call that it gives them to."""
+        found = set()
+        for node, (parent, field) in self._parents.items():
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
+            match parent, field:
+                case _ if name is None:
+                    continue
+                case ((ast.Assign() | ast.AnnAssign() | ast.NamedExpr()), "value") | (ast.Call(), "args"):
+                    found.add(name)
+                case (ast.AugAssign(), "target") | (ast.keyword(), _):
+                    found.add(name)
+                case _ if self.is_filled(node):
+                    found.add(name)
+        return frozenset(found)
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names that the file gives to anything; `*` if it imports all of a module."""
         found = set()
