@@ -1,0 +1,60 @@
+"""Where a thread looked at a container before it did something there, as far as that was recorded.
+
+C code may go over a container without a record (`items[:]`, `dict(d)`, `max(items)`). Then the look is the read by which
+the thread got the container for that.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from opcodetrace.analyse.activations import Activations
+from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.events import ValueTag
+from opcodetrace.trace.run import Trace
+
+Array = npt.NDArray[Any]
+
+_MOST_BACK = 3_000  # events
+
+
+class Looks:
+    """Those of a trace. Places among the events."""
+
+    def __init__(self, trace: Trace, activations: Activations) -> None:
+        self._trace = trace
+        self._events = trace.events
+        self._activations = activations
+
+    @cached_property
+    def _identities(self) -> Array:
+        return np.append(self._events.identities(), 0)
+
+    def last(self, act: int, within: ast.AST) -> int | None:
+        """Where the activation of an act last looked, by a part of an expression or statement, at the container that
+        the act is of."""
+        events, resized, objects = self._events, self._trace.resized, self._trace.containers
+        if resized is None:
+            return None
+        at, containers = int(events.location[act]), resized.containers
+        near = slice(max(0, act - _MOST_BACK), act)
+        location = events.location[near]
+        is_it = (location >= 0) & (containers[location] == containers[at])
+        if objects is not None and objects[at]:
+            is_object = events.tag[near] == ValueTag.OBJECT
+            is_it |= is_object & (self._identities[np.where(is_object, events.word[near], -1)] == objects[at])
+        is_it &= (events.thread[near] == events.thread[act]) & (events.kind[near] == EventKind.READ)
+        parts = set(ast.walk(within))
+        own = self._activations.of(act)
+        for place in (near.start + np.flatnonzero(is_it))[::-1].tolist():
+            if int(events.seq[place]) <= own.begun:
+                return None
+            found = self._activations.syntax.of_site(int(events.site[place]))
+            if found is not None and found[1] in parts and self._activations.of(place) == own:
+                return int(place)
+        return None
