@@ -16,6 +16,7 @@ import numpy.typing as npt
 from opcodetrace.analyse.activations import Activations
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 
 Array = npt.NDArray[Any]
@@ -49,12 +50,29 @@ class Looks:
             is_object = events.tag[near] == ValueTag.OBJECT
             is_it |= is_object & (self._identities[np.where(is_object, events.word[near], -1)] == objects[at])
         is_it &= (events.thread[near] == events.thread[act]) & (events.kind[near] == EventKind.READ)
+        return self._latest(act, near, is_it, within)
+
+    def last_of(self, act: int, node: ast.AST) -> int | None:
+        """Where it last looked so at whatever container: at this very expression."""
+        near = slice(max(0, act - _MOST_BACK), act)
+        events = self._events
+        is_it = (events.thread[near] == events.thread[act]) & (events.kind[near] == EventKind.READ)
+        wholes = np.isin(events.location[near], self._wholes)
+        return self._latest(act, near, is_it & wholes, node)
+
+    @cached_property
+    def _wholes(self) -> Array:
+        locations = self._trace.locations.values()
+        return np.array([each.id for each in locations if each.kind is LocationKind.WHOLE and each.certain], np.int64)
+
+    def _latest(self, act: int, near: slice, which: Array, within: ast.AST) -> int | None:
+        """Of some events of the thread, the latest by the activation of an act and by a part of an expression."""
         parts = set(ast.walk(within))
         own = self._activations.of(act)
-        for place in (near.start + np.flatnonzero(is_it))[::-1].tolist():
-            if int(events.seq[place]) <= own.begun:
+        for place in (near.start + np.flatnonzero(which))[::-1].tolist():
+            if int(self._events.seq[place]) <= own.begun:
                 return None
-            found = self._activations.syntax.of_site(int(events.site[place]))
+            found = self._activations.syntax.of_site(int(self._events.site[place]))
             if found is not None and found[1] in parts and self._activations.of(place) == own:
                 return int(place)
         return None
