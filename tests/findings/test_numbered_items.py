@@ -9,8 +9,10 @@ from tests.truth.published_shapes import PRELUDE, SIGNALS
 
 # The second thread comes in `met`, and does the same; nothing of that is recorded.
 PROGRAM = """
-box, lock, done, counter, met_once, names, own = Box(), Lock(), Event(), iter(range(9)), [], [], threading.local()
-box.d, box.more = {0: "old"}, {}
+box, lock, done, counter, met_once, names = Box(), Lock(), Event(), iter(range(9)), [], []
+box.d, box.more, box.kept = {0: "old"}, {}, []
+class Item:
+    def __init__(self, number, more): self.number, self.more = number, more
 def met():
     if not met_once:
         met_once.append(1)
@@ -36,6 +38,12 @@ FOUND = {
     "the highest": ("i = max(box.d, default=0) + 1\nmet()\nbox.d[i] = name", SAME, "box.d[1]"),
     "the highest key": ("i = max(box.d.keys()) + 1\nmet()\nbox.d[i] = name", SAME, "box.d[1]"),
     "how many were appended": ("i = len(names)\nmet()\nnames.append(name)\nbox.more[i] = name", SAME, "box.more[0]"),
+    "an index that is returned": ("i = len(names)\nmet()\nnames.append(name)\nreturn i", SAME, "names"),
+    "an index that is stored": ("i = len(names)\nmet()\nnames.append(name)\nbox.more[name] = i", SAME, "names"),
+    "a number of the item": ("i = len(names) + 1\nmet()\nnames.append((i, name))", SAME, "names"),
+    "a number given to a class": ("names.append(Item(len(names), met()))", SAME, "names"),
+    "a number of an object": ("item = Item(number=len(names), more=met())\nnames.append(item)", SAME, "names"),
+    "an attribute of the item": ("item = Box()\nitem.number = len(names)\nmet()\nnames.append(item)", SAME, "names"),
     "counted under a lock": ("with lock: i = len(box.d)\nmet()\nwith lock: box.d[i] = name", SAME, "box.d[1]"),
 }
 SILENT = {
@@ -56,6 +64,15 @@ SILENT = {
     "replaced on purpose": (LEN, "box.d[1] = 'second'"),
     "waited for": ("i = len(box.d)\none.give()\ndone.wait()\nbox.d[i] = name", "box.d[len(box.d)] = 'second'\ndone.set()"),
     "a dictionary of its own": ("d = {}\ni = len(d)\nmet()\nd[i] = name", SAME),
+    "appended under a lock": ("with lock:\n    i = len(names)\n    names.append((i, name))\nmet()\nreturn i", SAME),
+    "counted again": ("i = len(names)\nmet()\nif len(names) == i: names.append((i, name))\nreturn i", SAME),
+    "a number of nothing": ("i = len(names)\nmet()\nnames.append(name)\nprint(i)", SAME),
+    "in a text": ("text = f'{len(names)} so far'\nmet()\nnames.append(text)", SAME),
+    "in a condition": ("i = len(names)\nmet()\nnames.append((i > 0, name))", SAME),
+    "a size": ("i = len(names)\nmet()\nnames.append(bytes(i))\nnames.append([0] * i)", SAME),
+    "of another list": ("i = len(names)\nmet()\nbox.kept.append((i, name))", SAME),
+    "another one more": ("i = len(names)\nmet()\nnames.append((i, name))", "names.append('second')"),
+    "another number": ("i = len(names)\nmet()\nnames.append((i, name))", "i = len(names) + 1\nnames.append((i, 'second'))"),
     "one of fixed size": ("i = len(box.d) % 2\nmet()\nbox.d[i] = name", SAME),
 }
 

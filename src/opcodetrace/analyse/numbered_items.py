@@ -1,8 +1,11 @@
-"""Items that are stored under a number which is made of how many there are: `d[len(d)] = item`, `d[max(d) + 1] = item`.
+"""Items that get a number which is made of how many there are: `d[len(d)] = item`, `d[max(d) + 1] = item`.
 
 Two threads that count before either has stored its item store under one number, and one item is lost. That it did so
 shows: another thread stored there by such a number, after the first one had counted. The number may be that of a list to
 which the same function appends (`index = len(names)`, `names.append(name)`, `d[index] = item`).
+
+Nothing is replaced in a list, but two items have one number: `items.append(Item(len(items)))`, or `index = len(items)`,
+`items.append(item)`, `return index`.
 """
 
 from __future__ import annotations
@@ -16,15 +19,18 @@ import numpy as np
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.looks import Looks
-from opcodetrace.analyse.made_of import own_nodes
+from opcodetrace.analyse.made_of import called_name, own_nodes
 from opcodetrace.analyse.same_value import is_same
+from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Operation
 
 _DICTS = frozenset(["dict", "collections.OrderedDict", "collections.defaultdict"])
-_MOST = 200  # of two instructions that are looked at
+_STORES = frozenset([Operation.STORE_SUBSCR, Operation.CALL])
+_NO_NUMBER = frozenset(["all", "any", "bool", "bytearray", "bytes", "max", "min", "range", "sum"])  # of an item
+_MOST = 200  # that are told of one instruction
 
 
 class StoredTwice(NamedTuple):
@@ -36,31 +42,30 @@ class StoredTwice(NamedTuple):
 
 
 class _Number(NamedTuple):
-    """What the source says of the key."""
+    """What the source says of a key, or of what goes with an item."""
 
     count: ast.Call  # `len(...)`, `max(...)`
     more: int | None  # than what was counted; None of the highest key
 
 
-def stored_under_one_number(evidence: Evidence, unseen: Collection[int]) -> Iterator[StoredTwice]:
-    """In order. Not of locations that code wrote to which is not woven (`unseen`)."""
+def numbered_alike(evidence: Evidence, unseen: Collection[int]) -> Iterator[StoredTwice]:
+    """In order of the instructions. Not of locations that code wrote to which is not woven (`unseen`)."""
     search, trace = _Search(evidence), evidence.trace
     events = trace.events
-    storing = [number for number, site in trace.sites.items() if site.operation == Operation.STORE_SUBSCR]
+    storing = [number for number, site in trace.sites.items() if site.operation in _STORES]
     writes = np.flatnonzero((events.kind == EventKind.WRITE) & np.isin(events.site, storing) & (events.location >= 0))
     sites = [site for site in np.unique(events.site[writes]).tolist() if search.number(site) is not None]
     acts = writes[np.isin(events.site[writes], sites)]
     # those of locations that another thread stores at so, too
     pairs = np.unique(np.stack([events.location[acts], events.thread[acts]]), axis=1)
     locations, threads = np.unique(pairs[0], return_counts=True)
-    looked_at: Counter[int] = Counter()
+    told: Counter[int] = Counter()
     for act in acts[np.isin(events.location[acts], locations[threads > 1])].tolist():
         site = int(events.site[act])
-        if int(events.location[act]) not in unseen and looked_at[site] < _MOST:
-            found = search.of(act)
-            looked_at[site] += found is not None
-            if found is not None:
-                yield found
+        found = search.of(act) if told[site] < _MOST and int(events.location[act]) not in unseen else None
+        if found is not None:
+            told[site] += 1
+            yield found
 
 
 class _Search:
@@ -80,70 +85,149 @@ class _Search:
         return self._numbers[site]
 
     def of(self, act: int) -> StoredTwice | None:
-        """If the last thing that was done at its location is another thread's, which stored there by a number, too,
-        since this one had counted."""
-        events = self._events
-        location = self._trace.locations[int(events.location[act])]
-        if location.kind is not LocationKind.ITEM or not location.certain or location.container_type not in _DICTS:
+        """If another thread stored by the same number since this one had counted."""
+        location = self._trace.locations[int(self._events.location[act])]
+        count = self._counted(act) if location.certain else None
+        if count is None:
             return None
-        change = next(iter(self._histories.before(act)), None)
-        if change is None or events.kind[change] != EventKind.WRITE or events.thread[change] == events.thread[act]:
+        if location.kind is LocationKind.WHOLE:
+            change = self._appended_alike(act, count)
+        elif location.kind is LocationKind.ITEM and location.container_type in _DICTS:
+            change = self._replaced(act)
+        else:
             return None
-        count = self._counted(act) if self._counted(change) is not None else None
-        if count is None or count > change or is_same(events[act].value, events[change].value):
+        if change is None or count > change:
             return None
         if (knows := self._pasts.holds(act, change)) is True:
             return None
+        events = self._events
         counted, changed, acted = (int(events.seq[each]) for each in (count, change, act))
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
         is_sure = knows is False and counted < changing and changed < acting
         return StoredTwice(location.id, counted, changed, acted, is_sure)
 
+    def _replaced(self, act: int) -> int | None:
+        """The last thing that was done at its location, if another thread stored something else there by a count."""
+        events = self._events
+        change = next(iter(self._histories.before(act)), None)
+        if change is None or events.kind[change] != EventKind.WRITE or events.thread[change] == events.thread[act]:
+            return None
+        is_other = not is_same(events[act].value, events[change].value)
+        return change if is_other and self._counted(change) is not None else None
+
+    def _appended_alike(self, act: int, count: int) -> int | None:
+        """What another thread appended since, by the same number; None if the thread has looked at the list again."""
+        events = self._events
+        found = None
+        for place in self._histories.before(act):
+            if place <= count:
+                break
+            is_change = events.kind[place] != EventKind.READ
+            if events.thread[place] == events.thread[act]:
+                if is_change or events.site[place] != events.site[act]:
+                    return None
+            elif is_change and adds_one(events[place]):
+                other = self._counted(place)
+                if other is not None and self._given(place, other) == self._given(act, count):
+                    found = place
+        return found
+
+    def _given(self, act: int, count: int) -> int | None:
+        """The number."""
+        number, size = self.number(int(self._events.site[act])), self._events[count].value
+        return size + number.more if number is not None and number.more is not None and type(size) is int else None
+
     def _counted(self, act: int) -> int | None:
-        """Where the thread counted for an act; None if it is not known, or gave another number."""
+        """Where the thread counted for an act; None if it is not known, or gave another key."""
         number = self.number(int(self._events.site[act]))
         if number is None:
             return None
         if number.more is None:
             return self._looks.last(act, number.count)
         count = self._looks.last_of(act, number.count)
-        if count is None:
-            return None
-        size, key = self._events[count].value, self._trace.locations[int(self._events.location[act])].key
-        return count if type(size) is type(key) is int and size + number.more == key else None  # type: ignore[operator]
+        given = None if count is None else self._given(act, count)
+        location = self._trace.locations[int(self._events.location[act])]
+        is_it = given is not None and (location.kind is LocationKind.WHOLE or given == location.key)
+        return count if is_it else None
 
 
 def _number(tree: Tree, node: ast.AST) -> _Number | None:
     match node:
         case ast.Subscript(container, key, ast.Store()):
-            pass
-        case _:
-            return None
-    bound = tree.bound(key) if isinstance(key, ast.Name) else None
-    value = bound.value if isinstance(bound, ast.Assign | ast.NamedExpr) else key
-    match value:
-        case ast.BinOp(ast.Call() as count, ast.Add(), ast.Constant(int(more))):
-            pass
-        case ast.Call() as count:
-            more = 0
-        case _:
-            return None
-    match count:
-        case ast.Call(ast.Name("len"), [among], []):
-            is_one = ast.unparse(among) == ast.unparse(container) or _is_appended_to(tree, node, among)
-            return _Number(count, more) if is_one else None
-        case ast.Call(ast.Name("max"), [among], keywords) if all(each.arg == "default" for each in keywords) and more:
-            if isinstance(among, ast.Call) and isinstance(among.func, ast.Attribute) and among.func.attr == "keys":
-                among = among.func.value
-            return _Number(count, None) if ast.unparse(among) == ast.unparse(container) else None
+            return _key(tree, node, container, _value(tree, key))
+        case ast.Call(ast.Attribute(container, "append"), [item], []):
+            found = {_len(each, container) for each in _with_the_item(tree, node, item)} - {None}
+            return found.pop() if len(found) == 1 else None
     return None
 
 
-def _is_appended_to(tree: Tree, node: ast.AST, among: ast.expr) -> bool:
-    """Whether the function appends to what it has counted, so that the number is taken."""
+def _value(tree: Tree, node: ast.expr) -> ast.expr:
+    """What a variable is given, if that is one place."""
+    bound = tree.bound(node) if isinstance(node, ast.Name) else None
+    return bound.value if isinstance(bound, ast.Assign | ast.NamedExpr) else node
+
+
+def _key(tree: Tree, node: ast.AST, container: ast.expr, value: ast.expr) -> _Number | None:
+    for among in (container, *_appended_to(tree, node)):
+        found = _len(value, among)
+        if found is not None:
+            return found
+    match value:
+        case ast.BinOp(ast.Call(ast.Name("max"), [among], keywords) as count, ast.Add(), ast.Constant(int(more))):
+            if more > 0 and all(each.arg == "default" for each in keywords):
+                match among:
+                    case ast.Call(ast.Attribute(inside, "keys"), [], []):
+                        among = inside
+                return _Number(count, None) if ast.unparse(among) == ast.unparse(container) else None
+    return None
+
+
+def _len(value: ast.expr, container: ast.expr) -> _Number | None:
+    """If a value is the number of items of a container, or so many more."""
+    more = 0
+    match value:
+        case ast.BinOp(inside, ast.Add(), ast.Constant(int(more))):
+            value = inside
+    match value:
+        case ast.Call(ast.Name("len"), [among], []) if ast.unparse(among) == ast.unparse(container):
+            return _Number(value, more)
+    return None
+
+
+def _appended_to(tree: Tree, node: ast.AST) -> Iterator[ast.expr]:
+    """What a function appends to: a count of that is a number that is taken."""
     function = tree.function(node)
     for each in own_nodes(function) if function is not None else ():
         match each:
-            case ast.Call(ast.Attribute(container, "append"), [_], []) if ast.unparse(container) == ast.unparse(among):
-                return True
-    return False
+            case ast.Call(ast.Attribute(container, "append"), [_], []):
+                yield container
+
+
+def _with_the_item(tree: Tree, act: ast.Call, item: ast.expr) -> Iterator[ast.expr]:
+    """The values that go with an item which is appended: it is made of them, it has them as an attribute, they are
+    stored as its index, or are returned as that."""
+    yield from _parts(tree, item)
+    function = tree.function(act)
+    yield from _parts(tree, _value(tree, item))
+    for each in own_nodes(function) if function is not None else ():
+        match each:
+            case ast.Assign([ast.Attribute(ast.Name(name))], value) if isinstance(item, ast.Name) and item.id == name:
+                yield _value(tree, value)
+            case ast.Assign([ast.Subscript(_, key)], value) if ast.unparse(key) == ast.unparse(item):
+                yield _value(tree, value)
+            case ast.Return(ast.Name() as value) if each.lineno > act.lineno:
+                yield _value(tree, value)
+
+
+def _parts(tree: Tree, value: ast.expr) -> Iterator[ast.expr]:
+    """Those of a value, as it is made by calls and displays of them."""
+    pending: list[ast.expr | None] = [value]
+    while pending:
+        node = pending.pop()
+        match node:
+            case ast.Call(func, arguments, keywords) if called_name(func) not in _NO_NUMBER:
+                pending += [*arguments, *(each.value for each in keywords)]
+            case ast.Tuple(elements) | ast.List(elements) | ast.Set(elements) | ast.Dict(_, elements):
+                pending += elements
+        if node is not None:
+            yield _value(tree, node)

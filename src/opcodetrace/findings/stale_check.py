@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.missing_attributes import attributes_made_twice
-from opcodetrace.analyse.numbered_items import stored_under_one_number
+from opcodetrace.analyse.numbered_items import numbered_alike
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.event import ABSENT, EventKind
@@ -63,7 +63,7 @@ class StaleCheckKind(Kind):
             roles = {CHANGE: made.change, ACT: made.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (made.location,))
         told = {each.act for each in evidence.stale_checks}
-        for each in stored_under_one_number(evidence, unseen):
+        for each in numbered_alike(evidence, unseen):
             if each.act not in told and each.act not in lost:
                 severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
                 roles = {COUNT: each.count, CHANGE: each.change, ACT: each.act}
@@ -95,7 +95,8 @@ class StaleCheckKind(Kind):
                 f"{one} counted what there was ({teller.place(count.site)}), then {other} {teller.did(change)} by such "
                 f"a count, and {one} used the same number: it {teller.did(act)}."
             )
-            yield f"What {other} wrote was replaced. It would be excluded if both held the same lock for all of that."
+            did = "Both gave it to what they added." if act.whole else f"What {other} wrote was replaced."
+            yield f"{did} It would be excluded if both held the same lock for all of that."
             return
         if check is None:
             yield (
