@@ -41,7 +41,11 @@ FOUND = {
     "each in order": (EACH.replace("COPY", "sorted(items)"), REMOVE, "items"),
     "each of what was listed": ("old = [y for y in items if y]\n" + EACH.replace("COPY", "old"), REMOVE, "items"),
     "each of a deque": ("for x in list(waiting):\n    met()\n    waiting.remove(x)", "waiting.remove(2)", "waiting"),
-    "each of an attribute": ("for x in box.items[:]:\n    met()\n    box.items.remove(x)", "box.items.pop()", "box.items"),
+    "each of an attribute": (
+        "for x in box.items[:]:\n    met()\n    box.items.remove(x)",
+        "box.items.pop()",
+        "box.items",
+    ),
     "each of a copied dictionary": (
         "for k, v in dict(box.pairs).items():\n    met()\n    box.pairs.pop(k)",
         "del box.pairs['b']",
@@ -55,7 +59,11 @@ FOUND = {
         CLEAR,
         "items",
     ),
-    "by a loop": ("for x in items:\n    if x == 2:\n        met()\n        items.remove(x)\n        break", REMOVE, "items"),
+    "by a loop": (
+        "for x in items:\n    if x == 2:\n        met()\n        items.remove(x)\n        break",
+        REMOVE,
+        "items",
+    ),
     "after a loop": ("for x in items:\n    if x == 2: break\nmet()\nitems.remove(x)", REMOVE, "items"),
     "by its index": ("i = items.index(2)\nmet()\ndel items[i]", DELETE, "items"),
     "popped by its index": ("i = items.index(2)\nmet()\nitems.pop(i)", CLEAR, "items"),
@@ -76,8 +84,16 @@ FOUND = {
     ),
     "if there is one": ("i = bisect_left(items, 2)\nif i < len(items):\n    met()\n    del items[i]", DELETE, "items"),
     "the first, if any": ("if items:\n    met()\n    x = items[0]", "items[:] = []", "items"),
-    "as long as there are any": ("while ordered:\n    met()\n    ordered.popitem(last=False)", "ordered.popitem()", "ordered"),
-    "under another lock": ("with lock: x = items[0]\nmet()\nwith lock: items.remove(x)", "with lock: items.pop(0)", "items"),
+    "as long as there are any": (
+        "while ordered:\n    met()\n    ordered.popitem(last=False)",
+        "ordered.popitem()",
+        "ordered",
+    ),
+    "under another lock": (
+        "with lock: x = items[0]\nmet()\nwith lock: items.remove(x)",
+        "with lock: items.pop(0)",
+        "items",
+    ),
     "reported": (
         "x = items[0]\nmet()\ntry: items.remove(x)\nexcept ValueError as error: print('error', error)",
         "items.pop(0)",
@@ -93,7 +109,7 @@ SILENT = {
     ),
     "suppressed": ("x = items[0]\nmet()\nwith suppress(ValueError): items.remove(x)", CLEAR),
     "tried again": (
-        "while True:\n    x = items[0]\n    met()\n    try: items.remove(x)\n    except ValueError: continue\n    break",
+        "while True:\n    x = items[0]\n    met()\n    try: return items.remove(x)\n    except ValueError: pass",
         "items.pop(0)",
     ),
     "a caller is ready": (

@@ -62,7 +62,10 @@ SILENT = {
     "taken away since": (LEN, f"{SAME}\ndel box.d[1]"),
     "its own": ("i = len(box.d)\nmet()\nbox.d[i] = name\nbox.d[i] = name * 2", "box.d['second'] = 1"),
     "replaced on purpose": (LEN, "box.d[1] = 'second'"),
-    "waited for": ("i = len(box.d)\none.give()\ndone.wait()\nbox.d[i] = name", "box.d[len(box.d)] = 'second'\ndone.set()"),
+    "waited for": (
+        "i = len(box.d)\none.give()\ndone.wait()\nbox.d[i] = name",
+        "box.d[len(box.d)] = 'second'\ndone.set()",
+    ),
     "a dictionary of its own": ("d = {}\ni = len(d)\nmet()\nd[i] = name", SAME),
     "appended under a lock": ("with lock:\n    i = len(names)\n    names.append((i, name))\nmet()\nreturn i", SAME),
     "counted again": ("i = len(names)\nmet()\nif len(names) == i: names.append((i, name))\nreturn i", SAME),
@@ -72,13 +75,18 @@ SILENT = {
     "a size": ("i = len(names)\nmet()\nnames.append(bytes(i))\nnames.append([0] * i)", SAME),
     "of another list": ("i = len(names)\nmet()\nbox.kept.append((i, name))", SAME),
     "another one more": ("i = len(names)\nmet()\nnames.append((i, name))", "names.append('second')"),
-    "another number": ("i = len(names)\nmet()\nnames.append((i, name))", "i = len(names) + 1\nnames.append((i, 'second'))"),
+    "another number": (
+        "i = len(names)\nmet()\nnames.append((i, name))",
+        "i = len(names) + 1\nnames.append((i, 'second'))",
+    ),
     "one of fixed size": ("i = len(box.d) % 2\nmet()\nbox.d[i] = name", SAME),
 }
 
 
 def program(add: str, second: str) -> str:
-    return PRELUDE + PROGRAM.replace("ADD", add.replace("\n", "\n    ")).replace("SECOND", second.replace("\n", "\n    "))
+    return PRELUDE + PROGRAM.replace("ADD", add.replace("\n", "\n    ")).replace(
+        "SECOND", second.replace("\n", "\n    ")
+    )
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,9 @@ _GO_OVER = frozenset(
     Counter all any bytes deepcopy deque dict dumps frozenset fsum heapify join list max merge min set sorted sum tuple
     """.split()  # noqa: SIM905
 )
-_PUT_ALL = frozenset(["extend", "extendleft", "update"])  # methods that copy what they are given, of built-in containers
+_PUT_ALL = frozenset(
+    ["extend", "extendleft", "update"]
+)  # methods that copy what they are given, of built-in containers
 _ITERATE = frozenset("chain enumerate filter iter islice map reversed zip".split())  # noqa: SIM905
 _VIEWS = frozenset(["items", "keys", "values"])
 _NAMES = 3  # variables that a container is followed through

@@ -1,9 +1,9 @@
 """Items and indexes that a thread had found in a list, and that are no more there as it comes to use them.
 
-`item = items[0]`, then `items.remove(item)`; `index = items.index(x)`, then `del items[index]`; `for item in list(items):
-items.remove(item)`. No branch leads from the look to the act, but it was a check all the same: what was found was there.
-If that fails, another thread has taken items out since: in the source the variable is given nothing else, and the thread
-itself has taken nothing out in between, except for the items of the same loop before this one.
+`item = items[0]`, then `items.remove(item)`; `index = items.index(x)`, then `del items[index]`; `for item in
+list(items): items.remove(item)`. No branch leads from the look to the act, but it was a check all the same: what was
+found was there. If that fails, another thread has taken items out since: in the source the variable is given nothing
+else, and the thread itself has taken nothing out in between, except for the items of the same loop before this one.
 """
 
 from __future__ import annotations

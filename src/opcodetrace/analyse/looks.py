@@ -1,7 +1,7 @@
 """Where a thread looked at a container before it did something there, as far as that was recorded.
 
-C code may go over a container without a record (`items[:]`, `dict(d)`, `max(items)`). Then the look is the read by which
-the thread got the container for that.
+C code may go over a container without a record (`dict(d)`, `max(items)`). Then the look is the read by which the thread
+got the container for that.
 """
 
 from __future__ import annotations

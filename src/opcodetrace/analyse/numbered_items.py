@@ -1,8 +1,8 @@
 """Items that get a number which is made of how many there are: `d[len(d)] = item`, `d[max(d) + 1] = item`.
 
-Two threads that count before either has stored its item store under one number, and one item is lost. That it did so
-shows: another thread stored there by such a number, after the first one had counted. The number may be that of a list to
-which the same function appends (`index = len(names)`, `names.append(name)`, `d[index] = item`).
+Two threads that count before either has stored its item store under one number, and one item is lost. That they did so
+shows: another thread stored there by such a number, after the first one had counted. The number may be that of a list
+to which the same function appends (`index = len(names)`, `names.append(name)`, `d[index] = item`).
 
 Nothing is replaced in a list, but two items have one number: `items.append(Item(len(items)))`, or `index = len(items)`,
 `items.append(item)`, `return index`.
@@ -35,7 +35,7 @@ _MOST = 200  # that are told of one instruction
 
 class StoredTwice(NamedTuple):
     location: int
-    count: int  # seqs
+    counted: int  # seqs
     change: int
     act: int
     is_sure: bool  # they came in that order in every order that agrees with the trace
@@ -44,7 +44,7 @@ class StoredTwice(NamedTuple):
 class _Number(NamedTuple):
     """What the source says of a key, or of what goes with an item."""
 
-    count: ast.Call  # `len(...)`, `max(...)`
+    counted: ast.Call  # `len(...)`, `max(...)`
     more: int | None  # than what was counted; None of the highest key
 
 
@@ -143,8 +143,8 @@ class _Search:
         if number is None:
             return None
         if number.more is None:
-            return self._looks.last(act, number.count)
-        count = self._looks.last_of(act, number.count)
+            return self._looks.last(act, number.counted)
+        count = self._looks.last_of(act, number.counted)
         given = None if count is None else self._given(act, count)
         location = self._trace.locations[int(self._events.location[act])]
         is_it = given is not None and (location.kind is LocationKind.WHOLE or given == location.key)

@@ -25,7 +25,8 @@ COUNT = "count"
 
 
 class StaleCheckKind(Kind):
-    """See `analyse.checks`, `analyse.missing_attributes` and `analyse.numbered_items`. What is a lost update is none of these."""
+    """See `analyse.checks`, `analyse.missing_attributes` and `analyse.numbered_items`. What is a lost update is none of
+    these."""
 
     name = NAME
     claim = "A thread checked something, another thread changed it, and the first one acted as if it had not."
@@ -63,11 +64,11 @@ class StaleCheckKind(Kind):
             roles = {CHANGE: made.change, ACT: made.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (made.location,))
         told = {each.act for each in evidence.stale_checks}
-        for each in numbered_alike(evidence, unseen):
-            if each.act not in told and each.act not in lost:
-                severity = Severity.HAPPENED if each.is_sure else Severity.POSSIBLE
-                roles = {COUNT: each.count, CHANGE: each.change, ACT: each.act}
-                yield Finding(NAME, severity, Certainty.PROVEN, roles, (each.location,))
+        for alike in numbered_alike(evidence, unseen):
+            if alike.act not in told and alike.act not in lost:
+                severity = Severity.HAPPENED if alike.is_sure else Severity.POSSIBLE
+                roles = {COUNT: alike.counted, CHANGE: alike.change, ACT: alike.act}
+                yield Finding(NAME, severity, Certainty.PROVEN, roles, (alike.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "check")

@@ -1,6 +1,7 @@
 """Accesses of lists that failed, and what took items out of these: also if no location of the list was shared.
 
-`i = items.index(x)`, then `del items[i]`: what fails reads the list as a whole, what another thread deletes is one item.
+`i = items.index(x)`, then `del items[i]`: what fails reads the list as a whole, what another thread deletes is one
+item.
 """
 
 from __future__ import annotations
