@@ -59,6 +59,11 @@ FOUND = {
         CLEAR,
         "items",
     ),
+    "its number by a condition": (
+        "i = next(i for i, y in enumerate(box.items) if y > 1)\nmet()\nbox.items.pop(i)",
+        "box.items.clear()",
+        "box.items",
+    ),
     "by a loop": (
         "for x in items:\n    if x == 2:\n        met()\n        items.remove(x)\n        break",
         REMOVE,
@@ -106,6 +111,10 @@ SILENT = {
     "ready for it, and counted": (
         "for x in list(items):\n    met()\n    try: items.remove(x)\n    except ValueError: others.append(x)",
         REMOVE,
+    ),
+    "ready for any look-up": (
+        "i = items.index(2)\nmet()\ntry: del items[i]\nexcept LookupError: others.append(i)",
+        DELETE,
     ),
     "suppressed": ("x = items[0]\nmet()\nwith suppress(ValueError): items.remove(x)", CLEAR),
     "tried again": (

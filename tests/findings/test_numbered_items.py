@@ -75,6 +75,7 @@ SILENT = {
     "a size": ("i = len(names)\nmet()\nnames.append(bytes(i))\nnames.append([0] * i)", SAME),
     "of another list": ("i = len(names)\nmet()\nbox.kept.append((i, name))", SAME),
     "another one more": ("i = len(names)\nmet()\nnames.append((i, name))", "names.append('second')"),
+    "taken out again": ("i = len(names)\nmet()\nnames.append((i, name))\nnames.pop()", SAME),
     "another number": (
         "i = len(names)\nmet()\nnames.append((i, name))",
         "i = len(names) + 1\nnames.append((i, 'second'))",

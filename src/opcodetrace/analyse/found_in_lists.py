@@ -104,7 +104,9 @@ class _Search:
         lines = list(self._activations.lines(failure))
         if any(handlers.expect_in(*each, error) for each in lines):
             return True
-        return any(handlers.deal_with(*each, error) for each in lines) and not handlers.report(lines, error)
+        named = [error] if error == ValueError.__name__ else [error, LookupError.__name__]
+        is_named = any(handlers.deal_with(*each, name) for each in lines for name in named)
+        return is_named and not handlers.report(lines, error)
 
     def _changes(self, look: int, failure: int, found: _Found) -> list[int]:
         """What other threads may have taken out in between, in order; nothing if the thread itself may have."""
@@ -198,7 +200,7 @@ def _index(tree: Tree, function: Function, act: ast.AST, index: str, container: 
             ):
                 match target, _enumerated(numbered):
                     case ast.Tuple([ast.Name(name), _]), ast.expr() as among if name == one:
-                        return _Found(source) if _is_of(among, container) else None
+                        return _Found(numbered) if _is_of(among, container) else None
     return None
 
 
@@ -220,9 +222,12 @@ def _is_natural(function: Function, index: str) -> bool:
 
 def _given(function: Function, name: str) -> Iterator[tuple[ast.AST, ast.expr]]:
     """Where a variable is given its value, and what it is made of; nothing if that is not one place."""
-    if times_stored(function, name) != 1 or name in parameters(function):
+    nodes = list(own_nodes(function))
+    targets = [each.target for each in nodes if isinstance(each, ast.comprehension)]  # variables of their own
+    inside = sum(name == each for target in targets for each in stored(target))
+    if times_stored(function, name) - inside != 1 or name in parameters(function):
         return
-    for node in own_nodes(function):
+    for node in nodes:
         match node:
             case ast.For(target=target, iter=source) if name in stored(target):
                 yield node, source
@@ -266,6 +271,7 @@ def _source(tree: Tree, among: ast.expr) -> tuple[ast.expr, ast.AST] | None:
 
 def _taken(tree: Tree, act: ast.AST, item: str, value: ast.expr, container: ast.expr) -> _Found | None:
     """Of an item that is taken a look at by itself: `items[0]`, `max(items)`, `next(x for x in items if x.free)`."""
+    look = value
     match value:
         case ast.Subscript(inside, index) if not isinstance(index, ast.Slice):
             return _Found(value) if _is_of(inside, container) else None
@@ -278,11 +284,11 @@ def _taken(tree: Tree, act: ast.AST, item: str, value: ast.expr, container: ast.
             ast.Name("next"),
             [ast.GeneratorExp(ast.Name(one), [ast.comprehension(ast.Name(name), among)]), *default],
         ) if one == name and (not default or _is_found(tree, act, item)):
-            pass
+            look = among
         case _:
             return None
     source = _source(tree, among)
-    return _Found(value) if source is not None and _is_of(source[0], container) else None
+    return _Found(look) if source is not None and _is_of(source[0], container) else None
 
 
 def _is_found(tree: Tree, act: ast.AST, item: str) -> bool:

@@ -67,12 +67,28 @@ class Looks:
 
     def _latest(self, act: int, near: slice, which: Array, within: ast.AST) -> int | None:
         """Of some events of the thread, the latest by the activation of an act and by a part of an expression."""
-        parts = set(ast.walk(within))
+        parts = set(ast.walk(_looked_at(within)))
         own = self._activations.of(act)
         for place in (near.start + np.flatnonzero(which))[::-1].tolist():
             if int(self._events.seq[place]) <= own.begun:
                 return None
             found = self._activations.syntax.of_site(int(self._events.site[place]))
-            if found is not None and found[1] in parts and self._activations.of(place) == own:
+            if found is not None and _looked_at(found[1]) in parts and self._activations.of(place) == own:
                 return int(place)
         return None
+
+
+def _looked_at(node: ast.AST) -> ast.AST:
+    """What a statement or a comprehension asks first: 3.11 and 3.12 take the whole of it for that. Else the same."""
+    match node:
+        case ast.If(test=test) | ast.While(test=test):
+            return test
+        case ast.For(iter=among):
+            return among
+        case (
+            ast.ListComp(generators=[first, *_])
+            | ast.SetComp(generators=[first, *_])
+            | ast.GeneratorExp(generators=[first, *_])
+        ):
+            return first.iter  # what its conditions read comes later
+    return node

@@ -24,13 +24,15 @@ from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.trace.event import EventKind
+from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.site import Operation
 
 _DICTS = frozenset(["dict", "collections.OrderedDict", "collections.defaultdict"])
 _STORES = frozenset([Operation.STORE_SUBSCR, Operation.CALL])
 _NO_NUMBER = frozenset(["all", "any", "bool", "bytearray", "bytes", "max", "min", "range", "sum"])  # of an item
-_MOST = 200  # that are told of one instruction
+_MOST = 1_000  # acts of one instruction that are looked at
+_BACK = 100  # accesses of the list before an act
 
 
 class StoredTwice(NamedTuple):
@@ -59,12 +61,12 @@ def numbered_alike(evidence: Evidence, unseen: Collection[int]) -> Iterator[Stor
     # those of locations that another thread stores at so, too
     pairs = np.unique(np.stack([events.location[acts], events.thread[acts]]), axis=1)
     locations, threads = np.unique(pairs[0], return_counts=True)
-    told: Counter[int] = Counter()
+    looked_at: Counter[int] = Counter()  # by site
     for act in acts[np.isin(events.location[acts], locations[threads > 1])].tolist():
         site = int(events.site[act])
-        found = search.of(act) if told[site] < _MOST and int(events.location[act]) not in unseen else None
+        looked_at[site] += 1
+        found = search.of(act) if looked_at[site] <= _MOST and int(events.location[act]) not in unseen else None
         if found is not None:
-            told[site] += 1
             yield found
 
 
@@ -77,6 +79,7 @@ class _Search:
         self._histories = evidence.checks.histories
         self._looks = Looks(evidence.trace, evidence.activations)
         self._numbers: dict[int, _Number | None] = {}
+        self._grows: dict[int, bool] = {}
 
     def number(self, site: int) -> _Number | None:
         if site not in self._numbers:
@@ -109,17 +112,20 @@ class _Search:
     def _replaced(self, act: int) -> int | None:
         """The last thing that was done at its location, if another thread stored something else there by a count."""
         events = self._events
-        change = next(iter(self._histories.before(act)), None)
+        change = next(iter(self._histories.before(act, 1)), None)
         if change is None or events.kind[change] != EventKind.WRITE or events.thread[change] == events.thread[act]:
             return None
         is_other = not is_same(events[act].value, events[change].value)
         return change if is_other and self._counted(change) is not None else None
 
     def _appended_alike(self, act: int, count: int) -> int | None:
-        """What another thread appended since, by the same number; None if the thread has looked at the list again."""
+        """What another thread appended since, by the same number; None if the thread has looked at the list again. Not
+        to a list of which items are taken out: how many there are is a number of no item."""
         events = self._events
+        if not self._only_grows(int(events.location[act])):
+            return None
         found = None
-        for place in self._histories.before(act):
+        for place in self._histories.before(act, _BACK):
             if place <= count:
                 break
             is_change = events.kind[place] != EventKind.READ
@@ -131,6 +137,26 @@ class _Search:
                 if other is not None and self._given(place, other) == self._given(act, count):
                     found = place
         return found
+
+    def _only_grows(self, location: int) -> bool:
+        """Whether all that was done to a list in the run was to append to it."""
+        if location not in self._grows:
+            events, places = self._events, self._histories.places_of(location)
+            changes = places[events.kind[places] != EventKind.READ]
+            grows = bool((events.tag[changes] != ValueTag.ABSENT).all())
+            is_list = self._trace.locations[location].container_type == "list"
+            self._grows[location] = is_list and grows and not self._is_moved(location)
+        return self._grows[location]
+
+    def _is_moved(self, location: int) -> bool:
+        """Whether anything was done to an item of a list, as far as that was recorded."""
+        resized, events = self._trace.resized, self._events
+        if resized is None:
+            return True
+        items = np.flatnonzero(resized.containers == resized.containers[location])
+        return any(
+            bool((events.kind[self._histories.places_of(each)] == EventKind.DELETE).any()) for each in items.tolist()
+        )
 
     def _given(self, act: int, count: int) -> int | None:
         """The number."""
