@@ -145,6 +145,7 @@ SILENT = {
         "def drop(x): items.remove(x)\nfor x in list(items):\n    drop(x)\n    met()\n    items.remove(x)",
         "items.append(9)\nitems.pop()",
     ),
+    "its own store": ("x = max(box.items)\nbox.items[1] = 7\nmet()\nbox.items.remove(x)", "box.items.pop(0)"),
     "another list": ("x = others[0]\nmet()\nitems.remove(x)", POP),
     "another list of the name": ("x = box.items[0]\nmet()\nbox.items = [8]\nbox.items.remove(x)", "box.items.pop()"),
     "given another value": ("x = items[0]\nmet()\nx = 9\nitems.remove(x)", POP),
@@ -172,12 +173,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Told]:
     (folder / "signals.py").write_text(SIGNALS)
     programs = {f"found: {name}": program(first, second) for name, (first, second, _) in FOUND.items()}
     programs |= {f"silent: {name}": program(*both) for name, both in SILENT.items()}
+    programs["possible"] = program("x = items[0]\nmet()\nitems.remove(x)", "items.pop(0)\nitems.pop()")
     return told_of(programs, "failed access", folder, "--exclude", "signals")
 
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_another_thread_took(name: str, told: dict[str, Told]) -> None:
     assert told[f"found: {name}"].findings == [("happened", "proven", FOUND[name][2])]
+
+
+def test_one_of_several_changes(told: dict[str, Told]) -> None:
+    assert told["possible"].findings == [("possible", "proven", "items")]
 
 
 @pytest.mark.parametrize("name", SILENT)

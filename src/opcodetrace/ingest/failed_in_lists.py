@@ -24,8 +24,8 @@ _ERRORS = frozenset([IndexError.__name__, ValueError.__name__])
 
 
 def failed_in_lists(window: SpooledRecords, seen: Survey, births: Births, interned: Interned) -> Array:
-    """The seqs of accesses that failed, of changes that moved items, and of reads by threads whose access failed: of
-    those lists in which another thread than the one that failed moved some."""
+    """The seqs of accesses that failed, of changes, and of reads by threads whose access failed: of those lists in
+    which another thread than the one that failed moved items."""
     none = np.empty(0, np.int64)
     if len(seen.first_seq) < 2 or not len(seen.failed) or not len(seen.moving):
         return none
@@ -48,19 +48,19 @@ def failed_in_lists(window: SpooledRecords, seen: Survey, births: Births, intern
     lanes = set(zip(one.tolist(), failures["thread"].tolist(), strict=True))
     told = np.array(sorted({each for each, thread in lanes if movers.get(each, set()) - {thread}}), np.int64)
     is_one = np.isin(one, told)
-    found = [failed[is_one], moved[np.isin(other, told)], _reads(window, seen, births, failures[is_one], told)]
+    found = [failed[is_one], moved[np.isin(other, told)], _accesses(window, seen, births, failures[is_one], told)]
     return np.unique(np.concatenate(found))
 
 
-def _reads(window: SpooledRecords, seen: Survey, births: Births, failures: Records, lists: Array) -> Array:
-    """Of items and slices, by threads whose access failed."""
+def _accesses(window: SpooledRecords, seen: Survey, births: Births, failures: Records, lists: Array) -> Array:
+    """Writes of items, and reads by threads whose access failed."""
     found = [np.empty(0, np.int64)]
     addresses = np.unique(failures["container"] & np.uint64(ADDRESS_MASK))
     threads = np.unique(failures["thread"])
     for start, chunk in window.chunks() if len(addresses) else ():
-        is_read = seen.kinds[start - seen.first :][: len(chunk)] == EventKind.READ
-        is_read &= np.isin(chunk["thread"], threads)
-        (places,) = np.nonzero(is_read)
+        kinds = seen.kinds[start - seen.first :][: len(chunk)]
+        is_read = (kinds == EventKind.READ) & np.isin(chunk["thread"], threads)
+        (places,) = np.nonzero(is_read | (kinds == EventKind.WRITE))
         of = chunk["container"][places] & np.uint64(ADDRESS_MASK)
         its = np.isin(of, addresses)
         seqs = start + places[its].astype(np.int64)
