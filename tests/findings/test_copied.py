@@ -14,8 +14,10 @@ from tests.findings.forms import Told, all_told_of
 PROGRAM = """
 import os, threading, time
 class Box: pass
+class View:
+    def update(self, items): self.items = items
 box, lock, other, event = Box(), threading.Lock(), threading.Lock(), threading.Event()
-box.items, box.kept, box.count, box.seen = MADE, None, 0, 0
+box.items, box.log, box.view, box.kept, box.count, box.seen = MADE, [], View(), {}, 0, 0
 (reader, writer), (last_reader, last_writer) = os.pipe(), os.pipe()
 def value():
     box.seen += 0
@@ -51,6 +53,13 @@ LOST = {
     "gone over and made anew": ("[1]", APPEND, "for each in box.items: box.count += each\nvalue()\nbox.items = []"),
     "a copy in its place": ("[1]", APPEND, "items = [each for each in box.items if each]\nvalue()\nbox.items = items"),
     "a set": ("{1}", "box.items.add(2)", "items = {each for each in box.items if each}\nvalue()\nbox.items = items"),
+    "put into a list": ("[1]", APPEND, "box.log.extend(box.items)\nvalue()\nbox.items.clear()"),
+    "put into a set": ("[1]", APPEND, "seen = set()\nseen.update(box.items)\nvalue()\nbox.items.clear()"),
+    "added to a list": ("[1]", APPEND, "out = []\nout += box.items\nvalue()\nbox.items.clear()"),
+    "added to a list that is kept": ("[1]", APPEND, "box.log += box.items\nvalue()\nbox.items.clear()"),
+    "added up": ("[1]", APPEND, "box.count += sum(box.items)\nvalue()\nbox.items.clear()"),
+    "given as a tuple": ("[1]", APPEND, "print(tuple(box.items))\nvalue()\nbox.items.clear()"),
+    "joined": ("['1']", "box.items.append('2')", "print(''.join(box.items))\nvalue()\nbox.items.clear()"),
     "under a lock that the other one does not hold": (
         "[1]",
         APPEND,
@@ -74,6 +83,17 @@ NOT_LOST = {
         "[1]",
         APPEND,
         "for each in box.items:\n    if not box.count: value()\n    box.count += 1\nbox.items = []",
+    ),
+    "put into something of its own": ("[1]", APPEND, "box.view.update(box.items)\nvalue()\nbox.items = []"),
+    "put into what is given": (
+        "[1]",
+        APPEND,
+        "def put_into(out): out.extend(box.items)\nput_into([])\nvalue()\nbox.items.clear()",
+    ),
+    "put in once more": (
+        "[1]",
+        APPEND,
+        "box.log.extend(box.items)\nvalue()\nbox.log.extend(box.items)\nbox.items.clear()",
     ),
     "the size alone": ("[1]", APPEND, "count = len(box.items)\nvalue()\nbox.items.clear()\nbox.count += count"),
 }

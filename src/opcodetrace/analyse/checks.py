@@ -87,7 +87,7 @@ class Checks:
         self.called = CalledChecks(trace, activations)
         self.handlers = handlers
         self.resizes = Resizes(trace)
-        self.copies = LoopsOverCopies(trace, activations, self.resizes)
+        self.copies = LoopsOverCopies(trace, activations)
 
     @cached_property
     def histories(self) -> Histories:
@@ -186,7 +186,7 @@ class Checks:
 
     def by_copy(self, act: int) -> Checked | None:
         """The copy of a container by which a loop asks it for an item: what was copied was there."""
-        copy = self.copies.copied_by(act, _MOST_BACK * 10)
+        copy = self.copies.copied_by(act)
         if copy is None:
             return None
         events, changes = self._events, list[int]()
@@ -402,7 +402,7 @@ def failed_after_a_check(trace: Trace, pasts: Pasts, checks: Checks) -> Iterator
     tests = {site.id: {test.site: test.answer for test in site.tests} for site in trace.sites.values() if site.tests}
     failed = events.failed() & (events.kind == EventKind.READ) & (events.location >= 0)
     acts = checks.made_by_one(failed, tests)
-    acts = np.union1d(acts, checks.copies.acts(failed))
+    acts = np.union1d(acts, checks.copies.failed(failed))
 
     def asked_for_it(found: Checked, act: Event) -> bool:
         """Whether the check had found what the access needs."""

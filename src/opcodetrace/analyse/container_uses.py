@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from opcodetrace.analyse.made_of import called_name
+from opcodetrace.analyse.made_of import called_name, is_new_container, own_nodes, parameters, times_stored
 from opcodetrace.analyse.syntax import Tree
 
 # Functions that only look at what they are given, and those that go over all of it at once and keep nothing of it but
@@ -21,6 +21,9 @@ _GO_OVER = frozenset(
     Counter all any bytes deepcopy deque dict dumps frozenset fsum heapify join list max merge min set sorted sum tuple
     """.split()  # noqa: SIM905
 )
+_PUT_ALL = frozenset(
+    ["extend", "extendleft", "update"]
+)  # methods that copy what they are given, of built-in containers
 _ITERATE = frozenset("chain enumerate filter iter islice map reversed zip".split())  # noqa: SIM905
 _VIEWS = frozenset(["items", "keys", "values"])
 _NAMES = 3  # variables that a container is followed through
@@ -53,12 +56,60 @@ def is_copied_at_once(tree: Tree, read: ast.AST) -> bool:
     match None if step is None else step.parent:
         case ast.Call(func=ast.Name(id=name), args=[_], keywords=[]):
             return name in _GO_OVER
+        case ast.Call(ast.Attribute(receiver, method), [given], []) if given is read:
+            is_text = isinstance(receiver, ast.Constant) and method == "join"
+            return is_text or (method in _PUT_ALL and _is_built_in(tree, receiver))
+        case ast.AugAssign(target, ast.Add(), value) if value is read:
+            return _is_built_in(tree, target)
         case ast.Subscript(slice=ast.Slice(lower, upper, stride)):
             return all(each is None or isinstance(each, ast.Constant) for each in (lower, upper, stride))
         case ast.Attribute(attr="copy"):
             return True
         case _:
             return False
+
+
+def _is_built_in(tree: Tree, receiver: ast.expr) -> bool:
+    """Whether all that its function, or its file, ever assigns to a variable or an attribute are new containers."""
+    match receiver:
+        case ast.Name(name):
+            function = tree.function(receiver)
+            if function is None or name in parameters(function):
+                return False
+            nodes = own_nodes(function) if times_stored(function, name) else tree.nodes
+        case ast.Attribute(attr=name):
+            nodes = tree.nodes
+        case _:
+            return False
+    values: list[ast.expr | None] = []
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    values += _assigned(target, value, name)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                values += _assigned(target, value, name)
+            case ast.For(target=target) | ast.comprehension(target=target) | ast.NamedExpr(target=target):
+                values += _assigned(target, None, name)
+            case ast.withitem(optional_vars=ast.expr() as target):
+                values += _assigned(target, None, name)
+    return bool(values) and all(value is not None and is_new_container(value) for value in values)
+
+
+def _assigned(target: ast.AST, value: ast.expr | None, name: str) -> Iterator[ast.expr | None]:
+    """What an assignment gives to what has a name; None of what cannot be told."""
+    match target, value:
+        case ((ast.Name(id=given) | ast.Attribute(attr=given)), _):
+            if given == name:
+                yield value
+        case ast.Tuple(elts=targets), ast.Tuple(elts=values) if len(targets) == len(values):
+            for one, other in zip(targets, values, strict=True):
+                yield from _assigned(one, other, name)
+        case ((ast.Tuple() | ast.List()), _):
+            for one in target.elts:
+                yield from _assigned(one, None, name)
+        case ast.Starred(inside), _:
+            yield from _assigned(inside, None, name)
 
 
 class _Search:
@@ -120,6 +171,8 @@ class _Search:
         if name in _LOOK or (name in _GO_OVER and self._is_tested(call)):
             return here
         if name in _GO_OVER:
+            return over
+        if name in _PUT_ALL and isinstance(call.func, ast.Attribute) and _is_built_in(self._tree, call.func.value):
             return over
         return over | self.of(call, names) if name in _ITERATE else here | _HANDED_ON
 

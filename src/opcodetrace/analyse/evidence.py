@@ -19,6 +19,7 @@ from opcodetrace.analyse.activations import Activations
 from opcodetrace.analyse.all_sources import PIECE, sources_of
 from opcodetrace.analyse.checks import Checks, Stale, acted_on_a_stale_check, compared_again, failed_after_a_check
 from opcodetrace.analyse.copied import Copied
+from opcodetrace.analyse.found_in_lists import failed_in_lists
 from opcodetrace.analyse.handlers import Handlers
 from opcodetrace.analyse.iterations import ChangedMeanwhile, failed_iterations
 from opcodetrace.analyse.numbers_taken import numbers_taken_twice
@@ -95,7 +96,9 @@ class Evidence:
     @cached_property
     def failures(self) -> list[Stale]:
         """After a check."""
-        return list(failed_after_a_check(self.trace, self.pasts, self.checks))
+        found = list(failed_after_a_check(self.trace, self.pasts, self.checks))
+        told = {each.act for each in found}
+        return [*found, *failed_in_lists(self.trace, self.pasts, self.checks, told)]
 
     @cached_property
     def failed_iterations(self) -> list[ChangedMeanwhile]:

@@ -15,20 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from opcodetrace.analyse.activations import Activations
-from opcodetrace.analyse.made_of import called_name, own_nodes, times_stored
-from opcodetrace.analyse.resizes import Resizes
+from opcodetrace.analyse.looks import Looks
+from opcodetrace.analyse.made_of import Function, called_name, own_nodes, times_stored
 from opcodetrace.analyse.syntax import Tree
-from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
 
 Array = npt.NDArray[Any]
 
-_COPYING = frozenset(["list", "tuple", "set", "frozenset", "sorted"])
+_COPYING = frozenset(["list", "tuple", "set", "frozenset", "sorted", "dict"])
 _FAIL = frozenset(["pop", "remove"])  # with one argument, if it is not there
 _DICTS = frozenset(["dict", "collections.OrderedDict"])  # that have no __missing__
 _ACTS = frozenset([Operation.LOAD_SUBSCR, Operation.DELETE_SUBSCR, Operation.CALL])
+_FILL = frozenset(["append", "extend", "insert", "add", "update", "setdefault"])
 _DEEPEST = 4  # variables and calls between a loop and what was copied
 _EQUALS = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
 _OF_AGE = frozenset(["len", "monotonic", "now", "perf_counter", "time", "utcnow"])
@@ -43,7 +43,9 @@ class GoneOver(NamedTuple):
     is_by_value: bool  # or that is decided by no more than the item's age or a value of its own, for any thread
 
 
-class _Copy(NamedTuple):
+class Copy(NamedTuple):
+    """An expression that gives the items, or keys, of a container as they were."""
+
     container: ast.expr
     made_by: ast.AST
     gives_pairs: bool
@@ -53,9 +55,9 @@ class _Copy(NamedTuple):
 class LoopsOverCopies:
     """Those of a trace."""
 
-    def __init__(self, trace: Trace, activations: Activations, resizes: Resizes) -> None:
+    def __init__(self, trace: Trace, activations: Activations) -> None:
         self._trace = trace
-        self._resizes = resizes
+        self._looks = Looks(trace, activations)
         self._events = trace.events
         self._activations = activations
         self._known: dict[int, GoneOver | None] = {}
@@ -86,31 +88,23 @@ class LoopsOverCopies:
             if site.operation in _ACTS and self.at(site.id) is not None
         )
 
+    def failed(self, among: Array) -> Array:
+        """The places of those failed accesses that they make. `among` is a mask."""
+        places = np.flatnonzero(among)
+        sites = [site for site in np.unique(self._events.site[places]).tolist() if self.at(site) is not None]
+        found: Array = places[np.isin(self._events.site[places], sites)]
+        return found
+
     def acts(self, among: Array) -> Array:
         """The places of those accesses that they make. `among` is a mask."""
         sites = list(self.sites)
         return np.flatnonzero(among & np.isin(self._events.site, sites)) if sites else np.empty(0, np.int64)
 
-    def copied_by(self, act: int, most: int) -> int | None:
-        """Where the container was copied, as its activation did that last before an act; None if it is not known.
-        Places among the events."""
+    def copied_by(self, act: int) -> int | None:
+        """Where the container was copied, as its activation did that last before an act that failed; None if it is not
+        known. Places among the events."""
         over = self.at(int(self._events.site[act]))
-        if over is None or not self._may_fail(act):
-            return None
-        events, own = self._events, self._activations.of(act)
-        whole = self._resizes.whole(int(events.location[act]))
-        near = slice(max(0, act - most), act)
-        reads = (
-            (events.location[near] == whole)
-            & (events.kind[near] == EventKind.READ)
-            & (events.thread[near] == events.thread[act])
-        )
-        for place in (near.start + np.flatnonzero(reads))[::-1].tolist():
-            if int(events.seq[place]) <= own.begun:
-                return None
-            if self.is_made_at(over, place):
-                return int(place)
-        return None
+        return None if over is None or not self._may_fail(act) else self._looks.last(act, over.copy)
 
     def is_made_at(self, over: GoneOver, look: int) -> bool:
         """Whether a look at a container as a whole makes the copy that a loop goes over."""
@@ -140,7 +134,7 @@ def _gone_over(tree: Tree, node: ast.AST) -> GoneOver | None:
             case ast.For() as loop if step.field == "body":
                 if not _comes_to(loop.body, step.node, conditions):
                     return None
-                copy = _copied(tree, loop.iter, _DEEPEST)
+                copy = copied(tree, loop.iter, _DEEPEST)
                 if _gives(loop.target, key, pairs=copy is not None and copy.gives_pairs):
                     return _over(tree, loop, key, container, copy, conditions)
                 return None  # a loop in a loop
@@ -166,7 +160,7 @@ def _gone_over(tree: Tree, node: ast.AST) -> GoneOver | None:
 
 
 def _over(
-    tree: Tree, loop: ast.For, key: str, container: ast.expr, copy: _Copy | None, conditions: list[ast.expr]
+    tree: Tree, loop: ast.For, key: str, container: ast.expr, copy: Copy | None, conditions: list[ast.expr]
 ) -> GoneOver | None:
     if copy is None or ast.unparse(copy.container) != ast.unparse(container):
         return None
@@ -202,34 +196,48 @@ def _comes_to(block: list[ast.stmt], statement: ast.AST, conditions: list[ast.ex
     return False
 
 
-def _copied(tree: Tree, node: ast.expr, depth: int) -> _Copy | None:
+def copied(tree: Tree, node: ast.expr, depth: int = _DEEPEST) -> Copy | None:
     """What was copied to make the items that a loop goes over."""
     match node:
         case ast.Call(ast.Name(name), [given], keywords) if name in _COPYING and (not keywords or name == "sorted"):
-            inner = _copied(tree, given, depth - 1) if depth else None
+            inner = copied(tree, given, depth - 1) if depth else None
             if inner is not None:
                 return inner
             container, pairs = _viewed(given)
-            return None if container is None else _Copy(container, node, pairs)
-        case ast.Call(ast.Attribute(container, "copy"), [], []):
-            return _Copy(container, node, gives_pairs=False)
+            return None if container is None else Copy(container, node, pairs)
+        case ast.Call(ast.Attribute(container, "copy"), [], []) | ast.Subscript(container, ast.Slice()):
+            return Copy(container, node, gives_pairs=False)
+        case ast.Call(ast.Attribute(inside, "items" | "keys" as view), [], []) if depth:
+            inner = copied(tree, inside, depth - 1)
+            return None if inner is None else inner._replace(gives_pairs=view == "items")
         case ast.ListComp(elt, [ast.comprehension(target, source, filters, 0)]) | ast.SetComp(
             elt, [ast.comprehension(target, source, filters, 0)]
         ):
             container, pairs = _viewed(source)
-            inner = _copied(tree, source, depth - 1) if depth else None
+            inner = copied(tree, source, depth - 1) if depth else None
             if inner is not None:
                 container, pairs = inner.container, inner.gives_pairs
             if container is None or not isinstance(elt, ast.Name) or not _gives(target, elt.id, pairs=pairs):
                 return None
-            return _Copy(container, node, gives_pairs=False, conditions=tuple(filters))
+            return Copy(container, node, gives_pairs=False, conditions=tuple(filters))
         case ast.Name(name) if depth:
             function = tree.function(node)
-            if function is None or times_stored(function, name) != 1:
+            if function is None or times_stored(function, name) != 1 or _is_filled(function, name):
                 return None
             given_to = next(_assigned(own_nodes(function), name), None)
-            return None if given_to is None else _copied(tree, given_to, depth - 1)
+            return None if given_to is None else copied(tree, given_to, depth - 1)
     return None
+
+
+def _is_filled(function: Function, name: str) -> bool:
+    """Whether something is put into what a variable has."""
+    return any(
+        isinstance(each, ast.Attribute)
+        and isinstance(each.value, ast.Name)
+        and each.value.id == name
+        and each.attr in _FILL
+        for each in own_nodes(function)
+    )
 
 
 def _assigned(nodes: Iterator[ast.AST], name: str) -> Iterator[ast.expr]:

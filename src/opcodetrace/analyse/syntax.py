@@ -87,6 +87,11 @@ class Tree:
                         self._parents[child] = node, field
                         pending.append(child)
 
+    @property
+    def nodes(self) -> Iterator[ast.AST]:
+        """All, but for the module."""
+        return iter(self._parents)
+
     @cached_property
     def filtering(self) -> frozenset[Function]:
         """The functions with a comprehension, a generator or a `filter` that leaves items out."""

@@ -130,8 +130,11 @@ class FailedAccessKind(Kind):
         if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None and teller.sync(CHECK) is None:
             return "Proven: the trace shows the accesses; the exception ended the thread, or was only reported."
         if teller.severity is Severity.HAPPENED:
-            return "Proven: the trace shows the three accesses, and the code that the check decides upon the access."
-        return "Possible: in other orders that agree with the recording, the change came before the thread looked."
+            return "Proven: the trace shows the three accesses, and the code that the access rests upon the check."
+        return (
+            "Possible: in other orders that agree with the recording, the change came before the thread looked; or it "
+            "was another one of the changes since."
+        )
 
     def remark(self, role: str, teller: Teller) -> str | None:
         change = teller.step(CHANGE) or teller.sync(CHANGE)

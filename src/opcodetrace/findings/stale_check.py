@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.missing_attributes import attributes_made_twice
+from opcodetrace.analyse.numbered_items import numbered_alike
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.findings.protocol import Kind
 from opcodetrace.trace.event import ABSENT, EventKind
@@ -20,10 +21,12 @@ CHANGE = "change"
 ACT = "act"
 READ = "read"
 OUTDATED = "outdated by"
+COUNT = "count"
 
 
 class StaleCheckKind(Kind):
-    """See `analyse.checks` and `analyse.missing_attributes`. What is a lost update is none of these."""
+    """See `analyse.checks`, `analyse.missing_attributes` and `analyse.numbered_items`. What is a lost update is none of
+    these."""
 
     name = NAME
     claim = "A thread checked something, another thread changed it, and the first one acted as if it had not."
@@ -38,6 +41,7 @@ class StaleCheckKind(Kind):
         Role(ACT, "the write or deletion that the check decided upon", Mark.WRONG, groups=True),
         Role(READ, "if the change took back what the check had not found: what the write was made of"),
         Role(OUTDATED, "and the other thread's write by which that is out of date"),
+        Role(COUNT, "if there is no check: how many items there were, which gave the number to write at", groups=True),
     )
     pivot = CHANGE
 
@@ -59,6 +63,12 @@ class StaleCheckKind(Kind):
             severity = Severity.HAPPENED if made.is_sure else Severity.POSSIBLE
             roles = {CHANGE: made.change, ACT: made.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (made.location,))
+        told = {each.act for each in evidence.stale_checks}
+        for alike in numbered_alike(evidence, unseen):
+            if alike.act not in told and alike.act not in lost:
+                severity = Severity.HAPPENED if alike.is_sure else Severity.POSSIBLE
+                roles = {COUNT: alike.counted, CHANGE: alike.change, ACT: alike.act}
+                yield Finding(NAME, severity, Certainty.PROVEN, roles, (alike.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "check")
@@ -69,6 +79,8 @@ class StaleCheckKind(Kind):
         return f"{number[0].upper()}{number[1:]}{what} {verb} true no longer {acted}{at}."
 
     def heading(self, what: str, places: Mapping[str, str]) -> str:
+        if COUNT in places:
+            return f"{what} stored at {places[ACT]} by a count at {places[COUNT]}, stored at {places[CHANGE]}, too"
         if CHECK not in places:
             return f"{what} missed and made at {places[ACT]}, changed at {places[CHANGE]}"
         return f"check of {what} at {places[CHECK]} acted on at {places[ACT]}, changed at {places[CHANGE]}"
@@ -78,6 +90,15 @@ class StaleCheckKind(Kind):
         if change is None or act is None:
             return
         one, other = teller.lane(act.thread), teller.lane(change.thread)
+        count = teller.step(COUNT)
+        if count is not None:
+            yield (
+                f"{one} counted what there was ({teller.place(count.site)}), then {other} {teller.did(change)} by such "
+                f"a count, and {one} used the same number: it {teller.did(act)}."
+            )
+            did = "Both gave it to what they added." if act.whole else f"What {other} wrote was replaced."
+            yield f"{did} It would be excluded if both held the same lock for all of that."
+            return
         if check is None:
             yield (
                 f"{one} asked for {teller.label}, which was not there, so Python called the function that makes it. "
@@ -107,6 +128,8 @@ class StaleCheckKind(Kind):
         yield "It would be excluded if both held the same lock: the first from its check to its write."
 
     def how_sure(self, teller: Teller) -> str:
+        if teller.severity is Severity.HAPPENED and teller.step(COUNT) is not None:
+            return "Proven: the trace shows the three accesses; the code, that the numbers are made of counts."
         if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
             return (
                 "Proven: the trace shows the accesses, and which look-up led to the function. Python calls it only if "
@@ -134,6 +157,8 @@ class StaleCheckKind(Kind):
         other = teller.lane(change.thread)
         if teller.step(READ) is not None:
             return {CHANGE: "taken back", ACT: "made of what was there before"}.get(role)
+        if teller.step(COUNT) is not None:
+            return {COUNT: f"right until {other} comes", ACT: "under the SAME NUMBER"}.get(role)
         return {CHECK: f"true until {other} comes", ACT: "by a STALE CHECK"}.get(role)
 
 

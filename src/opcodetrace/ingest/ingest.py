@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.callbacks import callbacks_of
+from opcodetrace.ingest.failed_in_lists import failed_in_lists
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.handed_on import HandedOn, hand_on
 from opcodetrace.ingest.identity import Births
@@ -72,7 +73,8 @@ def ingest(
     failed = FailedIterations.of(spool, seen, births, sites, interned)
     labels = Labels(files, sites.sites, sites.codes)
     sizes = resized(spool, seen, births, sites, codes, interned, labels)
-    kept = shared_accesses(spool, seen, births, sites, interned, failed, sizes.seqs, keep_all=keep_all)
+    asked = np.union1d(sizes.seqs, failed_in_lists(spool, seen, births, interned))
+    kept = shared_accesses(spool, seen, births, sites, interned, failed, asked, keep_all=keep_all)
     calls = CallStructure.of(spool, seen, kept, sites, codes)
     handed_on = hand_on(kept, calls, sites, codes)
     changes = failed.changes(spool, kept)

@@ -627,6 +627,8 @@ class Conditions:
         run = self._run
         if act not in run.given:
             return run.subscript_keys.get(act)
+        if run.callee_names(run.inputs[2 * act]) == {"popitem"}:  # od.popitem(last=False)
+            return None
         arguments = self._operands(act)[1:]
         if len(arguments) == 1 and run.callee_names(run.inputs[2 * act]) == {"update"}:
             return self._only_key(arguments[0]) or arguments[0]
