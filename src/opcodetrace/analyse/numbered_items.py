@@ -41,6 +41,7 @@ class StoredTwice(NamedTuple):
     change: int
     act: int
     is_sure: bool  # they came in that order in every order that agrees with the trace
+    replaces: bool  # one item is lost; else two have one number
 
 
 class _Number(NamedTuple):
@@ -107,7 +108,8 @@ class _Search:
         counted, changed, acted = (int(events.seq[each]) for each in (count, change, act))
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
         is_sure = knows is False and counted < changing and changed < acting
-        return StoredTwice(location.id, counted, changed, acted, is_sure)
+        replaces = location.kind is LocationKind.ITEM
+        return StoredTwice(location.id, counted, changed, acted, is_sure, replaces)
 
     def _replaced(self, act: int) -> int | None:
         """The last thing that was done at its location, if another thread stored something else there by a count."""

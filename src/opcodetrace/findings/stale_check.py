@@ -67,8 +67,9 @@ class StaleCheckKind(Kind):
         for alike in numbered_alike(evidence, unseen):
             if alike.act not in told and alike.act not in lost:
                 severity = Severity.HAPPENED if alike.is_sure else Severity.POSSIBLE
+                certainty = Certainty.PROVEN if alike.replaces else Certainty.INFERRED
                 roles = {COUNT: alike.counted, CHANGE: alike.change, ACT: alike.act}
-                yield Finding(NAME, severity, Certainty.PROVEN, roles, (alike.location,))
+                yield Finding(NAME, severity, certainty, roles, (alike.location,))
 
     def headline(self, total: Total) -> str:
         number = extent(total.low, total.high, "check")
@@ -128,6 +129,8 @@ class StaleCheckKind(Kind):
         yield "It would be excluded if both held the same lock: the first from its check to its write."
 
     def how_sure(self, teller: Teller) -> str:
+        if teller.certainty is Certainty.INFERRED and teller.step(COUNT) is not None:
+            return "Inferred: the trace shows that both used one number, but not that it was to be one item's alone."
         if teller.severity is Severity.HAPPENED and teller.step(COUNT) is not None:
             return "Proven: the trace shows the three accesses; the code, that the numbers are made of counts."
         if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
