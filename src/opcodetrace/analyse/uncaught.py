@@ -2,8 +2,9 @@
 
 A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if another
 thread has deleted the item since this one had found it there, had taken its key out of the container, or had begun the
-function, that is why. Or if another thread had shared the object and wrote the attribute too late: the object was not
-made yet (Goetz et al., "Java Concurrency in Practice", 3.5: improper publication).
+function, that is why. Or if it cleared a list to which this one had appended, or put the item there again at once: it
+was not meant to be seen without. Or if another thread had shared the object and wrote the attribute too late: the
+object was not made yet (Goetz et al., "Java Concurrency in Practice", 3.5: improper publication).
 """
 
 from __future__ import annotations
@@ -254,7 +255,7 @@ class _Search:
         return Uncaught(number, counted, changed, failed, is_sure)
 
     def wiped_out(self, failure: int) -> Uncaught | None:
-        """What the thread itself had appended to a list, in this activation or below it, if another one emptied that."""
+        """What the thread had appended to a list, in this activation or below it, if another one emptied that."""
         events = self._events
         number = int(events.location[failure])
         location = self._trace.locations.get(number)
