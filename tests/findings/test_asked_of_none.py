@@ -32,6 +32,9 @@ run(first, second)
 """
 OPEN = "client.connection = Connection()"
 CLOSE = "client.connection = None"
+REPORTED = "try: client.connection.send()\nexcept AttributeError as error: seen.append(error)"
+INNER = "    " + REPORTED.replace("\n", "\n    ")
+MOMENT = f"{OPEN}\n{CLOSE}\nmet()\n{OPEN}"
 FOUND = {
     "a method, too early": (f"met()\n{OPEN}", "client.connection.send()", "self.connection"),
     "an attribute, too early": (f"met()\n{OPEN}", "seen.append(client.connection.name)", "self.connection"),
@@ -53,13 +56,79 @@ FOUND = {
         CLOSE,
         "self.connection",
     ),
+    "reported, put there by itself": (f"{OPEN}\nmet()\n{REPORTED}", CLOSE, "self.connection"),
+    "reported, put there by what it called": (
+        f"def connect():\n    {OPEN}\nconnect()\nmet()\n{REPORTED}",
+        CLOSE,
+        "self.connection",
+    ),
+    "reported, called": (
+        "table['c'] = len\nmet()\ntry: table['c'](seen)\nexcept Exception as error: seen.append(error)",
+        "table['c'] = None",
+        "table['c']",
+    ),
+    "reported, an item of it": (
+        "table['c'] = [1]\nmet()\ntry: table['c'][0]\nexcept TypeError as error: seen.append(error)",
+        "table['c'] = None",
+        "table['c']",
+    ),
+    "reported, gone over": (
+        "table['c'] = [1]\nmet()\ntry:\n    for each in table['c']: pass\n"
+        "except Exception as error: seen.append(error)",
+        "table['c'] = None",
+        "table['c']",
+    ),
+    "reported, gone for a moment": (MOMENT, REPORTED, "self.connection"),
+    "reported, gone for a moment, of one of many": (
+        MOMENT,
+        "for each in [client]:\n    try: each.connection.send()\n"
+        "    except AttributeError as error: seen.append(error)",
+        "self.connection",
+    ),
 }
 SILENT = {
+    "reported, put there by its caller": (
+        f"def work():\n    met()\n{INNER}\n{OPEN}\nwork()",
+        CLOSE,
+    ),
+    "reported, None put there by itself": (f"{OPEN}\nmet()\n{CLOSE}\n{REPORTED}", "seen.append(client.connection)"),
+    "reported, another error": (
+        f"{OPEN}\nmet()\ntry: client.connection.send()\nexcept KeyError as error: seen.append(error)\n"
+        "except AttributeError: pass",
+        CLOSE,
+    ),
+    "reported, waited for": (
+        f"{OPEN}\none.give()\ndone.wait()\n{REPORTED}",
+        f"{CLOSE}; done.set()",
+    ),
+    "what None has, too": (
+        f"{OPEN}\nmet()\ntry: client.connection.__class__\nexcept AttributeError as error: pass",
+        CLOSE,
+    ),
+    "gone for a moment, and ready for it": (MOMENT, "try: client.connection.send()\nexcept AttributeError: pass"),
+    "gone for a moment, tried again": (
+        MOMENT,
+        "for _ in range(2):\n    try: client.connection.send()\n    except AttributeError as error: seen.append(error)",
+    ),
+    "gone for a moment, tried until it goes well": (
+        MOMENT,
+        "for each in [client, client]:\n    try:\n        each.connection.send()\n        break\n"
+        "    except AttributeError as error: seen.append(error)",
+    ),
+    "gone for a moment, never there before": (f"{CLOSE}\nmet()\n{OPEN}", REPORTED),
+    "closed and opened by two functions": (
+        f"def close():\n    {CLOSE}\n{OPEN}\nclose()\nmet()\n{OPEN}",
+        REPORTED,
+    ),
+    "gone until the other one had looked": (
+        f"{OPEN}\n{CLOSE}\none.give()\ndone.wait()\n{OPEN}",
+        f"{REPORTED}\ndone.set()",
+    ),
     "never there": ("met()\nseen.append(1)", "client.connection.send()"),
-    "ready for it": (f"met()\n{OPEN}", "try: client.connection.send()\n    except AttributeError: pass"),
+    "ready for it": (f"met()\n{OPEN}", "try: client.connection.send()\nexcept AttributeError: pass"),
     "reported": (
         f"met()\n{OPEN}",
-        "try: client.connection.send()\n    except AttributeError as error: seen.append(error)",
+        "try: client.connection.send()\nexcept AttributeError as error: seen.append(error)",
     ),
     "put there by itself, None too": (f"{OPEN}\n{CLOSE}\nmet()\nclient.connection.send()", "seen.append(1)"),
     "another object": (f"met()\n{OPEN}", "own = Client(); own.connection.send()"),
@@ -76,7 +145,7 @@ SILENT = {
 
 def program(first: str, second: str) -> str:
     text = PROGRAM.replace("FIRST", first.replace("\n", "\n    "))
-    return PRELUDE + text.replace("    try: SECOND", f"    try:\n        {second.replace(chr(10), chr(10) + '    ')}")
+    return PRELUDE + text.replace("    try: SECOND", f"    try:\n        {second.replace(chr(10), chr(10) + ' ' * 8)}")
 
 
 @pytest.fixture(scope="module")
@@ -105,5 +174,5 @@ def test_it_is_told(scripts: Scripts) -> None:
     assert scripts.recorded("script.py", "--exclude", "signals").returncode == 0
     told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
     assert "read None (line" in told
-    assert "and asked that for an attribute. Then" in told
+    assert "and used that as something else. Then" in told
     assert told.index("└ FAILED") < told.index("└ too late")

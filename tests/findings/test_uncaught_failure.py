@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 class Box: pass
 d, chosen, box, other = {"k": 1, "l": 2}, {"x"}, Box(), {"k": 1}
 box.name = "full"
+items, rest, failures = ["a"], ["b"], []
+told = threading.Event()
 looked, changed, gone = [], [], threading.Event()  # no thread waits for another one: it only looks
 def wait():
     looked.append(1)
@@ -70,6 +72,33 @@ FOUND = {
     "after something else": ("d['k']\nwait()\ntry: d['k']\nfinally: looked.append(2)", DELETED, "d['k']"),
     "deleted, written, deleted": ("d['k']\nwait()\nd['k']", "del d['k']; d['k'] = 4; del d['k']", "d['k']"),
     "its own deletion, and another's": ("del d['k']\nwait()\nd['k']", "d['k'] = 4; del d['k']", "d['k']"),
+}
+EMPTIED = "items.clear()"
+
+
+def reported(act: str, error: str = "Exception") -> str:
+    return f"try: {act}\nexcept {error} as error: failures.append(error)"
+
+
+DK = "d['k']"
+AGAIN = "changed.append(1)\nwhile len(looked) < 2: time.sleep(0)"
+MOMENT = f"del d['k']\n{AGAIN}\nd['k'] = 5"
+SEEN = "\nlooked.append(2)"
+FOUND |= {
+    "appended and popped": (f"items.append(1)\nwait()\n{reported('items.pop()')}", EMPTIED, "items"),
+    "appended and popped, the first one": (f"items.append(1)\nwait()\n{reported('items.pop(0)')}", EMPTIED, "items"),
+    "appended and read": (f"items.append(1)\nwait()\n{reported('items[-1]')}", EMPTIED, "items"),
+    "appended and removed": (
+        f"one = 'one'\nitems.append(one)\nwait()\n{reported('items.remove(one)')}",
+        EMPTIED,
+        "items",
+    ),
+    "appended by what it calls": (
+        f"def put():\n    items.append(1)\nput()\nwait()\n{reported('items[-1]', 'IndexError')}",
+        EMPTIED,
+        "items",
+    ),
+    "gone for a moment": (f"wait()\n{reported(DK)}{SEEN}", MOMENT, "d['k']"),
 }
 HALF_MADE = "box.one = Box()\nchanged.append(1)\nwhile len(looked) < 2: time.sleep(0)\nbox.one.name = 'one'"
 NOT_YET = {
@@ -141,6 +170,42 @@ SILENT = {
     ),
     "what it was never at before": ("wait()\ndrop('k')", DELETED),
     "another container": ("d['k']\nwait()\nd['m']", "del other['k']"),
+    "emptied by itself": (f"items.append(1)\nitems.clear()\nwait()\n{reported('items.pop()')}", "items.clear()"),
+    "appended, and taken out by another": (
+        f"items.clear()\nitems.append(1)\nwait()\n{reported('items.pop()')}",
+        "items.pop()",
+    ),
+    "appended, and ready": ("items.append(1)\nwait()\ntry: items.pop()\nexcept IndexError: pass", EMPTIED),
+    "appended, another one removed": (f"items.append('y')\nwait()\n{reported('items.remove(1)')}", EMPTIED),
+    "appended, and an index too far": (f"items.append('y')\nwait()\n{reported('items[7]')}", EMPTIED),
+    "appended to another list": (f"items[0]\nrest.append('y')\nwait()\n{reported('items[0]')}", EMPTIED),
+    "appended in a loop, another one removed": (
+        f"for each in 'ab':\n    if each == 'a': items.append(each)\nwait()\n{reported('items.remove(each)')}",
+        EMPTIED,
+    ),
+    "appended, and waited for": (
+        f"items.append(1)\nlooked.append(1)\ngone.wait()\n{reported('items.pop()')}",
+        EMPTIED,
+    ),
+    "appended by its caller": (
+        "def take():\n    wait()\n    try: items.pop()\n    except IndexError as error: failures.append(error)\n"
+        "items.append(1)\ntake()",
+        EMPTIED,
+    ),
+    "gone for a moment, and ready": (f"wait()\ntry: d['k']\nexcept KeyError: pass{SEEN}", MOMENT),
+    "gone for a moment, tried again": (
+        f"wait()\nfor _ in range(2):\n    try: d['k']\n    except KeyError as error: failures.append(error){SEEN}",
+        MOMENT,
+    ),
+    "gone for a moment, by two functions": (
+        f"wait()\n{reported(DK)}{SEEN}",
+        f"drop('k')\n{AGAIN}\nd['k'] = 5",
+    ),
+    "gone until the other one had looked": (
+        f"wait()\n{reported(DK)}\ntold.set()",
+        "del d['k']\nchanged.append(1)\ntold.wait()\nd['k'] = 5",
+    ),
+    "gone, and not put back": (f"wait()\n{reported(DK)}{SEEN}", f"del d['k']\n{AGAIN}"),
 }
 
 

@@ -16,6 +16,8 @@ from opcodetrace.trace.source_text import parsed
 
 _ANYTHING = BaseException.__name__
 _ANY = (Exception.__name__, _ANYTHING)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _OF_ERRORS = re.compile("error|fail|exception|print_exc|crash", re.IGNORECASE)
 
 
@@ -33,6 +35,7 @@ class _Part(NamedTuple):
     ready_for: frozenset[str] | None  # types of errors; None of a function or class: what is around it has no say
     named: frozenset[str] = frozenset()  # those that a handler names and deals with, whatever it does
     handlers: tuple[_Handler, ...] = ()  # of a `try`, in order
+    is_repeated: bool = False  # a `try` that is made again for the very same: until it goes well, or for ever
 
 
 class Handlers:
@@ -60,9 +63,10 @@ class Handlers:
         around = self._around(file, line)
         return any(error in part.named or any(_is_of(error, name) for name in part.ready_for or ()) for part in around)
 
-    def report(self, lines: Iterable[tuple[int, int | None]], error: str) -> bool:
+    def report(self, lines: Iterable[tuple[int, int | None]], error: str, *, only_once: bool = False) -> bool:
         """Whether the handler that gets an error, or what is raised in its place, is one that only reports it.
-        `lines`: where it was raised, and the calls that led there, the innermost first."""
+        `lines`: where it was raised, and the calls that led there, the innermost first. `only_once`: and the same is
+        not tried again after that."""
         for file, line in lines:
             for part in self._around(file, line):
                 if any(_is_of(error, name) for name in part.ready_for or ()):
@@ -70,6 +74,8 @@ class Handlers:
                 handler = next((each for each in part.handlers if _may_catch(each.catches, error)), None)
                 if handler is not None and (handler.only_reports or handler.raises is None):
                     own = not hasattr(builtins, error) and handler.catches.isdisjoint((error, *_ANY))
+                    if only_once and part.is_repeated:
+                        return False
                     return handler.only_reports and not own  # of another type of the program's own, for all we know
                 if handler is not None:
                     error = handler.raises or error
@@ -86,10 +92,11 @@ class Handlers:
 
 def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
     yield _Part(1, sys.maxsize, None)
-    pending = list(nodes)
+    pending: list[tuple[ast.AST, ast.AST | None]] = [(node, None) for node in nodes]  # and the loop that each is in
     while pending:
-        node = pending.pop()
-        pending += ast.iter_child_nodes(node)
+        node, loop = pending.pop()
+        inner = node if isinstance(node, _LOOPS) else None if isinstance(node, _SCOPES) else loop
+        pending += ((each, inner) for each in ast.iter_child_nodes(node))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield _Part(node.lineno, node.end_lineno or node.lineno, None)
             continue
@@ -109,7 +116,21 @@ def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
         if (ready_for or handlers) and isinstance(node, ast.Try | ast.TryStar | ast.With):
             first, last = node.body[0].lineno, node.body[-1]
             end = last.end_lineno or last.lineno
-            yield _Part(first, end, frozenset(ready_for), frozenset(named), tuple(handlers))
+            is_repeated = loop is not None and isinstance(node, ast.Try | ast.TryStar) and _is_repeated(node, loop)
+            yield _Part(first, end, frozenset(ready_for), frozenset(named), tuple(handlers), is_repeated)
+
+
+def _is_repeated(tried: ast.Try | ast.TryStar, loop: ast.AST) -> bool:
+    """Whether a loop tries the same again: it ends as that goes well, or no variable tells one turn from another."""
+    inside = {id(node) for node in ast.walk(tried)}
+    body = [node for statement in (*tried.body, *tried.orelse) for node in ast.walk(statement)]
+    given = {
+        node.id
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in inside
+    }
+    used = {node.id for node in body if isinstance(node, ast.Name)}
+    return any(isinstance(node, ast.Return | ast.Break) for node in body) or given.isdisjoint(used)
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:

@@ -2,8 +2,9 @@
 
 A program may be written to fail (`try: d[k]`), so a failure alone says nothing. One that nobody caught does: if another
 thread has deleted the item since this one had found it there, had taken its key out of the container, or had begun the
-function, that is why. Or if another thread had shared the object and wrote the attribute too late: the object was not
-made yet (Goetz et al., "Java Concurrency in Practice", 3.5: improper publication).
+function, that is why. Or if it cleared a list to which this one had appended, or put the item there again at once: it
+was not meant to be seen without. Or if another thread had shared the object and wrote the attribute too late: the
+object was not made yet (Goetz et al., "Java Concurrency in Practice", 3.5: improper publication).
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from opcodetrace.analyse.counted_indexes import is_counted
 from opcodetrace.analyse.early_flags import EarlyFlags
 from opcodetrace.analyse.made_of import Function, own_nodes, times_stored
 from opcodetrace.analyse.pasts import Pasts
+from opcodetrace.analyse.put_back import PutBack
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.windows import Lanes
+from opcodetrace.analyse.wiped_out import empties, takes_back
 from opcodetrace.trace.event import EventKind, Opaque
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
@@ -79,6 +82,8 @@ def uncaught_failures(
             or search.half_made(failure)
             or search.counted(failure)
             or search.told_too_early(failure)
+            or search.wiped_out(failure)
+            or search.for_a_moment(failure, ended=failure in uncaught)
         )
         if found is not None:
             yield found
@@ -95,13 +100,14 @@ class _Search:
         self._activations = checks.called.activations
         self._flags = EarlyFlags(trace, checks)
         self._handlers = checks.handlers
+        self._put_back = PutBack(trace, self._histories, self._activations, pasts)
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         self._has_tasks = Lanes(trace).has_tasks
 
-    def is_reported(self, failure: int) -> bool:
+    def is_reported(self, failure: int, *, only_once: bool = False) -> bool:
         """Whether its exception came to a handler, here or in a caller, that only tells of it."""
         error = str(self._events[failure].value)
-        return self._handlers.report(self._activations.lines(failure), error)
+        return self._handlers.report(self._activations.lines(failure), error, only_once=only_once)
 
     def of(self, failure: int, *, ended: bool) -> Uncaught | None:
         """`ended`: its exception ended the thread. Else it must have seen that there was something."""
@@ -247,6 +253,60 @@ class _Search:
         is_sure = int(events.seq[place]) < changing and int(events.seq[change]) < failing
         counted, changed, failed = (int(events.seq[each]) for each in (place, change, failure))
         return Uncaught(number, counted, changed, failed, is_sure)
+
+    def wiped_out(self, failure: int) -> Uncaught | None:
+        """What the thread had appended to a list, in this activation or below it, if another one emptied that."""
+        events = self._events
+        number = int(events.location[failure])
+        location = self._trace.locations.get(number)
+        if not self._failed[failure] or location is None or not location.certain or number in self._unseen:
+            return None
+        if location.kind is not LocationKind.WHOLE or not self._is_whole:
+            return None
+        begun = self._activations.of(failure).begun
+        change = None
+        for place in self._histories.before(failure):
+            if events.kind[place] == EventKind.READ:
+                continue
+            if events.thread[place] != events.thread[failure]:
+                if change is None and not adds_one(events[place]):
+                    change = place
+            elif adds_one(events[place]):
+                break
+            else:
+                return None
+        else:
+            return None
+        if change is None or begun < 0 or int(events.seq[place]) <= begun:
+            return None
+        if not self._are_two_threads(change, failure):
+            return None
+        if not empties(self._activations, change) or self._pasts.holds(failure, change) is not False:
+            return None
+        if not takes_back(self._activations, place, failure, str(events[failure].value)):
+            return None
+        changing, failing = (int(events.seq[each] - events.before[each]) for each in (change, failure))
+        is_sure = int(events.seq[place]) < changing and int(events.seq[change]) < failing
+        appended, changed, failed = (int(events.seq[each]) for each in (place, change, failure))
+        return Uncaught(number, appended, changed, failed, is_sure)
+
+    def for_a_moment(self, failure: int, *, ended: bool) -> Uncaught | None:
+        """What another thread had deleted, and put there again in the same activation."""
+        events = self._events
+        number = int(events.location[failure])
+        location = self._trace.locations.get(number)
+        if not self._failed[failure] or location is None or not location.certain or number in self._unseen:
+            return None
+        if location.kind not in _KINDS or not self._is_whole:
+            return None
+        if not ended and not self.is_reported(failure, only_once=True):
+            return None
+        changes = [each for each in self._histories.before(failure) if events.kind[each] != EventKind.READ]
+        if not changes or events.kind[changes[0]] != EventKind.DELETE or self._failed[changes[0]]:
+            return None
+        if not self._are_two_threads(changes[0], failure) or not self._put_back.has(changes[0], failure):
+            return None
+        return Uncaught(number, None, int(events.seq[changes[0]]), int(events.seq[failure]), True)
 
     def _counts(self, place: int) -> bool:
         """Whether it is the `len` of a container."""

@@ -112,9 +112,9 @@ class FailedAccessKind(Kind):
                 yield f"{one}'s access {teller.did(failure)}: {other} was still making the object."
                 yield f"{other} {teller.did(change)} only after that."
             elif failure.value is None and change.seq > failure.seq:
-                yield f"{one} {teller.did(failure)} and asked that for an attribute. Then {other} {teller.did(change)}."
+                yield f"{one} {teller.did(failure)} and used that as something else. Then {other} {teller.did(change)}."
             elif failure.value is None:
-                yield f"{knew}{other} {teller.did(change)}. {one} {teller.did(failure)} and asked it for an attribute."
+                yield f"{knew}{other} {teller.did(change)}. {one} {teller.did(failure)} and used it as something else."
             else:
                 yield f"{knew}{other} {teller.did(change)}, so that {one}'s access {teller.did(failure)}."
             yield f"The program was not ready for that: the exception ended {one}, or was only reported."
