@@ -88,7 +88,7 @@ FOUND = {
 }
 SILENT = {
     "reported, put there by its caller": (
-        f"def work():\n    met()\n{INNER}\n{OPEN}\nwork()",
+        f"def work():\n    met()\n{INNER}\ndef outer():\n    {OPEN}\n    work()\nouter()",
         CLOSE,
     ),
     "reported, None put there by itself": (f"{OPEN}\nmet()\n{CLOSE}\n{REPORTED}", "seen.append(client.connection)"),
@@ -102,7 +102,7 @@ SILENT = {
         f"{CLOSE}; done.set()",
     ),
     "what None has, too": (
-        f"{OPEN}\nmet()\ntry: client.connection.__class__\nexcept AttributeError as error: pass",
+        f"{OPEN}\nmet()\ntry: client.connection.__class__\nexcept AttributeError as error: seen.append(error)",
         CLOSE,
     ),
     "gone for a moment, and ready for it": (MOMENT, "try: client.connection.send()\nexcept AttributeError: pass"),
