@@ -788,6 +788,16 @@ def test_it_is_told(scripts: Scripts) -> None:
     assert f"first checked box.state (line {checked}), then second wrote 'busy' (line {written})" in told
 
 
+def test_a_count_that_another_thread_raised_is_told(scripts: Scripts) -> None:
+    scripts.write("script.py", by_both("if box.count == 0: wait()\nbox.count += 1"))
+    assert scripts.record("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "first checked box.count" in told
+    assert "and called something by that. Meanwhile second wrote 1" in told
+    assert "By what second wrote, the check would have gone otherwise." in told
+    assert "only one of them was to do" not in told  # what second wrote was not replaced: first counted on from it
+
+
 def test_a_limit_that_was_passed_is_told(scripts: Scripts) -> None:
     first, second, _ = FOUND["a limit of items"]
     script = scripts.write("script.py", program(first, second))

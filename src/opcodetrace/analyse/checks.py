@@ -57,6 +57,7 @@ class Stale(NamedTuple):
     act: int
     is_sure: bool  # they came in that order in every order that agrees with the trace, and the check would go otherwise
     calls: tuple[tuple[int, int], ...] = ()  # through which the act was come to after its check: files and lines
+    counted: int | None = None  # if the act comes in any case (`counted_uses`): the read that it was made of
 
 
 class Checked(NamedTuple):
@@ -171,13 +172,21 @@ class Checks:
         if int(self._events.site[act]) in self.kept_or_made:
             nothing = self.nothing(found.check)
             return None if nothing is None else found._replace(answer=nothing)
-        if int(self._events.site[act]) in self._counted_uses and not found.way:
+        if self._is_counted_on(found, act):
             was_so = would_hold(found.answer, self._events[found.check].value) is True
             return found if was_so else None  # the write comes in any case
         answer = self._with_value(found.answer, found.check, act)
         if answer != found.answer and would_hold(answer, self._events[found.check].value) is False:
             return None  # two names of one member
         return found._replace(answer=answer)
+
+    def _is_counted_on(self, found: Checked, act: int) -> bool:
+        return int(self._events.site[act]) in self._counted_uses and not found.way
+
+    def counted(self, found: Checked, act: int) -> int | None:
+        """The read that an act was made of, if it comes in any case (`counted_uses`)."""
+        source = int(self._source[act])
+        return source if source >= 0 and self._is_counted_on(found, act) else None
 
     def of_whole(self, act: int, tests: Mapping[int, str]) -> Checked | None:
         """The check of how much is in its container, of an access that puts an item in or takes one out."""
@@ -502,7 +511,9 @@ def _stale(
         changing, acting = (int(events.seq[each] - events.before[each]) for each in (change, act))
         is_sure = is_undone is True and knows is False and before < changing and changed < acting
         is_sure &= all(int(events.seq[earlier]) < changing for earlier in changes[1:])
-        yield Stale(location, before, changed, acted, is_sure, found.calls)
+        counted = checks.counted(found, act)
+        read = None if counted is None else int(events.seq[counted])
+        yield Stale(location, before, changed, acted, is_sure, found.calls, read)
 
 
 def checked(events: Events, before: Iterable[int], act: int, tests: Container[int]) -> tuple[int | None, list[int]]:

@@ -22,6 +22,7 @@ ACT = "act"
 READ = "read"
 OUTDATED = "outdated by"
 COUNT = "count"
+COUNTED = "counted from"
 
 
 class StaleCheckKind(Kind):
@@ -42,6 +43,7 @@ class StaleCheckKind(Kind):
         Role(READ, "if the change took back what the check had not found: what the write was made of"),
         Role(OUTDATED, "and the other thread's write by which that is out of date"),
         Role(COUNT, "if there is no check: how many items there were, which gave the number to write at", groups=True),
+        Role(COUNTED, "if the act comes in any case, by a count of uses: the read that it was made of"),
     )
     pivot = CHANGE
 
@@ -49,6 +51,7 @@ class StaleCheckKind(Kind):
         for stale in evidence.stale_checks:
             severity = Severity.HAPPENED if stale.is_sure else Severity.POSSIBLE
             roles = {CHECK: stale.check, CHANGE: stale.change, ACT: stale.act}
+            roles |= {} if stale.counted is None else {COUNTED: stale.counted}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (stale.location,))
         places = evidence.trace.events.seq
         for each, is_sure in evidence.overtaken:
@@ -100,6 +103,16 @@ class StaleCheckKind(Kind):
             did = "Both gave it to what they added." if act.whole else f"What {other} wrote was replaced."
             yield f"{did} It would be excluded if both held the same lock for all of that."
             return
+        if check is not None and teller.step(COUNTED) is not None:
+            yield (
+                f"{one} checked {teller.label} ({teller.place(check.site)}) and called something by that. Meanwhile "
+                f"{other} {teller.did(change)}, and {one} went on from there: it {teller.did(act)}."
+            )
+            yield (
+                f"By what {other} wrote, the check would have gone otherwise. It would be excluded if both held the "
+                "same lock: the first from its check to its write."
+            )
+            return
         if check is None:
             yield (
                 f"{one} asked for {teller.label}, which was not there, so Python called the function that makes it. "
@@ -133,6 +146,11 @@ class StaleCheckKind(Kind):
             return "Inferred: the trace shows that both used one number, but not that it was to be one item's alone."
         if teller.severity is Severity.HAPPENED and teller.step(COUNT) is not None:
             return "Proven: the trace shows the three accesses; the code, that the numbers are made of counts."
+        if teller.severity is Severity.HAPPENED and teller.step(COUNTED) is not None:
+            return (
+                "Proven: the trace shows the accesses and what the change left there; the code, that the check decides "
+                "upon a call before it counts."
+            )
         if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None:
             return (
                 "Proven: the trace shows the accesses, and which look-up led to the function. Python calls it only if "
@@ -162,7 +180,8 @@ class StaleCheckKind(Kind):
             return {CHANGE: "taken back", ACT: "made of what was there before"}.get(role)
         if teller.step(COUNT) is not None:
             return {COUNT: f"right until {other} comes", ACT: "under the SAME NUMBER"}.get(role)
-        return {CHECK: f"true until {other} comes", ACT: "by a STALE CHECK"}.get(role)
+        acts = "after a STALE CHECK" if teller.step(COUNTED) is not None else "by a STALE CHECK"
+        return {CHECK: f"true until {other} comes", ACT: acts}.get(role)
 
 
 STALE_CHECK = StaleCheckKind()
