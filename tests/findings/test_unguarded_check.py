@@ -135,6 +135,7 @@ POSSIBLE = {
         "box.items = make() if box.items is None else box.items\nbox.items.append(1)",
         "box.items",
     ),
+    "got, or a new one": ('items = d.get("k", [])\nitems.append(make())\nd["k"] = items', "d['k']"),
     "kept, or made, by a variable": ('items = d.get("k") or make()\nd["k"] = items\nitems.append(1)', "d['k']"),
     "kept, or made, again and again": (
         "for n in range(200):\n    box.items = box.items or make()\n    box.items.append(n)",
@@ -578,6 +579,16 @@ NONE = {  # what both do, and what they do beside it
     ),
     "kept, or made, under a lock": (
         'with lock: d["k"] = d.get("k") or make()\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
+    "got, or a new one, under a lock": (
+        'with lock:\n    items = d.get("k", [])\n    items.append(make())\n    d["k"] = items',
+        "act()",
+        "act()",
+    ),
+    "got, or a new one, of another key": (
+        'items = d.get("k", [])\nitems.append(make())\nd[threading.get_ident()] = items',
         "act()",
         "act()",
     ),

@@ -1,5 +1,5 @@
 """What is kept if it is there, and else made, by one assignment: `self.items = self.items or []`,
-`d[k] = d.get(k) or make()`, `o.x = o.x if o.x is not None else make()`; also by a variable:
+`d[k] = d.get(k) or make()`, `d[k] = d.get(k, [])`, `o.x = o.x if o.x is not None else make()`; also by a variable:
 `items = d.get(k) or make()`, and later `d[k] = items`.
 
 No branch leads to the write, but what is written was chosen by a check of the location. If it found nothing, the write
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 
 from opcodetrace.analyse.assignments import named_as
+from opcodetrace.analyse.made_of import is_new_container
 from opcodetrace.analyse.syntax import Syntax, Tree
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
@@ -57,6 +58,8 @@ def _check(tree: Tree, target: ast.AST) -> ast.expr | None:
             asked, is_kept = _asked(test)
             if asked is not None and ast.unparse(asked) == ast.unparse(body if is_kept else otherwise):
                 checked = asked
+        case ast.Call(ast.Attribute(attr="get"), [_, made], []) if is_new_container(made):
+            return value if named_as(value) == ast.unparse(target) else None
     return checked if checked is not None and _is_plain(checked) and named_as(checked) == ast.unparse(target) else None
 
 
