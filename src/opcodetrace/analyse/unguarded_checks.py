@@ -31,12 +31,13 @@ from opcodetrace.analyse.check_pairs import Pair, changed, closest, first_items,
 from opcodetrace.analyse.checks import Checked, begins_between, is_undone_by_adding
 from opcodetrace.analyse.early_flags import Need, early_looks
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.free_keys import free_keys
 from opcodetrace.analyse.harm import REMOVES, TAKES, Harm
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.relied_on import ReliedOn
 from opcodetrace.analyse.remembered import possibly_overtaken
 from opcodetrace.analyse.same_value import is_same
-from opcodetrace.analyse.searches import searched
+from opcodetrace.analyse.searches import Searched, searched
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after
 from opcodetrace.analyse.windows import Window, Windows, can_be_judged
 from opcodetrace.trace.event import EventKind
@@ -210,9 +211,15 @@ def _passed_too_early(evidence: Evidence, pairs: Array, told: Collection[int]) -
 
 
 def _searched_twice(evidence: Evidence, told: Collection[int]) -> Iterator[UnguardedCheck]:
-    """Items that were looked for by a loop, and put in as they were not found (`searches`)."""
+    """Items that were looked for by a loop, and put in as they were not found (`searches`); and keys that were found
+    free by one (`free_keys`)."""
     events = evidence.trace.events
-    found = [each for each in searched(evidence) if int(events.site[each.act]) not in told]
+    keys = [
+        Searched(each.look, each.act, each.other)
+        for each in free_keys(evidence)
+        if each.other is not None and not each.changes
+    ]
+    found = [each for each in (*searched(evidence), *keys) if int(events.site[each.act]) not in told]
     windows = Windows(
         evidence, (each for one in found for each in (Window(one.look, one.act), Window(one.other, one.other)))
     )
@@ -229,7 +236,8 @@ def _searched_twice(evidence: Evidence, told: Collection[int]) -> Iterator[Ungua
         ):
             continue
         first, last, remote = (int(events.seq[place]) for place in (look, act, other))
-        told_at[key] = UnguardedCheck(key[0], first, last, remote, True, gil_only, is_sure=False)
+        is_sure = evidence.trace.locations[key[0]].kind is LocationKind.ITEM  # a free key, and no loop over all
+        told_at[key] = UnguardedCheck(key[0], first, last, remote, True, gil_only, is_sure)
     yield from told_at.values()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from opcodetrace.analyse.evidence import Evidence
+from opcodetrace.analyse.free_keys import taken_twice
 from opcodetrace.analyse.missing_attributes import attributes_made_twice
 from opcodetrace.analyse.numbered_items import numbered_alike
 from opcodetrace.analyse.same_value import is_same
@@ -67,6 +68,11 @@ class StaleCheckKind(Kind):
             roles = {CHANGE: made.change, ACT: made.act}
             yield Finding(NAME, severity, Certainty.PROVEN, roles, (made.location,))
         told = {each.act for each in evidence.stale_checks}
+        for taken in taken_twice(evidence):
+            if taken.act not in told and taken.act not in lost:
+                severity = Severity.HAPPENED if taken.is_sure else Severity.POSSIBLE
+                roles = {CHECK: taken.check, CHANGE: taken.change, ACT: taken.act}
+                yield Finding(NAME, severity, Certainty.PROVEN, roles, (taken.location,))
         for alike in numbered_alike(evidence, unseen):
             if alike.act not in told and alike.act not in lost:
                 severity = Severity.HAPPENED if alike.is_sure else Severity.POSSIBLE
