@@ -105,6 +105,7 @@ ENDED = (
 )
 REMOVE = "if 2 in jobs:\n    time.sleep(0)\n    jobs.remove(2)"
 MOVE = 'if lru.get("a") is not None: lru.move_to_end("a")'
+CLOSE = "if box.part is not None:\n    box.part.over()\n    box.part = None"
 BY_HAND = "if not box.done:\n    time.sleep(0)\n    box.done = True\n    time.sleep(0)\n    box.done = False"
 CHOSEN = "\ntime.sleep(0)\nif chosen is not None:\n    chosen.over = True\n    chosen.over = False"
 IN_ANY_CASE = 'if "there" not in d: d["there"] = 2\ntime.sleep(0)\nd["there"]'
@@ -135,6 +136,9 @@ POSSIBLE = {
         "box.items = make() if box.items is None else box.items\nbox.items.append(1)",
         "box.items",
     ),
+    "closed, if it is there": (CLOSE, "box.part"),
+    "closed, if it is true": ("if box.part:\n    box.part.over()\n    box.part = None", "box.part"),
+    "not closed, if nothing is there": ("if box.part is None: return\nbox.part.over()\nbox.part = None", "box.part"),
     "got, or a new one": ('items = d.get("k", [])\nitems.append(make())\nd["k"] = items', "d['k']"),
     "kept, or made, by a variable": ('items = d.get("k") or make()\nd["k"] = items\nitems.append(1)', "d['k']"),
     "kept, or made, again and again": (
@@ -579,6 +583,18 @@ NONE = {  # what both do, and what they do beside it
     ),
     "kept, or made, under a lock": (
         'with lock: d["k"] = d.get("k") or make()\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
+    "closed, if it is there, by a variable": (
+        "part = box.part\nif part is not None:\n    part.over()\n    box.part = None",
+        "act()",
+        "act()",
+    ),
+    "closed under a lock": (f"with lock:\n    {CLOSE.replace(chr(10), chr(10) + '    ')}", "act()", "act()"),
+    "let go, if it is there": ("if box.part is not None:\n    time.sleep(0)\n    box.part = None", "act()", "act()"),
+    "closed, and ready for it": (
+        "if box.part is not None:\n    with suppress(AttributeError): box.part.over()\n    box.part = None",
         "act()",
         "act()",
     ),

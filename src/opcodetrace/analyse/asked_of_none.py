@@ -16,6 +16,7 @@ import numpy as np
 
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.histories import Histories
+from opcodetrace.analyse.none_used import raised_by_none
 from opcodetrace.analyse.put_back import PutBack
 from opcodetrace.analyse.syntax import LOOPS, Tree
 from opcodetrace.analyse.uncaught import MAX_REPORTED, Uncaught
@@ -73,7 +74,7 @@ class _Search:
         for number in np.unique(events.site[nones]).tolist():
             site = trace.sites.get(number)
             found = self._activations.syntax.of_site(number) if site and site.operation.startswith("LOAD") else None
-            error = None if found is None else _raised_by_none(*found)
+            error = None if found is None else raised_by_none(*found)
             if error is not None:
                 raised[number] = error
         looked_at: Counter[int] = Counter()
@@ -157,7 +158,7 @@ class _Search:
 
     def for_a_moment(self, read: int) -> Uncaught | None:
         """If another thread had put None there, and something else again in the same activation."""
-        error = _raised_by_none(*self._activations.syntax.of_site(int(self._events.site[read])))  # type: ignore[misc]
+        error = raised_by_none(*self._activations.syntax.of_site(int(self._events.site[read])))  # type: ignore[misc]
         if error is None or not self._handlers.report(self._activations.lines(read), error, only_once=True):
             return None
         earlier = [each for each in self._histories.before(read) if self._events.kind[each] != EventKind.READ]
@@ -186,22 +187,6 @@ class _Search:
     def _are_two_threads(self, one: int, other: int) -> bool:
         threads = self._events.thread[[one, other]]
         return bool(threads[0] != threads[1] and not self._has_tasks[threads].any())
-
-
-def _raised_by_none(tree: Tree, node: ast.AST) -> str | None:
-    """The error that is raised if an expression gives None, because of what is done with it at once; None if nothing
-    is, or if something else comes first that may raise."""
-    step = next(tree.above(node), None)
-    match step.parent if step is not None else None:
-        case ast.Attribute(attr=name) if not hasattr(None, name):
-            return AttributeError.__name__
-        case ast.Subscript(slice=ast.Constant() | ast.Name()) if step is not None and step.field == "value":
-            return TypeError.__name__
-        case ast.Call(args=arguments, keywords=[]) if step is not None and step.field == "func":
-            return TypeError.__name__ if all(isinstance(each, ast.Constant | ast.Name) for each in arguments) else None
-        case ast.For() if step is not None and step.field == "iter":
-            return TypeError.__name__
-    return None
 
 
 def _given_to(tree: Tree, value: ast.AST) -> ast.AST:

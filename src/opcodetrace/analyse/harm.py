@@ -18,6 +18,7 @@ from opcodetrace.analyse.consequences import is_made_and_changed, is_of_a_set
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.last_items import is_undone_by_taking
+from opcodetrace.analyse.none_used import raised_by_none
 from opcodetrace.analyse.refusals import is_refused, refusals
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item
 from opcodetrace.analyse.syntax import LOOPS, Tree
@@ -127,11 +128,29 @@ class Harm:
             return self._checks.decides_more(int(events.site[found.check]), int(events.site[act]))
         if found.refuses or self._refuses(found, act) or self._was_refused(found, act, other):
             return True
+        if value is None and self._is_used_before(found, act):
+            return True
         if not isinstance(value, Opaque) or is_member(value):
             return not found.way and (self._starts_a_thread(found, act) or self._does_more(found, act))
         is_awaited = self._is_awaited(act) and value.type_name not in BUILT_IN
         is_told = not found.way or bool(found.calls)  # what else the check decided
         return is_awaited or self._is_shared(value, found, act) or (is_told and self._makes_more(found, act))
+
+    def _is_used_before(self, found: Checked, act: int) -> bool:
+        """Whether the thread read anew what it had checked, to use it, before it put None there: who does the same in
+        between leaves None to be used. `if self.conn: self.conn.close(); self.conn = None`."""
+        events = self._events
+        own = [
+            place
+            for place in self._checks.histories.before(act)
+            if found.check < place and events.thread[place] == events.thread[act]
+        ]
+        for place in own:
+            node = self._node(place) if events.kind[place] == EventKind.READ else None
+            error = None if node is None else raised_by_none(*node)
+            if error is not None and not self._handlers.expect(int(events.site[place]), error):
+                return not any(self._handlers.expect_in(*call, error) for call in found.calls)
+        return False
 
     def is_made_twice(self, found: Checked, act: int) -> bool:
         """Whether it makes an object that threads share and change, as nothing is there or what is there will not
