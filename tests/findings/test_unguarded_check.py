@@ -105,6 +105,7 @@ ENDED = (
 )
 REMOVE = "if 2 in jobs:\n    time.sleep(0)\n    jobs.remove(2)"
 MOVE = 'if lru.get("a") is not None: lru.move_to_end("a")'
+LOOKED_UP = "try: found = d['there']\nexcept KeyError: return\n"
 CLOSE = "if box.part is not None:\n    box.part.over()\n    box.part = None"
 BY_HAND = "if not box.done:\n    time.sleep(0)\n    box.done = True\n    time.sleep(0)\n    box.done = False"
 CHOSEN = "\ntime.sleep(0)\nif chosen is not None:\n    chosen.over = True\n    chosen.over = False"
@@ -135,6 +136,12 @@ POSSIBLE = {
     "made if it is not there": (
         "box.items = make() if box.items is None else box.items\nbox.items.append(1)",
         "box.items",
+    ),
+    "looked up, and deleted": (f"{LOOKED_UP}time.sleep(0)\ndel d['there']", "d['there']"),
+    "looked up, and popped": (f"{LOOKED_UP}time.sleep(0)\nd.pop('there')", "d['there']"),
+    "looked up, and deleted if it is too old": (
+        f"{LOOKED_UP}if found < time.time():\n    time.sleep(0)\n    del d['there']",
+        "d['there']",
     ),
     "closed, if it is there": (CLOSE, "box.part"),
     "closed, if it is true": ("if box.part:\n    box.part.over()\n    box.part = None", "box.part"),
@@ -583,6 +590,22 @@ NONE = {  # what both do, and what they do beside it
     ),
     "kept, or made, under a lock": (
         'with lock: d["k"] = d.get("k") or make()\nd["k"].append(1)',
+        "act()",
+        "act()",
+    ),
+    "looked up, and popped if it is still there": (f"{LOOKED_UP}time.sleep(0)\nd.pop('there', None)", "act()", "act()"),
+    "looked up, and deleted if it is still there": (
+        f"{LOOKED_UP}time.sleep(0)\nwith suppress(KeyError): del d['there']",
+        "act()",
+        "act()",
+    ),
+    "looked up and deleted in one try": (
+        "try:\n    found = d['there']\n    time.sleep(0)\n    del d['there']\nexcept KeyError: return",
+        "act()",
+        "act()",
+    ),
+    "looked up and deleted under a lock": (
+        "with lock:\n    try: found = d['there']\n    except KeyError: return\n    time.sleep(0)\n    del d['there']",
         "act()",
         "act()",
     ),

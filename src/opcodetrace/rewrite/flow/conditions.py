@@ -134,11 +134,15 @@ class Conditions:
         return found
 
     def tests(
-        self, accesses: Iterable[int], deciding: Callable[[int], Iterable[Question]]
+        self,
+        accesses: Iterable[int],
+        deciding: Callable[[int], Iterable[Question]],
+        looked_up: Callable[[int], Iterable[Question]],
     ) -> dict[int, dict[int, str]]:
         """Of each access, the reads that a branch tested which decided that it is executed, and what they had found
         (`trace.site.Test`). `deciding` gives what was answered on all ways to an access; other branches lead there on
-        some ways only.
+        some ways only. `looked_up` gives what was there, or would have led elsewhere: of what is taken out, that tells
+        as much as a branch.
 
         Only reads of what may be the same location, as far as the code tells: `if k in d: del d[k]`."""
         tested = {branch: self._asked_by(branch) for branch in self._run.conditions}
@@ -163,10 +167,21 @@ class Conditions:
                     continue
                 if self._is_about(read, index):
                     answers[read] = {answer}
+            for read, answer, _ in looked_up(index) if self._tried and self._takes_out(index) else ():
+                read_key, is_told = self._read_key(read), answers.get(read, {""}) != {""}
+                if not is_told and read_key is not None and key_may_be(read_key, key) and self._is_about(read, index):
+                    answers[read] = {answer}
             if answers:
                 nearest = sorted(answers, key=lambda read: (read < index, read))[-_MOST_TESTS:]
                 found[index] = {read: self._told(index, read, answers[read]) for read in nearest}
         return found
+
+    def _takes_out(self, index: int) -> bool:
+        """Whether it takes an item out of a container, and fails if there is none: `del d[k]`, `d.pop(k)`."""
+        if self._run.instructions[index].name == "DELETE_SUBSCR":
+            return True
+        is_pop = index in self._run.given and self._run.callee_names(self._run.given[index]) == {"pop"}
+        return is_pop and len(self._operands(index)) == 2
 
     def _told(self, act: int, read: int, answers: set[str]) -> str:
         """What a read had found: one of these."""

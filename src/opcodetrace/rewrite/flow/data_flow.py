@@ -120,7 +120,7 @@ def analyse(code: CodeType, decoded: Decoded, hooked: Callable[[int], bool]) -> 
         frozenset(run.lens),
         frozenset(run.copies),
         iterations,
-        conditions.tests(accesses, decisions.deciding),
+        conditions.tests(accesses, decisions.deciding, decisions.looked_up),
         decisions.of(_acts(run, accesses) | awaited.keys()),
         decisions.results(),
         bool(resolver.exceeded),

@@ -406,6 +406,11 @@ class Decisions:
             return set()
         return found
 
+    def looked_up(self, index: int) -> set[Question]:
+        """What was there, as it was looked up on all ways to an instruction, and would have led elsewhere: `try: item =
+        d[k]` and `except KeyError: return`."""
+        return {each for each in self._looked_up(index) if self._run.escapes[each.at] != UNREACHED}
+
     def _looked_up(self, index: int) -> set[Question]:
         """What was there, as it was looked up on all ways to an instruction, and would have raised."""
         conditions = self._conditions
