@@ -387,7 +387,7 @@ def _keys(connection: sqlite3.Connection, table: str) -> set[str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.data())
 def test_whatever_stands_in_its_cells_a_file_is_shown_or_called_damaged(
     recorded: Path, tables: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -400,7 +400,7 @@ def test_whatever_stands_in_its_cells_a_file_is_shown_or_called_damaged(
         assert_told(ask(("report", "--run", number), path), 0, 1, 2, 74)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(st.integers(0, 1 << 32), st.integers(1, 40), SOME_QUERIES)
 def test_whatever_its_bytes_are_a_file_is_shown_or_called_damaged(
     recorded: Path,

@@ -48,7 +48,7 @@ def body(draw: random.Random, task: int, number: int, depth: int, held: list[int
 
 def test_circles_are_found_and_nothing_else(tmp_path: Path) -> None:
     draw = random.Random(11)
-    programs = {str(number): drawn(draw) for number in range(150)}
+    programs = {str(number): drawn(draw) for number in range(120)}
     told = told_of(programs, "deadlock", tmp_path)
     wrong = {
         name: (programs[name], found.printed, found.findings)
