@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.findings.forms import Told, told_of
+from tests.recording import Scripts
 
 # The second thread does the same, while the first one is between look and act, or once it is done. They wait by pipes,
 # which are not recorded.
@@ -105,3 +106,11 @@ def test_nothing_happened(happened: dict[str, Told], name: str) -> None:
 @pytest.mark.parametrize("name", SILENT)
 def test_nothing_is_possible(possible: dict[str, Told], name: str) -> None:
     assert possible[name].findings == []
+
+
+def test_that_nothing_of_a_set_is_replaced_is_told(scripts: Scripts) -> None:
+    scripts.write("script.py", program(FOUND["a name in a set"][0], between=True))
+    assert scripts.record("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "So both did what only one of them was to do." in told
+    assert "replaced" not in told

@@ -144,7 +144,8 @@ class StaleCheckKind(Kind):
                 is_twice = is_same(check.value, act.value) and check.site.operation == Operation.CONTAINS
                 yield "So it is in there twice." if is_twice else "So there is more in it than the check allows."
         elif change.site == act.site and change.kind != EventKind.DELETE and change.value is not ABSENT:
-            yield f"So both did what only one of them was to do; what {other} wrote was replaced."
+            replaced = "" if is_same(change.value, act.value) else f"; what {other} wrote was replaced"
+            yield f"So both did what only one of them was to do{replaced}."
         yield "It would be excluded if both held the same lock: the first from its check to its write."
 
     def how_sure(self, teller: Teller) -> str:
