@@ -204,8 +204,8 @@ class _Instruments:
             except OSError:  # a full disk, or a forked process
                 pass
 
-    def install_hook(self) -> None:
-        self._executed.install(self.weaver, self.selection, self.probe)
+    def install_hook(self, script: Any = None) -> None:
+        self._executed.install(self.weaver, self.selection, self.probe, script)
 
     def weave_script(self, target: _Target) -> Any:
         """The script's code. If Python cannot compile it, plain Python says so best."""
@@ -352,7 +352,7 @@ def main(
             from runpy import _run_module_as_main  # type: ignore[attr-defined]  # what CPython's own -m calls
         else:
             code = recording.weave_script(target)
-            recording.install_hook()
+            recording.install_hook(code)
         if recording.switch_interval is not None:
             sys.setswitchinterval(recording.switch_interval)
         frozen = gc.get_freeze_count()

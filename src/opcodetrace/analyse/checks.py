@@ -279,9 +279,9 @@ class Checks:
         changes: list[int] = []
         looked_again = False
         again: int | None = None
-        for place in self.histories.before(act, _MOST_BACK, whole):
+        for place in self.histories.own_and_changes_before(act, _MOST_BACK, whole):
             if events.thread[place] != events.thread[act]:
-                changes += [place] if events.kind[place] != EventKind.READ else []
+                changes.append(place)
             elif events.kind[place] != EventKind.READ:
                 break
             elif events.site[place] != events.site[act] and place != self._source[act]:

@@ -18,13 +18,29 @@ _ANYTHING = BaseException.__name__
 _ANY = (Exception.__name__, _ANYTHING)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _OF_ERRORS = re.compile("error|fail|exception|print_exc|crash", re.IGNORECASE)
+
+
+class _Default(NamedTuple):
+    """A parameter: `if default is MISSING: raise`."""
+
+    function: str
+    name: str
+    place: int  # among the positional ones
+
+    def is_given_by(self, call: ast.Call) -> bool:
+        """Whether a call gives it, or may. What the method is asked of is none of the call's arguments."""
+        variable = any(isinstance(each, ast.Starred) for each in call.args)
+        named = any(each.arg in (self.name, None) for each in call.keywords)
+        return variable or named or len(call.args) >= self.place
 
 
 class _Handler(NamedTuple):
     catches: frozenset[str]  # types of errors
     only_reports: bool
     raises: str | None  # the type of error that it raises in any case: "" for the very same, None if it may not
+    unless_given: _Default | None = None  # it raises the very same if its function was called without this
 
 
 class _Part(NamedTuple):
@@ -45,6 +61,7 @@ class Handlers:
         self._trace = trace
         self._sources = {file.id: file.source for file in trace.files}
         self._parts: dict[int, list[_Part]] = {}
+        self._calls: dict[tuple[int, int | None], list[ast.Call]] = {}  # by line
 
     def expect(self, site: int, error: str | None = None) -> bool:
         """Whether it is expected that an access fails, as far as its function shows; by an error of that type."""
@@ -67,11 +84,14 @@ class Handlers:
         """Whether the handler that gets an error, or what is raised in its place, is one that only reports it.
         `lines`: where it was raised, and the calls that led there, the innermost first. `only_once`: and the same is
         not tried again after that."""
-        for file, line in lines:
+        called = list(lines)
+        for (file, line), caller in itertools.zip_longest(called, called[1:]):
             for part in self._around(file, line):
                 if any(_is_of(error, name) for name in part.ready_for or ()):
                     return False
                 handler = next((each for each in part.handlers if _may_catch(each.catches, error)), None)
+                if handler is not None and self._raises_for(caller, handler.unless_given):
+                    continue
                 if handler is not None and (handler.only_reports or handler.raises is None):
                     own = not hasattr(builtins, error) and handler.catches.isdisjoint((error, *_ANY))
                     if only_once and part.is_repeated:
@@ -80,6 +100,21 @@ class Handlers:
                 if handler is not None:
                     error = handler.raises or error
         return False
+
+    def _raises_for(self, caller: tuple[int, int | None] | None, default: _Default | None) -> bool:
+        """Whether the line of a caller does not give a parameter for which the error is not raised."""
+        file, line = caller or (0, None)
+        if caller is None or line is None or default is None:
+            return False
+        if caller not in self._calls:
+            nodes = (node for each in parsed(self._sources.get(file, b"")) for node in ast.walk(each))
+            self._calls[caller] = [
+                each
+                for each in nodes
+                if isinstance(each, ast.Call) and each.lineno <= line <= (each.end_lineno or each.lineno)
+            ]
+        calls = [each for each in self._calls[caller] if _called(each) == default.function]
+        return len(calls) == 1 and not default.is_given_by(calls[0])
 
     def _around(self, file: int, line: int | None) -> list[_Part]:
         """The parts that a line lies in, as far as its function goes."""
@@ -92,11 +127,13 @@ class Handlers:
 
 def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
     yield _Part(1, sys.maxsize, None)
-    pending: list[tuple[ast.AST, ast.AST | None]] = [(node, None) for node in nodes]  # and the loop that each is in
+    # and the loop and the function that each is in
+    pending: list[tuple[ast.AST, ast.AST | None, _Function | None]] = [(node, None, None) for node in nodes]
     while pending:
-        node, loop = pending.pop()
+        node, loop, function = pending.pop()
         inner = node if isinstance(node, _LOOPS) else None if isinstance(node, _SCOPES) else loop
-        pending += ((each, inner) for each in ast.iter_child_nodes(node))
+        within = node if isinstance(node, _Function) else None if isinstance(node, _SCOPES) else function
+        pending += ((each, inner, within) for each in ast.iter_child_nodes(node))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield _Part(node.lineno, node.end_lineno or node.lineno, None)
             continue
@@ -105,7 +142,8 @@ def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
         handlers: list[_Handler] = []
         if isinstance(node, ast.Try | ast.TryStar):
             for handler in node.handlers:
-                handlers.append(_Handler(frozenset(_names(handler.type)), _only_reports(handler), _raises(handler)))
+                caught, default = frozenset(_names(handler.type)), _asked_for(handler, function)
+                handlers.append(_Handler(caught, _only_reports(handler), _raises(handler), default))
                 if _goes_on(handler):
                     ready_for.update(_names(handler.type))
                 if not any(isinstance(each, ast.Raise) for each in handler.body):
@@ -167,6 +205,23 @@ def _raises(handler: ast.ExceptHandler) -> str | None:
             return ""
         case ast.Raise(exc=ast.Name(name)) | ast.Raise(exc=ast.Call(ast.Name(name))):
             return "" if name == handler.name else name
+    return None
+
+
+def _asked_for(handler: ast.ExceptHandler, function: _Function | None) -> _Default | None:
+    """See `_Handler.unless_given`."""
+    match handler.body[0]:
+        case ast.If(ast.Compare(ast.Name(name), [ast.Is()], [_]), [ast.Raise(exc=None)]) if function is not None:
+            names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+            if name in names[1:] and names[0] == "self":
+                return _Default(function.name, name, names.index(name))
+    return None
+
+
+def _called(call: ast.Call) -> str | None:
+    match call.func:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
     return None
 
 

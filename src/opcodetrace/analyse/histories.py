@@ -41,6 +41,13 @@ class Histories:
         places: list[int] = history[max(0, at - most) : at][::-1].tolist()
         return places
 
+    def own_and_changes_before(self, place: int, most: int, whole: int | None = None) -> list[int]:
+        """The same without what other threads read: one that polls reads over and over."""
+        places = np.array(self.before(place, whole=whole), np.int64)
+        own = self._events.thread[places] == self._events.thread[place]
+        found: list[int] = places[own | (self._events.kind[places] != EventKind.READ)][:most].tolist()
+        return found
+
     def after(self, place: int) -> list[int]:
         """The places of those after it; not all of many."""
         history = self._of(int(self._events.location[place]))

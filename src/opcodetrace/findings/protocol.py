@@ -108,6 +108,7 @@ def find_all(kinds: Mapping[str, Kind], evidence: Evidence) -> Findings:
         of_kind = list(kind.find(evidence))
         found += of_kind
         counts += kind.counts(evidence, of_kind)
+    evidence.trace.show_where_asked()
     group_of, groups = grouped(kinds, found, evidence.trace)
     protected = list(protections(evidence, _by_location(kinds, found)))
     return Findings(found, group_of, groups, counts, evidence.sources, evidence.uncertain_locations, protected)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from opcodetrace.ingest.asked_of_library import asked_of_library
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.callbacks import callbacks_of
 from opcodetrace.ingest.failed_in_lists import failed_in_lists
@@ -17,6 +18,7 @@ from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.handed_on import HandedOn, hand_on
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
+from opcodetrace.ingest.refused_lookups import as_failed, as_lookups, refused
 from opcodetrace.ingest.resized import resized
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
@@ -38,7 +40,7 @@ from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import Events
 from opcodetrace.trace.finding_kind import Need
 from opcodetrace.trace.location import Location
-from opcodetrace.trace.run import AskedOfNone, MergedLanes, Thread, Trace, Truncation
+from opcodetrace.trace.run import AskedFor, AskedOfNone, MergedLanes, Thread, Trace, Truncation
 from opcodetrace.trace.site import Code, SourceFile, flows_of
 from opcodetrace.trace.switch import Switch
 
@@ -60,7 +62,8 @@ def ingest(
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
     `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
     so many records count, if that is given. `needs`: what is kept besides."""
-    files, codes = list(files), list(codes)
+    files = list(files)
+    codes = list(as_lookups(codes, files))
     spool = SpooledRecords.open(window, last)
     seen = survey(spool)
     interned = Interned(seen)
@@ -77,8 +80,10 @@ def ingest(
     kept = shared_accesses(spool, seen, births, sites, interned, failed, asked, keep_all=keep_all)
     calls = CallStructure.of(spool, seen, kept, sites, codes)
     handed_on = hand_on(kept, calls, sites, codes)
+    asked_for = asked_of_library(kept, calls, sites, codes, files)
+    refusals = refused(kept, calls, sites, codes)
     changes = failed.changes(spool, kept)
-    locations = _locations(kept, sites, interned, labels, certain=births_seen)
+    locations = _locations(kept, _shown_sites(kept, asked_for), sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)
     switches = [] if free_threaded else switches_of(seen, interned, codes, labels, files)
     threads = _threads(spool, seen, interned, switches)
@@ -90,6 +95,7 @@ def ingest(
     elsewhere = np.empty(0, np.int64) if all_kept else _elsewhere(spool, seen, sites, codes, kept)
     stored = len(kept.seqs)
     events, frames = _events(spool, births if births_seen else None, kept, markers, elsewhere, handed_on, interned)
+    events = as_failed(events, refusals)
     stopped = bool(spool.flags & HeaderFlag.STOPPED)
     notes = []
     if kept.unplaced:
@@ -115,6 +121,7 @@ def ingest(
         changes=changes,
         resized=replace(sizes, containers=kept.containers),
         uncaught=_uncaught(seen),
+        asked_for=asked_for,
         asked_of_none=_asked_of_none(seen, sites, codes),
         records=len(spool),
         accesses=accesses,
@@ -156,8 +163,16 @@ def _truncation(limit: int, max_records: int | None, *, disk_full: bool) -> Trun
     return Truncation.DISK if disk_full else Truncation.WINDOW
 
 
+def _shown_sites(kept: Kept, asked_for: AskedFor | None) -> Array:
+    if asked_for is None:
+        return kept.site_ids
+    sites = kept.site_ids.copy()
+    sites[np.searchsorted(kept.seqs, asked_for.seqs)] = asked_for.sites
+    return sites
+
+
 def _locations(
-    kept: Kept, table: SiteTable, interned: Interned, labels: Labels, *, certain: bool
+    kept: Kept, shown: Array, table: SiteTable, interned: Interned, labels: Labels, *, certain: bool
 ) -> dict[int, Location]:
     keys = interned.keys(kept.key_tags, kept.key_words, kept.key_objects.astype(np.int64))
     unlabelled = [
@@ -174,7 +189,7 @@ def _locations(
             strict=True,
         )
     ][1:]
-    for location, preferred in _preferred_sites(kept, table):
+    for location, preferred in _preferred_sites(kept, shown, table):
         unlabelled[location - 1].sites = preferred
     texts = labels.label_all(unlabelled)
     columns = zip(
@@ -202,7 +217,7 @@ def _locations(
     }
 
 
-def _preferred_sites(kept: Kept, table: SiteTable) -> Iterator[tuple[int, tuple[int, ...]]]:
+def _preferred_sites(kept: Kept, shown: Array, table: SiteTable) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each location with its sites; the writing ones before the reading ones, the busier first."""
     size = len(table.family)
     pairs, counts = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -220,7 +235,7 @@ def _preferred_sites(kept: Kept, table: SiteTable) -> Iterator[tuple[int, tuple[
         part = slice(start, start + CHUNK)
         reading = kept.kinds[part] == EventKind.READ
         found = (kept.locations[part].astype(np.int64) * 2 + reading) * size
-        found += table.indexes(kept.site_ids[part])
+        found += table.indexes(shown[part])
         fresh.append(np.unique(found, return_counts=True))
         waiting += len(fresh[-1][0])
         if waiting > len(pairs) + CHUNK:

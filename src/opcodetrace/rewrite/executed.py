@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from opcodetrace.errors import place_of
 from opcodetrace.rewrite.cache import read_file
+from opcodetrace.rewrite.library_containers import LibraryContainers
 from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.rewrite.selection import Selection
 from opcodetrace.rewrite.woven_module import NONE
@@ -25,9 +26,11 @@ from opcodetrace.trace.site import EXCLUDED
 MAX_GENERATED = 5000  # distinct code objects of no file; each takes memory for good
 
 
-def install(weaver: ModuleWeaver, selection: Selection, probe: Probe) -> None:
+def install(weaver: ModuleWeaver, selection: Selection, probe: Probe, script: CodeType | None = None) -> None:
     """From now on `exec` and `eval` run selected code woven."""
     executed = _Executed(weaver, selection)
+    if script is not None:
+        executed.containers.weave_named_in(script)
     probe.weave_executed(executed.wanted, executed.weave)
 
 
@@ -36,12 +39,14 @@ class _Part(NamedTuple):
 
     module: str
     is_described: bool = False  # library code in which threads wait, and that is not woven
+    only: tuple[str, ...] = ()  # the classes and functions that are woven; all, if there are none
 
 
 class _Executed:
     def __init__(self, weaver: ModuleWeaver, selection: Selection) -> None:
         self._weaver = weaver
         self._selection = selection
+        self.containers = LibraryContainers(weaver, selection.is_excluded)
         self._known: dict[tuple[CodeType, str, str], CodeType] = {}
 
     def wanted(self, executed: CodeType | str | bytes, namespace: dict[str, Any]) -> _Part | None:
@@ -50,7 +55,7 @@ class _Executed:
             return None
         name = _module_name(namespace)
         if isinstance(executed, CodeType) and _is_python_file(executed.co_filename):
-            return self._selected(name or "", executed.co_filename) or self._described(name, executed.co_filename)
+            return self._selected(name or "", executed.co_filename) or self._of_library(name, executed.co_filename)
         if name is not None:
             file = _file_of(name)
             if file is not None or name == "__main__":
@@ -64,10 +69,13 @@ class _Executed:
             self._weaver.leave(name, EXCLUDED)
         return None
 
-    def _described(self, name: str | None, file: str) -> _Part | None:
-        if name is None or name not in LIBRARY or not self._is_library(file):
+    def _of_library(self, name: str | None, file: str) -> _Part | None:
+        if name is None or not self._is_library(file):
             return None
-        return _Part(name, is_described=True)
+        if name in LIBRARY:
+            return _Part(name, is_described=True)
+        containers = self.containers.awaited(name)
+        return _Part(name, only=containers) if containers else None
 
     def _is_library(self, file: str) -> bool:
         return file.startswith(self._selection.library)
@@ -96,7 +104,9 @@ class _Executed:
                 operations = LIBRARY.get(module, NONE) if self._is_library(path) else NONE
                 if part.is_described:
                     return self._weaver.describe_file(code, path, operations)
-                return self._weaver.weave_file(code, path, module, _content(path, module), operations=operations)
+                self.containers.weave_named_in(code)
+                content = _content(path, module)
+                return self._weaver.weave_file(code, path, module, content, operations=operations, only=part.only)
             key = (code, path, module)
             if key not in self._known:
                 if len(self._known) >= MAX_GENERATED:

@@ -18,6 +18,7 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from opcodetrace.errors import UsageError
+from opcodetrace.rewrite.library_containers import container_functions, imported, modules_named_in
 from opcodetrace.rewrite.scope import Scope, scope_of
 from opcodetrace.rewrite.weave import Weaver
 from opcodetrace.spool.messages import Message
@@ -163,10 +164,13 @@ class Weavings:
         self._files: dict[tuple[str, str], tuple[int, bytes, Message]] = {}
 
     def weave(self, functions: list[FunctionType]) -> Weaving:
-        """Woven code for the functions, which are not changed yet."""
+        """Woven code for the functions, and for those of the library's containers that their modules name. They are not
+        changed yet."""
         sources = _Sources()
-        own = [(function, code) for function in functions if (code := self._original(function.__code__)) is not None]
-        scope = _scope([code for _, code in own], sources)
+        modules = _compiled_files((function.__code__ for function in functions), sources)
+        given = {id(each): each for each in (*functions, *_of_containers(modules))}.values()
+        own = [(function, code) for function in given if (code := self._original(function.__code__)) is not None]
+        scope = _scope([code for _, code in own], modules)
         messages: list[Message] = []
         files: dict[int, Message] = {}
         pairs: dict[int, tuple[CodeType, CodeType]] = {}  # original and woven code, by the id of the original
@@ -330,18 +334,27 @@ class _Sources:
         return self._of[path]
 
 
-def _scope(codes: list[CodeType], sources: _Sources) -> Scope:
+def _scope(codes: list[CodeType], modules: list[CodeType]) -> Scope:
     """The variables to watch: by the source of each file, and by each function, which may be of another source."""
-    scopes = [scope_of(code) for code in codes]
-    for path in {code.co_filename for code in codes}:
-        compiled = _compiled(sources.of(path), path)
-        if compiled is not None:
-            scopes.append(scope_of(compiled))
+    scopes = [scope_of(code) for code in (*codes, *modules)]
     return Scope(
         frozenset().union(*(scope.globals for scope in scopes)),
         frozenset().union(*(scope.cells for scope in scopes)),
         frozenset().union(*(scope.attributes for scope in scopes)),
     )
+
+
+def _of_containers(modules: list[CodeType]) -> Iterator[FunctionType]:
+    """The functions of the library's containers that modules name."""
+    for name in dict.fromkeys(each for module in modules for each in modules_named_in(module)):
+        module = imported(name)
+        if module is not None:
+            yield from container_functions(name, module)
+
+
+def _compiled_files(codes: Iterable[CodeType], sources: _Sources) -> list[CodeType]:
+    found = (_compiled(sources.of(path), path) for path in {code.co_filename for code in codes})
+    return [each for each in found if each is not None]
 
 
 def _compiled(source: bytes, path: str) -> CodeType | None:

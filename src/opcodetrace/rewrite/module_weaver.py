@@ -50,22 +50,32 @@ class ModuleWeaver:
         return self._ready(self._woven(code, source, operations), path, module)
 
     def weave_file(
-        self, code: CodeType, path: str, module: str, source: bytes, *, operations: Mapping[str, Act] = NONE
+        self,
+        code: CodeType,
+        path: str,
+        module: str,
+        source: bytes,
+        *,
+        operations: Mapping[str, Act] = NONE,
+        only: tuple[str, ...] = (),
     ) -> CodeType:
-        """The same for the code of a Python file, which is kept for the next run.
+        """The same for the code of a Python file, which is kept for the next run. `only` is as for `Weaver`.
 
         It is kept by what it is, not by the file's time: it may have been rewritten on its way."""
         if self._cache is None:
-            return self.weave_module(code, path, module, source, operations=operations)
+            return self._ready(self._woven(code, source, operations, only), path, module)
         made_from = _bytes_of(code) + source
-        woven = self._cache.load(path, made_from)
+        kind = "parts" if only else "woven"
+        woven = self._cache.load(path, made_from, kind=kind)
         if woven is None:
-            woven = self._woven(code, source, operations)
-            self._cache.store(path, made_from, woven)
+            woven = self._woven(code, source, operations, only)
+            self._cache.store(path, made_from, woven, kind=kind)
         return self._ready(woven, path, module)
 
-    def _woven(self, code: CodeType, source: bytes, operations: Mapping[str, Act]) -> WovenModule:
-        return weave(code, source, self._probe, calls=self._calls, operations=operations)
+    def _woven(
+        self, code: CodeType, source: bytes, operations: Mapping[str, Act], only: tuple[str, ...] = ()
+    ) -> WovenModule:
+        return weave(code, source, self._probe, calls=self._calls, operations=operations, only=only)
 
     def is_recorded(self) -> bool:
         """Whether this is the process that is recorded, not one that it forked."""

@@ -20,7 +20,7 @@ class Selection:
         self.patterns = patterns
         self.library = _folder(path.dirname(path.__file__))
         self._included = matcher(patterns.include)
-        self._excluded = matcher(patterns.exclude)
+        self.is_excluded = matcher(patterns.exclude)
         self._folders = tuple(_folder(root) for root in roots)
         self._installed = (
             self.library,
@@ -29,11 +29,11 @@ class Selection:
 
     def is_woven(self, module: str, filename: str) -> bool:
         """Whether the module's code is to be woven."""
-        return self._is_meant(module, filename) and not self._excluded(module)
+        return self._is_meant(module, filename) and not self.is_excluded(module)
 
     def is_kept_out(self, module: str, filename: str) -> bool:
         """Whether the module would be woven, were it not for an exclude pattern."""
-        return self._excluded(module) and self._is_meant(module, filename)
+        return self.is_excluded(module) and self._is_meant(module, filename)
 
     def imported_earlier(self, modules: Mapping[str, Any]) -> list[str]:
         """Names of those that an include pattern matches: Python modules that were imported before they could be
@@ -43,7 +43,7 @@ class Selection:
             for name, module in modules.items()
             if (getattr(module, "__file__", None) or "").endswith(".py")
             and self._included(name)
-            and not self._excluded(name)
+            and not self.is_excluded(name)
         ]
 
     def _is_meant(self, module: str, filename: str) -> bool:

@@ -63,10 +63,13 @@ class Weaver:
         *,
         calls: bool = False,
         operations: Mapping[str, Act] = MappingProxyType({}),
+        only: tuple[str, ...] = (),
     ) -> None:
         """`calls`: every function records its caller. `operations`: functions by which threads wait for each
-        other, by qualified name, as `describe` is given them."""
+        other, by qualified name, as `describe` is given them. `only`: classes and functions, by qualified name; if any
+        are given, what is not in these runs as it is."""
         self._calls = calls
+        self._only = only
         self._operations = operations
         self._send = send
         self._probe = probe
@@ -135,6 +138,8 @@ class Weaver:
             self.weave(constant, file, scope) if isinstance(constant, CodeType) else constant
             for constant in code.co_consts
         )
+        if not self._is_meant(code):
+            return self._with_constants(code, nested)
         code_id = next(self._codes)
         try:
             woven = _WovenCode(code, scope, code_id, self._sites, self._phis, self._probe, self._calls)
@@ -152,6 +157,9 @@ class Weaver:
         handed = woven.hand_over()
         self._send(Code(code_id, file, code.co_qualname, code.co_firstlineno, sites, points, None, flow, *handed))
         return result
+
+    def _is_meant(self, code: CodeType) -> bool:
+        return not self._only or any(f"{code.co_qualname}.".startswith(f"{name}.") for name in self._only)
 
     def _with_constants(self, code: CodeType, constants: tuple[object, ...]) -> CodeType:
         if len(constants) == len(code.co_consts) and all(map(operator.is_, constants, code.co_consts)):

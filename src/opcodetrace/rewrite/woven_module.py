@@ -34,12 +34,18 @@ class WovenModule(NamedTuple):
 
 
 def weave(
-    code: CodeType, source: bytes, probe: Probe, *, calls: bool = False, operations: Mapping[str, Act] = NONE
+    code: CodeType,
+    source: bytes,
+    probe: Probe,
+    *,
+    calls: bool = False,
+    operations: Mapping[str, Act] = NONE,
+    only: tuple[str, ...] = (),
 ) -> WovenModule:
-    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls` and
-    `operations` are as for `Weaver`."""
+    """Weaves a module and all that is in it; what cannot be woven stays as it is, and is described as such. `calls`,
+    `operations` and `only` are as for `Weaver`."""
     sent: list[Message] = []
-    weaver = Weaver(sent.append, probe, calls=calls, operations=operations)
+    weaver = Weaver(sent.append, probe, calls=calls, operations=operations, only=only)
     woven = weaver.weave_module(code, "", "", source)
     codes = (message for message in sent if isinstance(message, Code))
     return WovenModule(woven, Counts(*weaver.taken()), messages.describe(source, codes))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from opcodetrace.errors import SpoolError
 from opcodetrace.spool.messages import WovenFile, decode, described
 from opcodetrace.spool.private_file import read_private
+from opcodetrace.trace.library import CONTAINERS, is_of_container
 from opcodetrace.trace.module_pattern import matches
 from opcodetrace.trace.run import Module
 from opcodetrace.trace.site import EARLIER, EXCLUDED, Code, Ended, Followed, LeftModule, Patterns, SourceFile
@@ -31,13 +32,13 @@ class Sites(NamedTuple):
     exception: str | None = None  # that ended the program
 
     def modules(self) -> list[Module]:
-        """What was woven and what was not, by module and file. A file that was loaded anew counts once; each piece of
-        generated code, which has no file but a name like `<string>`, counts."""
+        """What was woven and what was not, by module and file, without the containers of the library. A file that was
+        loaded anew counts once; each piece of generated code, which has no file but a name like `<string>`, counts."""
         functions = Counter(code.file for code in self.codes if code.unwoven is None)
         unwoven = Counter(code.file for code in self.codes if code.unwoven is not None)
         first: dict[tuple[str, str], SourceFile] = {}
         counts: dict[int, list[int]] = {}
-        for file in self.files:
+        for file in self._of_program():
             count = counts.setdefault(first.setdefault((file.module, file.path), file).id, [0, 0])
             both = sum if file.path.startswith("<") else max
             count[0] = both((count[0], functions[file.id]))
@@ -45,9 +46,15 @@ class Sites(NamedTuple):
         woven = [Module(file.module, file.id, counts[file.id][0], counts[file.id][1]) for file in first.values()]
         return woven + [Module(left.module, None, 0, 0, left.reason) for left in dict.fromkeys(self.left)]
 
+    def _of_program(self) -> list[SourceFile]:
+        """Without those of which containers alone were woven."""
+        module_of = {file.id: file.module for file in self.files}
+        wholly = {code.file for code in self.codes if not is_of_container(module_of.get(code.file, ""), code.function)}
+        return [file for file in self.files if file.id in wholly or file.module not in CONTAINERS]
+
     def remarks(self) -> list[str]:
         """What the user must know: patterns that did nothing, and modules that could not be woven."""
-        woven = [file.module for file in self.files]
+        woven = [file.module for file in self._of_program()]
         remarks = []
         for pattern in self.patterns.include:
             if not any(matches(pattern, module) for module in woven):

@@ -1,4 +1,5 @@
-"""Library code in which threads wait for each other: what of it is described, and which of its functions are seen.
+"""Library code in which threads wait for each other: what of it is described, and which of its functions are seen. And
+containers that are written in Python.
 
 What is written in C (locks, SimpleQueue, the start of a thread) the probe sees by itself: probe/intercept.c.
 """
@@ -84,3 +85,30 @@ LIBRARY: Mapping[str, Mapping[str, Act]] = {
         "ThreadPoolExecutor.shutdown": Act.SHUTDOWN,
     },
 }
+
+_VIEWS = ("KeysView", "ItemsView", "ValuesView", "MappingView")
+_MAPPING = ("Mapping", "MutableMapping", *_VIEWS)
+_SET = ("Set", "MutableSet")
+_SEQUENCE = ("Sequence", "MutableSequence")
+# Containers that are written in Python, by module: classes and functions, by qualified name.
+CONTAINERS: Mapping[str, tuple[str, ...]] = {
+    "collections.abc": (*_MAPPING, *_SET, *_SEQUENCE),
+    "collections": ("UserDict", "UserList", "Counter.update", "Counter.subtract"),
+    "functools": ("cached_property.__get__",),
+    "weakref": tuple(
+        f"{name}.{method}"
+        for name in ("WeakValueDictionary", "WeakKeyDictionary")
+        for method in (
+            *("__getitem__", "__setitem__", "__delitem__", "__contains__", "__len__", "__iter__", "get", "pop"),
+            *("setdefault", "items", "keys", "values", "popitem"),
+        )
+    ),
+    "_weakrefset": tuple(
+        f"WeakSet.{method}" for method in ("__iter__", "__len__", "__contains__", "add", "pop", "remove", "discard")
+    ),
+}
+
+
+def is_of_container(module: str, function: str) -> bool:
+    """Whether a function, by its qualified name, is one of a container's, or is made by one."""
+    return any(f"{function}.".startswith(f"{name}.") for name in CONTAINERS.get(module, ()))

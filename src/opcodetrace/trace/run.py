@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from opcodetrace.trace.call import Call
 from opcodetrace.trace.callbacks import Callbacks
@@ -14,7 +16,6 @@ from opcodetrace.trace.switch import Switch
 from opcodetrace.trace.sync import Synchronisation, SyncObject
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from opcodetrace.trace.events import Changes, Events, Resized
@@ -66,6 +67,14 @@ class AskedOfNone(NamedTuple):
     offset: int
 
 
+class AskedFor(NamedTuple):
+    """Accesses that the library made for who asked it, and where that was."""
+
+    seqs: npt.NDArray[np.int64]
+    sites: npt.NDArray[np.uint32]
+    frames: npt.NDArray[np.uint32]
+
+
 @dataclass(slots=True)
 class Trace:
     """The events of a run that matter: accesses to locations that two lanes touched and one wrote, in seq order."""
@@ -105,6 +114,7 @@ class Trace:
     # seqs of accesses that failed, with an exception that ended their thread or the program; they are not stored
     uncaught: frozenset[int] = frozenset()
     asked_of_none: list[AskedOfNone] = field(default_factory=list)  # by threads that ended by that; not stored
+    asked_for: AskedFor | None = None  # not stored
     modules: list[Module] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)  # those that made events, and those that led to them (--calls)
     last: int | None = None  # how many records were to be kept (--last); None: all
@@ -112,6 +122,15 @@ class Trace:
     children: int = 0  # processes that the script started; they are not recorded
     merged: tuple[MergedLanes, ...] = ()  # lanes that were not told apart
     interleaving: str | None = None  # the class of its interleaving, found by the analysis; None: not known exactly
+
+    def show_where_asked(self) -> None:
+        """From now on accesses that the library made are where the program asked for them. For what is shown: the
+        analysis needs to know what they are."""
+        if self.asked_for is not None:
+            places = np.searchsorted(self.events.seq, self.asked_for.seqs)
+            site, frame = self.events.site.copy(), self.events.frame.copy()
+            site[places], frame[places] = self.asked_for.sites, self.asked_for.frames
+            self.events, self.asked_for = replace(self.events, site=site, frame=frame), None
 
     def first_task(self, until: float) -> int | None:
         """The first task of the event loop that the main thread ran last before a seq: as a rule, the program."""

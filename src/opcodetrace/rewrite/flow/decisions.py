@@ -32,6 +32,8 @@ _TRUE_OR_FALSE = ("CONTAINS_OP", "IS_OP", "UNARY_NOT")  # give nothing else
 _MOST_VARIABLES = 4  # that are made of each other
 _TRUTHS = ("true", "false")
 _NOTHING = ("is None", "absent")
+_FOUND = ("present", "absent", "is None", "is not None", *_TRUTHS)  # what the trace shows of a read by itself
+_APART = {"present": "absent", "absent": "present"}  # what a lookup found, and what it found if not that
 _OPPOSITES = (("true", "false"), ("false", "true"), ("is None", "is not None"))
 
 
@@ -96,6 +98,8 @@ class Decisions:
             for index in self._failing()
             if (callee := self._callee(index)) is not None
         }
+        for index in self._raising():
+            found |= {Result("raises", each) for each in self.deciding(index) if each.answer in _FOUND}
         returns = self._returning()
         for index in returns:
             value = self._plain(run.returns[index]) if index in run.returns else None
@@ -333,8 +337,16 @@ class Decisions:
 
     def _failing(self) -> list[int]:
         """What may raise, so that the function does; by what handles it, too: `except KeyError: raise Missing(key)`."""
+        return self._uncaught([index for index in range(len(self._run.depth)) if self._may_fail(index)])
+
+    def _raising(self) -> list[int]:
+        """What raises, so that the function does: `if key not in self.items: raise KeyError(key)`."""
+        instructions = enumerate(self._run.instructions)
+        return self._uncaught([index for index, each in instructions if each.name == "RAISE_VARARGS" and each.arg])
+
+    def _uncaught(self, indexes: list[int]) -> list[int]:
         run, returns = self._run, self._returning()
-        found = [index for index, depth in enumerate(run.depth) if depth >= 0 and self._may_fail(index)]
+        found = [index for index in indexes if run.depth[index] >= 0]
         handlers = {run.escapes[index] for index in found} - {UNREACHED}
         try:
             raising = {
@@ -363,15 +375,33 @@ class Decisions:
         return _is(constant[0], result not in _TRUTHS) == (result in ("true", "is None"))
 
     def _said_by(self, index: int, result: str, rivals: list[int]) -> set[Question]:
-        """What follows if this result was returned here. Of several places only what rules out the others: the read
-        that they return failed."""
+        """What follows if this result was returned here. Of several places only what rules out the others: what they
+        return failed, or they are not come to if it fails, or a lookup that found one thing leads here, and there if it
+        found the other."""
         said = set(self.deciding(index))
         if rivals:
             failed = {each for each in said if each.answer == "raises"}
-            return {each for each in failed if all(self._returns(other, each.at) for other in rivals)}
+            not_returned = {
+                each
+                for each in failed
+                if all(self._returns(other, each.at) or self._is_elsewhere(each.at, other) for other in rivals)
+            }
+            elsewhere = [{(each.at, each.answer) for each in self.deciding(other)} for other in rivals]
+            return not_returned | {
+                each
+                for each in said
+                if each.answer in _APART and all((each.at, _APART[each.answer]) in others for others in elsewhere)
+            }
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
         return said | self._looked_up(index) if result == "true" else said
+
+    def _is_elsewhere(self, tried: int, place: int) -> bool:
+        """Whether control never comes to a place if what is tried raises."""
+        try:
+            return not self._conditions.may_lead(self._run.escapes[tried], place, UNREACHED)
+        except TooMuch:
+            return False
 
     def _if_not_refused(self, returns: list[int]) -> list[Question]:
         """What was answered whenever the function comes back, if it may raise by itself: `if key in d: raise`."""

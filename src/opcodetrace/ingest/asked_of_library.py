@@ -1,0 +1,76 @@
+"""Accesses that a container of the library makes for who asks it: `d[k]`, of a `UserDict`.
+
+They are what they are for the analysis: `d.pop(k)` looks, reads and deletes one after the other. Shown they are where
+the program asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from opcodetrace.ingest.call_structure import CallStructure
+from opcodetrace.ingest.shared_accesses import Kept
+from opcodetrace.ingest.site_table import SiteTable
+from opcodetrace.spool.layout import NO_SITE
+from opcodetrace.trace.library import is_of_container
+from opcodetrace.trace.run import AskedFor
+from opcodetrace.trace.site import Code, Operation, Site, SourceFile
+
+_DEEPEST = 8  # functions of the library that call each other
+_MARKERS = (Operation.ENTER, Operation.DEFINE)
+
+
+def asked_of_library(
+    kept: Kept, calls: CallStructure, table: SiteTable, codes: Sequence[Code], files: Iterable[SourceFile]
+) -> AskedFor | None:
+    """Where the program asks for the accesses; None if there are none, or the calls are not known."""
+    module_of = {file.id: file.module for file in files}
+    within = np.array([is_of_container(module_of.get(code.file, ""), code.function) for code in codes] + [False])
+    if not within.any() or not len(calls.seqs):
+        return None
+    (which,) = np.nonzero(within[table.code[table.indexes(kept.site_ids)]])
+    activations = calls.activation(kept, which)
+    search = _Search(calls, table, codes, within)
+    asked = {each: search.asking(each) for each in np.unique(activations).tolist()}
+    found = [
+        (access, *at) for access, each in zip(which.tolist(), activations.tolist(), strict=True) if (at := asked[each])
+    ]
+    accesses, sites, frames = (
+        (np.array(column) for column in zip(*found, strict=True)) if found else (np.empty(0, int),) * 3
+    )
+    numbers = kept.frames.of(frames.astype(np.uint64))
+    return AskedFor(kept.seqs[accesses], sites.astype(np.uint32), numbers)
+
+
+class _Search:
+    def __init__(self, calls: CallStructure, table: SiteTable, codes: Sequence[Code], within: np.ndarray) -> None:
+        self._calls = calls
+        self._table = table
+        self._codes = codes
+        self._within = within
+        self._sites: dict[tuple[int, int], Site | None] = {}
+
+    def asking(self, activation: int) -> tuple[int, int] | None:
+        """The site that led to an activation, in code that is none of the library's, and the address of its frame."""
+        records, parents = self._calls.records, self._calls.parents
+        for _ in range(_DEEPEST):
+            parent = int(parents[activation]) if activation >= 0 else -1
+            if parent < 0:
+                return None
+            code = int(self._table.code[min(int(records["site"][parent]), self._table.unknown)])
+            if not self._within[code]:
+                site = self._site(code, int(records["key"][activation]) & NO_SITE)
+                return None if site is None else (site.id, int(records["frame"][parent]))
+            activation = parent
+        return None
+
+    def _site(self, caller: int, woven: int) -> Site | None:
+        """The one at an instruction of a code, by where that lies when woven."""
+        if (caller, woven) not in self._sites:
+            code = None if caller < 0 else self._codes[caller]
+            offset = None if code is None else self._table.original_offset(code, woven)
+            there = () if code is None or offset is None else code.sites
+            at = (each for each in there if each.offset == offset and each.operation not in _MARKERS)
+            self._sites[caller, woven] = next(at, None)
+        return self._sites[caller, woven]
