@@ -33,7 +33,9 @@ _MOST_VARIABLES = 4  # that are made of each other
 _TRUTHS = ("true", "false")
 _NOTHING = ("is None", "absent")
 _FOUND = ("present", "absent", "is None", "is not None", *_TRUTHS)  # what the trace shows of a read by itself
-_APART = {"present": "absent", "absent": "present"}  # what a lookup found, and what it found if not that
+# What was found, and what if not that.
+_APART = {"present": "absent", "is None": "is not None", "true": "false"}
+_APART |= {other: one for one, other in _APART.items()}
 _OPPOSITES = (("true", "false"), ("false", "true"), ("is None", "is not None"))
 
 
@@ -376,8 +378,8 @@ class Decisions:
 
     def _said_by(self, index: int, result: str, rivals: list[int]) -> set[Question]:
         """What follows if this result was returned here. Of several places only what rules out the others: what they
-        return failed, or they are not come to if it fails, or a lookup that found one thing leads here, and there if it
-        found the other."""
+        return failed, or they are not come to if it fails, or what was found leads here, and to them if it was the other way
+        round."""
         said = set(self.deciding(index))
         if rivals:
             failed = {each for each in said if each.answer == "raises"}
