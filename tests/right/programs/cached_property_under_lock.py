@@ -24,7 +24,7 @@ seen = [set() for _ in clients]
 
 
 def work():
-    for client, connections in zip(clients, seen):
+    for client, connections in zip(clients, seen, strict=True):
         connections.add(id(client.ask()))
 
 

@@ -17,7 +17,7 @@ threads = [threading.Thread(target=count, args=(name,)) for name in "abc"]
 for thread in threads:
     thread.start()
 total = Counter()
-for thread, name in zip(threads, "abc"):
+for thread, name in zip(threads, "abc", strict=True):
     thread.join()
     total.update(counters[name])
 print(total["word 0"])

@@ -378,8 +378,8 @@ class Decisions:
 
     def _said_by(self, index: int, result: str, rivals: list[int]) -> set[Question]:
         """What follows if this result was returned here. Of several places only what rules out the others: what they
-        return failed, or they are not come to if it fails, or what was found leads here, and to them if it was the other way
-        round."""
+        return failed, or they are not come to if it fails, or what was found leads here, and to them if it was the
+        other way round."""
         said = set(self.deciding(index))
         if rivals:
             failed = {each for each in said if each.answer == "raises"}
