@@ -33,9 +33,8 @@ _MOST_VARIABLES = 4  # that are made of each other
 _TRUTHS = ("true", "false")
 _NOTHING = ("is None", "absent")
 _FOUND = ("present", "absent", "is None", "is not None", *_TRUTHS)  # what the trace shows of a read by itself
-# What was found, and what if not that.
-_APART = {"present": "absent", "is None": "is not None", "true": "false"}
-_APART |= {other: one for one, other in _APART.items()}
+# What a lookup found, and what it found if not that; what a function told, and so on.
+_APART = {"present": "absent", "absent": "present", "true": "false", "false": "true"}
 _OPPOSITES = (("true", "false"), ("false", "true"), ("is None", "is not None"))
 
 
@@ -376,34 +375,34 @@ class Decisions:
             )
         return _is(constant[0], result not in _TRUTHS) == (result in ("true", "is None"))
 
+    def _gives_only(self, index: int, result: str) -> bool:
+        """Whether this result is returned there, or what the caller has given for it."""
+        constant = self._constant(index)
+        if constant is None:
+            return all(node < 0 and not node & 1 for node in self._conditions.value(self._run.returns[index]))
+        return not self._may_give(index, dict(_OPPOSITES)[result])
+
     def _said_by(self, index: int, result: str, rivals: list[int]) -> set[Question]:
         """What follows if this result was returned here. Of several places only what rules out the others: what they
-        return failed, or they are not come to if it fails, or what was found leads here, and to them if it was the
-        other way round."""
+        return failed, or a lookup leads here by what it found, and if it finds the other to what they return, which is
+        looked up in turn."""
         said = set(self.deciding(index))
         if rivals:
             failed = {each for each in said if each.answer == "raises"}
-            not_returned = {
-                each
-                for each in failed
-                if all(self._returns(other, each.at) or self._is_elsewhere(each.at, other) for other in rivals)
-            }
-            elsewhere = [{(each.at, each.answer) for each in self.deciding(other)} for other in rivals]
-            return not_returned | {
-                each
-                for each in said
-                if each.answer in _APART and all((each.at, _APART[each.answer]) in others for others in elsewhere)
-            }
+            not_returned = {each for each in failed if all(self._returns(other, each.at) for other in rivals)}
+            if all(self._plain(self._run.returns[other]) for other in rivals if other in self._run.returns):
+                elsewhere = [{(each.at, each.answer) for each in self.deciding(other)} for other in rivals]
+                not_returned |= {
+                    each
+                    for each in said
+                    if (each.answer not in _TRUTHS or each.callee)
+                    and each.answer in _APART
+                    and all((each.at, _APART[each.answer]) in others for others in elsewhere)
+                }
+            return not_returned
         if self._constant(index) is None:
             said |= self._parts(self._run.returns[index], result)
         return said | self._looked_up(index) if result == "true" else said
-
-    def _is_elsewhere(self, tried: int, place: int) -> bool:
-        """Whether control never comes to a place if what is tried raises."""
-        try:
-            return not self._conditions.may_lead(self._run.escapes[tried], place, UNREACHED)
-        except TooMuch:
-            return False
 
     def _if_not_refused(self, returns: list[int]) -> list[Question]:
         """What was answered whenever the function comes back, if it may raise by itself: `if key in d: raise`."""
@@ -430,7 +429,7 @@ class Decisions:
                     others = (each for each in returns if each not in ends and self._may_give(each, opposite))
                     if (
                         ends
-                        and not any(self._constant(each) is None or self._may_give(each, opposite) for each in ends)
+                        and all(self._gives_only(each, result) for each in ends)
                         and any(self._conditions.may_lead(lookup, each, UNREACHED) for each in others)
                     ):
                         found.add(Result(result, Question(lookup, MORE, "__getitem__")))
