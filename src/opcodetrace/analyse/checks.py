@@ -29,6 +29,7 @@ from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.kept_or_made import kept_or_made
 from opcodetrace.analyse.last_items import is_undone_by_taking
 from opcodetrace.analyse.pasts import OF_PRESENCE, Pasts
+from opcodetrace.analyse.refusals import is_refused, tested
 from opcodetrace.analyse.resizes import Resizes
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.side_effects import SideEffects
@@ -37,13 +38,14 @@ from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, MORE, TAKEN, WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
+from opcodetrace.trace.site import AT, MORE, STATES, TAKEN, WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
 
 Array = npt.NDArray[Any]
 
 _NEAR = 1_000  # events around a check among which the other side of its comparison is looked for
 _MOST_BACK = 300  # accesses that are gone back to a check in another function
 
+_OF_STATES = re.compile(f"(not )?(is|==|!=|in) ({AT}[0-9]+|{STATES})$")
 _BESIDE = re.compile(f"(.*) {AT}([0-9]+)")
 
 
@@ -387,6 +389,19 @@ class Checks:
         at = [found for site in (check, act) if (found := syntax.of_site(site)) is not None]
         return len(at) == 2 and at[0][0] is at[1][0] and is_only_a_flag(at[0][0], at[0][1], at[1][1])
 
+    def is_transition(self, found: Checked, act: Event) -> bool:
+        """Whether a state was found that is not the one that is written, and the program raises if it finds another:
+        who comes second must not do it again."""
+        if not _OF_STATES.match(found.answer) or _same(self._events[found.check], act):
+            return False
+        activations = self.called.activations
+        done = activations.syntax.of_site(act.site)
+        if found.refuses or done is None:
+            return found.refuses
+        tree, node = done
+        asked = activations.node_at(*self.tested(found))
+        return asked is not None and is_refused(tree, tested(tree, asked), node)
+
     def is_a_hint(self, act: int) -> bool:
         """Whether the check by which a call adds to a container is one that nobody relies on (`consequences`)."""
         found = self.called.activations.syntax.of_site(int(self._events.site[act]))
@@ -467,6 +482,8 @@ def acted_on_a_stale_check(
             return checks.decides_more(check.site, act.site) and not holds_after(
                 answer, change, location, trace.sites[check.site]
             )
+        if _same(change, act) and checks.is_transition(found, act):
+            return None
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
             place = int(np.searchsorted(events.seq, act.seq))
             if change.site != act.site or checks.side_effect(found, place) is None:

@@ -26,6 +26,7 @@ from opcodetrace.analyse.answers import holds_after, would_hold
 from opcodetrace.analyse.checks import Checked, Checks
 from opcodetrace.analyse.first_seen import first_seen
 from opcodetrace.analyse.made_of import is_new_container
+from opcodetrace.analyse.refusals import is_nothing_refused
 from opcodetrace.analyse.sizes import size_after
 from opcodetrace.analyse.syntax import Tree
 from opcodetrace.trace.event import EventKind, Opaque
@@ -345,6 +346,9 @@ class EarlyFlags:
             return Need.PASSED_OVER if location.kind is LocationKind.WHOLE else None
         if site.operation in (Operation.TEST, Operation.CONTAINS):
             return Need.RAISES if _is_refused(tree, node) else None
+        if site.operation == Operation.CALL and location.kind is LocationKind.ITEM:
+            looks = ((part.tree, part.node) for part in self._activations.parts(look))
+            return Need.RAISES if is_nothing_refused(looks) else None
         error = KeyError.__name__
         if location.kind in (LocationKind.ATTRIBUTE, LocationKind.GLOBAL):
             if site.operation not in _LOADS:

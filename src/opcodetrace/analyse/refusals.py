@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from opcodetrace.analyse.syntax import Tree
 
@@ -22,6 +22,18 @@ def is_refused(tree: Tree, test: ast.AST, act: ast.AST) -> bool:
     return False
 
 
+def tested(tree: Tree, read: ast.AST) -> ast.AST:
+    """Where what was read is tested: `state = self.state`, then `if state not in allowed: raise`."""
+    step = next(tree.above(read), None)
+    match None if step is None else step.parent:
+        case ast.Assign(targets=[ast.Name(name)]) as assigned:
+            following = tree.following(assigned)
+            if isinstance(following, ast.If):
+                names = (each for each in ast.walk(following.test) if isinstance(each, ast.Name) and each.id == name)
+                return next(names, read)
+    return read
+
+
 def refusals(tree: Tree, test: ast.AST, act: ast.AST) -> Iterator[ast.AST]:
     """The statements that raise by a test, one way or another, in place of what is done otherwise."""
     for step in tree.above(test):
@@ -33,6 +45,33 @@ def refusals(tree: Tree, test: ast.AST, act: ast.AST) -> Iterator[ast.AST]:
                 return
             case ast.stmt():
                 return
+
+
+def is_nothing_refused(looks: Iterable[tuple[Tree, ast.AST]]) -> bool:
+    """Whether the program raises if a look finds None: `item = d.get(key)`, `if item is None: raise`. The look, and
+    the calls that led to it, the innermost first: a function may give back what it found."""
+    for tree, node in looks:
+        step = next(tree.above(node), None)
+        match None if step is None else step.parent:
+            case ast.Return():
+                continue
+            case ast.Assign(targets=[ast.Name(name)]) as assigned:
+                following = tree.following(assigned)
+                return isinstance(following, ast.If) and _is_none(following.test, name) and _raises(tree, following.body)
+            case ast.UnaryOp(op=ast.Not()) as test:
+                choice = next(tree.above(test)).parent
+                return isinstance(choice, ast.If) and choice.test is test and _raises(tree, choice.body)
+        return False
+    return False
+
+
+def _is_none(test: ast.expr, name: str) -> bool:
+    match test:
+        case ast.UnaryOp(ast.Not(), ast.Name(asked)):
+            return asked == name
+        case ast.Compare(ast.Name(asked), [ast.Is() | ast.Eq()], [ast.Constant(None)]):
+            return asked == name
+    return False
 
 
 def keeps_from(tree: Tree, first: ast.AST, then: ast.AST) -> bool:

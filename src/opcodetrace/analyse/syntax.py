@@ -171,6 +171,15 @@ class Tree:
         parent, field = self._parents.get(node, (None, ""))
         return parent if isinstance(parent, ast.withitem) and field == "context_expr" else None
 
+    def following(self, statement: ast.AST) -> ast.stmt | None:
+        """The next statement of its block."""
+        parent, field = self._parents.get(statement, (None, ""))
+        block = getattr(parent, field, None)
+        if not isinstance(block, list):
+            return None
+        place = block.index(statement) + 1
+        return block[place] if place < len(block) and isinstance(block[place], ast.stmt) else None
+
     def follows(self, first: ast.AST, then: ast.AST) -> bool | None:
         """Whether each execution of `then` comes after one of `first`, in the same turn of all loops; None if a branch
         may leave `first` out."""

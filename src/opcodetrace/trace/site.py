@@ -90,6 +90,7 @@ class Signature(NamedTuple):
 WRITTEN = "written"  # what the access writes
 TAKEN = "taken"  # what it subtracts
 AT = "at "  # what is read at the offset that follows, in the same code object
+STATES = "states"  # what the object has, or the program elsewhere: no constant of this function
 
 
 # A `Test.answer`: more was asked of what was read than can be told, not whether it is what is written
@@ -111,7 +112,7 @@ class Test(NamedTuple):
     site: int
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
     # compares with a constant, as the source has it: == 0, not < 5, is False, in ("new", State.OPEN). Or with a value:
-    # < WRITTEN, >= TAKEN, < AT 46.
+    # < WRITTEN, >= TAKEN, < AT 46; in STATES.
     # MORE or ORDER if it was something of which more was asked. Empty if it cannot be told.
     answer: str
 

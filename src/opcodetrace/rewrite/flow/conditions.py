@@ -22,7 +22,7 @@ from opcodetrace.rewrite.flow.resolution import Resolver
 from opcodetrace.rewrite.flow.sources import Definition, StaticSources
 from opcodetrace.rewrite.interpreters import COMPARISONS, HERE, TRUTH_TESTS, Makes, operation_of
 from opcodetrace.spool.messages import LONGEST_ANSWER
-from opcodetrace.trace.site import AT, MORE, ORDER, TAKEN, WRITTEN
+from opcodetrace.trace.site import AT, MORE, ORDER, STATES, TAKEN, WRITTEN
 
 ANYWHERE: Key = ("any", None)
 
@@ -470,7 +470,7 @@ class Conditions:
             root = self.value(nodes)
             node = min(root, default=UNREACHED)
             name = run.instructions[node // 2].name if len(root) == 1 and node >= 0 else ""
-            if name in ("COMPARE_OP", "IS_OP"):
+            if name in ("COMPARE_OP", "IS_OP", "CONTAINS_OP"):
                 break
             if name not in ("TO_BOOL", "UNARY_NOT"):
                 return
@@ -482,11 +482,16 @@ class Conditions:
         if any(self.constant(operand) is not None for operand in operands):
             return
         instruction = run.instructions[node // 2]
+        left, right = operands
+        if instruction.name == "CONTAINS_OP":
+            compared = self.value(left) if self._members(right) is None else NOTHING
+            if len(compared) == 1 and min(compared) >= 0 and self._is_read(right):
+                yield min(compared) // 2, f"{'' if is_so != bool(instruction.arg & 1) else 'not '}in", right
+            return
         if instruction.name == "IS_OP":
             operator, is_so = "is", is_so != bool(instruction.arg & 1)
         else:
             operator = COMPARISONS[instruction.arg >> HERE.comparison_shift]
-        left, right = operands
         for operand, other, sign in ((left, right, operator), (right, left, _MIRRORED.get(operator, operator))):
             compared = self.value(operand)
             if len(compared) == 1 and min(compared) >= 0:
@@ -511,7 +516,13 @@ class Conditions:
         index = min(root, default=UNREACHED) // 2
         if len(root) != 1 or index < 0 or self._read_key(index) is None:
             return ""
+        if sign.endswith("in"):
+            return f"{sign} {STATES}"
         return f"{sign} {AT}{2 * run.instructions[index].at}"
+
+    def _is_read(self, nodes: Nodes) -> bool:
+        root = self.value(nodes)
+        return len(root) == 1 and min(root) >= 0 and self._read_key(min(root) // 2) is not None
 
     def value(self, nodes: Nodes) -> Nodes:
         """What a value is a copy of. A variable that has none yet is none: to load it raises."""
