@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from opcodetrace.analyse.answers import holds_after
+from opcodetrace.analyse.answers import holds_after, would_hold
 from opcodetrace.analyse.guards import Asked, Guards, Wait, span_of
 from opcodetrace.trace.event import Event, EventKind
 from opcodetrace.trace.location import LocationKind
@@ -16,7 +16,7 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Operation
 from opcodetrace.trace.sync import Synchronisation
 
-_GROWS = frozenset(["append", "appendleft", "add", "insert"])  # what these have changed is not empty
+_GROWS = frozenset(["append", "appendleft", "add", "insert", "heappush"])  # what these have changed is not empty
 
 
 class DecidingReads:
@@ -68,9 +68,11 @@ class DecidingReads:
         location = self._trace.locations[check.location]
         if location.kind is not LocationKind.WHOLE:
             return holds_after(asked.answer, change, location, self._trace.sites[check.site]) is False
-        if self._trace.sites[check.site].operation != Operation.TEST:
+        operation, called = self._trace.sites[check.site].operation, self._guards.called(change.site)
+        if operation == Operation.CALL and isinstance(check.value, int):  # len(items) == 0
+            return called in _GROWS and would_hold(asked.answer, check.value + 1) is False
+        if operation != Operation.TEST:
             return False
-        called = self._guards.called(change.site)
         return (asked.answer == "false" and called in _GROWS) or (asked.answer == "true" and called == "clear")
 
     def _newest(self, before: Synchronisation, sites: Iterable[int]) -> Event | None:

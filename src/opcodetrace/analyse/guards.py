@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from opcodetrace.analyse.made_of import called_name
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.site import Site
 from opcodetrace.trace.source_text import parsed
@@ -136,9 +137,9 @@ class Guards:
         return call is not None and _called(call) in ("create_future", "Future")
 
     def called(self, site: int) -> str | None:
-        """The name of the method that is called at a site."""
+        """The name of the method, or of the function, that is called at a site."""
         call = self._call(site)
-        return call.func.attr if call is not None and isinstance(call.func, ast.Attribute) else None
+        return None if call is None else called_name(call.func)
 
     def is_under_condition(self, site: int, since: int) -> bool:
         """Whether what is done at a site is done under a branch of its function; or, as far as can be told, of another

@@ -57,7 +57,9 @@ def is_nothing_refused(looks: Iterable[tuple[Tree, ast.AST]]) -> bool:
                 continue
             case ast.Assign(targets=[ast.Name(name)]) as assigned:
                 following = tree.following(assigned)
-                return isinstance(following, ast.If) and _is_none(following.test, name) and _raises(tree, following.body)
+                return (
+                    isinstance(following, ast.If) and _is_none(following.test, name) and _raises(tree, following.body)
+                )
             case ast.UnaryOp(op=ast.Not()) as test:
                 choice = next(tree.above(test)).parent
                 return isinstance(choice, ast.If) and choice.test is test and _raises(tree, choice.body)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from opcodetrace.analyse.answers import would_hold
 from opcodetrace.analyse.checks import begins_between
 from opcodetrace.analyse.deciding_reads import DecidingReads
 from opcodetrace.analyse.evidence import Evidence
@@ -27,8 +28,9 @@ from opcodetrace.trace.run import Trace
 from opcodetrace.trace.sync import Act, Primitive
 
 MAX_PAIRS = 64  # of acts by two threads, that are looked at for a wait in the code
+_NEAR = 200  # events before a notification among which the notifier's look is
 MAX_WAITS = 10_000  # that are looked at for what could be stolen
-_TAKES = frozenset(["pop", "popleft", "popitem"])  # methods that raise if there is nothing
+_TAKES = frozenset(["pop", "popleft", "popitem", "heappop"])  # methods that raise if there is nothing
 
 
 class Stolen(NamedTuple):
@@ -104,7 +106,7 @@ class _Search:
 
     @cached_property
     def _histories(self) -> Histories:
-        return Histories(self._events)
+        return self._evidence.checks.histories
 
     @cached_property
     def _hearsay(self) -> Hearsay:
@@ -248,13 +250,29 @@ class _Search:
                 changes = [
                     place
                     for place in self._reads.writes(read.location)
-                    if wait.began < events.seq[place] < wait.ended
-                    and events.thread[place] == notification.first.thread
-                    and self._reads.undoes(events[place], asked, read)
+                    if wait.began < events.seq[place] < wait.ended and events.thread[place] != wait.thread
                 ]
-                if changes:
-                    return _Woken(wait, notification.first.seq, check, changes[-1], act)
+                change = self._told_of(changes, notification, asked, read)
+                if change is not None:
+                    return _Woken(wait, notification.first.seq, check, change, act)
         return None
+
+    def _told_of(self, changes: Sequence[int], notification: SyncOperation, asked: Asked, read: Event) -> int | None:
+        """The change of which a notification tells: one of the notifier's own; or another one, if the notifier had
+        looked itself before it told of it."""
+        events, told = self._events, notification.first
+        undoing = [place for place in changes if self._reads.undoes(events[place], asked, read)]
+        own = [place for place in undoing if events.thread[place] == told.thread]
+        before = [place for place in undoing if events.seq[place] < told.seq]
+        if own or not before:
+            return own[-1] if own else None
+        end = int(np.searchsorted(events.seq, told.seq))
+        near = slice(max(before[-1], end - _NEAR), end)
+        (looks,) = np.nonzero((events.location[near] == read.location) & (events.thread[near] == told.thread))
+        look = near.start + int(looks[-1]) if len(looks) else None
+        if look is None or events.kind[look] != EventKind.READ or not isinstance(events[look].value, int):
+            return None
+        return before[-1] if would_hold(asked.answer, events[look].value) is False else None
 
     def _touches(self, wait: _Wait, check: int, act: int) -> bool:
         """Whether the thread was at the location between check and act, but for the act itself."""
