@@ -105,6 +105,15 @@ POSSIBLE = {
         "if not box.done:\n    box.done = True\n    time.sleep(0)\n    box.free.append(1)\nassert box.free",
         "box.done",
     ),
+    "refused if None is found": (
+        f'{FIRST_THE_FLAG}one = d.get("new")\nif one is None: raise ValueError',
+        "box.done",
+    ),
+    "refused by who asked for it": (
+        f'def find(name): return d.get(name)\n{FIRST_THE_FLAG}one = find("new")\nif not one: raise ValueError',
+        "box.done",
+    ),
+    "refused at once if None is found": (f'{FIRST_THE_FLAG}if not d.get("new"): raise ValueError', "box.done"),
     "refused if it is not there": (f'{FIRST_THE_FLAG}if "new" not in d: raise ValueError', "box.done"),
     "a state": ('if box.state == "new":\n    box.state = "open"\n    d["new"] = make()\nd["new"]', "box.state"),
     "what is shared before it is filled": (
@@ -171,6 +180,16 @@ NONE = {
     ),
     "the look under the lock": (
         'if not box.done:\n    with lock:\n        box.done = True\n        d["new"] = make()\nwith lock: d["new"]',
+        "act()",
+        "act()",
+    ),
+    "not found, and made": (
+        f'{FIRST_THE_FLAG}one = d.get("new")\nif one is None: one = make()',
+        "act()",
+        "act()",
+    ),
+    "refused for another reason": (
+        f'{FIRST_THE_FLAG}one, other = d.get("new"), 1\nif other is None: raise ValueError',
         "act()",
         "act()",
     ),

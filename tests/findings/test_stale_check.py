@@ -61,6 +61,11 @@ kept, ordered = Kept(), Ordered()
 d, box, items, value, ready, limit, lock = {"l": 2}, Box(), [], None, True, 5, threading.Lock()
 box.value, box.count, box.state, box.done = None, 0, "idle", False
 box.items, box.limit, box.spare = [], 1, None
+box.move, box.made, box.moves = Box(), Box(), {"idle": "done"}
+box.move.source, box.move.target, box.made.state = ["idle"], Box(), "idle"
+def can_move(): return box.state in box.move.source
+def refuse():
+    if box.state not in box.move.source: raise ValueError
 missing, other = object(), object()
 checked, changed = [], []  # no thread waits for another one: it only looks
 def wait():
@@ -588,6 +593,8 @@ SILENT = {
 }
 # What both threads do by a check of which more is asked than can be told; the severity, and the location.
 NAME = "threading.current_thread().name"
+MOVE = "CHECK: raise ValueError\nwait()\nbox.state = box.move.target"
+MOVED = "possible", "box.state"
 DONE_BY_BOTH = {
     "the first to use it": ("if box.count == 0: wait()\nbox.count += 1", "happened", "box.count"),
     "the first to use it, by two branches": (
@@ -626,6 +633,11 @@ DONE_BY_BOTH = {
         "possible",
         "d['l']",
     ),
+    "a move from one of some states": (MOVE.replace("CHECK", "if box.state not in box.move.source"), *MOVED),
+    "a move from a state": (MOVE.replace("CHECK", "if box.state != box.made.state"), *MOVED),
+    "a move, by a variable": (MOVE.replace("CHECK", "now = box.state\nif now not in box.move.source"), *MOVED),
+    "a move, by a function": (MOVE.replace("CHECK", "if not can_move()"), *MOVED),
+    "a move that a function refuses": (MOVE.replace("CHECK: raise ValueError", "refuse()"), *MOVED),
     "another state": (f"if box.state.upper() == 'IDLE':\n    wait()\n    box.state = {NAME}", "possible", "box.state"),
 }
 NOT_DONE_BY_BOTH = {
@@ -650,6 +662,10 @@ NOT_DONE_BY_BOTH = {
         '    d["k"] = compile("1 + value", "x", "eval")'
     ),
     "code, if it is missing": 'if "k" not in d:\n    wait()\n    d["k"] = compile("1 + value", "x", "eval")',
+    "a move that may be made again": MOVE.replace(
+        "CHECK: raise ValueError", "if box.state not in box.move.source: print()"
+    ),
+    "a move to where it is": "if box.state != box.made.state: raise ValueError\nwait()\nbox.state = box.made.state",
     "by other instructions": (
         'found = d.get("k")\nif found is None or len(found) < 2:\n    wait()\n'
         f'    if {NAME} == "first": d["k"] = "first"\n    else: d["k"] = "second"'

@@ -15,7 +15,7 @@ HEAD = """
 import threading
 from collections import deque
 cond, gate, both = threading.Condition(), threading.Lock(), threading.Barrier(2)
-items, table, failures = [], {}, []
+items, table, failures, put = [], {}, [], threading.Event()
 def until_waited_for():  # it only looks
     while not cond._waiters: pass
 def run(*works):
@@ -43,6 +43,25 @@ def thief():
 run(waiter, giver, thief)
 print(len(failures))
 """
+# `giver` does not tell of it, `teller` does, and goes on only when `thief` has taken it.
+TOLD = STOLEN.replace(
+    """        cond.notify()
+        both.wait(); both.wait()
+""",
+    """    put.set()
+def teller():
+    put.wait()
+    with cond:
+        NOTIFY
+        both.wait(); both.wait()
+""",
+).replace("run(waiter, giver", "run(waiter, giver, teller")
+
+
+def told(notify: str) -> str:
+    return TOLD.replace("NOTIFY", notify)
+
+
 HAPPENED = {
     "a list": STOLEN,
     "a deque": STOLEN.replace("def waiter", "items = deque()\ndef waiter", 1).replace("pop()", "popleft()"),
@@ -52,6 +71,17 @@ HAPPENED = {
     .replace("IndexError", "KeyError"),
     "a wait with a timeout": STOLEN.replace("if not items: cond.wait()", "if not items:\n            cond.wait(5)"),
     "with an event of its own": STOLEN.replace("cond.notify()", "cond.notify_all()"),
+    "the first one of them": STOLEN.replace("items.pop()", "del items[0]"),
+    "looked at": STOLEN.replace("try: items.pop()", "try: items[0]"),
+    "a heap": STOLEN.replace("def waiter", "from heapq import heappush, heappop\ndef waiter", 1)
+    .replace("items.append(1)", "heappush(items, 1)")
+    .replace("items.pop()", "heappop(items)"),
+    "a length": STOLEN.replace("not items", "len(items) == 0"),
+    "the keys of a dictionary": STOLEN.replace("not items", "not table")
+    .replace("items.append(1)", "table['job'] = 1")
+    .replace("items.pop()", "table.popitem()")
+    .replace("IndexError", "KeyError"),
+    "told by who looked": told("if items: cond.notify()"),
     "taken out one by one": STOLEN.replace("    items.pop()\n    both", "    while items: items.pop()\n    both"),
 }
 # `first` was woken and takes; `gate`, a lock, lets `second` come later in this run, and in no other.
@@ -124,6 +154,7 @@ NONE = {
     "ready for it, if it could": could("if not items: cond.wait()").replace(
         "        items.pop()", "        try: items.pop()\n        except IndexError: pass"
     ),
+    "told without a look": told("cond.notify()"),
     "one that takes": could("if not items: cond.wait()").replace(
         "    with gate: pass\n    take()", "    with gate: pass"
     ),

@@ -392,7 +392,7 @@ class Checks:
     def is_transition(self, found: Checked, act: Event) -> bool:
         """Whether a state was found that is not the one that is written, and the program raises if it finds another:
         who comes second must not do it again."""
-        if not _OF_STATES.match(found.answer) or _same(self._events[found.check], act):
+        if not _OF_STATES.match(found.asked) or _same(self._events[found.check], act):
             return False
         activations = self.called.activations
         done = activations.syntax.of_site(act.site)

@@ -68,6 +68,8 @@ class DecidingReads:
         location = self._trace.locations[check.location]
         if location.kind is not LocationKind.WHOLE:
             return holds_after(asked.answer, change, location, self._trace.sites[check.site]) is False
+        if change.location != check.location:  # one of its items
+            return asked.answer == "false" and change.kind == EventKind.WRITE
         operation, called = self._trace.sites[check.site].operation, self._guards.called(change.site)
         if operation == Operation.CALL and isinstance(check.value, int):  # len(items) == 0
             return called in _GROWS and would_hold(asked.answer, check.value + 1) is False

@@ -279,6 +279,8 @@ class EarlyFlags:
         match None if found is None else _looked_at(found[1]):
             case ast.Subscript(ast.Name(name) as node) | ast.Compare(comparators=[ast.Name(name) as node]):
                 pass
+            case ast.Call(ast.Attribute(ast.Name(name) as node)):
+                pass
             case ast.Name(name) as node:
                 pass
             case _:

@@ -11,9 +11,10 @@ import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.analyse.answers import would_hold
 from opcodetrace.analyse.checks import begins_between
@@ -24,8 +25,11 @@ from opcodetrace.analyse.happens_before import SyncOperation
 from opcodetrace.analyse.histories import Histories
 from opcodetrace.analyse.pasts import Hearsay
 from opcodetrace.trace.event import Event, EventKind
+from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.sync import Act, Primitive
+
+Array = npt.NDArray[Any]
 
 MAX_PAIRS = 64  # of acts by two threads, that are looked at for a wait in the code
 _NEAR = 200  # events before a notification among which the notifier's look is
@@ -97,6 +101,7 @@ class _Search:
         self._events = trace.events
         self._guards = Guards(trace)
         self._handlers = evidence.handlers
+        self._locations: dict[int, Array] = {}  # by container
         self._waits = list(self._waits_under_an_if())
         self._of_thread: defaultdict[int, list[_Wait]] = defaultdict(list)
         for each in self._waits:
@@ -249,8 +254,8 @@ class _Search:
                     continue
                 changes = [
                     place
-                    for place in self._reads.writes(read.location)
-                    if wait.began < events.seq[place] < wait.ended and events.thread[place] != wait.thread
+                    for place in self._changes(read.location, wait.began, wait.ended)
+                    if events.thread[place] != wait.thread
                 ]
                 change = self._told_of(changes, notification, asked, read)
                 if change is not None:
@@ -286,9 +291,26 @@ class _Search:
         return True
 
     def _others(self, woken: _Woken, act: int) -> list[int]:
-        """The writes after the one by which there was something, the latest first."""
-        before = self._histories.before(act)
-        return [place for place in before if place > woken.change and self._events.kind[place] != EventKind.READ]
+        """The changes after the one by which there was something, the latest first."""
+        began, ended = (int(self._events.seq[place]) for place in (woken.change, act))
+        return self._changes(int(self._events.location[act]), began, ended)[::-1]
+
+    def _changes(self, location: int, after: int, before: int) -> list[int]:
+        """Of a location between two seqs; of a container as a whole, those of its items, too."""
+        events, resized = self._events, self._trace.resized
+        between = slice(*np.searchsorted(events.seq, (after + 1, before)).tolist())
+        its = events.location[between] == location
+        if self._trace.locations[location].kind is LocationKind.WHOLE and resized is not None:
+            its |= np.isin(events.location[between], self._within(int(resized.containers[location])))
+        found: list[int] = (between.start + np.flatnonzero(its & (events.kind[between] != EventKind.READ))).tolist()
+        return found
+
+    def _within(self, container: int) -> Array:
+        """The locations of a container."""
+        if container not in self._locations:
+            assert self._trace.resized is not None
+            self._locations[container] = np.flatnonzero(self._trace.resized.containers == container)
+        return self._locations[container]
 
     def _gives(self, woken: _Woken, place: int) -> bool:
         """Whether a write undid what the check had found."""
