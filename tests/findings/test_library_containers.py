@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.findings.forms import Told, all_told_of
@@ -120,6 +122,10 @@ SILENT = {
     "gone over before": (MORE.replace("VIEW", "items").replace("met()", "pass") + "\nmet()", "d['z'] = 1"),
     "kept by another": (WEAK + "weak['a'] = x = Value()\nmet()\nweak['a'].seen", "weak.get('a')"),
 }
+# Up to 3.11 a cached property has a lock, in which the second thread would wait for the first.
+CACHED = ("cached", "the same value", "the same value, kept") if sys.version_info < (3, 12) else ()
+FOUND = {name: each for name, each in FOUND.items() if name not in CACHED}
+SILENT = {name: each for name, each in SILENT.items() if name not in CACHED}
 
 
 def program(first: str, second: str) -> str:

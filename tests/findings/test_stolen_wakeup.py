@@ -58,7 +58,7 @@ def teller():
 ).replace("run(waiter, giver", "run(waiter, giver, teller")
 
 
-def told(notify: str) -> str:
+def told_by(notify: str) -> str:
     return TOLD.replace("NOTIFY", notify)
 
 
@@ -81,7 +81,7 @@ HAPPENED = {
     .replace("items.append(1)", "table['job'] = 1")
     .replace("items.pop()", "table.popitem()")
     .replace("IndexError", "KeyError"),
-    "told by who looked": told("if items: cond.notify()"),
+    "told by who looked": told_by("if items: cond.notify()"),
     "taken out one by one": STOLEN.replace("    items.pop()\n    both", "    while items: items.pop()\n    both"),
 }
 # `first` was woken and takes; `gate`, a lock, lets `second` come later in this run, and in no other.
@@ -154,7 +154,7 @@ NONE = {
     "ready for it, if it could": could("if not items: cond.wait()").replace(
         "        items.pop()", "        try: items.pop()\n        except IndexError: pass"
     ),
-    "told without a look": told("cond.notify()"),
+    "told without a look": told_by("cond.notify()"),
     "one that takes": could("if not items: cond.wait()").replace(
         "    with gate: pass\n    take()", "    with gate: pass"
     ),

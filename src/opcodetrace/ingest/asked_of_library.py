@@ -6,8 +6,10 @@ the program asks for them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.shared_accesses import Kept
@@ -16,6 +18,8 @@ from opcodetrace.spool.layout import NO_SITE
 from opcodetrace.trace.library import is_of_container
 from opcodetrace.trace.run import AskedFor
 from opcodetrace.trace.site import Code, Operation, Site, SourceFile
+
+Array = npt.NDArray[Any]
 
 _DEEPEST = 8  # functions of the library that call each other
 _MARKERS = (Operation.ENTER, Operation.DEFINE)
@@ -32,19 +36,15 @@ def asked_of_library(
     (which,) = np.nonzero(within[table.code[table.indexes(kept.site_ids)]])
     activations = calls.activation(kept, which)
     search = _Search(calls, table, codes, within)
-    asked = {each: search.asking(each) for each in np.unique(activations).tolist()}
-    found = [
-        (access, *at) for access, each in zip(which.tolist(), activations.tolist(), strict=True) if (at := asked[each])
-    ]
-    accesses, sites, frames = (
-        (np.array(column) for column in zip(*found, strict=True)) if found else (np.empty(0, int),) * 3
-    )
-    numbers = kept.frames.of(frames.astype(np.uint64))
-    return AskedFor(kept.seqs[accesses], sites.astype(np.uint32), numbers)
+    distinct, places = np.unique(activations, return_inverse=True)
+    asked = np.array([search.asking(each) or (NO_SITE, 0) for each in distinct.tolist()], np.uint64).reshape(-1, 2)
+    sites, frames = asked[places].T
+    known = sites != NO_SITE
+    return AskedFor(kept.seqs[which[known]], sites[known].astype(np.uint32), kept.frames.of(frames[known]))
 
 
 class _Search:
-    def __init__(self, calls: CallStructure, table: SiteTable, codes: Sequence[Code], within: np.ndarray) -> None:
+    def __init__(self, calls: CallStructure, table: SiteTable, codes: Sequence[Code], within: Array) -> None:
         self._calls = calls
         self._table = table
         self._codes = codes

@@ -18,6 +18,7 @@ from opcodetrace.errors import place_of
 from opcodetrace.rewrite.cache import read_file
 from opcodetrace.rewrite.module_weaver import ModuleWeaver
 from opcodetrace.trace.library import CONTAINERS, is_of_container
+from opcodetrace.trace.site import EXCLUDED
 
 _ABSTRACT = "collections.abc"  # as it calls itself; it is known by another name from the start
 _IMPORTED_AS = {_ABSTRACT: "_collections_abc"}
@@ -46,10 +47,13 @@ class LibraryContainers:
         """Weaves those whose names are in this code or in what is nested in it. Never raises."""
         for module in modules_named_in(code):
             with self._lock:
-                if module in self._known or self._is_excluded(module):
+                if module in self._known:
                     continue
                 self._known |= {module}
                 found = imported(module)
+                if self._is_excluded(module):
+                    self._weaver.leave(module, EXCLUDED)
+                    continue
                 if found is None:
                     self._awaited |= {module}
             if found is not None:
@@ -63,7 +67,10 @@ class LibraryContainers:
         return CONTAINERS[module] if module in self._awaited else ()
 
     def _weave(self, name: str, module: ModuleType) -> None:
-        file, spec = module.__dict__["__file__"], module.__dict__["__spec__"]
+        file, spec = module.__dict__.get("__file__"), module.__dict__.get("__spec__")
+        if file is None or spec is None:
+            self._weaver.leave(name, "the file that it was made from is not known")
+            return
         code: CodeType = spec.loader.get_code(spec.name)
         shown = code.co_filename  # <frozen _collections_abc>, which a woven module that was kept is not shown as
         woven = self._weaver.weave_file(code, file, name, read_file(file), only=CONTAINERS[name])
