@@ -4,7 +4,7 @@ PYTHON ?= python
 C_FILES = $(wildcard src/opcodetrace/*/*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help build test faults lint format docs gold bench
+.PHONY: help build test library faults lint format docs gold bench
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ build: ## the C extension anew, in place
 
 test: ## the suite; TESTS="tests/probe -x" for a part of it
 	$(PYTHON) -m pytest $(TESTS)
+
+library: ## what CPython's own library and its tests say of the weaver: minutes, and no part of `make test`
+	$(PYTHON) -m pytest -m library tests/fidelity
 
 faults: ## reliability trials, drawn at random; FAULTS="--trials 500 --seed 7" for others
 	$(PYTHON) -m tests.faults $(FAULTS)

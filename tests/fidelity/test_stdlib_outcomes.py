@@ -6,7 +6,7 @@ from tests.fidelity import stdlib_outcomes
 from tests.fidelity.stdlib_outcomes import compare
 
 
-@pytest.mark.slow
+@pytest.mark.library
 def test_cpythons_own_tests_have_the_same_outcomes() -> None:
     comparison = compare("test_contextlib", "test_descr")
     assert comparison.passed > 200
@@ -15,7 +15,7 @@ def test_cpythons_own_tests_have_the_same_outcomes() -> None:
     assert comparison.unwoven == []
 
 
-@pytest.mark.slow
+@pytest.mark.library
 def test_those_of_what_threads_wait_by_too() -> None:
     comparison = compare("test_sched", "test_thread", way="described")
     assert comparison.passed > 30

@@ -35,7 +35,7 @@ threading typing weakref
 """.split()  # noqa: SIM905
 
 
-@pytest.mark.slow
+@pytest.mark.library
 @pytest.mark.filterwarnings("ignore")
 def test_every_code_object_of_the_library_is_woven() -> None:
     described: list[Message] = []
@@ -51,7 +51,7 @@ def test_every_code_object_of_the_library_is_woven() -> None:
     assert len(codes) > AT_LEAST["code objects"]
 
 
-@pytest.mark.slow
+@pytest.mark.library
 @pytest.mark.filterwarnings("ignore")
 def test_every_function_of_the_library_has_data_flow() -> None:
     """The library, and those of its tests that try what the language can do."""
@@ -76,6 +76,7 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
             yield from _nested(constant)
 
 
+@pytest.mark.library
 def test_the_woven_library_can_be_imported(tmp_path: Path) -> None:
     runner = Path(__file__).with_name("woven_library.py")
     command = [sys.executable, str(runner), "woven", str(tmp_path), "import", *IMPORTED[HALF]]
