@@ -2,7 +2,7 @@
 
 requires: automaton==3.5.0
 include: automaton
-expect: stale check
+expect: stale check, lost update
 at: automaton/machines.py:FiniteMachine.process_event, automaton/machines.py:FiniteMachine._pre_process_event
 """
 

@@ -3,7 +3,7 @@
 requires: cachettl==1.0.4
 include: cachettl
 expect: failed access, stale check
-at: cachettl/cachettl.py:async_cachettl
+at: cachettl/cachettl.py
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 requires: chess==1.11.2
 include: chess
-expect: lost update, unrepeatable read, failed access, overwritten before read, stale check
+expect: lost update, unrepeatable read, failed access, overwritten before read, stale check, unguarded update
 at: chess/__init__.py:Board._algebraic, chess/__init__.py:Board._algebraic_and_push, chess/__init__.py:Board.push
 """
 

@@ -2,7 +2,7 @@
 
 requires: delayedqueue==1.0.0
 include: delayedqueue
-expect: failed access, stale check
+expect: failed access, stale check, stolen wake-up
 at: delayedqueue/delayedqueue.py:DelayedQueue.get
 """
 

@@ -2,7 +2,7 @@
 
 requires: sortedcollections==2.1.0, sortedcontainers==2.4.0
 include: sortedcollections, sortedcontainers
-expect: failed access, stale check, overwritten before read
+expect: failed access, stale check, overwritten before read, unguarded check
 at: sortedcollections/recipes.py:ValueSortedDict.__setitem__
 """
 
