@@ -42,6 +42,7 @@ class LibraryContainers:
         self._lock = allocate_lock()  # modules are imported by several threads
         self._known: frozenset[str] = frozenset()
         self._awaited: frozenset[str] = frozenset()
+        self._replaced: tuple[CodeType, ...] = ()
 
     def weave_named_in(self, code: CodeType) -> None:
         """Weaves those whose names are in this code or in what is nested in it. Never raises."""
@@ -79,6 +80,7 @@ class LibraryContainers:
         for function in container_functions(name, module):
             before, after = codes.get(function.__code__.co_qualname, (None, None))
             if after is not None and function.__code__ == before:
+                self._replaced += (function.__code__,)  # another thread may be about to run it
                 function.__code__ = after
 
 
