@@ -38,6 +38,7 @@ def test_accesses_are_where_the_program_asks(named: str, record: Callable[..., R
     asked = [lines.index("store = Store(a=1)") + 1, lines.index('    store["a"] += 1') + 1]
     assert recording.query(PLACES) == [(str(script), line) for line in asked]
     assert recording.query("SELECT name FROM modules") == [("__main__",)]
+    assert recording.query("SELECT functions FROM runs") == [(3,)]  # add, and the bodies of class and module
 
 
 def test_excluded(record: Callable[..., Recording], tmp_path: Path) -> None:

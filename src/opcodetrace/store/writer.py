@@ -17,9 +17,10 @@ from opcodetrace.store.stored_value import MAX_INTEGER, storable, to_sql
 from opcodetrace.store.trace_file import MAX_SOURCE, Damage, told
 from opcodetrace.trace.execution import Outcome, RunInfo
 from opcodetrace.trace.finding import Findings
+from opcodetrace.trace.library import is_of_container
 from opcodetrace.trace.protection import LocationProtection
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import Followed
+from opcodetrace.trace.site import Code, Followed
 
 _plain = str.__str__  # of an enum's member: SQLite's binding would look for an adapter
 DOCUMENTS = frozenset({"argv", "notes", "merged"})  # JSON, which is ASCII and cannot be cut
@@ -325,7 +326,7 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
         "last": trace.last,
         "let_go": trace.let_go,
         "births": trace.births,
-        "functions": sum(code.unwoven is None for code in trace.codes),
+        "functions": sum(code.unwoven is None for code in _of_program(trace)),
         "notes": json.dumps([*trace.notes, *_sources_left_out(trace)]),
         "children": trace.children,
         "inferred_functions": sum(code.unwoven is None and code.flow != Followed.FULL for code in trace.codes),
@@ -339,3 +340,9 @@ def _run_row(info: RunInfo, outcome: Outcome, trace: Trace, findings: Findings) 
 def _signed(number: int) -> int:
     """An unsigned 64-bit number as SQLite can store it."""
     return number - (1 << 64) if number > MAX_INTEGER else number
+
+
+def _of_program(trace: Trace) -> Iterator[Code]:
+    """Without those of the library's containers."""
+    module_of = {file.id: file.module for file in trace.files}
+    return (code for code in trace.codes if not is_of_container(module_of.get(code.file, ""), code.function))
