@@ -20,7 +20,7 @@ class Store(UserDict):
 store = Store(a=1)
 def add():
     store["a"] += 1
-threads = [threading.Thread(target=add) for _ in range(2)]
+threads = [threading.Thread(target=add), threading.Thread(target=add)]
 for each in threads: each.start()
 for each in threads: each.join()
 """
