@@ -48,6 +48,10 @@ class Store:
         try: self.d[key]
         except KeyError: return False
         return self.opened
+    def fresh_item(self, key):
+        if key not in self.d: raise KeyError(key)
+        if time.time() > self.count: raise KeyError(key)
+        return self.d[key]
     def is_any(self, key):
         try: self.d[key]
         except KeyError: self.count = 0
@@ -371,6 +375,10 @@ SILENT = {  # of either kind
     ),
     "there, and too old, or what another instruction stored": (
         "if not store.is_fresh('k'):\n    wait()\n    store.add('k')",
+        ADDED,
+    ),
+    "refused as missing, or as old": (
+        "try: store.fresh_item('k')\nexcept KeyError:\n    wait()\n    store.add('k')",
         ADDED,
     ),
     "not there, and true in any case": ("if store.is_any('k'):\n    wait()\n    store.add('k')", "store.add('k')"),

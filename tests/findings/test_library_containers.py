@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.findings.forms import Told, all_told_of
+from tests.recording import Recording
 from tests.truth.published_shapes import PRELUDE, SIGNALS
 
 # The second thread comes in `met`; nothing of that is recorded.
@@ -49,7 +52,8 @@ class Lazy:
     def number(self):
         met()
         return len(self.name)
-d, own, refusing, names, weak, lazy, counter = Store(), Own(), Refusing(), UserList(), None, Lazy(), Counter(a=1)
+d, own, refusing = Store(), Own(), Refusing()
+names, weak, lazy, counter = UserList(), None, Lazy(), Counter(a=1)
 stack, lock, done, errors, once, kept = Stack(), Lock(), Event(), [], iter([1]), []
 def met():
     if next(once, None):
@@ -154,3 +158,15 @@ def test_what_went_wrong(name: str, told: dict[str, Told]) -> None:
 @pytest.mark.parametrize("name", SILENT)
 def test_nothing(name: str, told: dict[str, Told]) -> None:
     assert [each for each in told[f"silent: {name}"].findings if each[1] == "happened"] == []
+
+
+def test_what_is_made_if_it_is_missing_did_not_fail(record: Callable[..., Recording], tmp_path: Path) -> None:
+    (tmp_path / "signals.py").write_text(SIGNALS)
+    text = program("d['a'] = 1\nmet()\nkept.append(d['a'])", "del d['a']")
+    missing = "class Store(UserDict):\n    def __missing__(self, key): return 0\n"
+    script = tmp_path / "script.py"
+    script.write_text(text.replace("class Store(UserDict): pass\n", missing))
+    recording = record("-q", "--exclude", "signals", script)
+    assert recording.stdout == "0\n"
+    assert recording.query("SELECT raised FROM accesses WHERE raised IS NOT NULL") == []
+    assert recording.query("SELECT kind FROM findings WHERE severity = 'happened'") == []

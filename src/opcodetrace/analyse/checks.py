@@ -482,7 +482,7 @@ def acted_on_a_stale_check(
             return checks.decides_more(check.site, act.site) and not holds_after(
                 answer, change, location, trace.sites[check.site]
             )
-        if _same(change, act) and checks.is_transition(found, act):
+        if _same(change, act) and change.site == act.site and checks.is_transition(found, act):
             return None
         if _same(change, act) and (_is_made(trace, act) or (is_far and change.site != act.site)):
             place = int(np.searchsorted(events.seq, act.seq))

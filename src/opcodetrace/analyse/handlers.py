@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from opcodetrace.analyse.made_of import Function, called_name
 from opcodetrace.trace.run import Trace
 from opcodetrace.trace.source_text import parsed
 
@@ -18,7 +19,6 @@ _ANYTHING = BaseException.__name__
 _ANY = (Exception.__name__, _ANYTHING)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _OF_ERRORS = re.compile("error|fail|exception|print_exc|crash", re.IGNORECASE)
 
 
@@ -113,7 +113,7 @@ class Handlers:
                 for each in nodes
                 if isinstance(each, ast.Call) and each.lineno <= line <= (each.end_lineno or each.lineno)
             ]
-        calls = [each for each in self._calls[caller] if _called(each) == default.function]
+        calls = [each for each in self._calls[caller] if called_name(each.func) == default.function]
         return len(calls) == 1 and not default.is_given_by(calls[0])
 
     def _around(self, file: int, line: int | None) -> list[_Part]:
@@ -128,11 +128,11 @@ class Handlers:
 def _parts(nodes: Iterable[ast.AST]) -> Iterator[_Part]:
     yield _Part(1, sys.maxsize, None)
     # and the loop and the function that each is in
-    pending: list[tuple[ast.AST, ast.AST | None, _Function | None]] = [(node, None, None) for node in nodes]
+    pending: list[tuple[ast.AST, ast.AST | None, Function | None]] = [(node, None, None) for node in nodes]
     while pending:
         node, loop, function = pending.pop()
         inner = node if isinstance(node, _LOOPS) else None if isinstance(node, _SCOPES) else loop
-        within = node if isinstance(node, _Function) else None if isinstance(node, _SCOPES) else function
+        within = node if isinstance(node, Function) else None if isinstance(node, _SCOPES) else function
         pending += ((each, inner, within) for each in ast.iter_child_nodes(node))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield _Part(node.lineno, node.end_lineno or node.lineno, None)
@@ -208,20 +208,13 @@ def _raises(handler: ast.ExceptHandler) -> str | None:
     return None
 
 
-def _asked_for(handler: ast.ExceptHandler, function: _Function | None) -> _Default | None:
+def _asked_for(handler: ast.ExceptHandler, function: Function | None) -> _Default | None:
     """See `_Handler.unless_given`."""
     match handler.body[0]:
         case ast.If(ast.Compare(ast.Name(name), [ast.Is()], [_]), [ast.Raise(exc=None)]) if function is not None:
             names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
             if name in names[1:] and names[0] == "self":
                 return _Default(function.name, name, names.index(name))
-    return None
-
-
-def _called(call: ast.Call) -> str | None:
-    match call.func:
-        case ast.Attribute(attr=name) | ast.Name(id=name):
-            return name
     return None
 
 

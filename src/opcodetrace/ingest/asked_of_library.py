@@ -17,7 +17,7 @@ from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.spool.layout import NO_SITE
 from opcodetrace.trace.library import is_of_container
 from opcodetrace.trace.run import AskedFor
-from opcodetrace.trace.site import Code, Operation, Site, SourceFile
+from opcodetrace.trace.site import Code, Operation, SourceFile
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +49,6 @@ class _Search:
         self._table = table
         self._codes = codes
         self._within = within
-        self._sites: dict[tuple[int, int], Site | None] = {}
 
     def asking(self, activation: int) -> tuple[int, int] | None:
         """The site that led to an activation, in code that is none of the library's, and the address of its frame."""
@@ -60,17 +59,9 @@ class _Search:
                 return None
             code = int(self._table.code[min(int(records["site"][parent]), self._table.unknown)])
             if not self._within[code]:
-                site = self._site(code, int(records["key"][activation]) & NO_SITE)
+                woven = int(records["key"][activation]) & NO_SITE
+                there = () if code < 0 else self._table.sites_at(self._codes[code], woven)
+                site = next((each for each in there if each.operation not in _MARKERS), None)
                 return None if site is None else (site.id, int(records["frame"][parent]))
             activation = parent
         return None
-
-    def _site(self, caller: int, woven: int) -> Site | None:
-        """The one at an instruction of a code, by where that lies when woven."""
-        if (caller, woven) not in self._sites:
-            code = None if caller < 0 else self._codes[caller]
-            offset = None if code is None else self._table.original_offset(code, woven)
-            there = () if code is None or offset is None else code.sites
-            at = (each for each in there if each.offset == offset and each.operation not in _MARKERS)
-            self._sites[caller, woven] = next(at, None)
-        return self._sites[caller, woven]

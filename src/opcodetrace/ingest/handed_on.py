@@ -18,7 +18,7 @@ from opcodetrace.ingest.shared_accesses import Kept
 from opcodetrace.ingest.site_table import ATTRIBUTE, SiteTable
 from opcodetrace.spool.layout import NO_SITE, Tag
 from opcodetrace.trace.event import EventKind
-from opcodetrace.trace.site import Code, Site
+from opcodetrace.trace.site import Code
 
 Array = npt.NDArray[Any]
 
@@ -90,7 +90,6 @@ class _Ways:
         names = [code.function.rpartition(".")[2] for code in codes]
         self._operations = [*(_SERVES.get(name, "") for name in names), ""]  # by place; the last is of unknown codes
         self._serving = np.array([operation != "" for operation in self._operations])
-        self._sites: dict[tuple[int, int], Site | None] = {}
 
     def any(self) -> bool:
         return bool(self._serving.any()) and len(self._calls.seqs) > 0
@@ -108,7 +107,9 @@ class _Ways:
             parent = int(parents[activation]) if activation >= 0 else -1
             if parent < 0 or self._operation(activation) != operation:
                 return None
-            site = self._site(self._code(parent), int(records["key"][activation]) & NO_SITE)
+            code, woven = self._code(parent), int(records["key"][activation]) & NO_SITE
+            there = () if code < 0 else self._table.sites_at(self._codes[code], woven)
+            site = next((each for each in there if each.operation in _MAKES), None)
             if site is not None and site.operation == operation:
                 return _Asked(site.id, operation, int(records["frame"][parent]))
             activation = parent
@@ -119,11 +120,3 @@ class _Ways:
 
     def _operation(self, activation: int) -> str:
         return self._operations[self._code(activation)] if activation >= 0 else ""
-
-    def _site(self, caller: int, woven: int) -> Site | None:
-        """The one at an instruction of a code, by where that lies when woven."""
-        if (caller, woven) not in self._sites:
-            offset = None if caller < 0 else self._table.original_offset(self._codes[caller], woven)
-            at = (each for each in self._codes[caller].sites if each.offset == offset and each.operation in _MAKES)
-            self._sites[caller, woven] = None if offset is None else next(at, None)
-        return self._sites[caller, woven]

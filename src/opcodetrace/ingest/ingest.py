@@ -18,7 +18,7 @@ from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.handed_on import HandedOn, hand_on
 from opcodetrace.ingest.identity import Births
 from opcodetrace.ingest.labels import Labels, Unlabelled
-from opcodetrace.ingest.refused_lookups import as_failed, as_lookups, refused
+from opcodetrace.ingest.refused_lookups import RefusedLookups, as_failed
 from opcodetrace.ingest.resized import resized
 from opcodetrace.ingest.row_hash import FIRST_SALT, mixed_hash
 from opcodetrace.ingest.shared_accesses import CHUNK, Kept, restructured, shared_accesses, with_more
@@ -62,8 +62,9 @@ def ingest(
     """Read a spool's window. Accesses that no two threads share, or that nothing wrote, are counted and left out unless
     `keep_all`. `max_records` is the limit that the user set, if any: it tells why a recording stopped. Only the `last`
     so many records count, if that is given. `needs`: what is kept besides."""
-    files = list(files)
-    codes = list(as_lookups(codes, files))
+    files, codes = list(files), list(codes)
+    lookups = RefusedLookups(codes, files)
+    codes = lookups.as_lookups(codes)
     spool = SpooledRecords.open(window, last)
     seen = survey(spool)
     interned = Interned(seen)
@@ -81,7 +82,7 @@ def ingest(
     calls = CallStructure.of(spool, seen, kept, sites, codes)
     handed_on = hand_on(kept, calls, sites, codes)
     asked_for = asked_of_library(kept, calls, sites, codes, files)
-    refusals = refused(kept, calls, sites, codes)
+    refusals = lookups.of(kept, calls)
     changes = failed.changes(spool, kept)
     locations = _locations(kept, _shown_sites(kept, asked_for), sites, interned, labels, certain=births_seen)
     free_threaded = bool(spool.flags & HeaderFlag.FREE_THREADED)

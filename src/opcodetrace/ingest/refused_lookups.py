@@ -1,10 +1,12 @@
 """Lookups that a container of the library refuses by itself: `UserDict.__getitem__` asks whether the key is there, and
 raises KeyError if not (Lib/collections/__init__.py). So the question is one access with the read after it, and fails if
-there is none."""
+there is none.
+
+Not in a program with a `__missing__`, which such a function calls before it raises."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,6 @@ import numpy.typing as npt
 
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.shared_accesses import Kept
-from opcodetrace.ingest.site_table import SiteTable
 from opcodetrace.trace.event import Raised
 from opcodetrace.trace.events import Events, ValueTag
 from opcodetrace.trace.site import Answer, Asked, Code, Operation, SourceFile
@@ -25,36 +26,34 @@ _RAISES = "raises"  # as `Test.answer`
 _REFUSAL = Raised(KeyError.__name__)
 
 
-def as_lookups(codes: Iterable[Code], files: Iterable[SourceFile]) -> Iterator[Code]:
-    """The codes. Of such a function, its own check is none, and its result says what the lookup found."""
-    of_library = {file.id for file in files if file.module == _MODULE}
-    for code in codes:
-        asked, read = _sites(code) if code.file in of_library and code.function == _FUNCTION else (None, None)
-        if asked is None or read is None:
-            yield code
-            continue
-        yield code._replace(
-            sites=tuple(site._replace(tests=()) for site in code.sites),
-            decisions=(),
-            answers=(Answer("", Asked(read, "", "")), Answer(_RAISES, Asked(asked, _RAISES, ""))),
+class RefusedLookups:
+    """Those of a run; none, if nothing of the kind was woven."""
+
+    def __init__(self, codes: Sequence[Code], files: Iterable[SourceFile]) -> None:
+        of_library = {file.id for file in files if file.module == _MODULE}
+        makes_it = any(code.function.rpartition(".")[2] == "__missing__" for code in codes)
+        self._codes = [
+            code for code in codes if code.file in of_library and code.function == _FUNCTION and not makes_it
+        ]
+
+    def as_lookups(self, codes: Iterable[Code]) -> list[Code]:
+        """The codes. Of such a function, its own check is none, and its result says what the lookup found."""
+        numbers = {code.id for code in self._codes}
+        return [_as_lookup(code) if code.id in numbers else code for code in codes]
+
+    def of(self, kept: Kept, calls: CallStructure) -> Array:
+        """The seqs of the questions that found nothing."""
+        questions, reads = (
+            [site.id for code in self._codes for site in code.sites if site.operation == operation]
+            for operation in (Operation.CONTAINS, Operation.LOAD_SUBSCR)
         )
-
-
-def refused(kept: Kept, calls: CallStructure, table: SiteTable, codes: Iterable[Code]) -> Array:
-    """The seqs of the questions that found nothing."""
-    for code in codes:
-        if code.function == _FUNCTION and any(answer.asked.answer == _RAISES for answer in code.answers):
-            ids = [site.id for site in code.sites if site.operation in (Operation.CONTAINS, Operation.LOAD_SUBSCR)]
-            (which,) = np.nonzero(np.isin(kept.site_ids, ids))
-            activations = calls.activation(kept, which)
-            order = np.lexsort((kept.seqs[which], activations))
-            activations, which = activations[order], which[order]
-            goes_on = np.r_[activations[1:] == activations[:-1], False]
-            asks = np.isin(
-                kept.site_ids[which], [site.id for site in code.sites if site.operation == Operation.CONTAINS]
-            )
-            return np.sort(kept.seqs[which[asks & ~goes_on & (activations >= 0)]])
-    return np.empty(0, np.int64)
+        if not questions:
+            return np.empty(0, np.int64)
+        asked, found = (np.flatnonzero(np.isin(kept.site_ids, sites)) for sites in (questions, reads))
+        activations = calls.activation(kept, asked)
+        refused = (activations >= 0) & ~np.isin(activations, calls.activation(kept, found))
+        seqs: Array = kept.seqs[asked[refused]]
+        return seqs
 
 
 def as_failed(events: Events, seqs: Array) -> Events:
@@ -70,7 +69,11 @@ def as_failed(events: Events, seqs: Array) -> Events:
     return replace(events, tag=tag, word=word, others=others)
 
 
-def _sites(code: Code) -> tuple[int | None, int | None]:
-    """The offsets of the question and of the read."""
+def _as_lookup(code: Code) -> Code:
     offsets = {site.operation: site.offset for site in code.sites}
-    return offsets.get(Operation.CONTAINS), offsets.get(Operation.LOAD_SUBSCR)
+    asked, read = offsets[Operation.CONTAINS], offsets[Operation.LOAD_SUBSCR]
+    return code._replace(
+        sites=tuple(site._replace(tests=()) for site in code.sites),
+        decisions=(),
+        answers=(Answer("", Asked(read, "", "")), Answer(_RAISES, Asked(asked, _RAISES, ""))),
+    )

@@ -47,6 +47,7 @@ class SiteTable:
         self.sites: dict[int, Site] = {}
         self.codes: dict[int, Code] = {}
         self._offsets: dict[int, dict[int, int]] = {}  # of a code object's instructions, by where they lie when woven
+        self._at: dict[tuple[int, int | None], tuple[Site, ...]] = {}  # by code object and offset
         for code in codes:
             for site in code.sites:
                 self.sites[site.id] = site
@@ -72,6 +73,14 @@ class SiteTable:
     def indexes(self, ids: Array) -> Array:
         """Site ids as places in the arrays."""
         return np.minimum(ids, self.unknown).astype(np.intp)
+
+    def sites_at(self, code: Code, woven_offset: int) -> tuple[Site, ...]:
+        """Those of an instruction, by where it lies in the woven code."""
+        offset = self.original_offset(code, woven_offset)
+        if (code.id, offset) not in self._at:
+            there = () if offset is None else code.sites
+            self._at[code.id, offset] = tuple(each for each in there if each.offset == offset)
+        return self._at[code.id, offset]
 
     def original_offset(self, code: Code, woven_offset: int) -> int | None:
         """Where the instruction lies in the code as it was before it was woven."""

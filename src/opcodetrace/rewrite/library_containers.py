@@ -10,7 +10,7 @@ from __future__ import annotations
 import _imp
 import sys
 from _thread import allocate_lock
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -25,7 +25,7 @@ _IMPORTED_AS = {_ABSTRACT: "_collections_abc"}
 # By the name that a program says: whose functions it then runs.
 _NAMED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Mapping", "MutableMapping", "MutableSet", "MutableSequence"), (_ABSTRACT,)),
-    **dict.fromkeys(("UserDict", "UserList", "ChainMap"), ("collections", _ABSTRACT)),
+    **dict.fromkeys(("UserDict", "UserList"), ("collections", _ABSTRACT)),
     "Counter": ("collections",),
     "cached_property": ("functools",),
     **dict.fromkeys(("WeakValueDictionary", "WeakKeyDictionary"), ("weakref", _ABSTRACT)),
@@ -45,7 +45,8 @@ class LibraryContainers:
         self._replaced: tuple[CodeType, ...] = ()
 
     def weave_named_in(self, code: CodeType) -> None:
-        """Weaves those whose names are in this code or in what is nested in it. Never raises."""
+        """Weaves those whose names are in this code or in what is nested in it. Raises only what it
+        raises to tell of one that is left."""
         for module in modules_named_in(code):
             with self._lock:
                 if module in self._known:
@@ -111,7 +112,7 @@ def _names(code: CodeType) -> set[str]:
     return names
 
 
-def _pairs(one: CodeType, other: CodeType) -> Iterable[tuple[CodeType, CodeType]]:
+def _pairs(one: CodeType, other: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
     """What is nested in two codes of the same make."""
     for before, after in zip(one.co_consts, other.co_consts, strict=False):
         if isinstance(before, CodeType) and isinstance(after, CodeType):

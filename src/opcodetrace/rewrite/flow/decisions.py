@@ -99,8 +99,7 @@ class Decisions:
             for index in self._failing()
             if (callee := self._callee(index)) is not None
         }
-        for index in self._raising():
-            found |= {Result("raises", each) for each in self.deciding(index) if each.answer in _FOUND}
+        found |= {Result("raises", each) for each in self._always(self._raising()) if each.answer in _FOUND}
         returns = self._returning()
         for index in returns:
             value = self._plain(run.returns[index]) if index in run.returns else None
@@ -412,10 +411,13 @@ class Decisions:
         )
         if not may_raise or not returns:
             return []
-        asked = [self.deciding(index) for index in returns]
-        alike = frozenset.intersection(*(frozenset(map(self._meaning, each)) for each in asked))
-        said = {one for each in asked for one in each if self._meaning(one) in alike}
-        return sorted(said, key=lambda each: each.at)[-_MOST_ASKED:]
+        return sorted(self._always(returns), key=lambda each: each.at)[-_MOST_ASKED:]
+
+    def _always(self, places: list[int]) -> set[Question]:
+        """What was answered at whichever of the places control came to."""
+        asked = [self.deciding(index) for index in places]
+        alike = [frozenset(map(self._meaning, each)) for each in asked]
+        return {one for each in asked for one in each if all(self._meaning(one) in others for others in alike)}
 
     def _if_not_there(self, returns: list[int]) -> set[Result]:
         """What is returned in any case if a lookup fails, and maybe not if it does not: more may be asked of what is
