@@ -72,6 +72,16 @@ FOUND = {
         "table['c'] = None",
         "table['c']",
     ),
+    "reported, looked into": (
+        "table['c'] = [1]\nmet()\ntry: 1 in table['c']\nexcept TypeError as error: seen.append(error)",
+        "table['c'] = None",
+        "table['c']",
+    ),
+    "reported, counted": (
+        "table['c'] = [1]\nmet()\ntry: len(table['c'])\nexcept TypeError as error: seen.append(error)",
+        "table['c'] = None",
+        "table['c']",
+    ),
     "reported, gone over": (
         "table['c'] = [1]\nmet()\ntry:\n    for each in table['c']: pass\n"
         "except Exception as error: seen.append(error)",

@@ -358,7 +358,7 @@ NOT = {
         "box.done = True\nwait()\nd['new'] = 1",
         "act()",
     ),
-    "deleted, and made again": (FILL + 'd["new"]', "d['new'] = 0\ndel d['new']\nact()", "act()"),
+    "deleted, and made again": (FILL + 'd["new"]', "d['new'] = 0\n(lambda: d.pop('new'))()\nact()", "act()"),
     "written later by another method": ("real.name", "wait()\nreal.rename()", "act()"),
 }
 

@@ -67,6 +67,52 @@ def is_nothing_refused(looks: Iterable[tuple[Tree, ast.AST]]) -> bool:
     return False
 
 
+def refused_as(tree: Tree, look: ast.AST) -> str | None:
+    """The type of the error that is raised at once if nothing is there: `if key not in d: raise NotFound(key)`, or
+    `item = d.get(key)` and `if item is None: raise ...`, also after what is done otherwise, if that leaves."""
+    block = _done_without(tree, look)
+    if not block or not _raises(tree, block):
+        return None
+    match block[-1]:
+        case ast.Raise(ast.Name(name) | ast.Call(ast.Name(name))):
+            return name
+        case ast.Raise(ast.Attribute(attr=name) | ast.Call(ast.Attribute(attr=name))):
+            return name
+    return None
+
+
+def _done_without(tree: Tree, look: ast.AST) -> list[ast.stmt]:
+    """What is done at once if a look finds nothing; none of it if that is not told by the look alone."""
+    step = next(tree.above(look), None)
+    test: ast.AST = look
+    choice = None if step is None else step.parent
+    found = not isinstance(look, ast.Compare) or isinstance(look.ops[0], ast.In)
+    match choice:
+        case ast.Assign(targets=[ast.Name(name)]) as assigned if isinstance(look, ast.Call):
+            choice = tree.following(assigned)
+            if not isinstance(choice, ast.If):
+                return []
+            found, test = not _is_none(choice.test, name), choice.test
+            if found and not _is_there(choice.test, name):
+                return []
+        case ast.UnaryOp(ast.Not()) as test:
+            choice, found = next(tree.above(test)).parent, not found
+    if not isinstance(choice, ast.If) or choice.test is not test:
+        return []
+    if not found:
+        return choice.body
+    following = tree.following(choice)
+    leaves = isinstance(choice.body[-1], ast.Return | ast.Raise)
+    return choice.orelse or ([following] if leaves and following is not None else [])
+
+
+def _is_there(test: ast.expr, name: str) -> bool:
+    match test:
+        case ast.Name(asked) | ast.Compare(ast.Name(asked), [ast.IsNot()], [ast.Constant(None)]):
+            return asked == name
+    return False
+
+
 def _is_none(test: ast.expr, name: str) -> bool:
     match test:
         case ast.UnaryOp(ast.Not(), ast.Name(asked)):

@@ -22,10 +22,11 @@ from opcodetrace.analyse.early_flags import EarlyFlags
 from opcodetrace.analyse.made_of import Function, own_nodes, times_stored
 from opcodetrace.analyse.pasts import Pasts
 from opcodetrace.analyse.put_back import PutBack
+from opcodetrace.analyse.refusals import refused_as
 from opcodetrace.analyse.sizes import adds_one
 from opcodetrace.analyse.windows import Lanes
 from opcodetrace.analyse.wiped_out import empties, takes_back
-from opcodetrace.trace.event import EventKind, Opaque
+from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.events import ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
@@ -40,10 +41,10 @@ _MISSING = {  # what an access raises if nothing is there
 _KINDS = frozenset([LocationKind.ITEM, LocationKind.ATTRIBUTE, LocationKind.GLOBAL])
 _SAME = frozenset(["list", "tuple", "set", "frozenset", "sorted", "reversed", "iter"])
 _ONE_OF = frozenset(["next", "min", "max", "choice"])  # they give one of what they go over
+_LOOKS = (Operation.CONTAINS, Operation.CALL)
 _BY_KEY = frozenset(["pop", "remove", "move_to_end"])
 MAX_REPORTED = 1_000  # failures of an instruction whose exception was caught, that are looked at
 _DEEPEST = 8  # expressions from the key back to the container
-_NEAR = 1_000  # accesses before a failed one among which it is looked for how its thread had got the object
 
 
 class Uncaught(NamedTuple):
@@ -56,6 +57,7 @@ class Uncaught(NamedTuple):
     share: int | None = None  # and the write that did so
     flagged_at: int | None = None  # or the location that told that it was made,
     flag: int | None = None  # and the write of that
+    back: int | None = None  # if it was away for a moment: the write that put it there again
 
 
 def uncaught_failures(
@@ -64,8 +66,6 @@ def uncaught_failures(
     """Those of which another thread's deletion is the reason. Not if the thread had waited for that, nor those that are
     `told` of (seqs). Of locations that code wrote to which is not woven (`unseen`), nothing is told."""
     failures = np.flatnonzero(trace.events.failed() & (trace.events.kind == EventKind.READ))
-    if not len(failures):
-        return
     search = _Search(trace, pasts, checks, unseen)
     uncaught = set(trace.events.places(trace.uncaught).values())
     looked_at: Counter[int] = Counter()  # by site
@@ -87,6 +87,10 @@ def uncaught_failures(
         )
         if found is not None:
             yield found
+    for refused in search.refused(told):
+        found = search.refused_for_a_moment(refused)
+        if found is not None:
+            yield found
 
 
 class _Search:
@@ -100,7 +104,7 @@ class _Search:
         self._activations = checks.called.activations
         self._flags = EarlyFlags(trace, checks)
         self._handlers = checks.handlers
-        self._put_back = PutBack(trace, self._histories, self._activations, pasts)
+        self._put_back = PutBack(trace, self._histories, self._activations, pasts, checks.resizes)
         self._is_whole = not (trace.missed or trace.holes or trace.let_go or trace.merged)
         self._has_tasks = Lanes(trace).has_tasks
 
@@ -127,7 +131,7 @@ class _Search:
                     changes.append(place)
             elif events.kind[place] == EventKind.DELETE:
                 break
-            elif self._finds(place):
+            elif self._put_back.finds(place):
                 seen = place if events.seq[place] > begun else None
                 break
         if not changes or events.kind[changes[0]] != EventKind.DELETE:
@@ -165,7 +169,7 @@ class _Search:
         if change is None or events.kind[change] != EventKind.WRITE or not self._are_two_threads(change, failure):
             return None
         container = 0 if containers is None else int(containers[number])
-        share = self._share(failure, container) if container else None
+        share = self._put_back.share(failure, container) if container else None
         if share is None or events.thread[share] != events.thread[change]:
             return self._made_meanwhile(failure, change)
         failed, changed, shared = (int(events.seq[place]) for place in (failure, change, share))
@@ -291,22 +295,54 @@ class _Search:
         return Uncaught(number, appended, changed, failed, is_sure)
 
     def for_a_moment(self, failure: int, *, ended: bool) -> Uncaught | None:
-        """What another thread had deleted, and put there again in the same activation."""
+        """What another thread had taken away, and put there again in the same activation."""
         events = self._events
         number = int(events.location[failure])
         location = self._trace.locations.get(number)
         if not self._failed[failure] or location is None or not location.certain or number in self._unseen:
             return None
-        if location.kind not in _KINDS or not self._is_whole:
+        if str(events[failure].value) != _MISSING.get(location.kind) or not self._is_whole:
             return None
         if not ended and not self.is_reported(failure, only_once=True):
             return None
-        changes = [each for each in self._histories.before(failure) if events.kind[each] != EventKind.READ]
-        if not changes or events.kind[changes[0]] != EventKind.DELETE or self._failed[changes[0]]:
+        return self._away(failure)
+
+    def refused(self, told: Collection[int]) -> Iterator[int]:
+        """The places of looks that found nothing, for which the function raised an error at once that came to a handler
+        which only tells of it. No event says that it was raised: the code does."""
+        events, trace = self._events, self._trace
+        errors = {}
+        for number, site in trace.sites.items():
+            found = self._activations.syntax.of_site(number) if site.operation in _LOOKS else None
+            error = None if found is None else refused_as(*found)
+            if error is not None:
+                errors[number] = error
+        if not errors:
+            return
+        is_look = np.isin(events.site, list(errors)) & (events.kind == EventKind.READ)
+        nothing = is_look & np.isin(events.tag, (ValueTag.FALSE, ValueTag.NONE, ValueTag.ABSENT)) & ~self._failed
+        looked_at: Counter[int] = Counter()
+        for place in np.flatnonzero(nothing).tolist():
+            number = int(events.site[place])
+            looked_at[number] += 1
+            if looked_at[number] > MAX_REPORTED or int(events.seq[place]) in told or self._put_back.finds(place):
+                continue
+            if self._handlers.report(self._activations.lines(place), errors[number], only_once=True):
+                yield place
+
+    def refused_for_a_moment(self, look: int) -> Uncaught | None:
+        """What another thread had taken away, and put there again in the same activation."""
+        location = self._trace.locations.get(int(self._events.location[look]))
+        if location is None or not location.certain or location.id in self._unseen or not self._is_whole:
             return None
-        if not self._are_two_threads(changes[0], failure) or not self._put_back.has(changes[0], failure):
+        return self._away(look)
+
+    def _away(self, asked: int) -> Uncaught | None:
+        away = self._put_back.away(asked)
+        if away is None or not self._are_two_threads(away.change, asked):
             return None
-        return Uncaught(number, None, int(events.seq[changes[0]]), int(events.seq[failure]), True)
+        changed, failed, back = (int(self._events.seq[place]) for place in (away.change, asked, away.back))
+        return Uncaught(int(self._events.location[asked]), None, changed, failed, True, back=back)
 
     def _counts(self, place: int) -> bool:
         """Whether it is the `len` of a container."""
@@ -318,35 +354,6 @@ class _Search:
     def _are_two_threads(self, one: int, other: int) -> bool:
         threads = self._events.thread[[one, other]]
         return bool(threads[0] != threads[1] and not self._has_tasks[threads].any())
-
-    def _share(self, failure: int, container: int) -> int | None:
-        """The write of which a thread had read the object, the nearest; a place."""
-        events = self._events
-        own = (
-            failure
-            - 1
-            - np.flatnonzero(events.thread[max(0, failure - _NEAR) : failure][::-1] == events.thread[failure])
-        )
-        for place in own.tolist():
-            if events.kind[place] == EventKind.READ and self._is(place, container):
-                writes = (each for each in self._histories.before(place) if events.kind[each] != EventKind.READ)
-                last = next(writes, None)
-                return last if last is not None and self._is(last, container) else None
-        return None
-
-    def _is(self, place: int, container: int) -> bool:
-        value = self._events[place].value
-        return isinstance(value, Opaque) and value.identity == container
-
-    def _finds(self, place: int) -> bool:
-        """Whether there is something after an access, as far as that tells."""
-        events = self._events
-        if events.kind[place] == EventKind.WRITE:
-            return True
-        site = self._trace.sites.get(int(events.site[place]))
-        if site is None or self._failed[place] or site.operation == Operation.CONTAINS:
-            return False
-        return site.operation != Operation.CALL or bool(events.tag[place] != ValueTag.ABSENT)
 
     def _is_key_of_container(self, failure: int) -> bool:
         """Whether the key of a failed access was taken out of that container in the same function."""

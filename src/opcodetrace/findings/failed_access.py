@@ -8,6 +8,7 @@ from opcodetrace.analyse.asked_of_none import uses_of_none
 from opcodetrace.analyse.evidence import Evidence
 from opcodetrace.analyse.uncaught import uncaught_failures
 from opcodetrace.findings.protocol import Kind, queue_words
+from opcodetrace.trace.event import Raised
 from opcodetrace.trace.finding import Certainty, Finding, Severity
 from opcodetrace.trace.finding_kind import Mark, Role, Teller, Total
 from opcodetrace.trace.quantity import extent
@@ -20,6 +21,7 @@ SHARE = "share"
 FLAG = "flag"
 CHANGE = "change"
 FAILURE = "failure"
+BACK = "write back"
 
 
 class FailedAccessKind(Kind):
@@ -44,6 +46,7 @@ class FailedAccessKind(Kind):
             True,
         ),
         Role(FAILURE, "the access that raised", Mark.WRONG, groups=True),
+        Role(BACK, "if it was away for a moment: the other thread's write that put it there again"),
     )
     pivot = CHANGE
 
@@ -69,6 +72,8 @@ class FailedAccessKind(Kind):
             if each.flag is not None and each.flagged_at is not None:
                 roles = {FLAG: each.flag, **roles}
                 locations.append(each.flagged_at)
+            if each.back is not None:
+                roles[BACK] = each.back
             yield Finding(NAME, severity, Certainty.PROVEN, roles, tuple(locations))
 
         for one in evidence.queue_checks.failed:
@@ -105,6 +110,21 @@ class FailedAccessKind(Kind):
             )
             yield f"The program was not ready for that: the exception ended {one}, or was only reported."
             yield f"It would be excluded if {other} shared the object when it is made, or if both held the same lock."
+            return
+        back = teller.step(BACK)
+        if back is not None:
+            raised = f"{one}'s access {teller.did(failure)}"
+            if not isinstance(failure.value, Raised):
+                raised = f"{one} found that it was not there and raised an error ({teller.place(failure.site)})"
+            yield (
+                f"{other} took it away for a moment ({teller.place(change.site)}), so that {raised}. Then {other} put "
+                f"it there again ({teller.place(back.site)})."
+            )
+            yield f"The program was not ready for that: the exception ended {one}, or was only reported."
+            yield (
+                f"It would be excluded if {other} made what is new apart and put it in the place of the old at once, "
+                "or if both held the same lock."
+            )
             return
         if check is None:
             knew = "" if seen is None else f"{one} {teller.did(seen)}, then "
@@ -143,7 +163,9 @@ class FailedAccessKind(Kind):
         other = teller.lane(change.thread)
         remarks = {CHECK: f"true until {other} comes", SEEN: f"there until {other} comes", FAILURE: "FAILED"}
         failure = teller.step(FAILURE)
-        if teller.step(SHARE) is not None or (failure is not None and failure.seq < change.seq):
+        if teller.step(BACK) is not None:
+            remarks[CHANGE] = "away for a MOMENT"
+        elif teller.step(SHARE) is not None or (failure is not None and failure.seq < change.seq):
             remarks[CHANGE] = "too late"
         return remarks.get(role)
 

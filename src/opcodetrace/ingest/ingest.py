@@ -13,6 +13,7 @@ import numpy.typing as npt
 from opcodetrace.ingest.asked_of_library import asked_of_library
 from opcodetrace.ingest.call_structure import CallStructure
 from opcodetrace.ingest.callbacks import callbacks_of
+from opcodetrace.ingest.emptied import emptied
 from opcodetrace.ingest.failed_in_lists import failed_in_lists
 from opcodetrace.ingest.failed_iterations import FailedIterations
 from opcodetrace.ingest.handed_on import HandedOn, hand_on
@@ -77,7 +78,8 @@ def ingest(
     failed = FailedIterations.of(spool, seen, births, sites, interned)
     labels = Labels(files, sites.sites, sites.codes)
     sizes = resized(spool, seen, births, sites, codes, interned, labels)
-    asked = np.union1d(sizes.seqs, failed_in_lists(spool, seen, births, interned))
+    in_lists, wholes = failed_in_lists(spool, seen, births, interned), emptied(spool, seen, births, interned)
+    asked = np.unique(np.concatenate([sizes.seqs, in_lists, wholes]))
     kept = shared_accesses(spool, seen, births, sites, interned, failed, asked, keep_all=keep_all)
     calls = CallStructure.of(spool, seen, kept, sites, codes)
     handed_on = hand_on(kept, calls, sites, codes)
