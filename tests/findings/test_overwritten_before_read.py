@@ -56,7 +56,32 @@ handler = Handler()
 def job(request): handler.serve(request)
 """
 
+CODEC = """
+class Codec:
+    def __init__(self, name): self.name = [name]
+    def encode(self):
+        global shared
+        shared = self.name
+        meet()
+        done.append(shared)
+codecs = {name: Codec(name) for name in "ab"}
+def job(name): codecs[name].encode()
+"""
+LANGUAGES = """
+class Languages:
+    def __init__(self): self.chosen = ["all"]
+    def choose(self, names): self.chosen = [each for each in "abc" if each in names]
+    def tell(self): return list(self.chosen)
+languages = Languages()
+languages.tell()
+def job(name):
+    languages.choose(name)
+    meet()
+    done.append(languages.tell())
+"""
 FOUND = {
+    "what an object has, for all in a global": (CODEC, SAME, "global shared"),
+    "chosen before it is used, and used before by who made it": (LANGUAGES, SAME, "self.chosen"),
     "a timer that all calls share": (f"{TIMER}\n@timer\ndef job(name): meet()", SAME, "self.start"),
     "a timer in one function": (
         "def job(name):\n    box.start = time.perf_counter()\n    meet()\n"
@@ -210,6 +235,14 @@ POSSIBLE = {
     ),
 }
 SILENT = {
+    "what an object has, in another of its attributes": (
+        CODEC.replace("global shared\n", "pass\n").replace("shared", "self.last"),
+        "codecs['a'].encode()",
+    ),
+    "used before by another thread than that which made it": (
+        LANGUAGES.replace("languages.tell()\ndef", "threading.Thread(target=languages.tell).start()\ndef"),
+        SAME,
+    ),
     "a time stamp that is shown": (
         "def job(name):\n    box.seen = time.perf_counter()\n    meet()\n    print('seen', box.seen)",
         SAME,

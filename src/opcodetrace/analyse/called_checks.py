@@ -30,7 +30,7 @@ from opcodetrace.analyse.refusals import keeps_from
 from opcodetrace.analyse.waiting_loops import WaitingLoops
 from opcodetrace.trace.event import EventKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import MORE, RETURNS, Asked, Code, Operation
+from opcodetrace.trace.site import MORE, RETURNS, Asked, Code, Operation, asks_more
 
 Array = npt.NDArray[Any]
 Tests = Mapping[int, Mapping[int, str]]  # by the site of an access: the sites of its tests, and what each must find
@@ -359,11 +359,10 @@ class CalledChecks:
             return
         wanted = _RESULTS.get(asked.answer, asked.answer)
         for answer in code.answers:
+            is_plain = not answer.result and wanted not in ("raises", MORE, RETURNS)
             if answer.result == wanted:
                 yield answer.asked
-            elif wanted == MORE and answer.result == "raises":
-                yield answer.asked._replace(answer=MORE)
-            elif not answer.result and wanted not in ("raises", MORE, RETURNS):
+            elif is_plain or (answer.result == "raises" and asks_more(wanted)):
                 yield answer.asked._replace(answer=wanted)
 
     def _is_it(self, check: int, code: Code, begun: int, offset: int, until: int) -> bool:

@@ -38,7 +38,19 @@ from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
 from opcodetrace.trace.run import Trace
-from opcodetrace.trace.site import AT, MORE, STATES, TAKEN, WRITTEN, Code, Operation, Site, SwitchPoint, asks_more
+from opcodetrace.trace.site import (
+    AT,
+    MORE,
+    OF_IT,
+    STATES,
+    TAKEN,
+    WRITTEN,
+    Code,
+    Operation,
+    Site,
+    SwitchPoint,
+    asks_more,
+)
 
 Array = npt.NDArray[Any]
 
@@ -289,8 +301,12 @@ class Checks:
             elif events.site[place] != events.site[act] and place != self._source[act]:
                 found = self.called.of(act, place) if int(events.site[place]) in tests else None
                 if found is not None:
-                    answer = self._told_by_value(place) if found.answer == MORE else found.answer
-                    agrees = answer != MORE and self._agrees(self._with_value(answer, place, act), place)
+                    answer = self._told_by_value(place) if asks_more(found.answer) else found.answer
+                    agrees = (
+                        found.answer == OF_IT
+                        if answer == MORE
+                        else self._agrees(self._with_value(answer, place, act), place)
+                    )
                     if (changes and looked_again) or not agrees:
                         break
                     return Checked(place, found.answer, answer, changes, *found[1:], again=again)

@@ -246,8 +246,20 @@ class Harm:
         writes = (events.kind[later] == EventKind.WRITE) & (events.frame[later] == events.frame[check])
         for place in (check + 1 + np.flatnonzero(writes)).tolist():
             decided = place != act and called.activations.of(place) == activation
-            if decided and called.decides(site, int(events.site[place])):
+            if decided and called.decides(site, int(events.site[place])) and not self._asks_more_than(act, place):
                 yield place
+
+    def _asks_more_than(self, act: int, place: int) -> bool:
+        """Whether an access of a function is under a test that an act of it is not under: what is done there may not be
+        done though the act is."""
+        found, done = self._node(place), self._node(act)
+        if found is None or done is None:
+            return False
+        under = {step.parent for step in done[0].above(done[1])}
+        return any(
+            isinstance(step.parent, ast.If | ast.While) and step.parent not in under and step.field != "test"
+            for step in found[0].above(found[1])
+        )
 
     def _written_beside(self, act: int) -> Iterator[int]:
         events, checks, activations = self._events, self._checks, self._checks.called.activations

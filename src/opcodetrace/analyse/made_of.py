@@ -44,8 +44,10 @@ def made_of(value: ast.expr, target: ast.AST, function: Function | None) -> Made
         return Made.OWN
     if isinstance(value, ast.Name) and value.id == "self" and function is not None and function.name == "__init__":
         return Made.OWN  # nobody else has the object yet
-    own = set() if function is None else _own_names(function)
-    own -= {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
+    named = {each.id for each in ast.walk(target) if isinstance(each, ast.Name)}
+    # what is no attribute of the object itself may be shared by several
+    own = set() if function is None else _own_names(function, {"cls"} if "self" not in named else {"self", "cls"})
+    own -= named
     if not any(isinstance(each, ast.Name) and each.id in own for each in ast.walk(value)):
         return Made.FRESH if _is_fresh(value) else Made.ANYTHING
     return Made.BY_A_CALL if any(map(_may_give_anything, ast.walk(value))) else Made.OWN
@@ -79,9 +81,9 @@ def parameters(function: Function) -> set[str]:
     }
 
 
-def _own_names(function: Function) -> set[str]:
+def _own_names(function: Function, shared_parameters: set[str]) -> set[str]:
     """Local variables whose values are made of the function's arguments, or of what a loop goes through."""
-    own = parameters(function) - {"self", "cls"}
+    own = parameters(function) - shared_parameters
     nodes = list(own_nodes(function))
     assigned = []
     for node in nodes:

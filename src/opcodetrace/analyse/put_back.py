@@ -81,17 +81,26 @@ class PutBack:
         return back is not None and is_write and self._is_away(change, failure, back)
 
     def _is_away(self, change: int, asked: int, back: int) -> bool:
-        """The same; what changes it again may also be called for that by the one that had changed it."""
+        """The same; what changes it again may be called for that by the one that had changed it, or beside it."""
         events = self._events
         if events.thread[back] != events.thread[change] or events.thread[asked] == events.thread[change]:
             return False
-        begun = self._activations.of(change).begun
-        if begun < 0 or all(part.activation.begun != begun for part in self._activations.parts(back)):
+        begun = self._begun(change)
+        if not begun or all(part.activation.begun not in begun for part in self._activations.parts(back)):
             return False
         if self._pasts.holds(asked, change) is not False or self._pasts.holds(back, asked) is not False:
             return False
         asking, returning = (int(events.seq[each] - events.before[each]) for each in (asked, back))
         return int(events.seq[change]) < asking and int(events.seq[asked]) < returning
+
+    def _begun(self, change: int) -> set[int]:
+        """Where the activation began that made a change, and the one that called it for that: `self.clear()`, then
+        `self.load()`. The first function of a thread calls for all that it does."""
+        begun = self._activations.of(change).begun
+        call = self._activations.calls.get(begun)
+        caller = None if call is None else self._activations.calls.get(call.caller_seq or -1)
+        found = {begun} if begun >= 0 else set()
+        return found | ({caller.seq} if caller is not None and caller.caller_seq is not None else set())
 
     def _latest(self, asked: int) -> int | None:
         """The latest change of the location before an access."""
@@ -152,8 +161,9 @@ class PutBack:
         or in the container that took its place."""
         if self._trace.locations[number].kind is LocationKind.ITEM:
             history = self._histories.places_of(number)
-            latest = history[: np.searchsorted(history, change)][-1:].tolist()
-            return any(self._events.kind[each] != EventKind.DELETE and self.finds(each) for each in latest)
+            history = history[: np.searchsorted(history, change)][-_NEAR:]
+            tells = history[~np.isin(self._events.site[history], self._lookups)]
+            return any(self._events.kind[each] != EventKind.DELETE and self.finds(each) for each in tells[-1:].tolist())
         found = self._activations.syntax.of_site(int(self._events.site[asked]))
         match None if found is None else found[1]:
             case ast.Subscript(slice=ast.Constant(int()) | ast.UnaryOp(operand=ast.Constant(int()))):
@@ -174,6 +184,11 @@ class PutBack:
         return {(self._container(each.id), each.kind, each.key): each.id for each in locations if each.certain}
 
     @cached_property
+    def _lookups(self) -> list[int]:
+        """The sites of `key in d`: no record says what they found."""
+        return [number for number, site in self._trace.sites.items() if site.operation == Operation.CONTAINS]
+
+    @cached_property
     def _objects(self) -> Array:
         """By location: tells containers apart."""
         resized = self._trace.resized
@@ -185,16 +200,21 @@ class PutBack:
         if events.kind[place] == EventKind.WRITE:
             return True
         site = self._trace.sites.get(int(events.site[place]))
-        if site is None or self._failed[place]:
+        if site is None or self._failed[place] or site.operation == Operation.CONTAINS:
             return False
-        if site.operation == Operation.CONTAINS:
-            return bool(events.tag[place] == ValueTag.TRUE)
         return site.operation != Operation.CALL or bool(events.tag[place] != ValueTag.ABSENT)
 
     def _container(self, location: int) -> int:
         """Which object a location lies in, as it is a value; 0 if it is none."""
         containers = self._trace.containers
         return 0 if containers is None else int(containers[location])
+
+    def goes_on(self, asked: int) -> bool:
+        """Whether the thread had gone on asking when it had found something by the same instruction: so it does not ask
+        until it does."""
+        own = self._at_site(int(self._events.site[asked]))
+        earlier = own[: np.searchsorted(own, asked)]
+        return bool((self._events.thread[earlier] == self._events.thread[asked]).any())
 
     def _at_site(self, site: int) -> Array:
         """The accesses by an instruction that did not fail."""

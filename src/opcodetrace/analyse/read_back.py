@@ -298,7 +298,8 @@ class _Search:
                     continue
                 scope = self._scope(write, read)
                 if scope is None:
-                    shared.add(like)
+                    if is_other or not self._is_initial(write):
+                        shared.add(like)
                     continue
                 (self._filled if self._is_filled(read) else self._emptied).add(like)
                 if is_other:
@@ -329,6 +330,12 @@ class _Search:
         if name is None or name == _MODULE or (name in _INITIAL and not is_of_module):
             return None
         return self._activations.comes_after(write, read)
+
+    def _is_initial(self, write: int) -> bool:
+        """Whether it gives an object what it has first. Who made an object may use it so, before others come to it."""
+        code = self._trace.site_codes.get(int(self._events.site[write]))
+        is_attribute = self._trace.locations[int(self._events.location[write])].kind is LocationKind.ATTRIBUTE
+        return code is not None and is_attribute and code.function.rpartition(".")[2] in _INITIAL
 
     def _may_know(self, one: int, other: int) -> bool:
         return self._pasts.holds(one, other) is not False

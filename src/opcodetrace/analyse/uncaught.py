@@ -303,7 +303,7 @@ class _Search:
             return None
         if str(events[failure].value) != _MISSING.get(location.kind) or not self._is_whole:
             return None
-        if not ended and not self.is_reported(failure, only_once=True):
+        if not ended and not self.is_reported(failure, only_once=not self._put_back.goes_on(failure)):
             return None
         return self._away(failure)
 

@@ -18,6 +18,8 @@ def empties(activations: Activations, change: int) -> bool:
     match None if part is None else part.node:
         case ast.Call(ast.Attribute(attr="clear"), [], []):
             return True
+        case ast.Call(ast.Attribute(ast.Name("dict" | "list" | "set"), "clear"), [_], []):
+            return True
     return False
 
 

@@ -95,6 +95,7 @@ STATES = "states"  # what the object has, or the program elsewhere: no constant 
 
 # A `Test.answer`: more was asked of what was read than can be told, not whether it is what is written
 MORE = "more"
+OF_IT = "of it"  # of a call's result, or in another function: more was asked of the very value, or of one made of it
 ORDER = "order"  # the same, and it was whether something is less or greater than something else
 
 
@@ -103,7 +104,7 @@ RETURNS = "returns"
 
 
 def asks_more(answer: str) -> bool:
-    return answer in (MORE, ORDER)
+    return answer in (MORE, OF_IT, ORDER)
 
 
 class Test(NamedTuple):
@@ -113,7 +114,7 @@ class Test(NamedTuple):
     # What the read must have found for that: present, absent, raises, is None, is not None, true, false, or how it
     # compares with a constant, as the source has it: == 0, not < 5, is False, in ("new", State.OPEN). Or with a value:
     # < WRITTEN, >= TAKEN, < AT 46; in STATES.
-    # MORE or ORDER if it was something of which more was asked. Empty if it cannot be told.
+    # MORE, OF_IT or ORDER if it was something of which more was asked. Empty if it cannot be told.
     answer: str
 
 

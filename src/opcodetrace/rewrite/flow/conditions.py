@@ -107,7 +107,7 @@ class Conditions:
         found = {}
         for write in writes.keys() - updates if updates else ():
             key = self._keys[write]
-            rivals = [other for other in updates if key_may_be(self._keys[other], key) and self._same(write, other)]
+            rivals = [other for other in updates if key_may_be(self._keys[other], key) and self.are_alike(write, other)]
             if rivals:
                 decided = self._decided(write, [key], rivals)
                 if decided is not None:
@@ -126,7 +126,7 @@ class Conditions:
             read = {index for each in row for index in each.sources.reads | each.sources.called_reads}
             plain = [each for each in row if each.after >= 0 and not _is_made_of_any(each.sources)] if read else []
             uses = self._uses(phi, writes, by_phi) if plain else set()
-            uses = {use for use in uses if any(self._same(use, index) for index in read)}
+            uses = {use for use in uses if any(self.are_alike(use, index) for index in read)}
             for definition in plain if uses else ():
                 decided = self._decided(definition.after, [self._keys[use] for use in uses], sorted(uses))
                 if decided is not None:
@@ -217,7 +217,7 @@ class Conditions:
 
     def _is_a_sum(self, side: Nodes, read: int) -> bool:
         """Whether a side of a comparison, if it is made of what is read, is no more than a sum of it."""
-        made_by = {node // 2 for node in self._made_of(side) if node >= 0}
+        made_by = {node // 2 for node in self.made_of(side) if node >= 0}
         return read not in made_by or not any(
             each in self._run.given or self._operation(each) not in ("", "BINARY_ADD", "BINARY_SUBTRACT")
             for each in made_by
@@ -511,7 +511,7 @@ class Conditions:
             if operation_of(instruction.name, instruction.arg) == "BINARY_SUBTRACT":
                 before, taken = run.inputs[made_by]
                 reads = {node // 2 for node in self.value(before)}
-                if self.value(taken) == root and len(reads) == 1 and self._same(act, *reads):
+                if self.value(taken) == root and len(reads) == 1 and self.are_alike(act, *reads):
                     return f"{sign} {TAKEN}"
         index = min(root, default=UNREACHED) // 2
         if len(root) != 1 or index < 0 or self._read_key(index) is None:
@@ -724,9 +724,9 @@ class Conditions:
         read = set(sources.reads | sources.called_reads)
         for phi in sources.phis | sources.called_phis:
             read |= through.get(phi, set())
-        return any(self._same(write, each) for each in read)
+        return any(self.are_alike(write, each) for each in read)
 
-    def _same(self, one: int, other: int) -> bool:
+    def are_alike(self, one: int, other: int) -> bool:
         """Whether two accesses are, by their text, to the same location."""
         text = self._location(one)
         return text is not None and text == self._location(other)
@@ -930,9 +930,10 @@ class Conditions:
 
     def _nodes_behind(self, branch: int) -> set[Node]:
         """The values of which it is made."""
-        return self._made_of(self._run.conditions[branch])
+        return self.made_of(self._run.conditions[branch])
 
-    def _made_of(self, nodes: Nodes) -> set[Node]:
+    def made_of(self, nodes: Nodes) -> set[Node]:
+        """The values of which something is made, its own among them; not all of many."""
         seen: set[Node] = set()
         pending = list(nodes)
         while pending and len(seen) < _MOST_NODES:

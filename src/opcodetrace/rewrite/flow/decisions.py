@@ -23,11 +23,12 @@ from opcodetrace.rewrite.interpreters import (
     Makes,
     is_subscript,
 )
-from opcodetrace.trace.site import MORE, RETURNS
+from opcodetrace.trace.site import MORE, OF_IT, RETURNS
 
 _MOST_ASKED = 8  # of what decides upon one instruction, and of what may have raised; the nearest before it
 _DEEPEST = 20  # `not` in a row
 _MOST_PARTS = 6  # of an `and` that is returned
+_ENTERS = ("BEFORE_WITH", "BEFORE_ASYNC_WITH", "LOAD_SPECIAL")
 _TRUE_OR_FALSE = ("CONTAINS_OP", "IS_OP", "UNARY_NOT")  # give nothing else
 _MOST_VARIABLES = 4  # that are made of each other
 _TRUTHS = ("true", "false")
@@ -61,13 +62,40 @@ class Decisions:
 
     @cached_property
     def _dominators(self) -> Dominators:
-        return Dominators(self._run.successors, 0)
+        return Dominators(self._successors, 0)
+
+    @cached_property
+    def _successors(self) -> list[list[int]]:
+        """Where control may go from each instruction; not on after a `with` that an exception left, if what is entered
+        is no call: a lock swallows none, `suppress(KeyError)` does."""
+        run = self._run
+        found = list(run.successors)
+        for index, each in enumerate(run.instructions):
+            if each.name != "WITH_EXCEPT_START" or self._may_swallow(index):
+                continue
+            branch = next((after for after in sorted(run.conditions) if after > index), UNREACHED)
+            for way in run.ways[branch] if branch != UNREACHED else ():
+                if self._conditions.way(branch, way) == (False, True):
+                    found[branch] = [each for each in found[branch] if each != way]
+        return found
+
+    def _may_swallow(self, exit_by: int) -> bool:
+        """Whether a `with` may be left by an exception that goes no further."""
+        run = self._run
+        entered = {node // 2 for nodes in run.inputs.get(2 * exit_by, ()) for node in nodes if node >= 0}
+        entered = {index for index in entered if run.instructions[index].name in _ENTERS}
+        managers = [self._conditions.value(nodes) for index in entered for nodes in run.inputs[2 * index]]
+        return not managers or any(
+            node >= 0 and run.instructions[node // 2].name in ("CALL", "CALL_KW", "CALL_FUNCTION_EX")
+            for root in managers
+            for node in root
+        )
 
     @cached_property
     def _before(self) -> list[list[int]]:
         """Of each instruction those from which control may come to it."""
         found: list[list[int]] = [[] for _ in self._run.instructions]
-        for index, successors in enumerate(self._run.successors):
+        for index, successors in enumerate(self._successors):
             for successor in set(successors) if self._dominators.reached(index) else ():
                 found[successor].append(index)
         return found
@@ -113,6 +141,8 @@ class Decisions:
         found |= {Result(RETURNS, each) for each in self._if_not_refused(returns)}
         known = {(each.result, each.question.at) for each in found}
         found |= {each for each in self._if_not_there(returns) if (each.result, each.question.at) not in known}
+        known = {(each.result, each.question.at) for each in found}
+        found |= {each for each in self._of_predicate(returns) if (each.result, each.question.at) not in known}
         of_last_turn = {question for index in returns for question in self.deciding(index)}
         return sorted(each for each in found if each.question in of_last_turn or not self._is_in_loop(each.question.at))
 
@@ -150,15 +180,26 @@ class Decisions:
 
     def _partly_nothing(self, index: int) -> Iterator[Question]:
         before = [each for each in self._before[index] if not self._dominators.dominates(index, each)]
-        ways = [self._way(each, index) for each in before] if len(before) > 1 and index not in self._tried else []
-        if any(branch not in self._run.conditions for branch, _ in ways):
+        if len(before) < 2 or index in self._tried:
             return
+        ways = [way for each in before if (way := self._way(each, index))[0] in self._run.conditions]
+        decided_by = self._conditions.dependence.decided_by(index) if ways else ()
+        deciding = {branch for branch, _ in decided_by if branch in self._run.conditions}
         asked = [list(self._asked(*way)) for way in ways]
-        for number, each in enumerate(asked):
+        for number, (branch, _) in enumerate(ways):
             others = {one.at for other in asked[:number] + asked[number + 1 :] for one in other}
-            for one in each:
-                if one.answer in _NOTHING and one.at not in others and self._dominators.dominates(one.at, index):
-                    yield Question(one.at, MORE, one.callee)
+            for one in asked[number] if branch in deciding else ():
+                is_nothing = one.answer in _NOTHING or (one.answer == "false" and one.callee)
+                if is_nothing and one.at not in others and not self._is_in_loop(one.at):
+                    is_of_it = any(
+                        self._is_asked_of(one.at, self._run.conditions[each]) for each in deciding - {branch}
+                    )
+                    yield Question(one.at, OF_IT if is_of_it else MORE, one.callee)
+
+    def _is_asked_of(self, index: int, nodes: Iterable[int]) -> bool:
+        """Whether what was read or called there, or is read again, is among what something is made of."""
+        behind = {node // 2 for node in self._conditions.made_of(frozenset(nodes)) if node >= 0}
+        return index in behind or any(self._conditions.are_alike(index, each) for each in behind)
 
     def _on_entry(self, index: int) -> frozenset[Question]:
         """What was asked last on all ways to an instruction. The test of a loop may stand before and behind its body:
@@ -280,6 +321,7 @@ class Decisions:
         if len(may_be) == 1:
             if not self._is_in_loop(may_be[0] // 2):  # it may be of an earlier turn
                 yield from self.deciding(may_be[0] // 2)
+                yield from self._if_not_given(may_be[0], [node for node in root if node != may_be[0]])
             if constants[may_be[0]] is None:
                 yield from self._of_value(frozenset(may_be), is_for_none, is_so, depth + 1)
         elif len(may_be) == len(root) == 2:
@@ -288,6 +330,19 @@ class Decisions:
             is_instead = constants[read] is None and constants[other] is not None and handler != UNREACHED
             if is_instead and callee is not None and self._dominators.dominates(handler, other // 2):
                 yield Question(read // 2, "raises", callee)
+        elif len(may_be) > 1 and not any(self._is_in_loop(node // 2) for node in may_be):
+            yield from self._always([node // 2 for node in may_be])
+
+    def _if_not_given(self, first: int, others: list[int]) -> Iterator[Question]:
+        """What was answered if a variable has the constant still that it had first, if that was asked: `found = False`,
+        then `if item is not None: found = True`."""
+        for other in others:
+            edges = self._conditions.dependence.directly(other // 2)
+            (branch, successor) = min(edges, default=(UNREACHED, UNREACHED))
+            if len(edges) == 1 and branch in self._run.conditions and self._dominators.dominates(first // 2, branch):
+                for way in self._run.ways[branch]:
+                    if way != successor and not self._is_in_loop(branch):
+                        yield from self._asked(branch, way)
 
     def _callee(self, index: int) -> str | None:
         """How a function is named that an instruction calls; "" if it reads only, None if it does neither."""
@@ -326,7 +381,7 @@ class Decisions:
     def _returning(self) -> list[int]:
         """Without those that are come to only if a context manager has swallowed an exception."""
         run = self._run
-        reached = [index for index, depth in enumerate(run.depth) if depth >= 0]
+        reached = [i for i, depth in enumerate(run.depth) if depth >= 0 and self._dominators.reached(i)]
         exits = [index for index in reached if run.instructions[index].name == "WITH_EXCEPT_START"]
         return [
             index
@@ -428,16 +483,52 @@ class Decisions:
             for lookup in lookups[:_MOST_ASKED]:
                 ends = {each for each in returns if self._conditions.may_lead(self._run.escapes[lookup], each, lookup)}
                 for result, opposite in _OPPOSITES:
-                    others = (each for each in returns if each not in ends and self._may_give(each, opposite))
+                    others = [each for each in returns if each not in ends and self._may_give(each, opposite)]
                     if (
                         ends
                         and all(self._gives_only(each, result) for each in ends)
                         and any(self._conditions.may_lead(lookup, each, UNREACHED) for each in others)
                     ):
-                        found.add(Result(result, Question(lookup, MORE, "__getitem__")))
+                        made_of = (node for each in others for node in self._run.returns.get(each, ()))
+                        more = OF_IT if self._is_asked_of(lookup, made_of) else MORE
+                        found.add(Result(result, Question(lookup, more, "__getitem__")))
         except TooMuch:
             return set()
         return found
+
+    def _of_predicate(self, returns: list[int]) -> set[Result]:
+        """What a function that tells whether something is so has asked of what it read, if its result does not tell
+        (`OF_IT`): `return not self.token or self.token.until < now()`."""
+        if any(self._constant(each) is None and not self._is_predicate(each) for each in returns):
+            return set()
+        if all(self._constant(each) is not None for each in returns):
+            return set()
+        run = self._run
+        asked = {node for index in returns if index in run.returns for node in run.returns[index]}
+        asked |= {node for branch in run.conditions for node in run.conditions[branch]}
+        behind = sorted(node for node in self._conditions.made_of(frozenset(asked)) if node >= 0)
+        compared = {
+            given
+            for node in behind
+            if run.instructions[node // 2].name in ("CALL", "CALL_KW", "COMPARE_OP")
+            for nodes in run.inputs[node]
+            for given in nodes
+        }
+        reads = {node // 2 for node in behind if HERE.opcodes[run.instructions[node // 2].name].makes is Makes.READ}
+        ways = [(branch, way) for branch in run.conditions for way in run.ways[branch]]
+        for_nothing = {each.at for way in ways for each in self._asked(*way) if each.answer in _NOTHING}
+        found = set()
+        for index in sorted(reads)[-_MOST_ASKED:]:
+            callee, is_of_it = self._callee(index), self._is_asked_of(index, compared)
+            if callee is not None and (is_of_it or index in for_nothing):
+                found |= {Result(each, Question(index, OF_IT if is_of_it else MORE, callee)) for each in _TRUTHS}
+        return found
+
+    def _is_predicate(self, index: int) -> bool:
+        """Whether it is told there if something is so: by a comparison, or by one that an `and` or `or` ends with."""
+        root = self._conditions.value(self._run.returns[index])
+        last = max((one for node in root for one in self._conditions.value(frozenset((node,)))), default=UNREACHED)
+        return last >= 0 and self._run.instructions[last // 2].name in ("COMPARE_OP", *_TRUE_OR_FALSE)
 
     def looked_up(self, index: int) -> set[Question]:
         """What was there, as it was looked up on all ways to an instruction, and would have led elsewhere: `try: item =
