@@ -79,7 +79,29 @@ def job(name):
     meet()
     done.append(languages.tell())
 """
+ROLLS = """
+class Rolls:
+    def __init__(self): self.count = 0
+    def begin(self): self.count = 0
+    def add(self, number): self.count += number
+    def roll(self):
+        for each in (1, 2): self.add(each)
+    def left(self): return 9 - self.count
+rolls = Rolls()
+def job(name):
+    rolls.begin()
+    rolls.roll()
+    meet()
+    for part in [rolls.roll() for each in name]: done.append(rolls.left())
+"""
 FOUND = {
+    "what is counted in each call": (ROLLS, SAME, "self.count"),
+    "what is counted in one function": (
+        "def job(name):\n    box.count = 0\n    for each in name:\n        box.count += 1\n        meet()\n"
+        "        box.count += 2",
+        'job("b")',
+        "box.count",
+    ),
     "what an object has, for all in a global": (CODEC, SAME, "global shared"),
     "chosen before it is used, and used before by who made it": (LANGUAGES, SAME, "self.chosen"),
     "a timer that all calls share": (f"{TIMER}\n@timer\ndef job(name): meet()", SAME, "self.start"),
@@ -235,6 +257,14 @@ POSSIBLE = {
     ),
 }
 SILENT = {
+    "what is counted over all calls": (ROLLS.replace("    rolls.begin()\n", ""), SAME),
+    "what is counted over all calls, and begun anew by one": (ROLLS, "rolls.add(5); rolls.begin(); rolls.add(5)"),
+    "what is counted since an earlier call": (
+        f"{ROLLS}\ndef once():\n    for each in (rolls.begin, rolls.roll, meet, rolls.roll): each()\n"
+        "def job(name): once()",
+        SAME,
+    ),
+    "what is counted, and read by others": (f"{ROLLS}\nthreading.Thread(target=rolls.left).start()", SAME),
     "what an object has, in another of its attributes": (
         CODEC.replace("global shared\n", "pass\n").replace("shared", "self.last"),
         "codecs['a'].encode()",

@@ -73,6 +73,7 @@ class _Reads(NamedTuple):
 
     write: Array
     read: Array
+    begin: Array  # the latest one that was not made of what was there: what is counted from it
 
 
 class _Triples(NamedTuple):
@@ -89,11 +90,12 @@ def overwritten_before_read(evidence: Evidence) -> Iterator[ReadBack]:
     if trace.let_go or trace.merged or trace.missed or trace.holes:
         return
     accesses = evidence.accesses
-    locations = written_blindly(evidence, accesses)
-    if locations.any():
-        reads = _reads(trace, accesses, locations)
-        if len(reads.read):
-            yield from sorted(_Search(evidence, accesses).among(reads), key=lambda each: each.read)
+    found: list[ReadBack] = []
+    for locations, are_counted in ((written_blindly(evidence, accesses), False), (_counted(evidence), True)):
+        reads = _reads(evidence, accesses, locations) if locations.any() else None
+        if reads is not None and len(reads.read):
+            found += _Search(evidence, accesses, are_counted=are_counted).among(reads)
+    yield from sorted(found, key=lambda each: each.read)
 
 
 def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
@@ -105,7 +107,7 @@ def unguarded_own_writes(evidence: Evidence) -> Iterator[Unguarded]:
         return
     accesses = evidence.accesses
     locations = written_blindly(evidence, accesses)
-    reads = _reads(trace, accesses, locations) if locations.any() else None
+    reads = _reads(evidence, accesses, locations) if locations.any() else None
     if reads is None or not len(reads.read):
         return
     followed = _followed(trace, accesses, reads, locations)
@@ -186,9 +188,41 @@ def written_blindly(evidence: Evidence, accesses: Accesses) -> Array:
     return wanted
 
 
-def _reads(trace: Trace, accesses: Accesses, locations: Array) -> _Reads:
+def _counted(evidence: Evidence) -> Array:
+    """By location: whether several threads set a number there that they count on (`self.rolls = 0`, then `self.rolls +=
+    n`), and nothing is written there that is made of anything else."""
+    events, source = evidence.trace.events, evidence.sources.place
+    size = int(events.location.max(initial=-1)) + 2  # the last entry is that of none
+    counted, left_out = np.zeros(size, bool), np.zeros(size, bool)
+    first = np.full(size, -1, np.int32)  # a thread that began there
+    several = np.zeros(size, bool)
+    for start in range(0, len(events), PIECE):
+        part = slice(start, start + PIECE)
+        location, thread, made_of = events.location[part], events.thread[part], source[part]
+        is_write = events.kind[part] == EventKind.WRITE
+        updates = is_write & (made_of >= 0) & (events.location[made_of] == location)
+        counted[location[updates]] = True
+        left_out[location[(is_write & (made_of >= 0)) & ~updates]] = True
+        left_out[location[(location >= 0) & ~np.isin(events.tag[part], _NUMBERS)]] = True
+        begins = is_write & (made_of < 0)
+        fresh = begins & (first[location] < 0)
+        first[location[fresh]] = thread[fresh]
+        several[location[begins & (first[location] != thread)]] = True
+    wanted = counted & several & ~left_out
+    wanted[-1] = False
+    wanted[[each.location for each in evidence.unseen]] = False
+    known = np.zeros(size, bool)
+    known[evidence.accesses.locations] = True
+    for number in np.flatnonzero(wanted & known).tolist():
+        known[number] = evidence.trace.locations[number].kind in _KINDS
+    found: Array = wanted & known
+    return found
+
+
+def _reads(evidence: Evidence, accesses: Accesses, locations: Array) -> _Reads:
     """All reads of those of the locations at which each thread wrote first; but none of a location that is the same
     attribute of another object, or another item of the kind, as one that some thread only read."""
+    trace = evidence.trace
     events = trace.events
     order = accesses.order[locations[events.location[accesses.order]]]
     size = int(events.thread.max(initial=0)) + 1
@@ -204,9 +238,11 @@ def _reads(trace: Trace, accesses: Accesses, locations: Array) -> _Reads:
     for location in np.flatnonzero(locations).tolist():
         left[location] = _likeness(trace, location) not in shared
     write = np.maximum.accumulate(np.where(kind != EventKind.READ, np.arange(len(order)), 0))
+    is_begin = (kind != EventKind.READ) & (evidence.sources.place[order] < 0)
+    begin = np.maximum.accumulate(np.where(is_begin, np.arange(len(order)), 0))
     wanted = (kind == EventKind.READ) & ~failed & left[events.location[order]]
     wanted &= kind[write] == EventKind.WRITE  # it is the thread's own: its first access is one
-    return _Reads(order[write[wanted]], order[wanted])
+    return _Reads(order[write[wanted]], order[wanted], order[begin[wanted]])
 
 
 def _likeness(trace: Trace, number: int) -> Hashable:
@@ -220,7 +256,8 @@ def _likeness(trace: Trace, number: int) -> Hashable:
 class _Search:
     """Looks into reads."""
 
-    def __init__(self, evidence: Evidence, accesses: Accesses) -> None:
+    def __init__(self, evidence: Evidence, accesses: Accesses, *, are_counted: bool = False) -> None:
+        self._are_counted = are_counted
         self._trace = trace = evidence.trace
         self._events = trace.events
         self._accesses = accesses
@@ -292,11 +329,11 @@ class _Search:
         shared: set[Hashable] = set()
         found: defaultdict[Hashable, list[ReadBack]] = defaultdict(list)
         for is_other, limit in ((False, MAX_OWN), (True, MAX_READS)):
-            for write, read in self._some(reads, others if is_other else ~others, limit):
+            for write, read, begin in self._some(reads, others if is_other else ~others, limit):
                 like = _likeness(self._trace, int(events.location[read]))
                 if like in shared:
                     continue
-                scope = self._scope(write, read)
+                scope = self._scope(begin, read)
                 if scope is None:
                     if is_other or not self._is_initial(write):
                         shared.add(like)
@@ -310,18 +347,18 @@ class _Search:
                         found[like].append(each)
         return found, shared
 
-    def _some(self, reads: _Reads, which: Array, limit: int) -> Iterator[tuple[int, int]]:
-        """A few of each two sites, with their locations' likeness."""
+    def _some(self, reads: _Reads, which: Array, limit: int) -> Iterator[tuple[int, int, int]]:
+        """A few of each two sites: write, read, and what is counted from."""
         events = self._events
-        write, read = reads.write[which], reads.read[which]
+        write, read, begin = (column[which] for column in reads)
         order = np.lexsort((read, events.site[read], events.site[write]))
-        write, read = write[order], read[order]
+        write, read, begin = write[order], read[order], begin[order]
         pair = events.site[write].astype(np.int64) << 32 | events.site[read]
         first = np.maximum.accumulate(
             np.where(np.r_[True, pair[1:] != pair[:-1]][: len(pair)], np.arange(len(pair)), 0)
         )
         some = np.arange(len(pair)) - first < limit
-        yield from zip(write[some].tolist(), read[some].tolist(), strict=True)
+        yield from zip(write[some].tolist(), read[some].tolist(), begin[some].tolist(), strict=True)
 
     def _scope(self, write: int, read: int) -> Scope | None:
         code = self._trace.site_codes.get(int(self._events.site[write]))
@@ -369,6 +406,11 @@ class _Search:
             return None  # it is another cell of the list
         if events.tag[write] in (ValueTag.NONE, ValueTag.FALSE, ValueTag.TRUE):
             return None
+        if self._are_counted:
+            if self._activations.is_looked_at(read):
+                return None
+            first, change, last = (int(events.seq[place]) for place in (write, other, read))
+            return ReadBack(location, first, change, last, is_sure=True)
         made = self._made(write)
         if made is None or not self._is_used_so(write, other):
             return None

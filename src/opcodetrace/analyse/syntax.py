@@ -580,7 +580,7 @@ def _may_wait(step: Step) -> bool:
     match step.parent:
         case ast.For(iter=ast.Call(func)):
             return called_name(func) in _REPEAT or _waits(step.parent)
-        case ast.For() | ast.While():
+        case ast.For() | ast.While() | ast.ListComp() | ast.SetComp() | ast.DictComp():
             return _waits(step.parent)
         case _:
             return True
