@@ -302,7 +302,8 @@ class _Search:
                 continue
             scope = self._scope(write, read)
             if scope is None:
-                shared.add(like)
+                if not self._is_initial(write):
+                    shared.add(like)
                 continue
             each = self._told(write, other, read, scope) if scope.is_certain else None
             function = self._trace.site_codes[int(events.site[read])].function.rpartition(".")[2]
