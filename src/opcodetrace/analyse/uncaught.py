@@ -312,15 +312,19 @@ class _Search:
         which only tells of it. No event says that it was raised: the code does."""
         events, trace = self._events, self._trace
         errors = {}
-        for number, site in trace.sites.items():
-            found = self._activations.syntax.of_site(number) if site.operation in _LOOKS else None
+        read = np.zeros(int(events.site.max(initial=0)) + 1, bool)
+        read[events.site[events.kind == EventKind.READ]] = True
+        for number in np.flatnonzero(read).tolist():
+            site = trace.sites.get(number)
+            is_look = site is not None and site.operation in _LOOKS
+            found = self._activations.syntax.of_site(number) if is_look else None
             error = None if found is None else refused_as(*found)
             if error is not None:
                 errors[number] = error
         if not errors:
             return
-        is_look = np.isin(events.site, list(errors)) & (events.kind == EventKind.READ)
-        nothing = is_look & np.isin(events.tag, (ValueTag.FALSE, ValueTag.NONE, ValueTag.ABSENT)) & ~self._failed
+        asks = np.isin(events.site, list(errors)) & (events.kind == EventKind.READ)
+        nothing = asks & np.isin(events.tag, (ValueTag.FALSE, ValueTag.NONE, ValueTag.ABSENT)) & ~self._failed
         looked_at: Counter[int] = Counter()
         for place in np.flatnonzero(nothing).tolist():
             number = int(events.site[place])

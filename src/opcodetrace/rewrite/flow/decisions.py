@@ -321,7 +321,7 @@ class Decisions:
         if len(may_be) == 1:
             if not self._is_in_loop(may_be[0] // 2):  # it may be of an earlier turn
                 yield from self.deciding(may_be[0] // 2)
-                yield from self._if_not_given(may_be[0], [node for node in root if node != may_be[0]])
+                yield from self._if_not_given(may_be[0], [node for node in root if node != may_be[0]], depth)
             if constants[may_be[0]] is None:
                 yield from self._of_value(frozenset(may_be), is_for_none, is_so, depth + 1)
         elif len(may_be) == len(root) == 2:
@@ -333,16 +333,19 @@ class Decisions:
         elif len(may_be) > 1 and not any(self._is_in_loop(node // 2) for node in may_be):
             yield from self._always([node // 2 for node in may_be])
 
-    def _if_not_given(self, first: int, others: list[int]) -> Iterator[Question]:
+    def _if_not_given(self, first: int, others: list[int], depth: int) -> Iterator[Question]:
         """What was answered if a variable has the constant still that it had first, if that was asked: `found = False`,
         then `if item is not None: found = True`."""
         for other in others:
             edges = self._conditions.dependence.directly(other // 2)
             (branch, successor) = min(edges, default=(UNREACHED, UNREACHED))
-            if len(edges) == 1 and branch in self._run.conditions and self._dominators.dominates(first // 2, branch):
-                for way in self._run.ways[branch]:
-                    if way != successor and not self._is_in_loop(branch):
-                        yield from self._asked(branch, way)
+            is_later = branch != UNREACHED and self._dominators.dominates(first // 2, branch)
+            if len(edges) != 1 or not is_later or branch not in self._run.conditions or self._is_in_loop(branch):
+                continue
+            for other_way in self._run.ways[branch]:
+                way = self._conditions.way(branch, other_way) if other_way != successor else None
+                if way is not None:
+                    yield from self._of_value(self._run.conditions[branch], *way, depth + 1)
 
     def _callee(self, index: int) -> str | None:
         """How a function is named that an instruction calls; "" if it reads only, None if it does neither."""
