@@ -28,6 +28,7 @@ FOUND = {
     "emptied, and filled by what it calls": (ASKED, f"def put():\n    {FILL}\nd.clear()\n{AGAIN}\nput()", "d['k']"),
     "nobody caught it": ("d['k']\nwait()\ntry: d['k']\nfinally: looked.append(2)", CLEARED, "d['k']"),
     "made anew": (ASKED, ANEW, "d['k']"),
+    "made anew twice": (ASKED, ANEW.replace("d = {}", "d = {}\nd['k'] = 3\nd = {}"), "d['k']"),
     "made anew in an attribute": (
         f"box.d['k']\nwait()\n{reported('box.d[chr(107)]')}{SEEN}",
         f"box.d = {{}}\n{AGAIN}\nbox.d['k'] = 5",

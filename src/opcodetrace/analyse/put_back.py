@@ -130,17 +130,19 @@ class PutBack:
         return None
 
     def _made_anew(self, asked: int) -> int | None:
-        """The write that put a new container in the place of one in which the item was."""
+        """The write that put a new container in the place of one in which the item was: the last one of those that were
+        there of which the trace tells."""
         container = self._container(int(self._events.location[asked]))
         share = self.share(asked, container) if container else None
         if share is None:
             return None
-        earlier = (each for each in self._histories.before(share) if self._events.kind[each] != EventKind.READ)
-        value = None if (before := next(earlier, None)) is None else self._events[before].value
-        if not isinstance(value, Opaque) or value.identity in (None, container):
-            return None
-        number = self._in_container(value.identity, int(self._events.location[asked]))
-        return share if number is not None and self._was_there(number, asked, share) else None
+        for place in self._histories.before(share, _NEAR):
+            value = self._events[place].value if self._events.kind[place] == EventKind.WRITE else None
+            if isinstance(value, Opaque) and value.identity not in (None, container):
+                number = self._in_container(value.identity, int(self._events.location[asked]))
+                if number is not None:  # one of which the trace shows nothing tells nothing
+                    return share if self._was_there(number, asked, share) else None
+        return None
 
     def share(self, asked: int, container: int) -> int | None:
         """The write of which a thread had read the object that it asked, the nearest."""
