@@ -59,6 +59,15 @@ class Question(NamedTuple):
     callee: str
 
 
+class _Answered(NamedTuple):
+    """See `Conditions._answered_by`."""
+
+    asked: int
+    answer: str
+    sides: list[tuple[int, str, Nodes]]
+    others: dict[int, str]
+
+
 class Conditions:
     """The tests of one code object, and what they decide."""
 
@@ -69,6 +78,9 @@ class Conditions:
         self._paths = Paths(run.ways, run.escapes, _MOST_STEPS)
         self._unbound = {unbound(slot) for slot in range(len(run.code.co_varnames))}
         self._tests: dict[int, frozenset[int]] = {}
+        self._values: dict[Nodes, Nodes] = {}
+        self._read_keys: dict[int, Key | None] = {}
+        self._answered: dict[tuple[int, int], _Answered] = {}
         self._texts: dict[Nodes, Hashable] = {}
         self._tried: dict[int, set[int]] = {}  # a handler: the reads whose failure leads there
         self._tried_by_text: dict[int, dict[Hashable, list[int]]] = {}
@@ -245,16 +257,11 @@ class Conditions:
         """The reads on which it depends that control goes this way, and what each must find for that. Of the very
         many that may lead to a handler by an error, only the nearest ones of the location that `index` accesses."""
         if branch in tested and successor in self._run.ways[branch]:
-            asked, answer = self._question(branch, successor)
-            way = self.way(branch, successor)
-            sides = [] if way is None or way[0] else self.sides(self._run.conditions[branch], way[1])
+            asked, answer, sides, others = self._answered_by(branch, successor)
             answers = {read: self.compared(sign, other, index) for read, sign, other in sides}
             if answer or asked not in answers:
                 answers[asked] = answer
-            if way is not None and not way[0]:
-                answers |= self._truths(branch, way[1])
-            if asked == UNREACHED and way is not None:
-                answers |= self.asked_of_one(branch, *way)
+            answers |= others
             for read in tested[branch]:
                 yield read, answers.get(read, "")
         elif successor in self._tried:
@@ -262,6 +269,19 @@ class Conditions:
             before = bisect.bisect_left(reads, index)
             for read in reads[max(0, before - _MOST_TESTS) : before] or reads[-_MOST_TESTS:]:
                 yield read, "raises"
+
+    def _answered_by(self, branch: int, successor: int) -> _Answered:
+        """What is answered if control goes this way: by what is asked, by the sides of a comparison, and by others."""
+        found = self._answered.get((branch, successor))
+        if found is None:
+            asked, answer = self._question(branch, successor)
+            way = self.way(branch, successor)
+            sides = [] if way is None or way[0] else list(self.sides(self._run.conditions[branch], way[1]))
+            others = {} if way is None or way[0] else self._truths(branch, way[1])
+            if asked == UNREACHED and way is not None:
+                others |= self.asked_of_one(branch, *way)
+            found = self._answered[branch, successor] = _Answered(asked, answer, sides, others)
+        return found
 
     def _truths(self, branch: int, is_so: bool) -> dict[int, str]:
         """What asks for the truth of the value that a conditional jump tests, and what that is."""
@@ -526,6 +546,12 @@ class Conditions:
 
     def value(self, nodes: Nodes) -> Nodes:
         """What a value is a copy of. A variable that has none yet is none: to load it raises."""
+        found = self._values.get(nodes)
+        if found is None:
+            found = self._values[nodes] = self._value(nodes)
+        return found
+
+    def _value(self, nodes: Nodes) -> Nodes:
         root = self._awaited(self._resolver.root(nodes))
         passed = {root}
         while len(root) > 1:
@@ -907,6 +933,11 @@ class Conditions:
 
     def _read_key(self, index: int) -> Key | None:
         """Of what the instruction reads, if it reads."""
+        if index not in self._read_keys:
+            self._read_keys[index] = self._key_read(index)
+        return self._read_keys[index]
+
+    def _key_read(self, index: int) -> Key | None:
         run = self._run
         if index in run.reading_calls or index in run.testing_calls:
             return ANYWHERE
