@@ -34,6 +34,7 @@ from opcodetrace.analyse.resizes import Resizes
 from opcodetrace.analyse.same_value import is_same
 from opcodetrace.analyse.side_effects import SideEffects
 from opcodetrace.analyse.sizes import adds_one, is_for_an_item, size_after, was_added
+from opcodetrace.analyse.timed_waits import timed_waits
 from opcodetrace.trace.event import ABSENT, Event, EventKind, Opaque, Value
 from opcodetrace.trace.events import Events, Sources, ValueTag
 from opcodetrace.trace.location import LocationKind
@@ -136,7 +137,8 @@ class Checks:
     def tests(self) -> Tests:
         """Those that a function makes itself, of which it is known what some of them must find."""
         return (
-            self._counted_uses
+            self.timed_waits
+            | self._counted_uses
             | self.kept_or_made
             | {
                 site.id: {test.site: test.answer for test in site.tests}
@@ -148,6 +150,10 @@ class Checks:
     @cached_property
     def _counted_uses(self) -> dict[int, dict[int, str]]:
         return counted_uses(self._trace, self.called)
+
+    @cached_property
+    def timed_waits(self) -> dict[int, dict[int, str]]:
+        return timed_waits(self._trace, self.called.activations.syntax)
 
     @cached_property
     def kept_or_made(self) -> dict[int, dict[int, str]]:
@@ -482,6 +488,8 @@ def acted_on_a_stale_check(
         location = trace.locations[check.location]
         if not answer or act.seq in told:
             return False
+        if check.site in checks.timed_waits.get(act.site, ()):
+            return None if change.site == act.site and not _same(change, act) else False
         if asks_more(found.asked) and not checks.is_done_twice(change, act):
             return False
         if location.kind is LocationKind.WHOLE:
