@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recording import Recording, Underway, invoke
+from tests.recording import Recording, Scripts, Underway, invoke
 
 HEAD = """
 import os, queue, sys, threading
@@ -363,6 +363,39 @@ sys.stdin.readline()
     recording = run.end()
     assert recording.exit_code == 0
     assert recording.query(DEADLOCKS) == []
+
+
+IN_VAIN = """
+jobs, stop = queue.Queue(), threading.Event()
+def worker():
+    jobs.get()
+    jobs.get()
+(thread,) = start(worker, daemon=True)
+END
+"""
+LEFT = {
+    "another thread that may put something": (
+        "jobs.put(1)\nother = start(lambda: (stop.wait(60), jobs.put(1)), daemon=True)\nthread.join(0.2)"
+    ),
+    "joined before it waits": "thread.join(0)\njobs.put(1)\nwhile jobs.qsize(): pass",
+    "ended later": "jobs.put(1)\nthread.join(0.2)\njobs.put(1)\nthread.join()",
+    "ready for signals": "jobs.put(1)\nthread.join(0.2)\nimport signal",
+}
+
+
+def test_a_daemon_whose_end_was_waited_for(scripts: Scripts) -> None:
+    scripts.write("script.py", HEAD + IN_VAIN.replace("END", "jobs.put(1)\nthread.join(0.2)"))
+    assert scripts.record("script.py").returncode == 0
+    told = " ".join(scripts.opcodetrace("report").stdout.decode().split())
+    assert "1 deadlock happened." in told
+    assert "worker waits for the Queue jobs (line 16); MainThread put something into it last (line 18)." in told
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_a_daemon_that_may_be_left_waiting(name: str, scripts: Scripts) -> None:
+    scripts.write("script.py", HEAD + IN_VAIN.replace("END", LEFT[name]))
+    assert scripts.record("script.py").returncode == 0
+    assert scripts.query(DEADLOCKS) == []
 
 
 def test_it_is_told_who_waits_and_who_gave_last(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ A thread that waits to be told something (an event, an item, a result) is deadlo
 has ended, or waits in turn: the communication model of Chandy, Misra and Haas, "Distributed deadlock detection" (1983).
 Which thread could is not known, so all of them count, and only a run that stands still as a whole is looked at: the
 main thread waits without a timeout, or has done its part and waits for the other threads, and so does every thread that
-has not ended. A thread that waits with a timeout, sleeps, runs, or is in any other C code is alive.
+has not ended. A thread that waits with a timeout, sleeps, runs, or is in any other C code is alive. Once the program is
+over, daemons may be left waiting; but not those whose end another thread had waited for (`thread.join(5)`).
 
 What is no thread of the program may end a wait, too: a signal's handler, Ctrl-C that the program is ready for, a thread
 that C code made. If any of that may be, nothing is said. Nor if the waits are not known to be meant to end: nobody has
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from opcodetrace.analyse.guards import Guards
+from opcodetrace.analyse.happens_before import Operations
 from opcodetrace.analyse.lock_order import MAX_CIRCLE, Moment, Waiting, blocked, within
 from opcodetrace.trace.library import LIBRARY
 from opcodetrace.trace.run import Trace
@@ -62,6 +64,7 @@ class _StandStill(NamedTuple):
     last: Mapping[int, Synchronisation]  # by thread: the beginning of its wait, in C ...
     whole: Mapping[int, Synchronisation]  # ... and that of the operation which this is a part of
     shuts_down: bool  # the main thread has done its part
+    in_vain: frozenset[int] | None = None  # the program is over: the threads whose end another one had waited for
 
 
 class EndlessWaits:
@@ -93,6 +96,8 @@ class EndlessWaits:
         for thread in dict.fromkeys([first, *ends.values()]):
             if thread is None or (thread == 0 and still.shuts_down):
                 continue
+            if still.in_vain is not None and thread not in still.in_vain:
+                continue  # a daemon that waits may be left so
             wait = still.whole[thread]
             given = self.given(moment.synchronisation, wait)
             if self.is_meant_to_end(wait, given) and not self.is_given_after(moment, wait):
@@ -110,16 +115,17 @@ class EndlessWaits:
         if trace.let_go or trace.merged or trace.missed or trace.holes or trace.truncated is not None:
             return None
         last = blocked(moment.synchronisation, moment.threads, trace.bounded)
-        if 0 not in last or any(each.task_of is not None for each in trace.threads):
+        is_over = 0 not in last and self._is_over(moment.synchronisation)
+        if not (0 in last or is_over) or any(each.task_of is not None for each in trace.threads):
             return None
-        ended = {each.thread for each in moment.threads if each.ended} - last.keys()
+        ended = {each.thread for each in moment.threads if each.ended or (is_over and each.thread == 0)} - last.keys()
         if any(each.thread not in last for each in moment.threads if each.thread not in ended):
             return None
         if not self.knows_all_threads(moment) or self.is_ready_for_signals():
             return None
         by_seq = {each.seq: each for each in moment.synchronisation if each.begins}
         around = {thread: within(each, by_seq) for thread, each in last.items()}
-        shuts_down = self._shuts_down(last[0])
+        shuts_down = is_over or self._shuts_down(last[0])
         state = _State(moment.synchronisation, {each.object for each in last.values()})
         for thread, each in last.items():
             if thread == 0 and shuts_down:
@@ -131,7 +137,8 @@ class EndlessWaits:
             elif not state.keeps_waiting(each, self._objects):
                 return None
         whole = {thread: row[-1] for thread, row in around.items()}
-        return _StandStill(last, whole, shuts_down)
+        in_vain = frozenset(_joined_in_vain(moment.synchronisation, last)) if is_over else None
+        return _StandStill(last, whole, shuts_down, in_vain)
 
     def is_ready_for_signals(self) -> bool:
         return any(_READY.search(source) for source in self.sources())
@@ -155,6 +162,11 @@ class EndlessWaits:
         # before 3.13 Python code takes a lock of each of them; while the script runs there is a site
         is_watched = any(each.name == "__main__" and each.file is not None for each in self._trace.modules)
         return wait.site is None and is_watched and wait.object is not None and wait.operation == Act.ACQUIRE
+
+    def _is_over(self, synchronisation: Sequence[Synchronisation]) -> bool:
+        """Whether the main thread has waited for the other threads, but daemons, as the program ended."""
+        last = next((each for each in reversed(synchronisation) if each.thread == 0), None)
+        return last is not None and not last.begins and not last.failed and self._shuts_down(last)
 
     def sources(self) -> Iterator[bytes]:
         """Of the program."""
@@ -262,6 +274,17 @@ class _State:
         if type_name == Primitive.LOCK:
             return self._latest.get(wait.object) == Act.ACQUIRE
         return type_name == Primitive.SIMPLE_QUEUE and self._items[wait.object] <= 0
+
+
+def _joined_in_vain(synchronisation: Sequence[Synchronisation], last: Mapping[int, Synchronisation]) -> Iterator[int]:
+    """The threads whose end another one waited for as they waited for ever: by `join` with a timeout."""
+    thread_of = Operations(synchronisation).thread_of
+    for each in synchronisation:
+        thread = thread_of.get(each.object or -1)
+        if thread is None or each.operation != Act.JOIN or each.begins:
+            continue
+        if thread in last and each.seq > last[thread].seq:
+            yield thread
 
 
 def _chain(thread: int, waits: Mapping[int, Waiting], still: _StandStill) -> list[int]:
