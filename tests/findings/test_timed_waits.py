@@ -61,6 +61,9 @@ SILENT = {
     ),
     "taken before the wait": LEFT + "self.next = time.monotonic() + 1\nsleep(left)",
     "a wait that is always as long": "self.next > 0\nsleep(1)\nself.next = time.monotonic() + 1",
+    "a wait that is always as long, by a flag": (
+        "if self.next > 0:\n    sleep(1)\n    self.next = time.monotonic() + 1"
+    ),
     "an update": LEFT + "sleep(left)\nself.next = self.next + 1",
 }
 OTHERWISE = "by another instruction"

@@ -488,7 +488,7 @@ def acted_on_a_stale_check(
         location = trace.locations[check.location]
         if not answer or act.seq in told:
             return False
-        if check.site in checks.timed_waits.get(act.site, ()):
+        if found.asked == MORE and check.site in checks.timed_waits.get(act.site, ()):
             return None if change.site == act.site and not _same(change, act) else False
         if asks_more(found.asked) and not checks.is_done_twice(change, act):
             return False
