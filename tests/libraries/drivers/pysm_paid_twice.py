@@ -2,7 +2,7 @@
 
 requires: pysm==0.4.1
 include: pysm
-expect: stale check, unrepeatable read
+expect: stale check, unrepeatable read, lost update
 at: pysm/pysm.py:StateMachine.dispatch, pysm/pysm.py:StateMachine._require_initialized
 """
 
