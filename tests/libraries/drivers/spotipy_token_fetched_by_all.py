@@ -3,7 +3,7 @@
 requires: spotipy==2.26.0, requests==2.34.2
 include: spotipy
 expect: stale check
-at: spotipy/oauth2.py:SpotifyClientCredentials.get_access_token, spotipy/cache_handler.py:MemoryCacheHandler.get_cached_token
+at: spotipy/oauth2.py:SpotifyClientCredentials.get_access_token, spotipy/cache_handler.py:get_cached_token
 """
 
 import json
