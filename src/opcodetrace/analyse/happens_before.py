@@ -81,6 +81,12 @@ class SyncOperation:
         elif part.operation == Act.WAIT and part.begins:
             self.waited = True
 
+    def asleep(self) -> Synchronisation | None:
+        """Of a wait at a Condition: where it began to wait for the lock of its own by which it is woken."""
+        waits = {each.seq for each in (self.first, *self.parts) if each.operation == Act.WAIT and each.begins}
+        blocks = (part for part in self.parts if part.operation == Act.ACQUIRE and part.begins and part.inside in waits)
+        return next(blocks, None)
+
     def took_effect(self) -> int:
         """The seq at which it had the lock inside of it for the last time; that of a C function's own record."""
         if self._locked_again is not None:

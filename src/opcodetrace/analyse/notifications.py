@@ -260,13 +260,11 @@ def _released(given: SyncOperation) -> bool:
 
 def _is_stuck(wait: SyncOperation, trace: Trace) -> bool:
     """Whether a wait without an end was blocked, without a timeout, until the run ended, or an exception left it."""
-    waits = {each.seq for each in (wait.first, *wait.parts) if each.operation == Act.WAIT and each.begins}
-    blocks = [part for part in wait.parts if part.operation == Act.ACQUIRE and part.begins and part.inside in waits]
-    if not blocks or blocks[0].seq in trace.bounded:
+    asleep = wait.asleep()
+    if asleep is None or asleep.seq in trace.bounded:
         return False
     return not any(
-        part.operation == Act.ACQUIRE and part.object == blocks[0].object and part.seq > blocks[0].seq
-        for part in wait.parts
+        part.operation == Act.ACQUIRE and part.object == asleep.object and part.seq > asleep.seq for part in wait.parts
     )
 
 

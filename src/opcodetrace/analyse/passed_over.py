@@ -60,9 +60,8 @@ def _asleep_at(wait: SyncOperation, trace: Trace) -> int | None:
     """The lock of its own at which a thread was blocked until the run ended, with no timeout."""
     if wait.first.operation != Act.WAIT or wait.last is not None:
         return None
-    waits = {each.seq for each in (wait.first, *wait.parts) if each.operation == Act.WAIT and each.begins}
-    blocks = [part for part in wait.parts if part.operation == Act.ACQUIRE and part.begins and part.inside in waits]
-    return None if not blocks or blocks[0].seq in trace.bounded else blocks[0].object
+    asleep = wait.asleep()
+    return None if asleep is None or asleep.seq in trace.bounded else asleep.object
 
 
 def _released(trace: Trace, locks: Mapping[int, int]) -> set[int]:

@@ -41,6 +41,7 @@ class Away(NamedTuple):
 
     change: int  # of the item, of all that is in its container, or of what holds that
     back: int
+    is_proven: bool = True  # else an earlier container had it, and of the one that was replaced the trace tells nothing
 
 
 class PutBack:
@@ -63,10 +64,11 @@ class PutBack:
         back = self.back(asked)
         if back is None or self._events.kind[back] != EventKind.WRITE:
             return None
-        for change in (self._deleted(asked), self._emptied(asked), self._made_anew(asked)):
+        for change in (self._deleted(asked), self._emptied(asked)):
             if change is not None and self._is_away(change, asked, back):
                 return Away(change, back)
-        return None
+        change, is_proven = self._made_anew(asked)
+        return Away(change, back, is_proven) if change is not None and self._is_away(change, asked, back) else None
 
     def back(self, failure: int) -> int | None:
         """The next change after an access."""
@@ -129,20 +131,20 @@ class PutBack:
                 return None
         return None
 
-    def _made_anew(self, asked: int) -> int | None:
+    def _made_anew(self, asked: int) -> tuple[int | None, bool]:
         """The write that put a new container in the place of one in which the item was: the last one of those that were
-        there of which the trace tells."""
+        there of which the trace tells. And whether that is the very one which was replaced."""
         container = self._container(int(self._events.location[asked]))
         share = self.share(asked, container) if container else None
-        if share is None:
-            return None
-        for place in self._histories.before(share, _NEAR):
+        is_last = True
+        for place in () if share is None else self._histories.before(share, _NEAR):
             value = self._events[place].value if self._events.kind[place] == EventKind.WRITE else None
             if isinstance(value, Opaque) and value.identity not in (None, container):
                 number = self._in_container(value.identity, int(self._events.location[asked]))
-                if number is not None:  # one of which the trace shows nothing tells nothing
-                    return share if self._was_there(number, asked, share) else None
-        return None
+                if number is not None and share is not None:
+                    return (share, is_last) if self._was_there(number, asked, share) else (None, False)
+                is_last = False
+        return None, False
 
     def share(self, asked: int, container: int) -> int | None:
         """The write of which a thread had read the object that it asked, the nearest."""

@@ -58,6 +58,7 @@ class Uncaught(NamedTuple):
     flagged_at: int | None = None  # or the location that told that it was made,
     flag: int | None = None  # and the write of that
     back: int | None = None  # if it was away for a moment: the write that put it there again
+    is_proven: bool = True  # else it follows from what an earlier container had
 
 
 def uncaught_failures(
@@ -346,7 +347,8 @@ class _Search:
         if away is None or not self._are_two_threads(away.change, asked):
             return None
         changed, failed, back = (int(self._events.seq[place]) for place in (away.change, asked, away.back))
-        return Uncaught(int(self._events.location[asked]), None, changed, failed, True, back=back)
+        location = int(self._events.location[asked])
+        return Uncaught(location, None, changed, failed, True, back=back, is_proven=away.is_proven)
 
     def _counts(self, place: int) -> bool:
         """Whether it is the `len` of a container."""

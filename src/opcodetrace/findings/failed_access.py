@@ -45,7 +45,7 @@ class FailedAccessKind(Kind):
             Mark.WARNING,
             True,
         ),
-        Role(FAILURE, "the access that raised", Mark.WRONG, groups=True),
+        Role(FAILURE, "the access that raised, or found nothing so that its function raised", Mark.WRONG, groups=True),
         Role(BACK, "if it was away for a moment: the other thread's write that put it there again"),
     )
     pivot = CHANGE
@@ -74,7 +74,8 @@ class FailedAccessKind(Kind):
                 locations.append(each.flagged_at)
             if each.back is not None:
                 roles[BACK] = each.back
-            yield Finding(NAME, severity, Certainty.PROVEN, roles, tuple(locations))
+            certainty = Certainty.PROVEN if each.is_proven else Certainty.INFERRED
+            yield Finding(NAME, severity, certainty, roles, tuple(locations))
 
         for one in evidence.queue_checks.failed:
             roles = {CHECK: one.check, CHANGE: one.other, FAILURE: one.act}
@@ -147,6 +148,17 @@ class FailedAccessKind(Kind):
         yield "It would be excluded if both held the same lock: the first from its check to its access."
 
     def how_sure(self, teller: Teller) -> str:
+        failure = teller.step(FAILURE)
+        if teller.step(BACK) is not None and failure is not None:
+            if teller.certainty is Certainty.INFERRED:
+                return (
+                    "Inferred: that the container which was replaced had it, as an earlier one there did."
+                )
+            if not isinstance(failure.value, Raised):
+                return (
+                    "Proven: the trace shows the accesses; the code, that the function then raises, and that the error "
+                    "is only reported."
+                )
         if teller.severity is Severity.HAPPENED and teller.step(CHECK) is None and teller.sync(CHECK) is None:
             return "Proven: the trace shows the accesses; the exception ended the thread, or was only reported."
         if teller.severity is Severity.HAPPENED:
@@ -165,6 +177,8 @@ class FailedAccessKind(Kind):
         failure = teller.step(FAILURE)
         if teller.step(BACK) is not None:
             remarks[CHANGE] = "away for a MOMENT"
+            if failure is not None and not isinstance(failure.value, Raised):
+                remarks[FAILURE] = "finds NOTHING"
         elif teller.step(SHARE) is not None or (failure is not None and failure.seq < change.seq):
             remarks[CHANGE] = "too late"
         return remarks.get(role)
