@@ -151,9 +151,7 @@ class FailedAccessKind(Kind):
         failure = teller.step(FAILURE)
         if teller.step(BACK) is not None and failure is not None:
             if teller.certainty is Certainty.INFERRED:
-                return (
-                    "Inferred: that the container which was replaced had it, as an earlier one there did."
-                )
+                return "Inferred: that the container which was replaced had it, as an earlier one there did."
             if not isinstance(failure.value, Raised):
                 return (
                     "Proven: the trace shows the accesses; the code, that the function then raises, and that the error "
